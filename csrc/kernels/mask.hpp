@@ -1,0 +1,68 @@
+// Masks that the caller brings: kept where the mask is set, +0.0 elsewhere.
+#pragma once
+
+#include "kernels/sinks.hpp"
+#include "kernels/words.hpp"
+
+namespace secateur::SECATEUR_TARGET {
+namespace {
+
+// The decisions for elements i to i + 63 (or fewer, by valid) from a mask of one byte an element.
+struct BoolMask {
+  const unsigned char* mask;
+
+  SECATEUR_INLINE uint64_t operator()(size_t i, uint64_t valid) const {
+    if (valid == kAllValid) [[likely]] {
+      return LoadBools(mask + i);
+    }
+    unsigned char padded[kWord] = {};
+    copy_bytes(padded, mask + i, PopCount(valid));
+    return LoadBools(padded);
+  }
+};
+
+// The same from a mask of one bit an element. A word that starts within a byte spans nine bytes.
+struct BitMask {
+  const unsigned char* mask;
+
+  SECATEUR_INLINE uint64_t operator()(size_t i, uint64_t valid) const {
+    const size_t shift = i % 8;
+    const size_t bytes = (shift + PopCount(valid) + 7) / 8;
+    uint64_t low = 0;
+    copy_bytes(&low, mask + i / 8, bytes < sizeof low ? bytes : sizeof low);
+    if (bytes <= sizeof low) {
+      return low >> shift;
+    }
+    return low >> shift | static_cast<uint64_t>(mask[i / 8 + sizeof low]) << (kWord - shift);
+  }
+};
+
+template <class MaskSource, bool kStream>
+void apply_words(const void* w, const void* mask, size_t begin, size_t end, const Output& out) {
+  const MaskSource kept_at{static_cast<const unsigned char*>(mask)};
+  const FloatSink<kStream> sink(out);
+  for_words<int32_t>(w, begin, end, sink,
+                     [&](const int32_t* from, uint64_t valid, unsigned char* to, size_t i)
+                         __attribute__((always_inline)) {
+    const uint64_t bits = kept_at(i, valid);
+    for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
+      Vec<int32_t> x[kQuad];
+      Mask<int32_t> keep[kQuad];
+      for (size_t v = 0; v < kQuad; ++v) {
+        const size_t first = lane + v * kLanes<int32_t>;
+        x[v] = LoadU(from + first);
+        keep[v] = MaskFromBits<int32_t>(bits >> first);
+      }
+      sink.put(x, keep, to, lane);
+    }
+  });
+}
+
+template <class MaskSource>
+void apply(const void* w, const void* mask, size_t begin, size_t end, const Output& out) {
+  return out.stream ? apply_words<MaskSource, true>(w, mask, begin, end, out)
+                    : apply_words<MaskSource, false>(w, mask, begin, end, out);
+}
+
+}  // namespace
+}  // namespace secateur::SECATEUR_TARGET

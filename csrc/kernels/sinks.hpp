@@ -1,0 +1,83 @@
+// The forms in which a selection is written. A sink takes a word in two ways: put(), four vectors
+// at a time with the masks of the kept lanes, and put_bits(), the 64 decisions as one integer; each
+// form uses the one that suits it.
+#pragma once
+
+#include "kernels/fixed_point.hpp"
+#include "kernels/words.hpp"
+
+namespace secateur::SECATEUR_TARGET {
+namespace {
+
+struct NoSink {
+  static constexpr bool kStreams = false;
+  explicit NoSink(const Output&) {}
+  unsigned char* at(size_t) const { return nullptr; }
+  static constexpr size_t bytes(size_t) { return 0; }
+  void put(const Vec<int32_t>*, const Mask<int32_t>*, unsigned char*, size_t) const {}
+  void put_bits(uint64_t, unsigned char*) const {}
+};
+
+// The kept elements as they are, +0.0 for the others.
+template <bool kStream>
+struct FloatSink : Elements<int32_t, kStream> {
+  using Elements<int32_t, kStream>::Elements;
+  SECATEUR_INLINE void put(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
+                           size_t lane) const {
+    for (size_t v = 0; v < kQuad; ++v) {
+      store<kStream>(IfThenElseZero(keep[v], x[v]),
+                     reinterpret_cast<int32_t*>(to) + lane + v * kLanes<int32_t>);
+    }
+  }
+  void put_bits(uint64_t, unsigned char*) const {}
+};
+
+// The kept elements in fixed point, 0 for the others. NaN is never among the kept: the caller sees
+// to that, or refuses it.
+template <class Q, bool kStream>
+struct FixedPointSink : Elements<Q, kStream> {
+  DefaultFloatState float_state;
+  Quantizer quantizer;
+
+  explicit FixedPointSink(const Output& out) : Elements<Q, kStream>(out), quantizer(out.fixed) {}
+  SECATEUR_INLINE void put(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
+                           size_t lane) const {
+    Vec<int32_t> q[kQuad];
+    for (size_t v = 0; v < kQuad; ++v) {
+      q[v] = IfThenElseZero(keep[v], quantizer(x[v]));
+    }
+    store_demoted<kStream>(q, reinterpret_cast<Q*>(to) + lane);
+  }
+  void put_bits(uint64_t, unsigned char*) const {}
+};
+
+// One byte an element, 0 or 1.
+template <bool kStream>
+struct BoolSink : Elements<uint8_t, kStream> {
+  using Elements<uint8_t, kStream>::Elements;
+  void put(const Vec<int32_t>*, const Mask<int32_t>*, unsigned char*, size_t) const {}
+  SECATEUR_INLINE void put_bits(uint64_t keep, unsigned char* to) const {
+    if constexpr (kStream) {
+      StreamBools(keep, to);
+    } else {
+      StoreBools(keep, to);
+    }
+  }
+};
+
+// One bit an element, lowest bit first. A thirty-second of what is read: never worth streaming.
+struct BitSink {
+  static constexpr bool kStreams = false;
+  unsigned char* data;
+
+  explicit BitSink(const Output& out) : data(static_cast<unsigned char*>(out.data)) {}
+  unsigned char* at(size_t i) const { return data + i / 8; }
+  static constexpr size_t bytes(size_t count) { return (count + 7) / 8; }
+  void put(const Vec<int32_t>*, const Mask<int32_t>*, unsigned char*, size_t) const {}
+  SECATEUR_INLINE void put_bits(uint64_t keep, unsigned char* to) const {
+    copy_bytes(to, &keep, sizeof keep);
+  }
+};
+
+}  // namespace
+}  // namespace secateur::SECATEUR_TARGET

@@ -1,0 +1,97 @@
+// The loop under every kernel: words of 64 elements, with the ragged ends run through the same
+// lanes by way of a padded copy, so that no element is ever treated by other code.
+#pragma once
+
+#include "kernels/table.hpp"
+
+namespace secateur::SECATEUR_TARGET {
+namespace {
+
+inline constexpr uint64_t kAllValid = ~uint64_t{0};
+
+// Vectors are taken four at a time: what BitsFromMasks takes, and what a vector of bytes is made of.
+inline constexpr size_t kQuad = 4;
+template <class T>
+inline constexpr size_t kQuadLanes = kQuad * kLanes<T>;
+
+SECATEUR_INLINE uint64_t first_bits(size_t count) {
+  return count >= kWord ? kAllValid : (uint64_t{1} << count) - 1;
+}
+
+SECATEUR_INLINE void copy_bytes(void* to, const void* from, size_t bytes) {
+  __builtin_memcpy(to, from, bytes);
+}
+
+template <bool kStream, class T>
+SECATEUR_INLINE void store(Vec<T> v, T* p) {
+  if constexpr (kStream) {
+    Stream(v, p);
+  } else {
+    StoreU(v, p);
+  }
+}
+
+// Four vectors of integers, narrowed to Q.
+template <bool kStream, class Q>
+SECATEUR_INLINE void store_demoted(const Vec<int32_t>* q, Q* p) {
+  for (size_t v = 0; v < kQuad; v += kDemoteInputs<Q>) {
+    store<kStream>(DemoteTo<Q>(q + v), p + v * kLanes<int32_t>);
+  }
+}
+
+// Where results of type T go, element by element.
+template <class T, bool kStream>
+struct Elements {
+  static constexpr bool kStreams = kStream;
+  unsigned char* data;
+
+  explicit Elements(const Output& out) : data(static_cast<unsigned char*>(out.data)) {}
+  unsigned char* at(size_t i) const { return data + i * sizeof(T); }
+  static constexpr size_t bytes(size_t count) { return count * sizeof(T); }
+};
+
+// How many elements lie between i and the next one whose place is aligned.
+template <class Sink>
+SECATEUR_INLINE size_t unaligned_head(const Sink& sink, size_t i) {
+  if constexpr (Sink::kStreams) {
+    const size_t past = reinterpret_cast<uintptr_t>(sink.at(i)) % kLine;
+    return past == 0 ? 0 : (kLine - past) / Sink::bytes(1);
+  } else {
+    return 0;
+  }
+}
+
+// body(from, valid, to, i) for each word: 64 elements at from, of which the low bits of valid say
+// which are real; to takes the 64 results; i is the index of the first.
+template <class In, class Sink, class Body>
+SECATEUR_INLINE void for_words(const void* in, size_t begin, size_t end, const Sink& sink,
+                               const Body& body) {
+  const unsigned char* source = static_cast<const unsigned char*>(in);
+  const auto ragged = [&](size_t i, size_t count) {
+    alignas(kLine) In padded[kWord] = {};
+    alignas(kLine) unsigned char results[kWord * sizeof(int64_t)];
+    copy_bytes(padded, source + i * sizeof(In), count * sizeof(In));
+    body(padded, first_bits(count), results, i);
+    if (Sink::bytes(count) != 0) {
+      copy_bytes(sink.at(i), results, Sink::bytes(count));
+    }
+  };
+  size_t i = begin;
+  const size_t head = unaligned_head(sink, begin);
+  if (head != 0 && head <= end - begin) {
+    ragged(i, head);
+    i += head;
+  }
+  for (; i + kWord <= end; i += kWord) {
+    body(reinterpret_cast<const In*>(source + i * sizeof(In)), kAllValid, sink.at(i), i);
+  }
+  if (i < end) {
+    ragged(i, end - i);
+  }
+  if constexpr (Sink::kStreams) {
+    Fence();
+  }
+}
+
+}  // namespace
+}  // namespace secateur::SECATEUR_TARGET

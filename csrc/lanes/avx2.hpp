@@ -1,0 +1,232 @@
+// Lanes of 256 bits (AVX2, BMI). The contract of each operation is in scalar.hpp.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lanes/common.hpp"
+
+namespace secateur::avx2 {
+namespace {
+
+template <class T>
+struct Vec {
+  __m256i raw;
+};
+template <>
+struct Vec<float> {
+  __m256 raw;
+};
+
+// A mask is a vector of lanes that are all ones or all zeros.
+template <class T>
+struct Mask {
+  __m256i raw;
+};
+
+template <class T>
+inline constexpr size_t kLanes = 32 / sizeof(T);
+
+SECATEUR_INLINE Vec<int32_t> Set(int32_t value) { return {_mm256_set1_epi32(value)}; }
+SECATEUR_INLINE Vec<float> Set(float value) { return {_mm256_set1_ps(value)}; }
+
+template <class T>
+SECATEUR_INLINE Vec<T> LoadU(const T* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+}
+template <>
+SECATEUR_INLINE Vec<float> LoadU(const float* p) {
+  return {_mm256_loadu_ps(p)};
+}
+
+template <class T>
+SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.raw);
+}
+SECATEUR_INLINE void StoreU(Vec<float> v, float* p) { _mm256_storeu_ps(p, v.raw); }
+
+template <class T>
+SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), v.raw);
+}
+SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm256_stream_ps(p, v.raw); }
+
+SECATEUR_INLINE void Fence() { _mm_sfence(); }
+
+template <class To>
+SECATEUR_INLINE Vec<To> BitCast(Vec<int32_t> v) {
+  static_assert(sizeof(To) == 4);
+  if constexpr (requires(Vec<To> t) { t.raw = _mm256_castsi256_ps(v.raw); }) {
+    return {_mm256_castsi256_ps(v.raw)};
+  } else {
+    return {v.raw};
+  }
+}
+template <class To>
+SECATEUR_INLINE Vec<To> BitCast(Vec<float> v) {
+  return {_mm256_castps_si256(v.raw)};
+}
+
+// Integers
+SECATEUR_INLINE Vec<int32_t> And(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm256_and_si256(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm256_add_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Max(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm256_max_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE int32_t ReduceMax(Vec<int32_t> v) {
+  __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v.raw), _mm256_extracti128_si256(v.raw, 1));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+  return _mm_cvtsi128_si32(m);
+}
+SECATEUR_INLINE int32_t ReduceSum(Vec<int32_t> v) {
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v.raw), _mm256_extracti128_si256(v.raw, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
+  return _mm_cvtsi128_si32(s);
+}
+SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm256_cmpgt_epi32(a.raw, b.raw)};
+}
+
+// Floats
+SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {_mm256_mul_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) { return {_mm256_min_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<float> Max(Vec<float> a, Vec<float> b) { return {_mm256_max_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) {
+  return {_mm256_castps_si256(_mm256_cmp_ps(v.raw, v.raw, _CMP_ORD_Q))};
+}
+SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm256_cvtps_epi32(v.raw)}; }
+SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm256_cvtepi32_ps(v.raw)}; }
+
+// Masks
+SECATEUR_INLINE Mask<int32_t> And(Mask<int32_t> a, Mask<int32_t> b) {
+  return {_mm256_and_si256(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
+  return {_mm256_andnot_si256(a.raw, b.raw)};
+}
+template <class T>
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<T> m) {
+  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m.raw)));
+}
+// Packs work within 128-bit halves; the permutation puts the pieces back in order.
+template <class T>
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<T>* m) {
+  const __m256i ab = _mm256_packs_epi32(m[0].raw, m[1].raw);
+  const __m256i cd = _mm256_packs_epi32(m[2].raw, m[3].raw);
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(ab, cd), order);
+  return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
+}
+template <class T>
+SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {
+  const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i b = _mm256_set1_epi32(static_cast<int32_t>(bits & 0xff));
+  return {_mm256_cmpeq_epi32(_mm256_and_si256(b, lane_bit), lane_bit)};
+}
+SECATEUR_INLINE Vec<int32_t> IfThenElseZero(Mask<int32_t> m, Vec<int32_t> v) {
+  return {_mm256_and_si256(m.raw, v.raw)};
+}
+
+SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
+  return {_mm256_sub_epi32(v.raw, m.raw)};
+}
+
+// Row b holds, from the low byte up, the positions of the ones of b. 2 KiB, so that it leaves L1
+// to the data; pext would compute the row, but is microcoded before Zen 3.
+struct CompressRows {
+  uint64_t row[256];
+};
+constexpr CompressRows make_compress_rows() {
+  CompressRows rows{};
+  for (unsigned b = 0; b < 256; ++b) {
+    unsigned filled = 0;
+    for (unsigned lane = 0; lane < 8; ++lane) {
+      if ((b >> lane) & 1) {
+        rows.row[b] |= static_cast<uint64_t>(lane) << (8 * filled++);
+      }
+    }
+  }
+  return rows;
+}
+constexpr CompressRows kCompressRows = make_compress_rows();
+
+SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
+  const uint64_t bits = BitsFromMask(m);
+  const auto row = static_cast<int64_t>(kCompressRows.row[bits]);
+  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(row));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(v.raw, lanes));
+  return PopCount(bits);
+}
+
+// Widths
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int8_t* p) {
+  return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
+}
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint8_t* p) {
+  return {_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
+}
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int16_t* p) {
+  return {_mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint16_t* p) {
+  return {_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+
+template <class Q>
+inline constexpr size_t kDemoteInputs = sizeof(int32_t) / sizeof(Q);
+
+template <class Q>
+SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
+  if constexpr (sizeof(Q) == 1) {
+    const __m256i ab = _mm256_packs_epi32(v[0].raw, v[1].raw);
+    const __m256i cd = _mm256_packs_epi32(v[2].raw, v[3].raw);
+    const __m256i bytes =
+        static_cast<Q>(-1) < Q{0} ? _mm256_packs_epi16(ab, cd) : _mm256_packus_epi16(ab, cd);
+    return {_mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))};
+  } else {
+    const __m256i words = static_cast<Q>(-1) < Q{0} ? _mm256_packs_epi32(v[0].raw, v[1].raw)
+                                                    : _mm256_packus_epi32(v[0].raw, v[1].raw);
+    return {_mm256_permute4x64_epi64(words, 0xd8)};
+  }
+}
+
+SECATEUR_INLINE __m256i BoolsFromBits(uint32_t bits) {
+  const __m256i byte_of_lane =
+      _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+  const __m256i bit_of_lane = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u));
+  const __m256i b =
+      _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int32_t>(bits)), byte_of_lane);
+  const __m256i zero_or_bit = _mm256_and_si256(b, bit_of_lane);
+  return _mm256_min_epu8(zero_or_bit, _mm256_set1_epi8(1));
+}
+SECATEUR_INLINE void StoreBools(uint64_t bits, uint8_t* p) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), BoolsFromBits(static_cast<uint32_t>(bits)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32),
+                      BoolsFromBits(static_cast<uint32_t>(bits >> 32)));
+}
+SECATEUR_INLINE void StreamBools(uint64_t bits, uint8_t* p) {
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), BoolsFromBits(static_cast<uint32_t>(bits)));
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p + 32),
+                      BoolsFromBits(static_cast<uint32_t>(bits >> 32)));
+}
+SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
+  uint64_t zeros = 0;
+  for (size_t half = 0; half < 2; ++half) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32 * half));
+    const __m256i is_zero = _mm256_cmpeq_epi8(v, _mm256_setzero_si256());
+    zeros |= static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(is_zero)))
+             << (32 * half);
+  }
+  return ~zeros;
+}
+
+}  // namespace
+}  // namespace secateur::avx2

@@ -1,0 +1,180 @@
+// Lanes of 512 bits (AVX-512 F, BW, DQ, VL, VBMI2). The contract of each operation is in scalar.hpp.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lanes/common.hpp"
+
+namespace secateur::avx512 {
+namespace {
+
+template <class T>
+struct Vec {
+  __m512i raw;
+};
+template <>
+struct Vec<float> {
+  __m512 raw;
+};
+
+template <class T>
+struct Mask {
+  __mmask16 raw;
+};
+
+template <class T>
+inline constexpr size_t kLanes = 64 / sizeof(T);
+
+SECATEUR_INLINE Vec<int32_t> Set(int32_t value) { return {_mm512_set1_epi32(value)}; }
+SECATEUR_INLINE Vec<float> Set(float value) { return {_mm512_set1_ps(value)}; }
+
+template <class T>
+SECATEUR_INLINE Vec<T> LoadU(const T* p) {
+  return {_mm512_loadu_si512(p)};
+}
+template <>
+SECATEUR_INLINE Vec<float> LoadU(const float* p) {
+  return {_mm512_loadu_ps(p)};
+}
+
+template <class T>
+SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {
+  _mm512_storeu_si512(p, v.raw);
+}
+SECATEUR_INLINE void StoreU(Vec<float> v, float* p) { _mm512_storeu_ps(p, v.raw); }
+
+template <class T>
+SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(p), v.raw);
+}
+SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm512_stream_ps(p, v.raw); }
+
+SECATEUR_INLINE void Fence() { _mm_sfence(); }
+
+template <class To>
+SECATEUR_INLINE Vec<To> BitCast(Vec<int32_t> v) {
+  static_assert(sizeof(To) == 4);
+  if constexpr (requires(Vec<To> t) { t.raw = _mm512_castsi512_ps(v.raw); }) {
+    return {_mm512_castsi512_ps(v.raw)};
+  } else {
+    return {v.raw};
+  }
+}
+template <class To>
+SECATEUR_INLINE Vec<To> BitCast(Vec<float> v) {
+  return {_mm512_castps_si512(v.raw)};
+}
+
+// Integers
+SECATEUR_INLINE Vec<int32_t> And(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_and_si512(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_add_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Max(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_max_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE int32_t ReduceMax(Vec<int32_t> v) { return _mm512_reduce_max_epi32(v.raw); }
+SECATEUR_INLINE int32_t ReduceSum(Vec<int32_t> v) { return _mm512_reduce_add_epi32(v.raw); }
+SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_cmpgt_epi32_mask(a.raw, b.raw)};
+}
+
+// Floats
+SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {_mm512_mul_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) { return {_mm512_min_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<float> Max(Vec<float> a, Vec<float> b) { return {_mm512_max_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) {
+  return {_mm512_cmp_ps_mask(v.raw, v.raw, _CMP_ORD_Q)};
+}
+SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm512_cvtps_epi32(v.raw)}; }
+SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm512_cvtepi32_ps(v.raw)}; }
+
+// Masks
+SECATEUR_INLINE Mask<int32_t> And(Mask<int32_t> a, Mask<int32_t> b) {
+  return {_kand_mask16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
+  return {_kandn_mask16(a.raw, b.raw)};
+}
+template <class T>
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<T> m) {
+  return _cvtmask16_u32(m.raw);
+}
+template <class T>
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<T>* m) {
+  return _cvtmask64_u64(
+      _mm512_kunpackd(_mm512_kunpackw(m[3].raw, m[2].raw), _mm512_kunpackw(m[1].raw, m[0].raw)));
+}
+template <class T>
+SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {
+  return {_cvtu32_mask16(static_cast<unsigned>(bits & 0xffff))};
+}
+SECATEUR_INLINE Vec<int32_t> IfThenElseZero(Mask<int32_t> m, Vec<int32_t> v) {
+  return {_mm512_maskz_mov_epi32(m.raw, v.raw)};
+}
+
+SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
+  return {_mm512_mask_sub_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
+}
+
+// Compressed in a register and stored whole: to memory, vpcompressd is microcoded on Zen 4 and
+// takes over a hundred cycles.
+SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
+  _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(m.raw, v.raw));
+  return PopCount(BitsFromMask(m));
+}
+
+// Widths
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int8_t* p) {
+  return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint8_t* p) {
+  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int16_t* p) {
+  return {_mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint16_t* p) {
+  return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+
+template <class Q>
+inline constexpr size_t kDemoteInputs = sizeof(int32_t) / sizeof(Q);
+
+// Packs work within 128-bit parts; the permutation puts the pieces back in order. On Zen 4 that is
+// a third of the work of vpmovdb.
+template <class Q>
+SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
+  if constexpr (sizeof(Q) == 1) {
+    const __m512i ab = _mm512_packs_epi32(v[0].raw, v[1].raw);
+    const __m512i cd = _mm512_packs_epi32(v[2].raw, v[3].raw);
+    const __m512i bytes =
+        static_cast<Q>(-1) < Q{0} ? _mm512_packs_epi16(ab, cd) : _mm512_packus_epi16(ab, cd);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return {_mm512_permutexvar_epi32(order, bytes)};
+  } else {
+    const __m512i words = static_cast<Q>(-1) < Q{0} ? _mm512_packs_epi32(v[0].raw, v[1].raw)
+                                                    : _mm512_packus_epi32(v[0].raw, v[1].raw);
+    return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), words)};
+  }
+}
+
+SECATEUR_INLINE void StoreBools(uint64_t bits, uint8_t* p) {
+  _mm512_storeu_si512(p, _mm512_maskz_set1_epi8(_cvtu64_mask64(bits), 1));
+}
+SECATEUR_INLINE void StreamBools(uint64_t bits, uint8_t* p) {
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(p),
+                      _mm512_maskz_set1_epi8(_cvtu64_mask64(bits), 1));
+}
+SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
+  const __m512i v = _mm512_loadu_si512(p);
+  return _cvtmask64_u64(_mm512_test_epi8_mask(v, v));
+}
+
+}  // namespace
+}  // namespace secateur::avx512

@@ -1,0 +1,32 @@
+// What every ISA's lanes share. The unnamed namespace gives each target file a copy of its own,
+// compiled with that file's flags.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#define SECATEUR_INLINE inline __attribute__((always_inline))
+
+namespace secateur {
+namespace {
+
+using std::size_t;
+
+SECATEUR_INLINE size_t PopCount(uint64_t x) {
+#if defined(__POPCNT__) || defined(__aarch64__)
+  return static_cast<size_t>(__builtin_popcountll(x));
+#else  // without the instruction the built-in would be a call into libgcc
+  x -= (x >> 1) & 0x5555555555555555u;
+  x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
+  x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+  return static_cast<size_t>((x * 0x0101010101010101u) >> 56);
+#endif
+}
+
+// 63 where there is none: said without a branch, since kernels ask it of random bits.
+SECATEUR_INLINE size_t LowestBit(uint64_t x) {
+  return static_cast<size_t>(__builtin_ctzll(x | uint64_t{1} << 63));
+}
+
+}  // namespace
+}  // namespace secateur
