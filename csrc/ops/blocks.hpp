@@ -1,0 +1,88 @@
+// How an operation goes over an array: in blocks, shared among threads by bytes, written past the
+// caches where that is faster.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/table.hpp"
+#include "runtime/threads.hpp"
+
+namespace secateur {
+
+// Elements in a block: 64 KiB of floats. Long enough that what is done once a block costs nothing,
+// short enough to share a megabyte fairly.
+inline constexpr std::size_t kBlock = 16384;
+
+// Bytes worth a thread of their own. Waking one takes some 10 microseconds, in which one CPU moves
+// about this much.
+inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
+
+// Bytes read and written from which results bypass the caches. Written normally, a line is first
+// read from memory; below this, that costs less than not finding the result in cache afterwards.
+inline constexpr std::size_t kStreamBytes = std::size_t{1} << 20;
+
+// Blocks of [0, n) that begin where results of `bytes_each` at `out` are aligned to a cache line, so
+// that only the first and the last have ragged ends.
+class Blocks {
+ public:
+  Blocks(std::size_t n, const void* out, std::size_t bytes_each) : n_(n) {
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(out) % kLine;
+    if (past != 0 && bytes_each != 0 && past % bytes_each == 0) {
+      head_ = (kLine - past) / bytes_each;
+    }
+  }
+
+  [[nodiscard]] std::size_t count() const {
+    return n_ <= head_ ? 1 : (n_ - head_ + kBlock - 1) / kBlock;
+  }
+  [[nodiscard]] std::size_t begin(std::size_t block) const {
+    return block == 0 ? 0 : std::min(n_, head_ + block * kBlock);
+  }
+  [[nodiscard]] std::size_t end(std::size_t block) const {
+    return std::min(n_, head_ + (block + 1) * kBlock);
+  }
+
+ private:
+  std::size_t n_;
+  std::size_t head_ = 0;
+};
+
+// The bytes of one element in a form; 0 for bits, eight of which share one.
+constexpr std::size_t bytes_of(Form form) {
+  switch (form) {
+    case Form::floats:
+      return sizeof(float);
+    case Form::int16:
+    case Form::uint16:
+      return sizeof(std::int16_t);
+    case Form::bools:
+    case Form::int8:
+    case Form::uint8:
+      return 1;
+    case Form::none:
+    case Form::bits:
+    case Form::count:
+      break;
+  }
+  return 0;
+}
+
+inline std::size_t threads_for(std::size_t bytes) {
+  const std::size_t worth = bytes / kBytesPerThread;
+  return worth <= 1 ? 1 : std::min(worth, num_threads());
+}
+
+// body(begin, end) for every block, in no order, on as many threads as `bytes` are worth.
+template <class Body>
+void for_blocks(const Blocks& blocks, std::size_t bytes, const Body& body) {
+  Tasks tasks(blocks.count());
+  on_threads(std::min(threads_for(bytes), tasks.count()), [&] {
+    for (std::size_t block = 0; tasks.take(block);) {
+      body(blocks.begin(block), blocks.end(block));
+    }
+  });
+}
+
+}  // namespace secateur

@@ -1,0 +1,356 @@
+// The door into the core: checks arguments, and turns whatever goes wrong into a status.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <string>
+
+#include "dispatch/dispatch.hpp"
+#include "kernels/float_state.hpp"
+#include "ops/blocks.hpp"
+#include "ops/fixed_point.hpp"
+#include "ops/mask.hpp"
+#include "ops/select.hpp"
+#include "runtime/error.hpp"
+#include "runtime/threads.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur {
+namespace {
+
+thread_local char last_error[512] = "";
+
+sc_status failed(sc_status status, const char* message) noexcept {
+  std::snprintf(last_error, sizeof last_error, "%s", message);
+  return status;
+}
+
+template <class F>
+sc_status guarded(const F& body) noexcept {
+  try {
+    const DefaultFloatState float_state;  // counts, thresholds and estimates are sums in double
+    body();
+    return SC_OK;
+  } catch (const Error& error) {
+    return failed(error.status(), error.what());
+  } catch (const std::bad_alloc&) {
+    return failed(SC_ERROR_MEMORY, "out of scratch memory");
+  } catch (const std::exception& error) {
+    return failed(SC_ERROR_INTERNAL, error.what());
+  } catch (...) {
+    return failed(SC_ERROR_INTERNAL, "an unknown exception");
+  }
+}
+
+void require(bool holds, const char* argument, const std::string& allowed, const std::string& came,
+             sc_status status = SC_ERROR_ARGUMENT) {
+  if (!holds) {
+    throw Error(status, std::string(argument) + " must be " + allowed + ", got " + came);
+  }
+}
+
+std::string name_of(sc_dtype dtype) {
+  switch (dtype) {
+    case SC_FLOAT32:
+      return "float32";
+    case SC_INT8:
+      return "int8";
+    case SC_UINT8:
+      return "uint8";
+    case SC_INT16:
+      return "int16";
+    case SC_UINT16:
+      return "uint16";
+  }
+  return "sc_dtype " + std::to_string(static_cast<int>(dtype));
+}
+
+// Where other types of float will come in.
+void require_float(const char* argument, sc_dtype dtype) {
+  require(dtype == SC_FLOAT32, argument, "float32", name_of(dtype), SC_ERROR_UNSUPPORTED);
+}
+
+void require_array(const char* argument, const void* data, std::size_t n) {
+  require(n == 0 || data != nullptr, argument, "an array", "a null pointer");
+  require(n <= std::numeric_limits<std::size_t>::max() / 16, "n", "a number of elements in memory",
+          std::to_string(n));
+}
+
+// `out` may be `w` only where elements are of the same size, so that each is read before its place
+// is written.
+void require_apart(const char* argument, const void* out, std::size_t out_bytes, const void* in,
+                   std::size_t in_bytes, bool may_be_same = false) {
+  const auto a = reinterpret_cast<std::uintptr_t>(out);
+  const auto b = reinterpret_cast<std::uintptr_t>(in);
+  const bool overlap = out_bytes != 0 && in_bytes != 0 && a < b + in_bytes && b < a + out_bytes;
+  require(!overlap || (may_be_same && a == b), argument,
+          may_be_same ? "the input itself or apart from it" : "apart from the input",
+          "memory that overlaps it");
+}
+
+void require_k(std::size_t k, std::size_t least, std::size_t n) {
+  require(k >= least && k <= n, "k", std::to_string(least) + " to " + std::to_string(n),
+          std::to_string(k));
+}
+
+void require_selecting(sc_nan nan) {
+  require(nan == SC_NAN_RAISE || nan == SC_NAN_KEEP || nan == SC_NAN_PRUNE, "nan",
+          "raise, keep or prune", std::to_string(static_cast<int>(nan)));
+}
+
+void require_mask_format(sc_mask_format format) {
+  require(format == SC_MASK_BOOLS || format == SC_MASK_BITS, "format", "bools or bits",
+          std::to_string(static_cast<int>(format)));
+}
+
+std::size_t mask_bytes(std::size_t n, sc_mask_format format) {
+  return format == SC_MASK_BOOLS ? n : (n + 7) / 8;
+}
+
+void require_format(const sc_fixed_point* fmt) {
+  require(fmt != nullptr, "fmt", "a fixed-point format", "a null pointer");
+  require(fmt->bits == 8 || fmt->bits == 16, "fmt.bits", "8 or 16", std::to_string(fmt->bits),
+          SC_ERROR_UNSUPPORTED);
+  require(fmt->frac_bits >= -256 && fmt->frac_bits <= 256, "fmt.frac_bits", "-256 to 256",
+          std::to_string(fmt->frac_bits));
+}
+
+sc_dtype dtype_of(const sc_fixed_point& fmt) {
+  if (fmt.bits == 8) {
+    return fmt.is_signed != 0 ? SC_INT8 : SC_UINT8;
+  }
+  return fmt.is_signed != 0 ? SC_INT16 : SC_UINT16;
+}
+
+void require_integers(const sc_fixed_point& fmt, sc_dtype q_dtype) {
+  require(q_dtype == dtype_of(fmt), "q", name_of(dtype_of(fmt)) + " for this fmt",
+          name_of(q_dtype));
+}
+
+// Where other roundings and overflow rules will come in.
+sc_nan require_options(const sc_quantize_options* options) {
+  if (options == nullptr) {
+    return SC_NAN_RAISE;
+  }
+  require(options->rounding == SC_ROUND_NEAREST_EVEN, "rounding", "nearest_even",
+          std::to_string(static_cast<int>(options->rounding)), SC_ERROR_UNSUPPORTED);
+  require(options->overflow == SC_OVERFLOW_SATURATE, "overflow", "saturate",
+          std::to_string(static_cast<int>(options->overflow)), SC_ERROR_UNSUPPORTED);
+  require(options->nan == SC_NAN_RAISE || options->nan == SC_NAN_ZERO, "nan", "raise or zero",
+          std::to_string(static_cast<int>(options->nan)));
+  return options->nan;
+}
+
+// The key of the largest float that does not exceed the threshold: |w| > threshold just where
+// |w| > that float.
+std::int32_t key_of_threshold(double threshold, const Magnitudes& magnitudes) {
+  auto rounded = static_cast<float>(threshold);
+  if (static_cast<double>(rounded) > threshold) {
+    rounded = std::nextafter(rounded, 0.0f);
+  }
+  std::int32_t bits = 0;
+  std::memcpy(&bits, &rounded, sizeof bits);
+  return (bits & kMagnitude) + magnitudes.rotation;
+}
+
+}  // namespace
+}  // namespace secateur
+
+using namespace secateur;
+
+const char* sc_last_error(void) { return last_error; }
+const char* sc_version(void) { return SECATEUR_VERSION; }
+
+sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan,
+                           void* value) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("value", value, 1);
+    require_k(k, 1, n);
+    require_selecting(nan);
+    const Magnitudes magnitudes(w, n, nan);
+    const std::int32_t bits = (kth_key(magnitudes, k) - magnitudes.rotation) & kMagnitude;
+    std::memcpy(value, &bits, sizeof bits);
+  });
+}
+
+sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* mask,
+                       sc_mask_format format) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("mask", mask, n);
+    require_k(k, 0, n);
+    require_selecting(nan);
+    require_mask_format(format);
+    require_apart("mask", mask, mask_bytes(n, format), w, n * sizeof(float));
+    write_topk({w, n, nan}, k,
+               {format == SC_MASK_BOOLS ? Form::bools : Form::bits, mask, false, {}});
+  });
+}
+
+sc_status sc_keep_count(size_t n, double sparsity, size_t* k) {
+  return guarded([&] {
+    require(sparsity >= 0 && sparsity <= 1, "sparsity", "a number from 0 to 1",
+            std::to_string(sparsity));
+    require_array("k", k, 1);
+    const double exact = sparsity * static_cast<double>(n);
+    const double removed = exact - std::remainder(exact, 1.0);
+    *k = n - std::min(n, static_cast<std::size_t>(removed));
+  });
+}
+
+sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* out) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("out", out, n);
+    require_k(k, 0, n);
+    require_selecting(nan);
+    require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
+    write_topk({w, n, nan}, k, {Form::floats, out, false, {}});
+  });
+}
+
+sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, sc_nan nan,
+                             void* out) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("out", out, n);
+    require(threshold >= 0, "threshold", "a number, at least 0", std::to_string(threshold));
+    require_selecting(nan);
+    require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
+    const Magnitudes magnitudes(w, n, nan);
+    write_above(magnitudes, key_of_threshold(threshold, magnitudes),
+                {Form::floats, out, false, {}});
+  });
+}
+
+sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
+                        sc_mask_format format, void* out) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("mask", mask, n);
+    require_array("out", out, n);
+    require_mask_format(format);
+    require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
+    require_apart("out", out, n * sizeof(float), mask, mask_bytes(n, format));
+    apply_mask(w, n, mask, format, out);
+  });
+}
+
+sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
+                      const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("q", q, n);
+    require_format(fmt);
+    require_integers(*fmt, q_dtype);
+    const sc_nan nan = require_options(options);
+    require_apart("q", q, n * bytes_of(form_of(*fmt)), w, n * sizeof(float));
+    quantize(w, n, *fmt, nan, q);
+  });
+}
+
+sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixed_point* fmt,
+                        void* out, sc_dtype out_dtype) {
+  return guarded([&] {
+    require_float("out", out_dtype);
+    require_array("q", q, n);
+    require_array("out", out, n);
+    require_format(fmt);
+    require_integers(*fmt, q_dtype);
+    require_apart("out", out, n * sizeof(float), q, n * bytes_of(form_of(*fmt)));
+    dequantize(q, n, *fmt, out);
+  });
+}
+
+sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
+                           const sc_quantize_options* options, void* out) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("out", out, n);
+    require_format(fmt);
+    const sc_nan nan = require_options(options);
+    require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
+    fake_quantize(w, n, *fmt, nan, out);
+  });
+}
+
+sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
+                            const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
+                            sc_dtype q_dtype) {
+  return guarded([&] {
+    require_float("w", dtype);
+    require_array("w", w, n);
+    require_array("q", q, n);
+    require_k(k, 0, n);
+    require_format(fmt);
+    require_integers(*fmt, q_dtype);
+    const sc_nan nan = require_options(options);
+    require_apart("q", q, n * bytes_of(form_of(*fmt)), w, n * sizeof(float));
+    write_topk({w, n, nan}, k, {form_of(*fmt), q, false, scale_of(*fmt)});
+  });
+}
+
+sc_status sc_isa(const char** name) {
+  return guarded([&] {
+    require_array("name", name, 1);
+    *name = kernels().isa;
+  });
+}
+
+size_t sc_isas(const char** names, size_t capacity) {
+  std::size_t count = 0;
+  guarded([&] {
+    for (const KernelTable* table : available_tables()) {
+      if (count < capacity) {
+        names[count] = table->isa;
+      }
+      ++count;
+    }
+  });
+  return count;
+}
+
+sc_status sc_set_isa(const char* name) {
+  return guarded([&] { set_isa(name == nullptr ? "" : name); });
+}
+
+namespace {
+void require_num_threads(std::size_t num_threads, std::size_t least) {
+  require(num_threads >= least && num_threads <= kMaxThreads, "num_threads",
+          std::to_string(least) + " to " + std::to_string(kMaxThreads),
+          std::to_string(num_threads));
+}
+}  // namespace
+
+sc_status sc_set_num_threads(size_t num_threads) {
+  return guarded([&] {
+    require_num_threads(num_threads, 1);
+    set_num_threads(num_threads);
+  });
+}
+
+sc_status sc_get_num_threads(size_t* num_threads) {
+  return guarded([&] {
+    require_array("num_threads", num_threads, 1);
+    *num_threads = secateur::num_threads();
+  });
+}
+
+sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous) {
+  return guarded([&] {
+    require_num_threads(num_threads, 0);
+    const std::size_t was = set_thread_num_threads(num_threads);
+    if (previous != nullptr) {
+      *previous = was;
+    }
+  });
+}

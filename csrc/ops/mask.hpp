@@ -1,0 +1,12 @@
+// Masks that the caller brings.
+#pragma once
+
+#include <cstddef>
+
+#include "secateur/secateur.h"
+
+namespace secateur {
+
+void apply_mask(const void* w, std::size_t n, const void* mask, sc_mask_format format, void* out);
+
+}  // namespace secateur

@@ -1,0 +1,14 @@
+// Refusing NaN.
+#pragma once
+
+#include <cstddef>
+
+namespace secateur {
+
+// Throws Error with the count of NaN in w and the index of the first, of which there is one.
+[[noreturn]] void refuse_nan(const void* w, std::size_t n);
+
+// The same if there is one.
+void check_nan(const void* w, std::size_t n);
+
+}  // namespace secateur
