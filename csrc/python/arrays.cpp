@@ -1,0 +1,206 @@
+#include "arrays.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+namespace secateur::python {
+namespace {
+
+using py::detail::npy_api;
+
+constexpr int kContiguous = npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_;
+
+bool has_flags(const py::array& array, int flags) { return (array.flags() & flags) == flags; }
+
+bool is_native(const py::array& array) {
+  const char order = array.dtype().byteorder();
+  constexpr char kNative = std::endian::native == std::endian::little ? '<' : '>';
+  return order == '=' || order == '|' || order == kNative;
+}
+
+bool same_shape(const py::array& a, const py::array& b) {
+  return a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape());
+}
+
+bool is_exactly_ndarray(py::handle value) {
+  return Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_;
+}
+
+bool is_ndarray(py::handle value) {
+  return is_exactly_ndarray(value) || npy_api::get().PyArray_Check_(value.ptr());
+}
+
+py::object numpy(const char* name) { return py::module_::import("numpy").attr(name); }
+
+std::string text(py::handle value) { return py::str(value).cast<std::string>(); }
+
+std::string text(const Shape& shape) {
+  py::tuple lengths(shape.size());
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    lengths[i] = py::int_(shape[i]);
+  }
+  return text(lengths);
+}
+
+// Bytes from the first to past the last of an array.
+struct Extent {
+  std::uintptr_t begin, end;
+};
+Extent extent(const py::array& array) {
+  auto begin = reinterpret_cast<std::uintptr_t>(array.data());
+  if (array.size() == 0) {
+    return {begin, begin};
+  }
+  std::uintptr_t end = begin + static_cast<std::uintptr_t>(array.itemsize());
+  for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+    const py::ssize_t span = (array.shape(i) - 1) * array.strides(i);
+    (span < 0 ? begin : end) += static_cast<std::uintptr_t>(span);
+  }
+  return {begin, end};
+}
+
+bool share_memory(const py::array& a, const py::array& b) {
+  const Extent x = extent(a);
+  const Extent y = extent(b);
+  if (x.begin >= y.end || y.begin >= x.end || x.begin == x.end || y.begin == y.end) {
+    return false;
+  }
+  if (has_flags(a, npy_api::NPY_ARRAY_C_CONTIGUOUS_) &&
+      has_flags(b, npy_api::NPY_ARRAY_C_CONTIGUOUS_)) {
+    return true;
+  }
+  // Strides may interleave. Whether they do is a hard question in general; where NumPy would need
+  // long to tell, the answer is the cautious one.
+  try {
+    return numpy("shares_memory")(a, b, py::arg("max_work") = 1000000).cast<bool>();
+  } catch (py::error_already_set& error) {
+    if (!error.matches(py::module_::import("numpy.exceptions").attr("TooHardError"))) {
+      throw;
+    }
+    return true;
+  }
+}
+
+bool same_elements(const py::array& a, const py::array& b) {
+  return a.data() == b.data() && a.ndim() == b.ndim() &&
+         std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
+}
+
+// Whether two elements of the array may share memory: true of some views made by as_strided.
+bool overlaps_itself(const py::array& array) {
+  std::vector<std::pair<py::ssize_t, py::ssize_t>> axes;  // stride, length
+  for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+    if (array.shape(i) > 1) {
+      axes.emplace_back(std::abs(array.strides(i)), array.shape(i));
+    }
+  }
+  std::sort(axes.begin(), axes.end());
+  py::ssize_t reach = array.itemsize();
+  for (const auto& [stride, length] : axes) {
+    if (stride < reach) {
+      return array.size() > 0;
+    }
+    reach = stride * (length - 1) + reach;
+  }
+  return false;
+}
+
+py::array contiguous_copy(const py::array& array) {
+  return array.attr("astype")(array.dtype().attr("newbyteorder")("="), "C").cast<py::array>();
+}
+
+}  // namespace
+
+py::array as_array(const char* name, py::handle value) {
+  if (is_exactly_ndarray(value)) {
+    return py::reinterpret_borrow<py::array>(value);
+  }
+  if (is_ndarray(value) &&
+      py::module_::import("numpy.ma").attr("isMaskedArray")(value).cast<bool>()) {
+    throw py::type_error(std::string(name) +
+                         " must be a plain array, got a masked one, whose mask would be lost; "
+                         "fill it first, as in " +
+                         name + ".filled(0)");
+  }
+  return numpy("asarray")(value).cast<py::array>();
+}
+
+Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
+
+Input::Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed)
+    : name_(name), given_(as_array(name, value)), work_(given_) {
+  const int number = given_.dtype().num();
+  if (std::none_of(allowed.begin(), allowed.end(),
+                   [&](const Dtype& d) { return d.number == number; })) {
+    std::string names;
+    for (const Dtype& d : allowed) {
+      names += (names.empty() ? "" : " or ") + std::string(d.name);
+    }
+    throw py::type_error(std::string(name) + " must be " + names + ", got " + text(given_.dtype()) +
+                         "; " + name + ".astype(...) converts");
+  }
+  if (!has_flags(given_, kContiguous) || !is_native(given_)) {
+    work_ = contiguous_copy(given_);
+  }
+}
+
+bool Input::is(Dtype dtype) const { return given_.dtype().num() == dtype.number; }
+
+void Input::require_shape(const Shape& shape, const char* meaning) const {
+  if (shape_of(given_) != shape) {
+    throw py::value_error(std::string(name_) + " must have shape " + text(shape) + ", " + meaning +
+                          ", got " + text(shape_of(given_)));
+  }
+}
+
+Result::Result(Dtype dtype, const Shape& shape)
+    : given_(py::dtype(dtype.number), shape), work_(given_) {
+  returned_ = given_;
+}
+
+Result::Result(py::handle out, Dtype dtype, const Input& like, bool in_place, const Input* other) {
+  if (out.is_none()) {
+    *this = Result(dtype, shape_of(like.given()));
+    return;
+  }
+  if (!is_ndarray(out)) {
+    throw py::type_error("out must be an array of " + std::string(dtype.name) + ", got " +
+                         text(py::type::of(out).attr("__name__")));
+  }
+  returned_ = py::reinterpret_borrow<py::object>(out);
+  given_ = as_array("out", out);
+  if (given_.dtype().num() != dtype.number || !is_native(given_)) {
+    throw py::type_error("out must be " + std::string(dtype.name) + " in native byte order, got " +
+                         text(given_.dtype()));
+  }
+  if (!same_shape(given_, like.given())) {
+    throw py::value_error("out must have the input's shape " + text(shape_of(like.given())) +
+                          ", got " + text(shape_of(given_)));
+  }
+  if (!given_.writeable()) {
+    throw py::value_error("out must be writeable, got a read-only array");
+  }
+  const bool contiguous = has_flags(given_, kContiguous);
+  if (!contiguous && overlaps_itself(given_)) {
+    throw py::value_error(
+        "out must have its elements apart, got strides that may make them overlap");
+  }
+  const bool same = in_place && is_native(like.given()) && same_elements(given_, like.given());
+  if ((!same && share_memory(given_, like.given())) ||
+      (other != nullptr && share_memory(given_, other->given()))) {
+    throw py::value_error(in_place ? "out must be the input itself or share no memory with it, "
+                                     "got an array that overlaps it in part"
+                                   : "out must share no memory with the input, got one that does");
+  }
+  work_ = contiguous ? given_ : py::array(py::dtype(dtype.number), shape_of(given_));
+}
+
+py::object Result::finish() {
+  if (work_.ptr() != given_.ptr()) {
+    numpy("copyto")(given_, work_);
+  }
+  return std::move(returned_);
+}
+
+}  // namespace secateur::python

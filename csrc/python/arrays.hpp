@@ -1,0 +1,80 @@
+// NumPy arrays at the door: what the core takes (contiguous, aligned, native) made of what came, and
+// results put where they are wanted.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+namespace secateur::python {
+
+namespace py = pybind11;
+
+// One of the dtypes that the core knows.
+struct Dtype {
+  int number;  // NumPy's
+  const char* name;
+};
+inline constexpr Dtype kBool{py::detail::npy_api::NPY_BOOL_, "bool"};
+inline constexpr Dtype kFloat32{py::detail::npy_api::NPY_FLOAT_, "float32"};
+inline constexpr Dtype kInt8{py::detail::npy_api::NPY_BYTE_, "int8"};
+inline constexpr Dtype kUInt8{py::detail::npy_api::NPY_UBYTE_, "uint8"};
+inline constexpr Dtype kInt16{py::detail::npy_api::NPY_SHORT_, "int16"};
+inline constexpr Dtype kUInt16{py::detail::npy_api::NPY_USHORT_, "uint16"};
+
+// The array that a value is, or that NumPy makes of it. Runs code of the value's own, if it has such.
+py::array as_array(const char* name, py::handle value);
+
+using Shape = std::vector<py::ssize_t>;
+Shape shape_of(const py::array& array);
+
+// An array as the core takes it. Lists become arrays as NumPy would make them; other strides or
+// another byte order become a copy.
+class Input {
+ public:
+  Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed);
+
+  [[nodiscard]] const void* data() const { return work_.data(); }
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(work_.size()); }
+  [[nodiscard]] bool is(Dtype dtype) const;
+  [[nodiscard]] const py::array& given() const { return given_; }
+
+  // Throws ValueError unless the array has this shape.
+  void require_shape(const Shape& shape, const char* meaning) const;
+
+ private:
+  const char* name_;
+  py::array given_;
+  py::array work_;
+};
+
+// Where a result goes: the caller's array, or a new one.
+class Result {
+ public:
+  // A new array.
+  Result(Dtype dtype, const Shape& shape);
+
+  // `out`, of that dtype and of the shape of `like`; a new array if it is None. It may be `like`
+  // itself where `in_place`, and otherwise must share no memory with it or with `other`.
+  Result(py::handle out, Dtype dtype, const Input& like, bool in_place,
+         const Input* other = nullptr);
+
+  [[nodiscard]] void* data() { return work_.mutable_data(); }
+
+  // The result, once the core has written it: `out` itself where that was given.
+  py::object finish();
+
+ private:
+  py::object returned_;
+  py::array given_ = none();  // the same as an array, without what a subclass adds
+  py::array work_ = none();   // given_ itself, or a stand-in where the core cannot write to that
+
+  // py::array's own default is a new array, made in vain.
+  static py::array none() { return py::reinterpret_steal<py::array>(py::handle()); }
+};
+
+}  // namespace secateur::python

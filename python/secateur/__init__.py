@@ -1,0 +1,45 @@
+"""Exact top-k pruning and fixed-point quantization of NumPy arrays, as fast as memory allows.
+
+>>> import numpy as np
+>>> import secateur as sc
+>>> w = np.float32([0.1, -2.0, 0.3, 4.0])
+>>> sc.prune(w, sparsity=0.5, out=w)
+array([ 0., -2.,  0.,  4.], dtype=float32)
+"""
+
+from secateur import reference
+from secateur._core import __version__
+from secateur.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
+from secateur.formats import FixedPoint
+from secateur.host import (
+    get_cmake_dir,
+    get_include,
+    get_num_threads,
+    isa,
+    isas,
+    set_num_threads,
+    threads,
+)
+from secateur.pruning import apply_mask, prune
+from secateur.selection import kth_magnitude, topk_mask
+
+__all__ = [
+    "FixedPoint",
+    "__version__",
+    "apply_mask",
+    "dequantize",
+    "fake_quantize",
+    "get_cmake_dir",
+    "get_include",
+    "get_num_threads",
+    "isa",
+    "isas",
+    "kth_magnitude",
+    "prune",
+    "prune_quantize",
+    "quantize",
+    "reference",
+    "set_num_threads",
+    "threads",
+    "topk_mask",
+]

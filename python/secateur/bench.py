@@ -1,0 +1,514 @@
+"""The benchmark cases, written once: ``secateur bench`` and ``benchmarks/`` run this list.
+
+A time on a shared machine is noise; a ratio of times taken alternately in one run is a result. So
+each case measures three things by turns: the call of this package, a yardstick beside it (mostly
+the memory limit: reading or copying the same array), and the same call of `secateur.reference`.
+What is reported are ratios of medians, beside the targets that the project has set itself.
+
+Examples
+--------
+>>> from secateur import bench
+>>> case = bench.cases(main=1 << 10)[0]
+>>> result = bench.measure(case, rounds=1)
+>>> result.operation, result.identical
+('kth_magnitude', True)
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
+from itertools import repeat
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import secateur as sc
+from secateur import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import DTypeLike, NDArray
+
+    Array = NDArray[Any]
+
+FULL = 1 << 24  # elements of the main rows; their targets are set for this size
+QUICK = 1 << 22
+FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # of normal data, a few in 10,000 saturate
+SAMPLE_SECONDS = 1e-3  # calls shorter than this are looped until they take as long
+
+
+# --- what is measured -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A call to time, and what is done before each call, untimed."""
+
+    call: Callable[[], object]
+    prepare: Callable[[], object] | None = None
+    every: int = 1  # sampled in the first of so many rounds
+
+    def sample(self, loops: int) -> float:
+        """Seconds per call, over `loops` calls in a row."""
+        if self.prepare:
+            self.prepare()
+        start = perf_counter()
+        for _ in repeat(None, loops):
+            self.call()
+        return (perf_counter() - start) / loops
+
+    def loops(self) -> int:
+        """How many calls in a row make one sample; a call that is prepared for stands alone."""
+        once = self.sample(1)
+        return 1 if self.prepare else max(1, round(SAMPLE_SECONDS / max(once, 1e-9)))
+
+    def result(self) -> Array:
+        """What one call returns, as an array of its own."""
+        if self.prepare:
+            self.prepare()
+        return np.array(self.call())
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The entrants of one case. If there is a pair of goals, their ratio is the target."""
+
+    ours: Entrant
+    numpy: Entrant
+    yardstick: Entrant | None = None
+    goals: tuple[Entrant, Entrant] | None = None
+
+    def identical(self) -> bool:
+        """Whether the two libraries return the same bits."""
+        ours, numpy = self.ours.result(), self.numpy.result()
+        return (ours.dtype, ours.shape, ours.tobytes()) == (
+            (numpy.dtype, numpy.shape, numpy.tobytes())
+        )
+
+    def medians(self, rounds: int) -> dict[str, float]:
+        """Median seconds per call of each entrant, all of them sampled by turns."""
+        entrants = {"ours": self.ours, "yardstick": self.yardstick, "numpy": self.numpy}
+        entrants["goal"], entrants["goal base"] = self.goals or (None, None)
+        present = {name: entrant for name, entrant in entrants.items() if entrant}
+        loops = {name: entrant.loops() for name, entrant in present.items()}
+        samples: dict[str, list[float]] = {name: [] for name in present}
+        for turn in range(rounds):
+            for name, entrant in present.items():
+                if turn % entrant.every == 0:
+                    samples[name].append(entrant.sample(loops[name]))
+        return {name: median(taken) for name, taken in samples.items()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of the benchmark: what runs, against what, and what is aimed at."""
+
+    operation: str
+    variant: str
+    n: int
+    moved: float  # bytes read and written per element
+    yardstick: str  # what `share` is a share of
+    build: Callable[[], Contest] = field(repr=False)
+    share_target: float | None = None  # at most this share of the yardstick's time
+    numpy_target: float | None = None  # at least this many times faster than NumPy
+    call_target: float | None = None  # at most so many seconds per call
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.operation, self.variant, size(self.n))))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measured row. Of what a case does not have, the value is None."""
+
+    operation: str
+    variant: str
+    n: int
+    seconds: float  # median of one call
+    ns_per_element: float
+    gb_per_s: float
+    yardstick: str
+    share: float | None  # of the yardstick's time
+    share_target: float | None
+    times_numpy: float
+    numpy_target: float | None
+    call_target: float | None
+    identical: bool
+
+    @property
+    def met(self) -> bool | None:
+        """Whether every target is met, if there is one."""
+        verdicts = [
+            self.share is None or self.share_target is None or self.share <= self.share_target,
+            self.numpy_target is None or self.times_numpy >= self.numpy_target,
+            self.call_target is None or self.seconds <= self.call_target,
+        ]
+        targets = (self.share_target, self.numpy_target, self.call_target)
+        return None if targets == (None, None, None) else all(verdicts)
+
+
+def measure(case: Case, rounds: int = 21) -> Result:
+    """Run one case, on one thread unless the case says otherwise.
+
+    Parameters
+    ----------
+    case : Case
+        One of :func:`cases`.
+    rounds : int, default 21
+        How often the entrants take turns; NumPy takes part in every seventh round.
+
+    Returns
+    -------
+    Result
+        Medians, and ratios of medians.
+    """
+    with sc.threads(1):
+        contest = case.build()
+        identical = contest.identical()  # and the memory of both is touched
+        seconds = contest.medians(rounds)
+    ours, yardstick = seconds["ours"], seconds.get("yardstick")
+    target = seconds["goal"] / seconds["goal base"] if contest.goals else case.share_target
+    return Result(
+        operation=case.operation,
+        variant=case.variant,
+        n=case.n,
+        seconds=ours,
+        ns_per_element=ours / case.n * 1e9,
+        gb_per_s=case.n * case.moved / ours / 1e9,
+        yardstick=case.yardstick,
+        share=ours / yardstick if yardstick else None,
+        share_target=target,
+        times_numpy=seconds["numpy"] / ours,
+        numpy_target=case.numpy_target,
+        call_target=case.call_target,
+        identical=identical,
+    )
+
+
+def size(n: int) -> str:
+    """A number of elements as a power of two, if it is one."""
+    return f"2^{n.bit_length() - 1}" if n & (n - 1) == 0 and n >= 1 << 10 else f"{n}"
+
+
+# --- the operations -------------------------------------------------------------------------
+
+
+class Data:
+    """The arguments of a call: an array, how many to keep, and what is derived from the two."""
+
+    def __init__(self, w: Array, kept: float) -> None:
+        self.w = w
+        self.k = round(kept * w.size)
+
+    @cached_property
+    def mask(self) -> Array:
+        return reference.topk_mask(self.w, k=self.k)
+
+    @cached_property
+    def packed(self) -> Array:
+        return np.packbits(self.mask, bitorder="little")
+
+    @cached_property
+    def codes(self) -> Array:
+        return reference.quantize(self.w, FORMAT)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call as both libraries take it, its result, its limit and its targets at `FULL`."""
+
+    name: str
+    bind: Callable[..., Callable[[], Any]]  # (library, data, **out) -> the call
+    out: DTypeLike | None  # of the result, where there is an out=
+    moved: float
+    variant: str = ""
+    share_target: float | None = None
+    numpy_target: float | None = None
+
+    def results(self, n: int) -> dict[str, Array]:
+        """The ``out=`` of one entrant, if the operation has one."""
+        return {} if self.out is None else {"out": np.empty(n, self.out)}
+
+    def entrants(self, data: Data) -> tuple[Entrant, Entrant]:
+        """Ours and NumPy's."""
+        n = data.w.size
+        return (
+            Entrant(self.bind(sc, data, **self.results(n))),
+            Entrant(self.bind(reference, data, **self.results(n)), every=7),
+        )
+
+
+def _kth(lib: Any, data: Data) -> Callable[[], Any]:
+    return partial(lib.kth_magnitude, data.w, data.k)
+
+
+def _prune(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.prune, data.w, k=data.k, out=out)
+
+
+def _prune_quantize(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.prune_quantize, data.w, FORMAT, k=data.k, out=out)
+
+
+def _topk_mask(lib: Any, data: Data) -> Callable[[], Any]:
+    return partial(lib.topk_mask, data.w, k=data.k)
+
+
+def _topk_mask_packed(lib: Any, data: Data) -> Callable[[], Any]:
+    return partial(lib.topk_mask, data.w, k=data.k, packed=True)
+
+
+def _quantize(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.quantize, data.w, FORMAT, out=out)
+
+
+def _dequantize(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.dequantize, data.codes, FORMAT, out=out)
+
+
+def _fake_quantize(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.fake_quantize, data.w, FORMAT, out=out)
+
+
+def _apply_mask(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.apply_mask, data.w, data.mask, out=out)
+
+
+def _apply_packed(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.apply_mask, data.w, data.packed, out=out)
+
+
+KTH = Operation("kth_magnitude", _kth, None, 4)
+PRUNE = Operation("prune", _prune, np.float32, 8, "", 1.0, 30)
+PRUNE_QUANTIZE = Operation("prune_quantize", _prune_quantize, np.int8, 5, "int8", 0.75, 40)
+QUANTIZE = Operation("quantize", _quantize, np.int8, 5, "int8", 0.6, 10)
+OPERATIONS = (  # all but kth_magnitude, which has targets for each size
+    PRUNE,
+    PRUNE_QUANTIZE,
+    Operation("topk_mask", _topk_mask, None, 5, "bool", 0.8, 40),
+    Operation("topk_mask", _topk_mask_packed, None, 4.125, "packed", 0.65, 40),
+    QUANTIZE,
+    Operation("dequantize", _dequantize, np.float32, 5, "int8", 0.65, 3.5),
+    Operation("fake_quantize", _fake_quantize, np.float32, 8, "int8"),
+    Operation("apply_mask", _apply_mask, np.float32, 9, "bool"),
+    Operation("apply_mask", _apply_packed, np.float32, 8.125, "packed"),
+)
+
+
+# --- the data -------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=2)
+def normal(n: int) -> Array:
+    """Seeded normal float32, shared by the cases of one size and therefore read-only."""
+    w = np.random.default_rng(2024).standard_normal(n, dtype=np.float32)
+    w.flags.writeable = False
+    return w
+
+
+def _mostly_zero(w: Array) -> Array:
+    """Already pruned further than is asked for, so that the boundary falls among zeros."""
+    return np.where(np.random.default_rng(1).random(w.size) < 0.02, w, np.float32(0))
+
+
+def _by_magnitude(w: Array) -> Array:
+    return w[np.argsort(np.abs(w))]
+
+
+def _organ_pipe(w: Array) -> Array:
+    """Magnitudes that rise to the middle and fall again."""
+    rising = _by_magnitude(w)
+    return np.concatenate([rising[::2], rising[1::2][::-1]])
+
+
+def _block_scales(w: Array) -> Array:
+    """Each block of 4096 on a scale of its own, from 2**-12 to 2**11."""
+    blocks = np.random.default_rng(2).integers(-12, 12, w.size // 4096 + 1)
+    return np.ldexp(w, np.repeat(blocks, 4096)[: w.size]).astype(np.float32)
+
+
+def _periodic_outliers(w: Array) -> Array:
+    """A large element every 16, where a sample at regular distances finds all or none."""
+    large = w.copy()
+    large[::16] *= 1000
+    return large
+
+
+def _burst(w: Array) -> Array:
+    """Nearly all that is large lies in one run, where a sample may miss it."""
+    large = w.copy()
+    middle = w.size // 2
+    large[middle : middle + w.size // 11] *= 1000
+    return large
+
+
+def _neighbours(w: Array) -> Array:
+    """Magnitudes that differ in the last bits alone."""
+    order = np.random.default_rng(3).permutation(w.size).astype(np.uint32)
+    return (order + np.uint32(0x3F800000)).view(np.float32)
+
+
+ORDERS: dict[str, Callable[[Array], Array]] = {
+    "constant": lambda w: np.full_like(w, 0.5),
+    "two values": lambda w: np.where(w > 1, np.float32(1), np.float32(0.5)),
+    "mostly zero": _mostly_zero,
+    "coarse grid": lambda w: np.round(w * 4) / np.float32(4),
+    "last bits": _neighbours,
+    "sorted": _by_magnitude,
+    "reversed": lambda w: _by_magnitude(w)[::-1].copy(),
+    "organ pipe": _organ_pipe,
+    "block scales": _block_scales,
+    "periodic outliers": _periodic_outliers,
+    "one burst": _burst,
+}
+
+
+# --- the contests ---------------------------------------------------------------------------
+
+
+def _limit(name: str, w: Array) -> Entrant:
+    """The time that memory takes: of reading an array, of copying it, of copying it afresh."""
+    calls: dict[str, Callable[[], object]] = {
+        "read": w.max,
+        "copy": partial(np.copyto, np.empty_like(w), w),
+        "fresh copy": w.copy,
+    }
+    return Entrant(calls[name])
+
+
+def _against_limit(operation: Operation, n: int, kept: float, limit: str) -> Contest:
+    data = Data(normal(n), kept)
+    return Contest(*operation.entrants(data), _limit(limit, data.w))
+
+
+def _small_call(operation: Operation, n: int) -> Contest:
+    return Contest(*operation.entrants(Data(normal(n), 0.5)))
+
+
+def _in_place(n: int, kept: float) -> Contest:
+    """Pruning in place: all three find `w` restored, and the caches as that leaves them."""
+    data = Data(normal(n).copy(), kept)
+    restore = partial(np.copyto, data.w, normal(n))
+    ours, numpy = (_prune(lib, data, out=data.w) for lib in (sc, reference))
+    copy = _limit("copy", data.w).call
+    return Contest(Entrant(ours, restore), Entrant(numpy, restore, 7), Entrant(copy, restore))
+
+
+def _against_random(operation: Operation, n: int, order: str) -> Contest:
+    """Data of a given order against the same call on random data."""
+    usual = operation.entrants(Data(normal(n), 0.1))[0]
+    return Contest(*operation.entrants(Data(ORDERS[order](normal(n)), 0.1)), usual)
+
+
+def _two_threads(operation: Operation, n: int, *, against_copy: bool) -> Contest:
+    """The same call on two threads and on one, and perhaps a copy on two and on one."""
+    data = Data(normal(n), 0.1)
+    ours, numpy = operation.entrants(data)
+    goals = None
+    if against_copy:
+        out = np.empty_like(data.w)
+        goals = Entrant(_two_thread_copy(out, data.w)), Entrant(partial(np.copyto, out, data.w))
+    two, one = (Entrant(partial(_on_threads, threads, ours.call)) for threads in (2, 1))
+    return Contest(two, numpy, one, goals)
+
+
+def _on_threads(threads: int, call: Callable[[], Any]) -> Any:
+    with sc.threads(threads):
+        return call()
+
+
+def _two_thread_copy(out: Array, w: Array) -> Callable[[], None]:
+    helper = ThreadPoolExecutor(1)
+    half = w.size // 2
+
+    def copy() -> None:
+        other = helper.submit(np.copyto, out[half:], w[half:])
+        np.copyto(out[:half], w[:half])
+        other.result()
+
+    return copy
+
+
+# --- the list -------------------------------------------------------------------------------
+
+
+def cases(main: int = FULL) -> list[Case]:
+    """All benchmark cases.
+
+    Parameters
+    ----------
+    main : int, default 2**24
+        Elements of the main rows. Targets that are set for 2**24 are left out at other sizes, and
+        so are the cases of fixed sizes above `main`.
+
+    Returns
+    -------
+    list of Case
+    """
+    return [
+        *_kth_cases(main),
+        *_limit_cases(main),
+        *_small_cases(),
+        *_thread_cases(main),
+        *_order_cases(main),
+    ]
+
+
+def _case(operation: Operation, n: int, yardstick: str, build: Any, **more: Any) -> Case:
+    variant = more.pop("variant", operation.variant)
+    return Case(operation.name, variant, n, operation.moved, yardstick, build, **more)
+
+
+def _kth_cases(main: int) -> Iterator[Case]:
+    targets = {FULL: ("read", 1.25, 40.0), 1 << 20: ("copy", 2.5, 30.0), 1 << 14: ("copy", 5, 15)}
+    for n in sorted({main, *(n for n in targets if n < main)}, reverse=True):
+        limit, share, numpy = targets.get(n, ("read", None, None))
+        for kept in (0.01, 0.1, 0.5, 0.9):
+            build = partial(_against_limit, KTH, n, kept, limit)
+            variant = f"k/n = {kept}"
+            yield _case(
+                KTH, n, limit, build, variant=variant, share_target=share, numpy_target=numpy
+            )
+
+
+def _limit_cases(main: int) -> Iterator[Case]:
+    for operation in OPERATIONS:
+        limit = "copy" if operation.out else "fresh copy"
+        targets = {"share_target": operation.share_target, "numpy_target": operation.numpy_target}
+        if main != FULL:
+            targets = {}
+        build = partial(_against_limit, operation, main, 0.1, limit)
+        yield _case(operation, main, limit, build, **targets)
+        if operation is PRUNE:
+            build = partial(_in_place, main, 0.1)
+            yield _case(operation, main, limit, build, variant="in place", **targets)
+
+
+def _small_cases(n: int = 64) -> Iterator[Case]:
+    for operation in (KTH, *OPERATIONS):
+        build = partial(_small_call, operation, n)
+        yield _case(operation, n, "", build, call_target=1.5e-6, numpy_target=3)
+
+
+def _thread_cases(main: int) -> Iterator[Case]:
+    if (os.cpu_count() or 1) < 2:
+        return
+    for n in sorted({main, min(main, 1 << 21)}):
+        large = n > 1 << 21  # memory rather than cores is the limit, so a copy shows the gain
+        for operation in (KTH, PRUNE, PRUNE_QUANTIZE, QUANTIZE):
+            build = partial(_two_threads, operation, n, against_copy=large)
+            target = 1 / 1.6 if n == 1 << 21 else None
+            yield _case(operation, n, "1 thread", build, variant="2 threads", share_target=target)
+
+
+def _order_cases(main: int) -> Iterator[Case]:
+    for operation in (KTH, PRUNE):
+        for order in ORDERS:
+            build = partial(_against_random, operation, main, order)
+            yield _case(operation, main, "random data", build, variant=order, share_target=2)

@@ -1,0 +1,119 @@
+"""Pruning: the elements that matter least become zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secateur import _core
+from secateur.unsupported import refuse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    Float32s = NDArray[np.float32]
+
+
+def prune(
+    w: ArrayLike,
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    threshold: float | None = None,
+    pattern: str | None = None,
+    block: tuple[int, int] | None = None,
+    scores: ArrayLike | None = None,
+    axis: int | None = None,
+    nan: str = "raise",
+    out: Float32s | None = None,
+) -> Float32s:
+    """Set all but the largest magnitudes to zero.
+
+    Exactly one of `k`, `sparsity` and `threshold` is given.
+
+    Parameters
+    ----------
+    w : array_like of float32, any shape
+        The array to prune.
+    k : int, optional
+        How many elements are kept, 0 to ``w.size``.
+    sparsity : float, optional
+        The share removed, 0 to 1: ``round(sparsity * w.size)`` elements, ties to even.
+    threshold : float, optional
+        Keep what is strictly larger, ``|w| > threshold``, compared exactly.
+    pattern, block, scores, axis : None
+        Not yet supported.
+    nan : {"raise", "keep", "prune"}
+        Whether NaN is refused, ranked above infinity, or ranked below zero.
+    out : ndarray of float32, of the shape of `w`, optional
+        Where the result goes; `w` itself to prune in place.
+
+    Returns
+    -------
+    ndarray of float32, of the shape of `w`
+        `out`, or a new array. What is kept keeps its bits, what is removed is ``+0.0``.
+
+    Raises
+    ------
+    TypeError
+        If `w` or `out` is not float32, or `k` is not an integer.
+    ValueError
+        If an argument is out of range, not exactly one of the three is given, `w` holds NaN and
+        `nan` is ``"raise"``, or `out` does not fit or overlaps `w` in part. Nothing is written
+        then, except that NaN may be met when a part of an `out` other than `w` has been.
+
+    Notes
+    -----
+    The method is that of magnitude pruning (Han et al. 2015, "Learning both weights and
+    connections for efficient neural networks").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> w = np.float32([3, -4, 0.5, 1])
+    >>> sc.prune(w, sparsity=0.5)
+    array([ 3., -4.,  0.,  0.], dtype=float32)
+    >>> sc.prune(w, threshold=0.5)
+    array([ 3., -4.,  0.,  1.], dtype=float32)
+    """
+    if pattern is not None or block is not None or scores is not None or axis is not None:
+        refuse(pattern=pattern, block=block, scores=scores, axis=axis)
+    return _core.prune(w, k, sparsity, threshold, nan, out)
+
+
+def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Float32s | None = None) -> Float32s:
+    """Set to zero what a mask does not keep.
+
+    Parameters
+    ----------
+    w : array_like of float32, any shape
+        The array to mask.
+    mask : array_like of bool, of the shape of `w`; or of uint8, of shape ``(ceil(w.size / 8),)``
+        True where kept, as :func:`topk_mask` returns it, packed or not. What the last byte of a
+        packed mask holds beyond ``w.size`` bits is ignored.
+    out : ndarray of float32, of the shape of `w`, optional
+        Where the result goes; `w` itself to mask in place.
+
+    Returns
+    -------
+    ndarray of float32, of the shape of `w`
+        `out`, or a new array. What is kept keeps its bits, what is removed is ``+0.0``.
+
+    Raises
+    ------
+    TypeError
+        If `w` or `out` is not float32, or `mask` is neither bool nor uint8.
+    ValueError
+        If `mask` or `out` is of another shape, or `out` overlaps `mask`, or `w` in part.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> sc.apply_mask(np.float32([3, -4, 5]), [True, False, True])
+    array([3., 0., 5.], dtype=float32)
+    >>> sc.apply_mask(np.float32([3, -4, 5]), np.uint8([0b101]))
+    array([3., 0., 5.], dtype=float32)
+    """
+    return _core.apply_mask(w, mask, out)
