@@ -1,0 +1,57 @@
+// The C++ header compiles by itself, and its calls say what the C functions say.
+#include <secateur/secateur.hpp>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+namespace {
+
+void require(bool holds, const char* what) {
+  if (!holds) {
+    std::fprintf(stderr, "failed: %s\n", what);
+    std::exit(EXIT_FAILURE);
+  }
+}
+
+}  // namespace
+
+int main() {
+  namespace sc = secateur::cpp;
+  const std::array<float, 4> w{0.5f, -2.0f, 0.25f, 1.5f};
+  const sc_fixed_point format{.bits = 8, .frac_bits = 2, .is_signed = 1};
+  std::array<float, 4> out{};
+  std::array<bool, 4> mask{};
+  std::array<std::int8_t, 4> q{};
+
+  require(sc::kth_magnitude(w, 2) == 1.5f, "kth_magnitude");
+  sc::prune(w, 2, out);
+  require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune");
+  sc::prune_threshold(w, 0.5, out);
+  require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune_threshold");
+  sc::topk_mask(w, 1, mask);
+  require(mask == std::array<bool, 4>{false, true, false, false}, "topk_mask");
+  sc::apply_mask(w, mask, out);
+  require(out == std::array<float, 4>{0, -2.0f, 0, 0}, "apply_mask");
+  sc::quantize(w, format, std::span<std::int8_t>(q));
+  require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
+  sc::dequantize(std::span<const std::int8_t>(q), format, out);
+  require(out == w, "dequantize");
+  sc::fake_quantize(w, format, out);
+  require(out == w, "fake_quantize");
+  sc::prune_quantize(w, 1, format, std::span<std::int8_t>(q));
+  require(q == std::array<std::int8_t, 4>{0, -8, 0, 0}, "prune_quantize");
+
+  try {
+    sc::kth_magnitude(w, 5);
+    require(false, "an error for k = 5");
+  } catch (const sc::error& error) {
+    require(error.status() == SC_ERROR_ARGUMENT, "its status");
+  }
+  try {
+    sc::prune(w, 1, std::span<float>(out).first(3));
+    require(false, "an error for a short out");
+  } catch (const std::invalid_argument&) {
+  }
+  return EXIT_SUCCESS;
+}

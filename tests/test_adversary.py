@@ -1,0 +1,210 @@
+"""Data made against the sampler: whoever knows where it looks can mislead it.
+
+Every bracket then misses, or holds nearly everything, and the search goes on without samples. The
+results must be exact all the same, and in place nothing may be written before the selection is
+known.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from arrays import from_bits, generator, with_signs
+from oracles import Ranking, assert_same_bits, bits_of
+from secateur import FixedPoint
+
+SEED = 0x5ECA7E0A
+FACTORS = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+ATTEMPTS = 3
+IN_CACHE, SAMPLE = 1 << 16, 256  # up to there, so many elements
+WORD, RUN = 64, 16  # beyond, about 2 * n**(2/3) in whole words, by runs
+
+SIZES = [1025, 5000, 40_000, IN_CACHE, IN_CACHE + 1, 200_000, 1 << 20]
+
+
+def sampled(n: int) -> np.ndarray:
+    """Where the sampler looks in an array of n elements, in all of its attempts."""
+    if n <= IN_CACHE:
+        runs, run = SAMPLE, 1
+    else:
+        runs, run = (int(2 * n ** (2 / 3)) // WORD * WORD + WORD) // RUN, RUN
+    places = [starts(n, runs, run, attempt) for attempt in range(ATTEMPTS)]
+    return np.unique(np.concatenate(places)[:, None] + np.arange(run))
+
+
+def starts(n: int, runs: int, run: int, attempt: int) -> np.ndarray:
+    """As `Runs` in csrc/ops/sample.hpp."""
+    stride = n // runs
+    h = (np.arange(runs, dtype=np.uint64) + np.uint64(SEED + attempt * runs)) * np.uint64(
+        FACTORS[0]
+    )
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(FACTORS[1])
+    within = ((h >> np.uint64(32)) * np.uint64(stride - run + 1)) >> np.uint64(32)
+    return np.arange(runs) * stride + within.astype(np.int64)
+
+
+def distinct(count: int, first: int) -> np.ndarray:
+    """Magnitudes whose bits follow upon `first`, shuffled."""
+    return from_bits(first + generator(count).permutation(count).astype(np.uint32))
+
+
+ONE, TWO, FOUR = 0x3F800000, 0x40000000, 0x40800000
+
+
+def decoys_above(count: int) -> np.ndarray:
+    return distinct(count, FOUR)
+
+
+def decoys_below(count: int) -> np.ndarray:
+    return distinct(count, ONE)
+
+
+def decoys_equal(count: int) -> np.ndarray:
+    return np.full(count, 8, np.float32)
+
+
+def decoys_apart(count: int) -> np.ndarray:
+    """Half of them below everything else and half above: between those lies nearly everything."""
+    decoys = distinct(count, FOUR)
+    decoys[::2] = distinct(decoys[::2].size, ONE)
+    return decoys
+
+
+DECOYS = [decoys_above, decoys_below, decoys_equal, decoys_apart]
+
+
+def misleading(n: int, decoys: np.ndarray, places: np.ndarray) -> np.ndarray:
+    magnitudes = distinct(n, TWO)
+    magnitudes[places] = decoys
+    return with_signs(magnitudes)
+
+
+def ranks_among_the_rest(n: int, places: np.ndarray) -> list[int]:
+    """Of the middle of what is no decoy, where decoys are larger, smaller, or half of them each."""
+    rest = n - places.size
+    return [places.size + rest // 2, rest // 2, n // 2]
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("decoys", DECOYS)
+@pytest.mark.parametrize("n", SIZES)
+def test_misled(n: int, decoys: object) -> None:
+    places = sampled(n)
+    w = misleading(n, decoys(places.size), places)
+    expected = Ranking(w)
+    fmt = FixedPoint(8, 2)
+    for k in ranks_among_the_rest(n, places):
+        pruned = expected.pruned(k)
+        assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
+        assert_same_bits(sc.topk_mask(w, k=k), expected.mask(k))
+        assert_same_bits(sc.topk_mask(w, k=k, packed=True), expected.packed(k))
+        assert_same_bits(sc.prune(w, k=k), pruned)
+        assert_same_bits(sc.prune_quantize(w, fmt, k=k), sc.quantize(pruned, fmt))
+        in_place = w.copy()
+        sc.prune(in_place, k=k, out=in_place)
+        assert_same_bits(in_place, pruned)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("decoys", DECOYS)
+def test_misled_on_threads(decoys: object) -> None:
+    n = (1 << 20) + 77
+    places = sampled(n)
+    w = misleading(n, decoys(places.size), places)
+    expected = Ranking(w)
+    for k in ranks_among_the_rest(n, places):
+        assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
+        assert_same_bits(sc.prune(w, k=k), expected.pruned(k))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+@pytest.mark.parametrize(("n", "step"), [(5000, 1 << 13), (IN_CACHE + 4000, 3)])
+def test_all_others_are_at_the_edge(n: int, step: int, share: float) -> None:
+    """Brackets end at decoys. All others equal one of those, or lie right beside it."""
+    places = sampled(n)
+    decoys = TWO + step * generator(n).permutation(places.size)
+    first, last = ((np.array([-0.06, 0.06]) + 1 - share) * places.size).astype(int)
+    beside = [-1, 0, 1, 4095, 4096] if step > 4096 else [-1, 0, 1]
+    w = np.empty(n, np.uint32)
+    k = int(n * share)
+    for i, decoy in enumerate(np.sort(decoys)[first:last]):
+        for others in decoy + np.array(beside):
+            w[:] = others
+            w[places] = decoys
+            assert bits_of(sc.kth_magnitude(w.view(np.float32), k)) == others
+        if i % 16 == 0:
+            kept = w >= others
+            kept[np.flatnonzero(w == others)[k - np.count_nonzero(w > others) :]] = False
+            assert_same_bits(sc.topk_mask(w.view(np.float32), k=k), kept)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_around_the_room_for_candidates(k: int) -> None:
+    """There is room for somewhat more than 65536; how many there are grows by less than 500."""
+    for n in range(66_000, 84_000, 499):
+        places = sampled(n)
+        w = misleading(n, decoys_apart(places.size), places)
+        assert_same_bits(sc.prune(w, k=n // k), Ranking(w).pruned(n // k))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("n", SIZES)
+def test_refused_nan_is_seen_past_decoys(n: int) -> None:
+    """The bracket already shows where to stop; NaN behind that must still be found."""
+    places = sampled(n)
+    for decoys in (decoys_above, decoys_below):
+        w = misleading(n, decoys(places.size), places)
+        last = np.setdiff1d([n - 1, n - 2], places)[-1]
+        w[last] = np.nan
+        before = w.copy()
+        for k in (1, n // 2, n - 1):
+            with pytest.raises(ValueError, match=f"w has 1 NaN, the first at flat index {last};"):
+                sc.prune(w, k=k, out=w)
+            with pytest.raises(ValueError, match=f"w has 1 NaN, the first at flat index {last};"):
+                sc.kth_magnitude(w, k)
+        assert_same_bits(w, before)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_the_sample_misleads(n: int) -> None:
+    """What the sampler sees is all on one side of the k-th magnitude, in every attempt."""
+    places = sampled(n)
+    ranks = ranks_among_the_rest(n, places)
+    for decoys, side, k in ((decoys_above, 1, ranks[0]), (decoys_below, -1, ranks[1])):
+        w = np.abs(misleading(n, decoys(places.size), places))
+        assert np.all(np.sign(w[places] - Ranking(w).kth_magnitude(k)) == side)
+
+
+def test_the_sampler_looks_there() -> None:
+    """What is repeated above is in the source, or the decoys stand where nobody looks."""
+    folder = Path(__file__).parents[1] / "csrc" / "ops"
+    source = {name: (folder / name).read_text() for name in FACTS}
+    assert [
+        (name, fact) for name in FACTS for fact in FACTS[name] if fact not in source[name]
+    ] == []
+
+
+FACTS = {
+    "sample.hpp": [
+        "Runs(std::size_t n, std::size_t runs, std::size_t run, std::uint64_t attempt)",
+        "stride_(n / runs), places_(stride_ - run + 1), seed_(kSeed + attempt * runs)",
+        f"kSeed = {SEED:#x};",
+        f"h = (i + seed_) * {FACTORS[0]:#x}u;",
+        f"h = (h ^ (h >> 30)) * {FACTORS[1]:#x}u;",
+        "return i * stride_ + static_cast<std::size_t>(((h >> 32) * places_) >> 32);",
+    ],
+    "sample.cpp": [
+        f"kSample = {SAMPLE};",
+        f"kAttempts = {ATTEMPTS};",
+        "Runs places(n, kSample, 1, attempt);",
+    ],
+    "select.cpp": [
+        "kInCache = std::size_t{1} << 16;",
+        f"kSampledAttempts = {ATTEMPTS};",
+        "target = 2 * std::pow(static_cast<double>(m.n), 2.0 / 3.0);",
+        "size = static_cast<std::size_t>(target) / kWord * kWord + kWord;",
+        "Runs runs(m.n, count, kRun, attempt);",
+    ],
+}

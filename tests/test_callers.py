@@ -1,0 +1,137 @@
+"""Callers whose own code runs, or whose threads write, while a call is under way."""
+
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from secateur import reference
+
+N = 1 << 17
+
+
+class Count:
+    """An integer that does something when it is asked for its value."""
+
+    def __init__(self, value: int, act: Any) -> None:
+        self.value, self.act = value, act
+
+    def __index__(self) -> int:
+        self.act()
+        return self.value
+
+
+@pytest.mark.parametrize("name", ["kth_magnitude", "topk_mask", "prune", "prune_quantize"])
+def test_an_index_that_shrinks_the_array(name: str) -> None:
+    """The array is looked at after all else has been."""
+    w = np.ones((1000, 1000), np.float32, order="F")
+    k = Count(7, lambda: w.resize((10, 10), refcheck=False))
+    if name == "kth_magnitude":
+        assert sc.kth_magnitude(w, k) == 1  # type: ignore[arg-type]
+    elif name == "prune_quantize":
+        assert np.count_nonzero(sc.prune_quantize(w, sc.FixedPoint(), k=k)) == 7  # type: ignore[arg-type]
+    else:
+        assert np.count_nonzero(getattr(sc, name)(w, k=k)) == 7
+    assert w.shape == (10, 10)
+
+
+def test_an_index_that_changes_the_dtype() -> None:
+    w = np.ones(N, np.float32)
+    k = Count(7, lambda: setattr(w, "dtype", np.int8))
+    with pytest.raises(TypeError, match="w must be float32, got int8"):
+        sc.kth_magnitude(w, k)  # type: ignore[arg-type]
+
+
+def test_an_exception_of_the_caller_comes_through() -> None:
+    class Interrupted:
+        def __float__(self) -> float:
+            raise KeyboardInterrupt
+
+        def __int__(self) -> int:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sc.prune(np.ones(4, np.float32), sparsity=Interrupted())  # type: ignore[arg-type]
+
+
+def test_in_place_through_a_view_of_another_byte_order() -> None:
+    """The same memory, but not the same elements."""
+    swapped = np.array([1, np.nan, 3], ">f4")
+    before = swapped.tobytes()
+    with pytest.raises(ValueError, match="out must be the input itself or share no memory"):
+        sc.prune(swapped, k=1, out=swapped.view("=f4"))
+    assert swapped.tobytes() == before
+
+
+def test_out_with_the_native_order_spelled_out() -> None:
+    order = "<" if sys.byteorder == "little" else ">"
+    out = np.empty(3, np.dtype("f4").newbyteorder(order))
+    assert sc.prune(np.float32([1, 2, 3]), k=1, out=out) is out
+    np.testing.assert_array_equal(out, [0, 0, 3])
+
+
+def test_nan_to_zero_where_few_numbers_are_left() -> None:
+    """Some of the kept are NaN: they become 0, whatever their bits."""
+    rng = np.random.default_rng(5)
+    bits = rng.choice(np.uint32([0x7FFFFFFF, 0xFFFFFFFF, 0x7FC00000, 0x7F800001]), N)
+    w = np.where(rng.random(N) < 0.3, rng.standard_normal(N, np.float32), bits.view(np.float32))
+    fmt = sc.FixedPoint(8, 5)
+    for k in (N // 5, int(np.isfinite(w).sum()), N // 2, N - 3, N):
+        expected = reference.prune_quantize(w, fmt, k=k, nan="zero")
+        np.testing.assert_array_equal(sc.prune_quantize(w, fmt, k=k, nan="zero"), expected)
+
+
+@pytest.mark.parametrize("nan", ["prune", "keep"])
+def test_more_infinities_than_are_kept(nan: str) -> None:
+    w = np.random.default_rng(6).standard_normal(N, np.float32)
+    w[:: N // 10] = -np.inf
+    w[5] = np.uint32(0x7FFFFFFF).view(np.float32)
+    for k in (1, 2, 3, 11, 12):
+        np.testing.assert_array_equal(
+            sc.prune(w, k=k, nan=nan).view(np.uint32),
+            reference.prune(w, k=k, nan=nan).view(np.uint32),
+        )
+
+
+def test_a_call_ends_though_its_input_is_written_to() -> None:
+    """What it returns is unspecified; that it returns is not."""
+    w = np.random.default_rng(7).standard_normal(N, np.float32)
+    other = w * np.float32(1e6)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            w[:] = other
+            w[:] = 1 / other
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(200):
+            sc.kth_magnitude(w, N // 10, nan="keep")
+            sc.prune(w, k=N // 2, nan="keep")
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_exit_while_a_daemon_thread_is_in_a_call() -> None:
+    code = """
+import threading, time
+import numpy as np, secateur as sc
+w = np.random.default_rng(0).standard_normal(1 << 22, np.float32)
+def work():
+    while True:
+        sc.kth_magnitude(w, 1000)
+for _ in range(2):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.3)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

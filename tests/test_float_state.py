@@ -1,0 +1,165 @@
+"""The caller's floating-point state: results do not depend on it, and it is left as it was.
+
+A program may have changed the direction of rounding, or have subnormals taken for zero, as some
+numerical libraries do for speed. NumPy would compute differently then, so expected values are
+prepared before.
+"""
+
+import contextlib
+import ctypes
+import ctypes.util
+import platform
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from arrays import SUBNORMALS, from_bits, raw, standard, with_signs
+from oracles import above, assert_same_bits, bulk_codes, bulk_values, masked
+from secateur import FixedPoint
+
+# Per machine: FE_UPWARD and its like, and where fenv_t holds the bits that turn subnormals off.
+MACHINES = {
+    "x86_64": ({"down": 0x400, "up": 0x800, "to zero": 0xC00}, 28, 0x8040),
+    "aarch64": ({"up": 0x400000, "down": 0x800000, "to zero": 0xC00000}, 0, 1 << 24),
+}
+LIBM = ctypes.util.find_library("m")
+pytestmark = pytest.mark.skipif(
+    platform.system() != "Linux" or platform.machine() not in MACHINES or LIBM is None,
+    reason="needs to know the C library's fenv_t",
+)
+DIRECTIONS, OFFSET, FLUSH = MACHINES.get(platform.machine(), ({}, 0, 0))
+STATES = [*DIRECTIONS, "no subnormals"]
+
+
+@contextlib.contextmanager
+def float_state(name: str) -> Iterator[None]:
+    """The direction of rounding of that name, or no subnormals, on this thread."""
+    libm = ctypes.CDLL(LIBM)
+    saved, changed = (ctypes.create_string_buffer(64) for _ in range(2))
+    libm.fegetenv(saved)
+    try:
+        if name in DIRECTIONS:
+            assert libm.fesetround(DIRECTIONS[name]) == 0
+        else:
+            ctypes.memmove(changed, saved, 64)
+            word = ctypes.c_uint32.from_buffer(changed, OFFSET)
+            word.value |= FLUSH
+            assert libm.fesetenv(changed) == 0
+        yield
+        assert_state_is(name)
+    finally:
+        libm.fesetenv(saved)
+
+
+ONE, TINY, LEAST = (np.float32([x]) for x in (1, 2.0**-30, 2.0**-140))
+
+
+def assert_state_is(name: str) -> None:
+    """By what float32 arithmetic does with it."""
+    up, down, least = ONE + TINY > 1, -ONE - TINY < -1, LEAST + LEAST > 0
+    assert (bool(up), bool(down), bool(least)) == {
+        "up": (True, False, True),
+        "down": (False, True, True),
+        "to zero": (False, False, True),
+        "no subnormals": (False, False, False),
+    }[name]
+
+
+FORMATS = [
+    FixedPoint(bits, frac_bits, signed)
+    for bits in (8, 16)
+    for signed in (True, False)
+    for frac_bits in (-130, -5, 0, 3, 7, 126, 130, 140, 150)
+]
+
+
+def values() -> np.ndarray:
+    subnormal = with_signs(from_bits(raw(500) % SUBNORMALS))
+    halves = np.arange(-200, 200, dtype=np.float32) / 2
+    return np.concatenate([subnormal, halves, standard(500), standard(500) * np.float32(1e-37)])
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+def test_fixed_point(state: str) -> None:
+    w = values()
+    codes = [bulk_codes(w, fmt) for fmt in FORMATS]
+    expected = [bulk_values(q, fmt) for q, fmt in zip(codes, FORMATS, strict=True)]
+    with float_state(state):
+        actual = [
+            (
+                sc.quantize(w, fmt),
+                sc.fake_quantize(w, fmt),
+                sc.dequantize(q, fmt),
+                sc.prune_quantize(w, fmt, k=w.size),
+            )
+            for q, fmt in zip(codes, FORMATS, strict=True)
+        ]
+    for (q, fake, back, kept), code, value in zip(actual, codes, expected, strict=True):
+        assert_same_bits(q, code)
+        assert_same_bits(fake, value)
+        assert_same_bits(back, value)
+        assert_same_bits(kept, code)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+def test_on_helper_threads(state: str) -> None:
+    """Which may have been started in another state than the caller's."""
+    w = np.tile(values(), 1000)
+    fmt = FixedPoint(8, 130)
+    expected = bulk_codes(w, fmt)
+    with float_state(state), sc.threads(3):
+        actual = sc.quantize(w, fmt)
+    assert_same_bits(actual, expected)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_sparsity(state: str) -> None:
+    shares = [*np.linspace(0, 1, 101).tolist(), *np.random.default_rng(0).random(200).tolist()]
+    sizes = [1, 2, 3, 5, 7, 10, 15, 30, 90, 100, 101, 1000, 3001]
+    counts = [n - round(share * n) for n in sizes for share in shares]
+    arrays = [np.ones(n, np.float32) for n in sizes]
+    with float_state(state):
+        masks = [sc.topk_mask(w, sparsity=share) for w in arrays for share in shares]
+    assert [int(np.count_nonzero(mask)) for mask in masks] == counts
+
+
+THRESHOLDS = [
+    0.1,
+    0.5,
+    1 + 2.0**-30,
+    2 - 2.0**-30,
+    1e-40,
+    1.5 * 2.0**-149,
+    2.0**-149,
+    2.0**-126,
+    1e39,
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_threshold(threshold: float, state: str) -> None:
+    near = np.float32([min(threshold, 3e38)]).view(np.uint32)
+    w = np.concatenate([values(), from_bits(near - 1), from_bits(near), from_bits(near + 1)])
+    expected = masked(w, above(w, threshold))
+    with float_state(state):
+        actual = sc.prune(w, threshold=threshold)
+    assert_same_bits(actual, expected)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+def test_selection(state: str) -> None:
+    """Which compares integers, but places its brackets by sums of floats."""
+    for n in (2000, 70_000, 300_000):
+        w = with_signs(from_bits(raw(n) % SUBNORMALS))
+        ks = (1, n // 10, n // 2, n - 1)
+        expected = [sc.prune(w, k=k) for k in ks]
+        with float_state(state):
+            actual = [sc.prune(w, k=k) for k in ks]
+        for a, b in zip(actual, expected, strict=True):
+            assert_same_bits(a, b)

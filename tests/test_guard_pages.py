@@ -1,0 +1,146 @@
+"""No byte beyond an array is touched, neither read nor written.
+
+Arrays end right where an unreadable page begins, or begin right where one ends. Whoever touches
+that page dies of it; so each instruction set runs in a process of its own.
+"""
+
+import ctypes
+import mmap
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from oracles import assert_same_bits
+
+pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect")
+
+# About lanes, words of 64, bytes and words of bits; 1024 bisected keys; blocks of 16384; results
+# past the caches.
+SIZES = [*range(1, 20), 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 80, 81, 127, 128, 129, 191, 193]
+SIZES += [1023, 1024, 1025, 1087, 1089, 16_383, 16_385, 65_536, 65_537, 131_073, 262_145]
+
+PAGE = mmap.PAGESIZE
+NO_ACCESS = 0
+
+
+class Room:
+    """Memory for one array at a time, with an unreadable page before it and one behind."""
+
+    def __init__(self, most: int) -> None:
+        self.size = -(-most // PAGE) * PAGE
+        self.map = mmap.mmap(-1, self.size + 2 * PAGE)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
+        libc = ctypes.CDLL(None, use_errno=True)
+        for guard in (address, address + PAGE + self.size):
+            if libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(PAGE), NO_ACCESS) != 0:
+                raise OSError(ctypes.get_errno(), "mprotect")
+
+    def first(self, n: int, dtype: np.dtype) -> np.ndarray:
+        return np.frombuffer(self.map, dtype, n, PAGE)
+
+    def last(self, n: int, dtype: np.dtype) -> np.ndarray:
+        return np.frombuffer(self.map, dtype, n, PAGE + self.size - n * dtype.itemsize)
+
+    def both(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        """An array of these values at either end, one after the other."""
+        for place in (self.first, self.last):
+            array = place(values.size, values.dtype)
+            array[...] = values
+            yield array
+
+
+@dataclass
+class Case:
+    call: Callable[..., np.ndarray]
+    inputs: tuple[np.ndarray, ...]
+    has_out: bool = True
+    in_place: bool = False
+
+
+def cases(n: int) -> Iterator[Case]:
+    w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
+    mask = w > 0
+    k = (n + 1) // 2
+    yield Case(partial(sc.kth_magnitude, k=k), (w,), has_out=False)
+    for packed in (False, True):
+        yield Case(partial(sc.topk_mask, k=k, packed=packed), (w,), has_out=False)
+    for how in ({"k": k}, {"k": 0}, {"k": n}, {"threshold": 0.5}):
+        yield Case(partial(sc.prune, **how), (w,), in_place=True)
+    for form in (mask, np.packbits(mask, bitorder="little")):
+        yield Case(sc.apply_mask, (w, form), in_place=True)
+    for bits, signed in ((8, True), (8, False), (16, True), (16, False)):
+        fmt = sc.FixedPoint(bits, 4, signed)
+        yield Case(partial(sc.quantize, fmt=fmt), (w,))
+        yield Case(partial(sc.prune_quantize, fmt=fmt, k=k), (w,))
+        yield Case(partial(sc.dequantize, fmt=fmt), (sc.quantize(w, fmt),))
+    yield Case(partial(sc.fake_quantize, fmt=fmt), (w,), in_place=True)
+    with_nan = w.copy()
+    with_nan[[0, n - 1]] = np.nan
+    yield Case(partial(sc.topk_mask, k=k, nan="keep"), (with_nan,), has_out=False)
+    yield Case(partial(sc.quantize, fmt=fmt, nan="zero"), (with_nan,))
+
+
+def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
+    """The arrays, each in a room of its own, at either end of it."""
+    if not arrays:
+        yield []
+        return
+    for first in rooms[0].both(arrays[0]):
+        for others in guarded(rooms[1:], arrays[1:]):
+            yield [first, *others]
+
+
+def run(isa: str) -> None:
+    """Every function, out of and into guarded memory."""
+    sc._core.set_isa(isa)
+    rooms = [Room(4 * max(SIZES)) for _ in range(3)]
+    for case in chain.from_iterable(map(cases, SIZES)):
+        expected = case.call(*case.inputs)
+        for inputs in guarded(rooms, case.inputs):
+            assert_same_bits(case.call(*inputs), expected)
+            if case.has_out:
+                for out in rooms[2].both(np.zeros_like(expected)):
+                    assert_same_bits(case.call(*inputs, out=out), expected)
+            if case.in_place:
+                assert_same_bits(case.call(*inputs, out=inputs[0]), expected)
+                inputs[0][...] = case.inputs[0]
+    print("done")
+
+
+def touch(before: bool) -> None:
+    """What must not happen."""
+    room = Room(PAGE)
+    array = room.first(8, np.dtype(np.float32)) if before else room.last(8, np.dtype(np.float32))
+    print("touching", flush=True)
+    ctypes.string_at(array.ctypes.data - 1 if before else array.ctypes.data + array.nbytes, 1)
+
+
+def in_process(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-X", "faulthandler", "-c", f"import {__name__} as t; {code}"]
+    folder = Path(__file__).parent
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.mark.parametrize("name", sc.isas())
+def test_nothing_beyond_is_touched(name: str) -> None:
+    done = in_process(f"t.run({name!r})")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done\n"
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_pages_do_guard(before: bool) -> None:
+    done = in_process(f"t.touch({before})")
+    assert done.stdout == "touching\n"
+    assert -done.returncode in (signal.SIGSEGV, signal.SIGBUS)

@@ -1,0 +1,357 @@
+"""Threads: the same bits on any number of them, from many callers at once, and after fork."""
+
+import contextlib
+import multiprocessing
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from arrays import LARGE, NUMBERS, VALUES, WITH_NAN, ranking
+from oracles import assert_same_bits, bits_of
+from secateur import FixedPoint
+from test_isa import imported
+
+FMT = FixedPoint(8, 5)
+SHARED = 600_000  # elements, enough for four threads
+
+
+def all_results(w: np.ndarray, k: int, nan: str = "raise") -> list[np.ndarray]:
+    """Of every function that shares its work among threads."""
+    zero = "raise" if nan == "raise" else "zero"
+    mask = sc.topk_mask(w, k=k, nan=nan)
+    packed = sc.topk_mask(w, k=k, nan=nan, packed=True)
+    in_place = w.copy()
+    q = sc.quantize(w, FMT, nan=zero)
+    return [
+        np.asarray(sc.kth_magnitude(w, k, nan=nan)),
+        mask,
+        packed,
+        sc.prune(w, k=k, nan=nan),
+        sc.prune(in_place, k=k, nan=nan, out=in_place),
+        sc.prune(w, threshold=0.5, nan=nan),
+        sc.apply_mask(w, mask),
+        sc.apply_mask(w, packed),
+        q,
+        sc.dequantize(q, FMT),
+        sc.fake_quantize(w, FMT, nan=zero),
+        sc.prune_quantize(w, FMT, k=k, nan=zero),
+    ]
+
+
+def assert_all_same(actual: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    for a, b in zip(actual, expected, strict=True):
+        assert_same_bits(a, b)
+
+
+# --- results ---------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize(
+    "values", ["normal", "constant", "coarse grid", "blocks alike", "raw bits"]
+)
+def test_same_bits_on_any_number(values: str) -> None:
+    nan = "keep" if values in WITH_NAN else "raise"
+    w = VALUES[values](LARGE)
+    for k in (LARGE // 10, LARGE - 1):
+        with sc.threads(1):
+            expected = all_results(w, k, nan)
+        for n in (2, 3, 16):
+            with sc.threads(n):
+                assert_all_same(all_results(w, k, nan), expected)
+
+
+def test_a_refused_nan_is_the_first_on_any_number() -> None:
+    w = VALUES["normal"](LARGE)
+    w[[400_000, 500_000, LARGE - 1]] = np.nan
+    for n in (1, 2, 3):
+        for call in (sc.kth_magnitude, lambda w, k: sc.prune(w, k=k, out=w)):
+            with (
+                sc.threads(n),
+                pytest.raises(ValueError, match="3 NaN, the first at flat index 400000"),
+            ):
+                call(w, 1000)
+
+
+# --- many callers ----------------------------------------------------------------------------
+
+
+def at_once(callers: int, call: Callable[[int], object]) -> list[object]:
+    """call(0) to call(callers - 1), all let go at the same moment."""
+    barrier = threading.Barrier(callers, timeout=60)
+
+    def start(i: int) -> object:
+        barrier.wait()
+        return call(i)
+
+    with ThreadPoolExecutor(callers) as pool:
+        return list(pool.map(start, range(callers)))
+
+
+def test_eight_callers_with_inputs_of_their_own() -> None:
+    names = list(NUMBERS)[:8]
+    inputs = [VALUES[name](SHARED + i) for i, name in enumerate(names)]
+    with sc.threads(1):
+        expected = [all_results(w, SHARED // 3) for w in inputs]
+
+    def call(i: int) -> None:
+        with sc.threads(1 + i % 3):
+            for _ in range(3):
+                assert_all_same(all_results(inputs[i], SHARED // 3), expected[i])
+
+    at_once(8, call)
+
+
+def test_eight_callers_with_one_input() -> None:
+    w = VALUES["coarse grid"](SHARED)
+    w.flags.writeable = False
+    ks = [1, 10, 1000, SHARED // 10, SHARED // 3, SHARED // 2, SHARED - 5, SHARED]
+    expected = ranking("coarse grid", SHARED, "raise")
+
+    def call(i: int) -> None:
+        with sc.threads(2):
+            for k in ks[i:] + ks[:i]:
+                assert_same_bits(sc.prune(w, k=k), expected.pruned(k))
+                assert_same_bits(sc.topk_mask(w, k=k, packed=True), expected.packed(k))
+
+    at_once(8, call)
+
+
+def test_eight_callers_with_small_inputs() -> None:
+    """Below the size at which the interpreter lock is released, and just above."""
+    sizes = [1, 64, 1000, 4095, 4096, 5000, 65_536, 65_537]
+
+    def call(i: int) -> None:
+        expected = ranking("normal", sizes[i], "raise")
+        k = (sizes[i] + 1) // 2
+        for _ in range(100):
+            assert_same_bits(sc.prune(expected.w, k=k), expected.pruned(k))
+
+    at_once(8, call)
+
+
+def test_errors_stay_with_their_caller() -> None:
+    def call(i: int) -> None:
+        w = VALUES["normal"](SHARED)
+        w[i * 1000] = np.nan
+        for _ in range(5):
+            with pytest.raises(ValueError, match=f"1 NaN, the first at flat index {i * 1000};"):
+                sc.prune(w, sparsity=0.5)
+
+    at_once(8, call)
+
+
+# --- the number ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    before = sc.get_num_threads()
+    yield
+    sc.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("n", [1, 2, 5, 1024, np.int64(3)])
+def test_set_and_get(n: int) -> None:
+    sc.set_num_threads(n)
+    assert sc.get_num_threads() == n
+    assert at_once(1, lambda _: sc.get_num_threads()) == [n]
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_context_is_of_its_thread_alone() -> None:
+    sc.set_num_threads(7)
+    with sc.threads(3):
+        assert sc.get_num_threads() == 3
+        assert at_once(1, lambda _: sc.get_num_threads()) == [7]
+        sc.set_num_threads(9)  # the process's, not this thread's
+        assert sc.get_num_threads() == 3
+    assert sc.get_num_threads() == 9
+
+
+@pytest.mark.usefixtures("restored")
+def test_contexts_nest_and_are_left_by_exceptions() -> None:
+    sc.set_num_threads(7)
+    with sc.threads(2):
+        with contextlib.suppress(KeyError), sc.threads(4):
+            assert sc.get_num_threads() == 4
+            raise KeyError
+        assert sc.get_num_threads() == 2
+        with pytest.raises(ValueError, match="n must be"), sc.threads(0):
+            pytest.fail("entered")
+        assert sc.get_num_threads() == 2
+        with sc.threads(2):
+            assert sc.get_num_threads() == 2
+        assert sc.get_num_threads() == 2
+    assert sc.get_num_threads() == 7
+
+
+def test_every_caller_has_a_context() -> None:
+    def call(i: int) -> list[int]:
+        with sc.threads(i + 1):
+            return [sc.get_num_threads() for _ in range(50)]
+
+    assert at_once(8, call) == [[i + 1] * 50 for i in range(8)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 1024])
+def test_the_environment_sets_it(n: int) -> None:
+    done = imported(SECATEUR_NUM_THREADS=str(n))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1:] == [str(n), "97.0"]
+
+
+@pytest.mark.parametrize("environment", [{}, {"SECATEUR_NUM_THREADS": ""}])
+def test_the_default_is_the_cpus_of_the_process(environment: dict[str, str]) -> None:
+    done = imported(**environment)
+    assert done.returncode == 0, done.stderr
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert done.stdout.split()[1] == str(cpus)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
+def test_the_cpus_are_those_that_the_process_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert imported().stdout.split()[1] == "1"
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1025", "99999", "9" * 30, "abc", "2x", " 2", "1.5"])
+def test_a_bad_number_is_refused_at_import(text: str) -> None:
+    done = imported(SECATEUR_NUM_THREADS=text)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    allowed = "SECATEUR_NUM_THREADS must be an integer from 1 to 1024"
+    assert last == f"ImportError: {allowed}, got '{text}'"
+
+
+# --- fork ------------------------------------------------------------------------------------
+
+# Python itself warns of forking with threads about. That is what is tried here.
+forking = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+]
+PATIENCE = 60  # seconds; only a child that hangs takes them
+
+
+def works_on_two_threads(expected: list[np.ndarray]) -> bool:
+    w = VALUES["normal"](SHARED)
+    with sc.threads(2):
+        for a, b in zip(all_results(w, SHARED // 3), expected, strict=True):
+            if not np.array_equal(bits_of(a), bits_of(b)):
+                return False
+    return True
+
+
+def in_child(call: Callable[[], bool]) -> str:
+    """What becomes of call() in a forked child."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(theirs, b"right" if call() else b"wrong")
+        except BaseException as error:  # noqa: BLE001
+            os.write(theirs, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    try:
+        if not select.select([ours], [], [], PATIENCE)[0]:
+            os.kill(child, signal.SIGKILL)
+            return "hung"
+        return os.read(ours, 1000).decode() or "died"
+    finally:
+        os.close(ours)
+        os.waitpid(child, 0)
+
+
+@pytest.fixture(scope="module")
+def used() -> list[np.ndarray]:
+    """The results of calls that have left helpers and scratch memory behind."""
+    w = VALUES["normal"](SHARED)
+    with sc.threads(3):
+        return all_results(w, SHARED // 3)
+
+
+class TestFork:
+    pytestmark = forking
+
+    def test_after_use(self, used: list[np.ndarray]) -> None:
+        assert in_child(partial(works_on_two_threads, used)) == "right"
+        assert works_on_two_threads(used)  # and so does the parent
+
+    def test_twice(self, used: list[np.ndarray]) -> None:
+        def call() -> bool:
+            nested = in_child(partial(works_on_two_threads, used))
+            return nested == "right" and works_on_two_threads(used)
+
+        assert in_child(call) == "right"
+
+    def test_within_a_context(self) -> None:
+        with sc.threads(5):
+            assert in_child(lambda: sc.get_num_threads() == 5) == "right"
+
+    def test_while_others_call(self, used: list[np.ndarray]) -> None:
+        """Whatever locks they hold at that moment."""
+        stop = threading.Event()
+
+        def call() -> None:
+            while not stop.is_set():
+                assert works_on_two_threads(used)
+
+        with ThreadPoolExecutor(3) as pool:
+            callers = [pool.submit(call) for _ in range(3)]
+            try:
+                outcomes = [in_child(partial(works_on_two_threads, used)) for _ in range(10)]
+            finally:
+                stop.set()
+            for caller in callers:
+                caller.result()
+        assert outcomes == ["right"] * 10
+
+    def test_while_others_take_scratch_memory(self) -> None:
+        """A lock that is held for moments, but again and again."""
+        expected = ranking("normal", 5000, "raise")
+        stop = threading.Event()
+
+        def call() -> None:
+            while not stop.is_set():
+                for _ in range(100):
+                    sc.kth_magnitude(expected.w, 50)
+
+        def in_the_child() -> bool:
+            return sc.kth_magnitude(expected.w, 50) == expected.kth_magnitude(50)
+
+        with ThreadPoolExecutor(3) as pool:
+            for _ in range(3):
+                pool.submit(call)
+            try:
+                assert all(in_child(in_the_child) == "right" for _ in range(100))
+            finally:
+                stop.set()
+
+    def test_multiprocessing(self, used: list[np.ndarray]) -> None:
+        assert works_on_two_threads(used)
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            calls = [pool.apply_async(works_on_two_threads, (used,)) for _ in range(4)]
+            assert [call.get(PATIENCE) for call in calls] == [True] * 4
+
+
+def test_spawned_processes_work_too() -> None:
+    w = VALUES["normal"](1000)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        result = pool.apply_async(sc.prune, (w,), {"k": 10}).get(PATIENCE)
+    assert_same_bits(result, ranking("normal", 1000, "raise").pruned(10))
