@@ -82,7 +82,7 @@ inline constexpr size_t kRun = 16;
 struct KernelTable {
   const char* isa;
 
-  // Selection in cache. Keys may take the place of w with a rotation of 0.
+  // Selection in cache, of fewer than 2^31 keys. Keys may take the place of w with a rotation of 0.
   // keys: the keys of w; returns the largest
   int32_t (*keys)(const void* w, size_t n, int32_t rotation, int32_t* out);
   // bisect: the k-th largest key, 1 <= k <= n, rounded down to a multiple of a power of two

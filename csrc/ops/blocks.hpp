@@ -23,6 +23,11 @@ inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
 // read from memory; below this, that costs less than not finding the result in cache afterwards.
 inline constexpr std::size_t kStreamBytes = std::size_t{1} << 20;
 
+// Never in place, where the lines of the results are being read anyway.
+inline bool worth_streaming(const void* in, const void* out, std::size_t bytes) {
+  return out != in && bytes >= kStreamBytes;
+}
+
 // Blocks of [0, n) that begin where results of `bytes_each` at `out` are aligned to a cache line, so
 // that only the first and the last have ragged ends.
 class Blocks {

@@ -43,11 +43,9 @@ sc_status guarded(const F& body) noexcept {
   }
 }
 
-void require(bool holds, const char* argument, const std::string& allowed, const std::string& came,
-             sc_status status = SC_ERROR_ARGUMENT) {
-  if (!holds) {
-    throw Error(status, std::string(argument) + " must be " + allowed + ", got " + came);
-  }
+[[noreturn]] void refuse(const char* argument, const std::string& allowed, const std::string& came,
+                         sc_status status = SC_ERROR_ARGUMENT) {
+  throw Error(status, std::string(argument) + " must be " + allowed + ", got " + came);
 }
 
 std::string name_of(sc_dtype dtype) {
@@ -66,15 +64,25 @@ std::string name_of(sc_dtype dtype) {
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
 }
 
-// Where other types of float will come in.
-void require_float(const char* argument, sc_dtype dtype) {
-  require(dtype == SC_FLOAT32, argument, "float32", name_of(dtype), SC_ERROR_UNSUPPORTED);
+void require_array(const char* argument, const void* data, std::size_t n, std::size_t bytes_each) {
+  if (n > std::numeric_limits<std::size_t>::max() / 16) {
+    refuse("n", "a number of elements in memory", std::to_string(n));
+  }
+  if (n != 0 && data == nullptr) {
+    refuse(argument, "an array", "a null pointer");
+  }
+  if (reinterpret_cast<std::uintptr_t>(data) % bytes_each != 0) {
+    refuse(argument, "aligned to its elements of " + std::to_string(bytes_each) + " bytes",
+           "another address");
+  }
 }
 
-void require_array(const char* argument, const void* data, std::size_t n) {
-  require(n == 0 || data != nullptr, argument, "an array", "a null pointer");
-  require(n <= std::numeric_limits<std::size_t>::max() / 16, "n", "a number of elements in memory",
-          std::to_string(n));
+// Where other types of float will come in.
+void require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
+  if (dtype != SC_FLOAT32) {
+    refuse(argument, "float32", name_of(dtype), SC_ERROR_UNSUPPORTED);
+  }
+  require_array(argument, data, n, sizeof(float));
 }
 
 // `out` may be `w` only where elements are of the same size, so that each is read before its place
@@ -84,36 +92,46 @@ void require_apart(const char* argument, const void* out, std::size_t out_bytes,
   const auto a = reinterpret_cast<std::uintptr_t>(out);
   const auto b = reinterpret_cast<std::uintptr_t>(in);
   const bool overlap = out_bytes != 0 && in_bytes != 0 && a < b + in_bytes && b < a + out_bytes;
-  require(!overlap || (may_be_same && a == b), argument,
-          may_be_same ? "the input itself or apart from it" : "apart from the input",
-          "memory that overlaps it");
+  if (overlap && !(may_be_same && a == b)) {
+    refuse(argument, may_be_same ? "the input itself or apart from it" : "apart from the input",
+           "memory that overlaps it");
+  }
 }
 
 void require_k(std::size_t k, std::size_t least, std::size_t n) {
-  require(k >= least && k <= n, "k", std::to_string(least) + " to " + std::to_string(n),
-          std::to_string(k));
+  if (k < least || k > n) {
+    refuse("k", std::to_string(least) + " to " + std::to_string(n), std::to_string(k));
+  }
 }
 
 void require_selecting(sc_nan nan) {
-  require(nan == SC_NAN_RAISE || nan == SC_NAN_KEEP || nan == SC_NAN_PRUNE, "nan",
-          "raise, keep or prune", std::to_string(static_cast<int>(nan)));
-}
-
-void require_mask_format(sc_mask_format format) {
-  require(format == SC_MASK_BOOLS || format == SC_MASK_BITS, "format", "bools or bits",
-          std::to_string(static_cast<int>(format)));
+  if (nan != SC_NAN_RAISE && nan != SC_NAN_KEEP && nan != SC_NAN_PRUNE) {
+    refuse("nan", "raise, keep or prune", std::to_string(static_cast<int>(nan)));
+  }
 }
 
 std::size_t mask_bytes(std::size_t n, sc_mask_format format) {
   return format == SC_MASK_BOOLS ? n : (n + 7) / 8;
 }
 
+// A mask of n elements, to be read or written beside floats.
+void require_mask(const void* mask, std::size_t n, sc_mask_format format) {
+  require_array("mask", mask, n, 1);
+  if (format != SC_MASK_BOOLS && format != SC_MASK_BITS) {
+    refuse("format", "bools or bits", std::to_string(static_cast<int>(format)));
+  }
+}
+
 void require_format(const sc_fixed_point* fmt) {
-  require(fmt != nullptr, "fmt", "a fixed-point format", "a null pointer");
-  require(fmt->bits == 8 || fmt->bits == 16, "fmt.bits", "8 or 16", std::to_string(fmt->bits),
-          SC_ERROR_UNSUPPORTED);
-  require(fmt->frac_bits >= -256 && fmt->frac_bits <= 256, "fmt.frac_bits", "-256 to 256",
-          std::to_string(fmt->frac_bits));
+  if (fmt == nullptr) {
+    refuse("fmt", "a fixed-point format", "a null pointer");
+  }
+  if (fmt->bits != 8 && fmt->bits != 16) {
+    refuse("fmt.bits", "8 or 16", std::to_string(fmt->bits), SC_ERROR_UNSUPPORTED);
+  }
+  if (fmt->frac_bits < -256 || fmt->frac_bits > 256) {
+    refuse("fmt.frac_bits", "-256 to 256", std::to_string(fmt->frac_bits));
+  }
 }
 
 sc_dtype dtype_of(const sc_fixed_point& fmt) {
@@ -123,9 +141,13 @@ sc_dtype dtype_of(const sc_fixed_point& fmt) {
   return fmt.is_signed != 0 ? SC_INT16 : SC_UINT16;
 }
 
-void require_integers(const sc_fixed_point& fmt, sc_dtype q_dtype) {
-  require(q_dtype == dtype_of(fmt), "q", name_of(dtype_of(fmt)) + " for this fmt",
-          name_of(q_dtype));
+// The integers of a format.
+void require_integers(const void* q, std::size_t n, sc_dtype q_dtype, const sc_fixed_point* fmt) {
+  require_format(fmt);
+  if (q_dtype != dtype_of(*fmt)) {
+    refuse("q", name_of(dtype_of(*fmt)) + " for this fmt", name_of(q_dtype));
+  }
+  require_array("q", q, n, bytes_of(form_of(*fmt)));
 }
 
 // Where other roundings and overflow rules will come in.
@@ -133,12 +155,17 @@ sc_nan require_options(const sc_quantize_options* options) {
   if (options == nullptr) {
     return SC_NAN_RAISE;
   }
-  require(options->rounding == SC_ROUND_NEAREST_EVEN, "rounding", "nearest_even",
-          std::to_string(static_cast<int>(options->rounding)), SC_ERROR_UNSUPPORTED);
-  require(options->overflow == SC_OVERFLOW_SATURATE, "overflow", "saturate",
-          std::to_string(static_cast<int>(options->overflow)), SC_ERROR_UNSUPPORTED);
-  require(options->nan == SC_NAN_RAISE || options->nan == SC_NAN_ZERO, "nan", "raise or zero",
-          std::to_string(static_cast<int>(options->nan)));
+  if (options->rounding != SC_ROUND_NEAREST_EVEN) {
+    refuse("rounding", "nearest_even", std::to_string(static_cast<int>(options->rounding)),
+           SC_ERROR_UNSUPPORTED);
+  }
+  if (options->overflow != SC_OVERFLOW_SATURATE) {
+    refuse("overflow", "saturate", std::to_string(static_cast<int>(options->overflow)),
+           SC_ERROR_UNSUPPORTED);
+  }
+  if (options->nan != SC_NAN_RAISE && options->nan != SC_NAN_ZERO) {
+    refuse("nan", "raise or zero", std::to_string(static_cast<int>(options->nan)));
+  }
   return options->nan;
 }
 
@@ -165,9 +192,8 @@ const char* sc_version(void) { return SECATEUR_VERSION; }
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan,
                            void* value) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("value", value, 1);
+    require_floats("w", w, n, dtype);
+    require_array("value", value, 1, 1);
     require_k(k, 1, n);
     require_selecting(nan);
     const Magnitudes magnitudes(w, n, nan);
@@ -179,12 +205,10 @@ sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k, sc
 sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* mask,
                        sc_mask_format format) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("mask", mask, n);
+    require_floats("w", w, n, dtype);
+    require_mask(mask, n, format);
     require_k(k, 0, n);
     require_selecting(nan);
-    require_mask_format(format);
     require_apart("mask", mask, mask_bytes(n, format), w, n * sizeof(float));
     write_topk({w, n, nan}, k,
                {format == SC_MASK_BOOLS ? Form::bools : Form::bits, mask, false, {}});
@@ -193,9 +217,10 @@ sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan
 
 sc_status sc_keep_count(size_t n, double sparsity, size_t* k) {
   return guarded([&] {
-    require(sparsity >= 0 && sparsity <= 1, "sparsity", "a number from 0 to 1",
-            std::to_string(sparsity));
-    require_array("k", k, 1);
+    if (!(sparsity >= 0 && sparsity <= 1)) {
+      refuse("sparsity", "a number from 0 to 1", std::to_string(sparsity));
+    }
+    require_array("k", k, 1, sizeof *k);
     const double exact = sparsity * static_cast<double>(n);
     const double removed = exact - std::remainder(exact, 1.0);
     *k = n - std::min(n, static_cast<std::size_t>(removed));
@@ -204,9 +229,8 @@ sc_status sc_keep_count(size_t n, double sparsity, size_t* k) {
 
 sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* out) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("out", out, n);
+    require_floats("w", w, n, dtype);
+    require_floats("out", out, n, dtype);
     require_k(k, 0, n);
     require_selecting(nan);
     require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
@@ -217,10 +241,11 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, sc_nan nan,
                              void* out) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("out", out, n);
-    require(threshold >= 0, "threshold", "a number, at least 0", std::to_string(threshold));
+    require_floats("w", w, n, dtype);
+    require_floats("out", out, n, dtype);
+    if (!(threshold >= 0)) {
+      refuse("threshold", "a number, at least 0", std::to_string(threshold));
+    }
     require_selecting(nan);
     require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
     const Magnitudes magnitudes(w, n, nan);
@@ -232,11 +257,9 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("mask", mask, n);
-    require_array("out", out, n);
-    require_mask_format(format);
+    require_floats("w", w, n, dtype);
+    require_mask(mask, n, format);
+    require_floats("out", out, n, dtype);
     require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
     require_apart("out", out, n * sizeof(float), mask, mask_bytes(n, format));
     apply_mask(w, n, mask, format, out);
@@ -246,11 +269,8 @@ sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mas
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("q", q, n);
-    require_format(fmt);
-    require_integers(*fmt, q_dtype);
+    require_floats("w", w, n, dtype);
+    require_integers(q, n, q_dtype, fmt);
     const sc_nan nan = require_options(options);
     require_apart("q", q, n * bytes_of(form_of(*fmt)), w, n * sizeof(float));
     quantize(w, n, *fmt, nan, q);
@@ -260,11 +280,8 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_po
 sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixed_point* fmt,
                         void* out, sc_dtype out_dtype) {
   return guarded([&] {
-    require_float("out", out_dtype);
-    require_array("q", q, n);
-    require_array("out", out, n);
-    require_format(fmt);
-    require_integers(*fmt, q_dtype);
+    require_integers(q, n, q_dtype, fmt);
+    require_floats("out", out, n, out_dtype);
     require_apart("out", out, n * sizeof(float), q, n * bytes_of(form_of(*fmt)));
     dequantize(q, n, *fmt, out);
   });
@@ -273,9 +290,8 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixe
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                            const sc_quantize_options* options, void* out) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("out", out, n);
+    require_floats("w", w, n, dtype);
+    require_floats("out", out, n, dtype);
     require_format(fmt);
     const sc_nan nan = require_options(options);
     require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
@@ -287,12 +303,9 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
                             const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
                             sc_dtype q_dtype) {
   return guarded([&] {
-    require_float("w", dtype);
-    require_array("w", w, n);
-    require_array("q", q, n);
+    require_floats("w", w, n, dtype);
     require_k(k, 0, n);
-    require_format(fmt);
-    require_integers(*fmt, q_dtype);
+    require_integers(q, n, q_dtype, fmt);
     const sc_nan nan = require_options(options);
     require_apart("q", q, n * bytes_of(form_of(*fmt)), w, n * sizeof(float));
     write_topk({w, n, nan}, k, {form_of(*fmt), q, false, scale_of(*fmt)});
@@ -301,7 +314,7 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
 
 sc_status sc_isa(const char** name) {
   return guarded([&] {
-    require_array("name", name, 1);
+    require_array("name", name, 1, sizeof *name);
     *name = kernels().isa;
   });
 }
@@ -325,9 +338,10 @@ sc_status sc_set_isa(const char* name) {
 
 namespace {
 void require_num_threads(std::size_t num_threads, std::size_t least) {
-  require(num_threads >= least && num_threads <= kMaxThreads, "num_threads",
-          std::to_string(least) + " to " + std::to_string(kMaxThreads),
-          std::to_string(num_threads));
+  if (num_threads < least || num_threads > kMaxThreads) {
+    refuse("num_threads", std::to_string(least) + " to " + std::to_string(kMaxThreads),
+           std::to_string(num_threads));
+  }
 }
 }  // namespace
 
@@ -340,7 +354,7 @@ sc_status sc_set_num_threads(size_t num_threads) {
 
 sc_status sc_get_num_threads(size_t* num_threads) {
   return guarded([&] {
-    require_array("num_threads", num_threads, 1);
+    require_array("num_threads", num_threads, 1, sizeof *num_threads);
     *num_threads = secateur::num_threads();
   });
 }

@@ -42,10 +42,6 @@ std::size_t int_form(Form form) {
   return static_cast<std::size_t>(form) - static_cast<std::size_t>(Form::int8);
 }
 
-bool worth_streaming(std::size_t n, std::size_t bytes_each) {
-  return n * (sizeof(float) + bytes_each) >= kStreamBytes;
-}
-
 }  // namespace
 
 FixedPointScale scale_of(const sc_fixed_point& format) {
@@ -65,23 +61,24 @@ Form form_of(const sc_fixed_point& format) {
 
 void quantize(const void* w, std::size_t n, const sc_fixed_point& format, sc_nan nan, void* q) {
   const Form form = form_of(format);
-  const Output out{form, q, worth_streaming(n, bytes_of(form)), scale_of(format)};
+  const bool stream = worth_streaming(w, q, n * (sizeof(float) + bytes_of(form)));
+  const Output out{form, q, stream, scale_of(format)};
   run(kernels().quantize[int_form(form)], w, n, out, nan);
 }
 
 void fake_quantize(const void* w, std::size_t n, const sc_fixed_point& format, sc_nan nan,
                    void* out) {
-  const bool in_place = out == w;
-  if (in_place && nan == SC_NAN_RAISE) {
+  if (out == w && nan == SC_NAN_RAISE) {
     check_nan(w, n);
   }
-  const bool stream = !in_place && worth_streaming(n, sizeof(float));
+  const bool stream = worth_streaming(w, out, 2 * n * sizeof(float));
   run(kernels().fake_quantize, w, n, Output{Form::floats, out, stream, scale_of(format)}, nan);
 }
 
 void dequantize(const void* q, std::size_t n, const sc_fixed_point& format, void* out) {
   const Form form = form_of(format);
-  const Output output{Form::floats, out, worth_streaming(n, bytes_of(form)), scale_of(format)};
+  const bool stream = worth_streaming(q, out, n * (sizeof(float) + bytes_of(form)));
+  const Output output{Form::floats, out, stream, scale_of(format)};
   for_blocks(Blocks(n, out, sizeof(float)), n * sizeof(float),
              [&, kernel = kernels().dequantize[int_form(form)]](
                  std::size_t begin, std::size_t end) { kernel(q, begin, end, output); });

@@ -7,7 +7,7 @@ namespace secateur {
 
 void apply_mask(const void* w, std::size_t n, const void* mask, sc_mask_format format, void* out) {
   const auto kernel = format == SC_MASK_BOOLS ? kernels().apply_bools : kernels().apply_bits;
-  const bool stream = out != w && 2 * n * sizeof(float) >= kStreamBytes;
+  const bool stream = worth_streaming(w, out, 2 * n * sizeof(float));
   const Output output{Form::floats, out, stream, {}};
   for_blocks(Blocks(n, out, sizeof(float)), n * sizeof(float),
              [&](std::size_t begin, std::size_t end) { kernel(w, mask, begin, end, output); });

@@ -20,6 +20,9 @@ namespace {
 // Elements up to which an array is selected from in cache, on one thread.
 constexpr std::size_t kInCache = std::size_t{1} << 16;
 
+// Candidates that there is always room for.
+constexpr std::size_t kLeastCapacity = std::size_t{1} << 16;
+
 // Scattered accesses to keep under way at once.
 constexpr std::size_t kAhead = 32;
 
@@ -86,9 +89,9 @@ class Scan {
         places_(capacity_),
         edges_(blocks_.count()) {}
 
-  // Scratch is 12 bytes a candidate here, and at most 8 more while selecting among them. So many
-  // candidates take a sixteenth of n floats, and a megabyte.
-  static std::size_t capacity_for(std::size_t n) { return n / 80 + kInCache; }
+  // Scratch is 12 bytes a candidate here and at most 8 more while selecting among them: for so many,
+  // a sixteenth of n floats, and 1.4 MiB, where buffers are an eighth larger than they need be.
+  static std::size_t capacity_for(std::size_t n) { return n / 90 + kLeastCapacity; }
 
   // Goes over the data in search of the k-th largest; stops early where that is certain to lie
   // beyond the bracket.
@@ -388,10 +391,9 @@ Selection select_from_memory(const Magnitudes& m, std::size_t k, const Output& o
   }
 }
 
-// Whether results are better written past the caches: never in place, where their lines are being
-// read anyway.
-bool worth_streaming(const Magnitudes& m, const Output& out) {
-  return out.data != m.w && m.n * (sizeof(float) + bytes_of(out.form)) >= kStreamBytes;
+Output streamed_if_worth(const Magnitudes& m, Output out) {
+  out.stream = worth_streaming(m.w, out.data, m.n * (sizeof(float) + bytes_of(out.form)));
+  return out;
 }
 
 }  // namespace
@@ -406,8 +408,8 @@ std::int32_t kth_key(const Magnitudes& m, std::size_t k) {
   return m.n <= kInCache ? kth_in_cache(m, k).key : select_from_memory(m, k, Output{}).threshold;
 }
 
-void write_topk(const Magnitudes& m, std::size_t k, Output out) {
-  out.stream = worth_streaming(m, out);
+void write_topk(const Magnitudes& m, std::size_t k, const Output& to) {
+  const Output out = streamed_if_worth(m, to);
   if (k == 0 || k == m.n) {
     emit_first(m, {k == 0 ? kMagnitude : -1, 0}, out);
   } else if (m.n <= kInCache) {
@@ -417,9 +419,8 @@ void write_topk(const Magnitudes& m, std::size_t k, Output out) {
   }
 }
 
-void write_above(const Magnitudes& m, std::int32_t key, Output out) {
-  out.stream = worth_streaming(m, out);
-  emit_first(m, {key, 0}, out);
+void write_above(const Magnitudes& m, std::int32_t key, const Output& to) {
+  emit_first(m, {key, 0}, streamed_if_worth(m, to));
 }
 
 }  // namespace secateur

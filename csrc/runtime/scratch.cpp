@@ -72,6 +72,9 @@ Cache& cache() {
   return *instance;
 }
 
+// Made while the library is loaded, so that no fork() meets it half made.
+[[maybe_unused]] const Cache* const at_load = &cache();
+
 }  // namespace
 
 void* acquire(std::size_t bytes) {

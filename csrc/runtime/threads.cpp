@@ -121,21 +121,16 @@ class Pool {
 
 // Never destroyed: its helpers sleep in it while the process ends. In the child of a fork there are
 // no helpers, and nobody can say in what state the condition variables were: it gets a new pool.
-Pool*& pool_slot() {
-  static Pool* instance = new Pool;
+Pool*& pool() {
+  static Pool* instance = [] {
+    pthread_atfork([] { pool()->lock(); }, [] { pool()->unlock(); }, [] { pool() = new Pool; });
+    return new Pool;
+  }();
   return instance;
 }
 
-Pool& pool() {
-  static const bool registered = [] {
-    pool_slot();
-    pthread_atfork([] { pool_slot()->lock(); }, [] { pool_slot()->unlock(); },
-                   [] { pool_slot() = new Pool; });
-    return true;
-  }();
-  (void)registered;
-  return *pool_slot();
-}
+// Made while the library is loaded, so that no fork() meets it half made.
+[[maybe_unused]] const Pool* const at_load = pool();
 
 std::size_t cpus_of_process() {
 #if defined(__linux__)
@@ -201,7 +196,7 @@ void threads::run(std::size_t count, Body body, void* context) {
     return;
   }
   Job job{.body = body, .context = context, .wanted = count - 1};
-  pool().run(job);
+  pool()->run(job);
 }
 
 }  // namespace secateur

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 FULL = 1 << 24  # elements of the main rows; their targets are set for this size
 QUICK = 1 << 22
-FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # of normal data, a few in 10,000 saturate
+FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # of normal data, 6 in 100,000 saturate
 SAMPLE_SECONDS = 1e-3  # calls shorter than this are looped until they take as long
 
 

@@ -53,5 +53,8 @@ int main() {
     require(false, "an error for a short out");
   } catch (const std::invalid_argument&) {
   }
+  require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_FLOAT32, 3, 1, SC_NAN_RAISE,
+                   out.data()) == SC_ERROR_ARGUMENT,
+          "an error for an address that no float can have");
   return EXIT_SUCCESS;
 }
