@@ -17,11 +17,11 @@ LANES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128)]
 # Up to 1024 keys are bisected, after that sampled; a block has 16384, and up to 65536 keys are
 # selected in cache.
 IN_CACHE = around(1024, 16384, 65536)
-# Results go past the caches from 1 MiB read and written: 4 bytes read and 4, 2, 1 or 0 written.
-STREAMED = around(*(-(-(1 << 20) // (4 + written)) for written in (4, 2, 1, 0)))
+# Results go past the caches above 8 MiB read and written: 4 bytes read and 4, 2 or 1 written.
+STREAMED = [(8 << 20) // (4 + written) + step for written in (4, 2, 1) for step in (0, 1)]
 # Each 512 KiB read are worth a thread.
 SHARED = around(*(threads * (512 << 10) // 4 for threads in (2, 3)))
-LARGE = (1 << 20) + 3
+LARGE = (1 << 20) + 67
 
 SUBNORMALS = 0x00800000  # their number, zero included
 NAN = 0x7FC00000

@@ -23,10 +23,10 @@ from oracles import assert_same_bits
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect")
 
-# About lanes, words of 64, bytes and words of bits; 1024 bisected keys; blocks of 16384; results
+# About lanes, words of 64, bytes and words of bits; 1024 bisected keys; blocks of 16384; floats
 # past the caches.
 SIZES = [*range(1, 20), 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 80, 81, 127, 128, 129, 191, 193]
-SIZES += [1023, 1024, 1025, 1087, 1089, 16_383, 16_385, 65_536, 65_537, 131_073, 262_145]
+SIZES += [1023, 1024, 1025, 1087, 1089, 16_383, 16_385, 65_536, 65_537, 131_073, 1_048_577]
 
 PAGE = mmap.PAGESIZE
 NO_ACCESS = 0

@@ -184,9 +184,9 @@ int32_t keys(const void* w, size_t n, int32_t rotation, int32_t* out) {
   Vec<int32_t> largest = Set(int32_t{0});
   Output output{};
   output.data = out;
-  for_words<int32_t>(w, 0, n, Elements<int32_t, false>(output),
-                     [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
-                         __attribute__((always_inline)) {
+  for_words<int32_t, From::cache>(w, 0, n, Elements<int32_t, false>(output),
+                                  [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
+                                      __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
       const Vec<int32_t> key = key_of(LoadU(from + lane));
       largest = Max(largest, key);
@@ -201,9 +201,9 @@ Census narrow(const void* w, size_t n, int32_t rotation, Bracket bracket, int32_
   const Vec<int32_t> above_lo = Set(bracket.lo), from_hi = Set(bracket.hi - 1);
   Vec<int32_t> largest = Set(int32_t{0}), kept_count = Set(int32_t{0});
   Census census{};
-  for_words<int32_t>(w, 0, n, NoSink(Output{}),
-                     [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
-                         __attribute__((always_inline)) {
+  for_words<int32_t, From::cache>(w, 0, n, NoSink(Output{}),
+                                  [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
+                                      __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
       const Vec<int32_t> key = key_of(LoadU(from + lane));
       largest = Max(largest, key);
@@ -229,9 +229,9 @@ SECATEUR_INLINE void for_bits_above(const void* w, size_t n, int32_t rotation, i
   const MagnitudeKey key_of(rotation);
   const Vec<int32_t> pivot = Set(key);
   Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(w, 0, n, NoSink(Output{}),
-                     [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
-                         __attribute__((always_inline)) {
+  for_words<int32_t, From::cache>(w, 0, n, NoSink(Output{}),
+                                  [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
+                                      __attribute__((always_inline)) {
     uint64_t bits = 0;
     for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
       Vec<int32_t> x[kQuad], keys_[kQuad];

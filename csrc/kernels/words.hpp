@@ -61,9 +61,15 @@ SECATEUR_INLINE size_t unaligned_head(const Sink& sink, size_t i) {
   }
 }
 
+// Where the elements of a loop are expected to be. From memory they are asked for well ahead of their
+// use: the processor looks ahead too, but hardly past the next 4 KiB, and loses its place where it is
+// kept busy between two loads.
+enum class From { cache, memory };
+inline constexpr size_t kPrefetchBytes = size_t{8} << 10;
+
 // body(from, valid, to, i) for each word: 64 elements at from, of which the low bits of valid say
 // which are real; to takes the 64 results; i is the index of the first.
-template <class In, class Sink, class Body>
+template <class In, From kFrom = From::memory, class Sink, class Body>
 SECATEUR_INLINE void for_words(const void* in, size_t begin, size_t end, const Sink& sink,
                                const Body& body) {
   const unsigned char* source = static_cast<const unsigned char*>(in);
@@ -83,6 +89,11 @@ SECATEUR_INLINE void for_words(const void* in, size_t begin, size_t end, const S
     i += head;
   }
   for (; i + kWord <= end; i += kWord) {
+    if constexpr (kFrom == From::memory) {
+      for (size_t line = 0; line < kWord * sizeof(In); line += kLine) {
+        __builtin_prefetch(source + i * sizeof(In) + kPrefetchBytes + line);
+      }
+    }
     body(reinterpret_cast<const In*>(source + i * sizeof(In)), kAllValid, sink.at(i), i);
   }
   if (i < end) {

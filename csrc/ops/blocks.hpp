@@ -19,13 +19,13 @@ inline constexpr std::size_t kBlock = 16384;
 // about this much.
 inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
 
-// Bytes read and written from which results bypass the caches. Written normally, a line is first
+// Bytes read and written above which results bypass the caches. Written normally, a line is first
 // read from memory; below this, that costs less than not finding the result in cache afterwards.
-inline constexpr std::size_t kStreamBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kStreamBytes = std::size_t{8} << 20;
 
 // Never in place, where the lines of the results are being read anyway.
 inline bool worth_streaming(const void* in, const void* out, std::size_t bytes) {
-  return out != in && bytes >= kStreamBytes;
+  return out != in && bytes > kStreamBytes;
 }
 
 // Blocks of [0, n) that begin where results of `bytes_each` at `out` are aligned to a cache line, so
