@@ -47,11 +47,11 @@ struct Dequantizer {
 SECATEUR_INLINE Vec<int32_t> magnitude(Vec<int32_t> bits) { return And(bits, Set(kMagnitude)); }
 
 template <class Q, bool kStream>
-int32_t quantize_words(const void* w, size_t begin, size_t end, const Output& out) {
+int32_t quantize_words(Part w, const Output& out) {
   const DefaultFloatState float_state;
   const Quantizer quantizer(out.fixed);
   Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(w, begin, end, Elements<Q, kStream>(out),
+  for_words<int32_t>(w, Elements<Q, kStream>(out),
                      [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
                          __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
@@ -68,18 +68,17 @@ int32_t quantize_words(const void* w, size_t begin, size_t end, const Output& ou
 }
 
 template <class Q>
-int32_t quantize(const void* w, size_t begin, size_t end, const Output& out) {
-  return out.stream ? quantize_words<Q, true>(w, begin, end, out)
-                    : quantize_words<Q, false>(w, begin, end, out);
+int32_t quantize(Part w, const Output& out) {
+  return out.stream ? quantize_words<Q, true>(w, out) : quantize_words<Q, false>(w, out);
 }
 
 template <bool kStream>
-int32_t fake_quantize_words(const void* w, size_t begin, size_t end, const Output& out) {
+int32_t fake_quantize_words(Part w, const Output& out) {
   const DefaultFloatState float_state;
   const Quantizer quantizer(out.fixed);
   const Dequantizer dequantizer(out.fixed);
   Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(w, begin, end, Elements<float, kStream>(out),
+  for_words<int32_t>(w, Elements<float, kStream>(out),
                      [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
                          __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<float>) {
@@ -91,16 +90,15 @@ int32_t fake_quantize_words(const void* w, size_t begin, size_t end, const Outpu
   return ReduceMax(largest);
 }
 
-int32_t fake_quantize(const void* w, size_t begin, size_t end, const Output& out) {
-  return out.stream ? fake_quantize_words<true>(w, begin, end, out)
-                    : fake_quantize_words<false>(w, begin, end, out);
+int32_t fake_quantize(Part w, const Output& out) {
+  return out.stream ? fake_quantize_words<true>(w, out) : fake_quantize_words<false>(w, out);
 }
 
 template <class Q, bool kStream>
-void dequantize_words(const void* q, size_t begin, size_t end, const Output& out) {
+void dequantize_words(Part q, const Output& out) {
   const DefaultFloatState float_state;
   const Dequantizer dequantizer(out.fixed);
-  for_words<Q>(q, begin, end, Elements<float, kStream>(out),
+  for_words<Q>(q, Elements<float, kStream>(out),
                [&](const Q* from, uint64_t, unsigned char* to, size_t)
                    __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<float>) {
@@ -110,9 +108,8 @@ void dequantize_words(const void* q, size_t begin, size_t end, const Output& out
 }
 
 template <class Q>
-void dequantize(const void* q, size_t begin, size_t end, const Output& out) {
-  return out.stream ? dequantize_words<Q, true>(q, begin, end, out)
-                    : dequantize_words<Q, false>(q, begin, end, out);
+void dequantize(Part q, const Output& out) {
+  return out.stream ? dequantize_words<Q, true>(q, out) : dequantize_words<Q, false>(q, out);
 }
 
 }  // namespace

@@ -38,10 +38,10 @@ struct BitMask {
 };
 
 template <class MaskSource, bool kStream>
-void apply_words(const void* w, const void* mask, size_t begin, size_t end, const Output& out) {
+void apply_words(Part w, const void* mask, const Output& out) {
   const MaskSource kept_at{static_cast<const unsigned char*>(mask)};
   const FloatSink<kStream> sink(out);
-  for_words<int32_t>(w, begin, end, sink,
+  for_words<int32_t>(w, sink,
                      [&](const int32_t* from, uint64_t valid, unsigned char* to, size_t i)
                          __attribute__((always_inline)) {
     const uint64_t bits = kept_at(i, valid);
@@ -59,9 +59,9 @@ void apply_words(const void* w, const void* mask, size_t begin, size_t end, cons
 }
 
 template <class MaskSource>
-void apply(const void* w, const void* mask, size_t begin, size_t end, const Output& out) {
-  return out.stream ? apply_words<MaskSource, true>(w, mask, begin, end, out)
-                    : apply_words<MaskSource, false>(w, mask, begin, end, out);
+void apply(Part w, const void* mask, const Output& out) {
+  return out.stream ? apply_words<MaskSource, true>(w, mask, out)
+                    : apply_words<MaskSource, false>(w, mask, out);
 }
 
 }  // namespace

@@ -60,15 +60,15 @@ SECATEUR_INLINE size_t collect(uint64_t candidates, const int32_t* from, uint32_
 }
 
 template <class Sink, bool kEdges>
-Census scan_words(const void* w, size_t begin, size_t end, int32_t rotation, Bracket bracket,
-                  const Output& out, Collected collected) {
+Census scan_words(Part w, int32_t rotation, Bracket bracket, const Output& out,
+                  Collected collected) {
   const Sink sink(out);
   const MagnitudeKey key_of(rotation);
   const Vec<int32_t> above_hi = Set(bracket.hi), from_hi = Set(bracket.hi - 1);
   const Vec<int32_t> above_lo = Set(bracket.lo), from_lo = Set(bracket.lo - 1);
   Vec<int32_t> largest = Set(int32_t{0});
   Census census{};
-  for_words<int32_t>(w, begin, end, sink,
+  for_words<int32_t>(w, sink,
                      [&](const int32_t* from, uint64_t valid, unsigned char* to, size_t i)
                          __attribute__((always_inline)) {
     uint64_t kept = 0, over = 0, above_over = 0, from_kept = 0;
@@ -89,7 +89,7 @@ Census scan_words(const void* w, size_t begin, size_t end, int32_t rotation, Bra
     sink.put_bits(kept, to);
     census.above_lo += PopCount(kept);
     census.collected +=
-        collect(kept & ~over, from, static_cast<uint32_t>(i - begin),
+        collect(kept & ~over, from, static_cast<uint32_t>(i - w.begin),
                 collected.bits + census.collected, collected.offsets + census.collected);
     if constexpr (kEdges) {
       census.from_hi += PopCount(over & valid);
@@ -106,14 +106,13 @@ Census scan_words(const void* w, size_t begin, size_t end, int32_t rotation, Bra
 }
 
 template <class Sink>
-int32_t emit_words(const void* w, size_t begin, size_t end, int32_t rotation, Selection selection,
-                   const Output& out) {
+int32_t emit_words(Part w, int32_t rotation, Selection selection, const Output& out) {
   const Sink sink(out);
   const MagnitudeKey key_of(rotation);
   const Vec<int32_t> above_threshold = Set(selection.threshold);
   const Vec<int32_t> from_threshold = Set(selection.threshold - 1);
   Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(w, begin, end, sink,
+  for_words<int32_t>(w, sink,
                      [&](const int32_t* from, uint64_t valid, unsigned char* to, size_t i)
                          __attribute__((always_inline)) {
     // Ties are kept before tie_end and lost after it; one word may hold both.
@@ -144,18 +143,15 @@ int32_t emit_words(const void* w, size_t begin, size_t end, int32_t rotation, Se
 
 // The two passes for each form, streaming or not.
 template <template <bool> class Sink>
-Census scan(const void* w, size_t begin, size_t end, int32_t rotation, Bracket bracket,
-            const Output& out, Collected collected) {
-  return out.stream
-             ? scan_words<Sink<true>, false>(w, begin, end, rotation, bracket, out, collected)
-             : scan_words<Sink<false>, false>(w, begin, end, rotation, bracket, out, collected);
+Census scan(Part w, int32_t rotation, Bracket bracket, const Output& out, Collected collected) {
+  return out.stream ? scan_words<Sink<true>, false>(w, rotation, bracket, out, collected)
+                    : scan_words<Sink<false>, false>(w, rotation, bracket, out, collected);
 }
 
 template <template <bool> class Sink>
-int32_t emit(const void* w, size_t begin, size_t end, int32_t rotation, Selection selection,
-             const Output& out) {
-  return out.stream ? emit_words<Sink<true>>(w, begin, end, rotation, selection, out)
-                    : emit_words<Sink<false>>(w, begin, end, rotation, selection, out);
+int32_t emit(Part w, int32_t rotation, Selection selection, const Output& out) {
+  return out.stream ? emit_words<Sink<true>>(w, rotation, selection, out)
+                    : emit_words<Sink<false>>(w, rotation, selection, out);
 }
 
 template <bool kStream>
@@ -167,9 +163,9 @@ using Int16Sink = FixedPointSink<int16_t, kStream>;
 template <bool kStream>
 using UInt16Sink = FixedPointSink<uint16_t, kStream>;
 
-int32_t max_magnitude(const void* w, size_t begin, size_t end) {
+int32_t max_magnitude(Part w) {
   Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(w, begin, end, NoSink(Output{}),
+  for_words<int32_t>(w, NoSink(Output{}),
                      [&](const int32_t* from, uint64_t, unsigned char*, size_t)
                          __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
@@ -184,9 +180,9 @@ int32_t keys(const void* w, size_t n, int32_t rotation, int32_t* out) {
   Vec<int32_t> largest = Set(int32_t{0});
   Output output{};
   output.data = out;
-  for_words<int32_t, From::cache>(w, 0, n, Elements<int32_t, false>(output),
-                                  [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
-                                      __attribute__((always_inline)) {
+  for_words<int32_t>(whole(w, n), Elements<int32_t, false>(output),
+                     [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
+                         __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
       const Vec<int32_t> key = key_of(LoadU(from + lane));
       largest = Max(largest, key);
@@ -201,9 +197,9 @@ Census narrow(const void* w, size_t n, int32_t rotation, Bracket bracket, int32_
   const Vec<int32_t> above_lo = Set(bracket.lo), from_hi = Set(bracket.hi - 1);
   Vec<int32_t> largest = Set(int32_t{0}), kept_count = Set(int32_t{0});
   Census census{};
-  for_words<int32_t, From::cache>(w, 0, n, NoSink(Output{}),
-                                  [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
-                                      __attribute__((always_inline)) {
+  for_words<int32_t>(whole(w, n), NoSink(Output{}),
+                     [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
+                         __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
       const Vec<int32_t> key = key_of(LoadU(from + lane));
       largest = Max(largest, key);
@@ -229,9 +225,9 @@ SECATEUR_INLINE void for_bits_above(const void* w, size_t n, int32_t rotation, i
   const MagnitudeKey key_of(rotation);
   const Vec<int32_t> pivot = Set(key);
   Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t, From::cache>(w, 0, n, NoSink(Output{}),
-                                  [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
-                                      __attribute__((always_inline)) {
+  for_words<int32_t>(whole(w, n), NoSink(Output{}),
+                     [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
+                         __attribute__((always_inline)) {
     uint64_t bits = 0;
     for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
       Vec<int32_t> x[kQuad], keys_[kQuad];

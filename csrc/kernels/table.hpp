@@ -56,6 +56,14 @@ struct FixedPointScale {
   float highest;
 };
 
+// The elements [begin, end) of an array of n.
+struct Part {
+  const void* array;
+  size_t begin;
+  size_t end;
+  size_t n;
+};
+
 // What a selection is written as.
 enum class Form : uint32_t { none, floats, bools, bits, int8, uint8, int16, uint16, count };
 
@@ -67,8 +75,8 @@ struct Output {
 };
 
 struct Collected {
-  int32_t* bits;      // as they stand in w; room for end - begin and a few more
-  uint32_t* offsets;  // from begin
+  int32_t* bits;      // as they stand in w; room for the part and a few more
+  uint32_t* offsets;  // from the begin of the part
 };
 
 inline constexpr size_t kForms = static_cast<size_t>(Form::count);
@@ -77,8 +85,7 @@ inline constexpr size_t kIntForms = kForms - static_cast<size_t>(Form::int8);
 // Elements of the sample that lie side by side: as many as a cache line has.
 inline constexpr size_t kRun = 16;
 
-// w, q and mask are whole arrays, of which a kernel reads [begin, end); results go to the same
-// places in out.
+// Results go to the places in out that the elements of a part have in their array.
 struct KernelTable {
   const char* isa;
 
@@ -96,23 +103,22 @@ struct KernelTable {
 
   // Selection from memory
   // scan: census, candidates, and the output as if the keys above lo were kept
-  Census (*scan[kForms])(const void* w, size_t begin, size_t end, int32_t rotation, Bracket bracket,
-                         const Output& out, Collected collected);
+  Census (*scan[kForms])(Part w, int32_t rotation, Bracket bracket, const Output& out,
+                         Collected collected);
   // scan_edges: the same without output, telling the ends of the bracket from what lies beyond
-  Census (*scan_edges)(const void* w, size_t begin, size_t end, int32_t rotation, Bracket bracket,
-                       const Output& out, Collected collected);
+  Census (*scan_edges)(Part w, int32_t rotation, Bracket bracket, const Output& out,
+                       Collected collected);
   // emit: the output for a selection that is known; returns the largest key
-  int32_t (*emit[kForms])(const void* w, size_t begin, size_t end, int32_t rotation,
-                          Selection selection, const Output& out);
-  int32_t (*max_magnitude)(const void* w, size_t begin, size_t end);
+  int32_t (*emit[kForms])(Part w, int32_t rotation, Selection selection, const Output& out);
+  int32_t (*max_magnitude)(Part w);
 
-  void (*apply_bools)(const void* w, const void* mask, size_t begin, size_t end, const Output& out);
-  void (*apply_bits)(const void* w, const void* mask, size_t begin, size_t end, const Output& out);
+  void (*apply_bools)(Part w, const void* mask, const Output& out);
+  void (*apply_bits)(Part w, const void* mask, const Output& out);
 
   // Fixed point. NaN becomes 0; the largest magnitude, returned, tells whether there was one.
-  int32_t (*quantize[kIntForms])(const void* w, size_t begin, size_t end, const Output& out);
-  int32_t (*fake_quantize)(const void* w, size_t begin, size_t end, const Output& out);
-  void (*dequantize[kIntForms])(const void* q, size_t begin, size_t end, const Output& out);
+  int32_t (*quantize[kIntForms])(Part w, const Output& out);
+  int32_t (*fake_quantize)(Part w, const Output& out);
+  void (*dequantize[kIntForms])(Part q, const Output& out);
 };
 
 }  // namespace secateur

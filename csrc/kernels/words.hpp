@@ -61,18 +61,17 @@ SECATEUR_INLINE size_t unaligned_head(const Sink& sink, size_t i) {
   }
 }
 
-// Where the elements of a loop are expected to be. From memory they are asked for well ahead of their
-// use: the processor looks ahead too, but hardly past the next 4 KiB, and loses its place where it is
-// kept busy between two loads.
-enum class From { cache, memory };
+// How far ahead of their use elements are asked for. The processor looks ahead too, but hardly past
+// the next 4 KiB, and loses its place where it is kept busy between two loads.
 inline constexpr size_t kPrefetchBytes = size_t{8} << 10;
+
+SECATEUR_INLINE Part whole(const void* array, size_t n) { return {array, 0, n, n}; }
 
 // body(from, valid, to, i) for each word: 64 elements at from, of which the low bits of valid say
 // which are real; to takes the 64 results; i is the index of the first.
-template <class In, From kFrom = From::memory, class Sink, class Body>
-SECATEUR_INLINE void for_words(const void* in, size_t begin, size_t end, const Sink& sink,
-                               const Body& body) {
-  const unsigned char* source = static_cast<const unsigned char*>(in);
+template <class In, class Sink, class Body>
+SECATEUR_INLINE void for_words(Part in, const Sink& sink, const Body& body) {
+  const unsigned char* source = static_cast<const unsigned char*>(in.array);
   const auto ragged = [&](size_t i, size_t count) {
     alignas(kLine) In padded[kWord] = {};
     alignas(kLine) unsigned char results[kWord * sizeof(int64_t)];
@@ -82,22 +81,23 @@ SECATEUR_INLINE void for_words(const void* in, size_t begin, size_t end, const S
       copy_bytes(sink.at(i), results, Sink::bytes(count));
     }
   };
-  size_t i = begin;
-  const size_t head = unaligned_head(sink, begin);
-  if (head != 0 && head <= end - begin) {
+  size_t i = in.begin;
+  const size_t head = unaligned_head(sink, i);
+  if (head != 0 && head <= in.end - i) {
     ragged(i, head);
     i += head;
   }
-  for (; i + kWord <= end; i += kWord) {
-    if constexpr (kFrom == From::memory) {
-      for (size_t line = 0; line < kWord * sizeof(In); line += kLine) {
-        __builtin_prefetch(source + i * sizeof(In) + kPrefetchBytes + line);
-      }
+  for (; i + kWord <= in.end; i += kWord) {
+    // Not past the array: looking for a page that is not there takes as long as a cache miss.
+    const size_t ahead = i + kPrefetchBytes / sizeof(In);
+    const size_t last = in.n - kWord;
+    for (size_t line = 0; line < kWord * sizeof(In); line += kLine) {
+      __builtin_prefetch(source + (ahead < last ? ahead : last) * sizeof(In) + line);
     }
     body(reinterpret_cast<const In*>(source + i * sizeof(In)), kAllValid, sink.at(i), i);
   }
-  if (i < end) {
-    ragged(i, end - i);
+  if (i < in.end) {
+    ragged(i, in.end - i);
   }
   if constexpr (Sink::kStreams) {
     Fence();

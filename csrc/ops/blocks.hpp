@@ -28,11 +28,12 @@ inline bool worth_streaming(const void* in, const void* out, std::size_t bytes) 
   return out != in && bytes > kStreamBytes;
 }
 
-// Blocks of [0, n) that begin where results of `bytes_each` at `out` are aligned to a cache line, so
+// Blocks of an array that begin where results of `bytes_each` at `out` are aligned to a cache line, so
 // that only the first and the last have ragged ends.
 class Blocks {
  public:
-  Blocks(std::size_t n, const void* out, std::size_t bytes_each) : n_(n) {
+  Blocks(const void* array, std::size_t n, const void* out, std::size_t bytes_each)
+      : array_(array), n_(n) {
     const std::size_t past = reinterpret_cast<std::uintptr_t>(out) % kLine;
     if (past != 0 && bytes_each != 0 && past % bytes_each == 0) {
       head_ = (kLine - past) / bytes_each;
@@ -42,14 +43,13 @@ class Blocks {
   [[nodiscard]] std::size_t count() const {
     return n_ <= head_ ? 1 : (n_ - head_ + kBlock - 1) / kBlock;
   }
-  [[nodiscard]] std::size_t begin(std::size_t block) const {
-    return block == 0 ? 0 : std::min(n_, head_ + block * kBlock);
-  }
-  [[nodiscard]] std::size_t end(std::size_t block) const {
-    return std::min(n_, head_ + (block + 1) * kBlock);
+  [[nodiscard]] Part operator[](std::size_t block) const {
+    return {array_, block == 0 ? 0 : std::min(n_, head_ + block * kBlock),
+            std::min(n_, head_ + (block + 1) * kBlock), n_};
   }
 
  private:
+  const void* array_;
   std::size_t n_;
   std::size_t head_ = 0;
 };
@@ -79,13 +79,13 @@ inline std::size_t threads_for(std::size_t bytes) {
   return worth <= 1 ? 1 : std::min(worth, num_threads());
 }
 
-// body(begin, end) for every block, in no order, on as many threads as `bytes` are worth.
+// body(part) for every block, in no order, on as many threads as `bytes` are worth.
 template <class Body>
 void for_blocks(const Blocks& blocks, std::size_t bytes, const Body& body) {
   Tasks tasks(blocks.count());
   on_threads(std::min(threads_for(bytes), tasks.count()), [&] {
     for (std::size_t block = 0; tasks.take(block);) {
-      body(blocks.begin(block), blocks.end(block));
+      body(blocks[block]);
     }
   });
 }

@@ -27,9 +27,8 @@ Factors power_of_two(int exponent) {
 template <class Kernel>
 void run(Kernel kernel, const void* w, std::size_t n, const Output& out, sc_nan nan) {
   std::atomic<bool> met{false};
-  for_blocks(Blocks(n, out.data, bytes_of(out.form)), n * sizeof(float),
-             [&](std::size_t begin, std::size_t end) {
-    if (kernel(w, begin, end, out) > kInfinity) {
+  for_blocks(Blocks(w, n, out.data, bytes_of(out.form)), n * sizeof(float), [&](Part part) {
+    if (kernel(part, out) > kInfinity) {
       met.store(true, std::memory_order_relaxed);
     }
   });
@@ -79,9 +78,9 @@ void dequantize(const void* q, std::size_t n, const sc_fixed_point& format, void
   const Form form = form_of(format);
   const bool stream = worth_streaming(q, out, n * (sizeof(float) + bytes_of(form)));
   const Output output{Form::floats, out, stream, scale_of(format)};
-  for_blocks(Blocks(n, out, sizeof(float)), n * sizeof(float),
-             [&, kernel = kernels().dequantize[int_form(form)]](
-                 std::size_t begin, std::size_t end) { kernel(q, begin, end, output); });
+  for_blocks(
+      Blocks(q, n, out, sizeof(float)), n * sizeof(float),
+      [&, kernel = kernels().dequantize[int_form(form)]](Part part) { kernel(part, output); });
 }
 
 }  // namespace secateur

@@ -9,8 +9,8 @@ void apply_mask(const void* w, std::size_t n, const void* mask, sc_mask_format f
   const auto kernel = format == SC_MASK_BOOLS ? kernels().apply_bools : kernels().apply_bits;
   const bool stream = worth_streaming(w, out, 2 * n * sizeof(float));
   const Output output{Form::floats, out, stream, {}};
-  for_blocks(Blocks(n, out, sizeof(float)), n * sizeof(float),
-             [&](std::size_t begin, std::size_t end) { kernel(w, mask, begin, end, output); });
+  for_blocks(Blocks(w, n, out, sizeof(float)), n * sizeof(float),
+             [&](Part part) { kernel(part, mask, output); });
 }
 
 }  // namespace secateur

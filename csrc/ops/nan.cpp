@@ -28,8 +28,8 @@ void refuse_nan(const void* w, std::size_t n) {
 
 void check_nan(const void* w, std::size_t n) {
   std::atomic<bool> nan{false};
-  for_blocks(Blocks(n, nullptr, 0), n * sizeof(float), [&](std::size_t begin, std::size_t end) {
-    if (kernels().max_magnitude(w, begin, end) > kInfinity) {
+  for_blocks(Blocks(w, n, nullptr, 0), n * sizeof(float), [&](Part part) {
+    if (kernels().max_magnitude(part) > kInfinity) {
       nan.store(true, std::memory_order_relaxed);
     }
   });

@@ -83,7 +83,7 @@ class Scan {
         bracket_(bracket),
         kernel_(edges ? kernels().scan_edges : kernels().scan[static_cast<std::size_t>(out.form)]),
         out_(out),
-        blocks_(m_.n, out.data, bytes_of(out.form)),
+        blocks_(m_.w, m_.n, out.data, bytes_of(out.form)),
         capacity_(capacity_for(m_.n)),
         keys_(capacity_),
         places_(capacity_),
@@ -148,13 +148,12 @@ void Scan::work(std::size_t k, Tasks& tasks) {
   const Collected block_collected{block_bits.data(), block_offsets.data()};
   Census mine{};
   for (std::size_t block = 0; tasks.take(block);) {
-    const std::size_t begin = blocks_.begin(block);
-    const std::size_t end = blocks_.end(block);
-    Census c = kernel_(m_.w, begin, end, m_.rotation, bracket_, out_, block_collected);
+    const Part part = blocks_[block];
+    Census c = kernel_(part, m_.rotation, bracket_, out_, block_collected);
     if (bracket_.hi == kMagnitude) {
       c.above_hi = 0;  // nothing is: even where the ends were not told apart, this one is
     }
-    gather(c, begin, block_collected);
+    gather(c, part.begin, block_collected);
     edges_[block] = {static_cast<std::uint32_t>(c.from_hi - c.above_hi),
                      static_cast<std::uint32_t>(c.from_lo - c.above_lo)};
     mine.above_hi += c.above_hi;
@@ -162,7 +161,7 @@ void Scan::work(std::size_t k, Tasks& tasks) {
     mine.above_lo += c.above_lo;
     mine.from_lo += c.from_lo;
 
-    const std::size_t below = end - begin - c.from_lo;
+    const std::size_t below = part.end - part.begin - c.from_lo;
     const bool certainly_above = above_.fetch_add(c.above_hi) + c.above_hi >= k;
     const bool certainly_below = below_.fetch_add(below) + below > m_.n - k;
     const bool has_nan = m_.refuse_nan && c.max_key > kInfinity;
@@ -214,7 +213,7 @@ std::size_t Scan::end_of_edge_ties(std::uint32_t EdgeCounts::* edge, std::int32_
   for (; edges_[block].*edge < ties; ++block) {  // the census counted as many
     ties -= edges_[block].*edge;
   }
-  return end_of_ties(m_, blocks_.begin(block), key, ties);
+  return end_of_ties(m_, blocks_[block].begin, key, ties);
 }
 
 std::size_t Scan::end_of_candidate_ties(Ranked kth, std::size_t ties) const {
@@ -255,13 +254,13 @@ void Scan::remove_losers(Selection selection) const {
                                          : clear_bits;
   // Two candidates may share a byte of bits, and those are few bytes: one thread is enough.
   const std::size_t traffic = bytes == 0 ? 0 : census_.collected * 2 * kLine;
-  const Blocks blocks(census_.collected, nullptr, 0);
-  for_blocks(blocks, traffic, [&](std::size_t begin, std::size_t end) {
+  const Blocks blocks(keys_.data(), census_.collected, nullptr, 0);
+  for_blocks(blocks, traffic, [&](Part part) {
     // Losers first go to a list without a branch, which would be mispredicted for every other
     // candidate.
-    const Buffer<std::uint64_t> losers(end - begin);
+    const Buffer<std::uint64_t> losers(part.end - part.begin);
     std::size_t count = 0;
-    for (std::size_t i = begin; i < end; ++i) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
       losers[count] = places_[i];
       count += static_cast<std::size_t>(static_cast<int>(keys_[i] < selection.threshold) |
                                         (static_cast<int>(keys_[i] == selection.threshold) &
@@ -334,9 +333,8 @@ void emit(const Magnitudes& m, Selection selection, const Output& out) {
   }
   const auto kernel = kernels().emit[static_cast<std::size_t>(out.form)];
   std::atomic<bool> nan{false};
-  for_blocks(Blocks(m.n, out.data, bytes_of(out.form)), m.n * sizeof(float),
-             [&](std::size_t begin, std::size_t end) {
-    if (kernel(m.w, begin, end, m.rotation, selection, out) > kInfinity) {
+  for_blocks(Blocks(m.w, m.n, out.data, bytes_of(out.form)), m.n * sizeof(float), [&](Part part) {
+    if (kernel(part, m.rotation, selection, out) > kInfinity) {
       nan.store(true, std::memory_order_relaxed);
     }
   });
