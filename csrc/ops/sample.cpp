@@ -32,19 +32,17 @@ Ranked bisect(const KernelTable& kernels, const std::int32_t* keys, std::size_t 
   return {key, above, kernels.count_above(keys, n, 0, key - 1) - above};
 }
 
-// The ranks in a sample of m between which the k-th largest of all lies almost surely, where the
-// expected rank has a variance. Rank 0 or m + 1: there is no such end.
+// Half the ranks in a sample between which the k-th largest of all lies almost surely, where its
+// expected rank has a variance.
+double half_width(double variance) { return kDeviations * std::sqrt(variance) + 1; }
+
+// Rank 0 or m + 1: there is no such end.
 struct Ranks {
   std::size_t hi, lo;
-  double share;  // of all keys, needed between, whether there is room or not
 };
-Ranks ranks_around(double center, double variance, std::size_t m, double room) {
-  const double needed = kDeviations * std::sqrt(variance) + 1;
-  const double half = std::min(needed, room * static_cast<double>(m) / 2);
-  const double hi = std::max(0.0, std::floor(center - half));
-  const double lo = std::min(static_cast<double>(m + 1), std::ceil(center + half));
-  return {static_cast<std::size_t>(hi), static_cast<std::size_t>(lo),
-          2 * needed / static_cast<double>(m)};
+Ranks ranks_around(double center, double half, std::size_t m) {
+  return {static_cast<std::size_t>(std::max(0.0, std::floor(center - half))),
+          static_cast<std::size_t>(std::min(static_cast<double>(m + 1), std::ceil(center + half)))};
 }
 
 Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t n,
@@ -55,7 +53,7 @@ Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t 
     sample[i] = read_key(w, places[i], rotation);
   }
   const double p = static_cast<double>(k) / static_cast<double>(n);
-  const Ranks ranks = ranks_around(p * kSample, p * (1 - p) * kSample, kSample, 1);
+  const Ranks ranks = ranks_around(p * kSample, half_width(p * (1 - p) * kSample), kSample);
   const auto floor_of = [&](std::size_t rank) {
     return kernels.bisect(sample, kSample, rank, kCoarse);
   };
@@ -111,20 +109,22 @@ Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n,
   return bisect(kernels, within.data(), n, k);
 }
 
-Estimate estimate(const KernelTable& kernels, const std::int32_t* sample, std::size_t m,
-                  std::size_t n, std::size_t k, double room) {
+Sample::Sample(const KernelTable& kernels, const std::int32_t* keys, std::size_t m, std::size_t n,
+               std::size_t k)
+    : kernels_(kernels), keys_(keys), m_(m) {
   const double p = static_cast<double>(k) / static_cast<double>(n);
-  const double center = p * static_cast<double>(m);
-  const auto ranked = [&](std::size_t rank) {
-    return select_in_cache(kernels, sample, m, 0, rank);
-  };
+  center_ = p * static_cast<double>(m);
   // Neighbours may be alike; then the ranks of a sample of runs spread more than those of as many
   // lone elements. Runs of neighbouring strata, compared in pairs, tell by how much.
-  const auto middle = static_cast<std::size_t>(std::clamp(center, 1.0, static_cast<double>(m)));
-  const auto spread = static_cast<double>(kernels.run_spread(sample, m, ranked(middle).key));
-  const Ranks ranks = ranks_around(center, std::max(center * (1 - p), spread), m, room);
+  const auto middle = static_cast<std::size_t>(std::clamp(center_, 1.0, static_cast<double>(m)));
+  const auto spread = static_cast<double>(kernels.run_spread(keys, m, ranked(middle).key));
+  half_ = half_width(std::max(center_ * (1 - p), spread));
+}
 
-  Estimate e{.bracket = {-1, kMagnitude}, .share = ranks.share, .light_edges = true};
+Estimate Sample::estimate(double room) const {
+  const Ranks ranks =
+      ranks_around(center_, std::min(half_, room * static_cast<double>(m_) / 2), m_);
+  Estimate e{.bracket = {-1, kMagnitude}, .light_edges = true};
   const auto edge = [&](std::size_t rank) {
     const Ranked r = ranked(rank);
     e.light_edges = e.light_edges && r.equal <= 2 + (ranks.lo - ranks.hi) / 32;
@@ -133,7 +133,7 @@ Estimate estimate(const KernelTable& kernels, const std::int32_t* sample, std::s
   if (ranks.hi != 0) {
     e.bracket.hi = edge(ranks.hi);
   }
-  if (ranks.lo <= m) {
+  if (ranks.lo <= m_) {
     e.bracket.lo = edge(ranks.lo);
   }
   return e;

@@ -23,14 +23,32 @@ Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n,
 
 struct Estimate {
   Bracket bracket;   // open: the keys at its ends are expected to lie beside the k-th
-  double share;      // of all keys, needed within, whether there is room or not
   bool light_edges;  // hardly a key is expected to equal either end
 };
 
-// What a sample of m of n keys, taken in runs of kRun neighbours, says of where the k-th largest is.
-// The bracket is cut to a share of `room` of all keys where it would need more.
-Estimate estimate(const KernelTable& kernels, const std::int32_t* sample, std::size_t m,
-                  std::size_t n, std::size_t k, double room);
+// What m of n keys, taken in runs of kRun neighbours, say of where the k-th largest of all is.
+class Sample {
+ public:
+  Sample(const KernelTable& kernels, const std::int32_t* keys, std::size_t m, std::size_t n,
+         std::size_t k);
+
+  // The share of all keys that a bracket needs to hold.
+  [[nodiscard]] double share() const { return 2 * half_ / static_cast<double>(m_); }
+
+  // The bracket, cut to a share of `room` where it would need more.
+  [[nodiscard]] Estimate estimate(double room) const;
+
+ private:
+  [[nodiscard]] Ranked ranked(std::size_t rank) const {
+    return select_in_cache(kernels_, keys_, m_, 0, rank);
+  }
+
+  const KernelTable& kernels_;
+  const std::int32_t* keys_;
+  std::size_t m_;
+  double center_;  // the rank of the k-th, as expected
+  double half_;    // half the width of the bracket, in ranks
+};
 
 // The same bracket with its ends within.
 Bracket widened(Bracket bracket);

@@ -278,7 +278,7 @@ Estimate sample(const Magnitudes& m, std::size_t k, std::uint64_t attempt) {
   const std::size_t capacity = Scan::capacity_for(m.n);
   const double room = 0.75 * static_cast<double>(capacity) / static_cast<double>(m.n);
   const std::size_t most = std::min(2 * capacity, m.n / 2) / kWord * kWord;
-  for (;; size = std::min(4 * size, most)) {
+  for (;;) {
     const Buffer<std::int32_t> keys(size);
     const std::size_t count = size / kRun;
     const Runs runs(m.n, count, kRun, attempt);
@@ -288,10 +288,14 @@ Estimate sample(const Magnitudes& m, std::size_t k, std::uint64_t attempt) {
       std::memcpy(keys.data() + run * kRun, data + runs[run] * sizeof(float), kRun * sizeof(float));
     }
     kernels().keys(keys.data(), size, m.rotation, keys.data());
-    const Estimate e = estimate(kernels(), keys.data(), size, m.n, k, room);
-    if (size == most || e.share <= room) {
-      return e;
+    const Sample taken(kernels(), keys.data(), size, m.n, k);
+    if (size >= most || taken.share() <= room) {
+      return taken.estimate(room);
     }
+    const double excess = taken.share() / room;  // falls as the root of the size
+    const double wanted = 1.2 * excess * excess * static_cast<double>(size);
+    size = wanted < static_cast<double>(most) ? static_cast<std::size_t>(wanted) / kWord * kWord
+                                              : most;
   }
 }
 

@@ -327,6 +327,12 @@ def _organ_pipe(w: Array) -> Array:
     return np.concatenate([rising[::2], rising[1::2][::-1]])
 
 
+def _alike(count: int, w: Array) -> Array:
+    """Neighbours that differ by a thousandth at most."""
+    jitter = np.random.default_rng(count).uniform(1, 1.001, w.size)
+    return (np.repeat(w[: -(-w.size // count)], count)[: w.size] * jitter).astype(np.float32)
+
+
 def _block_scales(w: Array) -> Array:
     """Each block of 4096 on a scale of its own, from 2**-12 to 2**11."""
     blocks = np.random.default_rng(2).integers(-12, 12, w.size // 4096 + 1)
@@ -364,6 +370,8 @@ ORDERS: dict[str, Callable[[Array], Array]] = {
     "reversed": lambda w: _by_magnitude(w)[::-1].copy(),
     "organ pipe": _organ_pipe,
     "block scales": _block_scales,
+    "alike in 64s": partial(_alike, 64),
+    "alike in 256s": partial(_alike, 256),
     "periodic outliers": _periodic_outliers,
     "one burst": _burst,
 }
