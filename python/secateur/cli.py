@@ -113,7 +113,10 @@ def bench(
             results.append(benchmarks.measure(case, rounds=7 if quick else 21))
             progress.advance(task)
     if json_file:
-        rows = [asdict(result) | {"met": result.met} for result in results]
+        rows = [
+            asdict(result) | {"limit_met": result.limit_met, "numpy_met": result.numpy_met}
+            for result in results
+        ]
         json.dump({"machine": machine(), "results": rows}, json_file, indent=2)
     with sc.threads(1):
         _console(least=120).print(_bench_table(results, f"{machine()['CPU']}, {_setting()}"))
@@ -161,10 +164,11 @@ def _bench_table(results: list[benchmarks.Result], title: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("operation", no_wrap=True)
     table.add_column("case")
-    for header in ("size", "us/call", "ns/element", "GB/s", "share", "x NumPy"):
+    for header in ("size", "us/call", "ns/element", "GB/s", "share"):
         table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("target")
-    table.add_column("met")
+    table.add_column("target", no_wrap=True)
+    table.add_column("x NumPy", justify="right", no_wrap=True)
+    table.add_column("target", no_wrap=True)
     for result in results:
         table.add_row(
             result.operation,
@@ -174,26 +178,21 @@ def _bench_table(results: list[benchmarks.Result], title: str) -> Table:
             f"{result.ns_per_element:.3f}",
             f"{result.gb_per_s:.1f}",
             "" if result.share is None else f"{result.share:.2f} of {result.yardstick}",
-            f"{result.times_numpy:.1f}",
-            _targets(result),
-            "WRONG RESULT" if not result.identical else _verdict(result.met),
+            _verdict(_limit(result), result.limit_met),
+            f"{result.times_numpy:.1f}" if result.identical else "WRONG RESULT",
+            _verdict(f">= {result.numpy_target or 0:.3g}", result.numpy_met),
         )
     return table
 
 
-def _targets(result: benchmarks.Result) -> str:
-    targets = []
-    if result.share_target is not None:
-        targets.append(f"<= {result.share_target:.3g}")
+def _limit(result: benchmarks.Result) -> str:
     if result.call_target is not None:
-        targets.append(f"<= {result.call_target * 1e6:.3g} us")
-    if result.numpy_target is not None:
-        targets.append(f">= {result.numpy_target:.3g} x NumPy")
-    return ", ".join(targets)
+        return f"<= {result.call_target * 1e6:.3g} us"
+    return f"<= {result.share_target or 0:.3g}"
 
 
-def _verdict(met: bool | None) -> str:
-    return "" if met is None else "yes" if met else "NO"
+def _verdict(target: str, met: bool | None) -> str:
+    return "" if met is None else f"{target} {'yes' if met else 'NO'}"
 
 
 def _tensors(file: Path | None) -> list[demonstration.Tensor]:
