@@ -92,7 +92,7 @@ void require_apart(const char* argument, const void* out, std::size_t out_bytes,
   const auto a = reinterpret_cast<std::uintptr_t>(out);
   const auto b = reinterpret_cast<std::uintptr_t>(in);
   const bool overlap = out_bytes != 0 && in_bytes != 0 && a < b + in_bytes && b < a + out_bytes;
-  if (overlap && !(may_be_same && a == b)) {
+  if (overlap && (!may_be_same || a != b)) {
     refuse(argument, may_be_same ? "the input itself or apart from it" : "apart from the input",
            "memory that overlaps it");
   }
@@ -217,7 +217,7 @@ sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan
 
 sc_status sc_keep_count(size_t n, double sparsity, size_t* k) {
   return guarded([&] {
-    if (!(sparsity >= 0 && sparsity <= 1)) {
+    if (!(sparsity >= 0) || !(sparsity <= 1)) {
       refuse("sparsity", "a number from 0 to 1", std::to_string(sparsity));
     }
     require_array("k", k, 1, sizeof *k);

@@ -393,9 +393,8 @@ Selection select_from_memory(const Magnitudes& m, std::size_t k, const Output& o
   }
 }
 
-Output streamed_if_worth(const Magnitudes& m, Output out) {
+void decide_streaming(const Magnitudes& m, Output& out) {
   out.stream = worth_streaming(m.w, out.data, m.n * (sizeof(float) + bytes_of(out.form)));
-  return out;
 }
 
 }  // namespace
@@ -410,8 +409,8 @@ std::int32_t kth_key(const Magnitudes& m, std::size_t k) {
   return m.n <= kInCache ? kth_in_cache(m, k).key : select_from_memory(m, k, Output{}).threshold;
 }
 
-void write_topk(const Magnitudes& m, std::size_t k, const Output& to) {
-  const Output out = streamed_if_worth(m, to);
+void write_topk(const Magnitudes& m, std::size_t k, Output out) {
+  decide_streaming(m, out);
   if (k == 0 || k == m.n) {
     emit_first(m, {k == 0 ? kMagnitude : -1, 0}, out);
   } else if (m.n <= kInCache) {
@@ -421,8 +420,9 @@ void write_topk(const Magnitudes& m, std::size_t k, const Output& to) {
   }
 }
 
-void write_above(const Magnitudes& m, std::int32_t key, const Output& to) {
-  emit_first(m, {key, 0}, streamed_if_worth(m, to));
+void write_above(const Magnitudes& m, std::int32_t key, Output out) {
+  decide_streaming(m, out);
+  emit_first(m, {key, 0}, out);
 }
 
 }  // namespace secateur

@@ -21,9 +21,9 @@ std::int32_t kth_key(const Magnitudes& magnitudes, std::size_t k);
 
 // Writes the k largest, 0 <= k <= n, in the form of `out`. out.data may be w itself. Throws as above,
 // and then an output in place is as it was.
-void write_topk(const Magnitudes& magnitudes, std::size_t k, const Output& out);
+void write_topk(const Magnitudes& magnitudes, std::size_t k, Output out);
 
 // Writes those above a key.
-void write_above(const Magnitudes& magnitudes, std::int32_t key, const Output& out);
+void write_above(const Magnitudes& magnitudes, std::int32_t key, Output out);
 
 }  // namespace secateur

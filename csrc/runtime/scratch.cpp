@@ -4,6 +4,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdlib>
 #include <mutex>
 #include <new>
@@ -63,17 +64,17 @@ class Cache {
 
 // Never destroyed: a thread may still be at work while the process ends. Locked around fork(), or
 // the child could inherit a lock whose holder it has not.
-Cache& cache() {
+Cache& cache() noexcept {
+  alignas(Cache) static std::byte place[sizeof(Cache)];
   static Cache* const instance = [] {
-    auto* made = new Cache;
     pthread_atfork([] { cache().lock(); }, [] { cache().unlock(); }, [] { cache().unlock(); });
-    return made;
+    return new (place) Cache;
   }();
   return *instance;
 }
 
 // Made while the library is loaded, so that no fork() meets it half made.
-[[maybe_unused]] const Cache* const at_load = &cache();
+[[maybe_unused]] const Cache& at_load = cache();
 
 }  // namespace
 

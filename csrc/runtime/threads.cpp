@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <charconv>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -120,17 +122,19 @@ class Pool {
 };
 
 // Never destroyed: its helpers sleep in it while the process ends. In the child of a fork there are
-// no helpers, and nobody can say in what state the condition variables were: it gets a new pool.
-Pool*& pool() {
-  static Pool* instance = [] {
-    pthread_atfork([] { pool()->lock(); }, [] { pool()->unlock(); }, [] { pool() = new Pool; });
-    return new Pool;
+// no helpers, and nobody can say in what state the condition variables were: a new pool takes its
+// place.
+Pool& pool() noexcept {
+  alignas(Pool) static std::byte place[sizeof(Pool)];
+  static Pool* const instance = [] {
+    pthread_atfork([] { pool().lock(); }, [] { pool().unlock(); }, [] { new (&pool()) Pool; });
+    return new (place) Pool;
   }();
-  return instance;
+  return *instance;
 }
 
 // Made while the library is loaded, so that no fork() meets it half made.
-[[maybe_unused]] const Pool* const at_load = pool();
+[[maybe_unused]] const Pool& at_load = pool();
 
 std::size_t cpus_of_process() {
 #if defined(__linux__)
@@ -196,7 +200,7 @@ void threads::run(std::size_t count, Body body, void* context) {
     return;
   }
   Job job{.body = body, .context = context, .wanted = count - 1};
-  pool()->run(job);
+  pool().run(job);
 }
 
 }  // namespace secateur
