@@ -46,6 +46,50 @@ def test_an_index_that_changes_the_dtype() -> None:
         sc.kth_magnitude(w, k)  # type: ignore[arg-type]
 
 
+def test_an_out_that_changes_the_dtype_of_w() -> None:
+    w = np.ones(N, np.float32)
+
+    class Out(np.ndarray):
+        armed = False
+
+        @property
+        def __class__(self) -> type:
+            if Out.armed:
+                Out.armed = False
+                w.dtype = np.int8
+            return Out
+
+    out = np.zeros(4 * N, np.float32).view(Out)
+    Out.armed = True
+    with pytest.raises((ValueError, TypeError, RuntimeError)):
+        sc.prune(w, k=1, out=out)
+
+
+def test_a_thread_that_changes_the_dtype_meanwhile() -> None:
+    w = np.ones(1 << 20, np.float32)
+    over = threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            w.dtype = np.int8
+            w.dtype = np.float32
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=change)
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        for _ in range(500):
+            try:
+                assert np.count_nonzero(sc.topk_mask(w, k=1)) == 1
+            except (TypeError, ValueError, RuntimeError) as error:
+                assert "w " in str(error)  # noqa: PT017
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        thread.join()
+
+
 def test_an_exception_of_the_caller_comes_through() -> None:
     class Interrupted:
         def __float__(self) -> float:
@@ -135,3 +179,41 @@ time.sleep(0.3)
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_repr_that_is_not_unicode() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            return "\ud800"
+
+    with pytest.raises(ValueError, match=r"got \\ud800"):
+        sc.prune(np.ones(4, np.float32), k=1, nan=Odd())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lib", [sc, reference])
+def test_in_place_where_only_the_stride_of_a_single_row_differs(lib: Any) -> None:
+    w = np.arange(8, dtype=np.float32)
+    row = np.lib.stride_tricks.as_strided(w, (1, 8), (4, 4))
+    assert lib.prune(row, k=1, out=w.reshape(1, 8)) is not None
+    assert w.tolist() == [0] * 7 + [7]
+
+
+@pytest.mark.parametrize("lib", [sc, reference])
+def test_a_mask_of_a_shape_that_no_memory_holds(lib: Any) -> None:
+    with pytest.raises(ValueError, match=r"mask must (have|be of) shape"):
+        lib.apply_mask(np.ones(8, np.float32), np.broadcast_to(True, (1 << 45,)))
+
+
+@pytest.mark.parametrize("lib", [sc, reference])
+def test_both_refuse_alike(lib: Any) -> None:
+    w = np.ones(4, np.float32)
+    with pytest.raises(TypeError, match="mask must be a plain array"):
+        lib.apply_mask(w, np.ma.array(np.ones(4, bool), mask=[1, 0, 0, 0]))
+    with pytest.raises(TypeError, match="out must be a plain array"):
+        lib.prune(w, k=1, out=np.ma.array(w.copy()))
+    with pytest.raises(TypeError, match="sparsity must be a number"):
+        lib.prune(w, sparsity=b"0.5")
+    with pytest.raises(ValueError, match="nan must be"):
+        lib.prune(w, k=1, nan=np.array(["raise"]))
+    with pytest.raises(ValueError, match="out must"):
+        lib.prune(w, k=1, out=np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (4,), (0,)))

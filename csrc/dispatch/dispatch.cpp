@@ -20,22 +20,21 @@ namespace avx512 {
 extern const KernelTable kernels;
 }
 
-const std::vector<const KernelTable*>& available_tables() {
-  static const std::vector<const KernelTable*> tables = [] {
-    std::vector<const KernelTable*> found{&scalar::kernels};
+// Not a static, and neither is the table in use: a fork() while another thread makes one would leave
+// it half made.
+std::vector<const KernelTable*> available_tables() {
+  std::vector<const KernelTable*> found{&scalar::kernels};
 #if defined(SECATEUR_HAVE_AVX2)
-    if (cpu::has_avx2()) {
-      found.push_back(&avx2::kernels);
-    }
+  if (cpu::has_avx2()) {
+    found.push_back(&avx2::kernels);
+  }
 #endif
 #if defined(SECATEUR_HAVE_AVX512)
-    if (cpu::has_avx512()) {
-      found.push_back(&avx512::kernels);
-    }
+  if (cpu::has_avx512()) {
+    found.push_back(&avx512::kernels);
+  }
 #endif
-    return found;
-  }();
-  return tables;
+  return found;
 }
 
 namespace {
@@ -63,11 +62,14 @@ std::atomic<const KernelTable*> chosen{nullptr};
 }  // namespace
 
 const KernelTable& kernels() {
-  if (const KernelTable* table = chosen.load(std::memory_order_acquire)) {
-    return *table;
+  const KernelTable* table = chosen.load(std::memory_order_acquire);
+  if (table == nullptr) {
+    const KernelTable& by_default = table_by_default();
+    if (chosen.compare_exchange_strong(table, &by_default, std::memory_order_acq_rel)) {
+      return by_default;
+    }
   }
-  static const KernelTable& by_default = table_by_default();
-  return by_default;
+  return *table;
 }
 
 void set_isa(std::string_view name) {

@@ -15,6 +15,6 @@ const KernelTable& kernels();
 void set_isa(std::string_view name);
 
 // Every table that this CPU can run, worst first.
-const std::vector<const KernelTable*>& available_tables();
+std::vector<const KernelTable*> available_tables();
 
 }  // namespace secateur

@@ -110,10 +110,6 @@ void require_selecting(sc_nan nan) {
   }
 }
 
-std::size_t mask_bytes(std::size_t n, sc_mask_format format) {
-  return format == SC_MASK_BOOLS ? n : (n + 7) / 8;
-}
-
 // A mask of n elements, to be read or written beside floats.
 void require_mask(const void* mask, std::size_t n, sc_mask_format format) {
   require_array("mask", mask, n, 1);
@@ -131,6 +127,9 @@ void require_format(const sc_fixed_point* fmt) {
   }
   if (fmt->frac_bits < -256 || fmt->frac_bits > 256) {
     refuse("fmt.frac_bits", "-256 to 256", std::to_string(fmt->frac_bits));
+  }
+  if (fmt->is_signed != 0 && fmt->is_signed != 1) {
+    refuse("fmt.is_signed", "0 or 1", std::to_string(fmt->is_signed));
   }
 }
 
@@ -323,7 +322,7 @@ size_t sc_isas(const char** names, size_t capacity) {
   std::size_t count = 0;
   guarded([&] {
     for (const KernelTable* table : available_tables()) {
-      if (count < capacity) {
+      if (names != nullptr && count < capacity) {
         names[count] = table->isa;
       }
       ++count;

@@ -7,6 +7,8 @@
 
 namespace secateur {
 
+std::size_t mask_bytes(std::size_t n, sc_mask_format format);
+
 void apply_mask(const void* w, std::size_t n, const void* mask, sc_mask_format format, void* out);
 
 }  // namespace secateur

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kInCache = std::size_t{1} << 16;
 
 // Candidates that there is always room for.
-constexpr std::size_t kLeastCapacity = std::size_t{1} << 16;
+constexpr std::size_t kLeastCapacity = std::size_t{3} << 15;
 
 // Scattered accesses to keep under way at once.
 constexpr std::size_t kAhead = 32;
@@ -89,9 +89,10 @@ class Scan {
         places_(capacity_),
         edges_(blocks_.count()) {}
 
-  // Scratch is 12 bytes a candidate here and at most 8 more while selecting among them: for so many,
-  // a sixteenth of n floats, and 1.4 MiB, where buffers are an eighth larger than they need be.
-  static std::size_t capacity_for(std::size_t n) { return n / 90 + kLeastCapacity; }
+  // Scratch is 12 bytes a candidate here, at most 8 more while selecting among them, and as many of
+  // the sample, whose buffers are kept: for so many candidates, a sixteenth of n floats, and 3 MiB,
+  // where buffers are an eighth larger than they need be.
+  static std::size_t capacity_for(std::size_t n) { return n / 126 + kLeastCapacity; }
 
   // Goes over the data in search of the k-th largest; stops early where that is certain to lie
   // beyond the bracket.
@@ -277,7 +278,7 @@ Estimate sample(const Magnitudes& m, std::size_t k, std::uint64_t attempt) {
   // as the candidates will. Then the bracket is made to fit, and may miss.
   const std::size_t capacity = Scan::capacity_for(m.n);
   const double room = 0.75 * static_cast<double>(capacity) / static_cast<double>(m.n);
-  const std::size_t most = std::min(2 * capacity, m.n / 2) / kWord * kWord;
+  const std::size_t most = std::min(capacity, m.n / 2) / kWord * kWord;
   for (;;) {
     const Buffer<std::int32_t> keys(size);
     const std::size_t count = size / kRun;

@@ -82,9 +82,14 @@ bool share_memory(const py::array& a, const py::array& b) {
   }
 }
 
+// Of two arrays of the same shape: the stride of an axis of one element says nothing.
 bool same_elements(const py::array& a, const py::array& b) {
-  return a.data() == b.data() && a.ndim() == b.ndim() &&
-         std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
+  for (py::ssize_t i = 0; i < a.ndim(); ++i) {
+    if (a.shape(i) > 1 && a.strides(i) != b.strides(i)) {
+      return false;
+    }
+  }
+  return a.data() == b.data();
 }
 
 // Whether two elements of the array may share memory: true of some views made by as_strided.
@@ -129,10 +134,13 @@ py::array as_array(const char* name, py::handle value) {
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
 Input::Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed)
-    : name_(name), given_(as_array(name, value)), work_(given_) {
-  const int number = given_.dtype().num();
+    : name_(name),
+      given_(as_array(name, value)),
+      work_(given_),
+      number_(given_.dtype().num()),
+      size_(static_cast<std::size_t>(given_.size())) {
   if (std::none_of(allowed.begin(), allowed.end(),
-                   [&](const Dtype& d) { return d.number == number; })) {
+                   [&](const Dtype& d) { return d.number == number_; })) {
     std::string names;
     for (const Dtype& d : allowed) {
       names += (names.empty() ? "" : " or ") + std::string(d.name);
@@ -140,12 +148,17 @@ Input::Input(const char* name, py::handle value, std::initializer_list<Dtype> al
     throw py::type_error(std::string(name) + " must be " + names + ", got " + text(given_.dtype()) +
                          "; " + name + ".astype(...) converts");
   }
+}
+
+void Input::settle() {
   if (!has_flags(given_, kContiguous) || !is_native(given_)) {
     work_ = contiguous_copy(given_);
   }
+  if (work_.dtype().num() != number_ || static_cast<std::size_t>(work_.size()) != size_) {
+    throw std::runtime_error(std::string(name_) + " was changed while it was being looked at");
+  }
+  data_ = work_.data();
 }
-
-bool Input::is(Dtype dtype) const { return given_.dtype().num() == dtype.number; }
 
 void Input::require_shape(const Shape& shape, const char* meaning) const {
   if (shape_of(given_) != shape) {
@@ -155,7 +168,7 @@ void Input::require_shape(const Shape& shape, const char* meaning) const {
 }
 
 Result::Result(Dtype dtype, const Shape& shape)
-    : given_(py::dtype(dtype.number), shape), work_(given_) {
+    : given_(py::dtype(dtype.number), shape), work_(given_), data_(work_.mutable_data()) {
   returned_ = given_;
 }
 
@@ -194,6 +207,7 @@ Result::Result(py::handle out, Dtype dtype, const Input& like, bool in_place, co
                                    : "out must share no memory with the input, got one that does");
   }
   work_ = contiguous ? given_ : py::array(py::dtype(dtype.number), shape_of(given_));
+  data_ = work_.mutable_data();
 }
 
 py::object Result::finish() {

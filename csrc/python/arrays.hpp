@@ -33,14 +33,19 @@ using Shape = std::vector<py::ssize_t>;
 Shape shape_of(const py::array& array);
 
 // An array as the core takes it. Lists become arrays as NumPy would make them; other strides or
-// another byte order become a copy.
+// another byte order become a copy, once everything else has been checked. What the core is told is
+// recorded at that time: the array itself may change, by code of the caller's that a check runs, or by
+// other threads once the GIL is released.
 class Input {
  public:
   Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed);
 
-  [[nodiscard]] const void* data() const { return work_.data(); }
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(work_.size()); }
-  [[nodiscard]] bool is(Dtype dtype) const;
+  // To be called before data(). Throws RuntimeError if the array is no longer what it was.
+  void settle();
+
+  [[nodiscard]] const void* data() const { return data_; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool is(Dtype dtype) const { return number_ == dtype.number; }
   [[nodiscard]] const py::array& given() const { return given_; }
 
   // Throws ValueError unless the array has this shape.
@@ -50,6 +55,9 @@ class Input {
   const char* name_;
   py::array given_;
   py::array work_;
+  int number_;
+  std::size_t size_;
+  const void* data_ = nullptr;
 };
 
 // Where a result goes: the caller's array, or a new one.
@@ -63,7 +71,7 @@ class Result {
   Result(py::handle out, Dtype dtype, const Input& like, bool in_place,
          const Input* other = nullptr);
 
-  [[nodiscard]] void* data() { return work_.mutable_data(); }
+  [[nodiscard]] void* data() { return data_; }
 
   // The result, once the core has written it: `out` itself where that was given.
   py::object finish();
@@ -72,6 +80,7 @@ class Result {
   py::object returned_;
   py::array given_ = none();  // the same as an array, without what a subclass adds
   py::array work_ = none();   // given_ itself, or a stand-in where the core cannot write to that
+  void* data_ = nullptr;      // of work_
 
   // py::array's own default is a new array, made in vain.
   static py::array none() { return py::reinterpret_steal<py::array>(py::handle()); }

@@ -18,7 +18,10 @@ namespace {
 
 // ---- Arguments ---------------------------------------------------------------------------------
 
-std::string shown(py::handle value) { return py::repr(value).cast<std::string>(); }
+std::string shown(py::handle value) {
+  // A lone surrogate, which a repr may hold, has no place in UTF-8.
+  return py::repr(value).attr("encode")("utf-8", "backslashreplace").cast<std::string>();
+}
 
 [[noreturn]] void refuse(const char* name, const std::string& allowed, py::handle came) {
   throw py::value_error(std::string(name) + " must be " + allowed + ", got " + shown(came));
@@ -213,9 +216,9 @@ void check(sc_status status, const char* remedy) {
 
 // Calls the core; other Python threads run meanwhile, unless the work is over before they could.
 template <class F>
-void call(std::size_t n, const char* remedy, const F& core) {
+void call(const Input& in, const char* remedy, const F& core) {
   constexpr std::size_t kWorthReleasing = 4096;
-  if (n < kWorthReleasing) {
+  if (in.size() < kWorthReleasing) {
     check(core(), remedy);
     return;
   }
@@ -238,7 +241,7 @@ constexpr char kQuantizingRemedy[] = "nan='zero' quantizes it to 0";
 
 py::object kth_magnitude(py::handle w, py::handle k, py::handle nan) {
   const std::int64_t rank_given = to_integer("k", k);
-  const Input in = floats(w);
+  Input in = floats(w);
   if (in.size() == 0) {
     throw py::value_error("w must have at least one element, got shape " +
                           shown(in.given().attr("shape")));
@@ -246,7 +249,8 @@ py::object kth_magnitude(py::handle w, py::handle k, py::handle nan) {
   const std::size_t rank = in_range("k", rank_given, 1, in.size(), k);
   const sc_nan policy = to_selecting_nan(nan);
   Result value(kFloat32, {});
-  call(in.size(), kSelectingRemedy, [&, data = value.data()] {
+  in.settle();
+  call(in, kSelectingRemedy, [&, data = value.data()] {
     return sc_kth_magnitude(in.data(), SC_FLOAT32, in.size(), rank, policy, data);
   });
   return value.finish()[py::tuple()];  // the scalar of a 0-d array
@@ -258,11 +262,12 @@ py::object topk_mask(py::handle w, py::handle k, py::handle sparsity, py::handle
   const Kept keep(k, sparsity);
   const sc_nan policy = to_selecting_nan(nan);
   const bool bits = py::bool_(py::reinterpret_borrow<py::object>(packed));
-  const Input in = floats(w);
+  Input in = floats(w);
   const std::size_t kept = keep.of(in.size());
   Result mask = bits ? Result(kUInt8, {static_cast<py::ssize_t>((in.size() + 7) / 8)})
                      : Result(kBool, shape_of(in.given()));
-  call(in.size(), kSelectingRemedy, [&, data = mask.data()] {
+  in.settle();
+  call(in, kSelectingRemedy, [&, data = mask.data()] {
     return sc_topk_mask(in.data(), SC_FLOAT32, in.size(), kept, policy, data,
                         bits ? SC_MASK_BITS : SC_MASK_BOOLS);
   });
@@ -279,10 +284,11 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
   if (!(limit >= 0)) {
     refuse("threshold", "a number, at least 0", threshold);
   }
-  const Input in = floats(w);
+  Input in = floats(w);
   const std::size_t kept = by_threshold ? 0 : keep.of(in.size());
   Result result(out, kFloat32, in, true);
-  call(in.size(), kSelectingRemedy, [&, data = result.data()] {
+  in.settle();
+  call(in, kSelectingRemedy, [&, data = result.data()] {
     return by_threshold ? sc_prune_threshold(in.data(), SC_FLOAT32, in.size(), limit, policy, data)
                         : sc_prune(in.data(), SC_FLOAT32, in.size(), kept, policy, data);
   });
@@ -293,8 +299,8 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
   // Both become arrays before either is looked at.
   const py::array w_array = as_array("w", w);
   const py::array mask_array = as_array("mask", mask);
-  const Input in = floats(w_array);
-  const Input kept("mask", mask_array, {kBool, kUInt8});
+  Input in = floats(w_array);
+  Input kept("mask", mask_array, {kBool, kUInt8});
   const bool bools = kept.is(kBool);
   if (bools) {
     kept.require_shape(shape_of(in.given()), "that of w");
@@ -303,7 +309,9 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
                        "one bit for each element of w");
   }
   Result result(out, kFloat32, in, true, &kept);
-  call(in.size(), "", [&, data = result.data()] {
+  in.settle();
+  kept.settle();
+  call(in, "", [&, data = result.data()] {
     return sc_apply_mask(in.data(), SC_FLOAT32, in.size(), kept.data(),
                          bools ? SC_MASK_BOOLS : SC_MASK_BITS, data);
   });
@@ -314,9 +322,10 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
                     py::handle nan, py::handle out) {
   const Format format = to_format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan);
-  const Input in = floats(w);
+  Input in = floats(w);
   Result q(out, format.dtype, in, false);
-  call(in.size(), kQuantizingRemedy, [&, data = q.data()] {
+  in.settle();
+  call(in, kQuantizingRemedy, [&, data = q.data()] {
     return sc_quantize(in.data(), SC_FLOAT32, in.size(), &format.core, &options, data,
                        format.core_dtype);
   });
@@ -325,9 +334,10 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
 
 py::object dequantize(py::handle q, py::handle fmt, py::handle out) {
   const Format format = to_format(fmt);
-  const Input in("q", q, {format.dtype});
+  Input in("q", q, {format.dtype});
   Result result(out, kFloat32, in, false);
-  call(in.size(), "", [&, data = result.data()] {
+  in.settle();
+  call(in, "", [&, data = result.data()] {
     return sc_dequantize(in.data(), format.core_dtype, in.size(), &format.core, data, SC_FLOAT32);
   });
   return result.finish();
@@ -337,9 +347,10 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
                          py::handle nan, py::handle out) {
   const Format format = to_format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan);
-  const Input in = floats(w);
+  Input in = floats(w);
   Result result(out, kFloat32, in, true);
-  call(in.size(), kQuantizingRemedy, [&, data = result.data()] {
+  in.settle();
+  call(in, kQuantizingRemedy, [&, data = result.data()] {
     return sc_fake_quantize(in.data(), SC_FLOAT32, in.size(), &format.core, &options, data);
   });
   return result.finish();
@@ -352,10 +363,11 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   const Format format = to_format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan);
   const Kept keep(k, sparsity);
-  const Input in = floats(w);
+  Input in = floats(w);
   const std::size_t kept = keep.of(in.size());
   Result q(out, format.dtype, in, false);
-  call(in.size(), kQuantizingRemedy, [&, data = q.data()] {
+  in.settle();
+  call(in, kQuantizingRemedy, [&, data = q.data()] {
     return sc_prune_quantize(in.data(), SC_FLOAT32, in.size(), kept, &format.core, &options, data,
                              format.core_dtype);
   });

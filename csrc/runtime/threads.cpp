@@ -16,7 +16,6 @@
 #include <mutex>
 #include <new>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -32,6 +31,22 @@ struct Job {
   std::size_t wanted;      // helpers that may still join
   std::size_t active = 0;  // helpers at work
   std::exception_ptr error = nullptr;
+};
+
+// Signals are for the program's own threads: helpers start with all of them blocked.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
 };
 
 // Helpers sleep until there is a job. A caller always works on its own job, so a job never waits
@@ -75,19 +90,14 @@ class Pool {
     if (helpers_ >= helpers) {
       return;
     }
-    // Signals are for the program's own threads: helpers start with all of them blocked.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;
     try {
       for (; helpers_ < helpers; ++helpers_) {
         std::thread([this] { serve(); }).detach();
       }
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       // No more threads to be had: those that are there, or the caller alone, do the work.
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   void withdraw(Job& job) {
@@ -180,12 +190,15 @@ std::size_t num_threads() {
   if (thread_setting != 0) {
     return thread_setting;
   }
-  const std::size_t set = process_setting.load(std::memory_order_relaxed);
-  if (set != 0) {
-    return set;
+  std::size_t set = process_setting.load(std::memory_order_relaxed);
+  if (set == 0) {
+    // Not a static: a fork() while another thread makes it would leave it half made.
+    const std::size_t by_default = default_num_threads();
+    if (process_setting.compare_exchange_strong(set, by_default, std::memory_order_relaxed)) {
+      return by_default;
+    }
   }
-  static const std::size_t by_default = default_num_threads();
-  return by_default;
+  return set;
 }
 
 void set_num_threads(std::size_t count) { process_setting.store(count, std::memory_order_relaxed); }

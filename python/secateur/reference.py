@@ -162,7 +162,7 @@ def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Float32s | None = None) ->
     >>> reference.apply_mask(np.float32([3, -4, 5]), np.uint8([0b101]))
     array([3., 0., 5.], dtype=float32)
     """
-    w, mask = _float32("w", w), np.asarray(mask)
+    w, mask = _float32("w", w), _plain("mask", mask)
     out = _result(out, np.float32, w, mask)
     return _masked(w, _unpacked(mask, w), out)
 
@@ -395,11 +395,15 @@ def _real_type(fmt: FixedPoint) -> type[np.float32 | np.float64]:
 # --- arguments ------------------------------------------------------------------------------
 
 
-def _native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:
-    """`values` as an array of a dtype in native byte order; never cast from another dtype."""
+def _plain(name: str, values: ArrayLike) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         _refuse(name, "a masked one, whose mask would be lost", "a plain array", TypeError)
-    array = np.asarray(values)
+    return np.asarray(values)
+
+
+def _native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:
+    """`values` as an array of a dtype in native byte order; never cast from another dtype."""
+    array = _plain(name, values)
     if array.dtype.newbyteorder("=") != dtype:
         _refuse(name, array.dtype, f"{np.dtype(dtype)}", TypeError)
     return array.astype(dtype, copy=False)
@@ -415,12 +419,16 @@ def _result(out: Any, dtype: DTypeLike, like: Array, *others: Array) -> Array:
         return np.empty(like.shape, dtype)
     if not isinstance(out, np.ndarray):
         _refuse("out", type(out).__name__, f"an array of {np.dtype(dtype)}", TypeError)
+    _plain("out", out)
     if out.dtype != dtype:
         _refuse("out", out.dtype, f"{np.dtype(dtype)} in native byte order", TypeError)
     if out.shape != like.shape:
         _refuse("out", f"shape {out.shape}", f"of the input's shape {like.shape}")
     if not out.flags.writeable:
         _refuse("out", "a read-only array", "writeable")
+    steps = zip(out.strides, out.shape, strict=True)
+    if out.size and any(step == 0 and length > 1 for step, length in steps):
+        _refuse("out", "strides that make them overlap", "an array with its elements apart")
     for source in (like, *others):
         if not _same(out, source) and np.shares_memory(out, source):
             allowed = "the input itself or share no memory with it"
@@ -429,8 +437,10 @@ def _result(out: Any, dtype: DTypeLike, like: Array, *others: Array) -> Array:
 
 
 def _same(a: Array, b: Array) -> bool:
+    steps = zip(a.strides, b.strides, a.shape, strict=True)
     return bool(a.__array_interface__["data"] == b.__array_interface__["data"]) and (
-        (a.dtype, a.shape, a.strides) == (b.dtype, b.shape, b.strides)
+        (a.dtype, a.shape) == (b.dtype, b.shape)
+        and all(x == y for x, y, length in steps if length > 1)
     )
 
 
@@ -462,7 +472,7 @@ def _check_nan(w: Float32s, nan: str) -> None:
 
 
 def _real(name: str, value: Any) -> float:
-    if isinstance(value, (bool, np.bool_, str)):  # which float() would take
+    if isinstance(value, (bool, np.bool_, str, bytes)):  # which float() would take
         _refuse(name, repr(value), "a number", TypeError)
     try:
         return float(value)
@@ -473,7 +483,7 @@ def _real(name: str, value: Any) -> float:
 
 
 def _one_of(name: str, value: Any, *allowed: str) -> None:
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         _refuse(name, repr(value), " or ".join(map(repr, allowed)))
 
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 namespace {
 
@@ -12,6 +13,29 @@ void require(bool holds, const char* what) {
     std::fprintf(stderr, "failed: %s\n", what);
     std::exit(EXIT_FAILURE);
   }
+}
+
+// Values that a caller in C can pass, or one in another language.
+void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
+  for (const int value : {-1, 99}) {
+    const auto dtype = static_cast<sc_dtype>(value);
+    const auto nan = static_cast<sc_nan>(value);
+    const auto mask_format = static_cast<sc_mask_format>(value);
+    require(sc_prune(w, dtype, 4, 1, SC_NAN_RAISE, out) == SC_ERROR_UNSUPPORTED, "a dtype");
+    require(sc_prune(w, SC_FLOAT32, 4, 1, nan, out) == SC_ERROR_ARGUMENT, "a NaN policy");
+    require(sc_topk_mask(w, SC_FLOAT32, 4, 1, SC_NAN_RAISE, q, mask_format) == SC_ERROR_ARGUMENT,
+            "a mask format");
+    const sc_fixed_point format{.bits = 8, .frac_bits = 2, .is_signed = 1};
+    const sc_quantize_options options{.rounding = static_cast<sc_rounding>(value),
+                                      .overflow = SC_OVERFLOW_SATURATE,
+                                      .nan = SC_NAN_RAISE};
+    require(sc_quantize(w, SC_FLOAT32, 4, &format, &options, q, SC_INT8) == SC_ERROR_UNSUPPORTED,
+            "a rounding");
+    const sc_fixed_point sign{.bits = 8, .frac_bits = 2, .is_signed = value};
+    require(sc_quantize(w, SC_FLOAT32, 4, &sign, nullptr, q, SC_INT8) == SC_ERROR_ARGUMENT,
+            "a sign");
+  }
+  require(sc_isas(nullptr, 4) >= 1, "isas without names");
 }
 
 }  // namespace
@@ -33,9 +57,9 @@ int main() {
   require(mask == std::array<bool, 4>{false, true, false, false}, "topk_mask");
   sc::apply_mask(w, mask, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 0}, "apply_mask");
-  sc::quantize(w, format, std::span<std::int8_t>(q));
+  sc::quantize(w, format, q);
   require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
-  sc::dequantize(std::span<const std::int8_t>(q), format, out);
+  sc::dequantize(std::vector<std::int8_t>(q.begin(), q.end()), format, out);
   require(out == w, "dequantize");
   sc::fake_quantize(w, format, out);
   require(out == w, "fake_quantize");
@@ -56,5 +80,6 @@ int main() {
   require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_FLOAT32, 3, 1, SC_NAN_RAISE,
                    out.data()) == SC_ERROR_ARGUMENT,
           "an error for an address that no float can have");
+  refuses_what_no_enum_has(w.data(), out.data(), q.data());
   return EXIT_SUCCESS;
 }

@@ -25,7 +25,15 @@
 extern "C" {
 #endif
 
-typedef enum sc_status {
+/* So that a value that is none of an enum's can be refused, which in C++ could not otherwise be
+ * looked at. */
+#ifdef __cplusplus
+#define SC_OF_INT : int
+#else
+#define SC_OF_INT
+#endif
+
+typedef enum sc_status SC_OF_INT {
   SC_OK = 0,
   SC_ERROR_ARGUMENT = 1,    /* an argument is out of its range */
   SC_ERROR_UNSUPPORTED = 2, /* a type, width or mode that this version does not have */
@@ -44,7 +52,7 @@ const char* sc_version(void);
 
 /* ---- Types and modes ---------------------------------------------------------------------- */
 
-typedef enum sc_dtype {
+typedef enum sc_dtype SC_OF_INT {
   SC_FLOAT32 = 1,
   SC_INT8 = 2,
   SC_UINT8 = 3,
@@ -52,20 +60,20 @@ typedef enum sc_dtype {
   SC_UINT16 = 5
 } sc_dtype;
 
-typedef enum sc_nan {
+typedef enum sc_nan SC_OF_INT {
   SC_NAN_RAISE = 0, /* SC_ERROR_NAN, with the count and the first index in sc_last_error */
   SC_NAN_KEEP = 1,  /* selecting: larger than infinity, ordered by its bits */
   SC_NAN_PRUNE = 2, /* selecting: smaller than zero, ordered by its bits */
   SC_NAN_ZERO = 3   /* quantizing: becomes 0 (and, selecting too, smaller than zero) */
 } sc_nan;
 
-typedef enum sc_mask_format {
+typedef enum sc_mask_format SC_OF_INT {
   SC_MASK_BOOLS = 0, /* one byte an element; 0 or 1 when written, 0 or not when read */
   SC_MASK_BITS = 1   /* one bit an element, lowest bit first, (n + 7) / 8 bytes; spare bits are 0 */
 } sc_mask_format;
 
-typedef enum sc_rounding { SC_ROUND_NEAREST_EVEN = 0 } sc_rounding;
-typedef enum sc_overflow { SC_OVERFLOW_SATURATE = 0 } sc_overflow;
+typedef enum sc_rounding SC_OF_INT { SC_ROUND_NEAREST_EVEN = 0 } sc_rounding;
+typedef enum sc_overflow SC_OF_INT { SC_OVERFLOW_SATURATE = 0 } sc_overflow;
 
 /* w is stood for by the integer q = round(w * 2^frac_bits). */
 typedef struct sc_fixed_point {
@@ -134,7 +142,7 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
 sc_status sc_isa(const char** name);
 
 /* The names of those that this CPU and build have, worst first; returns how many there are and
- * writes at most `capacity` of them. */
+ * writes at most `capacity` of them; `names` may be null. */
 size_t sc_isas(const char** names, size_t capacity);
 
 /* Uses another from the next call on, in every thread; for tests and comparisons. */
@@ -150,6 +158,8 @@ sc_status sc_get_num_threads(size_t* num_threads);
 /* The same for calls from this thread alone; 0 goes back to the number of the process. Returns
  * what was set before through *previous, unless that is null. */
 sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous);
+
+#undef SC_OF_INT
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ranges>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -50,6 +51,14 @@ inline constexpr sc_dtype dtype = std::is_same_v<T, float>          ? SC_FLOAT32
 template <class Q>
 concept integer = std::is_same_v<Q, std::int8_t> || std::is_same_v<Q, std::uint8_t> ||
                   std::is_same_v<Q, std::int16_t> || std::is_same_v<Q, std::uint16_t>;
+
+/* A vector, an array or a span of integers. */
+template <class R>
+concept integers = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+                   integer<std::ranges::range_value_t<R>>;
+
+template <class R>
+inline constexpr sc_dtype dtype_of = dtype<std::ranges::range_value_t<R>>;
 }  // namespace detail
 
 inline float kth_magnitude(std::span<const float> w, std::size_t k, sc_nan nan = SC_NAN_RAISE) {
@@ -82,17 +91,19 @@ inline void apply_mask(std::span<const float> w, std::span<const bool> mask, std
   detail::check(sc_apply_mask(w.data(), SC_FLOAT32, n, mask.data(), SC_MASK_BOOLS, out.data()));
 }
 
-template <detail::integer Q>
-void quantize(std::span<const float> w, const sc_fixed_point& fmt, std::span<Q> q,
+template <detail::integers Q>
+void quantize(std::span<const float> w, const sc_fixed_point& fmt, Q&& q,
               const sc_quantize_options& options = {}) {
-  const std::size_t n = detail::length(w.size(), q.size(), "q");
-  detail::check(sc_quantize(w.data(), SC_FLOAT32, n, &fmt, &options, q.data(), detail::dtype<Q>));
+  const std::size_t n = detail::length(w.size(), std::ranges::size(q), "q");
+  detail::check(sc_quantize(w.data(), SC_FLOAT32, n, &fmt, &options, std::ranges::data(q),
+                            detail::dtype_of<Q>));
 }
 
-template <detail::integer Q>
-void dequantize(std::span<const Q> q, const sc_fixed_point& fmt, std::span<float> out) {
-  const std::size_t n = detail::length(q.size(), out.size(), "out");
-  detail::check(sc_dequantize(q.data(), detail::dtype<Q>, n, &fmt, out.data(), SC_FLOAT32));
+template <detail::integers Q>
+void dequantize(const Q& q, const sc_fixed_point& fmt, std::span<float> out) {
+  const std::size_t n = detail::length(std::ranges::size(q), out.size(), "out");
+  detail::check(
+      sc_dequantize(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt, out.data(), SC_FLOAT32));
 }
 
 inline void fake_quantize(std::span<const float> w, const sc_fixed_point& fmt, std::span<float> out,
@@ -101,12 +112,12 @@ inline void fake_quantize(std::span<const float> w, const sc_fixed_point& fmt, s
   detail::check(sc_fake_quantize(w.data(), SC_FLOAT32, n, &fmt, &options, out.data()));
 }
 
-template <detail::integer Q>
-void prune_quantize(std::span<const float> w, std::size_t k, const sc_fixed_point& fmt,
-                    std::span<Q> q, const sc_quantize_options& options = {}) {
-  const std::size_t n = detail::length(w.size(), q.size(), "q");
-  detail::check(
-      sc_prune_quantize(w.data(), SC_FLOAT32, n, k, &fmt, &options, q.data(), detail::dtype<Q>));
+template <detail::integers Q>
+void prune_quantize(std::span<const float> w, std::size_t k, const sc_fixed_point& fmt, Q&& q,
+                    const sc_quantize_options& options = {}) {
+  const std::size_t n = detail::length(w.size(), std::ranges::size(q), "q");
+  detail::check(sc_prune_quantize(w.data(), SC_FLOAT32, n, k, &fmt, &options, std::ranges::data(q),
+                                  detail::dtype_of<Q>));
 }
 
 }  // namespace secateur::cpp
