@@ -44,19 +44,21 @@ struct Dequantizer {
   }
 };
 
-SECATEUR_INLINE Vec<int32_t> magnitude(Vec<int32_t> bits) { return And(bits, Set(kMagnitude)); }
+SECATEUR_INLINE Vec<int32_t> magnitude(Vec<int32_t> bits) {
+  return And(bits, Set(kMagnitude<int32_t>));
+}
 
 template <class Q, bool kStream>
-int32_t quantize_words(Part w, const Output& out) {
+Key quantize_words(Part w, const Output& out) {
   const DefaultFloatState float_state;
   const Quantizer quantizer(out.fixed);
   Vec<int32_t> largest = Set(int32_t{0});
   for_words<int32_t>(w, Elements<Q, kStream>(out),
                      [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
                          __attribute__((always_inline)) {
-    for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
-      Vec<int32_t> q[kQuad];
-      for (size_t v = 0; v < kQuad; ++v) {
+    for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
+      Vec<int32_t> q[kGroup<int32_t>];
+      for (size_t v = 0; v < kGroup<int32_t>; ++v) {
         const Vec<int32_t> x = LoadU(from + lane + v * kLanes<int32_t>);
         largest = Max(largest, magnitude(x));
         q[v] = quantizer.nan_to_zero(x);
@@ -68,12 +70,12 @@ int32_t quantize_words(Part w, const Output& out) {
 }
 
 template <class Q>
-int32_t quantize(Part w, const Output& out) {
+Key quantize(Part w, const Output& out) {
   return out.stream ? quantize_words<Q, true>(w, out) : quantize_words<Q, false>(w, out);
 }
 
 template <bool kStream>
-int32_t fake_quantize_words(Part w, const Output& out) {
+Key fake_quantize_words(Part w, const Output& out) {
   const DefaultFloatState float_state;
   const Quantizer quantizer(out.fixed);
   const Dequantizer dequantizer(out.fixed);
@@ -90,7 +92,7 @@ int32_t fake_quantize_words(Part w, const Output& out) {
   return ReduceMax(largest);
 }
 
-int32_t fake_quantize(Part w, const Output& out) {
+Key fake_quantize(Part w, const Output& out) {
   return out.stream ? fake_quantize_words<true>(w, out) : fake_quantize_words<false>(w, out);
 }
 

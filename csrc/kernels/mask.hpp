@@ -37,31 +37,31 @@ struct BitMask {
   }
 };
 
-template <class MaskSource, bool kStream>
+template <class E, class MaskSource, bool kStream>
 void apply_words(Part w, const void* mask, const Output& out) {
   const MaskSource kept_at{static_cast<const unsigned char*>(mask)};
-  const FloatSink<kStream> sink(out);
-  for_words<int32_t>(w, sink,
-                     [&](const int32_t* from, uint64_t valid, unsigned char* to, size_t i)
-                         __attribute__((always_inline)) {
+  const FloatSink<E, kStream> sink(out);
+  for_words<E>(w, sink,
+               [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
+                   __attribute__((always_inline)) {
     const uint64_t bits = kept_at(i, valid);
-    for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
-      Vec<int32_t> x[kQuad];
-      Mask<int32_t> keep[kQuad];
-      for (size_t v = 0; v < kQuad; ++v) {
-        const size_t first = lane + v * kLanes<int32_t>;
+    for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
+      Vec<E> x[kGroup<E>];
+      Mask<E> keep[kGroup<E>];
+      for (size_t v = 0; v < kGroup<E>; ++v) {
+        const size_t first = lane + v * kLanes<E>;
         x[v] = LoadU(from + first);
-        keep[v] = MaskFromBits<int32_t>(bits >> first);
+        keep[v] = MaskFromBits<E>(bits >> first);
       }
       sink.put(x, keep, to, lane);
     }
   });
 }
 
-template <class MaskSource>
+template <class E, class MaskSource>
 void apply(Part w, const void* mask, const Output& out) {
-  return out.stream ? apply_words<MaskSource, true>(w, mask, out)
-                    : apply_words<MaskSource, false>(w, mask, out);
+  return out.stream ? apply_words<E, MaskSource, true>(w, mask, out)
+                    : apply_words<E, MaskSource, false>(w, mask, out);
 }
 
 }  // namespace

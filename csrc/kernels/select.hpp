@@ -8,41 +8,48 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
+template <class E>
 struct MagnitudeKey {
-  Vec<int32_t> rotation, clear_sign;
+  Vec<E> rotation, clear_sign;
 
-  explicit MagnitudeKey(int32_t by) : rotation(Set(by)), clear_sign(Set(kMagnitude)) {}
-  SECATEUR_INLINE Vec<int32_t> operator()(Vec<int32_t> bits) const {
+  explicit MagnitudeKey(Key by) : rotation(pivot(by)), clear_sign(Set(kMagnitude<E>)) {}
+  SECATEUR_INLINE Vec<E> operator()(Vec<E> bits) const {
     return And(Add(bits, rotation), clear_sign);
   }
+  // A key to compare with, in every lane.
+  static SECATEUR_INLINE Vec<E> pivot(Key key) { return Set(static_cast<E>(key)); }
 };
 
-// The four keys at `from`; their largest joins `largest`.
-SECATEUR_INLINE void load_quad(const int32_t* from, const MagnitudeKey& key_of, Vec<int32_t>* x,
-                               Vec<int32_t>* key, Vec<int32_t>& largest) {
-  for (size_t v = 0; v < kQuad; ++v) {
-    x[v] = LoadU(from + v * kLanes<int32_t>);
+// The group of keys at `from`; their largest joins `largest`.
+template <class E>
+SECATEUR_INLINE void load_group(const E* from, const MagnitudeKey<E>& key_of, Vec<E>* x,
+                                Vec<E>* key, Vec<E>& largest) {
+  for (size_t v = 0; v < kGroup<E>; ++v) {
+    x[v] = LoadU(from + v * kLanes<E>);
     key[v] = key_of(x[v]);
     largest = Max(largest, key[v]);
   }
 }
 
-// Which of four vectors of keys lie above a pivot.
-SECATEUR_INLINE void above(const Vec<int32_t>* key, Vec<int32_t> pivot, Mask<int32_t>* masks) {
-  for (size_t v = 0; v < kQuad; ++v) {
+// Which of a group of keys lie above a pivot.
+template <class E>
+SECATEUR_INLINE void above(const Vec<E>* key, Vec<E> pivot, Mask<E>* masks) {
+  for (size_t v = 0; v < kGroup<E>; ++v) {
     masks[v] = Gt(key[v], pivot);
   }
 }
-SECATEUR_INLINE uint64_t bits_above(const Vec<int32_t>* key, Vec<int32_t> pivot) {
-  Mask<int32_t> masks[kQuad];
+template <class E>
+SECATEUR_INLINE uint64_t bits_above(const Vec<E>* key, Vec<E> pivot) {
+  Mask<E> masks[kGroup<E>];
   above(key, pivot, masks);
   return BitsFromMasks(masks);
 }
 
 // The candidates of a word go to `collected` without asking how many there are, up to three: a
 // branch on that would often be mispredicted. Returns how many there were.
-SECATEUR_INLINE size_t collect(uint64_t candidates, const int32_t* from, uint32_t offset,
-                               int32_t* bits, uint32_t* offsets) {
+template <class E>
+SECATEUR_INLINE size_t collect(uint64_t candidates, const E* from, uint32_t offset, E* bits,
+                               uint32_t* offsets) {
   constexpr size_t kBlindly = 3;
   const auto put = [&](size_t i, uint64_t rest) __attribute__((always_inline)) {
     const size_t lane = LowestBit(rest);
@@ -59,78 +66,64 @@ SECATEUR_INLINE size_t collect(uint64_t candidates, const int32_t* from, uint32_
   return PopCount(candidates);
 }
 
-template <class Sink, bool kEdges>
-Census scan_words(Part w, int32_t rotation, Bracket bracket, const Output& out,
-                  Collected collected) {
+template <class E, class Sink>
+Census scan_words(Part w, Key rotation, Bracket bracket, const Output& out, Collected collected) {
   const Sink sink(out);
-  const MagnitudeKey key_of(rotation);
-  const Vec<int32_t> above_hi = Set(bracket.hi), from_hi = Set(bracket.hi - 1);
-  const Vec<int32_t> above_lo = Set(bracket.lo), from_lo = Set(bracket.lo - 1);
-  Vec<int32_t> largest = Set(int32_t{0});
+  const MagnitudeKey<E> key_of(rotation);
+  const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
+  E* const candidates = static_cast<E*>(collected.bits);
+  Vec<E> largest = Set(E{0});
   Census census{};
-  for_words<int32_t>(w, sink,
-                     [&](const int32_t* from, uint64_t valid, unsigned char* to, size_t i)
-                         __attribute__((always_inline)) {
-    uint64_t kept = 0, over = 0, above_over = 0, from_kept = 0;
-    for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
-      Vec<int32_t> x[kQuad], key[kQuad];
-      Mask<int32_t> keep[kQuad];
-      load_quad(from + lane, key_of, x, key, largest);
-      above(key, above_lo, keep);
+  for_words<E>(w, sink,
+               [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
+                   __attribute__((always_inline)) {
+    uint64_t kept = 0, over = 0;
+    for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
+      Vec<E> x[kGroup<E>], key[kGroup<E>];
+      Mask<E> keep[kGroup<E>];
+      load_group(from + lane, key_of, x, key, largest);
+      above(key, lo, keep);
       sink.put(x, keep, to, lane);
       kept |= BitsFromMasks(keep) << lane;
-      over |= bits_above(key, from_hi) << lane;
-      if constexpr (kEdges) {
-        above_over |= bits_above(key, above_hi) << lane;
-        from_kept |= bits_above(key, from_lo) << lane;
-      }
+      over |= bits_above(key, hi) << lane;
     }
     kept &= valid;
     sink.put_bits(kept, to);
     census.above_lo += PopCount(kept);
     census.collected +=
         collect(kept & ~over, from, static_cast<uint32_t>(i - w.begin),
-                collected.bits + census.collected, collected.offsets + census.collected);
-    if constexpr (kEdges) {
-      census.from_hi += PopCount(over & valid);
-      census.above_hi += PopCount(above_over & valid);
-      census.from_lo += PopCount(from_kept & valid);
-    }
+                candidates + census.collected, collected.offsets + census.collected);
   });
-  if constexpr (!kEdges) {
-    census.from_hi = census.above_hi = census.above_lo - census.collected;
-    census.from_lo = census.above_lo;
-  }
   census.max_key = ReduceMax(largest);
   return census;
 }
 
-template <class Sink>
-int32_t emit_words(Part w, int32_t rotation, Selection selection, const Output& out) {
+template <class E, class Sink>
+Key emit_words(Part w, Key rotation, Selection selection, const Output& out) {
   const Sink sink(out);
-  const MagnitudeKey key_of(rotation);
-  const Vec<int32_t> above_threshold = Set(selection.threshold);
-  const Vec<int32_t> from_threshold = Set(selection.threshold - 1);
-  Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(w, sink,
-                     [&](const int32_t* from, uint64_t valid, unsigned char* to, size_t i)
-                         __attribute__((always_inline)) {
+  const MagnitudeKey<E> key_of(rotation);
+  const Vec<E> above_threshold = key_of.pivot(selection.threshold);
+  const Vec<E> from_threshold = key_of.pivot(selection.threshold - 1);
+  Vec<E> largest = Set(E{0});
+  for_words<E>(w, sink,
+               [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
+                   __attribute__((always_inline)) {
     // Ties are kept before tie_end and lost after it; one word may hold both.
     const bool all_ties = i + kWord <= selection.tie_end;
     const bool some_ties = !all_ties && i < selection.tie_end;
-    const Vec<int32_t> pivot = all_ties ? from_threshold : above_threshold;
+    const Vec<E> pivot = all_ties ? from_threshold : above_threshold;
     uint64_t bits = 0;
-    for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
-      Vec<int32_t> x[kQuad], key[kQuad];
-      Mask<int32_t> keep[kQuad];
-      load_quad(from + lane, key_of, x, key, largest);
+    for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
+      Vec<E> x[kGroup<E>], key[kGroup<E>];
+      Mask<E> keep[kGroup<E>];
+      load_group(from + lane, key_of, x, key, largest);
       above(key, pivot, keep);
       if (some_ties) [[unlikely]] {
         const uint64_t early = first_bits(selection.tie_end - i) >> lane;
-        for (size_t v = 0; v < kQuad; ++v) {
+        for (size_t v = 0; v < kGroup<E>; ++v) {
           const uint64_t ties =
-              BitsFromMask(Gt(key[v], from_threshold)) & (early >> (v * kLanes<int32_t>));
-          keep[v] = MaskFromBits<int32_t>(BitsFromMask(keep[v]) | ties);
+              BitsFromMask(Gt(key[v], from_threshold)) & (early >> (v * kLanes<E>));
+          keep[v] = MaskFromBits<E>(BitsFromMask(keep[v]) | ties);
         }
       }
       sink.put(x, keep, to, lane);
@@ -142,112 +135,113 @@ int32_t emit_words(Part w, int32_t rotation, Selection selection, const Output& 
 }
 
 // The two passes for each form, streaming or not.
-template <template <bool> class Sink>
-Census scan(Part w, int32_t rotation, Bracket bracket, const Output& out, Collected collected) {
-  return out.stream ? scan_words<Sink<true>, false>(w, rotation, bracket, out, collected)
-                    : scan_words<Sink<false>, false>(w, rotation, bracket, out, collected);
+template <class E, template <bool> class Sink>
+Census scan(Part w, Key rotation, Bracket bracket, const Output& out, Collected collected) {
+  return out.stream ? scan_words<E, Sink<true>>(w, rotation, bracket, out, collected)
+                    : scan_words<E, Sink<false>>(w, rotation, bracket, out, collected);
 }
 
-template <template <bool> class Sink>
-int32_t emit(Part w, int32_t rotation, Selection selection, const Output& out) {
-  return out.stream ? emit_words<Sink<true>>(w, rotation, selection, out)
-                    : emit_words<Sink<false>>(w, rotation, selection, out);
+template <class E, template <bool> class Sink>
+Key emit(Part w, Key rotation, Selection selection, const Output& out) {
+  return out.stream ? emit_words<E, Sink<true>>(w, rotation, selection, out)
+                    : emit_words<E, Sink<false>>(w, rotation, selection, out);
 }
 
-template <bool kStream>
-using Int8Sink = FixedPointSink<int8_t, kStream>;
-template <bool kStream>
-using UInt8Sink = FixedPointSink<uint8_t, kStream>;
-template <bool kStream>
-using Int16Sink = FixedPointSink<int16_t, kStream>;
-template <bool kStream>
-using UInt16Sink = FixedPointSink<uint16_t, kStream>;
-
-int32_t max_magnitude(Part w) {
-  Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(w, NoSink(Output{}),
-                     [&](const int32_t* from, uint64_t, unsigned char*, size_t)
-                         __attribute__((always_inline)) {
-    for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
-      largest = Max(largest, magnitude(LoadU(from + lane)));
+template <class E>
+Key max_magnitude(Part w) {
+  Vec<E> largest = Set(E{0});
+  for_words<E>(w, NoSink(Output{}),
+               [&](const E* from, uint64_t, unsigned char*, size_t) __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
+      largest = Max(largest, And(LoadU(from + lane), Set(kMagnitude<E>)));
     }
   });
   return ReduceMax(largest);
 }
 
-int32_t keys(const void* w, size_t n, int32_t rotation, int32_t* out) {
-  const MagnitudeKey key_of(rotation);
-  Vec<int32_t> largest = Set(int32_t{0});
+// Elements of 16 bits are widened as they are loaded.
+template <class E>
+Key keys(const void* w, size_t n, Key rotation, void* out) {
+  using K = typename Kept<E>::Key;
+  const Vec<K> by = Set(static_cast<K>(rotation)), clear_sign = Set(static_cast<K>(kMagnitude<E>));
+  Vec<K> largest = Set(K{0});
   Output output{};
   output.data = out;
-  for_words<int32_t>(whole(w, n), Elements<int32_t, false>(output),
-                     [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
-                         __attribute__((always_inline)) {
-    for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
-      const Vec<int32_t> key = key_of(LoadU(from + lane));
+  for_words<E>(whole(w, n), Elements<K, false>(output),
+               [&](const E* from, uint64_t, unsigned char* to, size_t)
+                   __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<K>) {
+      Vec<K> bits;
+      if constexpr (sizeof(E) == 2) {
+        bits = PromoteLoad(from + lane);
+      } else {
+        bits = LoadU(from + lane);
+      }
+      const Vec<K> key = And(Add(bits, by), clear_sign);
       largest = Max(largest, key);
-      StoreU(key, reinterpret_cast<int32_t*>(to) + lane);
+      StoreU(key, reinterpret_cast<K*>(to) + lane);
     }
   });
   return ReduceMax(largest);
 }
 
-Census narrow(const void* w, size_t n, int32_t rotation, Bracket bracket, int32_t* out) {
-  const MagnitudeKey key_of(rotation);
-  const Vec<int32_t> above_lo = Set(bracket.lo), from_hi = Set(bracket.hi - 1);
-  Vec<int32_t> largest = Set(int32_t{0}), kept_count = Set(int32_t{0});
+template <class K>
+Census narrow(const void* w, size_t n, Key rotation, Bracket bracket, K* out) {
+  const MagnitudeKey<K> key_of(rotation);
+  const Vec<K> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
+  Vec<K> largest = Set(K{0}), kept_count = Set(K{0});
   Census census{};
-  for_words<int32_t>(whole(w, n), NoSink(Output{}),
-                     [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
-                         __attribute__((always_inline)) {
-    for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
-      const Vec<int32_t> key = key_of(LoadU(from + lane));
+  for_words<K>(whole(w, n), NoSink(Output{}),
+               [&](const K* from, uint64_t valid, unsigned char*, size_t)
+                   __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<K>) {
+      const Vec<K> key = key_of(LoadU(from + lane));
       largest = Max(largest, key);
-      Mask<int32_t> kept = Gt(key, above_lo);
+      Mask<K> kept = Gt(key, lo);
       if (valid != kAllValid) {
-        kept = And(kept, MaskFromBits<int32_t>(valid >> lane));
+        kept = And(kept, MaskFromBits<K>(valid >> lane));
       }
       kept_count = CountIf(kept_count, kept);
-      census.collected +=
-          CompressStore(key, AndNot(Gt(key, from_hi), kept), out + census.collected);
+      census.collected += CompressStore(key, AndNot(Gt(key, hi), kept), out + census.collected);
     }
   });
-  census.above_lo = census.from_lo = static_cast<size_t>(ReduceSum(kept_count));
-  census.from_hi = census.above_hi = census.above_lo - census.collected;
+  census.above_lo = static_cast<size_t>(ReduceSum(kept_count));
   census.max_key = ReduceMax(largest);
   return census;
 }
 
 // body(bits) for each word: which of its keys lie above `key`.
-template <class Body>
-SECATEUR_INLINE void for_bits_above(const void* w, size_t n, int32_t rotation, int32_t key,
+template <class E, class Body>
+SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Key rotation, Key key,
                                     const Body& body) {
-  const MagnitudeKey key_of(rotation);
-  const Vec<int32_t> pivot = Set(key);
-  Vec<int32_t> largest = Set(int32_t{0});
-  for_words<int32_t>(whole(w, n), NoSink(Output{}),
-                     [&](const int32_t* from, uint64_t valid, unsigned char*, size_t)
-                         __attribute__((always_inline)) {
+  const MagnitudeKey<E> key_of(rotation);
+  const Vec<E> pivot = key_of.pivot(key);
+  Vec<E> largest = Set(E{0});
+  for_words<E>(whole(w, n), NoSink(Output{}),
+               [&](const E* from, uint64_t valid, unsigned char*, size_t)
+                   __attribute__((always_inline)) {
     uint64_t bits = 0;
-    for (size_t lane = 0; lane < kWord; lane += kQuadLanes<int32_t>) {
-      Vec<int32_t> x[kQuad], keys_[kQuad];
-      load_quad(from + lane, key_of, x, keys_, largest);
+    for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
+      Vec<E> x[kGroup<E>], keys_[kGroup<E>];
+      load_group(from + lane, key_of, x, keys_, largest);
       bits |= bits_above(keys_, pivot) << lane;
     }
     body(bits & valid);
   });
 }
 
-size_t count_above(const void* w, size_t n, int32_t rotation, int32_t key) {
+template <class E>
+size_t count_above(const void* w, size_t n, Key rotation, Key key) {
   size_t count = 0;
-  for_bits_above(w, n, rotation, key, [&](uint64_t bits) { count += PopCount(bits); });
+  for_bits_above<E>(w, n, rotation, key, [&](uint64_t bits) { count += PopCount(bits); });
   return count;
 }
 
-uint64_t run_spread(const int32_t* keys, size_t n, int32_t key) {
+template <class K>
+uint64_t run_spread(const K* keys, size_t n, K key) {
   const uint64_t run = first_bits(kRun);
   uint64_t sum = 0;
-  for_bits_above(keys, n, 0, key, [&](uint64_t bits) {
+  for_bits_above<K>(keys, n, 0, key, [&](uint64_t bits) {
     for (size_t i = 0; i < kWord; i += 2 * kRun) {
       const auto a = static_cast<int64_t>(PopCount((bits >> i) & run));
       const auto b = static_cast<int64_t>(PopCount((bits >> (i + kRun)) & run));
@@ -257,16 +251,17 @@ uint64_t run_spread(const int32_t* keys, size_t n, int32_t key) {
   return sum;
 }
 
-// How many of the keys lie above the pivot. The quads are whole, filled up with keys that do not.
-SECATEUR_INLINE size_t count_quads(const int32_t* keys, size_t n, int32_t key) {
-  const Vec<int32_t> pivot = Set(key);
-  Vec<int32_t> count[kQuad];
-  for (size_t v = 0; v < kQuad; ++v) {
-    count[v] = Set(int32_t{0});
+// How many of the keys lie above the pivot. The groups are whole, filled up with keys that do not.
+template <class K>
+SECATEUR_INLINE size_t count_groups(const K* keys, size_t n, K key) {
+  const Vec<K> pivot = Set(key);
+  Vec<K> count[kGroup<K>];
+  for (size_t v = 0; v < kGroup<K>; ++v) {
+    count[v] = Set(K{0});
   }
-  for (size_t i = 0; i < n; i += kQuadLanes<int32_t>) {
-    for (size_t v = 0; v < kQuad; ++v) {
-      count[v] = CountIf(count[v], Gt(LoadU(keys + i + v * kLanes<int32_t>), pivot));
+  for (size_t i = 0; i < n; i += kGroupLanes<K>) {
+    for (size_t v = 0; v < kGroup<K>; ++v) {
+      count[v] = CountIf(count[v], Gt(LoadU(keys + i + v * kLanes<K>), pivot));
     }
   }
   return static_cast<size_t>(ReduceSum(Add(Add(count[0], count[1]), Add(count[2], count[3]))));
@@ -274,31 +269,32 @@ SECATEUR_INLINE size_t count_quads(const int32_t* keys, size_t n, int32_t key) {
 
 // The k-th largest key, bit by bit from the top: the largest value that k keys reach. Some 30 counts
 // of what is in L1 beat a sort of as many. Bits in which no two keys differ need no count.
-int32_t bisect(const int32_t* keys, size_t n, size_t k, int32_t step) {
-  constexpr size_t kQuadKeys = kQuadLanes<int32_t>;
-  const size_t whole = n / kQuadKeys * kQuadKeys;
-  int32_t last[kQuadKeys];  // the ragged end, filled up
-  for (size_t i = 0; i < kQuadKeys; ++i) {
+template <class K>
+K bisect(const K* keys, size_t n, size_t k, K step) {
+  constexpr size_t kGroupKeys = kGroupLanes<K>;
+  const size_t whole = n / kGroupKeys * kGroupKeys;
+  K last[kGroupKeys];  // the ragged end, filled up
+  for (size_t i = 0; i < kGroupKeys; ++i) {
     last[i] = whole + i < n ? keys[whole + i] : -1;
   }
-  int32_t any = 0, all = kMagnitude;
+  K any = 0, all = kMagnitude<K>;
   for (size_t i = 0; i < n; ++i) {
     any |= keys[i];
     all &= keys[i];
   }
-  int32_t key = all;
-  for (int32_t bit = int32_t{1} << 30; bit >= step; bit >>= 1) {
+  K key = all;
+  for (K bit = kMagnitude<K> / 2 + 1; bit >= step; bit >>= 1) {
     if (((any ^ all) & bit) == 0) {
       continue;
     }
     // The least key with this bit and the higher ones decided so far
-    const int32_t least = (key | bit) & ~(bit - 1);
-    size_t count = count_quads(keys, whole, least - 1);
+    const K least = (key | bit) & ~(bit - 1);
+    size_t count = count_groups(keys, whole, least - 1);
     if (whole != n) {
-      count += count_quads(last, kQuadKeys, least - 1);
+      count += count_groups(last, kGroupKeys, least - 1);
     }
     // Without a branch, which would be mispredicted every other time
-    key |= bit & -static_cast<int32_t>(count >= k);
+    key |= bit & -static_cast<K>(count >= k);
   }
   return key & ~(step - 1);
 }

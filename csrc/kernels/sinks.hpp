@@ -1,4 +1,4 @@
-// The forms in which a selection is written. A sink takes a word in two ways: put(), four vectors
+// The forms in which a selection is written. A sink takes a word in two ways: put(), a group of vectors
 // at a time with the masks of the kept lanes, and put_bits(), the 64 decisions as one integer; each
 // form uses the one that suits it.
 #pragma once
@@ -14,19 +14,20 @@ struct NoSink {
   explicit NoSink(const Output&) {}
   unsigned char* at(size_t) const { return nullptr; }
   static constexpr size_t bytes(size_t) { return 0; }
-  void put(const Vec<int32_t>*, const Mask<int32_t>*, unsigned char*, size_t) const {}
+  template <class E>
+  void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
   void put_bits(uint64_t, unsigned char*) const {}
 };
 
 // The kept elements as they are, +0.0 for the others.
-template <bool kStream>
-struct FloatSink : Elements<int32_t, kStream> {
-  using Elements<int32_t, kStream>::Elements;
-  SECATEUR_INLINE void put(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
+template <class E, bool kStream>
+struct FloatSink : Elements<E, kStream> {
+  using Elements<E, kStream>::Elements;
+  SECATEUR_INLINE void put(const Vec<E>* x, const Mask<E>* keep, unsigned char* to,
                            size_t lane) const {
-    for (size_t v = 0; v < kQuad; ++v) {
+    for (size_t v = 0; v < kGroup<E>; ++v) {
       store<kStream>(IfThenElseZero(keep[v], x[v]),
-                     reinterpret_cast<int32_t*>(to) + lane + v * kLanes<int32_t>);
+                     reinterpret_cast<E*>(to) + lane + v * kLanes<E>);
     }
   }
   void put_bits(uint64_t, unsigned char*) const {}
@@ -42,8 +43,8 @@ struct FixedPointSink : Elements<Q, kStream> {
   explicit FixedPointSink(const Output& out) : Elements<Q, kStream>(out), quantizer(out.fixed) {}
   SECATEUR_INLINE void put(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
                            size_t lane) const {
-    Vec<int32_t> q[kQuad];
-    for (size_t v = 0; v < kQuad; ++v) {
+    Vec<int32_t> q[kGroup<int32_t>];
+    for (size_t v = 0; v < kGroup<int32_t>; ++v) {
       q[v] = IfThenElseZero(keep[v], quantizer(x[v]));
     }
     store_demoted<kStream>(q, reinterpret_cast<Q*>(to) + lane);
@@ -55,7 +56,8 @@ struct FixedPointSink : Elements<Q, kStream> {
 template <bool kStream>
 struct BoolSink : Elements<uint8_t, kStream> {
   using Elements<uint8_t, kStream>::Elements;
-  void put(const Vec<int32_t>*, const Mask<int32_t>*, unsigned char*, size_t) const {}
+  template <class E>
+  void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
   SECATEUR_INLINE void put_bits(uint64_t keep, unsigned char* to) const {
     if constexpr (kStream) {
       StreamBools(keep, to);
@@ -73,7 +75,8 @@ struct BitSink {
   explicit BitSink(const Output& out) : data(static_cast<unsigned char*>(out.data)) {}
   unsigned char* at(size_t i) const { return data + i / 8; }
   static constexpr size_t bytes(size_t count) { return (count + 7) / 8; }
-  void put(const Vec<int32_t>*, const Mask<int32_t>*, unsigned char*, size_t) const {}
+  template <class E>
+  void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
   SECATEUR_INLINE void put_bits(uint64_t keep, unsigned char* to) const {
     copy_bytes(to, &keep, sizeof keep);
   }

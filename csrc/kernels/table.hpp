@@ -15,33 +15,43 @@ inline constexpr size_t kWord = 64;
 inline constexpr size_t kLine = 64;  // bytes in a cache line; what streaming stores are aligned to
 
 // Keys. A float's bits with the sign cleared, read as an integer, order as its magnitude does, NaN
-// above infinity. Adding `rotation` first and clearing the sign after turns that circle of 2^31
-// keys, so that with kNaNsLowest NaN stands below zero instead. Keys are never negative, so
-// signed comparisons serve, and -1 lies below them all.
-inline constexpr int32_t kMagnitude = 0x7fffffff;
-inline constexpr int32_t kInfinity = 0x7f800000;
-inline constexpr int32_t kNaNsHighest = 0;
-inline constexpr int32_t kNaNsLowest = kMagnitude - kInfinity;
+// above infinity. Adding `rotation` first and clearing the sign after turns the circle of all keys,
+// so that NaN may stand below zero instead. Keys are never negative, so signed comparisons serve,
+// and -1 lies below them all. Kernels compare keys of the float's own width; where keys are kept,
+// those of 16 bits are widened to 32.
+using Key = int64_t;
 
-// An open interval of keys.
-struct Bracket {
-  int32_t lo;
-  int32_t hi;
+template <class E>
+struct Kept {
+  using Key = E;
+};
+template <>
+struct Kept<int16_t> {
+  using Key = int32_t;
 };
 
-// How many keys lie where, and the largest of them. Those strictly within the bracket are collected.
+template <class E>  // the integer of a float's width
+inline constexpr E kMagnitude = static_cast<E>(~(Key{1} << (8 * sizeof(E) - 1)));
+
+// The keys lo < key <= hi.
+struct Bracket {
+  Key lo;
+  Key hi;
+};
+
+// How many keys lie above the lower end of a bracket, how many of these within it, which are
+// collected, and the largest of all.
 struct Census {
-  size_t above_hi;  // only where the ends were told apart; else the same as from_hi
-  size_t from_hi;   // hi itself included
   size_t above_lo;
-  size_t from_lo;  // lo itself included; as above_hi
   size_t collected;
-  int32_t max_key;
+  Key max_key;
+
+  [[nodiscard]] size_t above() const { return above_lo - collected; }
 };
 
 // Kept: keys above threshold, and those equal to it at a flat index below tie_end.
 struct Selection {
-  int32_t threshold;
+  Key threshold;
   size_t tie_end;
 };
 
@@ -75,7 +85,7 @@ struct Output {
 };
 
 struct Collected {
-  int32_t* bits;      // as they stand in w; room for the part and a few more
+  void* bits;         // as they stand in w; room for the part and a few more
   uint32_t* offsets;  // from the begin of the part
 };
 
@@ -85,40 +95,60 @@ inline constexpr size_t kIntForms = kForms - static_cast<size_t>(Form::int8);
 // Elements of the sample that lie side by side: as many as a cache line has.
 inline constexpr size_t kRun = 16;
 
-// Results go to the places in out that the elements of a part have in their array.
-struct KernelTable {
-  const char* isa;
+// Loops over floats of one width, as integers E of that width. Results go to the places in out that
+// the elements of a part have in their array.
+struct ElementKernels {
+  // keys: the keys of w, widened to 32 bits at least; returns the largest
+  Key (*keys)(const void* w, size_t n, Key rotation, void* out);
+  size_t (*count_above)(const void* w, size_t n, Key rotation, Key key);
+  Key (*max_magnitude)(Part w);
 
-  // Selection in cache, of fewer than 2^31 keys. Keys may take the place of w with a rotation of 0.
-  // keys: the keys of w; returns the largest
-  int32_t (*keys)(const void* w, size_t n, int32_t rotation, int32_t* out);
-  // bisect: the k-th largest key, 1 <= k <= n, rounded down to a multiple of a power of two
-  int32_t (*bisect)(const int32_t* keys, size_t n, size_t k, int32_t step);
-  size_t (*count_above)(const void* w, size_t n, int32_t rotation, int32_t key);
-  // narrow: the keys within the bracket, in order, to out, which has room for n and a word more
-  Census (*narrow)(const void* w, size_t n, int32_t rotation, Bracket bracket, int32_t* out);
-  // run_spread: over pairs of neighbouring runs, the sum of the squared differences between how
-  // many of their keys lie above `key`; n is a multiple of kWord
-  uint64_t (*run_spread)(const int32_t* keys, size_t n, int32_t key);
-
-  // Selection from memory
   // scan: census, candidates, and the output as if the keys above lo were kept
-  Census (*scan[kForms])(Part w, int32_t rotation, Bracket bracket, const Output& out,
+  Census (*scan[kForms])(Part w, Key rotation, Bracket bracket, const Output& out,
                          Collected collected);
-  // scan_edges: the same without output, telling the ends of the bracket from what lies beyond
-  Census (*scan_edges)(Part w, int32_t rotation, Bracket bracket, const Output& out,
-                       Collected collected);
   // emit: the output for a selection that is known; returns the largest key
-  int32_t (*emit[kForms])(Part w, int32_t rotation, Selection selection, const Output& out);
-  int32_t (*max_magnitude)(Part w);
+  Key (*emit[kForms])(Part w, Key rotation, Selection selection, const Output& out);
 
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);
+};
+
+// Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits.
+template <class K>
+struct KeyKernels {
+  // bisect: the k-th largest key, 1 <= k <= n, rounded down to a multiple of a power of two
+  K (*bisect)(const K* keys, size_t n, size_t k, K step);
+  // narrow: the keys of w within the bracket, in order, to out, which has room for n and a word
+  // more; keys may take the place of w with a rotation of 0
+  Census (*narrow)(const void* w, size_t n, Key rotation, Bracket bracket, K* out);
+  // run_spread: over pairs of neighbouring runs, the sum of the squared differences between how
+  // many of their keys lie above `key`; n is a multiple of kWord
+  uint64_t (*run_spread)(const K* keys, size_t n, K key);
+};
+
+struct KernelTable {
+  const char* isa;
+
+  ElementKernels of_16_bits, of_32_bits, of_64_bits;
+  KeyKernels<int32_t> keys_of_32_bits;
+  KeyKernels<int64_t> keys_of_64_bits;
 
   // Fixed point. NaN becomes 0; the largest magnitude, returned, tells whether there was one.
-  int32_t (*quantize[kIntForms])(Part w, const Output& out);
-  int32_t (*fake_quantize)(Part w, const Output& out);
+  Key (*quantize[kIntForms])(Part w, const Output& out);
+  Key (*fake_quantize)(Part w, const Output& out);
   void (*dequantize[kIntForms])(Part q, const Output& out);
 };
+
+constexpr const ElementKernels& kernels_of(const KernelTable& table, size_t bytes_each) {
+  return bytes_each == 2 ? table.of_16_bits : bytes_each == 4 ? table.of_32_bits : table.of_64_bits;
+}
+template <class K>
+constexpr const KeyKernels<K>& key_kernels_of(const KernelTable& table) {
+  if constexpr (sizeof(K) == sizeof(int32_t)) {
+    return table.keys_of_32_bits;
+  } else {
+    return table.keys_of_64_bits;
+  }
+}
 
 }  // namespace secateur

@@ -9,10 +9,8 @@ namespace {
 
 inline constexpr uint64_t kAllValid = ~uint64_t{0};
 
-// Vectors are taken four at a time: what BitsFromMasks takes, and what a vector of bytes is made of.
-inline constexpr size_t kQuad = 4;
 template <class T>
-inline constexpr size_t kQuadLanes = kQuad * kLanes<T>;
+inline constexpr size_t kGroupLanes = kGroup<T> * kLanes<T>;
 
 SECATEUR_INLINE uint64_t first_bits(size_t count) {
   return count >= kWord ? kAllValid : (uint64_t{1} << count) - 1;
@@ -31,10 +29,10 @@ SECATEUR_INLINE void store(Vec<T> v, T* p) {
   }
 }
 
-// Four vectors of integers, narrowed to Q.
+// A group of vectors of integers, narrowed to Q.
 template <bool kStream, class Q>
 SECATEUR_INLINE void store_demoted(const Vec<int32_t>* q, Q* p) {
-  for (size_t v = 0; v < kQuad; v += kDemoteInputs<Q>) {
+  for (size_t v = 0; v < kGroup<int32_t>; v += kDemoteInputs<Q>) {
     store<kStream>(DemoteTo<Q>(q + v), p + v * kLanes<int32_t>);
   }
 }

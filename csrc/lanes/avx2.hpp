@@ -28,8 +28,12 @@ struct Mask {
 
 template <class T>
 inline constexpr size_t kLanes = 32 / sizeof(T);
+template <class T>
+inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
+SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm256_set1_epi16(value)}; }
 SECATEUR_INLINE Vec<int32_t> Set(int32_t value) { return {_mm256_set1_epi32(value)}; }
+SECATEUR_INLINE Vec<int64_t> Set(int64_t value) { return {_mm256_set1_epi64x(value)}; }
 SECATEUR_INLINE Vec<float> Set(float value) { return {_mm256_set1_ps(value)}; }
 
 template <class T>
@@ -70,14 +74,46 @@ SECATEUR_INLINE Vec<To> BitCast(Vec<float> v) {
 }
 
 // Integers
-SECATEUR_INLINE Vec<int32_t> And(Vec<int32_t> a, Vec<int32_t> b) {
+template <class T>
+SECATEUR_INLINE Vec<T> And(Vec<T> a, Vec<T> b) {
   return {_mm256_and_si256(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int16_t> Add(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm256_add_epi16(a.raw, b.raw)};
 }
 SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_add_epi32(a.raw, b.raw)};
 }
+SECATEUR_INLINE Vec<int64_t> Add(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_add_epi64(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm256_max_epi16(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<int32_t> Max(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_max_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Max(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_blendv_epi8(b.raw, a.raw, _mm256_cmpgt_epi64(a.raw, b.raw))};
+}
+SECATEUR_INLINE int16_t ReduceMax(Vec<int16_t> v) {
+  __m128i m = _mm_max_epi16(_mm256_castsi256_si128(v.raw), _mm256_extracti128_si256(v.raw, 1));
+  m = _mm_max_epi16(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epi16(m, _mm_shuffle_epi32(m, 0xb1));
+  m = _mm_max_epi16(m, _mm_srli_epi32(m, 16));
+  return static_cast<int16_t>(_mm_cvtsi128_si32(m));
+}
+SECATEUR_INLINE int64_t ReduceMax(Vec<int64_t> v) {
+  int64_t lane[4];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(lane), v.raw);
+  const int64_t a = lane[0] > lane[1] ? lane[0] : lane[1];
+  const int64_t b = lane[2] > lane[3] ? lane[2] : lane[3];
+  return a > b ? a : b;
+}
+SECATEUR_INLINE int64_t ReduceSum(Vec<int64_t> v) {
+  int64_t lane[4];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(lane), v.raw);
+  return lane[0] + lane[1] + lane[2] + lane[3];
 }
 SECATEUR_INLINE int32_t ReduceMax(Vec<int32_t> v) {
   __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v.raw), _mm256_extracti128_si256(v.raw, 1));
@@ -90,6 +126,12 @@ SECATEUR_INLINE int32_t ReduceSum(Vec<int32_t> v) {
   s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
   s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1));
   return _mm_cvtsi128_si32(s);
+}
+SECATEUR_INLINE Mask<int16_t> Gt(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm256_cmpgt_epi16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int64_t> Gt(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_cmpgt_epi64(a.raw, b.raw)};
 }
 SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_cmpgt_epi32(a.raw, b.raw)};
@@ -106,19 +148,36 @@ SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm256_cvtps_epi
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm256_cvtepi32_ps(v.raw)}; }
 
 // Masks
-SECATEUR_INLINE Mask<int32_t> And(Mask<int32_t> a, Mask<int32_t> b) {
+template <class T>
+SECATEUR_INLINE Mask<T> And(Mask<T> a, Mask<T> b) {
   return {_mm256_and_si256(a.raw, b.raw)};
 }
-SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
+template <class T>
+SECATEUR_INLINE Mask<T> AndNot(Mask<T> a, Mask<T> b) {
   return {_mm256_andnot_si256(a.raw, b.raw)};
 }
-template <class T>
-SECATEUR_INLINE uint64_t BitsFromMask(Mask<T> m) {
+// Packs work within 128-bit halves; the permutations put the pieces back in order.
+SECATEUR_INLINE uint64_t PackedBits(__m256i low, __m256i high) {
+  const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);
+  return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
+}
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int16_t> m) {
+  return PackedBits(m.raw, _mm256_setzero_si256());
+}
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int32_t> m) {
   return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m.raw)));
 }
-// Packs work within 128-bit halves; the permutation puts the pieces back in order.
-template <class T>
-SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<T>* m) {
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int64_t> m) {
+  return static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(m.raw)));
+}
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int16_t>* m) {
+  return PackedBits(m[0].raw, m[1].raw) | PackedBits(m[2].raw, m[3].raw) << 32;
+}
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int64_t>* m) {
+  return BitsFromMask(m[0]) | BitsFromMask(m[1]) << 4 | BitsFromMask(m[2]) << 8 |
+         BitsFromMask(m[3]) << 12;
+}
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int32_t>* m) {
   const __m256i ab = _mm256_packs_epi32(m[0].raw, m[1].raw);
   const __m256i cd = _mm256_packs_epi32(m[2].raw, m[3].raw);
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
@@ -127,16 +186,31 @@ SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<T>* m) {
 }
 template <class T>
 SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {
-  const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-  const __m256i b = _mm256_set1_epi32(static_cast<int32_t>(bits & 0xff));
-  return {_mm256_cmpeq_epi32(_mm256_and_si256(b, lane_bit), lane_bit)};
+  if constexpr (sizeof(T) == 2) {
+    const __m256i lane_bit = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048,
+                                               4096, 8192, 16384, static_cast<int16_t>(0x8000));
+    const __m256i b = _mm256_set1_epi16(static_cast<int16_t>(bits & 0xffff));
+    return {_mm256_cmpeq_epi16(_mm256_and_si256(b, lane_bit), lane_bit)};
+  } else if constexpr (sizeof(T) == 4) {
+    const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i b = _mm256_set1_epi32(static_cast<int32_t>(bits & 0xff));
+    return {_mm256_cmpeq_epi32(_mm256_and_si256(b, lane_bit), lane_bit)};
+  } else {
+    const __m256i lane_bit = _mm256_setr_epi64x(1, 2, 4, 8);
+    const __m256i b = _mm256_set1_epi64x(static_cast<int64_t>(bits & 0xf));
+    return {_mm256_cmpeq_epi64(_mm256_and_si256(b, lane_bit), lane_bit)};
+  }
 }
-SECATEUR_INLINE Vec<int32_t> IfThenElseZero(Mask<int32_t> m, Vec<int32_t> v) {
+template <class T>
+SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
   return {_mm256_and_si256(m.raw, v.raw)};
 }
 
 SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm256_sub_epi32(v.raw, m.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
+  return {_mm256_sub_epi64(v.raw, m.raw)};
 }
 
 // Row b holds, from the low byte up, the positions of the ones of b. 2 KiB, so that it leaves L1
@@ -161,6 +235,15 @@ constexpr CompressRows kCompressRows = make_compress_rows();
 SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
   const uint64_t bits = BitsFromMask(m);
   const auto row = static_cast<int64_t>(kCompressRows.row[bits]);
+  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(row));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(v.raw, lanes));
+  return PopCount(bits);
+}
+SECATEUR_INLINE size_t CompressStore(Vec<int64_t> v, Mask<int64_t> m, int64_t* p) {
+  const uint64_t bits = BitsFromMask(m);
+  // Each bit stands for two lanes of 32: 0b1010 becomes 0b11001100.
+  const uint64_t pairs = ((bits & 1) | (bits & 2) << 1 | (bits & 4) << 2 | (bits & 8) << 3) * 3;
+  const auto row = static_cast<int64_t>(kCompressRows.row[pairs]);
   const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(row));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(v.raw, lanes));
   return PopCount(bits);

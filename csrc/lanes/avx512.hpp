@@ -24,11 +24,23 @@ template <class T>
 struct Mask {
   __mmask16 raw;
 };
+template <>
+struct Mask<int16_t> {
+  __mmask32 raw;
+};
+template <>
+struct Mask<int64_t> {
+  __mmask8 raw;
+};
 
 template <class T>
 inline constexpr size_t kLanes = 64 / sizeof(T);
+template <class T>
+inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
+SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm512_set1_epi16(value)}; }
 SECATEUR_INLINE Vec<int32_t> Set(int32_t value) { return {_mm512_set1_epi32(value)}; }
+SECATEUR_INLINE Vec<int64_t> Set(int64_t value) { return {_mm512_set1_epi64(value)}; }
 SECATEUR_INLINE Vec<float> Set(float value) { return {_mm512_set1_ps(value)}; }
 
 template <class T>
@@ -69,19 +81,45 @@ SECATEUR_INLINE Vec<To> BitCast(Vec<float> v) {
 }
 
 // Integers
-SECATEUR_INLINE Vec<int32_t> And(Vec<int32_t> a, Vec<int32_t> b) {
+template <class T>
+SECATEUR_INLINE Vec<T> And(Vec<T> a, Vec<T> b) {
   return {_mm512_and_si512(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int16_t> Add(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm512_add_epi16(a.raw, b.raw)};
 }
 SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_add_epi32(a.raw, b.raw)};
 }
+SECATEUR_INLINE Vec<int64_t> Add(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_add_epi64(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm512_max_epi16(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<int32_t> Max(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_max_epi32(a.raw, b.raw)};
 }
+SECATEUR_INLINE Vec<int64_t> Max(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_max_epi64(a.raw, b.raw)};
+}
 SECATEUR_INLINE int32_t ReduceMax(Vec<int32_t> v) { return _mm512_reduce_max_epi32(v.raw); }
+SECATEUR_INLINE int64_t ReduceMax(Vec<int64_t> v) { return _mm512_reduce_max_epi64(v.raw); }
+SECATEUR_INLINE int16_t ReduceMax(Vec<int16_t> v) {
+  const __m512i low = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(v.raw));
+  const __m512i high = _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(v.raw, 1));
+  return static_cast<int16_t>(_mm512_reduce_max_epi32(_mm512_max_epi32(low, high)));
+}
 SECATEUR_INLINE int32_t ReduceSum(Vec<int32_t> v) { return _mm512_reduce_add_epi32(v.raw); }
+SECATEUR_INLINE int64_t ReduceSum(Vec<int64_t> v) { return _mm512_reduce_add_epi64(v.raw); }
+SECATEUR_INLINE Mask<int16_t> Gt(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm512_cmpgt_epi16_mask(a.raw, b.raw)};
+}
 SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_cmpgt_epi32_mask(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int64_t> Gt(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_cmpgt_epi64_mask(a.raw, b.raw)};
 }
 
 // Floats
@@ -98,34 +136,64 @@ SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm512_cvtepi32_p
 SECATEUR_INLINE Mask<int32_t> And(Mask<int32_t> a, Mask<int32_t> b) {
   return {_kand_mask16(a.raw, b.raw)};
 }
+SECATEUR_INLINE Mask<int64_t> And(Mask<int64_t> a, Mask<int64_t> b) {
+  return {_kand_mask8(a.raw, b.raw)};
+}
 SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
   return {_kandn_mask16(a.raw, b.raw)};
 }
-template <class T>
-SECATEUR_INLINE uint64_t BitsFromMask(Mask<T> m) {
-  return _cvtmask16_u32(m.raw);
+SECATEUR_INLINE Mask<int64_t> AndNot(Mask<int64_t> a, Mask<int64_t> b) {
+  return {_kandn_mask8(a.raw, b.raw)};
 }
-template <class T>
-SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<T>* m) {
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int16_t> m) { return _cvtmask32_u32(m.raw); }
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int32_t> m) { return _cvtmask16_u32(m.raw); }
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int64_t> m) { return _cvtmask8_u32(m.raw); }
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int16_t>* m) {
+  return _cvtmask64_u64(_mm512_kunpackd(m[1].raw, m[0].raw));
+}
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int32_t>* m) {
   return _cvtmask64_u64(
       _mm512_kunpackd(_mm512_kunpackw(m[3].raw, m[2].raw), _mm512_kunpackw(m[1].raw, m[0].raw)));
 }
+SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int64_t>* m) {
+  return _cvtmask32_u32(
+      _mm512_kunpackw(_mm512_kunpackb(m[3].raw, m[2].raw), _mm512_kunpackb(m[1].raw, m[0].raw)));
+}
 template <class T>
 SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {
-  return {_cvtu32_mask16(static_cast<unsigned>(bits & 0xffff))};
+  if constexpr (sizeof(T) == 2) {
+    return {_cvtu32_mask32(static_cast<unsigned>(bits))};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_cvtu32_mask16(static_cast<unsigned>(bits & 0xffff))};
+  } else {
+    return {_cvtu32_mask8(static_cast<unsigned>(bits & 0xff))};
+  }
+}
+SECATEUR_INLINE Vec<int16_t> IfThenElseZero(Mask<int16_t> m, Vec<int16_t> v) {
+  return {_mm512_maskz_mov_epi16(m.raw, v.raw)};
 }
 SECATEUR_INLINE Vec<int32_t> IfThenElseZero(Mask<int32_t> m, Vec<int32_t> v) {
   return {_mm512_maskz_mov_epi32(m.raw, v.raw)};
 }
+SECATEUR_INLINE Vec<int64_t> IfThenElseZero(Mask<int64_t> m, Vec<int64_t> v) {
+  return {_mm512_maskz_mov_epi64(m.raw, v.raw)};
+}
 
 SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm512_mask_sub_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
+}
+SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
+  return {_mm512_mask_sub_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
 }
 
 // Compressed in a register and stored whole: to memory, vpcompressd is microcoded on Zen 4 and
 // takes over a hundred cycles.
 SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
   _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(m.raw, v.raw));
+  return PopCount(BitsFromMask(m));
+}
+SECATEUR_INLINE size_t CompressStore(Vec<int64_t> v, Mask<int64_t> m, int64_t* p) {
+  _mm512_storeu_si512(p, _mm512_maskz_compress_epi64(m.raw, v.raw));
   return PopCount(BitsFromMask(m));
 }
 

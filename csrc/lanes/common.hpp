@@ -12,6 +12,11 @@ namespace {
 
 using std::size_t;
 
+// Vectors are taken four at a time, as many as it takes to make a vector of bytes of their masks; but
+// no more than a word of 64 lanes.
+template <size_t kLanes>
+inline constexpr size_t kVectorsOfGroup = kLanes * 4 <= 64 ? 4 : 64 / kLanes;
+
 SECATEUR_INLINE size_t PopCount(uint64_t x) {
 #if defined(__POPCNT__) || defined(__aarch64__)
   return static_cast<size_t>(__builtin_popcountll(x));

@@ -10,10 +10,11 @@
 //            StoreBools(bits, p)      64 bits to 64 bytes of 0 or 1
 //            StreamBools(bits, p)     the same, past the caches; p aligned to 64 bytes
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
-// Integers   Set, And, Add, Max, ReduceMax, ReduceSum, Gt (signed)
+// Integers   Set, And, Add, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
+//            ReduceSum                                    of 32 and 64 bits
 // Floats     Set, Mul, Min, Max, IsNumber (not NaN), NearestInt (half to even; |v| < 2^31), ConvertTo (to float)
 // Masks      And, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i), IfThenElseZero
-//            BitsFromMasks(m)         of four masks, the first lowest
+//            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
 //            CountIf(v, m)            v + 1 in the lanes of m, v in the others
 // Narrowing  DemoteTo<Q>(v)           sizeof(int32_t) / sizeof(Q) vectors of int32, each value
 //                                     already in Q's range, to one Vec<Q>
@@ -41,6 +42,8 @@ struct Mask {
 
 template <class T>
 inline constexpr size_t kLanes = 1;
+template <class T>
+inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
 template <class T>
 SECATEUR_INLINE Vec<T> Set(T value) {
@@ -72,24 +75,37 @@ SECATEUR_INLINE Vec<To> BitCast(Vec<From> v) {
 }
 
 // Integers. Sums wrap, which signed C++ arithmetic must not.
-SECATEUR_INLINE Vec<int32_t> And(Vec<int32_t> a, Vec<int32_t> b) { return {a.raw & b.raw}; }
-SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
-  return {static_cast<int32_t>(static_cast<uint32_t>(a.raw) + static_cast<uint32_t>(b.raw))};
+template <class T>
+SECATEUR_INLINE Vec<T> And(Vec<T> a, Vec<T> b) {
+  return {static_cast<T>(a.raw & b.raw)};
 }
-SECATEUR_INLINE Vec<int32_t> Max(Vec<int32_t> a, Vec<int32_t> b) {
+template <class T>
+SECATEUR_INLINE Vec<T> Add(Vec<T> a, Vec<T> b) {
+  Vec<T> sum;
+  static_cast<void>(__builtin_add_overflow(a.raw, b.raw, &sum.raw));
+  return sum;
+}
+template <class T>
+SECATEUR_INLINE Vec<T> Max(Vec<T> a, Vec<T> b) {
   return {a.raw > b.raw ? a.raw : b.raw};
 }
-SECATEUR_INLINE int32_t ReduceMax(Vec<int32_t> v) { return v.raw; }
-SECATEUR_INLINE int32_t ReduceSum(Vec<int32_t> v) { return v.raw; }
-SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) { return {a.raw > b.raw}; }
+template <class T>
+SECATEUR_INLINE T ReduceMax(Vec<T> v) {
+  return v.raw;
+}
+template <class T>
+SECATEUR_INLINE T ReduceSum(Vec<T> v) {
+  return v.raw;
+}
+template <class T>
+SECATEUR_INLINE Mask<T> Gt(Vec<T> a, Vec<T> b) {
+  return {a.raw > b.raw};
+}
 
 // Floats
 SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {a.raw * b.raw}; }
 SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) {
   return {a.raw < b.raw ? a.raw : b.raw};
-}
-SECATEUR_INLINE Vec<float> Max(Vec<float> a, Vec<float> b) {
-  return {a.raw > b.raw ? a.raw : b.raw};
 }
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
@@ -98,8 +114,14 @@ SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {static_cast<float>(v.raw)}; }
 
 // Masks
-SECATEUR_INLINE Mask<int32_t> And(Mask<int32_t> a, Mask<int32_t> b) { return {a.raw && b.raw}; }
-SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) { return {!a.raw && b.raw}; }
+template <class T>
+SECATEUR_INLINE Mask<T> And(Mask<T> a, Mask<T> b) {
+  return {a.raw && b.raw};
+}
+template <class T>
+SECATEUR_INLINE Mask<T> AndNot(Mask<T> a, Mask<T> b) {
+  return {!a.raw && b.raw};
+}
 template <class T>
 SECATEUR_INLINE uint64_t BitsFromMask(Mask<T> m) {
   return m.raw;
@@ -117,11 +139,13 @@ template <class T>
 SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
   return {m.raw ? v.raw : T{0}};
 }
-SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
+template <class T>
+SECATEUR_INLINE Vec<T> CountIf(Vec<T> v, Mask<T> m) {
   return {v.raw + (m.raw ? 1 : 0)};
 }
 
-SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
+template <class T>
+SECATEUR_INLINE size_t CompressStore(Vec<T> v, Mask<T> m, T* p) {
   StoreU(v, p);
   return m.raw;
 }

@@ -55,10 +55,10 @@ class Blocks {
 };
 
 // The bytes of one element in a form; 0 for bits, eight of which share one.
-constexpr std::size_t bytes_of(Form form) {
+constexpr std::size_t bytes_of(Form form, std::size_t bytes_of_float) {
   switch (form) {
     case Form::floats:
-      return sizeof(float);
+      return bytes_of_float;
     case Form::int16:
     case Form::uint16:
       return sizeof(std::int16_t);

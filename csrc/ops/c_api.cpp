@@ -60,6 +60,12 @@ std::string name_of(sc_dtype dtype) {
       return "int16";
     case SC_UINT16:
       return "uint16";
+    case SC_FLOAT64:
+      return "float64";
+    case SC_FLOAT16:
+      return "float16";
+    case SC_BFLOAT16:
+      return "bfloat16";
   }
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
 }
@@ -77,8 +83,16 @@ void require_array(const char* argument, const void* data, std::size_t n, std::s
   }
 }
 
-// Where other types of float will come in.
+// Any type of float.
 void require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
+  if (dtype != SC_FLOAT32 && dtype != SC_FLOAT64 && dtype != SC_FLOAT16 && dtype != SC_BFLOAT16) {
+    refuse(argument, "float16, bfloat16, float32 or float64", name_of(dtype), SC_ERROR_UNSUPPORTED);
+  }
+  require_array(argument, data, n, float_type(dtype).bytes);
+}
+
+// Where other types of float will come in for fixed point.
+void require_float32s(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
   if (dtype != SC_FLOAT32) {
     refuse(argument, "float32", name_of(dtype), SC_ERROR_UNSUPPORTED);
   }
@@ -146,7 +160,7 @@ void require_integers(const void* q, std::size_t n, sc_dtype q_dtype, const sc_f
   if (q_dtype != dtype_of(*fmt)) {
     refuse("q", name_of(dtype_of(*fmt)) + " for this fmt", name_of(q_dtype));
   }
-  require_array("q", q, n, bytes_of(form_of(*fmt)));
+  require_array("q", q, n, bytes_of(form_of(*fmt), sizeof(float)));
 }
 
 // Where other roundings and overflow rules will come in.
@@ -168,16 +182,46 @@ sc_nan require_options(const sc_quantize_options* options) {
   return options->nan;
 }
 
-// The key of the largest float that does not exceed the threshold: |w| > threshold just where
-// |w| > that float.
-std::int32_t key_of_threshold(double threshold, const Magnitudes& magnitudes) {
-  auto rounded = static_cast<float>(threshold);
+// The largest of a type's keys whose magnitude does not exceed the threshold: |w| > threshold just
+// where |w| is above that.
+template <class E, class Float>
+Key key_below(double threshold) {
+  auto rounded = static_cast<Float>(threshold);
   if (static_cast<double>(rounded) > threshold) {
-    rounded = std::nextafter(rounded, 0.0f);
+    rounded = std::nextafter(rounded, Float{0});
   }
-  std::int32_t bits = 0;
+  E bits = 0;
   std::memcpy(&bits, &rounded, sizeof bits);
-  return (bits & kMagnitude) + magnitudes.rotation;
+  return bits & kMagnitude<E>;
+}
+
+// A bfloat16 is the upper half of a float, and a float16's bits are those of a float but for the
+// width of the exponent: cutting off what is too much rounds toward zero.
+Key key_of_threshold(double threshold, sc_dtype dtype) {
+  if (dtype == SC_FLOAT64) {
+    return key_below<std::int64_t, double>(threshold);
+  }
+  const Key key = key_below<std::int32_t, float>(threshold);
+  if (dtype == SC_FLOAT32) {
+    return key;
+  }
+  if (dtype == SC_BFLOAT16) {
+    return key >> 16;
+  }
+  // float16: 2^-24 is the step of its subnormal numbers; from 2^-14 on exponents are normal.
+  constexpr Key kRebias = Key{127 - 15} << 23;
+  if (threshold < 0x1p-14) {
+    return static_cast<Key>(threshold * 0x1p24);
+  }
+  return std::min((key - kRebias) >> 13, kFloat16.infinity - (std::isinf(threshold) ? 0 : 1));
+}
+
+// The low bytes of `bits`, whatever the order of bytes.
+void store_bits(Key bits, std::size_t bytes, void* to) {
+  const auto narrow = [&](auto value) { std::memcpy(to, &value, sizeof value); };
+  bytes == 2   ? narrow(static_cast<std::int16_t>(bits))
+  : bytes == 4 ? narrow(static_cast<std::int32_t>(bits))
+               : narrow(bits);
 }
 
 }  // namespace
@@ -195,9 +239,9 @@ sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k, sc
     require_array("value", value, 1, 1);
     require_k(k, 1, n);
     require_selecting(nan);
-    const Magnitudes magnitudes(w, n, nan);
-    const std::int32_t bits = (kth_key(magnitudes, k) - magnitudes.rotation) & kMagnitude;
-    std::memcpy(value, &bits, sizeof bits);
+    const Magnitudes magnitudes(w, dtype, n, nan);
+    const Key bits = (kth_key(magnitudes, k) - magnitudes.rotation) & magnitudes.type.most;
+    store_bits(bits, magnitudes.type.bytes, value);
   });
 }
 
@@ -208,8 +252,8 @@ sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan
     require_mask(mask, n, format);
     require_k(k, 0, n);
     require_selecting(nan);
-    require_apart("mask", mask, mask_bytes(n, format), w, n * sizeof(float));
-    write_topk({w, n, nan}, k,
+    require_apart("mask", mask, mask_bytes(n, format), w, n * float_type(dtype).bytes);
+    write_topk({w, dtype, n, nan}, k,
                {format == SC_MASK_BOOLS ? Form::bools : Form::bits, mask, false, {}});
   });
 }
@@ -232,8 +276,8 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan
     require_floats("out", out, n, dtype);
     require_k(k, 0, n);
     require_selecting(nan);
-    require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
-    write_topk({w, n, nan}, k, {Form::floats, out, false, {}});
+    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
+    write_topk({w, dtype, n, nan}, k, {Form::floats, out, false, {}});
   });
 }
 
@@ -246,9 +290,9 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
       refuse("threshold", "a number, at least 0", std::to_string(threshold));
     }
     require_selecting(nan);
-    require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
-    const Magnitudes magnitudes(w, n, nan);
-    write_above(magnitudes, key_of_threshold(threshold, magnitudes),
+    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
+    const Magnitudes magnitudes(w, dtype, n, nan);
+    write_above(magnitudes, key_of_threshold(threshold, dtype) + magnitudes.rotation,
                 {Form::floats, out, false, {}});
   });
 }
@@ -259,19 +303,19 @@ sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mas
     require_floats("w", w, n, dtype);
     require_mask(mask, n, format);
     require_floats("out", out, n, dtype);
-    require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
-    require_apart("out", out, n * sizeof(float), mask, mask_bytes(n, format));
-    apply_mask(w, n, mask, format, out);
+    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
+    require_apart("out", out, n * float_type(dtype).bytes, mask, mask_bytes(n, format));
+    apply_mask(w, float_type(dtype), n, mask, format, out);
   });
 }
 
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
   return guarded([&] {
-    require_floats("w", w, n, dtype);
+    require_float32s("w", w, n, dtype);
     require_integers(q, n, q_dtype, fmt);
     const sc_nan nan = require_options(options);
-    require_apart("q", q, n * bytes_of(form_of(*fmt)), w, n * sizeof(float));
+    require_apart("q", q, n * bytes_of(form_of(*fmt), sizeof(float)), w, n * sizeof(float));
     quantize(w, n, *fmt, nan, q);
   });
 }
@@ -280,8 +324,8 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixe
                         void* out, sc_dtype out_dtype) {
   return guarded([&] {
     require_integers(q, n, q_dtype, fmt);
-    require_floats("out", out, n, out_dtype);
-    require_apart("out", out, n * sizeof(float), q, n * bytes_of(form_of(*fmt)));
+    require_float32s("out", out, n, out_dtype);
+    require_apart("out", out, n * sizeof(float), q, n * bytes_of(form_of(*fmt), sizeof(float)));
     dequantize(q, n, *fmt, out);
   });
 }
@@ -289,8 +333,8 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixe
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                            const sc_quantize_options* options, void* out) {
   return guarded([&] {
-    require_floats("w", w, n, dtype);
-    require_floats("out", out, n, dtype);
+    require_float32s("w", w, n, dtype);
+    require_float32s("out", out, n, dtype);
     require_format(fmt);
     const sc_nan nan = require_options(options);
     require_apart("out", out, n * sizeof(float), w, n * sizeof(float), true);
@@ -302,12 +346,12 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
                             const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
                             sc_dtype q_dtype) {
   return guarded([&] {
-    require_floats("w", w, n, dtype);
+    require_float32s("w", w, n, dtype);
     require_k(k, 0, n);
     require_integers(q, n, q_dtype, fmt);
     const sc_nan nan = require_options(options);
-    require_apart("q", q, n * bytes_of(form_of(*fmt)), w, n * sizeof(float));
-    write_topk({w, n, nan}, k, {form_of(*fmt), q, false, scale_of(*fmt)});
+    require_apart("q", q, n * bytes_of(form_of(*fmt), sizeof(float)), w, n * sizeof(float));
+    write_topk({w, dtype, n, nan}, k, {form_of(*fmt), q, false, scale_of(*fmt)});
   });
 }
 

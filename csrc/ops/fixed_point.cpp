@@ -27,13 +27,14 @@ Factors power_of_two(int exponent) {
 template <class Kernel>
 void run(Kernel kernel, const void* w, std::size_t n, const Output& out, sc_nan nan) {
   std::atomic<bool> met{false};
-  for_blocks(Blocks(w, n, out.data, bytes_of(out.form)), n * sizeof(float), [&](Part part) {
-    if (kernel(part, out) > kInfinity) {
+  for_blocks(Blocks(w, n, out.data, bytes_of(out.form, sizeof(float))), n * sizeof(float),
+             [&](Part part) {
+    if (kernel(part, out) > kFloat32.infinity) {
       met.store(true, std::memory_order_relaxed);
     }
   });
   if (nan == SC_NAN_RAISE && met.load()) {
-    refuse_nan(w, n);
+    refuse_nan(w, n, kFloat32);
   }
 }
 
@@ -60,7 +61,7 @@ Form form_of(const sc_fixed_point& format) {
 
 void quantize(const void* w, std::size_t n, const sc_fixed_point& format, sc_nan nan, void* q) {
   const Form form = form_of(format);
-  const bool stream = worth_streaming(w, q, n * (sizeof(float) + bytes_of(form)));
+  const bool stream = worth_streaming(w, q, n * (sizeof(float) + bytes_of(form, sizeof(float))));
   const Output out{form, q, stream, scale_of(format)};
   run(kernels().quantize[int_form(form)], w, n, out, nan);
 }
@@ -68,7 +69,7 @@ void quantize(const void* w, std::size_t n, const sc_fixed_point& format, sc_nan
 void fake_quantize(const void* w, std::size_t n, const sc_fixed_point& format, sc_nan nan,
                    void* out) {
   if (out == w && nan == SC_NAN_RAISE) {
-    check_nan(w, n);
+    check_nan(w, n, kFloat32);
   }
   const bool stream = worth_streaming(w, out, 2 * n * sizeof(float));
   run(kernels().fake_quantize, w, n, Output{Form::floats, out, stream, scale_of(format)}, nan);
@@ -76,7 +77,7 @@ void fake_quantize(const void* w, std::size_t n, const sc_fixed_point& format, s
 
 void dequantize(const void* q, std::size_t n, const sc_fixed_point& format, void* out) {
   const Form form = form_of(format);
-  const bool stream = worth_streaming(q, out, n * (sizeof(float) + bytes_of(form)));
+  const bool stream = worth_streaming(q, out, n * (sizeof(float) + bytes_of(form, sizeof(float))));
   const Output output{Form::floats, out, stream, scale_of(format)};
   for_blocks(
       Blocks(q, n, out, sizeof(float)), n * sizeof(float),

@@ -5,14 +5,10 @@
 
 namespace secateur {
 
-enum class Place { above, at_hi, within, at_lo, below };
+enum class Place { above, within, below };
 
 inline Place locate(const Census& census, std::size_t k) {
-  return k <= census.above_hi   ? Place::above
-         : k <= census.from_hi  ? Place::at_hi
-         : k <= census.above_lo ? Place::within
-         : k <= census.from_lo  ? Place::at_lo
-                                : Place::below;
+  return k <= census.above() ? Place::above : k <= census.above_lo ? Place::within : Place::below;
 }
 
 }  // namespace secateur

@@ -3,12 +3,14 @@
 
 #include <cstddef>
 
+#include "ops/float_type.hpp"
+
 namespace secateur {
 
 // Throws Error with the count of NaN in w and the index of the first, of which there is one.
-[[noreturn]] void refuse_nan(const void* w, std::size_t n);
+[[noreturn]] void refuse_nan(const void* w, std::size_t n, FloatType type);
 
 // The same if there is one.
-void check_nan(const void* w, std::size_t n);
+void check_nan(const void* w, std::size_t n, FloatType type);
 
 }  // namespace secateur

@@ -1,9 +1,12 @@
 #include "ops/sample.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "ops/locate.hpp"
+#include "ops/ties.hpp"
 #include "runtime/scratch.hpp"
 
 namespace secateur {
@@ -22,14 +25,16 @@ constexpr double kDeviations = 3.3;
 
 constexpr std::uint64_t kAttempts = 3;
 
-// The ends of a bracket in cache need not be keys: half their bits do.
-constexpr std::int32_t kCoarse = std::int32_t{1} << 12;
+// Bits of the ends of a bracket in cache.
+constexpr int kEndBits = 19;
 
 // The k-th largest key, bit by bit: nothing can mislead it.
-Ranked bisect(const KernelTable& kernels, const std::int32_t* keys, std::size_t n, std::size_t k) {
-  const std::int32_t key = kernels.bisect(keys, n, k, 1);
-  const std::size_t above = kernels.count_above(keys, n, 0, key);
-  return {key, above, kernels.count_above(keys, n, 0, key - 1) - above};
+template <class K>
+Ranked bisect(const KernelTable& kernels, const K* keys, std::size_t n, std::size_t k) {
+  const K key = key_kernels_of<K>(kernels).bisect(keys, n, k, 1);
+  const auto count_above = kernels_of(kernels, sizeof(K)).count_above;
+  const std::size_t above = count_above(keys, n, 0, key);
+  return {key, above, count_above(keys, n, 0, Key{key} - 1) - above};
 }
 
 // Half the ranks in a sample between which the k-th largest of all lies almost surely, where its
@@ -45,98 +50,120 @@ Ranks ranks_around(double center, double half, std::size_t m) {
           static_cast<std::size_t>(std::min(static_cast<double>(m + 1), std::ceil(center + half)))};
 }
 
-Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t n,
-                         std::int32_t rotation, std::size_t k, std::uint64_t attempt) {
-  std::int32_t sample[kSample];
+// The keys between two of the sample, or a little more.
+template <class K>
+Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Key rotation,
+                         std::size_t k, std::uint64_t attempt) {
+  K sample[kSample];
   const Runs places(n, kSample, 1, attempt);
   for (std::size_t i = 0; i < kSample; ++i) {
-    sample[i] = read_key(w, places[i], rotation);
+    std::memcpy(&sample[i], static_cast<const K*>(w) + places[i], sizeof(K));
   }
+  const Key largest = kernels_of(kernels, sizeof(K)).keys(sample, kSample, rotation, sample);
   const double p = static_cast<double>(k) / static_cast<double>(n);
   const Ranks ranks = ranks_around(p * kSample, half_width(p * (1 - p) * kSample), kSample);
+  // The ends need not be keys: their upper bits do.
+  const auto bits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest)));
+  const auto step = static_cast<K>(Key{1} << std::max(bits - kEndBits, 0));
   const auto floor_of = [&](std::size_t rank) {
-    return kernels.bisect(sample, kSample, rank, kCoarse);
+    return key_kernels_of<K>(kernels).bisect(sample, kSample, rank, step);
   };
-  return {ranks.lo > kSample ? -1 : floor_of(ranks.lo),
-          ranks.hi == 0 ? kMagnitude : floor_of(ranks.hi) | (kCoarse - 1)};
+  return {ranks.lo > kSample ? -1 : Key{floor_of(ranks.lo)},
+          (ranks.hi == 0 ? Key{kMagnitude<K>} : Key{floor_of(ranks.hi) | (step - 1)}) - 1};
 }
 
 }  // namespace
 
-Bracket widened(Bracket bracket) {
-  return {std::max(bracket.lo - 1, -1), bracket.hi == kMagnitude ? kMagnitude : bracket.hi + 1};
-}
-
-Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n,
-                       std::int32_t rotation, std::size_t k, std::int32_t* max_key) {
-  std::int32_t unused = 0;
-  std::int32_t& largest = max_key == nullptr ? unused : *max_key;
+template <class K>
+Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Key rotation,
+                       std::size_t k, Key* max_key) {
+  Key unused = 0;
+  Key& largest = max_key == nullptr ? unused : *max_key;
+  const ElementKernels& elements = kernels_of(kernels, sizeof(K));
   if (n <= kBisectKeys) {
-    std::int32_t keys[kBisectKeys];
-    largest = kernels.keys(w, n, rotation, keys);
+    K keys[kBisectKeys];
+    largest = elements.keys(w, n, rotation, keys);
     return bisect(kernels, keys, n, k);
   }
-  const Buffer<std::int32_t> within(n + kWord);
+  const Buffer<K> within(n + kWord);
   for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
-    const Bracket bracket = bracket_in_cache(kernels, w, n, rotation, k, attempt);
-    const Census census = kernels.narrow(w, n, rotation, bracket, within.data());
+    const Bracket bracket = bracket_in_cache<K>(kernels, w, n, rotation, k, attempt);
+    const Census census = key_kernels_of<K>(kernels).narrow(w, n, rotation, bracket, within.data());
     largest = census.max_key;
     const Place place = locate(census, k);
     if (place == Place::within) {
       // A bracket that holds more than half of the keys has not helped; nor would the next.
-      const bool halved = census.collected <= n / 2;
-      Ranked r =
-          halved ? select_in_cache(kernels, within.data(), census.collected, 0, k - census.from_hi)
-                 : bisect(kernels, within.data(), census.collected, k - census.from_hi);
-      r.above += census.from_hi;
+      const std::size_t rank = k - census.above();
+      Ranked r = census.collected <= n / 2
+                     ? select_in_cache<K>(kernels, within.data(), census.collected, 0, rank)
+                     : bisect(kernels, within.data(), census.collected, rank);
+      r.above += census.above();
       return r;
     }
     // Few keys may equal an end of the bracket, or most of them; so they are not collected, and
     // counted only now.
     if (place == Place::above) {
-      const std::size_t above_hi = kernels.count_above(w, n, rotation, bracket.hi);
-      if (k > above_hi) {
-        return {bracket.hi, above_hi, census.from_hi - above_hi};
+      const std::size_t above = elements.count_above(w, n, rotation, bracket.hi + 1);
+      if (k > above) {
+        return {bracket.hi + 1, above, census.above() - above};
       }
     } else {
-      const std::size_t from_lo = kernels.count_above(w, n, rotation, bracket.lo - 1);
+      const std::size_t from_lo = elements.count_above(w, n, rotation, bracket.lo - 1);
       if (k <= from_lo) {
         return {bracket.lo, census.above_lo, from_lo - census.above_lo};
       }
     }
   }
-  largest = kernels.keys(w, n, rotation, within.data());
+  largest = elements.keys(w, n, rotation, within.data());
   return bisect(kernels, within.data(), n, k);
 }
 
-Sample::Sample(const KernelTable& kernels, const std::int32_t* keys, std::size_t m, std::size_t n,
-               std::size_t k)
-    : kernels_(kernels), keys_(keys), m_(m) {
+template <class K>
+Sample<K>::Sample(const KernelTable& kernels, const K* keys, const Runs& runs, std::size_t m,
+                  std::size_t n, std::size_t k)
+    : kernels_(kernels), keys_(keys), runs_(runs), m_(m), n_(n) {
   const double p = static_cast<double>(k) / static_cast<double>(n);
   center_ = p * static_cast<double>(m);
   // Neighbours may be alike; then the ranks of a sample of runs spread more than those of as many
   // lone elements. Runs of neighbouring strata, compared in pairs, tell by how much.
   const auto middle = static_cast<std::size_t>(std::clamp(center_, 1.0, static_cast<double>(m)));
-  const auto spread = static_cast<double>(kernels.run_spread(keys, m, ranked(middle).key));
+  const auto spread = static_cast<double>(
+      key_kernels_of<K>(kernels).run_spread(keys, m, static_cast<K>(ranked(middle).key)));
   half_ = half_width(std::max(center_ * (1 - p), spread));
 }
 
-Estimate Sample::estimate(double room) const {
+// Where the element of that rank stands in w: of those that tie, the rank counts in order.
+template <class K>
+std::size_t Sample<K>::place_of(const Ranked& ranked, std::size_t rank) const {
+  const std::size_t i = end_of_ties(kernels_of(kernels_, sizeof(K)), keys_, sizeof(K), 0, m_, 0,
+                                    ranked.key, rank - ranked.above) -
+                        1;
+  return runs_[i / kRun] + i % kRun;
+}
+
+template <class K>
+Interval Sample<K>::interval(double room, Key most) const {
   const Ranks ranks =
       ranks_around(center_, std::min(half_, room * static_cast<double>(m_) / 2), m_);
-  Estimate e{.bracket = {-1, kMagnitude}, .light_edges = true};
-  const auto edge = [&](std::size_t rank) {
-    const Ranked r = ranked(rank);
-    e.light_edges = e.light_edges && r.equal <= 2 + (ranks.lo - ranks.hi) / 32;
-    return r.key;
-  };
+  // Where few tie with an end, all of them may as well be candidates.
+  const std::size_t few = 2 + (ranks.lo - ranks.hi) / 32;
+  Interval between{.inner = {most, 0}, .outer = {0, n_}};
   if (ranks.hi != 0) {
-    e.bracket.hi = edge(ranks.hi);
+    const Ranked hi = ranked(ranks.hi);
+    between.inner = {hi.key, hi.equal <= few ? 0 : place_of(hi, ranks.hi)};
   }
   if (ranks.lo <= m_) {
-    e.bracket.lo = edge(ranks.lo);
+    const Ranked lo = ranked(ranks.lo);
+    between.outer = {lo.key, lo.equal <= few ? n_ : place_of(lo, ranks.lo) + 1};
   }
-  return e;
+  return between;
 }
+
+template class Sample<std::int32_t>;
+template class Sample<std::int64_t>;
+template Ranked select_in_cache<std::int32_t>(const KernelTable&, const void*, std::size_t, Key,
+                                              std::size_t, Key*);
+template Ranked select_in_cache<std::int64_t>(const KernelTable&, const void*, std::size_t, Key,
+                                              std::size_t, Key*);
 
 }  // namespace secateur

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/table.hpp"
 
@@ -11,55 +10,16 @@ namespace secateur {
 
 // A key, and how many of the keys it was found among are above it and equal to it.
 struct Ranked {
-  std::int32_t key;
+  Key key;
   std::size_t above;
   std::size_t equal;
 };
 
-// The k-th largest key of w, 1 <= k <= n, where w lies in cache. Keys may take the place of w with a
-// rotation of 0. Says the largest key through *max_key, unless that is null.
-Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n,
-                       std::int32_t rotation, std::size_t k, std::int32_t* max_key = nullptr);
-
-struct Estimate {
-  Bracket bracket;   // open: the keys at its ends are expected to lie beside the k-th
-  bool light_edges;  // hardly a key is expected to equal either end
-};
-
-// What m of n keys, taken in runs of kRun neighbours, say of where the k-th largest of all is.
-class Sample {
- public:
-  Sample(const KernelTable& kernels, const std::int32_t* keys, std::size_t m, std::size_t n,
-         std::size_t k);
-
-  // The share of all keys that a bracket needs to hold.
-  [[nodiscard]] double share() const { return 2 * half_ / static_cast<double>(m_); }
-
-  // The bracket, cut to a share of `room` where it would need more.
-  [[nodiscard]] Estimate estimate(double room) const;
-
- private:
-  [[nodiscard]] Ranked ranked(std::size_t rank) const {
-    return select_in_cache(kernels_, keys_, m_, 0, rank);
-  }
-
-  const KernelTable& kernels_;
-  const std::int32_t* keys_;
-  std::size_t m_;
-  double center_;  // the rank of the k-th, as expected
-  double half_;    // half the width of the bracket, in ranks
-};
-
-// The same bracket with its ends within.
-Bracket widened(Bracket bracket);
-
-// The key of the float at w + i.
-inline std::int32_t read_key(const void* w, std::size_t i, std::int32_t rotation) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, static_cast<const unsigned char*>(w) + i * sizeof bits, sizeof bits);
-  return static_cast<std::int32_t>((bits + static_cast<std::uint32_t>(rotation)) &
-                                   static_cast<std::uint32_t>(kMagnitude));
-}
+// The k-th largest key of w, 1 <= k <= n, where w lies in cache: floats of K's width, or their keys
+// with a rotation of 0. Says the largest key through *max_key, unless that is null.
+template <class K>
+Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Key rotation,
+                       std::size_t k, Key* max_key = nullptr);
 
 // Where runs of `run` neighbours are sampled out of n elements: one at a scattered place in each of as
 // many equal strata, so that no regular order of the data hides from them.
@@ -81,6 +41,40 @@ class Runs {
   std::size_t stride_;
   std::uint64_t places_;
   std::uint64_t seed_;
+};
+
+// Between which two selections that of the k largest lies: what the inner one keeps is kept, and
+// what the outer one does not is lost. The elements in between are candidates.
+struct Interval {
+  Selection inner, outer;
+};
+
+// What m of n keys, taken in runs of kRun neighbours, say of where the k-th largest of all is.
+template <class K>
+class Sample {
+ public:
+  Sample(const KernelTable& kernels, const K* keys, const Runs& runs, std::size_t m, std::size_t n,
+         std::size_t k);
+
+  // The share of all elements that have to be candidates.
+  [[nodiscard]] double share() const { return 2 * half_ / static_cast<double>(m_); }
+
+  // The interval, with a share of at most `room`; `most` is the largest of all keys.
+  [[nodiscard]] Interval interval(double room, Key most) const;
+
+ private:
+  [[nodiscard]] Ranked ranked(std::size_t rank) const {
+    return select_in_cache<K>(kernels_, keys_, m_, 0, rank);
+  }
+  [[nodiscard]] std::size_t place_of(const Ranked& ranked, std::size_t rank) const;
+
+  const KernelTable& kernels_;
+  const K* keys_;
+  const Runs& runs_;
+  std::size_t m_;
+  std::size_t n_;
+  double center_;  // the rank of the k-th, as expected
+  double half_;    // half the width of the interval, in ranks
 };
 
 }  // namespace secateur

@@ -43,6 +43,15 @@ std::string text(const Shape& shape) {
   return text(lengths);
 }
 
+// NumPy's own are told by their numbers; one that is registered has a number of this process.
+bool is_dtype(const py::dtype& given, const Dtype& dtype) {
+  if (dtype.number != kRegistered) {
+    return given.num() == dtype.number;
+  }
+  constexpr int kFirstRegistered = 256;
+  return given.num() >= kFirstRegistered && text(given.attr("name")) == dtype.name;
+}
+
 // Bytes from the first to past the last of an array.
 struct Extent {
   std::uintptr_t begin, end;
@@ -133,31 +142,44 @@ py::array as_array(const char* name, py::handle value) {
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
+namespace {
+
+Dtype find_dtype(const char* name, const py::array& given, std::initializer_list<Dtype> allowed) {
+  const auto found = std::find_if(allowed.begin(), allowed.end(),
+                                  [&](const Dtype& d) { return is_dtype(given.dtype(), d); });
+  if (found != allowed.end()) {
+    return *found;
+  }
+  std::string names;
+  for (const Dtype& d : allowed) {
+    names += (names.empty() ? "" : " or ") + std::string(d.name);
+  }
+  throw py::type_error(std::string(name) + " must be " + names + ", got " + text(given.dtype()) +
+                       "; " + name + ".astype(...) converts");
+}
+
+}  // namespace
+
 Input::Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed)
     : name_(name),
       given_(as_array(name, value)),
       work_(given_),
-      number_(given_.dtype().num()),
-      size_(static_cast<std::size_t>(given_.size())) {
-  if (std::none_of(allowed.begin(), allowed.end(),
-                   [&](const Dtype& d) { return d.number == number_; })) {
-    std::string names;
-    for (const Dtype& d : allowed) {
-      names += (names.empty() ? "" : " or ") + std::string(d.name);
-    }
-    throw py::type_error(std::string(name) + " must be " + names + ", got " + text(given_.dtype()) +
-                         "; " + name + ".astype(...) converts");
-  }
-}
+      dtype_(find_dtype(name, given_, allowed)),
+      size_(static_cast<std::size_t>(given_.size())) {}
 
 void Input::settle() {
   if (!has_flags(given_, kContiguous) || !is_native(given_)) {
     work_ = contiguous_copy(given_);
   }
-  if (work_.dtype().num() != number_ || static_cast<std::size_t>(work_.size()) != size_) {
+  if (!is_dtype(work_.dtype(), dtype_) || static_cast<std::size_t>(work_.size()) != size_) {
     throw std::runtime_error(std::string(name_) + " was changed while it was being looked at");
   }
   data_ = work_.data();
+}
+
+py::dtype Input::numpy_dtype() const {
+  return dtype_.number == kRegistered ? given_.dtype().attr("newbyteorder")("=").cast<py::dtype>()
+                                      : py::dtype(dtype_.number);
 }
 
 void Input::require_shape(const Shape& shape, const char* meaning) const {
@@ -167,24 +189,25 @@ void Input::require_shape(const Shape& shape, const char* meaning) const {
   }
 }
 
-Result::Result(Dtype dtype, const Shape& shape)
-    : given_(py::dtype(dtype.number), shape), work_(given_), data_(work_.mutable_data()) {
+Result::Result(const py::dtype& dtype, const Shape& shape)
+    : given_(dtype, shape), work_(given_), data_(work_.mutable_data()) {
   returned_ = given_;
 }
 
-Result::Result(py::handle out, Dtype dtype, const Input& like, bool in_place, const Input* other) {
+Result::Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
+               const Input* other) {
   if (out.is_none()) {
     *this = Result(dtype, shape_of(like.given()));
     return;
   }
   if (!is_ndarray(out)) {
-    throw py::type_error("out must be an array of " + std::string(dtype.name) + ", got " +
+    throw py::type_error("out must be an array of " + text(dtype) + ", got " +
                          text(py::type::of(out).attr("__name__")));
   }
   returned_ = py::reinterpret_borrow<py::object>(out);
   given_ = as_array("out", out);
-  if (given_.dtype().num() != dtype.number || !is_native(given_)) {
-    throw py::type_error("out must be " + std::string(dtype.name) + " in native byte order, got " +
+  if (given_.dtype().num() != dtype.num() || !is_native(given_)) {
+    throw py::type_error("out must be " + text(dtype) + " in native byte order, got " +
                          text(given_.dtype()));
   }
   if (!same_shape(given_, like.given())) {
@@ -206,7 +229,7 @@ Result::Result(py::handle out, Dtype dtype, const Input& like, bool in_place, co
                                      "got an array that overlaps it in part"
                                    : "out must share no memory with the input, got one that does");
   }
-  work_ = contiguous ? given_ : py::array(py::dtype(dtype.number), shape_of(given_));
+  work_ = contiguous ? given_ : py::array(dtype, shape_of(given_));
   data_ = work_.mutable_data();
 }
 

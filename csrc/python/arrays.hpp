@@ -10,21 +10,28 @@
 #include <string>
 #include <vector>
 
+#include "secateur/secateur.h"
+
 namespace secateur::python {
 
 namespace py = pybind11;
 
 // One of the dtypes that the core knows.
 struct Dtype {
-  int number;  // NumPy's
   const char* name;
+  int number;     // NumPy's; kRegistered for one that another package adds to NumPy
+  sc_dtype core;  // the core takes bools as bytes
 };
-inline constexpr Dtype kBool{py::detail::npy_api::NPY_BOOL_, "bool"};
-inline constexpr Dtype kFloat32{py::detail::npy_api::NPY_FLOAT_, "float32"};
-inline constexpr Dtype kInt8{py::detail::npy_api::NPY_BYTE_, "int8"};
-inline constexpr Dtype kUInt8{py::detail::npy_api::NPY_UBYTE_, "uint8"};
-inline constexpr Dtype kInt16{py::detail::npy_api::NPY_SHORT_, "int16"};
-inline constexpr Dtype kUInt16{py::detail::npy_api::NPY_USHORT_, "uint16"};
+inline constexpr int kRegistered = -1;
+inline constexpr Dtype kBool{"bool", py::detail::npy_api::NPY_BOOL_, SC_UINT8};
+inline constexpr Dtype kFloat16{"float16", 23, SC_FLOAT16};
+inline constexpr Dtype kBFloat16{"bfloat16", kRegistered, SC_BFLOAT16};
+inline constexpr Dtype kFloat32{"float32", py::detail::npy_api::NPY_FLOAT_, SC_FLOAT32};
+inline constexpr Dtype kFloat64{"float64", py::detail::npy_api::NPY_DOUBLE_, SC_FLOAT64};
+inline constexpr Dtype kInt8{"int8", py::detail::npy_api::NPY_BYTE_, SC_INT8};
+inline constexpr Dtype kUInt8{"uint8", py::detail::npy_api::NPY_UBYTE_, SC_UINT8};
+inline constexpr Dtype kInt16{"int16", py::detail::npy_api::NPY_SHORT_, SC_INT16};
+inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_UINT16};
 
 // The array that a value is, or that NumPy makes of it. Runs code of the value's own, if it has such.
 py::array as_array(const char* name, py::handle value);
@@ -45,7 +52,10 @@ class Input {
 
   [[nodiscard]] const void* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] bool is(Dtype dtype) const { return number_ == dtype.number; }
+  [[nodiscard]] bool is(Dtype dtype) const { return dtype_.number == dtype.number; }
+  [[nodiscard]] sc_dtype core_dtype() const { return dtype_.core; }
+  // NumPy's, in native byte order
+  [[nodiscard]] py::dtype numpy_dtype() const;
   [[nodiscard]] const py::array& given() const { return given_; }
 
   // Throws ValueError unless the array has this shape.
@@ -55,7 +65,7 @@ class Input {
   const char* name_;
   py::array given_;
   py::array work_;
-  int number_;
+  Dtype dtype_;
   std::size_t size_;
   const void* data_ = nullptr;
 };
@@ -64,11 +74,11 @@ class Input {
 class Result {
  public:
   // A new array.
-  Result(Dtype dtype, const Shape& shape);
+  Result(const py::dtype& dtype, const Shape& shape);
 
   // `out`, of that dtype and of the shape of `like`; a new array if it is None. It may be `like`
   // itself where `in_place`, and otherwise must share no memory with it or with `other`.
-  Result(py::handle out, Dtype dtype, const Input& like, bool in_place,
+  Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
          const Input* other = nullptr);
 
   [[nodiscard]] void* data() { return data_; }

@@ -162,8 +162,9 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
 
 struct Format {
   sc_fixed_point core;
-  sc_dtype core_dtype;
   Dtype dtype;
+
+  [[nodiscard]] py::dtype numpy_dtype() const { return py::dtype(dtype.number); }
 };
 
 Format to_format(py::handle fmt) {
@@ -188,12 +189,13 @@ Format to_format(py::handle fmt) {
   }
   const sc_fixed_point core{bits, frac_bits, is_signed ? 1 : 0};
   if (bits == 8) {
-    return is_signed ? Format{core, SC_INT8, kInt8} : Format{core, SC_UINT8, kUInt8};
+    return is_signed ? Format{core, kInt8} : Format{core, kUInt8};
   }
-  return is_signed ? Format{core, SC_INT16, kInt16} : Format{core, SC_UINT16, kUInt16};
+  return is_signed ? Format{core, kInt16} : Format{core, kUInt16};
 }
 
-Input floats(py::handle w) { return {"w", w, {kFloat32}}; }
+Input floats(py::handle w) { return {"w", w, {kFloat16, kBFloat16, kFloat32, kFloat64}}; }
+Input float32s(py::handle w) { return {"w", w, {kFloat32}}; }
 
 // ---- Calls -------------------------------------------------------------------------------------
 
@@ -248,10 +250,10 @@ py::object kth_magnitude(py::handle w, py::handle k, py::handle nan) {
   }
   const std::size_t rank = in_range("k", rank_given, 1, in.size(), k);
   const sc_nan policy = to_selecting_nan(nan);
-  Result value(kFloat32, {});
+  Result value(in.numpy_dtype(), {});
   in.settle();
   call(in, kSelectingRemedy, [&, data = value.data()] {
-    return sc_kth_magnitude(in.data(), SC_FLOAT32, in.size(), rank, policy, data);
+    return sc_kth_magnitude(in.data(), in.core_dtype(), in.size(), rank, policy, data);
   });
   return value.finish()[py::tuple()];  // the scalar of a 0-d array
 }
@@ -264,11 +266,12 @@ py::object topk_mask(py::handle w, py::handle k, py::handle sparsity, py::handle
   const bool bits = py::bool_(py::reinterpret_borrow<py::object>(packed));
   Input in = floats(w);
   const std::size_t kept = keep.of(in.size());
-  Result mask = bits ? Result(kUInt8, {static_cast<py::ssize_t>((in.size() + 7) / 8)})
-                     : Result(kBool, shape_of(in.given()));
+  Result mask =
+      bits ? Result(py::dtype(kUInt8.number), {static_cast<py::ssize_t>((in.size() + 7) / 8)})
+           : Result(py::dtype(kBool.number), shape_of(in.given()));
   in.settle();
   call(in, kSelectingRemedy, [&, data = mask.data()] {
-    return sc_topk_mask(in.data(), SC_FLOAT32, in.size(), kept, policy, data,
+    return sc_topk_mask(in.data(), in.core_dtype(), in.size(), kept, policy, data,
                         bits ? SC_MASK_BITS : SC_MASK_BOOLS);
   });
   return mask.finish();
@@ -286,11 +289,12 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
   }
   Input in = floats(w);
   const std::size_t kept = by_threshold ? 0 : keep.of(in.size());
-  Result result(out, kFloat32, in, true);
+  Result result(out, in.numpy_dtype(), in, true);
   in.settle();
   call(in, kSelectingRemedy, [&, data = result.data()] {
-    return by_threshold ? sc_prune_threshold(in.data(), SC_FLOAT32, in.size(), limit, policy, data)
-                        : sc_prune(in.data(), SC_FLOAT32, in.size(), kept, policy, data);
+    return by_threshold
+               ? sc_prune_threshold(in.data(), in.core_dtype(), in.size(), limit, policy, data)
+               : sc_prune(in.data(), in.core_dtype(), in.size(), kept, policy, data);
   });
   return result.finish();
 }
@@ -308,11 +312,11 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
     kept.require_shape({static_cast<py::ssize_t>((in.size() + 7) / 8)},
                        "one bit for each element of w");
   }
-  Result result(out, kFloat32, in, true, &kept);
+  Result result(out, in.numpy_dtype(), in, true, &kept);
   in.settle();
   kept.settle();
   call(in, "", [&, data = result.data()] {
-    return sc_apply_mask(in.data(), SC_FLOAT32, in.size(), kept.data(),
+    return sc_apply_mask(in.data(), in.core_dtype(), in.size(), kept.data(),
                          bools ? SC_MASK_BOOLS : SC_MASK_BITS, data);
   });
   return result.finish();
@@ -322,12 +326,12 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
                     py::handle nan, py::handle out) {
   const Format format = to_format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan);
-  Input in = floats(w);
-  Result q(out, format.dtype, in, false);
+  Input in = float32s(w);
+  Result q(out, format.numpy_dtype(), in, false);
   in.settle();
   call(in, kQuantizingRemedy, [&, data = q.data()] {
     return sc_quantize(in.data(), SC_FLOAT32, in.size(), &format.core, &options, data,
-                       format.core_dtype);
+                       format.dtype.core);
   });
   return q.finish();
 }
@@ -335,10 +339,10 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
 py::object dequantize(py::handle q, py::handle fmt, py::handle out) {
   const Format format = to_format(fmt);
   Input in("q", q, {format.dtype});
-  Result result(out, kFloat32, in, false);
+  Result result(out, py::dtype(kFloat32.number), in, false);
   in.settle();
   call(in, "", [&, data = result.data()] {
-    return sc_dequantize(in.data(), format.core_dtype, in.size(), &format.core, data, SC_FLOAT32);
+    return sc_dequantize(in.data(), format.dtype.core, in.size(), &format.core, data, SC_FLOAT32);
   });
   return result.finish();
 }
@@ -347,8 +351,8 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
                          py::handle nan, py::handle out) {
   const Format format = to_format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan);
-  Input in = floats(w);
-  Result result(out, kFloat32, in, true);
+  Input in = float32s(w);
+  Result result(out, py::dtype(kFloat32.number), in, true);
   in.settle();
   call(in, kQuantizingRemedy, [&, data = result.data()] {
     return sc_fake_quantize(in.data(), SC_FLOAT32, in.size(), &format.core, &options, data);
@@ -363,13 +367,13 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   const Format format = to_format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan);
   const Kept keep(k, sparsity);
-  Input in = floats(w);
+  Input in = float32s(w);
   const std::size_t kept = keep.of(in.size());
-  Result q(out, format.dtype, in, false);
+  Result q(out, format.numpy_dtype(), in, false);
   in.settle();
   call(in, kQuantizingRemedy, [&, data = q.data()] {
     return sc_prune_quantize(in.data(), SC_FLOAT32, in.size(), kept, &format.core, &options, data,
-                             format.core_dtype);
+                             format.dtype.core);
   });
   return q.finish();
 }

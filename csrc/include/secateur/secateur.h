@@ -57,7 +57,10 @@ typedef enum sc_dtype SC_OF_INT {
   SC_INT8 = 2,
   SC_UINT8 = 3,
   SC_INT16 = 4,
-  SC_UINT16 = 5
+  SC_UINT16 = 5,
+  SC_FLOAT64 = 6,
+  SC_FLOAT16 = 7, /* IEEE 754 binary16 */
+  SC_BFLOAT16 = 8 /* the upper half of a float32 */
 } sc_dtype;
 
 typedef enum sc_nan SC_OF_INT {
@@ -89,6 +92,7 @@ typedef struct sc_quantize_options {
 } sc_quantize_options;
 
 /* ---- Selection ---------------------------------------------------------------------------- */
+/* Here, and for pruning, dtype is any of the floats; for fixed point it is SC_FLOAT32. */
 
 /* The k-th largest |w|, 1 <= k <= n, to *value (of type dtype). */
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan,

@@ -43,6 +43,7 @@ inline std::size_t length(std::size_t n, std::size_t other, const char* argument
 
 template <class T>
 inline constexpr sc_dtype dtype = std::is_same_v<T, float>          ? SC_FLOAT32
+                                  : std::is_same_v<T, double>       ? SC_FLOAT64
                                   : std::is_same_v<T, std::int8_t>  ? SC_INT8
                                   : std::is_same_v<T, std::uint8_t> ? SC_UINT8
                                   : std::is_same_v<T, std::int16_t> ? SC_INT16
@@ -58,37 +59,56 @@ concept integers = std::ranges::contiguous_range<R> && std::ranges::sized_range<
                    integer<std::ranges::range_value_t<R>>;
 
 template <class R>
+concept floats = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+                 (std::is_same_v<std::ranges::range_value_t<R>, float> ||
+                  std::is_same_v<std::ranges::range_value_t<R>, double>);
+
+template <class R, class W>
+concept floats_as =
+    floats<R> && std::is_same_v<std::ranges::range_value_t<R>, std::ranges::range_value_t<W>>;
+
+template <class R>
 inline constexpr sc_dtype dtype_of = dtype<std::ranges::range_value_t<R>>;
 }  // namespace detail
 
-inline float kth_magnitude(std::span<const float> w, std::size_t k, sc_nan nan = SC_NAN_RAISE) {
-  float value = 0;
-  detail::check(sc_kth_magnitude(w.data(), SC_FLOAT32, w.size(), k, nan, &value));
+/* What selects and prunes takes floats or doubles; 16-bit floats, for which C++20 has no type, are for
+ * secateur.h. */
+
+template <detail::floats W>
+std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan nan = SC_NAN_RAISE) {
+  std::ranges::range_value_t<W> value = 0;
+  detail::check(sc_kth_magnitude(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w), k,
+                                 nan, &value));
   return value;
 }
 
-inline void topk_mask(std::span<const float> w, std::size_t k, std::span<bool> mask,
-                      sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(w.size(), mask.size(), "mask");
-  detail::check(sc_topk_mask(w.data(), SC_FLOAT32, n, k, nan, mask.data(), SC_MASK_BOOLS));
+template <detail::floats W>
+void topk_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
+  detail::check(sc_topk_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nan, mask.data(),
+                             SC_MASK_BOOLS));
 }
 
-inline void prune(std::span<const float> w, std::size_t k, std::span<float> out,
-                  sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(w.size(), out.size(), "out");
-  detail::check(sc_prune(w.data(), SC_FLOAT32, n, k, nan, out.data()));
+template <detail::floats W, detail::floats_as<W> Out>
+void prune(const W& w, std::size_t k, Out&& out, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(
+      sc_prune(std::ranges::data(w), detail::dtype_of<W>, n, k, nan, std::ranges::data(out)));
 }
 
-inline void prune_threshold(std::span<const float> w, double threshold, std::span<float> out,
-                            sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(w.size(), out.size(), "out");
-  detail::check(sc_prune_threshold(w.data(), SC_FLOAT32, n, threshold, nan, out.data()));
+template <detail::floats W, detail::floats_as<W> Out>
+void prune_threshold(const W& w, double threshold, Out&& out, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(sc_prune_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold, nan,
+                                   std::ranges::data(out)));
 }
 
-inline void apply_mask(std::span<const float> w, std::span<const bool> mask, std::span<float> out) {
-  const std::size_t n = detail::length(w.size(), out.size(), "out");
+template <detail::floats W, detail::floats_as<W> Out>
+void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
   detail::length(n, mask.size(), "mask");
-  detail::check(sc_apply_mask(w.data(), SC_FLOAT32, n, mask.data(), SC_MASK_BOOLS, out.data()));
+  detail::check(sc_apply_mask(std::ranges::data(w), detail::dtype_of<W>, n, mask.data(),
+                              SC_MASK_BOOLS, std::ranges::data(out)));
 }
 
 template <detail::integers Q>
