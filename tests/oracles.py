@@ -13,8 +13,13 @@ import numpy as np
 
 from secateur import FixedPoint
 
-MAGNITUDE = 0x7FFFFFFF
-INFINITY = 0x7F800000
+# The bits of infinity; those of NaN are above.
+INFINITIES = {
+    "float16": 0x7C00,
+    "bfloat16": 0x7F80,
+    "float32": 0x7F800000,
+    "float64": 0x7FF0000000000000,
+}
 RAW = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
@@ -39,18 +44,21 @@ class Ranking:
     """Which magnitudes of an array are largest, under nan="keep" (and "raise") or "prune"."""
 
     def __init__(self, w: np.ndarray, nan: str = "keep") -> None:
-        self.w = np.array(w, np.float32, order="C")
-        magnitudes = bits_of(self.w).ravel() & MAGNITUDE
+        self.w = np.array(w, order="C")
+        sign = 1 << (8 * self.w.itemsize - 1)
+        magnitudes = bits_of(self.w).ravel() & (sign - 1)
         keys = magnitudes.astype(np.int64)
         if nan == "prune":
-            keys[keys > INFINITY] -= 2**31
+            is_nan = keys > INFINITIES[self.w.dtype.name]
+            keys[is_nan] -= sign - 1
+            keys[is_nan] -= 1
         order = np.argsort(-keys, kind="stable")  # of equal ones, the first comes first
         self.rank = np.empty(order.size, np.uint32)
         self.rank[order] = np.arange(order.size)
         self.sorted = magnitudes[order]
 
-    def kth_magnitude(self, k: int) -> np.float32:
-        return self.sorted[k - 1 : k].view(np.float32)[0]
+    def kth_magnitude(self, k: int) -> np.floating:
+        return self.sorted[k - 1 : k].view(self.w.dtype)[0]
 
     def mask(self, k: int) -> np.ndarray:
         return (self.rank < k).reshape(self.w.shape)
@@ -64,11 +72,12 @@ class Ranking:
 
 def masked(w: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The kept elements as they are, +0.0 for the others."""
-    return np.where(mask, bits_of(w), np.uint32(0)).view(np.float32)
+    bits = bits_of(w)
+    return np.where(mask, bits, bits.dtype.type(0)).view(np.asarray(w).dtype)
 
 
 def above(w: np.ndarray, threshold: float, nan: str = "keep") -> np.ndarray:
-    """Where |w| > threshold: in float64, which holds every float32."""
+    """Where |w| > threshold: in float64, which holds every float of another type."""
     with np.errstate(invalid="ignore"):  # a signalling NaN
         return np.where(np.isnan(w), nan == "keep", np.abs(w.astype(np.float64)) > threshold)
 

@@ -205,6 +205,6 @@ FACTS = {
         f"kSampledAttempts = {ATTEMPTS};",
         "target = 2 * std::pow(static_cast<double>(m.n), 2.0 / 3.0);",
         "size = static_cast<std::size_t>(target) / kWord * kWord + kWord;",
-        "Runs runs(m.n, count, kRun, attempt);",
+        "Runs runs(m.n, size / kRun, kRun, attempt);",
     ],
 }

@@ -75,9 +75,13 @@ def assert_refused(
 
 # --- w ---------------------------------------------------------------------------------------
 
-WRONG_ARRAYS = {
+FLOATS = "float16 or bfloat16 or float32 or float64"
+WRONG_FLOATS = {
     "float64": normal(12).astype(np.float64),
     "float16": normal(12).astype(np.float16),
+    ">f8": normal(12).astype(">f8"),
+}
+WRONG_ARRAYS = {
     "int32": np.arange(12, dtype=np.int32),
     "uint8": np.arange(12, dtype=np.uint8),
     "bool": np.ones(12, np.bool_),
@@ -87,33 +91,46 @@ WRONG_ARRAYS = {
     "|S3": np.array([b"1.5"] * 12),
     "datetime64[D]": np.arange(12).astype("M8[D]"),
     "[('a', '<f4')]": np.zeros(12, [("a", np.float32)]),
-    ">f8": normal(12).astype(">f8"),
+    "longdouble": normal(12).astype(np.longdouble),
 }
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
 @pytest.mark.parametrize("came", WRONG_ARRAYS)
 def test_w_of_another_dtype(came: str, name: str) -> None:
-    assert_refused(name, TypeError, "w", "float32", came, w=WRONG_ARRAYS[came])
+    w = WRONG_ARRAYS[came]
+    allowed = "float32" if name in QUANTIZING else FLOATS
+    assert_refused(name, TypeError, "w", allowed, str(w.dtype), w=w)
+
+
+@pytest.mark.parametrize("name", QUANTIZING)
+@pytest.mark.parametrize("came", WRONG_FLOATS)
+def test_w_of_another_float(came: str, name: str) -> None:
+    assert_refused(name, TypeError, "w", "float32", came, w=WRONG_FLOATS[came])
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
 @pytest.mark.parametrize(
     ("w", "came"),
     [
-        ([1.0] * 12, "float64"),
         ([1] * 12, "int64"),
-        ([], "float64"),
         (["a"], "<U1"),
         ("abc", "<U3"),
         (None, "object"),
         ({}, "object"),
-        (1.5, "float64"),
         ([np.float32(1), "a"], "<U"),
     ],
 )
 def test_w_that_becomes_another_dtype(w: object, came: str, name: str) -> None:
-    with pytest.raises(TypeError, match=f"^w must be float32, got {came}"):
+    allowed = "float32" if name in QUANTIZING else FLOATS
+    with pytest.raises(TypeError, match=f"^w must be {allowed}, got {came}"):
+        CALLS[name](w)
+
+
+@pytest.mark.parametrize("name", QUANTIZING)
+@pytest.mark.parametrize("w", [[1.0] * 12, [], 1.5])
+def test_w_that_becomes_another_float(w: object, name: str) -> None:
+    with pytest.raises(TypeError, match=r"^w must be float32, got float64"):
         CALLS[name](w)
 
 

@@ -83,6 +83,12 @@ def cases(n: int) -> Iterator[Case]:
         yield Case(partial(sc.prune_quantize, fmt=fmt, k=k), (w,))
         yield Case(partial(sc.dequantize, fmt=fmt), (sc.quantize(w, fmt),))
     yield Case(partial(sc.fake_quantize, fmt=fmt), (w,), in_place=True)
+    for dtype in (np.float16, np.float64):
+        v = w.astype(dtype)
+        yield Case(partial(sc.kth_magnitude, k=k), (v,), has_out=False)
+        yield Case(partial(sc.topk_mask, k=k), (v,), has_out=False)
+        yield Case(partial(sc.prune, k=k), (v,), in_place=True)
+        yield Case(sc.apply_mask, (v, mask), in_place=True)
     with_nan = w.copy()
     with_nan[[0, n - 1]] = np.nan
     yield Case(partial(sc.topk_mask, k=k, nan="keep"), (with_nan,), has_out=False)
@@ -102,7 +108,7 @@ def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[
 def run(isa: str) -> None:
     """Every function, out of and into guarded memory."""
     sc._core.set_isa(isa)
-    rooms = [Room(4 * max(SIZES)) for _ in range(3)]
+    rooms = [Room(8 * max(SIZES)) for _ in range(3)]
     for case in chain.from_iterable(map(cases, SIZES)):
         expected = case.call(*case.inputs)
         for inputs in guarded(rooms, case.inputs):

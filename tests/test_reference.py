@@ -317,8 +317,7 @@ def test_in_place_with_strides(lib: Any) -> None:
 
 
 def test_lists_are_converted_as_numpy_would(lib: Any) -> None:
-    with pytest.raises(TypeError, match="w must be float32, got float64"):
-        lib.prune([1.0, 2.0], k=1)
+    assert_array_equal(lib.prune([1.0, 2.0], k=1), np.float64([0, 2]), strict=True)
     assert_same_bits(lib.prune([np.float32(1), np.float32(2)], k=1), [0, 2])
 
 
@@ -336,9 +335,17 @@ def test_nan_is_counted_and_found(lib: Any, name: str) -> None:
     assert_same_bits(w, before)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int32, np.bool_, np.complex64, "O"])
+@pytest.mark.parametrize("dtype", [np.int32, np.bool_, np.complex64, np.longdouble, "O"])
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "dequantize"])
 def test_other_dtypes(lib: Any, name: str, dtype: Any) -> None:
+    allowed = "float32" if "quantize" in name else "float16 or bfloat16 or float32 or float64"
+    with pytest.raises(TypeError, match=f"w must be {allowed}, got "):
+        CALLS[name](lib, np.ones(4, dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@pytest.mark.parametrize("name", ["quantize", "fake_quantize", "prune_quantize"])
+def test_fixed_point_of_other_floats(lib: Any, name: str, dtype: Any) -> None:
     with pytest.raises(TypeError, match="w must be float32, got "):
         CALLS[name](lib, np.ones(4, dtype))
 

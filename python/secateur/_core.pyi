@@ -7,7 +7,7 @@ from secateur.formats import FixedPoint
 
 __version__: str
 
-def kth_magnitude(w: ArrayLike, k: int, nan: str, /) -> np.float32: ...
+def kth_magnitude(w: ArrayLike, k: int, nan: str, /) -> np.floating[Any]: ...
 def topk_mask(
     w: ArrayLike, k: int | None, sparsity: float | None, packed: bool, nan: str, /
 ) -> NDArray[Any]: ...
@@ -17,12 +17,10 @@ def prune(
     sparsity: float | None,
     threshold: float | None,
     nan: str,
-    out: NDArray[np.float32] | None,
+    out: NDArray[Any] | None,
     /,
-) -> NDArray[np.float32]: ...
-def apply_mask(
-    w: ArrayLike, mask: ArrayLike, out: NDArray[np.float32] | None, /
-) -> NDArray[np.float32]: ...
+) -> NDArray[Any]: ...
+def apply_mask(w: ArrayLike, mask: ArrayLike, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def quantize(
     w: ArrayLike,
     fmt: FixedPoint,

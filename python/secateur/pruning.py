@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secateur import _core
 from secateur.unsupported import refuse
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    Float32s = NDArray[np.float32]
+    Floats = NDArray[Any]
 
 
 def prune(
@@ -25,15 +24,15 @@ def prune(
     scores: ArrayLike | None = None,
     axis: int | None = None,
     nan: str = "raise",
-    out: Float32s | None = None,
-) -> Float32s:
+    out: Floats | None = None,
+) -> Floats:
     """Set all but the largest magnitudes to zero.
 
     Exactly one of `k`, `sparsity` and `threshold` is given.
 
     Parameters
     ----------
-    w : array_like of float32, any shape
+    w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to prune.
     k : int, optional
         How many elements are kept, 0 to ``w.size``.
@@ -45,18 +44,18 @@ def prune(
         Not yet supported.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
-    out : ndarray of float32, of the shape of `w`, optional
+    out : ndarray of the dtype and shape of `w`, optional
         Where the result goes; `w` itself to prune in place.
 
     Returns
     -------
-    ndarray of float32, of the shape of `w`
+    ndarray of the dtype and shape of `w`
         `out`, or a new array. What is kept keeps its bits, what is removed is ``+0.0``.
 
     Raises
     ------
     TypeError
-        If `w` or `out` is not float32, or `k` is not an integer.
+        If `w` or `out` is of another dtype, or `k` is not an integer.
     ValueError
         If an argument is out of range, not exactly one of the three is given, `w` holds NaN and
         `nan` is ``"raise"``, or `out` does not fit or overlaps `w` in part. Nothing is written
@@ -82,28 +81,28 @@ def prune(
     return _core.prune(w, k, sparsity, threshold, nan, out)
 
 
-def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Float32s | None = None) -> Float32s:
+def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:
     """Set to zero what a mask does not keep.
 
     Parameters
     ----------
-    w : array_like of float32, any shape
+    w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to mask.
     mask : array_like of bool, of the shape of `w`; or of uint8, of shape ``(ceil(w.size / 8),)``
         True where kept, as :func:`topk_mask` returns it, packed or not. What the last byte of a
         packed mask holds beyond ``w.size`` bits is ignored.
-    out : ndarray of float32, of the shape of `w`, optional
+    out : ndarray of the dtype and shape of `w`, optional
         Where the result goes; `w` itself to mask in place.
 
     Returns
     -------
-    ndarray of float32, of the shape of `w`
+    ndarray of the dtype and shape of `w`
         `out`, or a new array. What is kept keeps its bits, what is removed is ``+0.0``.
 
     Raises
     ------
     TypeError
-        If `w` or `out` is not float32, or `mask` is neither bool nor uint8.
+        If `w` or `out` is of another dtype, or `mask` is neither bool nor uint8.
     ValueError
         If `mask` or `out` is of another shape, or `out` overlaps `mask`, or `w` in part.
 

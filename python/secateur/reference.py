@@ -18,7 +18,7 @@ below zero (``"prune"``).
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
@@ -29,12 +29,17 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Float32s = NDArray[np.float32]
-    Keys = NDArray[np.uint32]
+    Floats = NDArray[Any]
+    Keys = NDArray[Any]  # unsigned integers of the floats' width
     Mask = NDArray[np.bool_]
 
-MAGNITUDE = 0x7FFFFFFF  # every bit of a float32 but its sign
-INFINITY = 0x7F800000  # the bits of infinity; NaN are the magnitudes above it, and so
-NANS = MAGNITUDE - INFINITY  # there are this many of them
+# The bits of infinity; NaN are the magnitudes above it.
+INFINITIES = {
+    "float16": 0x7C00,
+    "bfloat16": 0x7F80,
+    "float32": 0x7F800000,
+    "float64": 0x7FF0000000000000,
+}
 
 
 # --- selection ------------------------------------------------------------------------------
@@ -42,7 +47,7 @@ NANS = MAGNITUDE - INFINITY  # there are this many of them
 
 def kth_magnitude(
     w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise"
-) -> np.float32:
+) -> np.floating[Any]:
     """The k-th largest ``|w|``.
 
     Parameters, results and errors are those of :func:`secateur.kth_magnitude`.
@@ -59,11 +64,11 @@ def kth_magnitude(
     np.float32(3.0)
     """
     _refuse_unsupported(axis=axis)
-    w = _float32("w", w)
+    w = _floats("w", w)
     if w.size == 0:
         _refuse("w", f"shape {w.shape}", "of at least one element")
     k = integer_in("k", k, 1, w.size)
-    return _magnitude(_kth_key(_keys(w, nan), k), nan)
+    return _magnitude(_kth_key(_keys(w, nan), k), nan, w.dtype)
 
 
 def topk_mask(
@@ -92,7 +97,7 @@ def topk_mask(
     """
     _refuse_unsupported(scores=scores, axis=axis)
     _exactly_one(k=k, sparsity=sparsity)
-    w = _float32("w", w)
+    w = _floats("w", w)
     k = _count(w.size, k, sparsity)
     mask = _largest(_keys(w, nan), k)
     return np.packbits(mask, bitorder="little") if packed else mask.reshape(w.shape)
@@ -112,8 +117,8 @@ def prune(
     scores: ArrayLike | None = None,
     axis: int | None = None,
     nan: str = "raise",
-    out: Float32s | None = None,
-) -> Float32s:
+    out: Floats | None = None,
+) -> Floats:
     """Set all but the largest magnitudes to zero.
 
     Exactly one of `k`, `sparsity` and `threshold` is given.
@@ -137,10 +142,10 @@ def prune(
     """
     _refuse_unsupported(pattern=pattern, block=block, scores=scores, axis=axis)
     _exactly_one(k=k, sparsity=sparsity, threshold=threshold)
-    w = _float32("w", w)
-    out = _result(out, np.float32, w)
+    w = _floats("w", w)
+    out = _result(out, w.dtype, w)
     if threshold is not None:
-        key = _threshold_key(threshold, nan)
+        key = _threshold_key(threshold, nan, w.dtype)
         mask = _keys(w, nan) > key
     else:
         k = _count(w.size, k, sparsity)
@@ -148,7 +153,7 @@ def prune(
     return _masked(w, mask.reshape(w.shape), out)
 
 
-def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Float32s | None = None) -> Float32s:
+def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:
     """Set to zero what a mask does not keep.
 
     Parameters, results and errors are those of :func:`secateur.apply_mask`.
@@ -162,8 +167,8 @@ def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Float32s | None = None) ->
     >>> reference.apply_mask(np.float32([3, -4, 5]), np.uint8([0b101]))
     array([3., 0., 5.], dtype=float32)
     """
-    w, mask = _float32("w", w), _plain("mask", mask)
-    out = _result(out, np.float32, w, mask)
+    w, mask = _floats("w", w), _plain("mask", mask)
+    out = _result(out, w.dtype, w, mask)
     return _masked(w, _unpacked(mask, w), out)
 
 
@@ -304,35 +309,47 @@ def prune_quantize(
 # --- the order of magnitudes ----------------------------------------------------------------
 
 
-def _keys(w: Float32s, nan: str) -> Keys:
+def _bits(w: Floats) -> Keys:
+    return w.view(f"u{w.itemsize}")
+
+
+def _most(dtype: np.dtype[Any]) -> int:
+    """Every bit of a float but its sign: the largest of all keys."""
+    return (1 << (8 * dtype.itemsize - 1)) - 1
+
+
+def _rotation(nan: str, dtype: np.dtype[Any]) -> int:
+    """As many as there are NaN, if they are to come round to below zero."""
+    return _most(dtype) - INFINITIES[dtype.name] if nan == "prune" else 0
+
+
+def _keys(w: Floats, nan: str) -> Keys:
     """Integers in the order of the magnitudes; a new array, flat in C order."""
     _one_of("nan", nan, "raise", "keep", "prune")
     _check_nan(w, nan)
-    keys = np.bitwise_and(w.view(np.uint32), MAGNITUDE, order="C").ravel()
-    if nan == "prune":  # rotate the order, so that the NaN on top come round to below zero
-        keys += NANS
-        keys &= MAGNITUDE
+    keys: Keys = np.bitwise_and(_bits(w), _most(w.dtype), order="C").ravel()
+    if nan == "prune":
+        keys += keys.dtype.type(_rotation(nan, w.dtype))
+        keys &= keys.dtype.type(_most(w.dtype))
     return keys
 
 
-def _magnitude(key: int, nan: str) -> np.float32:
+def _magnitude(key: int, nan: str, dtype: np.dtype[Any]) -> np.floating[Any]:
     """The magnitude that a key stands for: the inverse of `_keys`."""
-    bits = (key - NANS) & MAGNITUDE if nan == "prune" else key
-    return np.uint32(bits).view(np.float32)
+    bits = (key - _rotation(nan, dtype)) & _most(dtype)
+    return cast("np.floating[Any]", np.array(bits, f"u{dtype.itemsize}").view(dtype)[()])
 
 
-def _threshold_key(threshold: float, nan: str) -> int:
+def _threshold_key(threshold: float, nan: str, dtype: np.dtype[Any]) -> int:
     """The key that ``|w| > threshold`` compares with."""
     value = _real("threshold", threshold)
     if not value >= 0:
         _refuse("threshold", repr(threshold), "a number, at least 0")
-    # Between two float32 numbers no |w| can lie, so that the lower one decides as well.
+    # Between two neighbouring floats no |w| can lie, so that the lower one decides as well.
     with np.errstate(over="ignore"):
-        floor = np.float32(value)
-    if float(floor) > value:
-        floor = np.nextafter(floor, np.float32(0))
-    bits = int(floor.view(np.uint32)) & MAGNITUDE  # -0.0 is 0
-    return bits + NANS if nan == "prune" else bits
+        nearest = np.array(value).astype(dtype)
+    bits = int(_bits(nearest)[()]) & _most(dtype)  # -0.0 is 0
+    return bits - (float(nearest) > value) + _rotation(nan, dtype)
 
 
 def _kth_key(keys: Keys, k: int) -> int:
@@ -363,13 +380,13 @@ def _count(n: int, k: int | None, sparsity: float | None) -> int:
 # --- masks and scales -----------------------------------------------------------------------
 
 
-def _masked(w: Float32s, mask: Mask, out: Float32s) -> Float32s:
+def _masked(w: Floats, mask: Mask, out: Floats) -> Floats:
     # Of the bits, not of the floats: -0.0 and NaN keep theirs, and 0 times anything is +0.0.
-    np.multiply(w.view(np.uint32), mask, out=out.view(np.uint32))
+    np.multiply(_bits(w), mask, out=_bits(out))
     return out
 
 
-def _unpacked(mask: Array, w: Float32s) -> Mask:
+def _unpacked(mask: Array, w: Floats) -> Mask:
     """A bool mask of the shape of `w`, from one or from its packed form."""
     if mask.dtype == np.bool_:
         if mask.shape != w.shape:
@@ -411,6 +428,14 @@ def _native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:
 
 def _float32(name: str, values: ArrayLike) -> Float32s:
     return _native(name, values, np.float32)
+
+
+def _floats(name: str, values: ArrayLike) -> Floats:
+    """`values` as floats of their own type in native byte order."""
+    array = _plain(name, values)
+    if array.dtype.name not in INFINITIES:
+        _refuse(name, array.dtype, " or ".join(INFINITIES), TypeError)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _result(out: Any, dtype: DTypeLike, like: Array, *others: Array) -> Array:
@@ -459,7 +484,7 @@ def _check_modes(rounding: str, overflow: str, nan: str, seed: int | None) -> No
     _refuse_unsupported(seed=seed)
 
 
-def _check_nan(w: Float32s, nan: str) -> None:
+def _check_nan(w: Floats, nan: str) -> None:
     if nan != "raise":
         return
     with np.errstate(invalid="ignore"):  # a signalling NaN

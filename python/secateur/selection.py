@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secateur import _core
 from secateur.unsupported import refuse
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def kth_magnitude(
     w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise"
-) -> np.float32:
+) -> np.floating[Any]:
     """The k-th largest ``|w|``.
 
     Parameters
     ----------
-    w : array_like of float32, any shape
+    w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int
         The rank, 1 (the largest magnitude) to ``w.size`` (the smallest).
@@ -32,13 +32,13 @@ def kth_magnitude(
 
     Returns
     -------
-    numpy.float32
+    scalar of the dtype of `w`
         The magnitude, its sign cleared.
 
     Raises
     ------
     TypeError
-        If `w` is not float32, or `k` is not an integer.
+        If `w` is of another dtype, or `k` is not an integer.
     ValueError
         If `k` is out of range, or `w` holds NaN and `nan` is ``"raise"``.
 
@@ -75,7 +75,7 @@ def topk_mask(
 
     Parameters
     ----------
-    w : array_like of float32, any shape
+    w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int, optional
         How many elements are kept, 0 to ``w.size``. Exactly one of `k` and `sparsity` is given.
@@ -98,7 +98,7 @@ def topk_mask(
     Raises
     ------
     TypeError
-        If `w` is not float32, or `k` is not an integer.
+        If `w` is of another dtype, or `k` is not an integer.
     ValueError
         If `k` or `sparsity` is out of range, both or neither is given, or `w` holds NaN and `nan`
         is ``"raise"``.

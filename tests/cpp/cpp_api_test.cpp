@@ -49,6 +49,11 @@ int main() {
   std::array<std::int8_t, 4> q{};
 
   require(sc::kth_magnitude(w, 2) == 1.5f, "kth_magnitude");
+  const std::vector<double> doubles{0.5, -2.0, 0.25, 1.5};
+  std::vector<double> pruned(4);
+  require(sc::kth_magnitude(doubles, 3) == 0.5, "kth_magnitude of doubles");
+  sc::prune(doubles, 1, pruned);
+  require(pruned == std::vector<double>{0, -2.0, 0, 0}, "prune of doubles");
   sc::prune(w, 2, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune");
   sc::prune_threshold(w, 0.5, out);

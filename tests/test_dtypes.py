@@ -1,0 +1,202 @@
+"""Selection, pruning and masks of float16, bfloat16 and float64; float32 has tests of its own."""
+
+from functools import lru_cache
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import secateur as sc
+from arrays import IN_CACHE, LANES, VALUES, WITH_NAN, generator, ranks
+from isas import on_every_isa
+from oracles import INFINITIES, RAW, Ranking, above, assert_same_bits, bits_of, masked
+from secateur import reference
+
+DTYPES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16), np.dtype(np.float64)]
+NAMES = [dtype.name for dtype in DTYPES]
+BY_NAME = dict(zip(NAMES, DTYPES, strict=True))
+POLICIES = ["keep", "prune"]
+
+TRIED = ["normal", "raw bits", "30 % NaN", "90 % zeros", "coarse grid", "constant", "sorted",
+         "organ pipe", "blocks alike", "every exponent", "some infinite", "zeros of both signs",
+         "half the largest NaN", "one larger"]  # fmt: skip
+# Around what is in cache; results past the caches; and where threads share.
+FROM_MEMORY = [65_537, 100_003, 524_289, (8 << 20) // 4 + 1]
+
+
+def values(name: str, n: int, dtype: np.dtype) -> np.ndarray:
+    if name == "raw bits":
+        raw = generator(n).integers(0, 256, n * dtype.itemsize, dtype=np.uint8)
+        return raw.view(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return VALUES[name](n).astype(dtype)
+
+
+@lru_cache(maxsize=128)
+def ranking(name: str, n: int, dtype: str, nan: str) -> Ranking:
+    return Ranking(values(name, n, BY_NAME[dtype]), nan)
+
+
+def assert_selects(expected: Ranking, k: int, nan: str) -> None:
+    """All that selects and prunes, out of place and in place."""
+    w = expected.w
+    if k:
+        kth = sc.kth_magnitude(w, k, nan=nan)
+        assert_same_bits(kth, expected.kth_magnitude(k))
+    assert np.array_equal(sc.topk_mask(w, k=k, nan=nan), expected.mask(k))
+    packed = sc.topk_mask(w, k=k, nan=nan, packed=True)
+    assert np.array_equal(packed, expected.packed(k))
+    pruned = expected.pruned(k)
+    assert_same_bits(sc.apply_mask(w, packed), pruned)
+    assert_same_bits(sc.apply_mask(w, expected.mask(k)), pruned)
+    out = np.ones_like(w)
+    assert sc.prune(w, k=k, nan=nan, out=out) is out
+    assert_same_bits(out, pruned)
+    np.copyto(out, w)
+    assert_same_bits(sc.prune(out, k=k, nan=nan, out=out), pruned)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("nan", POLICIES)
+@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize("dtype", NAMES)
+def test_sizes_in_cache(dtype: str, name: str, nan: str) -> None:
+    for n in LANES + IN_CACHE:
+        expected = ranking(name, n, dtype, nan)
+        for k in ranks(expected.w):
+            assert_selects(expected, k, nan)
+
+
+@pytest.mark.usefixtures("isa", "threads")
+@pytest.mark.parametrize("name", ["normal", "raw bits", "90 % zeros", "constant", "blocks alike"])
+@pytest.mark.parametrize("dtype", NAMES)
+def test_sizes_from_memory(dtype: str, name: str) -> None:
+    for n in FROM_MEMORY:
+        expected = ranking(name, n, dtype, "prune")
+        for k in (n // 100, n // 2, n - 1):
+            assert_selects(expected, k, "prune")
+
+
+@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize("dtype", NAMES)
+def test_many_ranks_from_memory(dtype: str, name: str) -> None:
+    n = 70_001
+    for nan in POLICIES:
+        expected = ranking(name, n, dtype, nan)
+        for k in ranks(expected.w):
+            assert_selects(expected, k, nan)
+
+
+@pytest.mark.parametrize("dtype", NAMES)
+@given(data=st.data())
+def test_any_bits(dtype: str, data: st.DataObject) -> None:
+    unsigned = RAW[BY_NAME[dtype].itemsize]
+    most = np.iinfo(unsigned).max
+    hard = [INFINITIES[dtype] + step for step in (-1, 0, 1)] + [0, 1, most // 2, most // 2 + 1]
+    words = st.integers(0, most) | st.sampled_from(hard)
+    bits = data.draw(hnp.arrays(unsigned, st.integers(0, 150), elements=words))
+    w = np.repeat(bits, data.draw(st.integers(1, 20))).view(BY_NAME[dtype])
+    k = data.draw(st.integers(0, w.size))
+    nan = data.draw(st.sampled_from(POLICIES))
+    actual = on_every_isa(lambda: sc.prune(w, k=k, nan=nan))
+    assert_same_bits(actual, Ranking(w, nan).pruned(k))
+    assert_same_bits(reference.prune(w, k=k, nan=nan), actual)
+    if k:
+        actual = sc.kth_magnitude(w, k, nan=nan)
+        assert_same_bits(actual, Ranking(w, nan).kth_magnitude(k))
+        assert_same_bits(reference.kth_magnitude(w, k, nan=nan), actual)
+
+
+# --- by threshold ----------------------------------------------------------------------------
+
+THRESHOLDS = [0.0, -0.0, 5e-324, 2.0**-149, 2.0**-134, 2.0**-133, 2.0**-126, 2.0**-25, 2.0**-24,
+              3 * 2.0**-25, 2.0**-15, 2.0**-14, 0.1, 0.5, 1.0, 1 + 2.0**-9, 1 + 2.0**-8, 65503.9,
+              65504.0, 65519.99, 65520.0, 65536.0, 3.3e38, 3.39e38, 3.5e38, 1e300,
+              1.7976931348623157e308, np.inf]  # fmt: skip
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", NAMES)
+def test_threshold(dtype: str) -> None:
+    for name in ("normal", "raw bits", "every exponent", "some infinite"):
+        w = values(name, 3001, BY_NAME[dtype])
+        for threshold in THRESHOLDS:
+            for nan in POLICIES:
+                expected = masked(w, above(w, threshold, nan))
+                assert_same_bits(sc.prune(w, threshold=threshold, nan=nan), expected)
+                assert_same_bits(reference.prune(w, threshold=threshold, nan=nan), expected)
+
+
+@pytest.mark.parametrize("dtype", NAMES)
+def test_a_threshold_beside_every_magnitude(dtype: str) -> None:
+    """Its own magnitude is no larger than it; that of the next float is."""
+    w = values("raw bits", 500, BY_NAME[dtype])
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        w = np.nan_to_num(np.abs(w.astype(np.float64)), posinf=1.0).astype(w.dtype)
+    for x in np.unique(w.astype(np.float64)):
+        for threshold in (np.nextafter(x, 0), x, np.nextafter(x, np.inf)):
+            actual = sc.prune(w, threshold=threshold)
+            assert_same_bits(actual, masked(w, above(w, threshold)))
+
+
+# --- NaN, arguments, layouts -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", NAMES)
+@pytest.mark.parametrize("n", [100, 70_000, 300_000])
+def test_nan_is_counted_and_found(dtype: str, n: int) -> None:
+    w = values("normal", n, BY_NAME[dtype])
+    w[[n // 3, n // 2, n - 1]] = np.nan
+    before = w.copy()
+    message = f"^w has 3 NaN, the first at flat index {n // 3}"
+    for lib in (sc, reference):
+        for arguments in ({"k": n // 2}, {"k": 0}, {"k": n}, {"threshold": 0.5}):
+            with pytest.raises(ValueError, match=message):
+                lib.prune(w, **arguments, out=w)
+        with pytest.raises(ValueError, match=message):
+            lib.kth_magnitude(w, 1)
+        with pytest.raises(ValueError, match=message):
+            lib.topk_mask(w, sparsity=0.5)
+    assert_same_bits(w, before)
+
+
+@pytest.mark.parametrize("dtype", NAMES)
+def test_out_of_another_dtype(dtype: str) -> None:
+    w = values("normal", 50, BY_NAME[dtype])
+    for other in {*NAMES, "float32"} - {dtype}:
+        out = np.zeros(50, BY_NAME.get(other, other))
+        with pytest.raises(TypeError, match=f"^out must be {dtype} .*, got {other}"):
+            sc.prune(w, k=3, out=out)
+
+
+@pytest.mark.parametrize("dtype", NAMES)
+def test_shapes_strides_and_byte_orders(dtype: str) -> None:
+    w = values("normal", 6 * 7 * 8, BY_NAME[dtype]).reshape(6, 7, 8)
+    for view in (w.T, w[::2, ::-1], w[:, :0], w[0, 0, 0], w.astype(w.dtype.newbyteorder(">"))):
+        native = view.astype(BY_NAME[dtype])
+        k = view.size // 3
+        actual = sc.prune(view, k=k)
+        assert_same_bits(actual, Ranking(native).pruned(k))
+        assert actual.dtype.isnative
+        assert_same_bits(reference.prune(view, k=k), actual)
+    strided = w.copy()[:, ::2]
+    expected = Ranking(strided).pruned(20)
+    assert_same_bits(sc.prune(strided, k=20, out=strided), expected)
+
+
+@pytest.mark.parametrize("dtype", NAMES)
+def test_scalars_are_of_the_dtype(dtype: str) -> None:
+    assert sc.kth_magnitude(values("normal", 9, BY_NAME[dtype]), 2).dtype == BY_NAME[dtype]
+    assert sc.topk_mask(values("normal", 9, BY_NAME[dtype]), k=2).dtype == np.bool_
+
+
+def test_float32_rounds_to_what_is_tried_here() -> None:
+    """The values have every kind of NaN left."""
+    for dtype in DTYPES:
+        assert np.isnan(values("30 % NaN", 1000, dtype).astype(np.float64)).sum() == 300
+        assert set(TRIED) <= set(VALUES)
+        assert "raw bits" in WITH_NAN
+        assert bits_of(values("raw bits", 1000, dtype)).dtype == RAW[dtype.itemsize]
