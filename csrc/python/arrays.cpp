@@ -44,12 +44,12 @@ std::string text(const Shape& shape) {
 }
 
 // NumPy's own are told by their numbers; one that is registered has a number of this process.
-bool is_dtype(const py::dtype& given, const Dtype& dtype) {
+bool is_dtype(const py::array& array, int number, const Dtype& dtype) {
   if (dtype.number != kRegistered) {
-    return given.num() == dtype.number;
+    return number == dtype.number;
   }
   constexpr int kFirstRegistered = 256;
-  return given.num() >= kFirstRegistered && text(given.attr("name")) == dtype.name;
+  return number >= kFirstRegistered && text(array.dtype().attr("name")) == dtype.name;
 }
 
 // Bytes from the first to past the last of an array.
@@ -145,8 +145,9 @@ Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + 
 namespace {
 
 Dtype find_dtype(const char* name, const py::array& given, std::initializer_list<Dtype> allowed) {
+  const int number = given.dtype().num();
   const auto found = std::find_if(allowed.begin(), allowed.end(),
-                                  [&](const Dtype& d) { return is_dtype(given.dtype(), d); });
+                                  [&](const Dtype& d) { return is_dtype(given, number, d); });
   if (found != allowed.end()) {
     return *found;
   }
@@ -171,7 +172,8 @@ void Input::settle() {
   if (!has_flags(given_, kContiguous) || !is_native(given_)) {
     work_ = contiguous_copy(given_);
   }
-  if (!is_dtype(work_.dtype(), dtype_) || static_cast<std::size_t>(work_.size()) != size_) {
+  if (!is_dtype(work_, work_.dtype().num(), dtype_) ||
+      static_cast<std::size_t>(work_.size()) != size_) {
     throw std::runtime_error(std::string(name_) + " was changed while it was being looked at");
   }
   data_ = work_.data();
