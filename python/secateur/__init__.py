@@ -21,6 +21,7 @@ from secateur.host import (
     threads,
 )
 from secateur.pruning import apply_mask, prune
+from secateur.schedules import sparsity_schedule
 from secateur.selection import kth_magnitude, topk_mask
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "quantize",
     "reference",
     "set_num_threads",
+    "sparsity_schedule",
     "threads",
     "topk_mask",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from typing import Any, NoReturn
 
 import numpy as np
@@ -19,6 +20,19 @@ def integer_in(name: str, value: Any, low: int, high: int) -> int:
         msg = f"{name} must be an integer from {low} to {high}, got {value!r}"
         raise ValueError(msg)
     return number
+
+
+def real(name: str, value: Any) -> float:
+    """`value` as a float, or an error as above."""
+    if not isinstance(value, (bool, np.bool_, str, bytes)):  # which float() would take
+        try:
+            return float(value)
+        except OverflowError:  # an int that no float holds: out of every range, but below infinity
+            return sys.float_info.max if value > 0 else -sys.float_info.max
+        except TypeError:
+            pass
+    msg = f"{name} must be a number, got {value!r}"
+    raise TypeError(msg)
 
 
 def truth(name: str, value: Any) -> bool:

@@ -17,12 +17,12 @@ below zero (``"prune"``).
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
-from secateur.formats import FixedPoint, integer_in
+from secateur.formats import FixedPoint, integer_in, real
+from secateur.schedules import sparsity_schedule  # noqa: F401 (plain NumPy already)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -342,7 +342,7 @@ def _magnitude(key: int, nan: str, dtype: np.dtype[Any]) -> np.floating[Any]:
 
 def _threshold_key(threshold: float, nan: str, dtype: np.dtype[Any]) -> int:
     """The key that ``|w| > threshold`` compares with."""
-    value = _real("threshold", threshold)
+    value = real("threshold", threshold)
     if not value >= 0:
         _refuse("threshold", repr(threshold), "a number, at least 0")
     # Between two neighbouring floats no |w| can lie, so that the lower one decides as well.
@@ -371,7 +371,7 @@ def _count(n: int, k: int | None, sparsity: float | None) -> int:
     """How many of n elements are kept."""
     if sparsity is None:
         return integer_in("k", k, 0, n)
-    share = _real("sparsity", sparsity)
+    share = real("sparsity", sparsity)
     if not 0 <= share <= 1:
         _refuse("sparsity", repr(sparsity), "a number from 0 to 1")
     return n - round(share * n)
@@ -494,17 +494,6 @@ def _check_nan(w: Floats, nan: str) -> None:
     count, first = np.count_nonzero(found), found.argmax()
     msg = f"w has {count} NaN, the first at flat index {first}; nan= can say what to do with it"
     raise ValueError(msg)
-
-
-def _real(name: str, value: Any) -> float:
-    if isinstance(value, (bool, np.bool_, str, bytes)):  # which float() would take
-        _refuse(name, repr(value), "a number", TypeError)
-    try:
-        return float(value)
-    except OverflowError:  # an int that no float holds: out of every range, but below infinity
-        return sys.float_info.max if value > 0 else -sys.float_info.max
-    except TypeError:
-        _refuse(name, repr(value), "a number", TypeError)
 
 
 def _one_of(name: str, value: Any, *allowed: str) -> None:
