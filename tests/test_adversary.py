@@ -107,6 +107,20 @@ def test_misled(n: int, decoys: object) -> None:
         assert_same_bits(in_place, pruned)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("decoys", DECOYS)
+@pytest.mark.parametrize("n", [40_000, 200_000])
+def test_other_floats_misled(n: int, decoys: object, dtype: str) -> None:
+    """With few kept as well: then nothing is above the sampled interval."""
+    places = sampled(n)
+    with np.errstate(over="ignore"):
+        w = misleading(n, decoys(places.size), places).astype(dtype)
+    expected = Ranking(w)
+    for k in [*ranks_among_the_rest(n, places), 1, 250, n - 250, n - 1]:
+        assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
+        assert_same_bits(sc.prune(w, k=k), expected.pruned(k))
+
+
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("decoys", DECOYS)
 def test_misled_on_threads(decoys: object) -> None:

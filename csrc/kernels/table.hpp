@@ -92,7 +92,7 @@ struct Collected {
 inline constexpr size_t kForms = static_cast<size_t>(Form::count);
 inline constexpr size_t kIntForms = kForms - static_cast<size_t>(Form::int8);
 
-// Elements of the sample that lie side by side: as many as a cache line has.
+// Elements of the sample that lie side by side: as many floats as a cache line has.
 inline constexpr size_t kRun = 16;
 
 // Loops over floats of one width, as integers E of that width. Results go to the places in out that

@@ -125,19 +125,30 @@ Sample<K>::Sample(const KernelTable& kernels, const K* keys, const Runs& runs, s
   const double p = static_cast<double>(k) / static_cast<double>(n);
   center_ = p * static_cast<double>(m);
   // Neighbours may be alike; then the ranks of a sample of runs spread more than those of as many
-  // lone elements. Runs of neighbouring strata, compared in pairs, tell by how much.
+  // lone elements. Runs of neighbouring strata, compared in pairs, tell by how much: how many of each
+  // the selection around the middle has, ties included as far as they belong to it.
   const auto middle = static_cast<std::size_t>(std::clamp(center_, 1.0, static_cast<double>(m)));
-  const auto spread = static_cast<double>(
-      key_kernels_of<K>(kernels).run_spread(keys, m, static_cast<K>(ranked(middle).key)));
-  half_ = half_width(std::max(center_ * (1 - p), spread));
+  const Ranked mid = ranked(middle);
+  const std::size_t tie_end = end_of(mid, middle) / kWord * kWord;
+  const auto run_spread = key_kernels_of<K>(kernels).run_spread;
+  const auto key = static_cast<K>(mid.key);
+  const std::uint64_t spread = run_spread(keys, tie_end, static_cast<K>(key - 1)) +
+                               run_spread(keys + tie_end, m - tie_end, key);
+  half_ = half_width(std::max(center_ * (1 - p), static_cast<double>(spread)));
 }
 
-// Where the element of that rank stands in w: of those that tie, the rank counts in order.
+// The end, in the sample, of what comes up to the element of that rank: of those that tie, the rank
+// counts in order.
+template <class K>
+std::size_t Sample<K>::end_of(const Ranked& ranked, std::size_t rank) const {
+  return end_of_ties(kernels_of(kernels_, sizeof(K)), keys_, sizeof(K), m_, 0, ranked.key,
+                     rank - ranked.above);
+}
+
+// Where that element stands in w.
 template <class K>
 std::size_t Sample<K>::place_of(const Ranked& ranked, std::size_t rank) const {
-  const std::size_t i = end_of_ties(kernels_of(kernels_, sizeof(K)), keys_, sizeof(K), 0, m_, 0,
-                                    ranked.key, rank - ranked.above) -
-                        1;
+  const std::size_t i = end_of(ranked, rank) - 1;
   return runs_[i / kRun] + i % kRun;
 }
 

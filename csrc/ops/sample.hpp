@@ -66,6 +66,7 @@ class Sample {
   [[nodiscard]] Ranked ranked(std::size_t rank) const {
     return select_in_cache<K>(kernels_, keys_, m_, 0, rank);
   }
+  [[nodiscard]] std::size_t end_of(const Ranked& ranked, std::size_t rank) const;
   [[nodiscard]] std::size_t place_of(const Ranked& ranked, std::size_t rank) const;
 
   const KernelTable& kernels_;

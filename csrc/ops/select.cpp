@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kInCache = std::size_t{1} << 16;
 
 // Candidates that there is always room for.
-constexpr std::size_t kLeastCapacity = std::size_t{1} << 17;
+constexpr std::size_t kLeastCapacity = std::size_t{9} << 14;
 
 // Scattered accesses to keep under way at once.
 constexpr std::size_t kAhead = 32;
@@ -36,7 +36,7 @@ auto with_key_type(const Magnitudes& m, const Body& body) {
 
 // The selection of the first r elements with that key, and of those above it.
 Selection with_ties(const Magnitudes& m, Key key, std::size_t r) {
-  return {key, end_of_ties(m.kernels(), m.w, m.type.bytes, 0, m.n, m.rotation, key, r)};
+  return {key, end_of_ties(m.kernels(), m.w, m.type.bytes, m.n, m.rotation, key, r)};
 }
 
 // ---- In cache --------------------------------------------------------------------------------
@@ -82,11 +82,12 @@ class Scan {
         keys_(capacity_),
         places_(capacity_) {}
 
-  // Scratch is 12 bytes a candidate here (16 for keys of 64 bits), at most 8 (16) more while selecting
-  // among them, and as many of the sample, whose buffers are kept: for so many candidates, a sixteenth
-  // of n floats, and 4 MiB, where buffers are an eighth larger than they need be.
+  // Scratch is 12 bytes a candidate here, at most 8 more while selecting among them or ordering those
+  // that tie, and 12 of the sample, whose buffers are kept; with keys of 64 bits, half as much again.
+  // For so many candidates that is a sixteenth of n floats, and 5 MiB (8 of 64 bits), where buffers are
+  // an eighth larger than they need be.
   static std::size_t capacity_for(const Magnitudes& m) {
-    return m.n * std::min(m.type.bytes, sizeof(float)) / (126 * sizeof(float)) + kLeastCapacity;
+    return m.n * std::min(m.type.bytes, sizeof(float)) / (144 * sizeof(float)) + kLeastCapacity;
   }
 
   // Goes over the data in search of the k-th largest, writing what the outer selection keeps; stops
@@ -200,9 +201,11 @@ Selection Scan<K>::selection(const Ranked& kth, std::size_t k) const {
     tied[count] = places_[i];
     count += keys_[i] == kth.key;
   }
-  const Ranked last =
-      select_in_cache<std::int64_t>(m_.table, tied.data(), count, 0, count - ties + 1);
-  return {kth.key, static_cast<std::size_t>(last.key) + 1};
+  std::int64_t* const last = tied.data() + ties - 1;
+  if (!std::is_sorted(tied.data(), tied.data() + count)) {  // as one thread alone brings them
+    std::nth_element(tied.data(), last, tied.data() + count);
+  }
+  return {kth.key, static_cast<std::size_t>(*last) + 1};
 }
 
 // Sets the elements at these places to zero; most are in a cache line of their own.
@@ -259,7 +262,9 @@ void take(const Magnitudes& m, const Runs& runs, std::size_t count, K* keys) {
   unsigned char* const bits =
       reinterpret_cast<unsigned char*>(keys) + size * (sizeof(K) - m.type.bytes);
   for (std::size_t run = 0; run < count; ++run) {
-    __builtin_prefetch(m.at(runs[std::min(run + kAhead, count - 1)]));
+    const unsigned char* const later = m.at(runs[std::min(run + kAhead, count - 1)]);
+    __builtin_prefetch(later);
+    __builtin_prefetch(later + bytes - 1);
     std::memcpy(bits + run * bytes, m.at(runs[run]), bytes);
   }
   m.kernels().keys(bits, size, m.rotation, keys);
@@ -272,7 +277,8 @@ Interval sampled(const Magnitudes& m, std::size_t k, std::uint64_t attempt) {
   // Alike neighbours ask for a wide interval, or for a larger sample, until that takes as much memory
   // as the candidates will. Then the interval is made to fit, and may miss.
   const std::size_t capacity = Scan<K>::capacity_for(m);
-  const double room = 0.85 * static_cast<double>(capacity) / static_cast<double>(m.n);
+  // Ends that are told by index have up to a block more of them each, others a sixteenth.
+  const double room = 0.94 * static_cast<double>(capacity - 2 * kBlock) / static_cast<double>(m.n);
   const std::size_t largest = std::min(capacity, m.n / 2) / kWord * kWord;
   for (;;) {
     const Buffer<K> keys(size);
@@ -294,19 +300,16 @@ class Range {
  public:
   explicit Range(const Magnitudes& m) : most_(m.type.most), n_(m.n) {}
 
-  // After an interval that did not lead to the key.
+  // After an interval that did not lead to the key. Above means that the inner selection has some.
   void learn(Place place, const Interval& between) {
-    const Key from_inner = between.inner.threshold + (between.inner.tie_end == 0 ? 1 : 0);
-    const Key to_inner = between.inner.threshold - (between.inner.tie_end >= n_ ? 1 : 0);
-    const Key from_outer = between.outer.threshold + (between.outer.tie_end == 0 ? 1 : 0);
-    const Key to_outer = between.outer.threshold - (between.outer.tie_end >= n_ ? 1 : 0);
+    const auto& [inner, outer] = between;
     if (place == Place::above) {
-      least_ = std::max(least_, from_inner);
+      least_ = std::max(least_, inner.tie_end == 0 ? inner.threshold + 1 : inner.threshold);
     } else if (place == Place::below) {
-      most_ = std::min(most_, to_outer);
+      most_ = std::min(most_, outer.tie_end >= n_ ? outer.threshold - 1 : outer.threshold);
     } else {
-      least_ = std::max(least_, from_outer);
-      most_ = std::min(most_, to_inner);
+      least_ = std::max(least_, outer.threshold);
+      most_ = std::min(most_, inner.threshold);
     }
   }
 
@@ -369,12 +372,17 @@ void emit_first(const Magnitudes& m, Selection selection, const Output& out) {
   emit(m, selection, out);
 }
 
+// Whether the candidates are all that have a key: then they need not be collected.
+bool is_single_key(const Interval& between, std::size_t n) {
+  return between.inner.threshold == between.outer.threshold && between.inner.tie_end == 0 &&
+         between.outer.tie_end >= n;
+}
+
 // Whether the scan may write what the outer selection keeps: never in place, and NaN that ranks
 // below the numbers is 0 in fixed point even where it is kept, which only emit() sees to.
 bool may_write(const Magnitudes& m, Selection outer, const Output& out) {
-  const Key least = outer.threshold + (outer.tie_end == 0 ? 1 : 0);
   return out.form != Form::none && out.data != m.w &&
-         (!is_fixed_point(out.form) || least >= m.rotation);
+         (!is_fixed_point(out.form) || outer.threshold >= m.rotation);
 }
 
 // Selects from memory and, unless the form is none, writes. Elsewhere than in place, the pass that
@@ -392,14 +400,12 @@ Selection select_from_memory(const Magnitudes& m, std::size_t k, const Output& o
     const bool write = may_write(m, between.outer, out);
     Scan<K> scan(m, between, write ? out : nothing);
     const Place place = scan.run(k);
-    const bool single =
-        attempt >= kSampledAttempts && between.inner.threshold == between.outer.threshold;
-    if (place != Place::within || !(scan.complete() || single)) {
+    if (place != Place::within || !(scan.complete() || is_single_key(between, m.n))) {
       range.learn(place, between);
       continue;
     }
     Selection selection{between.inner.threshold, m.n};
-    if (single) {
+    if (!scan.complete()) {
       selection = with_ties(m, selection.threshold, k - scan.above());
     } else {
       const Ranked kth = scan.kth(k);

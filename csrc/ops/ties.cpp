@@ -25,8 +25,8 @@ std::size_t end_within(const ElementKernels& kernels, const void* stretch, std::
 
 // Counting passes over whole stretches lead to the one that holds the last.
 std::size_t end_of_ties(const ElementKernels& kernels, const void* w, std::size_t bytes_each,
-                        std::size_t begin, std::size_t n, Key rotation, Key key, std::size_t r) {
-  for (; begin < n; begin += kStretch) {
+                        std::size_t n, Key rotation, Key key, std::size_t r) {
+  for (std::size_t begin = 0; begin < n; begin += kStretch) {
     const void* stretch = static_cast<const unsigned char*>(w) + begin * bytes_each;
     const std::size_t length = std::min(kStretch, n - begin);
     const std::size_t here = kernels.count_above(stretch, length, rotation, key - 1) -
