@@ -104,8 +104,9 @@ struct ElementKernels {
   Key (*max_magnitude)(Part w);
 
   // scan: census, candidates, and the output as if the keys above lo were kept
-  Census (*scan[kForms])(Part w, Key rotation, Bracket bracket, const Output& out,
-                         Collected collected);
+  using Scan = Census (*)(Part w, Key rotation, Bracket bracket, const Output& out,
+                          Collected collected);
+  Scan scan[kForms];
   // emit: the output for a selection that is known; returns the largest key
   Key (*emit[kForms])(Part w, Key rotation, Selection selection, const Output& out);
 

@@ -15,7 +15,7 @@ namespace secateur {
 // short enough to share a megabyte fairly.
 inline constexpr std::size_t kBlock = 16384;
 
-// Bytes worth a thread of their own. Waking one takes some 10 microseconds, in which one CPU moves
+// Bytes worth a thread of their own. Waking one takes 10 to 25 microseconds, in which one CPU moves
 // about this much.
 inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
 

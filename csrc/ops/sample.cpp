@@ -19,8 +19,8 @@ constexpr std::size_t kBisectKeys = 1024;
 // sample costs more to select from than the next round does.
 constexpr std::size_t kSample = 256;
 
-// Half the width of a bracket, in standard deviations of a rank in the sample: one in a thousand
-// brackets misses, which costs another pass.
+// Half the width of an interval, in standard deviations of a rank in the sample: one in a thousand
+// misses, which costs another pass.
 constexpr double kDeviations = 3.3;
 
 constexpr std::uint64_t kAttempts = 3;

@@ -1,4 +1,5 @@
-// A sample of keys, and the bracket that holds the k-th largest of all almost surely.
+// A sample of keys, and the interval that holds the k-th largest of all almost surely; selection in
+// cache.
 #pragma once
 
 #include <cstddef>

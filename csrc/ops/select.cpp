@@ -25,7 +25,7 @@ constexpr std::size_t kLeastCapacity = std::size_t{9} << 14;
 // Scattered accesses to keep under way at once.
 constexpr std::size_t kAhead = 32;
 
-// Brackets from samples that may miss before the range of keys is cut in thirds instead.
+// Intervals from samples that may miss before the range of keys is cut in thirds instead.
 constexpr std::uint64_t kSampledAttempts = 3;
 
 // How keys of these magnitudes are kept.
@@ -115,7 +115,7 @@ class Scan {
 
   const Magnitudes& m_;
   Interval between_;
-  decltype(m_.kernels().scan[0]) kernel_;
+  ElementKernels::Scan kernel_;
   const Output& out_;
   Blocks blocks_;
   std::size_t capacity_;

@@ -52,6 +52,21 @@ bool is_dtype(const py::array& array, int number, const Dtype& dtype) {
   return number >= kFirstRegistered && text(array.dtype().attr("name")) == dtype.name;
 }
 
+Dtype find_dtype(const char* name, const py::array& given, std::initializer_list<Dtype> allowed) {
+  const int number = given.dtype().num();
+  const auto found = std::find_if(allowed.begin(), allowed.end(),
+                                  [&](const Dtype& d) { return is_dtype(given, number, d); });
+  if (found != allowed.end()) {
+    return *found;
+  }
+  std::string names;
+  for (const Dtype& d : allowed) {
+    names += (names.empty() ? "" : " or ") + std::string(d.name);
+  }
+  throw py::type_error(std::string(name) + " must be " + names + ", got " + text(given.dtype()) +
+                       "; " + name + ".astype(...) converts");
+}
+
 // Bytes from the first to past the last of an array.
 struct Extent {
   std::uintptr_t begin, end;
@@ -120,8 +135,12 @@ bool overlaps_itself(const py::array& array) {
   return false;
 }
 
+py::dtype native_dtype(const py::array& array) {
+  return array.dtype().attr("newbyteorder")("=").cast<py::dtype>();
+}
+
 py::array contiguous_copy(const py::array& array) {
-  return array.attr("astype")(array.dtype().attr("newbyteorder")("="), "C").cast<py::array>();
+  return array.attr("astype")(native_dtype(array), "C").cast<py::array>();
 }
 
 }  // namespace
@@ -142,25 +161,6 @@ py::array as_array(const char* name, py::handle value) {
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
-namespace {
-
-Dtype find_dtype(const char* name, const py::array& given, std::initializer_list<Dtype> allowed) {
-  const int number = given.dtype().num();
-  const auto found = std::find_if(allowed.begin(), allowed.end(),
-                                  [&](const Dtype& d) { return is_dtype(given, number, d); });
-  if (found != allowed.end()) {
-    return *found;
-  }
-  std::string names;
-  for (const Dtype& d : allowed) {
-    names += (names.empty() ? "" : " or ") + std::string(d.name);
-  }
-  throw py::type_error(std::string(name) + " must be " + names + ", got " + text(given.dtype()) +
-                       "; " + name + ".astype(...) converts");
-}
-
-}  // namespace
-
 Input::Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed)
     : name_(name),
       given_(as_array(name, value)),
@@ -180,8 +180,7 @@ void Input::settle() {
 }
 
 py::dtype Input::numpy_dtype() const {
-  return dtype_.number == kRegistered ? given_.dtype().attr("newbyteorder")("=").cast<py::dtype>()
-                                      : py::dtype(dtype_.number);
+  return dtype_.number == kRegistered ? native_dtype(given_) : py::dtype(dtype_.number);
 }
 
 void Input::require_shape(const Shape& shape, const char* meaning) const {
