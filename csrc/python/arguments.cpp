@@ -1,0 +1,136 @@
+#include "arguments.hpp"
+
+#include <limits>
+#include <stdexcept>
+#include <string_view>
+
+namespace secateur::python {
+namespace {
+
+bool is_bool(py::handle value) {
+  const std::string_view type = Py_TYPE(value.ptr())->tp_name;
+  return PyBool_Check(value.ptr()) || type == "numpy.bool" || type == "numpy.bool_";
+}
+
+}  // namespace
+
+std::string shown(py::handle value) {
+  // A lone surrogate, which a repr may hold, has no place in UTF-8.
+  return py::repr(value).attr("encode")("utf-8", "backslashreplace").cast<std::string>();
+}
+
+void refuse(const char* name, const std::string& allowed, py::handle came) {
+  throw py::value_error(std::string(name) + " must be " + allowed + ", got " + shown(came));
+}
+
+std::int64_t to_integer(const char* name, py::handle value) {
+  if (is_bool(value) || !PyIndex_Check(value.ptr()) || py::isinstance<py::array>(value)) {
+    throw py::type_error(std::string(name) + " must be an integer, got " + shown(value));
+  }
+  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+  if (!index) {
+    throw py::error_already_set();
+  }
+  int overflow = 0;
+  const std::int64_t number = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  return overflow > 0 ? INT64_MAX : overflow < 0 ? INT64_MIN : number;
+}
+
+std::size_t in_range(const char* name, std::int64_t number, std::size_t least, std::size_t most,
+                     py::handle came) {
+  if (number < static_cast<std::int64_t>(least) || number > static_cast<std::int64_t>(most)) {
+    refuse(name, "an integer from " + std::to_string(least) + " to " + std::to_string(most), came);
+  }
+  return static_cast<std::size_t>(number);
+}
+
+std::size_t to_count(const char* name, py::handle value, std::size_t least, std::size_t most) {
+  return in_range(name, to_integer(name, value), least, most, value);
+}
+
+double to_number(const char* name, py::handle value) {
+  if (!is_bool(value) && PyNumber_Check(value.ptr())) {
+    const double number = PyFloat_AsDouble(value.ptr());
+    if (PyErr_Occurred() == nullptr) {
+      return number;
+    }
+    const bool overflow = PyErr_ExceptionMatches(PyExc_OverflowError) != 0;
+    if (!overflow && PyErr_ExceptionMatches(PyExc_TypeError) == 0) {
+      throw py::error_already_set();
+    }
+    PyErr_Clear();
+    if (overflow) {  // an int that no float holds: out of every range, but below infinity
+      constexpr double kMost = std::numeric_limits<double>::max();
+      return value < py::int_(0) ? -kMost : kMost;
+    }
+  }
+  throw py::type_error(std::string(name) + " must be a number, got " + shown(value));
+}
+
+sc_nan to_selecting_nan(py::handle nan) {
+  static constexpr Choice<sc_nan> kChoices[] = {
+      {"raise", SC_NAN_RAISE}, {"keep", SC_NAN_KEEP}, {"prune", SC_NAN_PRUNE}};
+  return to_choice("nan", nan, kChoices);
+}
+
+Kept::Kept(py::handle k_, py::handle sparsity_) : k(k_), sparsity(sparsity_) {
+  if (!k.is_none()) {
+    count = to_integer("k", k);
+  } else if (!sparsity.is_none()) {
+    removed = to_number("sparsity", sparsity);
+  }
+}
+
+std::size_t Kept::of(std::size_t n) const {
+  if (!k.is_none()) {
+    return in_range("k", count, 0, n, k);
+  }
+  std::size_t kept = 0;
+  if (sc_keep_count(n, removed, &kept) != SC_OK) {
+    refuse("sparsity", "a number from 0 to 1", sparsity);
+  }
+  return kept;
+}
+
+void require_one(std::initializer_list<std::pair<const char*, py::handle>> options) {
+  std::string names;
+  std::string came;
+  int given = 0;
+  for (const auto& [name, value] : options) {
+    if (!value.is_none()) {
+      ++given;
+    }
+  }
+  if (given == 1) {
+    return;
+  }
+  for (const auto& [name, value] : options) {
+    names += (names.empty() ? "" : ", ") + std::string(name);
+    if (!value.is_none()) {
+      came += (came.empty() ? "" : ", ") + std::string(name) + "=" + shown(value);
+    }
+  }
+  throw py::value_error("exactly one of " + names + " must be given, got " +
+                        (came.empty() ? "none" : came));
+}
+
+Input floats(py::handle w) { return {"w", w, {kFloat16, kBFloat16, kFloat32, kFloat64}}; }
+
+void check(sc_status status, const char* remedy) {
+  switch (status) {
+    case SC_OK:
+      return;
+    case SC_ERROR_NAN:
+      throw py::value_error(std::string(sc_last_error()) + "; " + remedy);
+    case SC_ERROR_MEMORY:
+      PyErr_SetString(PyExc_MemoryError, sc_last_error());
+      throw py::error_already_set();
+    case SC_ERROR_ARGUMENT:
+    case SC_ERROR_UNSUPPORTED:
+      throw py::value_error(sc_last_error());
+    default:
+      throw std::runtime_error(sc_last_error());
+  }
+}
+
+}  // namespace secateur::python

@@ -1,0 +1,97 @@
+// Arguments other than arrays, and calls of the core: checked, with errors that name the argument, what
+// came and what is allowed.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "arrays.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur::python {
+
+// What Python shows of a value.
+std::string shown(py::handle value);
+
+[[noreturn]] void refuse(const char* name, const std::string& allowed, py::handle came);
+
+std::int64_t to_integer(const char* name, py::handle value);
+std::size_t in_range(const char* name, std::int64_t number, std::size_t least, std::size_t most,
+                     py::handle came);
+std::size_t to_count(const char* name, py::handle value, std::size_t least, std::size_t most);
+double to_number(const char* name, py::handle value);
+
+// One of a few words.
+template <class Value>
+struct Choice {
+  const char* word;
+  Value value;
+};
+
+template <class Value, std::size_t N>
+Value to_choice(const char* name, py::handle value, const Choice<Value> (&choices)[N]) {
+  std::string allowed;
+  for (const auto& choice : choices) {
+    if (PyUnicode_Check(value.ptr()) &&
+        PyUnicode_CompareWithASCIIString(value.ptr(), choice.word) == 0) {
+      return choice.value;
+    }
+  }
+  for (const auto& choice : choices) {
+    allowed += (allowed.empty() ? "'" : " or '") + std::string(choice.word) + "'";
+  }
+  refuse(name, allowed, value);
+}
+
+sc_nan to_selecting_nan(py::handle nan);
+
+// Exactly one of these must be given.
+void require_one(std::initializer_list<std::pair<const char*, py::handle>> options);
+
+// How many are kept: exactly one of k and sparsity, taken apart before any array is looked at, for
+// that may run code of the caller's, which may change the array.
+struct Kept {
+  py::handle k, sparsity;
+  std::int64_t count = 0;
+  double removed = 0;
+
+  Kept(py::handle k_, py::handle sparsity_);
+  [[nodiscard]] std::size_t of(std::size_t n) const;
+};
+
+Input floats(py::handle w);
+
+// Throws what a status stands for; `remedy` says what could be done about NaN.
+void check(sc_status status, const char* remedy);
+
+inline constexpr char kSelectingRemedy[] = "nan='keep' or nan='prune' says what to do with it";
+
+// Calls the core; other Python threads run meanwhile, unless the work is over before they could.
+template <class F>
+void call(const Input& in, const char* remedy, const F& core) {
+  constexpr std::size_t kWorthReleasing = 4096;
+  if (in.size() < kWorthReleasing) {
+    check(core(), remedy);
+    return;
+  }
+  PyThreadState* const state = PyEval_SaveThread();
+  const sc_status status = core();
+  try {
+    PyEval_RestoreThread(state);
+  } catch (...) {
+    // The interpreter is shutting down and ends this thread by unwinding it, on which destructors
+    // would touch Python objects without the GIL. As Python 3.14 does, let the thread sleep instead.
+    for (;;) {
+      pause();
+    }
+  }
+  check(status, remedy);
+}
+
+}  // namespace secateur::python
