@@ -21,11 +21,16 @@ from secateur.host import (
     threads,
 )
 from secateur.pruning import apply_mask, prune
+from secateur.results import Bracket, TopK
 from secateur.schedules import sparsity_schedule
+from secateur.scores import Times
 from secateur.selection import kth_magnitude, topk_mask
 
 __all__ = [
+    "Bracket",
     "FixedPoint",
+    "Times",
+    "TopK",
     "__version__",
     "apply_mask",
     "dequantize",
