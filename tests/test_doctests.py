@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
     np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 prints its scalars otherwise"
 )
 
-MODULES = sorted(m.name for m in pkgutil.iter_modules(secateur.__path__, "secateur."))
+MODULES = sorted(m.name for m in pkgutil.walk_packages(secateur.__path__, "secateur."))
 
 
 @pytest.mark.parametrize("name", ["secateur", *MODULES])
@@ -24,5 +24,5 @@ def test_examples(name: str) -> None:
 
 
 def test_examples_are_found() -> None:
-    assert "secateur.pruning" in MODULES
+    assert {"secateur.pruning", "secateur.reference.pruning"} <= set(MODULES)
     assert doctest.testmod(importlib.import_module("secateur.pruning")).attempted > 0

@@ -1,0 +1,84 @@
+"""Blocks of matrices, and their norms."""
+
+from __future__ import annotations
+
+import sys
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from secateur.formats import integer_in
+from secateur.reference.arguments import one_of, refuse, refuse_nan
+from secateur.reference.importance import Importance
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+LANES = 8  # partial sums of a norm
+
+
+def importance_of_blocks(w: Floats, block: Any, norm: str | None, nan: str) -> Importance:
+    """The norm of each block, in an array that has the leading axes of `w`."""
+    norm = "l1" if norm is None else norm
+    one_of("norm", norm, "l1", "l2", "max")
+    shape = _block_of(w, block)
+    refuse_nan("w", w, nan)  # for a norm does not tell how many and where
+    return Importance("w", _norms(w, shape, norm), signed=False)
+
+
+def spread(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> Mask:
+    """A mask of blocks as one of the elements of an array of this shape."""
+    if not mask.size:
+        return np.zeros(shape, np.bool_)
+    r, c = block
+    rows = np.repeat(mask, r, axis=-2)[..., : shape[-2], :]
+    return np.repeat(rows, c, axis=-1)[..., : shape[-1]]
+
+
+def _block_of(w: Floats, block: Any) -> tuple[int, int]:
+    """How many rows and columns a block has."""
+    allowed = "a tuple of two positive integers"
+    if not isinstance(block, (tuple, list)):
+        refuse("block", repr(block), allowed, TypeError)
+    if len(block) != 2:
+        refuse("block", repr(block), allowed)
+    if w.ndim < 2:
+        refuse("w", f"shape {w.shape}", "of two axes or more to have blocks")
+    largest = w.shape[-2:] if w.size else (sys.maxsize, sys.maxsize)
+    r, c = (integer_in(f"block[{i}]", block[i], 1, largest[i]) for i in (0, 1))
+    return r, c
+
+
+def _norms(w: Floats, block: tuple[int, int], norm: str) -> NDArray[np.float64]:
+    """The sums are formed in the one order that is documented.
+
+    Over the rows of each column, then over columns eight apart, then over those eight.
+    """
+    if not w.size:
+        return np.zeros((*w.shape[:-2], 0, 0))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        sizes = np.abs(_in_blocks(w.astype(np.float64), block))
+        if norm == "max":
+            norms: NDArray[np.float64] = sizes.max(axis=(-3, -1))
+        else:
+            rows = np.moveaxis(np.square(sizes) if norm == "l2" else sizes, -3, 0)
+            columns = np.moveaxis(reduce(np.add, rows), -1, 0)
+            lanes = [reduce(np.add, columns[j::LANES]) for j in range(min(LANES, len(columns)))]
+            norms = reduce(np.add, lanes)
+    norms[np.isnan(norms)] = np.nan  # of whatever bits: they tie
+    return np.sqrt(norms) if norm == "l2" else norms
+
+
+def _in_blocks(w: Floats, block: tuple[int, int]) -> Floats:
+    """As (..., block row, row within, block column, column within).
+
+    Zeros fill the blocks at the edges, which changes no norm.
+    """
+    *lead, rows, columns = w.shape
+    r, c = block
+    w = np.pad(w, [*((0, 0) for _ in lead), (0, -rows % r), (0, -columns % c)])
+    return w.reshape(*lead, w.shape[-2] // r, r, w.shape[-1] // c, c)

@@ -1,0 +1,61 @@
+"""Importance: the magnitudes of the array itself, scores beside it, or products of the two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from secateur.reference.arguments import floats, limit, refuse, refuse_nan
+from secateur.reference.order import as_rows, key_below, keys_of
+from secateur.scores import Times
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[Any]
+    Keys = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+class Importance(NamedTuple):
+    """What decides for each element, and what errors call it."""
+
+    name: str
+    values: Floats
+    signed: bool  # whether the values count, or their magnitudes
+    sources: tuple[Floats, ...] = ()  # beside w: no result may be written over them
+
+    def keys(self, nan: str, axis: int | None = None) -> Keys:
+        """A row for each slice along the axis."""
+        refuse_nan(self.name, self.values, nan)
+        return keys_of(as_rows(self.values, axis), nan, signed=self.signed)
+
+    def above(self, threshold: float, nan: str) -> Mask:
+        least = limit(threshold, signed=self.signed)
+        mask = self.keys(nan) > key_below(least, self.values.dtype)
+        return mask.reshape(self.values.shape)
+
+
+def importance(
+    w: Floats, scores: ArrayLike | Times | None, w_name: str = "w", scores_name: str = "scores"
+) -> Importance:
+    """By `scores`, which are checked; by the magnitudes of `w` if there are none."""
+    if scores is None:
+        return Importance(w_name, w, signed=False)
+    if isinstance(scores, Times):
+        x = floats(f"{scores_name}.x", scores.x)
+    else:
+        x = floats(scores_name, scores)
+        if x.shape == w.shape:
+            return Importance(scores_name, x, signed=True, sources=(x,))
+    try:
+        factor = np.broadcast_to(x, w.shape)
+    except ValueError:
+        allowed = f"of shape {w.shape}, that of {w_name}, or broadcast to it"
+        refuse(scores_name, f"shape {x.shape}", allowed)
+    # Float16 and bfloat16 are exact in float32.
+    dtype = np.float64 if np.float64 in (w.dtype, x.dtype) else np.float32
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        product = np.multiply(w.astype(dtype, copy=False), factor.astype(dtype, copy=False))
+    return Importance(f"{w_name} * {scores_name}", np.asarray(product), signed=False, sources=(x,))

@@ -1,0 +1,183 @@
+"""Pruning: the elements that matter least become zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from secateur.patterns import parse_pattern
+from secateur.reference.arguments import (
+    axis_of,
+    count,
+    exactly_one,
+    floats,
+    limit,
+    one_of,
+    only_none,
+    plain,
+    refuse,
+    result,
+)
+from secateur.reference.blocks import importance_of_blocks, spread
+from secateur.reference.importance import Importance, importance
+from secateur.reference.order import bits_of, from_rows, largest, largest_of_few, rounded
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from secateur.scores import Times
+
+    Array = NDArray[Any]
+    Floats = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+def prune(
+    w: ArrayLike,
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    threshold: float | None = None,
+    pattern: str | None = None,
+    block: tuple[int, int] | None = None,
+    norm: str | None = None,
+    scores: ArrayLike | Times | None = None,
+    axis: int | None = None,
+    nan: str = "raise",
+    out: Floats | None = None,
+) -> Floats:
+    """Set all but the largest magnitudes, or `scores`, to zero.
+
+    Exactly one of `k`, `sparsity`, `threshold` and `pattern` is given.
+
+    Parameters, results and errors are those of :func:`secateur.prune`.
+
+    Notes
+    -----
+    The method is that of magnitude pruning (Han et al. 2015, "Learning both weights and
+    connections for efficient neural networks").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> w = np.float32([3, -4, 0.5, 1])
+    >>> reference.prune(w, sparsity=0.5)
+    array([ 3., -4.,  0.,  0.], dtype=float32)
+    >>> reference.prune(w, threshold=0.5)
+    array([ 3., -4.,  0.,  1.], dtype=float32)
+    >>> reference.prune(w, pattern="1:2")
+    array([ 0., -4.,  0.,  1.], dtype=float32)
+    >>> reference.prune(w.reshape(2, 2), k=1, block=(1, 2))
+    array([[ 3., -4.],
+           [ 0.,  0.]], dtype=float32)
+    """
+    one_of("nan", nan, "raise", "keep", "prune")
+    exactly_one(k=k, sparsity=sparsity, threshold=threshold, pattern=pattern)
+    if block is None:
+        only_none(" without block", norm=norm)
+    else:
+        only_none(" with block", pattern=pattern, scores=scores, axis=axis)
+    if threshold is not None:
+        only_none(" with threshold", axis=axis)
+    w = floats("w", w)
+    axis = axis_of(w, axis)
+    by = importance(w, scores) if block is None else importance_of_blocks(w, block, norm, nan)
+    out = result(out, w.dtype, w, *by.sources)
+    if threshold is not None:
+        mask = by.above(threshold, nan)
+    elif pattern is not None:
+        mask = _kept_by_pattern(by, pattern, axis, nan)
+    else:
+        keys = by.keys(nan, axis)
+        kept = largest(keys, count(keys.shape[1], k, sparsity))
+        mask = from_rows(kept, by.values.shape, axis)
+    return masked(w, mask if block is None else spread(mask, block, w.shape), out)
+
+
+def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:
+    """Set to zero what a mask does not keep.
+
+    Parameters, results and errors are those of :func:`secateur.apply_mask`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> reference.apply_mask(np.float32([3, -4, 5]), [True, False, True])
+    array([3., 0., 5.], dtype=float32)
+    >>> reference.apply_mask(np.float32([3, -4, 5]), np.uint8([0b101]))
+    array([3., 0., 5.], dtype=float32)
+    """
+    w, mask = floats("w", w), plain("mask", mask)
+    out = result(out, w.dtype, w, mask)
+    return masked(w, _unpacked(mask, w), out)
+
+
+def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None) -> Floats:
+    """Move every element towards zero by a threshold: ``sign(w) * max(|w| - threshold, 0)``.
+
+    Parameters, results and errors are those of :func:`secateur.soft_threshold`.
+
+    Notes
+    -----
+    The proximal step of the L1 norm (Donoho 1995, "De-noising by soft-thresholding").
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> reference.soft_threshold(np.float32([3, -4, 0.5, -1]), 1)
+    array([ 2., -3.,  0.,  0.], dtype=float32)
+    """
+    w = floats("w", w)
+    out = result(out, w.dtype, w)
+    least = rounded(limit(threshold), w.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN, infinity less infinity
+        sizes = np.abs(w)
+        shrunk = np.asarray(np.copysign(sizes - least, w))
+        kept = bits_of(shrunk) * (sizes > least)
+        np.copyto(bits_of(out), np.where(np.isnan(w), bits_of(w), kept))
+    return out
+
+
+def _kept_by_pattern(by: Importance, pattern: str, axis: int | None, nan: str) -> Mask:
+    n, m = parse_pattern(pattern)
+    shape = by.values.shape
+    if not shape:
+        refuse("w", "shape ()", "of one axis or more to have a pattern")
+    axis = len(shape) - 1 if axis is None else axis
+    if shape[axis] % m:
+        refuse(
+            "w",
+            f"shape {shape}; pad or slice it",
+            f"of a multiple of {m} elements along axis {axis}",
+        )
+    keys = by.keys(nan, axis)
+    groups = keys.reshape(keys.size // m, m)
+    return from_rows(largest_of_few(groups, n).reshape(keys.shape), shape, axis)
+
+
+# --- masks ----------------------------------------------------------------------------------
+
+
+def masked(w: Floats, mask: Mask, out: Floats) -> Floats:
+    # Of the bits, not of the floats: -0.0 and NaN keep theirs, and 0 times anything is +0.0.
+    np.multiply(bits_of(w), mask, out=bits_of(out))
+    return out
+
+
+def _unpacked(mask: Array, w: Floats) -> Mask:
+    """A bool mask of the shape of `w`, from one or from its packed form."""
+    if mask.dtype == np.bool_:
+        if mask.shape != w.shape:
+            refuse("mask", f"shape {mask.shape}", f"of shape {w.shape}, that of w")
+        return mask
+    if mask.dtype != np.uint8:
+        refuse("mask", mask.dtype, "bool or uint8", TypeError)
+    packed = ((w.size + 7) // 8,)
+    if mask.shape != packed:
+        refuse("mask", f"shape {mask.shape}", f"of shape {packed}, one bit for each element of w")
+    bits = np.unpackbits(mask, count=w.size, bitorder="little")
+    return bits.view(np.bool_).reshape(w.shape)

@@ -1,0 +1,144 @@
+"""Selection by magnitude: which elements are largest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from secateur.formats import integer_in
+from secateur.reference.arguments import (
+    axis_of,
+    count,
+    exactly_one,
+    floats,
+    one_of,
+    refuse,
+    refuse_nan,
+)
+from secateur.reference.importance import importance
+from secateur.reference.order import (
+    as_rows,
+    from_rows,
+    keys_of,
+    kth_largest,
+    largest,
+    magnitudes_of,
+)
+from secateur.results import TopK
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from secateur.scores import Times
+
+    Floats = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+def kth_magnitude(
+    w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise"
+) -> np.floating[Any] | Floats:
+    """The k-th largest ``|w|``, of the whole array or of each slice along an axis.
+
+    Parameters, results and errors are those of :func:`secateur.kth_magnitude`.
+
+    Notes
+    -----
+    The method is ``numpy.partition`` (introselect) on the sign-cleared bits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> reference.kth_magnitude(np.float32([3, -4, 0, 1]), 2)
+    np.float32(3.0)
+    >>> reference.kth_magnitude(np.float32([[3, -4], [0, 1]]), 1, axis=1)
+    array([4., 1.], dtype=float32)
+    """
+    one_of("nan", nan, "raise", "keep", "prune")
+    w = floats("w", w)
+    axis = axis_of(w, axis)
+    n = w.size if axis is None else w.shape[axis]
+    if n == 0:
+        where = "" if axis is None else f" along axis {axis}"
+        refuse("w", f"shape {w.shape}", f"of at least one element{where}")
+    k = integer_in("k", k, 1, n)
+    refuse_nan("w", w, nan)
+    kth = magnitudes_of(kth_largest(keys_of(as_rows(w, axis), nan), k), w.dtype)
+    if axis is None:
+        return cast("np.floating[Any]", kth[0, 0])
+    return kth.reshape(w.shape[:axis] + w.shape[axis + 1 :])
+
+
+def topk(
+    w: ArrayLike, k: int, *, axis: int | None = None, order: str = "index", nan: str = "raise"
+) -> TopK:
+    """The k elements of largest ``|w|`` and where they are.
+
+    Parameters, results and errors are those of :func:`secateur.topk`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> w = np.float32([3, -4, 0, 1])
+    >>> reference.topk(w, 2).indices
+    array([0, 1])
+    >>> reference.topk(w, 2, order="magnitude").values
+    array([-4.,  3.], dtype=float32)
+    """
+    one_of("nan", nan, "raise", "keep", "prune")
+    one_of("order", order, "index", "magnitude")
+    w = floats("w", w)
+    axis = axis_of(w, axis)
+    k = integer_in("k", k, 0, w.size if axis is None else w.shape[axis])
+    refuse_nan("w", w, nan)
+    rows = as_rows(w, axis)
+    keys = keys_of(rows, nan)
+    indices = np.nonzero(largest(keys, k))[1].reshape(len(rows), k)
+    if order == "magnitude":
+        falling = ~np.take_along_axis(keys, indices, axis=1)
+        by_rank = np.argsort(falling, axis=1, kind="stable")
+        indices = np.take_along_axis(indices, by_rank, axis=1)
+    values = np.take_along_axis(rows, indices, axis=1)
+    shape = (k,) if axis is None else w.shape
+    return TopK(
+        np.asarray(from_rows(values, shape, axis), order="C"),
+        np.asarray(from_rows(indices, shape, axis), np.int64, order="C"),
+    )
+
+
+def topk_mask(
+    w: ArrayLike,
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    scores: ArrayLike | Times | None = None,
+    axis: int | None = None,
+    packed: bool = False,
+    nan: str = "raise",
+) -> Mask | NDArray[np.uint8]:
+    """Where the k largest ``|w|``, or `scores`, are.
+
+    Parameters, results and errors are those of :func:`secateur.topk_mask`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> w = np.float32([3, -4, 3, 1])
+    >>> reference.topk_mask(w, k=2)
+    array([ True,  True, False, False])
+    >>> reference.topk_mask(w, k=2, packed=True)
+    array([3], dtype=uint8)
+    >>> reference.topk_mask(w, k=2, scores=np.float32([-1, -2, 0, 5]))
+    array([False, False,  True,  True])
+    """
+    one_of("nan", nan, "raise", "keep", "prune")
+    exactly_one(k=k, sparsity=sparsity)
+    w = floats("w", w)
+    axis = axis_of(w, axis)
+    keys = importance(w, scores).keys(nan, axis)
+    mask = from_rows(largest(keys, count(keys.shape[1], k, sparsity)), w.shape, axis)
+    return np.packbits(mask, bitorder="little") if packed else np.asarray(mask, order="C")

@@ -1,0 +1,132 @@
+"""Selection from data that come in chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from secateur.formats import integer_in
+from secateur.reference.arguments import float_type, floats, one_of, refuse, refuse_nan
+from secateur.reference.order import INFINITIES, keys_of, magnitudes_of, most
+from secateur.results import Bracket
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+BIN_BITS = 16
+
+
+class MagnitudeSketch:
+    """The exact k-th largest magnitude of data that come in chunks and can be read again.
+
+    Parameters, results and errors are those of :class:`secateur.MagnitudeSketch`.
+
+    Notes
+    -----
+    A histogram over the top bits of the magnitudes, then one over the next bits within the bin
+    that was found, and so on: the passes of a radix select, whose counts add up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> chunks = [np.float32([3, -4]), np.float32([0, 1, -5])]
+    >>> sketch = reference.MagnitudeSketch(np.float32)
+    >>> for chunk in chunks:
+    ...     sketch.update(chunk)
+    >>> sketch = sketch.narrow(2)
+    >>> for chunk in chunks:
+    ...     sketch.update(chunk)
+    >>> sketch.bracket(2)
+    Bracket(low=np.float32(4.0), high=np.float32(4.0))
+    """
+
+    def __init__(self, dtype: DTypeLike = np.float32, *, nan: str = "raise") -> None:
+        one_of("nan", nan, "raise", "keep", "prune")
+        self.dtype = float_type("dtype", np.dtype(dtype))
+        self.nan = nan
+        self.passes = 1
+        self.n = 0
+        # Keys count from the lowest of all here, so that no NaN has a negative one.
+        self._lowest = 0
+        if nan == "prune":
+            self._lowest = INFINITIES[self.dtype.name] - most(self.dtype)
+        self._begin = 0  # of the first bin
+        self._shift = max(0, 8 * self.dtype.itemsize - 1 - BIN_BITS)  # a bin has 2**shift keys
+        self._bins = np.zeros(1 << BIN_BITS, np.int64)
+        self._above = 0
+        self._checksum = 0
+        self._expected: tuple[int, int] | None = (
+            None  # number and checksum, from the second pass on
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the counts take."""
+        return self._bins.nbytes
+
+    def update(self, chunk: ArrayLike) -> None:
+        """Count a chunk of the data."""
+        values = floats("chunk", chunk)
+        if values.dtype != self.dtype:
+            refuse("chunk", values.dtype, f"{self.dtype}", TypeError)
+        refuse_nan("chunk", values, self.nan)
+        keys = keys_of(values.reshape(-1), self.nan).astype(np.int64) - self._lowest
+        places = (keys - self._begin) >> self._shift
+        inside = (places >= 0) & (places < self._bins.size)
+        self._bins += np.bincount(places[inside], minlength=self._bins.size)
+        self._above += int(np.count_nonzero(places >= self._bins.size))
+        self._checksum = (self._checksum + _checksum(keys)) % 2**64
+        self.n += values.size
+
+    def merge(self, other: MagnitudeSketch) -> None:
+        """Add the counts of another sketch of the same pass over other data."""
+        if not isinstance(other, MagnitudeSketch):
+            refuse("other", type(other).__name__, "a MagnitudeSketch", TypeError)
+        if self._pass() != other._pass():
+            refuse("other", other._pass(), f"of the same pass, {self._pass()}")
+        self._bins += other._bins
+        self._above += other._above
+        self._checksum = (self._checksum + other._checksum) % 2**64
+        self.n += other.n
+
+    def bracket(self, k: int) -> Bracket:
+        """The bounds of the bin that holds the k-th largest magnitude."""
+        begin = self._bin_of(k)
+        ends = np.array([begin, begin + (1 << self._shift) - 1]) + self._lowest
+        low, high = magnitudes_of(ends.astype(f"i{self.dtype.itemsize}"), self.dtype)
+        return Bracket(low, high)
+
+    def narrow(self, k: int) -> MagnitudeSketch:
+        """An empty sketch over that bin, for the next pass over the same data."""
+        narrower = MagnitudeSketch(self.dtype, nan=self.nan)
+        narrower.passes = self.passes + 1
+        narrower._begin = self._bin_of(k)
+        narrower._shift = max(0, self._shift - BIN_BITS)
+        narrower._expected = self.n, self._checksum
+        return narrower
+
+    def _bin_of(self, k: int) -> int:
+        """The first key of the bin that holds the k-th largest."""
+        if self._expected is not None and self._expected != (self.n, self._checksum):
+            n = self._expected[0]
+            came = f"{self.n} elements" if self.n != n else "others"
+            refuse("the data counted", came, f"the {n} elements of the pass before")
+        down_to = self._above + np.cumsum(self._bins[::-1])
+        k = integer_in("k", k, self._above + 1, int(down_to[-1]))
+        place = self._bins.size - 1 - int(np.searchsorted(down_to, k))
+        return self._begin + (place << self._shift)
+
+    def _pass(self) -> tuple[Any, ...]:
+        return self.dtype.name, self.nan, self.passes, self._begin, self._shift, self._expected
+
+
+def _checksum(keys: NDArray[np.int64]) -> int:
+    """The same for the same keys in any order: the sum of their hashes (MurmurHash3's finalizer)."""
+    mixed = keys.astype(np.uint64)
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        mixed ^= mixed >> np.uint64(33)
+        mixed *= np.uint64(factor)
+    mixed ^= mixed >> np.uint64(33)
+    return int(np.sum(mixed, dtype=np.uint64))
