@@ -93,6 +93,57 @@ void require_mask(const void* mask, std::size_t n, sc_mask_format format) {
   }
 }
 
+Slices require_slices(const sc_slices* slices, std::size_t n) {
+  if (slices == nullptr) {
+    return {1, n, 1};
+  }
+  std::size_t each = 0;
+  if (__builtin_mul_overflow(slices->length, slices->inner, &each) ||
+      (each == 0 ? n != 0 : n % each != 0)) {
+    refuse(
+        "slices", "of a shape that divides n = " + std::to_string(n),
+        "length " + std::to_string(slices->length) + " and inner " + std::to_string(slices->inner));
+  }
+  return {each == 0 ? 0 : n / each, slices->length, slices->inner};
+}
+
+Source require_source(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
+                      const char* argument) {
+  Source source{w, n, float_type(dtype)};
+  if (scores == nullptr) {
+    return source;
+  }
+  const bool values = scores->scoring == SC_SCORE_VALUES;
+  if (!values && scores->scoring != SC_SCORE_PRODUCTS) {
+    refuse("scoring", "values or products", std::to_string(static_cast<int>(scores->scoring)));
+  }
+  if (!values && n != 0 && (scores->period == 0 || scores->repeat == 0)) {
+    refuse("period and repeat", "at least 1", "0");
+  }
+  require_floats(argument, scores->data, values ? n : scores->period, scores->dtype);
+  source.scores = {values ? Scores::Kind::values : Scores::Kind::products, scores->data,
+                   float_type(scores->dtype), scores->period, scores->repeat};
+  return source;
+}
+
+void require_apart_from_scores(const char* argument, const void* out, std::size_t out_bytes,
+                               const Source& source) {
+  if (source.is_made()) {
+    const Scores& scores = source.scores;
+    const std::size_t count = scores.kind == Scores::Kind::values ? source.n : scores.period;
+    require_apart(argument, out, out_bytes, scores.data, count * scores.type.bytes);
+  }
+}
+
+void write_floats(Source& source, void* out) {
+  const std::size_t bytes = source.type.bytes;
+  const Form form = !source.is_made() ? Form::floats
+                    : bytes == 2      ? Form::others16
+                    : bytes == 4      ? Form::others32
+                                      : Form::others64;
+  source.out = {form, out, false, {}, source.w};
+}
+
 }  // namespace secateur::api
 
 const char* sc_last_error(void) { return secateur::api::last_error; }

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "kernels/float_state.hpp"
+#include "ops/slices.hpp"
+#include "ops/source.hpp"
 #include "runtime/error.hpp"
 #include "secateur/secateur.h"
 
@@ -54,5 +56,18 @@ void require_selecting(sc_nan nan);
 
 // A mask of n elements, to be read or written beside floats.
 void require_mask(const void* mask, std::size_t n, sc_mask_format format);
+
+Slices require_slices(const sc_slices* slices, std::size_t n);
+
+// The source that these arguments of a function make. `argument` names the scores.
+Source require_source(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
+                      const char* argument = "scores");
+
+// What is written must not change what ranks it.
+void require_apart_from_scores(const char* argument, const void* out, std::size_t out_bytes,
+                               const Source& source);
+
+// Gives a source the form that its floats are written as, and its place.
+void write_floats(Source& source, void* out);
 
 }  // namespace secateur::api

@@ -115,6 +115,9 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
     require_integers(q, n, q_dtype, fmt);
     const sc_nan nan = require_options(options);
     require_apart("q", q, n * bytes_of(form_of(*fmt), sizeof(float)), w, n * sizeof(float));
-    write_topk({w, dtype, n, nan}, k, {form_of(*fmt), q, false, scale_of(*fmt)});
+    Source source{w, n, float_type(dtype)};
+    source.out = {form_of(*fmt), q, false, scale_of(*fmt), nullptr};
+    decide_streaming({&source, 1});
+    write_topk(Scope({&source, 1}, nan), k);
   });
 }

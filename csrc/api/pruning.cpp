@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "api/checks.hpp"
 #include "ops/float_type.hpp"
@@ -28,15 +30,15 @@ Key key_below(double threshold) {
 
 // A bfloat16 is the upper half of a float, and a float16's bits are those of a float but for the
 // width of the exponent: cutting off what is too much rounds toward zero.
-Key key_of_threshold(double threshold, sc_dtype dtype) {
-  if (dtype == SC_FLOAT64) {
+Key key_of_threshold(double threshold, FloatType type) {
+  if (type.kind == Float::float64) {
     return key_below<std::int64_t, double>(threshold);
   }
   const Key key = key_below<std::int32_t, float>(threshold);
-  if (dtype == SC_FLOAT32) {
+  if (type.kind == Float::float32) {
     return key;
   }
-  if (dtype == SC_BFLOAT16) {
+  if (type.kind == Float::bfloat16) {
     return key >> 16;
   }
   // float16: 2^-24 is the step of its subnormal numbers; from 2^-14 on exponents are normal.
@@ -47,36 +49,129 @@ Key key_of_threshold(double threshold, sc_dtype dtype) {
   return std::min((key - kRebias) >> 13, kFloat16.infinity - (std::isinf(threshold) ? 0 : 1));
 }
 
+// The largest of a source's keys that does not exceed the threshold.
+Key key_of_threshold(double threshold, const Scope& scope, const Source& source) {
+  if (threshold < 0) {  // the least magnitude that is not below that of the threshold, downwards
+    const double before = std::nextafter(-threshold, 0);
+    return -(key_of_threshold(before, source.ranked_type()) + 1);
+  }
+  return key_of_threshold(threshold, source.ranked_type()) + scope.order(source).rotation;
+}
+
+// The arguments that functions that prune have in common.
+Source require_pruning(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
+                       sc_nan nan, void* out) {
+  require_floats("w", w, n, dtype);
+  require_floats("out", out, n, dtype);
+  require_selecting(nan);
+  Source source = require_source(w, dtype, n, scores);
+  const std::size_t bytes = n * source.type.bytes;
+  require_apart("out", out, bytes, w, bytes, true);
+  require_apart_from_scores("out", out, bytes, source);
+  write_floats(source, out);
+  return source;
+}
+
+struct Extent {
+  std::uintptr_t begin, end;
+  std::size_t member;
+};
+
+// The outputs share memory with nothing but each with its own array.
+void require_outputs_apart(std::span<const Source> sources) {
+  std::vector<Extent> outputs;
+  const auto extent = [](const void* data, std::size_t bytes, std::size_t member) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(data);
+    return Extent{begin, begin + bytes, member};
+  };
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const Source& source = sources[i];
+    if (source.n != 0) {
+      outputs.push_back(extent(source.out.data, source.n * source.type.bytes, i));
+    }
+  }
+  std::sort(outputs.begin(), outputs.end(),
+            [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
+  for (std::size_t i = 1; i < outputs.size(); ++i) {
+    if (outputs[i].begin < outputs[i - 1].end) {
+      refuse("out", "apart from the outputs of other members", "memory that overlaps one");
+    }
+  }
+  const auto require_apart_from_others = [&](const Extent& input) {
+    auto output = std::upper_bound(
+        outputs.begin(), outputs.end(), input.begin,
+        [](std::uintptr_t begin, const Extent& other) { return begin < other.end; });
+    for (; output != outputs.end() && output->begin < input.end; ++output) {
+      if (output->member != input.member) {
+        refuse("out", "apart from the inputs of other members", "memory that overlaps one");
+      }
+    }
+  };
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const Source& source = sources[i];
+    const Scores& scores = source.scores;
+    require_apart_from_others(extent(source.w, source.n * source.type.bytes, i));
+    if (source.is_made()) {
+      const std::size_t count = scores.kind == Scores::Kind::values ? source.n : scores.period;
+      require_apart_from_others(extent(scores.data, count * scores.type.bytes, i));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace secateur::api
 
 using namespace secateur;
 using namespace secateur::api;
 
-sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* out) {
+sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                   const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
-    require_floats("w", w, n, dtype);
-    require_floats("out", out, n, dtype);
-    require_k(k, 0, n);
-    require_selecting(nan);
-    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
-    write_topk({w, dtype, n, nan}, k, {Form::floats, out, false, {}});
+    Source source = require_pruning(w, dtype, n, scores, nan, out);
+    const Slices along = require_slices(slices, n);
+    require_k(k, 0, along.length);
+    write_topk(source, along, nan, k);
   });
 }
 
-sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, sc_nan nan,
-                             void* out) {
+sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
+                             const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
-    require_floats("w", w, n, dtype);
-    require_floats("out", out, n, dtype);
-    if (!(threshold >= 0)) {
-      refuse("threshold", "a number, at least 0", std::to_string(threshold));
+    Source source = require_pruning(w, dtype, n, scores, nan, out);
+    const bool values = source.scores.kind == Scores::Kind::values;
+    if (!(threshold >= 0) && !(values && threshold < 0)) {
+      refuse("threshold", values ? "a number" : "a number, at least 0", std::to_string(threshold));
     }
+    decide_streaming({&source, 1});
+    const Scope scope({&source, 1}, nan);
+    write_above(scope, key_of_threshold(threshold, scope, source));
+  });
+}
+
+sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan) {
+  return guarded([&] {
+    require_array("members", members, count, alignof(sc_member));
     require_selecting(nan);
-    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
-    const Magnitudes magnitudes(w, dtype, n, nan);
-    write_above(magnitudes, key_of_threshold(threshold, dtype) + magnitudes.rotation,
-                {Form::floats, out, false, {}});
+    std::vector<Source> sources;
+    sources.reserve(count);
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const sc_member& m = members[i];
+      sources.push_back(require_pruning(m.w, m.dtype, m.n, m.scores, nan, m.out));
+      n += m.n;
+      const auto by_values = [&](const Source& source) {
+        return source.scores.kind == Scores::Kind::values;
+      };
+      if (by_values(sources[i]) != by_values(sources[0])) {
+        refuse("scores", "values for all members or for none", "some of each");
+      }
+    }
+    require_outputs_apart(sources);
+    require_k(k, 0, n);
+    if (count != 0) {
+      decide_streaming(sources);
+      write_topk(Scope(sources, nan), k);
+    }
   });
 }
 

@@ -8,6 +8,8 @@
 #include "ops/float_type.hpp"
 #include "ops/mask.hpp"
 #include "ops/select.hpp"
+#include "ops/slices.hpp"
+#include "ops/topk.hpp"
 
 namespace secateur::api {
 namespace {
@@ -26,29 +28,65 @@ void store_bits(Key bits, std::size_t bytes, void* to) {
 using namespace secateur;
 using namespace secateur::api;
 
-sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan,
-                           void* value) {
+sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
+                           const sc_slices* slices, sc_nan nan, void* values) {
   return guarded([&] {
     require_floats("w", w, n, dtype);
-    require_array("value", value, 1, 1);
-    require_k(k, 1, n);
+    const Slices along = require_slices(slices, n);
+    require_array("values", values, along.outer * along.inner, 1);
+    require_k(k, 1, along.length);
     require_selecting(nan);
-    const Magnitudes magnitudes(w, dtype, n, nan);
-    const Key bits = (kth_key(magnitudes, k) - magnitudes.rotation) & magnitudes.type.most;
-    store_bits(bits, magnitudes.type.bytes, value);
+    const SliceResult result{values, 1, float_type(dtype).bytes};
+    for_slices(require_source(w, dtype, n, nullptr), along, nan, {&result, 1},
+               [&](Source slice, void* const* to) {
+      const Scope scope({&slice, 1}, nan);
+      const Order order = scope.order(slice);
+      store_bits((kth_key(scope, k) - order.rotation) & order.mask, slice.type.bytes, to[0]);
+    });
   });
 }
 
-sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* mask,
-                       sc_mask_format format) {
+sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                  sc_nan nan, sc_order order, void* values, int64_t* indices) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    const Slices along = require_slices(slices, n);
+    require_k(k, 0, along.length);
+    require_selecting(nan);
+    if (order != SC_ORDER_INDEX && order != SC_ORDER_MAGNITUDE) {
+      refuse("order", "index or magnitude", std::to_string(static_cast<int>(order)));
+    }
+    const std::size_t count = along.outer * along.inner * k;
+    const std::size_t bytes = float_type(dtype).bytes;
+    require_floats("values", values, count, dtype);
+    require_array("indices", indices, count, sizeof *indices);
+    require_apart("values", values, count * bytes, w, n * bytes);
+    require_apart("indices", indices, count * sizeof *indices, w, n * bytes);
+    require_apart("indices", indices, count * sizeof *indices, values, count * bytes);
+    const SliceResult results[] = {{values, k, bytes}, {indices, k, sizeof *indices}};
+    for_slices(require_source(w, dtype, n, nullptr), along, nan, results,
+               [&](const Source& slice, void* const* to) {
+      topk(slice, nan, k, order == SC_ORDER_MAGNITUDE, to[0], static_cast<std::int64_t*>(to[1]));
+    });
+  });
+}
+
+sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                       const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format) {
   return guarded([&] {
     require_floats("w", w, n, dtype);
     require_mask(mask, n, format);
-    require_k(k, 0, n);
+    const Slices along = require_slices(slices, n);
+    if (slices != nullptr && format != SC_MASK_BOOLS) {
+      refuse("format", "bools with slices", "bits", SC_ERROR_UNSUPPORTED);
+    }
+    require_k(k, 0, along.length);
     require_selecting(nan);
     require_apart("mask", mask, mask_bytes(n, format), w, n * float_type(dtype).bytes);
-    write_topk({w, dtype, n, nan}, k,
-               {format == SC_MASK_BOOLS ? Form::bools : Form::bits, mask, false, {}});
+    Source source = require_source(w, dtype, n, scores);
+    source.out = {format == SC_MASK_BOOLS ? Form::bools : Form::bits, mask, false, {}, nullptr};
+    require_apart_from_scores("mask", mask, mask_bytes(n, format), source);
+    write_topk(source, along, nan, k);
   });
 }
 

@@ -2,11 +2,13 @@
 // lanes and then this.
 #pragma once
 
+#include "kernels/compact.hpp"
 #include "kernels/convert.hpp"
 #include "kernels/fixed_point.hpp"
 #include "kernels/mask.hpp"
 #include "kernels/select.hpp"
 #include "kernels/table.hpp"
+#include "kernels/transpose.hpp"
 
 namespace secateur::SECATEUR_TARGET {
 
@@ -21,6 +23,12 @@ struct Sinks {
   template <bool kStream>
   using Float = FloatSink<E, kStream>;
   template <bool kStream>
+  using Other16 = OtherSink<int16_t, kStream>;
+  template <bool kStream>
+  using Other32 = OtherSink<int32_t, kStream>;
+  template <bool kStream>
+  using Other64 = OtherSink<int64_t, kStream>;
+  template <bool kStream>
   using Int8 = FixedPointSink<int8_t, kStream>;
   template <bool kStream>
   using UInt8 = FixedPointSink<uint8_t, kStream>;
@@ -34,17 +42,25 @@ template <class E>
 constexpr ElementKernels element_kernels() {
   ElementKernels k{};
   k.keys = keys<E>;
+  k.value_keys = value_keys<E>;
   k.count_above = count_above<E>;
   k.max_magnitude = max_magnitude<E>;
+  k.compact = compact<E>;
   k.apply_bools = apply<E, BoolMask>;
   k.apply_bits = apply<E, BitMask>;
   const auto scan_of = [&](Form form) -> auto& { return k.scan[static_cast<size_t>(form)]; };
   const auto emit_of = [&](Form form) -> auto& { return k.emit[static_cast<size_t>(form)]; };
   scan_of(Form::none) = scan_words<E, NoSink>;
   scan_of(Form::floats) = scan<E, Sinks<E>::template Float>;
+  scan_of(Form::others16) = scan<E, Sinks<E>::template Other16>;
+  scan_of(Form::others32) = scan<E, Sinks<E>::template Other32>;
+  scan_of(Form::others64) = scan<E, Sinks<E>::template Other64>;
   scan_of(Form::bools) = scan<E, BoolSink>;
   scan_of(Form::bits) = scan_words<E, BitSink>;
   emit_of(Form::floats) = emit<E, Sinks<E>::template Float>;
+  emit_of(Form::others16) = emit<E, Sinks<E>::template Other16>;
+  emit_of(Form::others32) = emit<E, Sinks<E>::template Other32>;
+  emit_of(Form::others64) = emit<E, Sinks<E>::template Other64>;
   emit_of(Form::bools) = emit<E, BoolSink>;
   emit_of(Form::bits) = emit_words<E, BitSink>;
   if constexpr (sizeof(E) == sizeof(float)) {
@@ -90,6 +106,8 @@ constinit const KernelTable kernels = {
                  float_kernels<double>()},
     .multiply_float32 = multiply<float>,
     .multiply_float64 = multiply<double>,
+    .count_bits = count_bits,
+    .transpose = {transpose<int8_t>, transpose<int16_t>, transpose<int32_t>, transpose<int64_t>},
     // In the order of Form
     .quantize = {quantize<int8_t>, quantize<uint8_t>, quantize<int16_t>, quantize<uint16_t>},
     .fake_quantize = fake_quantize,

@@ -9,21 +9,22 @@ namespace secateur::SECATEUR_TARGET {
 namespace {
 
 template <class E>
-struct MagnitudeKey {
-  Vec<E> rotation, clear_sign;
+struct KeyOf {
+  Vec<E> rotation, mask;
 
-  explicit MagnitudeKey(Key by) : rotation(pivot(by)), clear_sign(Set(kMagnitude<E>)) {}
-  SECATEUR_INLINE Vec<E> operator()(Vec<E> bits) const {
-    return And(Add(bits, rotation), clear_sign);
-  }
+  explicit KeyOf(Order order) : rotation(pivot(order.rotation)), mask(pivot(order.mask)) {}
+  SECATEUR_INLINE Vec<E> operator()(Vec<E> bits) const { return And(Add(bits, rotation), mask); }
   // A key to compare with, in every lane.
   static SECATEUR_INLINE Vec<E> pivot(Key key) { return Set(static_cast<E>(key)); }
 };
 
+// The key before, which may be the one that wraps: then nobody asks.
+SECATEUR_INLINE Key below(Key key) { return static_cast<Key>(static_cast<uint64_t>(key) - 1); }
+
 // The group of keys at `from`; their largest joins `largest`.
 template <class E>
-SECATEUR_INLINE void load_group(const E* from, const MagnitudeKey<E>& key_of, Vec<E>* x,
-                                Vec<E>* key, Vec<E>& largest) {
+SECATEUR_INLINE void load_group(const E* from, const KeyOf<E>& key_of, Vec<E>* x, Vec<E>* key,
+                                Vec<E>& largest) {
   for (size_t v = 0; v < kGroup<E>; ++v) {
     x[v] = LoadU(from + v * kLanes<E>);
     key[v] = key_of(x[v]);
@@ -67,9 +68,9 @@ SECATEUR_INLINE size_t collect(uint64_t candidates, const E* from, uint32_t offs
 }
 
 template <class E, class Sink>
-Census scan_words(Part w, Key rotation, Bracket bracket, const Output& out, Collected collected) {
+Census scan_words(Part w, Order order, Bracket bracket, const Output& out, Collected collected) {
   const Sink sink(out);
-  const MagnitudeKey<E> key_of(rotation);
+  const KeyOf<E> key_of(order);
   const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
   E* const candidates = static_cast<E*>(collected.bits);
   Vec<E> largest = Set(E{0});
@@ -88,7 +89,7 @@ Census scan_words(Part w, Key rotation, Bracket bracket, const Output& out, Coll
       over |= bits_above(key, hi) << lane;
     }
     kept &= valid;
-    sink.put_bits(kept, to);
+    sink.put_bits(kept, valid, to, i);
     census.above_lo += PopCount(kept);
     census.collected +=
         collect(kept & ~over, from, static_cast<uint32_t>(i - w.begin),
@@ -99,11 +100,11 @@ Census scan_words(Part w, Key rotation, Bracket bracket, const Output& out, Coll
 }
 
 template <class E, class Sink>
-Key emit_words(Part w, Key rotation, Selection selection, const Output& out) {
+Key emit_words(Part w, Order order, Selection selection, const Output& out) {
   const Sink sink(out);
-  const MagnitudeKey<E> key_of(rotation);
+  const KeyOf<E> key_of(order);
   const Vec<E> above_threshold = key_of.pivot(selection.threshold);
-  const Vec<E> from_threshold = key_of.pivot(selection.threshold - 1);
+  const Vec<E> from_threshold = key_of.pivot(below(selection.threshold));
   Vec<E> largest = Set(E{0});
   for_words<E>(w, sink,
                [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
@@ -129,22 +130,22 @@ Key emit_words(Part w, Key rotation, Selection selection, const Output& out) {
       sink.put(x, keep, to, lane);
       bits |= BitsFromMasks(keep) << lane;
     }
-    sink.put_bits(bits & valid, to);
+    sink.put_bits(bits & valid, valid, to, i);
   });
   return ReduceMax(largest);
 }
 
 // The two passes for each form, streaming or not.
 template <class E, template <bool> class Sink>
-Census scan(Part w, Key rotation, Bracket bracket, const Output& out, Collected collected) {
-  return out.stream ? scan_words<E, Sink<true>>(w, rotation, bracket, out, collected)
-                    : scan_words<E, Sink<false>>(w, rotation, bracket, out, collected);
+Census scan(Part w, Order order, Bracket bracket, const Output& out, Collected collected) {
+  return out.stream ? scan_words<E, Sink<true>>(w, order, bracket, out, collected)
+                    : scan_words<E, Sink<false>>(w, order, bracket, out, collected);
 }
 
 template <class E, template <bool> class Sink>
-Key emit(Part w, Key rotation, Selection selection, const Output& out) {
-  return out.stream ? emit_words<E, Sink<true>>(w, rotation, selection, out)
-                    : emit_words<E, Sink<false>>(w, rotation, selection, out);
+Key emit(Part w, Order order, Selection selection, const Output& out) {
+  return out.stream ? emit_words<E, Sink<true>>(w, order, selection, out)
+                    : emit_words<E, Sink<false>>(w, order, selection, out);
 }
 
 template <class E>
@@ -161,9 +162,9 @@ Key max_magnitude(Part w) {
 
 // Elements of 16 bits are widened as they are loaded.
 template <class E>
-Key keys(const void* w, size_t n, Key rotation, void* out) {
+Key keys(const void* w, size_t n, Order order, void* out) {
   using K = typename Kept<E>::Key;
-  const Vec<K> by = Set(static_cast<K>(rotation)), clear_sign = Set(static_cast<K>(kMagnitude<E>));
+  const KeyOf<K> key_of(order);
   Vec<K> largest = Set(K{0});
   Output output{};
   output.data = out;
@@ -177,7 +178,7 @@ Key keys(const void* w, size_t n, Key rotation, void* out) {
       } else {
         bits = LoadU(from + lane);
       }
-      const Vec<K> key = And(Add(bits, by), clear_sign);
+      const Vec<K> key = key_of(bits);
       largest = Max(largest, key);
       StoreU(key, reinterpret_cast<K*>(to) + lane);
     }
@@ -185,9 +186,38 @@ Key keys(const void* w, size_t n, Key rotation, void* out) {
   return ReduceMax(largest);
 }
 
+template <class E, bool kNanLow>
+SECATEUR_INLINE void value_keys_of(const void* floats, size_t n, Key infinity, void* out) {
+  const Vec<E> highest = Set(static_cast<E>(infinity)), zero = Set(E{0});
+  Output output{};
+  output.data = out;
+  for_words<E>(whole(floats, n), Elements<E, false>(output),
+               [&](const E* from, uint64_t, unsigned char* to, size_t)
+                   __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
+      const Vec<E> bits = LoadU(from + lane);
+      const Vec<E> magnitude = And(bits, Set(kMagnitude<E>));
+      const Mask<E> is_negative = Gt(zero, bits), is_nan = Gt(magnitude, highest);
+      Mask<E> down = is_negative;
+      if constexpr (kNanLow) {
+        down = Or(is_negative, is_nan);
+      } else {
+        down = AndNot(is_nan, is_negative);
+      }
+      const Vec<E> twice = IfThenElseZero(down, Add(magnitude, magnitude));
+      StoreU(Sub(magnitude, twice), reinterpret_cast<E*>(to) + lane);
+    }
+  });
+}
+template <class E>
+void value_keys(const void* floats, size_t n, Key infinity, bool nan_low, void* out) {
+  return nan_low ? value_keys_of<E, true>(floats, n, infinity, out)
+                 : value_keys_of<E, false>(floats, n, infinity, out);
+}
+
 template <class K>
-Census narrow(const void* w, size_t n, Key rotation, Bracket bracket, K* out) {
-  const MagnitudeKey<K> key_of(rotation);
+Census narrow(const void* w, size_t n, Order order, Bracket bracket, K* out) {
+  const KeyOf<K> key_of(order);
   const Vec<K> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
   Vec<K> largest = Set(K{0}), kept_count = Set(K{0});
   Census census{};
@@ -212,9 +242,9 @@ Census narrow(const void* w, size_t n, Key rotation, Bracket bracket, K* out) {
 
 // body(bits) for each word: which of its keys lie above `key`.
 template <class E, class Body>
-SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Key rotation, Key key,
+SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Order order, Key key,
                                     const Body& body) {
-  const MagnitudeKey<E> key_of(rotation);
+  const KeyOf<E> key_of(order);
   const Vec<E> pivot = key_of.pivot(key);
   Vec<E> largest = Set(E{0});
   for_words<E>(whole(w, n), NoSink(Output{}),
@@ -231,9 +261,9 @@ SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Key rotation, Key k
 }
 
 template <class E>
-size_t count_above(const void* w, size_t n, Key rotation, Key key) {
+size_t count_above(const void* w, size_t n, Order order, Key key) {
   size_t count = 0;
-  for_bits_above<E>(w, n, rotation, key, [&](uint64_t bits) { count += PopCount(bits); });
+  for_bits_above<E>(w, n, order, key, [&](uint64_t bits) { count += PopCount(bits); });
   return count;
 }
 
@@ -241,7 +271,7 @@ template <class K>
 uint64_t run_spread(const K* keys, size_t n, K key) {
   const uint64_t run = first_bits(kRun);
   uint64_t sum = 0;
-  for_bits_above<K>(keys, n, 0, key, [&](uint64_t bits) {
+  for_bits_above<K>(keys, n, kAsTheyAre, key, [&](uint64_t bits) {
     for (size_t i = 0; i < kWord; i += 2 * kRun) {
       const auto a = static_cast<int64_t>(PopCount((bits >> i) & run));
       const auto b = static_cast<int64_t>(PopCount((bits >> (i + kRun)) & run));
@@ -250,6 +280,9 @@ uint64_t run_spread(const K* keys, size_t n, K key) {
   });
   return sum;
 }
+
+template <class K>
+inline constexpr K kNoKey = -kMagnitude<K> - 1;  // below all keys
 
 // How many of the keys lie above the pivot. The groups are whole, filled up with keys that do not.
 template <class K>
@@ -275,26 +308,31 @@ K bisect(const K* keys, size_t n, size_t k, K step) {
   const size_t whole = n / kGroupKeys * kGroupKeys;
   K last[kGroupKeys];  // the ragged end, filled up
   for (size_t i = 0; i < kGroupKeys; ++i) {
-    last[i] = whole + i < n ? keys[whole + i] : -1;
+    last[i] = whole + i < n ? keys[whole + i] : kNoKey<K>;
   }
-  K any = 0, all = kMagnitude<K>;
+  K any = 0, all = -1;
   for (size_t i = 0; i < n; ++i) {
     any |= keys[i];
     all &= keys[i];
   }
-  K key = all;
-  for (K bit = kMagnitude<K> / 2 + 1; bit >= step; bit >>= 1) {
-    if (((any ^ all) & bit) == 0) {
-      continue;
-    }
-    // The least key with this bit and the higher ones decided so far
-    const K least = (key | bit) & ~(bit - 1);
+  const auto reached = [&](K least) {  // by k keys?
     size_t count = count_groups(keys, whole, least - 1);
     if (whole != n) {
       count += count_groups(last, kGroupKeys, least - 1);
     }
-    // Without a branch, which would be mispredicted every other time
-    key |= bit & -static_cast<K>(count >= k);
+    return count >= k;
+  };
+  // The sign comes first: the other bits of a negative key count upwards from the least one.
+  const bool negative = all < 0 || (any < 0 && !reached(0));
+  K key = (all & kMagnitude<K>) | (negative ? kNoKey<K> : 0);
+  for (K bit = kMagnitude<K> / 2 + 1; bit >= step; bit >>= 1) {
+    if (((any ^ all) & bit) == 0) {
+      continue;
+    }
+    // The least key with this bit and the higher ones decided so far; without a branch, which would
+    // be mispredicted every other time
+    const K least = (key | bit) & ~(bit - 1);
+    key |= bit & -static_cast<K>(reached(least));
   }
   return key & ~(step - 1);
 }

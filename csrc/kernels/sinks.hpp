@@ -1,6 +1,6 @@
 // The forms in which a selection is written. A sink takes a word in two ways: put(), a group of vectors
-// at a time with the masks of the kept lanes, and put_bits(), the 64 decisions as one integer; each
-// form uses the one that suits it.
+// at a time with the masks of the kept lanes, and put_bits(), the 64 decisions as one integer, with which
+// of them are real and the index of the first; each form uses the one that suits it.
 #pragma once
 
 #include "kernels/fixed_point.hpp"
@@ -16,7 +16,7 @@ struct NoSink {
   static constexpr size_t bytes(size_t) { return 0; }
   template <class E>
   void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
-  void put_bits(uint64_t, unsigned char*) const {}
+  void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
 // The kept elements as they are, +0.0 for the others.
@@ -30,7 +30,7 @@ struct FloatSink : Elements<E, kStream> {
                      reinterpret_cast<E*>(to) + lane + v * kLanes<E>);
     }
   }
-  void put_bits(uint64_t, unsigned char*) const {}
+  void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
 // The kept elements in fixed point, 0 for the others. NaN is never among the kept: the caller sees
@@ -49,7 +49,35 @@ struct FixedPointSink : Elements<Q, kStream> {
     }
     store_demoted<kStream>(q, reinterpret_cast<Q*>(to) + lane);
   }
-  void put_bits(uint64_t, unsigned char*) const {}
+  void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
+};
+
+// The kept elements of another array than the one that is ranked.
+template <class E, bool kStream>
+struct OtherSink : Elements<E, kStream> {
+  const E* others;
+
+  explicit OtherSink(const Output& out)
+      : Elements<E, kStream>(out), others(static_cast<const E*>(out.others)) {}
+  template <class Ranked>
+  void put(const Vec<Ranked>*, const Mask<Ranked>*, unsigned char*, size_t) const {}
+  SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t valid, unsigned char* to, size_t i) const {
+    if (valid == kAllValid) [[likely]] {
+      masked(others + i, keep, to);
+    } else {
+      E padded[kWord] = {};
+      copy_bytes(padded, others + i, PopCount(valid) * sizeof(E));
+      masked(padded, keep, to);
+    }
+  }
+
+ private:
+  static SECATEUR_INLINE void masked(const E* from, uint64_t keep, unsigned char* to) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
+      store<kStream>(IfThenElseZero(MaskFromBits<E>(keep >> lane), LoadU(from + lane)),
+                     reinterpret_cast<E*>(to) + lane);
+    }
+  }
 };
 
 // One byte an element, 0 or 1.
@@ -58,7 +86,7 @@ struct BoolSink : Elements<uint8_t, kStream> {
   using Elements<uint8_t, kStream>::Elements;
   template <class E>
   void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
-  SECATEUR_INLINE void put_bits(uint64_t keep, unsigned char* to) const {
+  SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t, unsigned char* to, size_t) const {
     if constexpr (kStream) {
       StreamBools(keep, to);
     } else {
@@ -77,7 +105,7 @@ struct BitSink {
   static constexpr size_t bytes(size_t count) { return (count + 7) / 8; }
   template <class E>
   void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
-  SECATEUR_INLINE void put_bits(uint64_t keep, unsigned char* to) const {
+  SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t, unsigned char* to, size_t) const {
     copy_bytes(to, &keep, sizeof keep);
   }
 };

@@ -14,11 +14,9 @@ inline constexpr size_t kWord = 64;
 
 inline constexpr size_t kLine = 64;  // bytes in a cache line; what streaming stores are aligned to
 
-// Keys. A float's bits with the sign cleared, read as an integer, order as its magnitude does, NaN
-// above infinity. Adding `rotation` first and clearing the sign after turns the circle of all keys,
-// so that NaN may stand below zero instead. Keys are never negative, so signed comparisons serve,
-// and -1 lies below them all. Kernels compare keys of the float's own width; where keys are kept,
-// those of 16 bits are widened to 32.
+// Keys are integers in the order in which elements are ranked. Kernels compare keys of the float's own
+// width; where keys are kept, those of 16 bits are widened to 32. The least integer of a width is never
+// a key.
 using Key = int64_t;
 
 template <class E>
@@ -36,6 +34,15 @@ inline constexpr E kMagnitude = static_cast<E>(~(Key{1} << (8 * sizeof(E) - 1)))
 // The types of float, where the width alone does not tell.
 enum class Float : uint32_t { float16, bfloat16, float32, float64, count };
 inline constexpr size_t kFloats = static_cast<size_t>(Float::count);
+
+// How an element becomes a key: (bits + rotation) & mask. A float's bits with the sign cleared, read as
+// an integer, order as its magnitude does, NaN above infinity. Adding `rotation` first turns the
+// circle of all these, so that NaN may stand below zero instead.
+struct Order {
+  Key rotation;
+  Key mask;
+};
+inline constexpr Order kAsTheyAre{0, -1};  // of elements that are keys already
 
 // The keys lo < key <= hi.
 struct Bracket {
@@ -78,14 +85,29 @@ struct Part {
   size_t n;
 };
 
-// What a selection is written as.
-enum class Form : uint32_t { none, floats, bools, bits, int8, uint8, int16, uint16, count };
+// What a selection is written as: `others` are kept elements of another array than
+// the one that is ranked, 2, 4 or 8 bytes wide.
+enum class Form : uint32_t {
+  none,
+  floats,
+  others16,
+  others32,
+  others64,
+  bools,
+  bits,
+  int8,
+  uint8,
+  int16,
+  uint16,
+  count
+};
 
 struct Output {
   Form form;
   void* data;
   bool stream;  // past the caches
   FixedPointScale fixed;
+  const void* others;
 };
 
 struct Collected {
@@ -100,19 +122,25 @@ inline constexpr size_t kIntForms = kForms - static_cast<size_t>(Form::int8);
 inline constexpr size_t kRun = 16;
 
 // Loops over floats of one width, as integers E of that width. Results go to the places in out that
-// the elements of a part have in their array.
+// the elements of a part have in their array. The largest key, where one is returned, is at least 0.
 struct ElementKernels {
   // keys: the keys of w, widened to 32 bits at least; returns the largest
-  Key (*keys)(const void* w, size_t n, Key rotation, void* out);
-  size_t (*count_above)(const void* w, size_t n, Key rotation, Key key);
+  Key (*keys)(const void* w, size_t n, Order order, void* out);
+  // value_keys: keys in the order of the floats themselves, as wide as they; NaN, whatever their sign,
+  // above infinity or (nan_low) below minus infinity
+  void (*value_keys)(const void* floats, size_t n, Key infinity, bool nan_low, void* out);
+  size_t (*count_above)(const void* w, size_t n, Order order, Key key);
   Key (*max_magnitude)(Part w);
 
   // scan: census, candidates, and the output as if the keys above lo were kept
-  using Scan = Census (*)(Part w, Key rotation, Bracket bracket, const Output& out,
+  using Scan = Census (*)(Part w, Order order, Bracket bracket, const Output& out,
                           Collected collected);
   Scan scan[kForms];
   // emit: the output for a selection that is known; returns the largest key
-  Key (*emit[kForms])(Part w, Key rotation, Selection selection, const Output& out);
+  Key (*emit[kForms])(Part w, Order order, Selection selection, const Output& out);
+
+  // compact: the elements whose bits are set, and their indices, side by side; returns how many
+  size_t (*compact)(Part w, const void* bits, void* values, int64_t* indices);
 
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);
@@ -125,18 +153,21 @@ struct FloatKernels {
   void (*to_float64)(const void* x, size_t n, double* out);
 };
 
-// Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits.
+// Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits; whole keys, the sign included.
 template <class K>
 struct KeyKernels {
   // bisect: the k-th largest key, 1 <= k <= n, rounded down to a multiple of a power of two
   K (*bisect)(const K* keys, size_t n, size_t k, K step);
   // narrow: the keys of w within the bracket, in order, to out, which has room for n and a word
-  // more; keys may take the place of w with a rotation of 0
-  Census (*narrow)(const void* w, size_t n, Key rotation, Bracket bracket, K* out);
+  // more; w may be keys, as they are
+  Census (*narrow)(const void* w, size_t n, Order order, Bracket bracket, K* out);
   // run_spread: over pairs of neighbouring runs, the sum of the squared differences between how
   // many of their keys lie above `key`; n is a multiple of kWord
   uint64_t (*run_spread)(const K* keys, size_t n, K key);
 };
+
+using Transpose = void (*)(const void* from, size_t from_stride, size_t rows, size_t columns,
+                           void* to, size_t to_stride);
 
 struct KernelTable {
   const char* isa;
@@ -149,6 +180,10 @@ struct KernelTable {
   // a[i] * b[i]; out may be a or b. Of two NaN, a's.
   void (*multiply_float32)(const float* a, const float* b, size_t n, float* out);
   void (*multiply_float64)(const double* a, const double* b, size_t n, double* out);
+
+  size_t (*count_bits)(const void* bits, size_t count);
+  // rows x columns elements of 1, 2, 4 or 8 bytes; strides in elements
+  Transpose transpose[4];
 
   // Fixed point. NaN becomes 0; the largest magnitude, returned, tells whether there was one.
   Key (*quantize[kIntForms])(Part w, const Output& out);

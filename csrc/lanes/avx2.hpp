@@ -105,6 +105,15 @@ SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
 SECATEUR_INLINE Vec<int64_t> Add(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_add_epi64(a.raw, b.raw)};
 }
+SECATEUR_INLINE Vec<int16_t> Sub(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm256_sub_epi16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Sub(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm256_sub_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Sub(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_sub_epi64(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
   return {_mm256_max_epi16(a.raw, b.raw)};
 }
@@ -185,6 +194,10 @@ SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm256_cvtepi32_p
 template <class T>
 SECATEUR_INLINE Mask<T> And(Mask<T> a, Mask<T> b) {
   return {_mm256_and_si256(a.raw, b.raw)};
+}
+template <class T>
+SECATEUR_INLINE Mask<T> Or(Mask<T> a, Mask<T> b) {
+  return {_mm256_or_si256(a.raw, b.raw)};
 }
 template <class T>
 SECATEUR_INLINE Mask<T> AndNot(Mask<T> a, Mask<T> b) {

@@ -112,6 +112,15 @@ SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
 SECATEUR_INLINE Vec<int64_t> Add(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_add_epi64(a.raw, b.raw)};
 }
+SECATEUR_INLINE Vec<int16_t> Sub(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm512_sub_epi16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Sub(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_sub_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Sub(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_sub_epi64(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
   return {_mm512_max_epi16(a.raw, b.raw)};
 }
@@ -167,11 +176,26 @@ SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm512_cvtps_epi
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm512_cvtepi32_ps(v.raw)}; }
 
 // Masks
+SECATEUR_INLINE Mask<int16_t> And(Mask<int16_t> a, Mask<int16_t> b) {
+  return {_kand_mask32(a.raw, b.raw)};
+}
 SECATEUR_INLINE Mask<int32_t> And(Mask<int32_t> a, Mask<int32_t> b) {
   return {_kand_mask16(a.raw, b.raw)};
 }
 SECATEUR_INLINE Mask<int64_t> And(Mask<int64_t> a, Mask<int64_t> b) {
   return {_kand_mask8(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int16_t> Or(Mask<int16_t> a, Mask<int16_t> b) {
+  return {_kor_mask32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int32_t> Or(Mask<int32_t> a, Mask<int32_t> b) {
+  return {_kor_mask16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int64_t> Or(Mask<int64_t> a, Mask<int64_t> b) {
+  return {_kor_mask8(a.raw, b.raw)};
+}
+SECATEUR_INLINE Mask<int16_t> AndNot(Mask<int16_t> a, Mask<int16_t> b) {
+  return {_kandn_mask32(a.raw, b.raw)};
 }
 SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
   return {_kandn_mask16(a.raw, b.raw)};

@@ -12,12 +12,12 @@
 //            StoreBools(bits, p)      64 bits to 64 bytes of 0 or 1
 //            StreamBools(bits, p)     the same, past the caches; p aligned to 64 bytes
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
-// Integers   Set, And, Add, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
+// Integers   Set, And, Add, Sub, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
 // Floats     Set, Sub, Mul, IsNumber (not NaN)         float and double
 //            Min, Max                 the second one where neither is less: NaN, zeros of two signs
 //            NearestInt (half to even; |v| < 2^31), ConvertTo (to float)     float
-// Masks      And, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
+// Masks      And, Or, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
 //            IfThenElse, IfThenElseZero                   of 16, 32 and 64 bits
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
 //            CountIf(v, m)            v + 1 in the lanes of m, v in the others
@@ -109,10 +109,16 @@ SECATEUR_INLINE Mask<T> Gt(Vec<T> a, Vec<T> b) {
   return {a.raw > b.raw};
 }
 
-// Floats
+// Floats; Sub of integers too
 template <class T>
 SECATEUR_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) {
-  return {a.raw - b.raw};
+  if constexpr (requires(T t) { __builtin_sub_overflow(t, t, &t); }) {
+    Vec<T> difference;  // wraps, as for Add
+    static_cast<void>(__builtin_sub_overflow(a.raw, b.raw, &difference.raw));
+    return difference;
+  } else {
+    return {a.raw - b.raw};
+  }
 }
 template <class T>
 SECATEUR_INLINE Vec<T> Mul(Vec<T> a, Vec<T> b) {
@@ -133,6 +139,10 @@ SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {static_cast<float
 template <class T>
 SECATEUR_INLINE Mask<T> And(Mask<T> a, Mask<T> b) {
   return {a.raw && b.raw};
+}
+template <class T>
+SECATEUR_INLINE Mask<T> Or(Mask<T> a, Mask<T> b) {
+  return {a.raw || b.raw};
 }
 template <class T>
 SECATEUR_INLINE Mask<T> AndNot(Mask<T> a, Mask<T> b) {

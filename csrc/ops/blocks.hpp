@@ -59,6 +59,11 @@ constexpr std::size_t bytes_of(Form form, std::size_t bytes_of_float) {
   switch (form) {
     case Form::floats:
       return bytes_of_float;
+    case Form::others64:
+      return sizeof(std::int64_t);
+    case Form::others32:
+      return sizeof(std::int32_t);
+    case Form::others16:
     case Form::int16:
     case Form::uint16:
       return sizeof(std::int16_t);

@@ -62,7 +62,7 @@ Form form_of(const sc_fixed_point& format) {
 void quantize(const void* w, std::size_t n, const sc_fixed_point& format, sc_nan nan, void* q) {
   const Form form = form_of(format);
   const bool stream = worth_streaming(w, q, n * (sizeof(float) + bytes_of(form, sizeof(float))));
-  const Output out{form, q, stream, scale_of(format)};
+  const Output out{form, q, stream, scale_of(format), nullptr};
   run(kernels().quantize[int_form(form)], w, n, out, nan);
 }
 
@@ -72,13 +72,14 @@ void fake_quantize(const void* w, std::size_t n, const sc_fixed_point& format, s
     check_nan(w, n, kFloat32);
   }
   const bool stream = worth_streaming(w, out, 2 * n * sizeof(float));
-  run(kernels().fake_quantize, w, n, Output{Form::floats, out, stream, scale_of(format)}, nan);
+  run(kernels().fake_quantize, w, n, Output{Form::floats, out, stream, scale_of(format), nullptr},
+      nan);
 }
 
 void dequantize(const void* q, std::size_t n, const sc_fixed_point& format, void* out) {
   const Form form = form_of(format);
   const bool stream = worth_streaming(q, out, n * (sizeof(float) + bytes_of(form, sizeof(float))));
-  const Output output{Form::floats, out, stream, scale_of(format)};
+  const Output output{Form::floats, out, stream, scale_of(format), nullptr};
   for_blocks(
       Blocks(q, n, out, sizeof(float)), n * sizeof(float),
       [&, kernel = kernels().dequantize[int_form(form)]](Part part) { kernel(part, output); });

@@ -11,11 +11,8 @@
 namespace secateur {
 namespace {
 
-struct NaNs {
-  std::size_t count, first;
-};
 template <class E>
-NaNs find_nan(const void* w, std::size_t n, Key infinity) {
+NaNs find(const void* w, std::size_t n, Key infinity) {
   NaNs found{0, n};
   for (std::size_t i = 0; i < n; ++i) {
     E bits = 0;
@@ -30,13 +27,20 @@ NaNs find_nan(const void* w, std::size_t n, Key infinity) {
 
 }  // namespace
 
-void refuse_nan(const void* w, std::size_t n, FloatType type) {
-  const auto find = type.bytes == 2   ? find_nan<std::int16_t>
-                    : type.bytes == 4 ? find_nan<std::int32_t>
-                                      : find_nan<std::int64_t>;
-  const NaNs found = find(w, n, type.infinity);
-  throw Error(SC_ERROR_NAN, "w has " + std::to_string(found.count) +
+NaNs find_nan(const void* w, std::size_t n, FloatType type) {
+  const auto find_in = type.bytes == 2   ? find<std::int16_t>
+                       : type.bytes == 4 ? find<std::int32_t>
+                                         : find<std::int64_t>;
+  return find_in(w, n, type.infinity);
+}
+
+void refuse_nan(NaNs found, const char* name) {
+  throw Error(SC_ERROR_NAN, std::string(name) + " has " + std::to_string(found.count) +
                                 " NaN, the first at flat index " + std::to_string(found.first));
+}
+
+void refuse_nan(const void* w, std::size_t n, FloatType type) {
+  refuse_nan(find_nan(w, n, type), "w");
 }
 
 void check_nan(const void* w, std::size_t n, FloatType type) {

@@ -33,8 +33,8 @@ template <class K>
 Ranked bisect(const KernelTable& kernels, const K* keys, std::size_t n, std::size_t k) {
   const K key = key_kernels_of<K>(kernels).bisect(keys, n, k, 1);
   const auto count_above = kernels_of(kernels, sizeof(K)).count_above;
-  const std::size_t above = count_above(keys, n, 0, key);
-  return {key, above, count_above(keys, n, 0, Key{key} - 1) - above};
+  const std::size_t above = count_above(keys, n, kAsTheyAre, key);
+  return {key, above, count_above(keys, n, kAsTheyAre, Key{key} - 1) - above};
 }
 
 // Half the ranks in a sample between which the k-th largest of all lies almost surely, where its
@@ -50,16 +50,19 @@ Ranks ranks_around(double center, double half, std::size_t m) {
           static_cast<std::size_t>(std::min(static_cast<double>(m + 1), std::ceil(center + half)))};
 }
 
+template <class K>
+constexpr Key kNone = -Key{kMagnitude<K>} - 1;  // below all keys
+
 // The keys between two of the sample, or a little more.
 template <class K>
-Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Key rotation,
+Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Order order,
                          std::size_t k, std::uint64_t attempt) {
   K sample[kSample];
   const Runs places(n, kSample, 1, attempt);
   for (std::size_t i = 0; i < kSample; ++i) {
     std::memcpy(&sample[i], static_cast<const K*>(w) + places[i], sizeof(K));
   }
-  const Key largest = kernels_of(kernels, sizeof(K)).keys(sample, kSample, rotation, sample);
+  const Key largest = kernels_of(kernels, sizeof(K)).keys(sample, kSample, order, sample);
   const double p = static_cast<double>(k) / static_cast<double>(n);
   const Ranks ranks = ranks_around(p * kSample, half_width(p * (1 - p) * kSample), kSample);
   // The ends need not be keys: their upper bits do.
@@ -68,53 +71,53 @@ Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t 
   const auto floor_of = [&](std::size_t rank) {
     return key_kernels_of<K>(kernels).bisect(sample, kSample, rank, step);
   };
-  return {ranks.lo > kSample ? -1 : Key{floor_of(ranks.lo)},
+  return {ranks.lo > kSample ? kNone<K> : Key{floor_of(ranks.lo)},
           (ranks.hi == 0 ? Key{kMagnitude<K>} : Key{floor_of(ranks.hi) | (step - 1)}) - 1};
 }
 
 }  // namespace
 
 template <class K>
-Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Key rotation,
+Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Order order,
                        std::size_t k, Key* max_key) {
   Key unused = 0;
   Key& largest = max_key == nullptr ? unused : *max_key;
   const ElementKernels& elements = kernels_of(kernels, sizeof(K));
   if (n <= kBisectKeys) {
     K keys[kBisectKeys];
-    largest = elements.keys(w, n, rotation, keys);
+    largest = elements.keys(w, n, order, keys);
     return bisect(kernels, keys, n, k);
   }
   const Buffer<K> within(n + kWord);
   for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
-    const Bracket bracket = bracket_in_cache<K>(kernels, w, n, rotation, k, attempt);
-    const Census census = key_kernels_of<K>(kernels).narrow(w, n, rotation, bracket, within.data());
+    const Bracket bracket = bracket_in_cache<K>(kernels, w, n, order, k, attempt);
+    const Census census = key_kernels_of<K>(kernels).narrow(w, n, order, bracket, within.data());
     largest = census.max_key;
     const Place place = locate(census, k);
     if (place == Place::within) {
       // A bracket that holds more than half of the keys has not helped; nor would the next.
       const std::size_t rank = k - census.above();
-      Ranked r = census.collected <= n / 2
-                     ? select_in_cache<K>(kernels, within.data(), census.collected, 0, rank)
-                     : bisect(kernels, within.data(), census.collected, rank);
+      Ranked r = census.collected <= n / 2 ? select_in_cache<K>(kernels, within.data(),
+                                                                census.collected, kAsTheyAre, rank)
+                                           : bisect(kernels, within.data(), census.collected, rank);
       r.above += census.above();
       return r;
     }
     // Few keys may equal an end of the bracket, or most of them; so they are not collected, and
     // counted only now.
     if (place == Place::above) {
-      const std::size_t above = elements.count_above(w, n, rotation, bracket.hi + 1);
+      const std::size_t above = elements.count_above(w, n, order, bracket.hi + 1);
       if (k > above) {
         return {bracket.hi + 1, above, census.above() - above};
       }
     } else {
-      const std::size_t from_lo = elements.count_above(w, n, rotation, bracket.lo - 1);
+      const std::size_t from_lo = elements.count_above(w, n, order, bracket.lo - 1);
       if (k <= from_lo) {
         return {bracket.lo, census.above_lo, from_lo - census.above_lo};
       }
     }
   }
-  largest = elements.keys(w, n, rotation, within.data());
+  largest = elements.keys(w, n, order, within.data());
   return bisect(kernels, within.data(), n, k);
 }
 
@@ -141,7 +144,7 @@ Sample<K>::Sample(const KernelTable& kernels, const K* keys, const Runs& runs, s
 // counts in order.
 template <class K>
 std::size_t Sample<K>::end_of(const Ranked& ranked, std::size_t rank) const {
-  return end_of_ties(kernels_of(kernels_, sizeof(K)), keys_, sizeof(K), m_, 0, ranked.key,
+  return end_of_ties(kernels_of(kernels_, sizeof(K)), keys_, sizeof(K), m_, kAsTheyAre, ranked.key,
                      rank - ranked.above);
 }
 
@@ -153,12 +156,12 @@ std::size_t Sample<K>::place_of(const Ranked& ranked, std::size_t rank) const {
 }
 
 template <class K>
-Interval Sample<K>::interval(double room, Key most) const {
+Interval Sample<K>::interval(double room, Key least, Key most) const {
   const Ranks ranks =
       ranks_around(center_, std::min(half_, room * static_cast<double>(m_) / 2), m_);
   // Where few tie with an end, all of them may as well be candidates.
   const std::size_t few = 2 + (ranks.lo - ranks.hi) / 32;
-  Interval between{.inner = {most, 0}, .outer = {0, n_}};
+  Interval between{.inner = {most, 0}, .outer = {least, n_}};
   if (ranks.hi != 0) {
     const Ranked hi = ranked(ranks.hi);
     between.inner = {hi.key, hi.equal <= few ? 0 : place_of(hi, ranks.hi)};
@@ -172,9 +175,9 @@ Interval Sample<K>::interval(double room, Key most) const {
 
 template class Sample<std::int32_t>;
 template class Sample<std::int64_t>;
-template Ranked select_in_cache<std::int32_t>(const KernelTable&, const void*, std::size_t, Key,
+template Ranked select_in_cache<std::int32_t>(const KernelTable&, const void*, std::size_t, Order,
                                               std::size_t, Key*);
-template Ranked select_in_cache<std::int64_t>(const KernelTable&, const void*, std::size_t, Key,
+template Ranked select_in_cache<std::int64_t>(const KernelTable&, const void*, std::size_t, Order,
                                               std::size_t, Key*);
 
 }  // namespace secateur

@@ -16,10 +16,10 @@ struct Ranked {
   std::size_t equal;
 };
 
-// The k-th largest key of w, 1 <= k <= n, where w lies in cache: floats of K's width, or their keys
-// with a rotation of 0. Says the largest key through *max_key, unless that is null.
+// The k-th largest key of w, 1 <= k <= n, where w lies in cache: floats of K's width, or keys as they
+// are. Says the largest key, if that is above 0, through *max_key, unless that is null.
 template <class K>
-Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Key rotation,
+Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Order order,
                        std::size_t k, Key* max_key = nullptr);
 
 // Where runs of `run` neighbours are sampled out of n elements: one at a scattered place in each of as
@@ -60,12 +60,12 @@ class Sample {
   // The share of all elements that have to be candidates.
   [[nodiscard]] double share() const { return 2 * half_ / static_cast<double>(m_); }
 
-  // The interval, with a share of at most `room`; `most` is the largest of all keys.
-  [[nodiscard]] Interval interval(double room, Key most) const;
+  // The interval, with a share of at most `room`; keys are from `least` to `most`.
+  [[nodiscard]] Interval interval(double room, Key least, Key most) const;
 
  private:
   [[nodiscard]] Ranked ranked(std::size_t rank) const {
-    return select_in_cache<K>(kernels_, keys_, m_, 0, rank);
+    return select_in_cache<K>(kernels_, keys_, m_, kAsTheyAre, rank);
   }
   [[nodiscard]] std::size_t end_of(const Ranked& ranked, std::size_t rank) const;
   [[nodiscard]] std::size_t place_of(const Ranked& ranked, std::size_t rank) const;

@@ -5,22 +5,17 @@
 #include <cmath>
 #include <cstring>
 
-#include "dispatch/dispatch.hpp"
 #include "ops/blocks.hpp"
-#include "ops/locate.hpp"
-#include "ops/nan.hpp"
 #include "ops/sample.hpp"
+#include "ops/scan.hpp"
 #include "ops/ties.hpp"
 #include "runtime/scratch.hpp"
 
 namespace secateur {
 namespace {
 
-// Elements up to which an array is selected from in cache, on one thread.
+// Elements up to which arrays are selected from in cache, on one thread.
 constexpr std::size_t kInCache = std::size_t{1} << 16;
-
-// Candidates that there is always room for.
-constexpr std::size_t kLeastCapacity = std::size_t{9} << 14;
 
 // Scattered accesses to keep under way at once.
 constexpr std::size_t kAhead = 32;
@@ -28,265 +23,170 @@ constexpr std::size_t kAhead = 32;
 // Intervals from samples that may miss before the range of keys is cut in thirds instead.
 constexpr std::uint64_t kSampledAttempts = 3;
 
-// How keys of these magnitudes are kept.
+// How keys of this scope are kept.
 template <class Body>
-auto with_key_type(const Magnitudes& m, const Body& body) {
-  return m.type.bytes == sizeof(std::int64_t) ? body(std::int64_t{}) : body(std::int32_t{});
-}
-
-// The selection of the first r elements with that key, and of those above it.
-Selection with_ties(const Magnitudes& m, Key key, std::size_t r) {
-  return {key, end_of_ties(m.kernels(), m.w, m.type.bytes, m.n, m.rotation, key, r)};
+auto with_key_type(const Scope& scope, const Body& body) {
+  return scope.key_type().bytes == sizeof(std::int64_t) ? body(std::int64_t{})
+                                                        : body(std::int32_t{});
 }
 
 // ---- In cache --------------------------------------------------------------------------------
 
-Ranked kth_in_cache(const Magnitudes& m, std::size_t k) {
-  Key max_key = 0;
-  Ranked kth{};
-  if (m.type.bytes == sizeof(std::int16_t)) {
-    const Buffer<std::int32_t> keys(m.n);
-    max_key = m.kernels().keys(m.w, m.n, m.rotation, keys.data());
-    kth = select_in_cache<std::int32_t>(m.table, keys.data(), m.n, 0, k);
-  } else {
-    kth = with_key_type(m, [&](auto zero) {
-      return select_in_cache<decltype(zero)>(m.table, m.w, m.n, m.rotation, k, &max_key);
-    });
-  }
-  if (m.refuse_nan && max_key > m.type.infinity) {
-    refuse_nan(m.w, m.n, m.type);
-  }
-  return kth;
+// Sources as one array of keys, where floats of their own cannot serve as such.
+template <class K>
+bool needs_keys(const Scope& scope) {
+  return !scope.is_plain() || !scope.is_one() || scope.key_type().bytes != sizeof(K);
 }
 
-Selection selection_in_cache(const Magnitudes& m, std::size_t k) {
-  const Ranked kth = kth_in_cache(m, k);
+template <class K>
+void check(const Scope& scope, const Source& source, Key largest) {
+  if (scope.is_nan(source, largest)) {
+    scope.refuse_nan();
+  }
+}
+
+template <class K>
+void all_keys(const Scope& scope, K* keys) {
+  for (const Source& source : scope.sources()) {
+    const Room room(scope);
+    for (std::size_t begin = 0; begin < source.n; begin += kBlock) {
+      const std::size_t end = std::min(begin + kBlock, source.n);
+      const void* const bits = scope.bits(source, begin, end, room.data());
+      check<K>(scope, source, scope.keys(source, bits, end - begin, keys + source.begin + begin));
+    }
+  }
+}
+
+// The k-th largest and, if wanted, the selection of the k largest.
+template <class K>
+Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
+  const std::size_t n = scope.size();
+  const bool made = needs_keys<K>(scope);
+  const Buffer<K> keys(made ? n : 0);
+  const void* ranked = scope.first().w;
+  Order order = scope.order(scope.first());
+  Key largest = 0;
+  if (made) {
+    all_keys(scope, keys.data());
+    ranked = keys.data();
+    order = kAsTheyAre;
+  }
+  const Ranked kth = select_in_cache<K>(scope.table(), ranked, n, order, k, &largest);
+  if (!made) {
+    check<K>(scope, scope.first(), largest);
+  }
   const std::size_t ties = k - kth.above;
-  return ties == kth.equal ? Selection{kth.key, m.n} : with_ties(m, kth.key, ties);
+  if (!with_ties || ties == kth.equal) {
+    return {kth.key, n};
+  }
+  return {kth.key, end_of_ties(kernels_of(scope.table(), sizeof(K)), ranked, sizeof(K), n, order,
+                               kth.key, ties)};
+}
+
+Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
+  return with_key_type(
+      scope, [&](auto zero) { return select_in_cache<decltype(zero)>(scope, k, with_ties); });
 }
 
 // ---- From memory -----------------------------------------------------------------------------
 
-// One pass over the data: a census, and the candidates of an interval, in whatever order the threads
-// bring them, each with its place. K: keys as they are kept.
-template <class K>
-class Scan {
- public:
-  Scan(const Magnitudes& magnitudes, const Interval& between, const Output& out)
-      : m_(magnitudes),
-        between_(between),
-        kernel_(m_.kernels().scan[static_cast<std::size_t>(out.form)]),
-        out_(out),
-        blocks_(m_.w, m_.n, out.data, bytes_of(out.form, m_.type.bytes)),
-        capacity_(capacity_for(m_)),
-        keys_(capacity_),
-        places_(capacity_) {}
-
-  // Scratch is 12 bytes a candidate here, at most 8 more while selecting among them or ordering those
-  // that tie, and 12 of the sample, whose buffers are kept; with keys of 64 bits, half as much again.
-  // For so many candidates that is a sixteenth of n floats, and 5 MiB (8 of 64 bits), where buffers are
-  // an eighth larger than they need be.
-  static std::size_t capacity_for(const Magnitudes& m) {
-    return m.n * std::min(m.type.bytes, sizeof(float)) / (144 * sizeof(float)) + kLeastCapacity;
-  }
-
-  // Goes over the data in search of the k-th largest, writing what the outer selection keeps; stops
-  // early where that is certain not to hold the k-th, or the inner one to hold it.
-  Place run(std::size_t k);
-
-  // How many are above the candidates.
-  [[nodiscard]] std::size_t above() const { return census_.above(); }
-
-  // The k-th largest, after a run that found it among the candidates.
-  [[nodiscard]] Ranked kth(std::size_t k) const;
-
-  // The selection of the k largest.
-  [[nodiscard]] Selection selection(const Ranked& kth, std::size_t k) const;
-
-  // Turns the output of the run, in which all candidates were kept, into that of the selection.
-  void remove_losers(Selection selection) const;
-
-  [[nodiscard]] bool complete() const { return census_.collected <= capacity_; }
-
- private:
-  void work(std::size_t k, Tasks& tasks);
-  [[nodiscard]] Bracket bracket_of(const Part& part) const;
-  void gather(const Census& census, std::size_t begin, Collected block);
-
-  const Magnitudes& m_;
-  Interval between_;
-  ElementKernels::Scan kernel_;
-  const Output& out_;
-  Blocks blocks_;
-  std::size_t capacity_;
-  Buffer<K> keys_;
-  Buffer<std::int64_t> places_;
-  Census census_{};
-  std::atomic<std::size_t> collected_{0}, above_{0}, below_{0};
-  std::atomic<bool> nan_{false};
-};
-
-template <class K>
-Place Scan<K>::run(std::size_t k) {
-  Tasks tasks(blocks_.count());
-  on_threads(std::min(threads_for(m_.n * m_.type.bytes), tasks.count()), [&] { work(k, tasks); });
-  if (nan_.load()) {
-    refuse_nan(m_.w, m_.n, m_.type);
-  }
-  census_.collected = collected_.load();
-  census_.above_lo = above_.load() + census_.collected;
-  return locate(census_, k);
-}
-
-// The candidates of a part: a key that ties with an end is one, or not, by its index. Parts in which
-// that changes have a few more of them than they need.
-template <class K>
-Bracket Scan<K>::bracket_of(const Part& part) const {
-  const Selection& inner = between_.inner;
-  const Selection& outer = between_.outer;
-  return {part.begin < outer.tie_end ? outer.threshold - 1 : outer.threshold,
-          part.end <= inner.tie_end ? inner.threshold - 1 : inner.threshold};
-}
-
-template <class K>
-void Scan<K>::work(std::size_t k, Tasks& tasks) {
-  constexpr std::size_t kRoom = kBlock + 2 * kWord;  // the first block may be longer than kBlock
-  const Buffer<K> block_bits(kRoom);
-  const Buffer<std::uint32_t> block_offsets(kRoom);
-  const Collected block_collected{block_bits.data(), block_offsets.data()};
-  for (std::size_t block = 0; tasks.take(block);) {
-    const Part part = blocks_[block];
-    const Census c = kernel_(part, m_.rotation, bracket_of(part), out_, block_collected);
-    gather(c, part.begin, block_collected);
-
-    const std::size_t below = part.end - part.begin - c.above_lo;
-    const bool certainly_above = above_.fetch_add(c.above()) + c.above() >= k;
-    const bool certainly_below = below_.fetch_add(below) + below > m_.n - k;
-    const bool has_nan = m_.refuse_nan && c.max_key > m_.type.infinity;
-    if (has_nan) {
-      nan_.store(true);
+// The selection of the first r elements with that key, and of those above it.
+Selection with_ties(const Scope& scope, Key key, std::size_t r) {
+  const Room room(scope);
+  for (const Source& source : scope.sources()) {
+    const Selection own = scope.local(source, {key, scope.size()});
+    if (own.tie_end == 0) {
+      continue;  // none of its keys stands for that value
     }
-    if (has_nan || certainly_above || certainly_below) {
-      tasks.stop();
+    const ElementKernels& kernels = scope.kernels(source);
+    const Order order = scope.order(source);
+    for (std::size_t begin = 0; begin < source.n; begin += kBlock) {
+      const std::size_t length = std::min(kBlock, source.n - begin);
+      const void* const bits = scope.bits(source, begin, begin + length, room.data());
+      const std::size_t here = kernels.count_above(bits, length, order, own.threshold - 1) -
+                               kernels.count_above(bits, length, order, own.threshold);
+      if (here >= r) {
+        return {key, source.begin + begin +
+                         end_of_ties(kernels, bits, source.ranked_type().bytes, length, order,
+                                     own.threshold, r)};
+      }
+      r -= here;
     }
   }
+  return {key, scope.size()};  // somebody writes to an array meanwhile
 }
 
-template <class K>
-void Scan<K>::gather(const Census& census, std::size_t begin, Collected block) {
-  const std::size_t at = collected_.fetch_add(census.collected);
-  if (at + census.collected > capacity_) {
-    return;
-  }
-  m_.kernels().keys(block.bits, census.collected, m_.rotation, keys_.data() + at);
-  for (std::size_t i = 0; i < census.collected; ++i) {
-    places_[at + i] = static_cast<std::int64_t>(begin + block.offsets[i]);
-  }
-}
-
-template <class K>
-Ranked Scan<K>::kth(std::size_t k) const {
-  return select_in_cache<K>(m_.table, keys_.data(), census_.collected, 0, k - census_.above());
-}
-
-template <class K>
-Selection Scan<K>::selection(const Ranked& kth, std::size_t k) const {
-  const std::size_t ties = k - census_.above() - kth.above;
-  if (ties == kth.equal && kth.key != between_.outer.threshold) {
-    return {kth.key, m_.n};  // none ties with it but candidates, all of which are kept
-  }
-  const Buffer<std::int64_t> tied(kth.equal + 1);
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < census_.collected; ++i) {
-    tied[count] = places_[i];
-    count += keys_[i] == kth.key;
-  }
-  std::int64_t* const last = tied.data() + ties - 1;
-  if (!std::is_sorted(tied.data(), tied.data() + count)) {  // as one thread alone brings them
-    std::nth_element(tied.data(), last, tied.data() + count);
-  }
-  return {kth.key, static_cast<std::size_t>(*last) + 1};
-}
-
-// Sets the elements at these places to zero; most are in a cache line of their own.
-template <std::size_t kBytes>
-void clear(unsigned char* data, const std::int64_t* places, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    __builtin_prefetch(
-        data + kBytes * static_cast<std::size_t>(places[std::min(i + kAhead, count - 1)]), 1);
-    std::memset(data + kBytes * static_cast<std::size_t>(places[i]), 0, kBytes);
-  }
-}
-
-void clear_bits(unsigned char* data, const std::int64_t* places, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    __builtin_prefetch(data + places[std::min(i + kAhead, count - 1)] / 8, 1);
-    data[places[i] / 8] &= static_cast<unsigned char>(~(1u << (places[i] % 8)));
-  }
-}
-
-template <class K>
-void Scan<K>::remove_losers(Selection selection) const {
-  auto* const data = static_cast<unsigned char*>(out_.data);
-  const std::size_t bytes = bytes_of(out_.form, m_.type.bytes);
-  const auto clear_places = bytes == 8   ? clear<8>
-                            : bytes == 4 ? clear<4>
-                            : bytes == 2 ? clear<2>
-                            : bytes == 1 ? clear<1>
-                                         : clear_bits;
-  // Two candidates may share a byte of bits, and those are few bytes: one thread is enough.
-  const std::size_t traffic = bytes == 0 ? 0 : census_.collected * 2 * kLine;
-  const Blocks blocks(keys_.data(), census_.collected, nullptr, 0);
-  for_blocks(blocks, traffic, [&](Part part) {
-    // Losers first go to a list without a branch, which would be mispredicted for every other
-    // candidate.
-    const Buffer<std::int64_t> losers(part.end - part.begin);
-    std::size_t count = 0;
-    const auto tie_end = static_cast<std::int64_t>(selection.tie_end);
-    for (std::size_t i = part.begin; i < part.end; ++i) {
-      losers[count] = places_[i];
-      count += static_cast<std::size_t>(static_cast<int>(keys_[i] < selection.threshold) |
-                                        (static_cast<int>(keys_[i] == selection.threshold) &
-                                         static_cast<int>(places_[i] >= tie_end)));
+// Goes over the pieces of runs that lie in one source each: piece(source, place in it, length, place in
+// the sample). Runs are in the order of their places.
+template <class Body>
+void for_pieces(const Scope& scope, const Runs& runs, std::size_t count, const Body& piece) {
+  const Source* source = scope.sources().data();
+  for (std::size_t run = 0; run < count; ++run) {
+    std::size_t place = runs[run];
+    for (std::size_t i = 0; i < kRun;) {
+      while (place - source->begin >= source->n) {
+        ++source;
+      }
+      const std::size_t inside = place - source->begin;
+      const std::size_t length = std::min(kRun - i, source->n - inside);
+      piece(*source, inside, length, run * kRun + i);
+      place += length;
+      i += length;
     }
-    clear_places(data, losers.data(), count);
-  });
+  }
 }
 
 // The keys of runs of kRun neighbours.
 template <class K>
-void take(const Magnitudes& m, const Runs& runs, std::size_t count, K* keys) {
-  const std::size_t bytes = kRun * m.type.bytes;
+void take(const Scope& scope, const Runs& runs, std::size_t count, K* keys) {
+  if (!scope.is_plain()) {
+    for_pieces(scope, runs, count,
+               [&](const Source& source, std::size_t place, std::size_t length, std::size_t to) {
+      std::int64_t room[kRun];
+      scope.keys(source, scope.bits(source, place, place + length, room), length, keys + to);
+    });
+    return;
+  }
+  const std::size_t bytes = scope.key_type().bytes;
   const std::size_t size = count * kRun;
   // Bits of 16 go to the upper half of their place, from where they can be widened in order.
-  unsigned char* const bits =
-      reinterpret_cast<unsigned char*>(keys) + size * (sizeof(K) - m.type.bytes);
-  for (std::size_t run = 0; run < count; ++run) {
-    const unsigned char* const later = m.at(runs[std::min(run + kAhead, count - 1)]);
-    __builtin_prefetch(later);
-    __builtin_prefetch(later + bytes - 1);
-    std::memcpy(bits + run * bytes, m.at(runs[run]), bytes);
+  unsigned char* const bits = reinterpret_cast<unsigned char*>(keys) + size * (sizeof(K) - bytes);
+  const auto copy = [&](const Source& source, std::size_t place, std::size_t length,
+                        std::size_t to) {
+    std::memcpy(bits + to * bytes, source.at(place), length * bytes);
+  };
+  if (scope.is_one()) {
+    const Source& source = scope.first();
+    for (std::size_t run = 0; run < count; ++run) {
+      const unsigned char* const later = source.at(runs[std::min(run + kAhead, count - 1)]);
+      __builtin_prefetch(later);
+      __builtin_prefetch(later + kRun * bytes - 1);
+      copy(source, runs[run], kRun, run * kRun);
+    }
+  } else {
+    for_pieces(scope, runs, count, copy);
   }
-  m.kernels().keys(bits, size, m.rotation, keys);
+  scope.kernels(scope.first()).keys(bits, size, scope.order(scope.first()), keys);
 }
 
 template <class K>
-Interval sampled(const Magnitudes& m, std::size_t k, std::uint64_t attempt) {
-  const double target = 2 * std::pow(static_cast<double>(m.n), 2.0 / 3.0);
+Interval sampled(const Scope& scope, std::size_t k, std::uint64_t attempt) {
+  const std::size_t n = scope.size();
+  const double target = 2 * std::pow(static_cast<double>(n), 2.0 / 3.0);
   std::size_t size = static_cast<std::size_t>(target) / kWord * kWord + kWord;
   // Alike neighbours ask for a wide interval, or for a larger sample, until that takes as much memory
   // as the candidates will. Then the interval is made to fit, and may miss.
-  const std::size_t capacity = Scan<K>::capacity_for(m);
+  const std::size_t capacity = capacity_for(scope);
   // Ends that are told by index have up to a block more of them each, others a sixteenth.
-  const double room = 0.94 * static_cast<double>(capacity - 2 * kBlock) / static_cast<double>(m.n);
-  const std::size_t largest = std::min(capacity, m.n / 2) / kWord * kWord;
+  const double room = 0.94 * static_cast<double>(capacity - 2 * kBlock) / static_cast<double>(n);
+  const std::size_t largest = std::min(capacity, n / 2) / kWord * kWord;
   for (;;) {
     const Buffer<K> keys(size);
-    const Runs runs(m.n, size / kRun, kRun, attempt);
-    take(m, runs, size / kRun, keys.data());
-    const Sample<K> sample(m.table, keys.data(), runs, size, m.n, k);
+    const Runs runs(n, size / kRun, kRun, attempt);
+    take(scope, runs, size / kRun, keys.data());
+    const Sample<K> sample(scope.table(), keys.data(), runs, size, n, k);
     if (size >= largest || sample.share() <= room) {
-      return sample.interval(room, m.type.most);
+      return sample.interval(room, scope.least(), scope.most());
     }
     const double excess = sample.share() / room;  // falls as the root of the size
     const double wanted = 1.2 * excess * excess * static_cast<double>(size);
@@ -298,7 +198,8 @@ Interval sampled(const Magnitudes& m, std::size_t k, std::uint64_t attempt) {
 // The keys among which the k-th largest is known to be, ends included.
 class Range {
  public:
-  explicit Range(const Magnitudes& m) : most_(m.type.most), n_(m.n) {}
+  explicit Range(const Scope& scope)
+      : least_(scope.least()), most_(scope.most()), n_(scope.size()) {}
 
   // After an interval that did not lead to the key. Above means that the inner selection has some.
   void learn(Place place, const Interval& between) {
@@ -332,14 +233,16 @@ class Range {
 
   // In the end of a single key.
   [[nodiscard]] Interval middle_third() const {
-    const Key third = (most_ - least_) / 3;
+    // The distance of two keys of 64 bits may be more than a key holds.
+    const auto third = static_cast<Key>(
+        (static_cast<std::uint64_t>(most_) - static_cast<std::uint64_t>(least_)) / 3);
     const Key from = least_ + third;
     const Key to = third == 0 ? from : most_ - third;
     return {.inner = {to, 0}, .outer = {from, n_}};
   }
 
  private:
-  Key least_ = 0;
+  Key least_;
   Key most_;
   std::size_t n_;
 };
@@ -347,29 +250,46 @@ class Range {
 bool is_fixed_point(Form form) { return form >= Form::int8; }
 
 // Writes a selection that is known.
-void emit(const Magnitudes& m, Selection selection, const Output& out) {
-  if (is_fixed_point(out.form) && selection.threshold < m.rotation) {
-    selection = {m.rotation - 1, 0};  // all numbers are kept, and NaN is 0 whether kept or not
-  }
-  const auto kernel = m.kernels().emit[static_cast<std::size_t>(out.form)];
+void emit(const Scope& scope, Selection selection) {
+  const Parts parts(scope);
+  Tasks tasks(parts.count());
   std::atomic<bool> nan{false};
-  const Blocks blocks(m.w, m.n, out.data, bytes_of(out.form, m.type.bytes));
-  for_blocks(blocks, m.n * m.type.bytes, [&](Part part) {
-    if (kernel(part, m.rotation, selection, out) > m.type.infinity) {
-      nan.store(true, std::memory_order_relaxed);
+  on_threads(std::min(threads_for(scope.bytes()), tasks.count()), [&] {
+    const Room room(scope);
+    for (std::size_t i = 0; tasks.take(i);) {
+      const auto [number, part] = parts[i];
+      const Source& source = scope.sources()[number];
+      const Order order = scope.order(source);
+      const Ready at = ready(scope, source, part, source.out, room);
+      Selection own = scope.local(source, selection);
+      own.tie_end -= std::min(own.tie_end, at.moved);
+      if (is_fixed_point(source.out.form) && own.threshold < order.rotation) {
+        own = {order.rotation - 1, 0};  // all numbers are kept, and NaN is 0 whether kept or not
+      }
+      const auto kernel = scope.kernels(source).emit[static_cast<std::size_t>(source.out.form)];
+      if (scope.is_nan(source, kernel(at.part, order, own, at.out))) {
+        nan.store(true, std::memory_order_relaxed);
+      }
     }
   });
-  if (m.refuse_nan && nan.load()) {
-    refuse_nan(m.w, m.n, m.type);
+  if (nan.load()) {
+    scope.refuse_nan();
   }
 }
 
+bool is_in_place(const Scope& scope) {
+  const auto sources = scope.sources();
+  return std::any_of(sources.begin(), sources.end(), [](const Source& source) {
+    return source.n != 0 && source.out.data == source.w;
+  });
+}
+
 // The same for a selection that no pass over the data has gone before, which would have met NaN.
-void emit_first(const Magnitudes& m, Selection selection, const Output& out) {
-  if (m.refuse_nan && out.data == m.w) {
-    check_nan(m.w, m.n, m.type);
+void emit_first(const Scope& scope, Selection selection) {
+  if (scope.refuses_nan() && is_in_place(scope)) {
+    scope.check_nan();
   }
-  emit(m, selection, out);
+  emit(scope, selection);
 }
 
 // Whether the candidates are all that have a key: then they need not be collected.
@@ -380,83 +300,69 @@ bool is_single_key(const Interval& between, std::size_t n) {
 
 // Whether the scan may write what the outer selection keeps: never in place, and NaN that ranks
 // below the numbers is 0 in fixed point even where it is kept, which only emit() sees to.
-bool may_write(const Magnitudes& m, Selection outer, const Output& out) {
-  return out.form != Form::none && out.data != m.w &&
-         (!is_fixed_point(out.form) || outer.threshold >= m.rotation);
+bool may_write(const Scope& scope, Selection outer) {
+  return !is_in_place(scope) && (!is_fixed_point(scope.first().out.form) ||
+                                 outer.threshold >= scope.order(scope.first()).rotation);
 }
 
-// Selects from memory and, unless the form is none, writes. Elsewhere than in place, the pass that
-// selects writes as well: candidates that lose can be taken back later.
+// Selects from memory and, if asked to, writes. Elsewhere than in place, the pass that selects
+// writes as well: candidates that lose can be taken back later.
 template <class K>
-Selection select_from_memory(const Magnitudes& m, std::size_t k, const Output& out) {
-  const Output nothing{};
-  Range range(m);
+Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output) {
+  const std::size_t n = scope.size();
+  Range range(scope);
   for (std::uint64_t attempt = 0;; ++attempt) {
     if (range.empty()) {
-      range = Range(m);
+      range = Range(scope);
     }
-    const Interval between =
-        attempt < kSampledAttempts ? range.cut(sampled<K>(m, k, attempt)) : range.middle_third();
-    const bool write = may_write(m, between.outer, out);
-    Scan<K> scan(m, between, write ? out : nothing);
+    const Interval between = attempt < kSampledAttempts ? range.cut(sampled<K>(scope, k, attempt))
+                                                        : range.middle_third();
+    const bool write = with_output && may_write(scope, between.outer);
+    Scan<K> scan(scope, between, write);
     const Place place = scan.run(k);
-    if (place != Place::within || !(scan.complete() || is_single_key(between, m.n))) {
+    if (place != Place::within || !(scan.complete() || is_single_key(between, n))) {
       range.learn(place, between);
       continue;
     }
-    Selection selection{between.inner.threshold, m.n};
+    Selection selection{between.inner.threshold, n};
     if (!scan.complete()) {
-      selection = with_ties(m, selection.threshold, k - scan.above());
+      selection = with_ties(scope, selection.threshold, k - scan.above());
     } else {
       const Ranked kth = scan.kth(k);
-      selection = out.form == Form::none ? Selection{kth.key, m.n} : scan.selection(kth, k);
+      selection = with_output ? scan.selection(kth, k) : Selection{kth.key, n};
     }
     if (write && scan.complete()) {
       scan.remove_losers(selection);
-    } else if (out.form != Form::none) {
-      emit(m, selection, out);
+    } else if (with_output) {
+      emit(scope, selection);
     }
     return selection;
   }
 }
 
-Selection select_from_memory(const Magnitudes& m, std::size_t k, const Output& out) {
-  return with_key_type(m, [&](auto zero) { return select_from_memory<decltype(zero)>(m, k, out); });
-}
-
-void decide_streaming(const Magnitudes& m, Output& out) {
-  out.stream =
-      worth_streaming(m.w, out.data, m.n * (m.type.bytes + bytes_of(out.form, m.type.bytes)));
+Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output) {
+  return with_key_type(
+      scope, [&](auto zero) { return select_from_memory<decltype(zero)>(scope, k, with_output); });
 }
 
 }  // namespace
 
-Magnitudes::Magnitudes(const void* w_, sc_dtype dtype, std::size_t n_, sc_nan nan)
-    : w(w_),
-      n(n_),
-      type(float_type(dtype)),
-      rotation(nan == SC_NAN_PRUNE || nan == SC_NAN_ZERO ? type.most - type.infinity : 0),
-      refuse_nan(nan == SC_NAN_RAISE),
-      table(secateur::kernels()) {}
-
-Key kth_key(const Magnitudes& m, std::size_t k) {
-  return m.n <= kInCache ? kth_in_cache(m, k).key : select_from_memory(m, k, Output{}).threshold;
+Key kth_key(const Scope& scope, std::size_t k) {
+  return (scope.size() <= kInCache ? select_in_cache(scope, k, false)
+                                   : select_from_memory(scope, k, false))
+      .threshold;
 }
 
-void write_topk(const Magnitudes& m, std::size_t k, Output out) {
-  decide_streaming(m, out);
-  if (k == 0 || k == m.n) {
-    emit_first(m, {k == 0 ? m.type.most : -1, 0}, out);
-  } else if (m.n <= kInCache) {
-    emit(m, selection_in_cache(m, k), out);
+void write_topk(const Scope& scope, std::size_t k) {
+  if (k == 0 || k == scope.size()) {
+    emit_first(scope, {k == 0 ? scope.most() : scope.least() - 1, 0});
+  } else if (scope.size() <= kInCache) {
+    emit(scope, select_in_cache(scope, k, true));
   } else {
-    select_from_memory(m, k, out);
+    select_from_memory(scope, k, true);
   }
 }
 
-void write_above(const Magnitudes& m, Key key, Output out) {
-  decide_streaming(m, out);
-  emit_first(m, {key, 0}, out);
-}
+void write_above(const Scope& scope, Key key) { emit_first(scope, {key, 0}); }
 
 }  // namespace secateur

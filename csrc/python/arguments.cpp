@@ -114,7 +114,70 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
                         (came.empty() ? "none" : came));
 }
 
-Input floats(py::handle w) { return {"w", w, {kFloat16, kBFloat16, kFloat32, kFloat64}}; }
+Input floats(py::handle w, const std::string& name) {
+  return {name, w, {kFloat16, kBFloat16, kFloat32, kFloat64}};
+}
+
+Axis::Axis(py::handle axis) : given_(axis) {
+  if (!axis.is_none()) {
+    number_ = to_integer("axis", axis);
+  }
+}
+
+py::ssize_t Axis::in(py::ssize_t ndim) const {
+  if (given_.is_none()) {
+    return kNoAxis;
+  }
+  if (ndim == 0) {
+    refuse("axis", "None for an array of no dimensions", given_);
+  }
+  if (number_ < -ndim || number_ >= ndim) {
+    refuse("axis", "an integer from " + std::to_string(-ndim) + " to " + std::to_string(ndim - 1),
+           given_);
+  }
+  return static_cast<py::ssize_t>(number_ < 0 ? number_ + ndim : number_);
+}
+
+Slices::Slices(const Shape& shape, py::ssize_t axis) : core{0, 1}, whole(axis == kNoAxis) {
+  if (whole) {
+    return;
+  }
+  const auto at = static_cast<std::size_t>(axis);
+  core.length = static_cast<std::size_t>(shape[at]);
+  for (std::size_t i = at + 1; i < shape.size(); ++i) {
+    core.inner *= static_cast<std::size_t>(shape[i]);
+  }
+}
+
+std::size_t length_along(const Input& in, const Slices& slices) {
+  return slices.whole ? in.size() : slices.core.length;
+}
+
+Scores::Scores(py::handle scores, const std::string& name) {
+  if (scores.is_none()) {
+    return;
+  }
+  const auto parts = py::reinterpret_borrow<py::tuple>(scores);
+  const bool values = parts[0].cast<bool>();
+  array_.emplace(floats(parts[1], name));
+  core_.scoring = values ? SC_SCORE_VALUES : SC_SCORE_PRODUCTS;
+  core_.dtype = array_->core_dtype();
+  core_.period = array_->size();
+  core_.repeat = parts[2].cast<std::size_t>();
+}
+
+void Scores::require_fit(const Input& w) const {
+  if (array_ && core_.scoring == SC_SCORE_VALUES) {
+    array_->require_shape(shape_of(w.given()), "that of w");
+  }
+}
+
+void Scores::settle() {
+  if (array_) {
+    array_->settle();
+    core_.data = array_->data();
+  }
+}
 
 void check(sc_status status, const char* remedy) {
   switch (status) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -65,20 +66,62 @@ struct Kept {
   [[nodiscard]] std::size_t of(std::size_t n) const;
 };
 
-Input floats(py::handle w);
+Input floats(py::handle w, const std::string& name = "w");
+
+// Where an axis is, counted from the front; None stands for all of them.
+inline constexpr py::ssize_t kNoAxis = -1;
+class Axis {
+ public:
+  explicit Axis(py::handle axis);
+  // In an array of so many dimensions, of which there must be one.
+  [[nodiscard]] py::ssize_t in(py::ssize_t ndim) const;
+
+ private:
+  py::handle given_;
+  std::int64_t number_ = 0;
+};
+
+// A shape as slices along an axis, or as one slice.
+struct Slices {
+  sc_slices core;
+  bool whole;
+
+  Slices(const Shape& shape, py::ssize_t axis);
+  [[nodiscard]] const sc_slices* data() const { return whole ? nullptr : &core; }
+};
+
+// How many elements are compared with each other.
+std::size_t length_along(const Input& in, const Slices& slices);
+
+// What ranks elements instead of their magnitude, as secateur.scores describes it: None; or whether
+// the array is of values rather than of factors, the array, and the `repeat` of factors.
+class Scores {
+ public:
+  explicit Scores(py::handle scores, const std::string& name = "scores");
+  // Values must be of the shape of w.
+  void require_fit(const Input& w) const;
+  void settle();
+  [[nodiscard]] const sc_scores* data() const { return array_ ? &core_ : nullptr; }
+  [[nodiscard]] bool are_values() const { return array_ && core_.scoring == SC_SCORE_VALUES; }
+  [[nodiscard]] const Input* array() const { return array_ ? &*array_ : nullptr; }
+
+ private:
+  std::optional<Input> array_;
+  sc_scores core_{};
+};
 
 // Throws what a status stands for; `remedy` says what could be done about NaN.
 void check(sc_status status, const char* remedy);
 
 inline constexpr char kSelectingRemedy[] = "nan='keep' or nan='prune' says what to do with it";
 
-// Calls the core; other Python threads run meanwhile, unless the work is over before they could.
+// What the core returns; other Python threads run meanwhile, unless the work on n elements is over before
+// they could.
 template <class F>
-void call(const Input& in, const char* remedy, const F& core) {
+sc_status without_gil(std::size_t n, const F& core) {
   constexpr std::size_t kWorthReleasing = 4096;
-  if (in.size() < kWorthReleasing) {
-    check(core(), remedy);
-    return;
+  if (n < kWorthReleasing) {
+    return core();
   }
   PyThreadState* const state = PyEval_SaveThread();
   const sc_status status = core();
@@ -91,7 +134,12 @@ void call(const Input& in, const char* remedy, const F& core) {
       pause();
     }
   }
-  check(status, remedy);
+  return status;
+}
+
+template <class F>
+void call(const Input& in, const char* remedy, const F& core) {
+  check(without_gil(in.size(), core), remedy);
 }
 
 }  // namespace secateur::python

@@ -52,7 +52,8 @@ bool is_dtype(const py::array& array, int number, const Dtype& dtype) {
   return number >= kFirstRegistered && text(array.dtype().attr("name")) == dtype.name;
 }
 
-Dtype find_dtype(const char* name, const py::array& given, std::initializer_list<Dtype> allowed) {
+Dtype find_dtype(const std::string& name, const py::array& given,
+                 std::initializer_list<Dtype> allowed) {
   const int number = given.dtype().num();
   const auto found = std::find_if(allowed.begin(), allowed.end(),
                                   [&](const Dtype& d) { return is_dtype(given, number, d); });
@@ -63,8 +64,8 @@ Dtype find_dtype(const char* name, const py::array& given, std::initializer_list
   for (const Dtype& d : allowed) {
     names += (names.empty() ? "" : " or ") + std::string(d.name);
   }
-  throw py::type_error(std::string(name) + " must be " + names + ", got " + text(given.dtype()) +
-                       "; " + name + ".astype(...) converts");
+  throw py::type_error(name + " must be " + names + ", got " + text(given.dtype()) + "; " + name +
+                       ".astype(...) converts");
 }
 
 // Bytes from the first to past the last of an array.
@@ -145,13 +146,13 @@ py::array contiguous_copy(const py::array& array) {
 
 }  // namespace
 
-py::array as_array(const char* name, py::handle value) {
+py::array as_array(const std::string& name, py::handle value) {
   if (is_exactly_ndarray(value)) {
     return py::reinterpret_borrow<py::array>(value);
   }
   if (is_ndarray(value) &&
       py::module_::import("numpy.ma").attr("isMaskedArray")(value).cast<bool>()) {
-    throw py::type_error(std::string(name) +
+    throw py::type_error(name +
                          " must be a plain array, got a masked one, whose mask would be lost; "
                          "fill it first, as in " +
                          name + ".filled(0)");
@@ -161,7 +162,7 @@ py::array as_array(const char* name, py::handle value) {
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
-Input::Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed)
+Input::Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
     : name_(name),
       given_(as_array(name, value)),
       work_(given_),
@@ -174,7 +175,7 @@ void Input::settle() {
   }
   if (!is_dtype(work_, work_.dtype().num(), dtype_) ||
       static_cast<std::size_t>(work_.size()) != size_) {
-    throw std::runtime_error(std::string(name_) + " was changed while it was being looked at");
+    throw std::runtime_error(name_ + " was changed while it was being looked at");
   }
   data_ = work_.data();
 }
@@ -185,8 +186,8 @@ py::dtype Input::numpy_dtype() const {
 
 void Input::require_shape(const Shape& shape, const char* meaning) const {
   if (shape_of(given_) != shape) {
-    throw py::value_error(std::string(name_) + " must have shape " + text(shape) + ", " + meaning +
-                          ", got " + text(shape_of(given_)));
+    throw py::value_error(name_ + " must have shape " + text(shape) + ", " + meaning + ", got " +
+                          text(shape_of(given_)));
   }
 }
 
@@ -196,39 +197,41 @@ Result::Result(const py::dtype& dtype, const Shape& shape)
 }
 
 Result::Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
-               const Input* other) {
+               const Input* other, const std::string& name) {
   if (out.is_none()) {
     *this = Result(dtype, shape_of(like.given()));
     return;
   }
   if (!is_ndarray(out)) {
-    throw py::type_error("out must be an array of " + text(dtype) + ", got " +
+    throw py::type_error(name + " must be an array of " + text(dtype) + ", got " +
                          text(py::type::of(out).attr("__name__")));
   }
   returned_ = py::reinterpret_borrow<py::object>(out);
-  given_ = as_array("out", out);
+  given_ = as_array(name, out);
   if (given_.dtype().num() != dtype.num() || !is_native(given_)) {
-    throw py::type_error("out must be " + text(dtype) + " in native byte order, got " +
+    throw py::type_error(name + " must be " + text(dtype) + " in native byte order, got " +
                          text(given_.dtype()));
   }
   if (!same_shape(given_, like.given())) {
-    throw py::value_error("out must have the input's shape " + text(shape_of(like.given())) +
+    throw py::value_error(name + " must have the input's shape " + text(shape_of(like.given())) +
                           ", got " + text(shape_of(given_)));
   }
   if (!given_.writeable()) {
-    throw py::value_error("out must be writeable, got a read-only array");
+    throw py::value_error(name + " must be writeable, got a read-only array");
   }
   const bool contiguous = has_flags(given_, kContiguous);
   if (!contiguous && overlaps_itself(given_)) {
-    throw py::value_error(
-        "out must have its elements apart, got strides that may make them overlap");
+    throw py::value_error(name +
+                          " must have its elements apart, got strides that may make them overlap");
   }
   const bool same = in_place && is_native(like.given()) && same_elements(given_, like.given());
   if ((!same && share_memory(given_, like.given())) ||
       (other != nullptr && share_memory(given_, other->given()))) {
-    throw py::value_error(in_place ? "out must be the input itself or share no memory with it, "
-                                     "got an array that overlaps it in part"
-                                   : "out must share no memory with the input, got one that does");
+    throw py::value_error(
+        name + (in_place
+                    ? " must be the input itself or share no memory with it, got an array that "
+                      "overlaps it in part"
+                    : " must share no memory with the input, got one that does"));
   }
   work_ = contiguous ? given_ : py::array(dtype, shape_of(given_));
   data_ = work_.mutable_data();

@@ -34,7 +34,7 @@ inline constexpr Dtype kInt16{"int16", py::detail::npy_api::NPY_SHORT_, SC_INT16
 inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_UINT16};
 
 // The array that a value is, or that NumPy makes of it. Runs code of the value's own, if it has such.
-py::array as_array(const char* name, py::handle value);
+py::array as_array(const std::string& name, py::handle value);
 
 using Shape = std::vector<py::ssize_t>;
 Shape shape_of(const py::array& array);
@@ -45,13 +45,14 @@ Shape shape_of(const py::array& array);
 // other threads once the GIL is released.
 class Input {
  public:
-  Input(const char* name, py::handle value, std::initializer_list<Dtype> allowed);
+  Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed);
 
   // To be called before data(). Throws RuntimeError if the array is no longer what it was.
   void settle();
 
   [[nodiscard]] const void* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] bool is(Dtype dtype) const { return dtype_.number == dtype.number; }
   [[nodiscard]] sc_dtype core_dtype() const { return dtype_.core; }
   // NumPy's, in native byte order
@@ -62,7 +63,7 @@ class Input {
   void require_shape(const Shape& shape, const char* meaning) const;
 
  private:
-  const char* name_;
+  std::string name_;
   py::array given_;
   py::array work_;
   Dtype dtype_;
@@ -79,7 +80,7 @@ class Result {
   // `out`, of that dtype and of the shape of `like`; a new array if it is None. It may be `like`
   // itself where `in_place`, and otherwise must share no memory with it or with `other`.
   Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
-         const Input* other = nullptr);
+         const Input* other = nullptr, const std::string& name = "out");
 
   [[nodiscard]] void* data() { return data_; }
 

@@ -1,4 +1,10 @@
 // The elements that matter least become zero.
+#include <pybind11/stl.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "arguments.hpp"
 #include "arrays.hpp"
 #include "functions.hpp"
@@ -8,25 +14,96 @@ namespace secateur::python {
 namespace {
 
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                 py::handle nan, py::handle out) {
-  require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}});
+                 py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
+                 py::handle out) {
+  require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", pattern}});
   const Kept keep(k, sparsity);
+  const Axis along(axis);
   const sc_nan policy = to_selecting_nan(nan);
   const bool by_threshold = !threshold.is_none();
   const double limit = by_threshold ? to_number("threshold", threshold) : 0;
-  if (!(limit >= 0)) {
-    refuse("threshold", "a number, at least 0", threshold);
+  Scores ranked_by(scores);
+  if (!(limit >= 0) && !(limit < 0 && ranked_by.are_values())) {
+    refuse("threshold", ranked_by.are_values() ? "a number" : "a number, at least 0", threshold);
   }
   Input in = floats(w);
-  const std::size_t kept = by_threshold ? 0 : keep.of(in.size());
-  Result result(out, in.numpy_dtype(), in, true);
+  ranked_by.require_fit(in);
+  const Slices slices(shape_of(in.given()), along.in(in.given().ndim()));
+  const std::size_t kept = by_threshold ? 0 : keep.of(length_along(in, slices));
+  Result result(out, in.numpy_dtype(), in, true, ranked_by.array());
   in.settle();
+  ranked_by.settle();
   call(in, kSelectingRemedy, [&, data = result.data()] {
-    return by_threshold
-               ? sc_prune_threshold(in.data(), in.core_dtype(), in.size(), limit, policy, data)
-               : sc_prune(in.data(), in.core_dtype(), in.size(), kept, policy, data);
+    return by_threshold ? sc_prune_threshold(in.data(), in.core_dtype(), in.size(), limit,
+                                             ranked_by.data(), policy, data)
+                        : sc_prune(in.data(), in.core_dtype(), in.size(), kept, slices.data(),
+                                   ranked_by.data(), policy, data);
   });
   return result.finish();
+}
+
+// One of the arrays that are pruned together.
+struct Member {
+  Input in;
+  Scores scores;
+  Result out;
+};
+
+// The core numbers the members; here they may have names.
+void check_members(sc_status status, const std::vector<std::string>& labels) {
+  std::string message = sc_last_error();
+  if (status != SC_ERROR_NAN) {
+    return check(status, "");
+  }
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::string number = "[" + std::to_string(i) + "]";
+    if (const std::size_t at = message.find(number); at != std::string::npos) {
+      for (std::size_t place = at; place != std::string::npos;
+           place = message.find(number, place + labels[i].size())) {
+        message.replace(place, number.size(), labels[i]);
+      }
+      break;
+    }
+  }
+  throw py::value_error(message + "; " + kSelectingRemedy);
+}
+
+// Lists of as many arrays, descriptions of scores and outputs (or None), and of labels.
+py::list prune_global(const py::list& arrays, const py::list& scores, const py::list& outs,
+                      const std::vector<std::string>& labels, py::handle k, py::handle sparsity,
+                      py::handle nan) {
+  require_one({{"k", k}, {"sparsity", sparsity}});
+  const Kept keep(k, sparsity);
+  const sc_nan policy = to_selecting_nan(nan);
+  std::vector<Member> members;
+  members.reserve(labels.size());
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    Scores ranked_by(scores[i], "scores" + labels[i]);
+    Input in = floats(arrays[i], "arrays" + labels[i]);
+    ranked_by.require_fit(in);
+    n += in.size();
+    Result out(outs[i], in.numpy_dtype(), in, true, ranked_by.array(), "out" + labels[i]);
+    members.push_back({std::move(in), std::move(ranked_by), std::move(out)});
+  }
+  const std::size_t kept = keep.of(n);
+  std::vector<sc_member> core;
+  for (Member& member : members) {
+    member.in.settle();
+    member.scores.settle();
+    core.push_back({member.in.data(), member.in.core_dtype(), member.in.size(),
+                    member.scores.data(), member.out.data()});
+  }
+  const sc_status status =
+      without_gil(n, [&] { return sc_prune_global(core.data(), core.size(), kept, policy); });
+  if (status != SC_OK) {
+    check_members(status, labels);
+  }
+  py::list results;
+  for (Member& member : members) {
+    results.append(member.out.finish());
+  }
+  return results;
 }
 
 py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
@@ -56,6 +133,7 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
 
 void define_pruning(py::module_& m) {
   m.def("prune", &prune);
+  m.def("prune_global", &prune_global);
   m.def("apply_mask", &apply_mask);
 }
 

@@ -20,11 +20,11 @@ from secateur.host import (
     set_num_threads,
     threads,
 )
-from secateur.pruning import apply_mask, prune
+from secateur.pruning import apply_mask, prune, prune_global
 from secateur.results import Bracket, TopK
 from secateur.schedules import sparsity_schedule
 from secateur.scores import Times
-from secateur.selection import kth_magnitude, topk_mask
+from secateur.selection import kth_magnitude, topk, topk_mask
 
 __all__ = [
     "Bracket",
@@ -42,11 +42,13 @@ __all__ = [
     "isas",
     "kth_magnitude",
     "prune",
+    "prune_global",
     "prune_quantize",
     "quantize",
     "reference",
     "set_num_threads",
     "sparsity_schedule",
     "threads",
+    "topk",
     "topk_mask",
 ]

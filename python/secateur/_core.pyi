@@ -7,19 +7,45 @@ from secateur.formats import FixedPoint
 
 __version__: str
 
-def kth_magnitude(w: ArrayLike, k: int, nan: str, /) -> np.floating[Any]: ...
+# Scores as secateur.scores.describe puts them
+_Scores = tuple[bool, NDArray[Any], int] | None
+
+def kth_magnitude(w: ArrayLike, k: int, axis: int | None, nan: str, /) -> Any: ...
+def topk(
+    w: ArrayLike, k: int, axis: int | None, order: str, nan: str, /
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
 def topk_mask(
-    w: ArrayLike, k: int | None, sparsity: float | None, packed: bool, nan: str, /
+    w: ArrayLike,
+    k: int | None,
+    sparsity: float | None,
+    scores: _Scores,
+    axis: int | None,
+    packed: bool,
+    nan: str,
+    /,
 ) -> NDArray[Any]: ...
 def prune(
     w: ArrayLike,
     k: int | None,
     sparsity: float | None,
     threshold: float | None,
+    pattern: tuple[int, int] | None,
+    scores: _Scores,
+    axis: int | None,
     nan: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
+def prune_global(
+    arrays: list[Any],
+    scores: list[_Scores],
+    out: list[Any],
+    labels: list[str],
+    k: int | None,
+    sparsity: float | None,
+    nan: str,
+    /,
+) -> list[NDArray[Any]]: ...
 def apply_mask(w: ArrayLike, mask: ArrayLike, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def quantize(
     w: ArrayLike,

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secateur import _core
+from secateur.containers import label, match, put_together, require_apart, take_apart
+from secateur.scores import describe
 from secateur.unsupported import refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import ArrayLike, NDArray
+
+    from secateur.scores import Times
 
     Floats = NDArray[Any]
 
@@ -21,7 +27,7 @@ def prune(
     threshold: float | None = None,
     pattern: str | None = None,
     block: tuple[int, int] | None = None,
-    scores: ArrayLike | None = None,
+    scores: ArrayLike | Times | None = None,
     axis: int | None = None,
     nan: str = "raise",
     out: Floats | None = None,
@@ -76,9 +82,96 @@ def prune(
     >>> sc.prune(w, threshold=0.5)
     array([ 3., -4.,  0.,  1.], dtype=float32)
     """
-    if pattern is not None or block is not None or scores is not None or axis is not None:
-        refuse(pattern=pattern, block=block, scores=scores, axis=axis)
-    return _core.prune(w, k, sparsity, threshold, nan, out)
+    if pattern is not None or block is not None:
+        refuse(pattern=pattern, block=block)
+    if threshold is not None and axis is not None:
+        msg = f"axis must be None with threshold, which is the same for all elements, got {axis!r}"
+        raise ValueError(msg)
+    return _core.prune(w, k, sparsity, threshold, pattern, describe(w, scores), axis, nan, out)
+
+
+def prune_global(
+    arrays: Any,
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    scores: Any = None,
+    nan: str = "raise",
+    out: Any = None,
+) -> Any:
+    """Set all but the largest magnitudes among several arrays to zero.
+
+    All elements of all arrays compete, so that each array becomes as sparse as its elements are
+    small. Nothing is concatenated.
+
+    Parameters
+    ----------
+    arrays : mapping or sequence of array_like of float16, bfloat16, float32 or float64
+        The arrays, of any shapes and dtypes. Magnitudes of different dtypes compare as numbers.
+    k : int, optional
+        How many elements are kept in all. Exactly one of `k` and `sparsity` is given.
+    sparsity : float, optional
+        The share removed of all n elements, 0 to 1: ``round(sparsity * n)``, ties to even.
+    scores : mapping or sequence, optional
+        For each array, by its key or in its place, what to rank by instead of ``|w|``, as `scores`
+        in :func:`prune`, or None. Either all are arrays of values or none is.
+    nan : {"raise", "keep", "prune"}
+        Whether NaN is refused, ranked above infinity, or ranked below zero.
+    out : mapping or sequence of ndarray, optional
+        Where the results go: arrays of the same dtypes and shapes; `arrays` itself to prune in
+        place.
+
+    Returns
+    -------
+    container of ndarray
+        `out`, or a container of the kind of `arrays` (dict, list, tuple or one derived from these;
+        else a dict or a list) with new arrays. What is kept keeps its bits, what is removed is
+        ``+0.0``. Of elements that tie, those in the first arrays are kept, and the first of these.
+
+    Raises
+    ------
+    TypeError
+        If `arrays` is not a mapping or sequence, `scores` or `out` is not of its kind, or an array
+        is of another dtype.
+    ValueError
+        If `arrays` is empty, `scores` or `out` has other keys or another length, an argument is out
+        of range, what ranks holds NaN and `nan` is ``"raise"``, or arrays of `out` do not fit, or
+        overlap others. Nothing is written in place then.
+
+    Notes
+    -----
+    Scratch memory is that of pruning the largest of the arrays, whatever their number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> layers = {"a": np.float32([1, -5]), "b": np.float32([[4], [0.5]])}
+    >>> sc.prune_global(layers, k=2)
+    {'a': array([ 0., -5.], dtype=float32), 'b': array([[4.],
+           [0.]], dtype=float32)}
+    >>> sc.prune_global(layers, sparsity=0.5, out=layers) is layers
+    True
+    """
+    members = take_apart("arrays", arrays)
+    if not members:
+        msg = f"arrays must hold at least one array, got {arrays!r}"
+        raise ValueError(msg)
+    names = [label("", key) for key in members]
+    given = list(members.values())
+    ranked_by = [None] * len(given) if scores is None else match("scores", scores, arrays)
+    outs = [None] * len(given) if out is None else match("out", out, arrays)
+    described = [
+        describe(w, by, f"scores{name}")
+        for w, by, name in zip(given, ranked_by, names, strict=True)
+    ]
+    if out is not None:
+        require_apart(
+            {f"out{name}": o for name, o in zip(names, outs, strict=True)},
+            {f"arrays{name}": w for name, w in zip(names, given, strict=True)},
+        )
+    results = _core.prune_global(given, described, outs, names, k, sparsity, nan)
+    return put_together(arrays, results) if out is None else out
 
 
 def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secateur import _core
-from secateur.unsupported import refuse
+from secateur.results import TopK
+from secateur.scores import describe
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
+
+    from secateur.scores import Times
 
     Mask = NDArray[np.bool_]
 
 
 def kth_magnitude(
     w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise"
-) -> np.floating[Any]:
+) -> Any:
     """The k-th largest ``|w|``.
 
     Parameters
@@ -24,23 +27,25 @@ def kth_magnitude(
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int
-        The rank, 1 (the largest magnitude) to ``w.size`` (the smallest).
-    axis : None
-        Not yet supported: the selection is over the whole array.
+        The rank, 1 (the largest magnitude) to ``w.size`` (the smallest), or to ``w.shape[axis]``.
+    axis : int, optional
+        Select along this axis; by default from the whole array.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
 
     Returns
     -------
     scalar of the dtype of `w`
-        The magnitude, its sign cleared.
+        The magnitude, its sign cleared; or, with `axis`,
+    ndarray of that dtype, of the shape of `w` without the axis
+        the magnitude of each slice.
 
     Raises
     ------
     TypeError
-        If `w` is of another dtype, or `k` is not an integer.
+        If `w` is of another dtype, or `k` or `axis` is not an integer.
     ValueError
-        If `k` is out of range, or `w` holds NaN and `nan` is ``"raise"``.
+        If `k` or `axis` is out of range, or `w` holds NaN and `nan` is ``"raise"``.
 
     Notes
     -----
@@ -55,10 +60,62 @@ def kth_magnitude(
     >>> import secateur as sc
     >>> sc.kth_magnitude(np.float32([3, -4, 0, 1]), 2)
     np.float32(3.0)
+    >>> sc.kth_magnitude(np.float32([[3, -4], [0, 1]]), 1, axis=1)
+    array([4., 1.], dtype=float32)
     """
-    if axis is not None:
-        refuse(axis=axis)
-    return _core.kth_magnitude(w, k, nan)
+    return _core.kth_magnitude(w, k, axis, nan)
+
+
+def topk(
+    w: ArrayLike, k: int, *, axis: int | None = None, order: str = "index", nan: str = "raise"
+) -> TopK:
+    """The k elements of largest magnitude, and where they are.
+
+    Parameters
+    ----------
+    w : array_like of float16, bfloat16, float32 or float64, any shape
+        The array to select from.
+    k : int
+        How many, 0 to ``w.size``, or to ``w.shape[axis]``.
+    axis : int, optional
+        Select along this axis; by default from the whole array, flattened in C order.
+    order : {"index", "magnitude"}
+        Whether the lowest index comes first, or the largest magnitude; those that tie are in the
+        order of their indices.
+    nan : {"raise", "keep", "prune"}
+        Whether NaN is refused, ranked above infinity, or ranked below zero.
+
+    Returns
+    -------
+    TopK
+        A named tuple: ``values``, of the dtype of `w`, with their signs; and ``indices``, int64,
+        flat or along the axis. Both are of shape ``(k,)``; with `axis`, of that of `w` with the
+        axis of length k.
+
+    Raises
+    ------
+    TypeError
+        If `w` is of another dtype, or `k` or `axis` is not an integer.
+    ValueError
+        If `k`, `axis` or `order` is not what is allowed, or `w` holds NaN and `nan` is ``"raise"``.
+
+    Notes
+    -----
+    Selected as by :func:`kth_magnitude`, in one pass. What is sorted by magnitude are the k kept
+    elements alone, by a radix sort (Knuth 1998, "Sorting and searching", section 5.2.5), which
+    takes 32 bytes of scratch memory for each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> w = np.float32([3, -4, 0, 1])
+    >>> sc.topk(w, 2)
+    TopK(values=array([ 3., -4.], dtype=float32), indices=array([0, 1]))
+    >>> sc.topk(w, 2, order="magnitude").values
+    array([-4.,  3.], dtype=float32)
+    """
+    return TopK(*_core.topk(w, k, axis, order, nan))
 
 
 def topk_mask(
@@ -66,7 +123,7 @@ def topk_mask(
     *,
     k: int | None = None,
     sparsity: float | None = None,
-    scores: ArrayLike | None = None,
+    scores: ArrayLike | Times | None = None,
     axis: int | None = None,
     packed: bool = False,
     nan: str = "raise",
@@ -78,11 +135,14 @@ def topk_mask(
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int, optional
-        How many elements are kept, 0 to ``w.size``. Exactly one of `k` and `sparsity` is given.
+        How many elements are kept, 0 to ``w.size``, or to ``w.shape[axis]`` in each slice. Exactly
+        one of `k` and `sparsity` is given.
     sparsity : float, optional
-        The share removed, 0 to 1: ``round(sparsity * w.size)`` elements, ties to even.
-    scores, axis : None
-        Not yet supported.
+        The share removed, 0 to 1: ``round(sparsity * n)`` of n elements, ties to even.
+    scores : array_like of such floats or Times, optional
+        What to rank by instead of ``|w|``, as in :func:`prune`.
+    axis : int, optional
+        Select along this axis; by default from the whole array.
     packed : bool, default False
         Return one bit per element instead of one byte.
     nan : {"raise", "keep", "prune"}
@@ -100,8 +160,8 @@ def topk_mask(
     TypeError
         If `w` is of another dtype, or `k` is not an integer.
     ValueError
-        If `k` or `sparsity` is out of range, both or neither is given, or `w` holds NaN and `nan`
-        is ``"raise"``.
+        If `k`, `sparsity` or `axis` is out of range, both or neither of the first two is given,
+        `scores` does not fit `w`, or what ranks holds NaN and `nan` is ``"raise"``.
 
     Examples
     --------
@@ -113,6 +173,4 @@ def topk_mask(
     >>> sc.topk_mask(w, k=2, packed=True)
     array([3], dtype=uint8)
     """
-    if scores is not None or axis is not None:
-        refuse(scores=scores, axis=axis)
-    return _core.topk_mask(w, k, sparsity, packed, nan)
+    return _core.topk_mask(w, k, sparsity, describe(w, scores), axis, packed, nan)

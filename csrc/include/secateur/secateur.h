@@ -91,28 +91,81 @@ typedef struct sc_quantize_options {
   sc_nan nan; /* SC_NAN_RAISE or SC_NAN_ZERO */
 } sc_quantize_options;
 
+/* Which elements of w are compared with each other: w is seen as [n / (length * inner)][length][inner],
+ * and each of its slices along the middle is selected from. For the rows of a matrix inner is 1, for
+ * its columns it is their number. Wherever these are asked for, a null pointer stands for one slice,
+ * the whole array. */
+typedef struct sc_slices {
+  size_t length;
+  size_t inner;
+} sc_slices;
+
+typedef enum sc_scoring SC_OF_INT {
+  SC_SCORE_VALUES = 1,  /* the n values of `data`: the largest are kept, negative ones included, and
+                         * -0 equals 0 */
+  SC_SCORE_PRODUCTS = 2 /* |w * factor|; element i has the factor (i / repeat) % period of `data` */
+} sc_scoring;
+
+/* What elements are ranked by instead of |w|. Products are formed in double if w or the factors are,
+ * else in float, and rounded to nearest even; NaN in the scores, or among the products, is what the NaN
+ * policy is about. Wherever these are asked for, a null pointer stands for |w|. */
+typedef struct sc_scores {
+  sc_scoring scoring;
+  sc_dtype dtype; /* of data: any of the floats */
+  const void* data;
+  size_t period; /* of products: how many factors there are */
+  size_t repeat; /* of products: how many elements in a row have the same factor */
+} sc_scores;
+
+typedef enum sc_order SC_OF_INT {
+  SC_ORDER_INDEX = 0,    /* lowest index first */
+  SC_ORDER_MAGNITUDE = 1 /* largest first, those that tie by index */
+} sc_order;
+
 /* ---- Selection ---------------------------------------------------------------------------- */
 /* Here, and for pruning, dtype is any of the floats; for fixed point it is SC_FLOAT32. */
 
-/* The k-th largest |w|, 1 <= k <= n, to *value (of type dtype). */
-sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan,
-                           void* value);
+/* The k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] (of type dtype). */
+sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
+                           const sc_slices* slices, sc_nan nan, void* values);
 
-/* Which k elements are largest, 0 <= k <= n, as a mask. */
-sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* mask,
-                       sc_mask_format format);
+/* The k largest of each slice, 0 <= k <= length, sign and all, to values[outer][k][inner] (of type
+ * dtype), and their indices in the slice to indices[outer][k][inner]. */
+sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                  sc_nan nan, sc_order order, void* values, int64_t* indices);
+
+/* Which k elements of each slice are largest, 0 <= k <= length, as a mask of all n. Bits are for the
+ * whole array only: with slices the format is SC_MASK_BOOLS. */
+sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                       const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format);
 
 /* How many of n elements are kept at a sparsity in [0, 1]: n - round(sparsity * n), half to even. */
 sc_status sc_keep_count(size_t n, double sparsity, size_t* k);
 
 /* ---- Pruning: kept elements keep their bits, the others become +0.0 -------------------------- */
 
-/* Keeps the k largest, 0 <= k <= n. */
-sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan, void* out);
+/* Keeps the k largest of each slice, 0 <= k <= length. */
+sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                   const sc_scores* scores, sc_nan nan, void* out);
 
-/* Keeps |w| > threshold, compared exactly; threshold >= 0. */
-sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, sc_nan nan,
-                             void* out);
+/* Keeps what is larger than the threshold, compared exactly. It is at least 0, but for
+ * SC_SCORE_VALUES, where it is any number. */
+sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
+                             const sc_scores* scores, sc_nan nan, void* out);
+
+/* One of several arrays that are pruned together. */
+typedef struct sc_member {
+  const void* w;
+  sc_dtype dtype;
+  size_t n;
+  const sc_scores* scores;
+  void* out;
+} sc_member;
+
+/* Keeps the k largest of all members, which are compared as values whatever their types. Of those that
+ * tie, the first member's come first. `out` may be w itself, and must be apart from everything else.
+ * Either all members are ranked by SC_SCORE_VALUES or none is. */
+sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
 /* Keeps what the mask says. */
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,

@@ -78,14 +78,14 @@ template <detail::floats W>
 std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan nan = SC_NAN_RAISE) {
   std::ranges::range_value_t<W> value = 0;
   detail::check(sc_kth_magnitude(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w), k,
-                                 nan, &value));
+                                 nullptr, nan, &value));
   return value;
 }
 
 template <detail::floats W>
 void topk_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
-  detail::check(sc_topk_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nan, mask.data(),
+  detail::check(sc_topk_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan, mask.data(),
                              SC_MASK_BOOLS));
 }
 
@@ -93,13 +93,13 @@ template <detail::floats W, detail::floats_as<W> Out>
 void prune(const W& w, std::size_t k, Out&& out, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
   detail::check(
-      sc_prune(std::ranges::data(w), detail::dtype_of<W>, n, k, nan, std::ranges::data(out)));
+      sc_prune(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan, std::ranges::data(out)));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
 void prune_threshold(const W& w, double threshold, Out&& out, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(sc_prune_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold, nan,
+  detail::check(sc_prune_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold, nullptr, nan,
                                    std::ranges::data(out)));
 }
 

@@ -1,0 +1,218 @@
+#include "ops/slices.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <optional>
+
+#include "dispatch/dispatch.hpp"
+#include "ops/select.hpp"
+#include "runtime/error.hpp"
+#include "runtime/scratch.hpp"
+#include "runtime/threads.hpp"
+
+namespace secateur {
+namespace {
+
+constexpr std::size_t kMostResults = 2;
+
+// Bytes of slices that are worth a task of their own.
+constexpr std::size_t kTaskBytes = std::size_t{64} << 10;
+
+// Bytes of a tile of slices that stays in the L2 cache beside what is made of it.
+constexpr std::size_t kTileBytes = std::size_t{256} << 10;
+
+// Calls of the core from this thread stay on it while this lives.
+class OneThread {
+ public:
+  OneThread() : previous_(set_thread_num_threads(1)) {}
+  ~OneThread() { set_thread_num_threads(previous_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  std::size_t previous_;
+};
+
+using Pointers = std::array<void*, kMostResults>;
+
+unsigned char* bytes_at(const void* data, std::size_t offset) {
+  return const_cast<unsigned char*>(static_cast<const unsigned char*>(data)) + offset;
+}
+
+// The slices from `begin` to `end` lie side by side.
+void work_on_rows(const Source& array, std::size_t length, std::size_t begin, std::size_t end,
+                  std::span<const SliceResult> results, const SliceWork& work) {
+  for (std::size_t i = begin; i < end; ++i) {
+    Source slice = array;
+    slice.w = array.at(i * length);
+    slice.n = length;
+    slice.first = i * length;
+    Pointers to{};
+    for (std::size_t r = 0; r < results.size(); ++r) {
+      to[r] = bytes_at(results[r].data, i * results[r].length * results[r].bytes_each);
+    }
+    work(slice, to.data());
+  }
+}
+
+void for_rows(const Source& array, const Slices& slices, std::span<const SliceResult> results,
+              const SliceWork& work) {
+  const std::size_t bytes = slices.length * array.type.bytes;
+  // Long slices are shared among threads one by one; many short ones, by the slice.
+  if (bytes >= 2 * kBytesPerThread && slices.outer < 4 * num_threads()) {
+    work_on_rows(array, slices.length, 0, slices.outer, results, work);
+    return;
+  }
+  const std::size_t at_once = std::max(kTaskBytes / bytes, std::size_t{1});
+  Tasks tasks((slices.outer + at_once - 1) / at_once);
+  on_threads(std::min(threads_for(slices.outer * bytes), tasks.count()), [&] {
+    const OneThread one_thread;
+    for (std::size_t task = 0; tasks.take(task);) {
+      const std::size_t begin = task * at_once;
+      work_on_rows(array, slices.length, begin, std::min(begin + at_once, slices.outer), results,
+                   work);
+    }
+  });
+}
+
+// Some neighbouring slices whose elements lie `inner` apart, brought together.
+class Tile {
+ public:
+  Tile(const Source& array, const Slices& slices, std::size_t columns,
+       std::span<const SliceResult> results)
+      : array_(array),
+        slices_(slices),
+        results_(results),
+        w_(columns * slices.length * array.type.bytes) {
+    if (array.is_made()) {
+      scores_.emplace(columns * slices.length * array.scores.type.bytes);
+      row_.emplace(columns * array.scores.type.bytes);
+    }
+    for (std::size_t r = 0; r < results.size(); ++r) {
+      room_[r].emplace(columns * results[r].length * results[r].bytes_each);
+    }
+  }
+
+  void work(std::size_t outer, std::size_t begin, std::size_t end, const SliceWork& work) {
+    const std::size_t columns = end - begin;
+    const std::size_t length = slices_.length;
+    const std::size_t first = outer * length * slices_.inner + begin;
+    transpose(array_.type.bytes, array_.at(first), slices_.inner, length, columns, w_.data(),
+              length);
+    if (array_.is_made()) {
+      gather_scores(first, columns);
+    }
+    for (std::size_t column = 0; column < columns; ++column) {
+      Source slice = array_;
+      slice.w = w_.data() + column * length * array_.type.bytes;
+      slice.out.stream = false;
+      slice.n = length;
+      if (array_.is_made()) {
+        slice.scores.data = scores_->data() + column * length * array_.scores.type.bytes;
+        slice.scores.period = length;
+        slice.scores.repeat = 1;
+        slice.first = 0;
+      }
+      Pointers to{};
+      for (std::size_t r = 0; r < results_.size(); ++r) {
+        to[r] = room_[r]->data() + column * results_[r].length * results_[r].bytes_each;
+      }
+      work(slice, to.data());
+    }
+    for (std::size_t r = 0; r < results_.size(); ++r) {
+      const SliceResult& result = results_[r];
+      const std::size_t place = outer * result.length * slices_.inner + begin;
+      transpose(result.bytes_each, room_[r]->data(), result.length, columns, result.length,
+                bytes_at(result.data, place * result.bytes_each), slices_.inner);
+    }
+  }
+
+ private:
+  static void transpose(std::size_t bytes_each, const void* from, std::size_t from_stride,
+                        std::size_t rows, std::size_t columns, void* to, std::size_t to_stride) {
+    kernels().transpose[std::countr_zero(bytes_each)](from, from_stride, rows, columns, to,
+                                                      to_stride);
+  }
+
+  void gather_scores(std::size_t first, std::size_t columns) {
+    const std::size_t bytes = array_.scores.type.bytes;
+    if (array_.scores.kind == Scores::Kind::values) {
+      transpose(bytes, bytes_at(array_.scores.data, first * bytes), slices_.inner, slices_.length,
+                columns, scores_->data(), slices_.length);
+      return;
+    }
+    for (std::size_t i = 0; i < slices_.length; ++i) {
+      expand(array_.scores, first + i * slices_.inner, columns, row_->data());
+      transpose(bytes, row_->data(), columns, 1, columns, scores_->data() + i * bytes,
+                slices_.length);
+    }
+  }
+
+  const Source& array_;
+  const Slices& slices_;
+  std::span<const SliceResult> results_;
+  Buffer<unsigned char> w_;
+  std::optional<Buffer<unsigned char>> scores_, row_;
+  std::array<std::optional<Buffer<unsigned char>>, kMostResults> room_;
+};
+
+void for_columns(const Source& array, const Slices& slices, std::span<const SliceResult> results,
+                 const SliceWork& work) {
+  // As many columns as a cache line has at least: memory brings lines.
+  const std::size_t of_line = kLine / array.type.bytes;
+  const std::size_t of_tile = kTileBytes / (slices.length * array.type.bytes) / of_line * of_line;
+  const std::size_t at_once = std::min(std::max(of_line, of_tile), slices.inner);
+  const std::size_t tiles = (slices.inner + at_once - 1) / at_once;
+  Tasks tasks(slices.outer * tiles);
+  const std::size_t bytes = slices.outer * slices.length * slices.inner * array.type.bytes;
+  on_threads(std::min(threads_for(bytes), tasks.count()), [&] {
+    const OneThread one_thread;
+    Tile tile(array, slices, at_once, results);
+    for (std::size_t task = 0; tasks.take(task);) {
+      const std::size_t begin = task % tiles * at_once;
+      tile.work(task / tiles, begin, std::min(begin + at_once, slices.inner), work);
+    }
+  });
+}
+
+}  // namespace
+
+void for_slices(const Source& array, const Slices& slices, sc_nan nan,
+                std::span<const SliceResult> results, const SliceWork& work) {
+  if (slices.outer == 0 || slices.length == 0 || slices.inner == 0) {
+    return;
+  }
+  Source whole = array;
+  const Scope scope({&whole, 1}, nan);
+  if (scope.refuses_nan() && array.out.data == array.w) {
+    scope.check_nan();
+  }
+  try {
+    slices.inner == 1 ? for_rows(array, slices, results, work)
+                      : for_columns(array, slices, results, work);
+  } catch (const Error& error) {
+    if (error.status() == SC_ERROR_NAN) {
+      scope.refuse_nan();  // that of one slice does not tell where it is in the array
+    }
+    throw;
+  }
+}
+
+void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size_t k) {
+  Source source = array;
+  decide_streaming({&source, 1});
+  if (slices.outer == 1 && slices.inner == 1) {
+    write_topk(Scope({&source, 1}, nan), k);
+    return;
+  }
+  const std::size_t bytes = bytes_of(source.out.form, source.type.bytes);
+  const SliceResult result{source.out.data, slices.length, bytes};
+  for_slices(source, slices, nan, {&result, 1}, [&](Source slice, void* const* to) {
+    slice.out.data = to[0];
+    slice.out.others = slice.w;
+    write_topk(Scope({&slice, 1}, nan), k);
+  });
+}
+
+}  // namespace secateur

@@ -1,0 +1,355 @@
+#include "ops/source.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "dispatch/dispatch.hpp"
+#include "ops/nan.hpp"
+
+namespace secateur {
+namespace {
+
+// ---- Keys of float64 for those of other types ------------------------------------------------
+
+// The bits of the float64 of the same value; NaN keep their order, and the place of their payload.
+Key widened(Key magnitude, FloatType type) {
+  const int significand = std::countr_zero(static_cast<std::uint64_t>(type.infinity));
+  const int shift = std::countr_zero(static_cast<std::uint64_t>(kFloat64.infinity)) - significand;
+  const Key exponent = magnitude >> significand;
+  const Key bias = (type.infinity >> significand) / 2;
+  if (magnitude >= type.infinity) {
+    return ((magnitude - type.infinity) << shift) + kFloat64.infinity;
+  }
+  if (shift == 0) {
+    return magnitude;
+  }
+  if (exponent == 0) {
+    return std::bit_cast<Key>(
+        std::ldexp(static_cast<double>(magnitude), static_cast<int>(1 - bias) - significand));
+  }
+  constexpr Key kBias = 1023;
+  return (magnitude << shift) + ((kBias - bias) << (shift + significand));
+}
+
+// ---- What is ranked ----------------------------------------------------------------------------
+
+// The floats of another type as `type`, which is wide enough for them: as they are, or in `room`.
+const void* as_type(const KernelTable& table, FloatType type, FloatType of, const void* floats,
+                    std::size_t count, void* room) {
+  if (type.kind == of.kind) {
+    return floats;
+  }
+  const FloatKernels& kernels = table.of_float[static_cast<std::size_t>(of.kind)];
+  type.kind == Float::float64 ? kernels.to_float64(floats, count, static_cast<double*>(room))
+                              : kernels.to_float32(floats, count, static_cast<float*>(room));
+  return room;
+}
+
+// The products of the elements [begin, end) and their factors. They are made in pieces that stay in the
+// nearest cache.
+void make_products(const KernelTable& table, const Source& source, std::size_t begin,
+                   std::size_t end, unsigned char* products) {
+  constexpr std::size_t kPiece = 1024;
+  alignas(kLine) unsigned char factors[kPiece * sizeof(double)];
+  alignas(kLine) unsigned char wide[2][kPiece * sizeof(double)];
+  const FloatType type = source.ranked_type();
+  for (std::size_t i = begin; i < end; i += kPiece) {
+    const std::size_t count = std::min(kPiece, end - i);
+    expand(source.scores, source.first + i, count, factors);
+    const void* const a = as_type(table, type, source.type, source.at(i), count, wide[0]);
+    const void* const b = as_type(table, type, source.scores.type, factors, count, wide[1]);
+    void* const out = products + (i - begin) * type.bytes;
+    if (type.kind == Float::float64) {
+      table.multiply_float64(static_cast<const double*>(a), static_cast<const double*>(b), count,
+                             static_cast<double*>(out));
+    } else {
+      table.multiply_float32(static_cast<const float*>(a), static_cast<const float*>(b), count,
+                             static_cast<float*>(out));
+    }
+  }
+}
+
+std::string name_of(const Scope& scope, const Source& source) {
+  std::string number;
+  if (!scope.is_one()) {
+    number.append("[").append(std::to_string(&source - scope.sources().data())).append("]");
+  }
+  std::string name = scope.is_one() ? "w" : "arrays" + number;
+  if (source.scores.kind == Scores::Kind::values) {
+    name = "scores" + number;
+  } else if (source.scores.kind == Scores::Kind::products) {
+    name.append(" * scores").append(number);
+  }
+  return name;
+}
+
+}  // namespace
+
+void expand(const Scores& scores, std::size_t index, std::size_t count, unsigned char* to) {
+  const std::size_t bytes = scores.type.bytes;
+  const auto* const data = static_cast<const unsigned char*>(scores.data);
+  while (count != 0) {
+    const std::size_t factor = index / scores.repeat % scores.period;
+    std::size_t length = 0;
+    if (scores.repeat == 1) {
+      length = std::min(count, scores.period - factor);
+      std::memcpy(to, data + factor * bytes, length * bytes);
+    } else {
+      length = std::min(count, scores.repeat - index % scores.repeat);
+      for (std::size_t i = 0; i < length; ++i) {
+        std::memcpy(to + i * bytes, data + factor * bytes, bytes);
+      }
+    }
+    index += length;
+    to += length * bytes;
+    count -= length;
+  }
+}
+
+FloatType Source::ranked_type() const {
+  switch (scores.kind) {
+    case Scores::Kind::magnitudes:
+      break;
+    case Scores::Kind::values:
+      return scores.type;
+    case Scores::Kind::products:
+      return type.kind == Float::float64 || scores.type.kind == Float::float64 ? kFloat64 : kFloat32;
+  }
+  return type;
+}
+
+Scope::Scope(std::span<Source> sources, sc_nan nan)
+    : sources_(sources),
+      values_(sources.front().scores.kind == Scores::Kind::values),
+      refuses_nan_(nan == SC_NAN_RAISE),
+      nan_low_(nan == SC_NAN_PRUNE || nan == SC_NAN_ZERO),
+      key_type_(sources.front().ranked_type()),
+      table_(secateur::kernels()) {
+  for (Source& source : sources) {
+    source.begin = n_;
+    n_ += source.n;
+    made_ = made_ || source.is_made();
+    uniform_ = uniform_ && source.ranked_type().kind == key_type_.kind;
+  }
+  if (!uniform_) {
+    key_type_ = kFloat64;
+  }
+}
+
+std::size_t Scope::bytes() const {
+  std::size_t bytes = 0;
+  for (const Source& source : sources_) {
+    bytes += source.n * source.type.bytes;
+  }
+  return bytes;
+}
+
+const Source& Scope::source_of(std::size_t i) const {
+  // Of sources that begin there, all but the last are empty.
+  const auto past = std::upper_bound(
+      sources_.begin(), sources_.end(), i,
+      [](std::size_t place, const Source& source) { return place < source.begin; });
+  return *(past - 1);
+}
+
+Order Scope::order(const Source& source) const {
+  if (values_) {
+    return kAsTheyAre;
+  }
+  const FloatType type = source.ranked_type();
+  return {nan_low_ ? type.most - type.infinity : 0, type.most};
+}
+
+const void* Scope::bits(const Source& source, std::size_t begin, std::size_t end,
+                        void* room) const {
+  switch (source.scores.kind) {
+    case Scores::Kind::magnitudes:
+      return source.at(begin);
+    case Scores::Kind::values: {
+      const FloatType type = source.scores.type;
+      const auto* const values = static_cast<const unsigned char*>(source.scores.data);
+      kernels(source).value_keys(values + (source.first + begin) * type.bytes, end - begin,
+                                 type.infinity, nan_low_, room);
+      break;
+    }
+    case Scores::Kind::products:
+      make_products(table_, source, begin, end, static_cast<unsigned char*>(room));
+      break;
+  }
+  return room;
+}
+
+template <class K>
+Key Scope::keys(const Source& source, const void* bits, std::size_t count, K* keys) const {
+  const ElementKernels& of_source = kernels(source);
+  if (uniform_ || source.ranked_type().bytes == sizeof(K)) {
+    const Key largest = of_source.keys(bits, count, order(source), keys);
+    for (std::size_t i = 0; !uniform_ && i < count; ++i) {
+      keys[i] = static_cast<K>(to_common(source, keys[i]));
+    }
+    return largest;
+  }
+  // Narrower keys go to the upper half of their places, from where they can be widened in order.
+  auto* const narrow =
+      reinterpret_cast<unsigned char*>(keys) + count * (sizeof(K) - sizeof(std::int32_t));
+  const Key largest = of_source.keys(bits, count, order(source), narrow);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::int32_t own = 0;
+    std::memcpy(&own, narrow + i * sizeof own, sizeof own);
+    keys[i] = static_cast<K>(to_common(source, own));
+  }
+  return largest;
+}
+template Key Scope::keys(const Source&, const void*, std::size_t, std::int32_t*) const;
+template Key Scope::keys(const Source&, const void*, std::size_t, std::int64_t*) const;
+
+Key Scope::least_of(const Source& source) const { return values_ ? -source.ranked_type().most : 0; }
+
+Key Scope::to_common(const Source& source, Key own) const {
+  const FloatType type = source.ranked_type();
+  if (values_) {
+    return own < 0 ? -widened(-own, type) : widened(own, type);
+  }
+  const Order from = order(source);
+  const Key to_rotation = nan_low_ ? kFloat64.most - kFloat64.infinity : 0;
+  const Key magnitude = (own - from.rotation) & from.mask;
+  const auto turned = static_cast<std::uint64_t>(widened(magnitude, type)) +
+                      static_cast<std::uint64_t>(to_rotation);
+  return static_cast<Key>(turned) & kFloat64.most;
+}
+
+// The largest of the source's keys that does not exceed the common one, or the one below them all.
+Key Scope::from_common(const Source& source, Key common) const {
+  Key below = least_of(source) - 1;
+  Key above = source.ranked_type().most;
+  while (below < above) {
+    const auto gap = static_cast<std::uint64_t>(above) - static_cast<std::uint64_t>(below);
+    const Key middle = above - static_cast<Key>(gap / 2);
+    if (to_common(source, middle) <= common) {
+      below = middle;
+    } else {
+      above = middle - 1;
+    }
+  }
+  return below;
+}
+
+Selection Scope::local(const Source& source, Selection selection) const {
+  const std::size_t tie_end =
+      std::min(selection.tie_end - std::min(selection.tie_end, source.begin), source.n);
+  if (uniform_) {
+    return {selection.threshold, tie_end};
+  }
+  const Key own = from_common(source, selection.threshold);
+  const bool ties = own >= least_of(source) && to_common(source, own) == selection.threshold;
+  return {own, ties ? tie_end : 0};
+}
+
+void Scope::refuse_nan() const {
+  const Room room(*this);
+  for (const Source& source : sources_) {
+    const bool values = source.scores.kind == Scores::Kind::values;
+    NaNs found{0, source.n};
+    for (std::size_t begin = 0; begin < source.n; begin += kBlock) {
+      const std::size_t end = std::min(begin + kBlock, source.n);
+      const FloatType type = source.ranked_type();
+      const void* const floats = values ? static_cast<const unsigned char*>(source.scores.data) +
+                                              (source.first + begin) * type.bytes
+                                        : bits(source, begin, end, room.data());
+      const NaNs here = find_nan(floats, end - begin, type);
+      found.first = found.count == 0 ? begin + here.first : found.first;
+      found.count += here.count;
+    }
+    if (found.count != 0) {
+      secateur::refuse_nan(found, name_of(*this, source).c_str());
+    }
+  }
+  secateur::refuse_nan({0, 0}, "w");  // somebody writes to it meanwhile
+}
+
+void Scope::check_nan() const {
+  const Parts parts(*this);
+  Tasks tasks(parts.count());
+  std::atomic<bool> nan{false};
+  on_threads(std::min(threads_for(bytes()), tasks.count()), [&] {
+    const Room room(*this);
+    for (std::size_t i = 0; tasks.take(i);) {
+      const auto [number, part] = parts[i];
+      const Source& source = sources_[number];
+      const void* const ranked = bits(source, part.begin, part.end, room.data());
+      if (kernels(source).count_above(ranked, part.end - part.begin, order(source),
+                                      source.ranked_type().infinity) != 0) {
+        nan.store(true);
+        tasks.stop();
+      }
+    }
+  });
+  if (nan.load()) {
+    refuse_nan();
+  }
+}
+
+void decide_streaming(std::span<Source> sources) {
+  std::size_t traffic = 0;
+  for (const Source& source : sources) {
+    traffic += source.n * (source.type.bytes + bytes_of(source.out.form, source.type.bytes));
+  }
+  for (Source& source : sources) {
+    source.out.stream = worth_streaming(source.w, source.out.data, traffic);
+  }
+}
+
+Room::Room(const Scope& scope) {
+  if (scope.is_made()) {
+    data_.emplace(kBlock + 2 * kWord);  // the first block may be longer than kBlock
+  }
+}
+
+Ready ready(const Scope& scope, const Source& source, const Part& part, const Output& out,
+            const Room& room) {
+  if (!source.is_made()) {
+    return {part, out, 0};
+  }
+  const std::size_t count = part.end - part.begin;
+  const void* const made = scope.bits(source, part.begin, part.end, room.data());
+  Output moved = out;
+  if (out.form != Form::none) {
+    moved.data = static_cast<unsigned char*>(out.data) +
+                 (out.form == Form::bits ? part.begin / 8
+                                         : part.begin * bytes_of(out.form, source.type.bytes));
+    moved.others = source.at(part.begin);
+  }
+  return {{made, 0, count, count}, moved, part.begin};
+}
+
+Blocks Parts::blocks(const Source& source) {
+  return {source.w, source.n, source.out.data, bytes_of(source.out.form, source.type.bytes)};
+}
+
+Parts::Parts(const Scope& scope) : sources_(scope.sources()) {
+  if (scope.is_one()) {
+    count_ = blocks(scope.first()).count();
+    return;
+  }
+  count_ = 0;
+  ends_.reserve(sources_.size());
+  for (const Source& source : sources_) {
+    count_ += source.n == 0 ? 0 : blocks(source).count();
+    ends_.push_back(count_);
+  }
+}
+
+Parts::Item Parts::operator[](std::size_t i) const {
+  if (ends_.empty()) {
+    return {0, blocks(sources_.front())[i]};
+  }
+  const auto found = std::upper_bound(ends_.begin(), ends_.end(), i);
+  const auto number = static_cast<std::size_t>(found - ends_.begin());
+  return {number, blocks(sources_[number])[i - (number == 0 ? 0 : ends_[number - 1])]};
+}
+
+}  // namespace secateur
