@@ -217,8 +217,8 @@ FACTS = {
     "select.cpp": [
         "kInCache = std::size_t{1} << 16;",
         f"kSampledAttempts = {ATTEMPTS};",
-        "target = 2 * std::pow(static_cast<double>(m.n), 2.0 / 3.0);",
+        "target = 2 * std::pow(static_cast<double>(n), 2.0 / 3.0);",
         "size = static_cast<std::size_t>(target) / kWord * kWord + kWord;",
-        "Runs runs(m.n, size / kRun, kRun, attempt);",
+        "Runs runs(n, size / kRun, kRun, attempt);",
     ],
 }

@@ -34,11 +34,11 @@ template <class F>
 using Integer = typename Bits<F>::Integer;
 
 template <class From, class To>
-void widen(const void* x, size_t n, To* out) {
+void widen(Part x, To* out) {
   const DefaultFloatState float_state;
   Output output{};
   output.data = out;
-  for_words<From>(whole(x, n), Elements<To, false>(output),
+  for_words<From>(x, FromBegin<To>(output, x.begin),
                   [&](const From* from, uint64_t, unsigned char* to, size_t)
                       __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<To>) {
@@ -56,15 +56,15 @@ SECATEUR_INLINE Vec<F> product(Vec<F> a, Vec<F> b) {
 }
 
 template <class F>
-void multiply(const F* a, const F* b, size_t n, F* out) {
+void multiply(Part a, const F* b, F* out) {
   const DefaultFloatState float_state;
   Output output{};
   output.data = out;
   F padded[kWord] = {};
-  for_words<F>(whole(a, n), Elements<F, false>(output),
+  for_words<F>(a, FromBegin<F>(output, a.begin),
                [&](const F* from, uint64_t valid, unsigned char* to, size_t i)
                    __attribute__((always_inline)) {
-    const F* other = b + i;
+    const F* other = b + (i - a.begin);
     if (valid != kAllValid) [[unlikely]] {
       copy_bytes(padded, other, PopCount(valid) * sizeof(F));
       other = padded;

@@ -187,11 +187,11 @@ Key keys(const void* w, size_t n, Order order, void* out) {
 }
 
 template <class E, bool kNanLow>
-SECATEUR_INLINE void value_keys_of(const void* floats, size_t n, Key infinity, void* out) {
+SECATEUR_INLINE void value_keys_of(Part floats, Key infinity, void* out) {
   const Vec<E> highest = Set(static_cast<E>(infinity)), zero = Set(E{0});
   Output output{};
   output.data = out;
-  for_words<E>(whole(floats, n), Elements<E, false>(output),
+  for_words<E>(floats, FromBegin<E>(output, floats.begin),
                [&](const E* from, uint64_t, unsigned char* to, size_t)
                    __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
@@ -210,9 +210,9 @@ SECATEUR_INLINE void value_keys_of(const void* floats, size_t n, Key infinity, v
   });
 }
 template <class E>
-void value_keys(const void* floats, size_t n, Key infinity, bool nan_low, void* out) {
-  return nan_low ? value_keys_of<E, true>(floats, n, infinity, out)
-                 : value_keys_of<E, false>(floats, n, infinity, out);
+void value_keys(Part floats, Key infinity, bool nan_low, void* out) {
+  return nan_low ? value_keys_of<E, true>(floats, infinity, out)
+                 : value_keys_of<E, false>(floats, infinity, out);
 }
 
 template <class K>

@@ -126,9 +126,9 @@ inline constexpr size_t kRun = 16;
 struct ElementKernels {
   // keys: the keys of w, widened to 32 bits at least; returns the largest
   Key (*keys)(const void* w, size_t n, Order order, void* out);
-  // value_keys: keys in the order of the floats themselves, as wide as they; NaN, whatever their sign,
-  // above infinity or (nan_low) below minus infinity
-  void (*value_keys)(const void* floats, size_t n, Key infinity, bool nan_low, void* out);
+  // value_keys: keys in the order of the floats themselves, as wide as they, to out from its start;
+  // NaN, whatever their sign, are above infinity or (nan_low) below minus infinity
+  void (*value_keys)(Part floats, Key infinity, bool nan_low, void* out);
   size_t (*count_above)(const void* w, size_t n, Order order, Key key);
   Key (*max_magnitude)(Part w);
 
@@ -146,11 +146,11 @@ struct ElementKernels {
   void (*apply_bits)(Part w, const void* mask, const Output& out);
 };
 
-// Loops over floats of one type.
+// Loops over floats of one type. The results of a part go to out from its start.
 struct FloatKernels {
   // Widened exactly, but that a signaling NaN may become quiet; to_float32 is null for float64
-  void (*to_float32)(const void* x, size_t n, float* out);
-  void (*to_float64)(const void* x, size_t n, double* out);
+  void (*to_float32)(Part x, float* out);
+  void (*to_float64)(Part x, double* out);
 };
 
 // Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits; whole keys, the sign included.
@@ -177,9 +177,10 @@ struct KernelTable {
   KeyKernels<int64_t> keys_of_64_bits;
   FloatKernels of_float[kFloats];
 
-  // a[i] * b[i]; out may be a or b. Of two NaN, a's.
-  void (*multiply_float32)(const float* a, const float* b, size_t n, float* out);
-  void (*multiply_float64)(const double* a, const double* b, size_t n, double* out);
+  // The products of the elements of a part and of b; b and out begin where the part does. Of two NaN,
+  // a's.
+  void (*multiply_float32)(Part a, const float* b, float* out);
+  void (*multiply_float64)(Part a, const double* b, double* out);
 
   size_t (*count_bits)(const void* bits, size_t count);
   // rows x columns elements of 1, 2, 4 or 8 bytes; strides in elements

@@ -48,6 +48,15 @@ struct Elements {
   static constexpr size_t bytes(size_t count) { return count * sizeof(T); }
 };
 
+// Elements whose places are counted from the begin of a part.
+template <class T>
+struct FromBegin : Elements<T, false> {
+  size_t begin;
+
+  FromBegin(const Output& out, size_t first) : Elements<T, false>(out), begin(first) {}
+  unsigned char* at(size_t i) const { return Elements<T, false>::at(i - begin); }
+};
+
 // How many elements lie between i and the next one whose place is aligned.
 template <class Sink>
 SECATEUR_INLINE size_t unaligned_head(const Sink& sink, size_t i) {

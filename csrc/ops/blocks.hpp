@@ -32,8 +32,9 @@ inline bool worth_streaming(const void* in, const void* out, std::size_t bytes) 
 // that only the first and the last have ragged ends.
 class Blocks {
  public:
-  Blocks(const void* array, std::size_t n, const void* out, std::size_t bytes_each)
-      : array_(array), n_(n) {
+  Blocks(const void* array, std::size_t n, const void* out, std::size_t bytes_each,
+         std::size_t length = kBlock)
+      : array_(array), n_(n), length_(length) {
     const std::size_t past = reinterpret_cast<std::uintptr_t>(out) % kLine;
     if (past != 0 && bytes_each != 0 && past % bytes_each == 0) {
       head_ = (kLine - past) / bytes_each;
@@ -41,16 +42,17 @@ class Blocks {
   }
 
   [[nodiscard]] std::size_t count() const {
-    return n_ <= head_ ? 1 : (n_ - head_ + kBlock - 1) / kBlock;
+    return n_ <= head_ ? 1 : (n_ - head_ + length_ - 1) / length_;
   }
   [[nodiscard]] Part operator[](std::size_t block) const {
-    return {array_, block == 0 ? 0 : std::min(n_, head_ + block * kBlock),
-            std::min(n_, head_ + (block + 1) * kBlock), n_};
+    return {array_, block == 0 ? 0 : std::min(n_, head_ + block * length_),
+            std::min(n_, head_ + (block + 1) * length_), n_};
   }
 
  private:
   const void* array_;
   std::size_t n_;
+  std::size_t length_;
   std::size_t head_ = 0;
 };
 

@@ -116,20 +116,37 @@ Selection with_ties(const Scope& scope, Key key, std::size_t r) {
   return {key, scope.size()};  // somebody writes to an array meanwhile
 }
 
+// The source of each place, of places that rise.
+class Cursor {
+ public:
+  explicit Cursor(const Scope& scope) : source_(scope.sources().data()) {}
+  const Source& at(std::size_t place) {
+    while (!Scope::is_in(*source_, place)) {
+      ++source_;
+    }
+    return *source_;
+  }
+
+ private:
+  const Source* source_;
+};
+
 // Goes over the pieces of runs that lie in one source each: piece(source, place in it, length, place in
-// the sample). Runs are in the order of their places.
+// the sample).
 template <class Body>
 void for_pieces(const Scope& scope, const Runs& runs, std::size_t count, const Body& piece) {
-  const Source* source = scope.sources().data();
+  Cursor cursor(scope);
+  Cursor ahead(scope);
   for (std::size_t run = 0; run < count; ++run) {
+    const std::size_t later = runs[std::min(run + kAhead, count - 1)];
+    const Source& later_source = ahead.at(later);
+    later_source.prefetch(later - later_source.begin, kRun);
     std::size_t place = runs[run];
     for (std::size_t i = 0; i < kRun;) {
-      while (place - source->begin >= source->n) {
-        ++source;
-      }
-      const std::size_t inside = place - source->begin;
-      const std::size_t length = std::min(kRun - i, source->n - inside);
-      piece(*source, inside, length, run * kRun + i);
+      const Source& source = cursor.at(place);
+      const std::size_t inside = place - source.begin;
+      const std::size_t length = std::min(kRun - i, source.n - inside);
+      piece(source, inside, length, run * kRun + i);
       place += length;
       i += length;
     }
@@ -151,21 +168,10 @@ void take(const Scope& scope, const Runs& runs, std::size_t count, K* keys) {
   const std::size_t size = count * kRun;
   // Bits of 16 go to the upper half of their place, from where they can be widened in order.
   unsigned char* const bits = reinterpret_cast<unsigned char*>(keys) + size * (sizeof(K) - bytes);
-  const auto copy = [&](const Source& source, std::size_t place, std::size_t length,
-                        std::size_t to) {
+  for_pieces(scope, runs, count,
+             [&](const Source& source, std::size_t place, std::size_t length, std::size_t to) {
     std::memcpy(bits + to * bytes, source.at(place), length * bytes);
-  };
-  if (scope.is_one()) {
-    const Source& source = scope.first();
-    for (std::size_t run = 0; run < count; ++run) {
-      const unsigned char* const later = source.at(runs[std::min(run + kAhead, count - 1)]);
-      __builtin_prefetch(later);
-      __builtin_prefetch(later + kRun * bytes - 1);
-      copy(source, runs[run], kRun, run * kRun);
-    }
-  } else {
-    for_pieces(scope, runs, count, copy);
-  }
+  });
   scope.kernels(scope.first()).keys(bits, size, scope.order(scope.first()), keys);
 }
 

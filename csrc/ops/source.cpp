@@ -37,16 +37,30 @@ Key widened(Key magnitude, FloatType type) {
 
 // ---- What is ranked ----------------------------------------------------------------------------
 
-// The floats of another type as `type`, which is wide enough for them: as they are, or in `room`.
-const void* as_type(const KernelTable& table, FloatType type, FloatType of, const void* floats,
-                    std::size_t count, void* room) {
+// A part of floats as `type`, which is wide enough for them: the part itself, or one made in `room`.
+Part as_type(const KernelTable& table, FloatType type, const Part& part, FloatType of, void* room) {
   if (type.kind == of.kind) {
-    return floats;
+    return part;
   }
   const FloatKernels& kernels = table.of_float[static_cast<std::size_t>(of.kind)];
-  type.kind == Float::float64 ? kernels.to_float64(floats, count, static_cast<double*>(room))
-                              : kernels.to_float32(floats, count, static_cast<float*>(room));
-  return room;
+  type.kind == Float::float64 ? kernels.to_float64(part, static_cast<double*>(room))
+                              : kernels.to_float32(part, static_cast<float*>(room));
+  return {room, 0, part.end - part.begin, part.end - part.begin};
+}
+
+const void* begin_of(const Part& part, std::size_t bytes_each) {
+  return static_cast<const unsigned char*>(part.array) + part.begin * bytes_each;
+}
+
+// The factors of the elements [begin, end): where they are, or copied to `room`.
+Part factors_of(const Source& source, std::size_t begin, std::size_t end, unsigned char* room) {
+  const Scores& scores = source.scores;
+  const std::size_t first = scores.repeat == 1 ? (source.first + begin) % scores.period : 0;
+  if (scores.repeat == 1 && end - begin <= scores.period - first) {
+    return {scores.data, first, first + end - begin, scores.period};
+  }
+  expand(scores, source.first + begin, end - begin, room);
+  return {room, 0, end - begin, end - begin};
 }
 
 // The products of the elements [begin, end) and their factors. They are made in pieces that stay in the
@@ -58,16 +72,16 @@ void make_products(const KernelTable& table, const Source& source, std::size_t b
   alignas(kLine) unsigned char wide[2][kPiece * sizeof(double)];
   const FloatType type = source.ranked_type();
   for (std::size_t i = begin; i < end; i += kPiece) {
-    const std::size_t count = std::min(kPiece, end - i);
-    expand(source.scores, source.first + i, count, factors);
-    const void* const a = as_type(table, type, source.type, source.at(i), count, wide[0]);
-    const void* const b = as_type(table, type, source.scores.type, factors, count, wide[1]);
+    const std::size_t to = std::min(i + kPiece, end);
+    const Part w = as_type(table, type, {source.w, i, to, source.n}, source.type, wide[0]);
+    const Part x =
+        as_type(table, type, factors_of(source, i, to, factors), source.scores.type, wide[1]);
     void* const out = products + (i - begin) * type.bytes;
     if (type.kind == Float::float64) {
-      table.multiply_float64(static_cast<const double*>(a), static_cast<const double*>(b), count,
+      table.multiply_float64(w, static_cast<const double*>(begin_of(x, type.bytes)),
                              static_cast<double*>(out));
     } else {
-      table.multiply_float32(static_cast<const float*>(a), static_cast<const float*>(b), count,
+      table.multiply_float32(w, static_cast<const float*>(begin_of(x, type.bytes)),
                              static_cast<float*>(out));
     }
   }
@@ -117,7 +131,8 @@ FloatType Source::ranked_type() const {
     case Scores::Kind::values:
       return scores.type;
     case Scores::Kind::products:
-      return type.kind == Float::float64 || scores.type.kind == Float::float64 ? kFloat64 : kFloat32;
+      return type.kind == Float::float64 || scores.type.kind == Float::float64 ? kFloat64
+                                                                               : kFloat32;
   }
   return type;
 }
@@ -170,10 +185,9 @@ const void* Scope::bits(const Source& source, std::size_t begin, std::size_t end
     case Scores::Kind::magnitudes:
       return source.at(begin);
     case Scores::Kind::values: {
-      const FloatType type = source.scores.type;
-      const auto* const values = static_cast<const unsigned char*>(source.scores.data);
-      kernels(source).value_keys(values + (source.first + begin) * type.bytes, end - begin,
-                                 type.infinity, nan_low_, room);
+      const std::size_t first = source.first;
+      kernels(source).value_keys({source.scores.data, first + begin, first + end, first + source.n},
+                                 source.scores.type.infinity, nan_low_, room);
       break;
     }
     case Scores::Kind::products:
@@ -305,7 +319,7 @@ void decide_streaming(std::span<Source> sources) {
 
 Room::Room(const Scope& scope) {
   if (scope.is_made()) {
-    data_.emplace(kBlock + 2 * kWord);  // the first block may be longer than kBlock
+    data_.emplace(kBlock + 2 * kWord);  // the first block may be longer
   }
 }
 
@@ -327,7 +341,8 @@ Ready ready(const Scope& scope, const Source& source, const Part& part, const Ou
 }
 
 Blocks Parts::blocks(const Source& source) {
-  return {source.w, source.n, source.out.data, bytes_of(source.out.form, source.type.bytes)};
+  return {source.w, source.n, source.out.data, bytes_of(source.out.form, source.type.bytes),
+          source.is_made() ? kMadeBlock : kBlock};
 }
 
 Parts::Parts(const Scope& scope) : sources_(scope.sources()) {

@@ -15,6 +15,9 @@
 
 namespace secateur {
 
+// Elements in a block where what is ranked is made: it is to stay in the nearest cache, beside w.
+inline constexpr std::size_t kMadeBlock = 4096;
+
 // What ranks the elements of an array w: their magnitude, the values of an array beside it, or the
 // magnitudes of the products of w and factors. That of element i is the factor (i / repeat) % period.
 struct Scores {
@@ -46,6 +49,23 @@ struct Source {
   [[nodiscard]] bool is_made() const { return scores.kind != Scores::Kind::magnitudes; }
   [[nodiscard]] const unsigned char* at(std::size_t i) const {
     return static_cast<const unsigned char*>(w) + i * type.bytes;
+  }
+  // Asks for what ranks the elements from i on, a cache line or two of them.
+  void prefetch(std::size_t i, std::size_t count) const {
+    const auto ask = [&](const unsigned char* line, std::size_t bytes_each) {
+      __builtin_prefetch(line);
+      __builtin_prefetch(line + count * bytes_each - 1);
+    };
+    if (scores.kind != Scores::Kind::values) {
+      ask(at(i), type.bytes);
+    }
+    if (is_made()) {
+      const std::size_t place = scores.kind == Scores::Kind::values
+                                    ? first + i
+                                    : (first + i) / scores.repeat % scores.period;
+      ask(static_cast<const unsigned char*>(scores.data) + place * scores.type.bytes,
+          scores.type.bytes);
+    }
   }
 };
 
