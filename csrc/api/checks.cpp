@@ -137,10 +137,10 @@ void require_apart_from_scores(const char* argument, const void* out, std::size_
 
 void write_floats(Source& source, void* out) {
   const std::size_t bytes = source.type.bytes;
-  const Form form = !source.is_made() ? Form::floats
-                    : bytes == 2      ? Form::others16
-                    : bytes == 4      ? Form::others32
-                                      : Form::others64;
+  const Form form = source.ranks_itself() ? Form::floats
+                    : bytes == 2          ? Form::others16
+                    : bytes == 4          ? Form::others32
+                                          : Form::others64;
   source.out = {form, out, false, {}, source.w};
 }
 

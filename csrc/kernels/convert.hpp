@@ -47,14 +47,6 @@ void widen(Part x, To* out) {
   });
 }
 
-// Of two NaN a processor hands on the one that the compiler happens to name first, so a NaN of a's
-// is multiplied by itself.
-template <class F>
-SECATEUR_INLINE Vec<F> product(Vec<F> a, Vec<F> b) {
-  using E = Integer<F>;
-  return Mul(a, BitCast<F>(IfThenElse(IsNumber(a), BitCast<E>(b), BitCast<E>(a))));
-}
-
 template <class F>
 void multiply(Part a, const F* b, F* out) {
   const DefaultFloatState float_state;
@@ -70,7 +62,7 @@ void multiply(Part a, const F* b, F* out) {
       other = padded;
     }
     for (size_t lane = 0; lane < kWord; lane += kLanes<F>) {
-      StoreU(product(LoadU(from + lane), LoadU(other + lane)), reinterpret_cast<F*>(to) + lane);
+      StoreU(Mul(LoadU(from + lane), LoadU(other + lane)), reinterpret_cast<F*>(to) + lane);
     }
   });
 }

@@ -20,6 +20,10 @@ namespace {
 // The forms of each width, as templates over streaming or not.
 template <class E>
 struct Sinks {
+  template <bool>
+  using None = NoSink;
+  template <bool>
+  using Bit = BitSink;
   template <bool kStream>
   using Float = FloatSink<E, kStream>;
   template <bool kStream>
@@ -50,31 +54,33 @@ constexpr ElementKernels element_kernels() {
   k.apply_bits = apply<E, BitMask>;
   const auto scan_of = [&](Form form) -> auto& { return k.scan[static_cast<size_t>(form)]; };
   const auto emit_of = [&](Form form) -> auto& { return k.emit[static_cast<size_t>(form)]; };
-  scan_of(Form::none) = scan_words<E, NoSink>;
-  scan_of(Form::floats) = scan<E, Sinks<E>::template Float>;
-  scan_of(Form::others16) = scan<E, Sinks<E>::template Other16>;
-  scan_of(Form::others32) = scan<E, Sinks<E>::template Other32>;
-  scan_of(Form::others64) = scan<E, Sinks<E>::template Other64>;
-  scan_of(Form::bools) = scan<E, BoolSink>;
-  scan_of(Form::bits) = scan_words<E, BitSink>;
-  emit_of(Form::floats) = emit<E, Sinks<E>::template Float>;
-  emit_of(Form::others16) = emit<E, Sinks<E>::template Other16>;
-  emit_of(Form::others32) = emit<E, Sinks<E>::template Other32>;
-  emit_of(Form::others64) = emit<E, Sinks<E>::template Other64>;
-  emit_of(Form::bools) = emit<E, BoolSink>;
-  emit_of(Form::bits) = emit_words<E, BitSink>;
+  scan_of(Form::none) = scan<E, Sinks<E>::template None, Makes::anything>;
+  scan_of(Form::floats) = scan<E, Sinks<E>::template Float, Makes::products>;
+  scan_of(Form::others16) = scan<E, Sinks<E>::template Other16, Makes::anything>;
+  scan_of(Form::others32) = scan<E, Sinks<E>::template Other32, Makes::anything>;
+  scan_of(Form::others64) = scan<E, Sinks<E>::template Other64, Makes::anything>;
+  scan_of(Form::bools) = scan<E, BoolSink, Makes::anything>;
+  scan_of(Form::bits) = scan<E, Sinks<E>::template Bit, Makes::anything>;
+  emit_of(Form::floats) = emit<E, Sinks<E>::template Float, Makes::products>;
+  emit_of(Form::others16) = emit<E, Sinks<E>::template Other16, Makes::anything>;
+  emit_of(Form::others32) = emit<E, Sinks<E>::template Other32, Makes::anything>;
+  emit_of(Form::others64) = emit<E, Sinks<E>::template Other64, Makes::anything>;
+  emit_of(Form::bools) = emit<E, BoolSink, Makes::anything>;
+  emit_of(Form::bits) = emit<E, Sinks<E>::template Bit, Makes::anything>;
   if constexpr (sizeof(E) == sizeof(float)) {
-    scan_of(Form::int8) = scan<E, Sinks<E>::template Int8>;
-    scan_of(Form::uint8) = scan<E, Sinks<E>::template UInt8>;
-    scan_of(Form::int16) = scan<E, Sinks<E>::template Int16>;
-    scan_of(Form::uint16) = scan<E, Sinks<E>::template UInt16>;
-    emit_of(Form::int8) = emit<E, Sinks<E>::template Int8>;
-    emit_of(Form::uint8) = emit<E, Sinks<E>::template UInt8>;
-    emit_of(Form::int16) = emit<E, Sinks<E>::template Int16>;
-    emit_of(Form::uint16) = emit<E, Sinks<E>::template UInt16>;
+    scan_of(Form::int8) = scan<E, Sinks<E>::template Int8, Makes::nothing>;
+    scan_of(Form::uint8) = scan<E, Sinks<E>::template UInt8, Makes::nothing>;
+    scan_of(Form::int16) = scan<E, Sinks<E>::template Int16, Makes::nothing>;
+    scan_of(Form::uint16) = scan<E, Sinks<E>::template UInt16, Makes::nothing>;
+    emit_of(Form::int8) = emit<E, Sinks<E>::template Int8, Makes::nothing>;
+    emit_of(Form::uint8) = emit<E, Sinks<E>::template UInt8, Makes::nothing>;
+    emit_of(Form::int16) = emit<E, Sinks<E>::template Int16, Makes::nothing>;
+    emit_of(Form::uint16) = emit<E, Sinks<E>::template UInt16, Makes::nothing>;
   }
   return k;
 }
+
+void fence() { Fence(); }
 
 template <class K>
 constexpr KeyKernels<K> key_kernels() {
@@ -96,6 +102,7 @@ constexpr FloatKernels float_kernels() {
 extern const KernelTable kernels;
 constinit const KernelTable kernels = {
     .isa = SECATEUR_NAME(SECATEUR_TARGET),
+    .fence = fence,
     .of_16_bits = element_kernels<int16_t>(),
     .of_32_bits = element_kernels<int32_t>(),
     .of_64_bits = element_kernels<int64_t>(),

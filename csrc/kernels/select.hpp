@@ -2,6 +2,7 @@
 // a selection already known; and the loops that select among keys in cache.
 #pragma once
 
+#include "kernels/convert.hpp"
 #include "kernels/sinks.hpp"
 #include "kernels/words.hpp"
 
@@ -21,13 +22,75 @@ struct KeyOf {
 // The key before, which may be the one that wraps: then nobody asks.
 SECATEUR_INLINE Key below(Key key) { return static_cast<Key>(static_cast<uint64_t>(key) - 1); }
 
+// ---- What is ranked: enter() is told of each word of elements, and make(x, lane) makes it of a vector of them
+
+struct AsTheyAre {
+  AsTheyAre(const Made&, size_t) {}
+  void enter(uint64_t, size_t) const {}
+  template <class E>
+  SECATEUR_INLINE Vec<E> operator()(Vec<E> x, size_t) const {
+    return x;
+  }
+};
+
+template <class E, bool kNanLow>
+struct AsValues {
+  Vec<E> infinity;
+
+  AsValues(const Made& made, size_t) : infinity(Set(static_cast<E>(made.infinity))) {}
+  void enter(uint64_t, size_t) const {}
+  SECATEUR_INLINE Vec<E> operator()(Vec<E> bits, size_t) const {
+    const Vec<E> magnitude = And(bits, Set(kMagnitude<E>));
+    const Mask<E> is_negative = Gt(Set(E{0}), bits), is_nan = Gt(magnitude, infinity);
+    const Mask<E> down = kNanLow ? Or(is_negative, is_nan) : AndNot(is_nan, is_negative);
+    return Sub(magnitude, IfThenElseZero(down, Add(magnitude, magnitude)));
+  }
+};
+
+template <class F>
+struct AsProducts {
+  using E = Integer<F>;
+  DefaultFloatState float_state;
+  const F* factors;
+  size_t period, phase;
+  const F* of_word = nullptr;
+  F gathered[kWord];
+
+  AsProducts(const Made& made, size_t)
+      : factors(static_cast<const F*>(made.factors)), period(made.period), phase(made.phase) {}
+  SECATEUR_INLINE void enter(uint64_t valid, size_t) {
+    const size_t count = valid == kAllValid ? kWord : PopCount(valid);
+    if (phase + kWord <= period) [[likely]] {
+      of_word = factors + phase;
+      phase = phase + count == period ? 0 : phase + count;
+      return;
+    }
+    gather(count);
+  }
+  SECATEUR_INLINE Vec<E> operator()(Vec<E> x, size_t lane) const {
+    return BitCast<E>(Mul(BitCast<F>(x), LoadU(of_word + lane)));
+  }
+
+ private:
+  // Where they begin again within the word, or end.
+  __attribute__((noinline)) void gather(size_t count) {
+    of_word = gathered;
+    for (size_t i = 0; i < kWord; ++i) {
+      gathered[i] = i < count ? factors[phase] : F{0};
+      if (i < count && ++phase == period) {
+        phase = 0;
+      }
+    }
+  }
+};
+
 // The group of keys at `from`; their largest joins `largest`.
-template <class E>
-SECATEUR_INLINE void load_group(const E* from, const KeyOf<E>& key_of, Vec<E>* x, Vec<E>* key,
-                                Vec<E>& largest) {
+template <class E, class Make>
+SECATEUR_INLINE void load_group(const E* from, size_t lane, const Make& make,
+                                const KeyOf<E>& key_of, Vec<E>* x, Vec<E>* key, Vec<E>& largest) {
   for (size_t v = 0; v < kGroup<E>; ++v) {
-    x[v] = LoadU(from + v * kLanes<E>);
-    key[v] = key_of(x[v]);
+    x[v] = LoadU(from + lane + v * kLanes<E>);
+    key[v] = key_of(make(x[v], lane + v * kLanes<E>));
     largest = Max(largest, key[v]);
   }
 }
@@ -67,9 +130,11 @@ SECATEUR_INLINE size_t collect(uint64_t candidates, const E* from, uint32_t offs
   return PopCount(candidates);
 }
 
-template <class E, class Sink>
-Census scan_words(Part w, Order order, Bracket bracket, const Output& out, Collected collected) {
+template <class E, class Sink, class Make>
+Census scan_words(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
+                  Collected collected) {
   const Sink sink(out);
+  Make make(made, w.begin);
   const KeyOf<E> key_of(order);
   const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
   E* const candidates = static_cast<E*>(collected.bits);
@@ -78,11 +143,12 @@ Census scan_words(Part w, Order order, Bracket bracket, const Output& out, Colle
   for_words<E>(w, sink,
                [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
                    __attribute__((always_inline)) {
+    make.enter(valid, i);
     uint64_t kept = 0, over = 0;
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
       Vec<E> x[kGroup<E>], key[kGroup<E>];
       Mask<E> keep[kGroup<E>];
-      load_group(from + lane, key_of, x, key, largest);
+      load_group(from, lane, make, key_of, x, key, largest);
       above(key, lo, keep);
       sink.put(x, keep, to, lane);
       kept |= BitsFromMasks(keep) << lane;
@@ -99,9 +165,10 @@ Census scan_words(Part w, Order order, Bracket bracket, const Output& out, Colle
   return census;
 }
 
-template <class E, class Sink>
-Key emit_words(Part w, Order order, Selection selection, const Output& out) {
+template <class E, class Sink, class Make>
+Key emit_words(Part w, const Made& made, Order order, Selection selection, const Output& out) {
   const Sink sink(out);
+  Make make(made, w.begin);
   const KeyOf<E> key_of(order);
   const Vec<E> above_threshold = key_of.pivot(selection.threshold);
   const Vec<E> from_threshold = key_of.pivot(below(selection.threshold));
@@ -109,6 +176,7 @@ Key emit_words(Part w, Order order, Selection selection, const Output& out) {
   for_words<E>(w, sink,
                [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
                    __attribute__((always_inline)) {
+    make.enter(valid, i);
     // Ties are kept before tie_end and lost after it; one word may hold both.
     const bool all_ties = i + kWord <= selection.tie_end;
     const bool some_ties = !all_ties && i < selection.tie_end;
@@ -117,7 +185,7 @@ Key emit_words(Part w, Order order, Selection selection, const Output& out) {
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
       Vec<E> x[kGroup<E>], key[kGroup<E>];
       Mask<E> keep[kGroup<E>];
-      load_group(from + lane, key_of, x, key, largest);
+      load_group(from, lane, make, key_of, x, key, largest);
       above(key, pivot, keep);
       if (some_ties) [[unlikely]] {
         const uint64_t early = first_bits(selection.tie_end - i) >> lane;
@@ -135,17 +203,79 @@ Key emit_words(Part w, Order order, Selection selection, const Output& out) {
   return ReduceMax(largest);
 }
 
-// The two passes for each form, streaming or not.
-template <class E, template <bool> class Sink>
-Census scan(Part w, Order order, Bracket bracket, const Output& out, Collected collected) {
-  return out.stream ? scan_words<E, Sink<true>>(w, order, bracket, out, collected)
-                    : scan_words<E, Sink<false>>(w, order, bracket, out, collected);
+// Streaming or not.
+template <class E, template <bool> class Sink, class Make>
+Census scan_made(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
+                 Collected collected) {
+  return out.stream ? scan_words<E, Sink<true>, Make>(w, made, order, bracket, out, collected)
+                    : scan_words<E, Sink<false>, Make>(w, made, order, bracket, out, collected);
+}
+template <class E, template <bool> class Sink, class Make>
+Key emit_made(Part w, const Made& made, Order order, Selection selection, const Output& out) {
+  return out.stream ? emit_words<E, Sink<true>, Make>(w, made, order, selection, out)
+                    : emit_words<E, Sink<false>, Make>(w, made, order, selection, out);
 }
 
-template <class E, template <bool> class Sink>
-Key emit(Part w, Order order, Selection selection, const Output& out) {
-  return out.stream ? emit_words<E, Sink<true>>(w, order, selection, out)
-                    : emit_words<E, Sink<false>>(w, order, selection, out);
+// What may be made of the elements for a form: `anything` where it is not they themselves that are
+// written, which values have nothing to do with; `nothing` where it would never be asked for.
+enum class Makes { anything, products, nothing };
+
+// body(a tag of what makes it)
+template <class Make>
+struct Tag {
+  using type = Make;
+};
+template <class E, Makes kMakes, class Body>
+SECATEUR_INLINE auto with_make(const Made& made, const Body& body) {
+  if constexpr (kMakes == Makes::anything) {
+    if (made.as == Made::As::values) {
+      return made.nan_low ? body(Tag<AsValues<E, true>>()) : body(Tag<AsValues<E, false>>());
+    }
+  }
+  if constexpr (kMakes != Makes::nothing && sizeof(E) == sizeof(float)) {
+    if (made.as == Made::As::products) {
+      return body(Tag<AsProducts<float>>());
+    }
+  }
+  if constexpr (kMakes != Makes::nothing && sizeof(E) == sizeof(double)) {
+    if (made.as == Made::As::products) {
+      return body(Tag<AsProducts<double>>());
+    }
+  }
+  return body(Tag<AsTheyAre>());
+}
+template <class E, template <bool> class Sink, Makes kMakes>
+Census scan(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
+            Collected collected) {
+  return with_make<E, kMakes>(made, [&](auto make) {
+    return scan_made<E, Sink, typename decltype(make)::type>(w, made, order, bracket, out,
+                                                             collected);
+  });
+}
+template <class E, template <bool> class Sink, Makes kMakes>
+Key emit(Part w, const Made& made, Order order, Selection selection, const Output& out) {
+  return with_make<E, kMakes>(made, [&](auto make) {
+    return emit_made<E, Sink, typename decltype(make)::type>(w, made, order, selection, out);
+  });
+}
+
+// Values as keys, in an array of their own.
+template <class E>
+void value_keys(Part floats, Key infinity, bool nan_low, void* out) {
+  const Made made{Made::As::values, nan_low, infinity, nullptr, 0, 0};
+  Output output{};
+  output.data = out;
+  with_make<E, Makes::anything>(made, [&](auto tag) {
+    typename decltype(tag)::type make(made, floats.begin);
+    for_words<E>(floats, FromBegin<E>(output, floats.begin),
+                 [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
+                     __attribute__((always_inline)) {
+      make.enter(valid, i);
+      for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
+        StoreU(make(LoadU(from + lane), lane), reinterpret_cast<E*>(to) + lane);
+      }
+    });
+  });
 }
 
 template <class E>
@@ -186,35 +316,6 @@ Key keys(const void* w, size_t n, Order order, void* out) {
   return ReduceMax(largest);
 }
 
-template <class E, bool kNanLow>
-SECATEUR_INLINE void value_keys_of(Part floats, Key infinity, void* out) {
-  const Vec<E> highest = Set(static_cast<E>(infinity)), zero = Set(E{0});
-  Output output{};
-  output.data = out;
-  for_words<E>(floats, FromBegin<E>(output, floats.begin),
-               [&](const E* from, uint64_t, unsigned char* to, size_t)
-                   __attribute__((always_inline)) {
-    for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
-      const Vec<E> bits = LoadU(from + lane);
-      const Vec<E> magnitude = And(bits, Set(kMagnitude<E>));
-      const Mask<E> is_negative = Gt(zero, bits), is_nan = Gt(magnitude, highest);
-      Mask<E> down = is_negative;
-      if constexpr (kNanLow) {
-        down = Or(is_negative, is_nan);
-      } else {
-        down = AndNot(is_nan, is_negative);
-      }
-      const Vec<E> twice = IfThenElseZero(down, Add(magnitude, magnitude));
-      StoreU(Sub(magnitude, twice), reinterpret_cast<E*>(to) + lane);
-    }
-  });
-}
-template <class E>
-void value_keys(Part floats, Key infinity, bool nan_low, void* out) {
-  return nan_low ? value_keys_of<E, true>(floats, infinity, out)
-                 : value_keys_of<E, false>(floats, infinity, out);
-}
-
 template <class K>
 Census narrow(const void* w, size_t n, Order order, Bracket bracket, K* out) {
   const KeyOf<K> key_of(order);
@@ -245,6 +346,7 @@ template <class E, class Body>
 SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Order order, Key key,
                                     const Body& body) {
   const KeyOf<E> key_of(order);
+  const AsTheyAre as_they_are(Made{}, 0);
   const Vec<E> pivot = key_of.pivot(key);
   Vec<E> largest = Set(E{0});
   for_words<E>(whole(w, n), NoSink(Output{}),
@@ -253,7 +355,7 @@ SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Order order, Key ke
     uint64_t bits = 0;
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
       Vec<E> x[kGroup<E>], keys_[kGroup<E>];
-      load_group(from + lane, key_of, x, keys_, largest);
+      load_group(from, lane, as_they_are, key_of, x, keys_, largest);
       bits |= bits_above(keys_, pivot) << lane;
     }
     body(bits & valid);

@@ -44,6 +44,22 @@ struct Order {
 };
 inline constexpr Order kAsTheyAre{0, -1};  // of elements that are keys already
 
+// What is ranked in the place of elements, made of them as they are read. Candidates are collected as
+// they were before.
+struct Made {
+  enum class As : uint32_t {
+    they_are,
+    values,   // keys in the order of the floats themselves, as by value_keys
+    products  // floats, of the elements and their factors
+  };
+  As as;
+  bool nan_low;         // of values
+  Key infinity;         // of values
+  const void* factors;  // of products: again and again so many, beginning with that of `phase`
+  size_t period;
+  size_t phase;
+};
+
 // The keys lo < key <= hi.
 struct Bracket {
   Key lo;
@@ -132,12 +148,14 @@ struct ElementKernels {
   size_t (*count_above)(const void* w, size_t n, Order order, Key key);
   Key (*max_magnitude)(Part w);
 
+  // What is written by floats and by integers are the elements themselves, which nothing is made of.
   // scan: census, candidates, and the output as if the keys above lo were kept
-  using Scan = Census (*)(Part w, Order order, Bracket bracket, const Output& out,
+  using Scan = Census (*)(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
                           Collected collected);
   Scan scan[kForms];
   // emit: the output for a selection that is known; returns the largest key
-  Key (*emit[kForms])(Part w, Order order, Selection selection, const Output& out);
+  Key (*emit[kForms])(Part w, const Made& made, Order order, Selection selection,
+                      const Output& out);
 
   // compact: the elements whose bits are set, and their indices, side by side; returns how many
   size_t (*compact)(Part w, const void* bits, void* values, int64_t* indices);
@@ -171,6 +189,9 @@ using Transpose = void (*)(const void* from, size_t from_stride, size_t rows, si
 
 struct KernelTable {
   const char* isa;
+
+  // Makes what this thread stored past the caches visible to others before what it stores next.
+  void (*fence)();
 
   ElementKernels of_16_bits, of_32_bits, of_64_bits;
   KeyKernels<int32_t> keys_of_32_bits;

@@ -74,6 +74,9 @@ inline constexpr size_t kPrefetchBytes = size_t{8} << 10;
 
 SECATEUR_INLINE Part whole(const void* array, size_t n) { return {array, 0, n, n}; }
 
+// Stores past the caches are not fenced here: one fence costs as much as a thousand of them, and one is
+// enough for all the blocks that a thread works on (KernelTable::fence).
+//
 // body(from, valid, to, i) for each word: 64 elements at from, of which the low bits of valid say
 // which are real; to takes the 64 results; i is the index of the first.
 template <class In, class Sink, class Body>
@@ -105,9 +108,6 @@ SECATEUR_INLINE void for_words(Part in, const Sink& sink, const Body& body) {
   }
   if (i < in.end) {
     ragged(i, in.end - i);
-  }
-  if constexpr (Sink::kStreams) {
-    Fence();
   }
 }
 

@@ -169,9 +169,17 @@ SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm256_sub_
 SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
   return {_mm256_sub_pd(a.raw, b.raw)};
 }
-SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {_mm256_mul_ps(a.raw, b.raw)}; }
+// Of two NaN the processor hands on the one that the instruction names first. The compiler would put
+// them in any order, since it takes a product for the same either way.
+SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) {
+  Vec<float> product;
+  __asm__("vmulps %2, %1, %0" : "=x"(product.raw) : "x"(a.raw), "x"(b.raw));
+  return product;
+}
 SECATEUR_INLINE Vec<double> Mul(Vec<double> a, Vec<double> b) {
-  return {_mm256_mul_pd(a.raw, b.raw)};
+  Vec<double> product;
+  __asm__("vmulpd %2, %1, %0" : "=x"(product.raw) : "x"(a.raw), "x"(b.raw));
+  return product;
 }
 SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) { return {_mm256_min_ps(a.raw, b.raw)}; }
 SECATEUR_INLINE Vec<double> Min(Vec<double> a, Vec<double> b) {

@@ -14,7 +14,7 @@
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
 // Integers   Set, And, Add, Sub, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
-// Floats     Set, Sub, Mul, IsNumber (not NaN)         float and double
+// Floats     Set, Sub, Mul (of two NaN, the first one, quiet), IsNumber (not NaN)     float and double
 //            Min, Max                 the second one where neither is less: NaN, zeros of two signs
 //            NearestInt (half to even; |v| < 2^31), ConvertTo (to float)     float
 // Masks      And, Or, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
@@ -122,7 +122,7 @@ SECATEUR_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) {
 }
 template <class T>
 SECATEUR_INLINE Vec<T> Mul(Vec<T> a, Vec<T> b) {
-  return {a.raw * b.raw};
+  return {a.raw != a.raw ? a.raw + a.raw : a.raw * b.raw};
 }
 template <class T>
 SECATEUR_INLINE Vec<T> Min(Vec<T> a, Vec<T> b) {

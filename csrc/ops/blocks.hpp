@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "dispatch/dispatch.hpp"
 #include "kernels/table.hpp"
 #include "runtime/threads.hpp"
 
@@ -86,11 +87,21 @@ inline std::size_t threads_for(std::size_t bytes) {
   return worth <= 1 ? 1 : std::min(worth, num_threads());
 }
 
+// body() on as many threads as `bytes` are worth, to work off the tasks. What they store past the caches
+// is seen by everybody afterwards.
+template <class Body>
+void share(const Tasks& tasks, std::size_t bytes, const Body& body) {
+  on_threads(std::min(threads_for(bytes), tasks.count()), [&] {
+    body();
+    kernels().fence();
+  });
+}
+
 // body(part) for every block, in no order, on as many threads as `bytes` are worth.
 template <class Body>
 void for_blocks(const Blocks& blocks, std::size_t bytes, const Body& body) {
   Tasks tasks(blocks.count());
-  on_threads(std::min(threads_for(bytes), tasks.count()), [&] {
+  share(tasks, bytes, [&] {
     for (std::size_t block = 0; tasks.take(block);) {
       body(blocks[block]);
     }

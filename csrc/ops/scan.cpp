@@ -49,7 +49,7 @@ template <class K>
 Place Scan<K>::run(std::size_t k) {
   const Parts parts(scope_);
   Tasks tasks(parts.count());
-  on_threads(std::min(threads_for(scope_.bytes()), tasks.count()), [&] { work(k, parts, tasks); });
+  share(tasks, scope_.bytes(), [&] { work(k, parts, tasks); });
   if (nan_.load()) {
     scope_.refuse_nan();
   }
@@ -65,14 +65,15 @@ void Scan<K>::work(std::size_t k, const Parts& parts, Tasks& tasks) {
   const Buffer<std::uint32_t> block_offsets(kRoom);
   const Collected block_collected{block_bits.data(), block_offsets.data()};
   const Room room(scope_);
+  const Buffer<std::int64_t> made_room(scope_.is_made() ? 2 * kRoom : 0);
   for (std::size_t i = 0; tasks.take(i);) {
     const auto [number, part] = parts[i];
     const Source& source = scope_.sources()[number];
     const Pass& pass = passes_[number];
     const Ready at = ready(scope_, source, part, pass.out, room);
-    const Census c = pass.kernel(at.part, scope_.order(source), bracket_of(pass.between, part),
-                                 at.out, block_collected);
-    gather(source, c, part.begin, block_collected);
+    const Census c = pass.kernel(at.part, at.made, scope_.order(source),
+                                 bracket_of(pass.between, part), at.out, block_collected);
+    gather(source, at.made, c, part.begin, block_collected, made_room.data());
 
     const std::size_t below = part.end - part.begin - c.above_lo;
     const bool certainly_above = above_.fetch_add(c.above()) + c.above() >= k;
@@ -88,13 +89,14 @@ void Scan<K>::work(std::size_t k, const Parts& parts, Tasks& tasks) {
 }
 
 template <class K>
-void Scan<K>::gather(const Source& source, const Census& census, std::size_t begin,
-                     Collected block) {
+void Scan<K>::gather(const Source& source, const Made& made, const Census& census,
+                     std::size_t begin, Collected block, void* room) {
   const std::size_t at = collected_.fetch_add(census.collected);
   if (at + census.collected > capacity_) {
     return;
   }
-  scope_.keys(source, block.bits, census.collected, keys_.data() + at);
+  const void* const bits = scope_.made_of(source, made, block, census.collected, room);
+  scope_.keys(source, bits, census.collected, keys_.data() + at);
   for (std::size_t i = 0; i < census.collected; ++i) {
     places_[at + i] = static_cast<std::int64_t>(source.begin + begin + block.offsets[i]);
   }

@@ -53,7 +53,8 @@ class Scan {
   };
 
   void work(std::size_t k, const Parts& parts, Tasks& tasks);
-  void gather(const Source& source, const Census& census, std::size_t begin, Collected block);
+  void gather(const Source& source, const Made& made, const Census& census, std::size_t begin,
+              Collected block, void* room);
 
   const Scope& scope_;
   Interval between_;

@@ -51,7 +51,7 @@ void all_keys(const Scope& scope, K* keys) {
     const Room room(scope);
     for (std::size_t begin = 0; begin < source.n; begin += kBlock) {
       const std::size_t end = std::min(begin + kBlock, source.n);
-      const void* const bits = scope.bits(source, begin, end, room.data());
+      const void* const bits = scope.bits(source, begin, end, room.beside(source.ranked_at(begin)));
       check<K>(scope, source, scope.keys(source, bits, end - begin, keys + source.begin + begin));
     }
   }
@@ -102,7 +102,8 @@ Selection with_ties(const Scope& scope, Key key, std::size_t r) {
     const Order order = scope.order(source);
     for (std::size_t begin = 0; begin < source.n; begin += kBlock) {
       const std::size_t length = std::min(kBlock, source.n - begin);
-      const void* const bits = scope.bits(source, begin, begin + length, room.data());
+      const void* const bits =
+          scope.bits(source, begin, begin + length, room.beside(source.ranked_at(begin)));
       const std::size_t here = kernels.count_above(bits, length, order, own.threshold - 1) -
                                kernels.count_above(bits, length, order, own.threshold);
       if (here >= r) {
@@ -156,7 +157,8 @@ void for_pieces(const Scope& scope, const Runs& runs, std::size_t count, const B
 // The keys of runs of kRun neighbours.
 template <class K>
 void take(const Scope& scope, const Runs& runs, std::size_t count, K* keys) {
-  if (!scope.is_plain()) {
+  const Source& first = scope.first();
+  if (!scope.is_plain() && !(scope.is_one() && first.is_made_in_passing())) {
     for_pieces(scope, runs, count,
                [&](const Source& source, std::size_t place, std::size_t length, std::size_t to) {
       std::int64_t room[kRun];
@@ -164,15 +166,22 @@ void take(const Scope& scope, const Runs& runs, std::size_t count, K* keys) {
     });
     return;
   }
+  // All of them together: bits of 16 go to the upper half of their place, from where they can be widened
+  // in order.
   const std::size_t bytes = scope.key_type().bytes;
   const std::size_t size = count * kRun;
-  // Bits of 16 go to the upper half of their place, from where they can be widened in order.
   unsigned char* const bits = reinterpret_cast<unsigned char*>(keys) + size * (sizeof(K) - bytes);
+  const bool products = first.scores.kind == Scores::Kind::products;
+  const Buffer<unsigned char> factors(products ? size * bytes : 0);
   for_pieces(scope, runs, count,
              [&](const Source& source, std::size_t place, std::size_t length, std::size_t to) {
-    std::memcpy(bits + to * bytes, source.at(place), length * bytes);
+    std::memcpy(bits + to * bytes, source.ranked_at(place), length * bytes);
+    if (products) {
+      expand(source.scores, source.first + place, length, factors.data() + to * bytes);
+    }
   });
-  scope.kernels(scope.first()).keys(bits, size, scope.order(scope.first()), keys);
+  scope.make(first, {bits, 0, size, size}, factors.data(), bits);
+  scope.kernels(first).keys(bits, size, scope.order(first), keys);
 }
 
 template <class K>
@@ -260,7 +269,7 @@ void emit(const Scope& scope, Selection selection) {
   const Parts parts(scope);
   Tasks tasks(parts.count());
   std::atomic<bool> nan{false};
-  on_threads(std::min(threads_for(scope.bytes()), tasks.count()), [&] {
+  share(tasks, scope.bytes(), [&] {
     const Room room(scope);
     for (std::size_t i = 0; tasks.take(i);) {
       const auto [number, part] = parts[i];
@@ -273,7 +282,7 @@ void emit(const Scope& scope, Selection selection) {
         own = {order.rotation - 1, 0};  // all numbers are kept, and NaN is 0 whether kept or not
       }
       const auto kernel = scope.kernels(source).emit[static_cast<std::size_t>(source.out.form)];
-      if (scope.is_nan(source, kernel(at.part, order, own, at.out))) {
+      if (scope.is_nan(source, kernel(at.part, at.made, order, own, at.out))) {
         nan.store(true, std::memory_order_relaxed);
       }
     }

@@ -66,7 +66,7 @@ void for_rows(const Source& array, const Slices& slices, std::span<const SliceRe
   }
   const std::size_t at_once = std::max(kTaskBytes / bytes, std::size_t{1});
   Tasks tasks((slices.outer + at_once - 1) / at_once);
-  on_threads(std::min(threads_for(slices.outer * bytes), tasks.count()), [&] {
+  share(tasks, slices.outer * bytes, [&] {
     const OneThread one_thread;
     for (std::size_t task = 0; tasks.take(task);) {
       const std::size_t begin = task * at_once;
@@ -166,7 +166,7 @@ void for_columns(const Source& array, const Slices& slices, std::span<const Slic
   const std::size_t tiles = (slices.inner + at_once - 1) / at_once;
   Tasks tasks(slices.outer * tiles);
   const std::size_t bytes = slices.outer * slices.length * slices.inner * array.type.bytes;
-  on_threads(std::min(threads_for(bytes), tasks.count()), [&] {
+  share(tasks, bytes, [&] {
     const OneThread one_thread;
     Tile tile(array, slices, at_once, results);
     for (std::size_t task = 0; tasks.take(task);) {

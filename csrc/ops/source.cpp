@@ -13,6 +13,8 @@
 namespace secateur {
 namespace {
 
+constexpr std::size_t kPage = 4096;
+
 // ---- Keys of float64 for those of other types ------------------------------------------------
 
 // The bits of the float64 of the same value; NaN keep their order, and the place of their payload.
@@ -63,6 +65,14 @@ Part factors_of(const Source& source, std::size_t begin, std::size_t end, unsign
   return {room, 0, end - begin, end - begin};
 }
 
+void multiply(const KernelTable& table, FloatType type, const Part& a, const void* b, void* out) {
+  if (type.kind == Float::float64) {
+    table.multiply_float64(a, static_cast<const double*>(b), static_cast<double*>(out));
+  } else {
+    table.multiply_float32(a, static_cast<const float*>(b), static_cast<float*>(out));
+  }
+}
+
 // The products of the elements [begin, end) and their factors. They are made in pieces that stay in the
 // nearest cache.
 void make_products(const KernelTable& table, const Source& source, std::size_t begin,
@@ -76,14 +86,7 @@ void make_products(const KernelTable& table, const Source& source, std::size_t b
     const Part w = as_type(table, type, {source.w, i, to, source.n}, source.type, wide[0]);
     const Part x =
         as_type(table, type, factors_of(source, i, to, factors), source.scores.type, wide[1]);
-    void* const out = products + (i - begin) * type.bytes;
-    if (type.kind == Float::float64) {
-      table.multiply_float64(w, static_cast<const double*>(begin_of(x, type.bytes)),
-                             static_cast<double*>(out));
-    } else {
-      table.multiply_float32(w, static_cast<const float*>(begin_of(x, type.bytes)),
-                             static_cast<float*>(out));
-    }
+    multiply(table, type, w, begin_of(x, type.bytes), products + (i - begin) * type.bytes);
   }
 }
 
@@ -171,6 +174,16 @@ const Source& Scope::source_of(std::size_t i) const {
   return *(past - 1);
 }
 
+Made Scope::made(const Source& source) const {
+  const FloatType type = source.scores.type;
+  return {source.scores.kind == Scores::Kind::values ? Made::As::values : Made::As::products,
+          nan_low_,
+          type.infinity,
+          nullptr,
+          0,
+          0};
+}
+
 Order Scope::order(const Source& source) const {
   if (values_) {
     return kAsTheyAre;
@@ -185,15 +198,42 @@ const void* Scope::bits(const Source& source, std::size_t begin, std::size_t end
     case Scores::Kind::magnitudes:
       return source.at(begin);
     case Scores::Kind::values: {
-      const std::size_t first = source.first;
-      kernels(source).value_keys({source.scores.data, first + begin, first + end, first + source.n},
-                                 source.scores.type.infinity, nan_low_, room);
+      make(source, {source.ranked_at(0), begin, end, source.n}, nullptr, room);
       break;
     }
     case Scores::Kind::products:
       make_products(table_, source, begin, end, static_cast<unsigned char*>(room));
       break;
   }
+  return room;
+}
+
+void Scope::make(const Source& source, const Part& part, const void* factors, void* out) const {
+  switch (source.scores.kind) {
+    case Scores::Kind::magnitudes:
+      break;
+    case Scores::Kind::values:
+      kernels(source).value_keys(part, source.scores.type.infinity, nan_low_, out);
+      break;
+    case Scores::Kind::products:
+      multiply(table_, source.ranked_type(), part, factors, out);
+      break;
+  }
+}
+
+const void* Scope::made_of(const Source& source, const Made& made, Collected candidates,
+                           std::size_t count, void* room) const {
+  if (made.as == Made::As::they_are) {
+    return candidates.bits;
+  }
+  const std::size_t bytes = source.ranked_type().bytes;
+  auto* const factors = static_cast<unsigned char*>(room) + count * bytes;
+  for (std::size_t i = 0; made.as == Made::As::products && i < count; ++i) {
+    const std::size_t factor = (made.phase + candidates.offsets[i]) % made.period;
+    std::memcpy(factors + i * bytes,
+                static_cast<const unsigned char*>(made.factors) + factor * bytes, bytes);
+  }
+  make(source, {candidates.bits, 0, count, count}, factors, room);
   return room;
 }
 
@@ -271,9 +311,9 @@ void Scope::refuse_nan() const {
     for (std::size_t begin = 0; begin < source.n; begin += kBlock) {
       const std::size_t end = std::min(begin + kBlock, source.n);
       const FloatType type = source.ranked_type();
-      const void* const floats = values ? static_cast<const unsigned char*>(source.scores.data) +
-                                              (source.first + begin) * type.bytes
-                                        : bits(source, begin, end, room.data());
+      const void* const floats =
+          values ? source.ranked_at(begin)
+                 : bits(source, begin, end, room.beside(source.ranked_at(begin)));
       const NaNs here = find_nan(floats, end - begin, type);
       found.first = found.count == 0 ? begin + here.first : found.first;
       found.count += here.count;
@@ -289,12 +329,13 @@ void Scope::check_nan() const {
   const Parts parts(*this);
   Tasks tasks(parts.count());
   std::atomic<bool> nan{false};
-  on_threads(std::min(threads_for(bytes()), tasks.count()), [&] {
+  share(tasks, bytes(), [&] {
     const Room room(*this);
     for (std::size_t i = 0; tasks.take(i);) {
       const auto [number, part] = parts[i];
       const Source& source = sources_[number];
-      const void* const ranked = bits(source, part.begin, part.end, room.data());
+      const void* const ranked =
+          bits(source, part.begin, part.end, room.beside(source.ranked_at(part.begin)));
       if (kernels(source).count_above(ranked, part.end - part.begin, order(source),
                                       source.ranked_type().infinity) != 0) {
         nan.store(true);
@@ -319,30 +360,58 @@ void decide_streaming(std::span<Source> sources) {
 
 Room::Room(const Scope& scope) {
   if (scope.is_made()) {
-    data_.emplace(kBlock + 2 * kWord);  // the first block may be longer
+    // The first block may be longer than others.
+    data_.emplace(kBlock + 2 * kWord + kPage / sizeof(std::int64_t));
   }
+}
+
+void* Room::beside(const void* read) const {
+  if (!data_) {
+    return nullptr;
+  }
+  const auto begin = reinterpret_cast<std::uintptr_t>(data_->data());
+  const auto wanted = reinterpret_cast<std::uintptr_t>(read) + kPage / 2;
+  return reinterpret_cast<unsigned char*>(data_->data()) + (wanted - begin) % kPage / kLine * kLine;
 }
 
 Ready ready(const Scope& scope, const Source& source, const Part& part, const Output& out,
             const Room& room) {
+  Output to = out;
+  to.others = source.w;
   if (!source.is_made()) {
-    return {part, out, 0};
+    return {part, {}, to, 0};
+  }
+  if (source.scores.kind == Scores::Kind::values) {
+    return {{source.ranked_at(0), part.begin, part.end, part.n}, scope.made(source), to, 0};
+  }
+  void* const made = room.beside(source.at(part.begin));
+  if (source.ranks_itself()) {
+    const Scores& scores = source.scores;
+    Made products = scope.made(source);
+    if (scores.repeat == 1) {
+      products.factors = scores.data;
+      products.period = scores.period;
+      products.phase = (source.first + part.begin) % scores.period;
+    } else {
+      products.factors = made;
+      products.period = part.end - part.begin;
+      expand(scores, source.first + part.begin, products.period, static_cast<unsigned char*>(made));
+    }
+    return {part, products, to, 0};
   }
   const std::size_t count = part.end - part.begin;
-  const void* const made = scope.bits(source, part.begin, part.end, room.data());
-  Output moved = out;
   if (out.form != Form::none) {
-    moved.data = static_cast<unsigned char*>(out.data) +
-                 (out.form == Form::bits ? part.begin / 8
-                                         : part.begin * bytes_of(out.form, source.type.bytes));
-    moved.others = source.at(part.begin);
+    to.data = static_cast<unsigned char*>(out.data) +
+              (out.form == Form::bits ? part.begin / 8
+                                      : part.begin * bytes_of(out.form, source.type.bytes));
+    to.others = source.at(part.begin);
   }
-  return {{made, 0, count, count}, moved, part.begin};
+  return {{scope.bits(source, part.begin, part.end, made), 0, count, count}, {}, to, part.begin};
 }
 
 Blocks Parts::blocks(const Source& source) {
   return {source.w, source.n, source.out.data, bytes_of(source.out.form, source.type.bytes),
-          source.is_made() ? kMadeBlock : kBlock};
+          source.is_made() && !source.is_made_in_passing() ? kMadeBlock : kBlock};
 }
 
 Parts::Parts(const Scope& scope) : sources_(scope.sources()) {

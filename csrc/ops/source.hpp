@@ -45,10 +45,25 @@ struct Source {
 
   // The type of what is ranked: of the scores, or of the products.
   [[nodiscard]] FloatType ranked_type() const;
-  // Whether what is ranked is made block by block, rather than being w itself.
+  // Whether what is ranked is made, rather than being w itself.
   [[nodiscard]] bool is_made() const { return scores.kind != Scores::Kind::magnitudes; }
+  // Whether kernels read w itself to rank it: as it is, or multiplied by factors of its own type.
+  [[nodiscard]] bool ranks_itself() const {
+    return !is_made() || (scores.kind == Scores::Kind::products && type.kind == scores.type.kind &&
+                          type.kind == ranked_type().kind);
+  }
+  // Whether kernels make what is ranked as they go: not where floats of two types are multiplied.
+  [[nodiscard]] bool is_made_in_passing() const {
+    return is_made() && (scores.kind == Scores::Kind::values || ranks_itself());
+  }
   [[nodiscard]] const unsigned char* at(std::size_t i) const {
     return static_cast<const unsigned char*>(w) + i * type.bytes;
+  }
+  // Where what ranks the elements from i on is read, or what it is multiplied with.
+  [[nodiscard]] const unsigned char* ranked_at(std::size_t i) const {
+    return scores.kind == Scores::Kind::values
+               ? static_cast<const unsigned char*>(scores.data) + (first + i) * scores.type.bytes
+               : at(i);
   }
   // Asks for what ranks the elements from i on, a cache line or two of them.
   void prefetch(std::size_t i, std::size_t count) const {
@@ -56,14 +71,10 @@ struct Source {
       __builtin_prefetch(line);
       __builtin_prefetch(line + count * bytes_each - 1);
     };
-    if (scores.kind != Scores::Kind::values) {
-      ask(at(i), type.bytes);
-    }
-    if (is_made()) {
-      const std::size_t place = scores.kind == Scores::Kind::values
-                                    ? first + i
-                                    : (first + i) / scores.repeat % scores.period;
-      ask(static_cast<const unsigned char*>(scores.data) + place * scores.type.bytes,
+    ask(ranked_at(i), scores.kind == Scores::Kind::values ? scores.type.bytes : type.bytes);
+    if (scores.kind == Scores::Kind::products) {
+      const std::size_t factor = (first + i) / scores.repeat % scores.period;
+      ask(static_cast<const unsigned char*>(scores.data) + factor * scores.type.bytes,
           scores.type.bytes);
     }
   }
@@ -106,9 +117,17 @@ class Scope {
   }
   // How what is ranked in a source becomes keys of its own type.
   [[nodiscard]] Order order(const Source& source) const;
+  // How kernels make what is ranked as they go.
+  [[nodiscard]] Made made(const Source& source) const;
   // The bits of what is ranked: w's own, or made in `room`, which has place for them.
   [[nodiscard]] const void* bits(const Source& source, std::size_t begin, std::size_t end,
                                  void* room) const;
+  // The same of elements that have been brought together, and their factors; out may be theirs.
+  void make(const Source& source, const Part& part, const void* factors, void* out) const;
+  // The bits of what is ranked of candidates that kernels made it of as they went: theirs, or made again
+  // in `room`, which has place for twice as many.
+  [[nodiscard]] const void* made_of(const Source& source, const Made& made, Collected candidates,
+                                    std::size_t count, void* room) const;
   // Keys of the scope from bits of a source, as K; returns the largest of the source's own.
   template <class K>
   Key keys(const Source& source, const void* bits, std::size_t count, K* keys) const;
@@ -146,16 +165,21 @@ void decide_streaming(std::span<Source> sources);
 class Room {
  public:
   explicit Room(const Scope& scope);
-  [[nodiscard]] void* data() const { return data_ ? data_->data() : nullptr; }
+
+  // For what is made of the elements at `read`. A load that follows a store to an address which is the
+  // same in its lower 12 bits, or just behind, waits for it (4K aliasing), so that the room had better
+  // begin half a page away.
+  [[nodiscard]] void* beside(const void* read) const;
 
  private:
   std::optional<Buffer<std::int64_t>> data_;
 };
 
-// A part of a source, as kernels take it: of w itself, or of what was made in a room for this part
-// alone; then places in it are less by `moved`.
+// A part of a source, as kernels take it: what they rank is read there, or made as they go; or it has
+// been made in a room, and then places in it are less by `moved`.
 struct Ready {
   Part part;
+  Made made;
   Output out;
   std::size_t moved;
 };

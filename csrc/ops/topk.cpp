@@ -118,7 +118,7 @@ void topk(const Source& source, sc_nan nan, std::size_t k, bool by_magnitude, vo
   }
   Tasks tasks(blocks.count());
   const std::size_t traffic = source.n / 8 + k * (source.type.bytes + sizeof *indices);
-  on_threads(std::min(threads_for(traffic), tasks.count()), [&] {
+  share(tasks, traffic, [&] {
     for (std::size_t i = 0; tasks.take(i);) {
       scope.kernels(masked).compact(
           blocks[i], mask.data(),
