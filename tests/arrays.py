@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 
+import ml_dtypes
 import numpy as np
 
 from oracles import Ranking
@@ -22,6 +23,13 @@ STREAMED = [(8 << 20) // (4 + written) + step for written in (4, 2, 1) for step 
 # Each 512 KiB read are worth a thread.
 SHARED = around(*(threads * (512 << 10) // 4 for threads in (2, 3)))
 LARGE = (1 << 20) + 67
+
+DTYPES = {
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float32": np.dtype(np.float32),
+    "float64": np.dtype(np.float64),
+}
 
 SUBNORMALS = 0x00800000  # their number, zero included
 NAN = 0x7FC00000
@@ -123,6 +131,15 @@ VALUES = NUMBERS | WITH_NAN
 CASES = [(name, "raise") for name in NUMBERS]
 CASES += [(name, nan) for name in WITH_NAN for nan in ("keep", "prune")]
 CASES += [(name, "prune") for name in ("normal", "some infinite", "all infinite", "subnormals")]
+
+
+def of_type(name: str, n: int, dtype: str) -> np.ndarray:
+    """The array of that name and size, rounded to a type, or the raw bits of that type."""
+    if name == "raw bits":
+        raw_bytes = generator(n).integers(0, 256, n * DTYPES[dtype].itemsize, dtype=np.uint8)
+        return raw_bytes.view(DTYPES[dtype])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return VALUES[name](n).astype(DTYPES[dtype])
 
 
 @lru_cache(maxsize=512)

@@ -1,12 +1,13 @@
 """Fixtures that choose what runs: the instruction set and the number of threads."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 import secateur as sc
-from isas import running
+from isas import LIBRARIES, library, running
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("secateur", deadline=None)
@@ -25,3 +26,10 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     """One thread, as many as two, as many as three."""
     with sc.threads(request.param):
         yield request.param
+
+
+@pytest.fixture(params=LIBRARIES)
+def lib(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The package on each instruction set in turn, and the reference."""
+    with library(request.param) as module:
+        yield module

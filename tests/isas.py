@@ -1,4 +1,4 @@
-"""Instruction sets: running on a chosen one, and comparing them all."""
+"""Instruction sets: running on a chosen one, and comparing them all, with the reference too."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,7 +8,10 @@ import numpy as np
 
 import secateur as sc
 from oracles import assert_same_bits
-from secateur import _core
+from secateur import _core, reference
+
+# The package on each instruction set of this machine, and the reference.
+LIBRARIES = [*sc.isas(), "reference"]
 
 
 @contextlib.contextmanager
@@ -20,6 +23,16 @@ def running(isa: str) -> Iterator[None]:
         yield
     finally:
         _core.set_isa(before)
+
+
+@contextlib.contextmanager
+def library(name: str) -> Iterator[Any]:
+    """The module of that name whose functions are to be called."""
+    if name == "reference":
+        yield reference
+    else:
+        with running(name):
+            yield sc
 
 
 def on_every_isa(call: Callable[[], Any]) -> Any:

@@ -2,23 +2,19 @@
 
 from functools import lru_cache
 
-import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import secateur as sc
-from arrays import IN_CACHE, LANES, VALUES, WITH_NAN, generator, ranks
+from arrays import DTYPES, IN_CACHE, LANES, VALUES, WITH_NAN, of_type, ranks
 from isas import on_every_isa
-from oracles import INFINITIES, RAW, Ranking, above, assert_same_bits, bits_of, masked
+from oracles import RAW, Ranking, above, assert_same_bits, bits_of, masked
+from raw_bits import POLICIES, floats
 from secateur import reference
 
-DTYPES = [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16), np.dtype(np.float64)]
-NAMES = [dtype.name for dtype in DTYPES]
-BY_NAME = dict(zip(NAMES, DTYPES, strict=True))
-POLICIES = ["keep", "prune"]
+NAMES = ["float16", "bfloat16", "float64"]
 
 TRIED = ["normal", "raw bits", "30 % NaN", "90 % zeros", "coarse grid", "constant", "sorted",
          "organ pipe", "blocks alike", "every exponent", "some infinite", "zeros of both signs",
@@ -27,17 +23,9 @@ TRIED = ["normal", "raw bits", "30 % NaN", "90 % zeros", "coarse grid", "constan
 FROM_MEMORY = [65_537, 100_003, 524_289, (8 << 20) // 4 + 1]
 
 
-def values(name: str, n: int, dtype: np.dtype) -> np.ndarray:
-    if name == "raw bits":
-        raw = generator(n).integers(0, 256, n * dtype.itemsize, dtype=np.uint8)
-        return raw.view(dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return VALUES[name](n).astype(dtype)
-
-
 @lru_cache(maxsize=128)
 def ranking(name: str, n: int, dtype: str, nan: str) -> Ranking:
-    return Ranking(values(name, n, BY_NAME[dtype]), nan)
+    return Ranking(of_type(name, n, dtype), nan)
 
 
 def assert_selects(expected: Ranking, k: int, nan: str) -> None:
@@ -93,12 +81,8 @@ def test_many_ranks_from_memory(dtype: str, name: str) -> None:
 @pytest.mark.parametrize("dtype", NAMES)
 @given(data=st.data())
 def test_any_bits(dtype: str, data: st.DataObject) -> None:
-    unsigned = RAW[BY_NAME[dtype].itemsize]
-    most = np.iinfo(unsigned).max
-    hard = [INFINITIES[dtype] + step for step in (-1, 0, 1)] + [0, 1, most // 2, most // 2 + 1]
-    words = st.integers(0, most) | st.sampled_from(hard)
-    bits = data.draw(hnp.arrays(unsigned, st.integers(0, 150), elements=words))
-    w = np.repeat(bits, data.draw(st.integers(1, 20))).view(BY_NAME[dtype])
+    w = data.draw(floats(dtype, st.integers(0, 150)))
+    w = np.repeat(w, data.draw(st.integers(1, 20)))
     k = data.draw(st.integers(0, w.size))
     nan = data.draw(st.sampled_from(POLICIES))
     actual = on_every_isa(lambda: sc.prune(w, k=k, nan=nan))
@@ -122,7 +106,7 @@ THRESHOLDS = [0.0, -0.0, 5e-324, 2.0**-149, 2.0**-134, 2.0**-133, 2.0**-126, 2.0
 @pytest.mark.parametrize("dtype", NAMES)
 def test_threshold(dtype: str) -> None:
     for name in ("normal", "raw bits", "every exponent", "some infinite"):
-        w = values(name, 3001, BY_NAME[dtype])
+        w = of_type(name, 3001, dtype)
         for threshold in THRESHOLDS:
             for nan in POLICIES:
                 expected = masked(w, above(w, threshold, nan))
@@ -133,7 +117,7 @@ def test_threshold(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", NAMES)
 def test_a_threshold_beside_every_magnitude(dtype: str) -> None:
     """Its own magnitude is no larger than it; that of the next float is."""
-    w = values("raw bits", 500, BY_NAME[dtype])
+    w = of_type("raw bits", 500, dtype)
     with np.errstate(invalid="ignore"):  # a signalling NaN
         w = np.nan_to_num(np.abs(w.astype(np.float64)), posinf=1.0).astype(w.dtype)
     for x in np.unique(w.astype(np.float64)):
@@ -148,7 +132,7 @@ def test_a_threshold_beside_every_magnitude(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", NAMES)
 @pytest.mark.parametrize("n", [100, 70_000, 300_000])
 def test_nan_is_counted_and_found(dtype: str, n: int) -> None:
-    w = values("normal", n, BY_NAME[dtype])
+    w = of_type("normal", n, dtype)
     w[[n // 3, n // 2, n - 1]] = np.nan
     before = w.copy()
     message = f"^w has 3 NaN, the first at flat index {n // 3}"
@@ -165,18 +149,18 @@ def test_nan_is_counted_and_found(dtype: str, n: int) -> None:
 
 @pytest.mark.parametrize("dtype", NAMES)
 def test_out_of_another_dtype(dtype: str) -> None:
-    w = values("normal", 50, BY_NAME[dtype])
+    w = of_type("normal", 50, dtype)
     for other in {*NAMES, "float32"} - {dtype}:
-        out = np.zeros(50, BY_NAME.get(other, other))
+        out = np.zeros(50, DTYPES[other])
         with pytest.raises(TypeError, match=f"^out must be {dtype} .*, got {other}"):
             sc.prune(w, k=3, out=out)
 
 
 @pytest.mark.parametrize("dtype", NAMES)
 def test_shapes_strides_and_byte_orders(dtype: str) -> None:
-    w = values("normal", 6 * 7 * 8, BY_NAME[dtype]).reshape(6, 7, 8)
+    w = of_type("normal", 6 * 7 * 8, dtype).reshape(6, 7, 8)
     for view in (w.T, w[::2, ::-1], w[:, :0], w[0, 0, 0], w.astype(w.dtype.newbyteorder(">"))):
-        native = view.astype(BY_NAME[dtype])
+        native = view.astype(DTYPES[dtype])
         k = view.size // 3
         actual = sc.prune(view, k=k)
         assert_same_bits(actual, Ranking(native).pruned(k))
@@ -189,14 +173,14 @@ def test_shapes_strides_and_byte_orders(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", NAMES)
 def test_scalars_are_of_the_dtype(dtype: str) -> None:
-    assert sc.kth_magnitude(values("normal", 9, BY_NAME[dtype]), 2).dtype == BY_NAME[dtype]
-    assert sc.topk_mask(values("normal", 9, BY_NAME[dtype]), k=2).dtype == np.bool_
+    assert sc.kth_magnitude(of_type("normal", 9, dtype), 2).dtype == DTYPES[dtype]
+    assert sc.topk_mask(of_type("normal", 9, dtype), k=2).dtype == np.bool_
 
 
 def test_float32_rounds_to_what_is_tried_here() -> None:
     """The values have every kind of NaN left."""
-    for dtype in DTYPES:
-        assert np.isnan(values("30 % NaN", 1000, dtype).astype(np.float64)).sum() == 300
+    for dtype in NAMES:
+        assert np.isnan(of_type("30 % NaN", 1000, dtype).astype(np.float64)).sum() == 300
         assert set(TRIED) <= set(VALUES)
         assert "raw bits" in WITH_NAN
-        assert bits_of(values("raw bits", 1000, dtype)).dtype == RAW[dtype.itemsize]
+        assert bits_of(of_type("raw bits", 1000, dtype)).dtype == RAW[DTYPES[dtype].itemsize]

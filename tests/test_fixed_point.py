@@ -34,7 +34,7 @@ from oracles import (
     exact_codes,
     exact_values,
 )
-from patterns import patterns
+from raw_bits import float32s
 from secateur import FixedPoint, reference
 
 # The scale is one float up to 2^±126, and two factors beyond, where float32's range ends too.
@@ -130,7 +130,7 @@ def test_every_code(frac_bits: int) -> None:
         assert_same_bits(sc.quantize(values, fmt)[exact], q[exact])  # the codes come back
 
 
-@given(w=patterns(), fmt=formats)
+@given(w=float32s(), fmt=formats)
 def test_any_bits(w: np.ndarray, fmt: FixedPoint) -> None:
     codes = exact_codes(w, fmt)
     values = exact_values(codes, fmt)
@@ -213,7 +213,7 @@ def test_prune_quantize_large(values: str) -> None:
         check_prune_quantize(expected, k, FixedPoint(16, 9), nan)
 
 
-@given(w=patterns(), fmt=formats, share=st.floats(0, 1))
+@given(w=float32s(), fmt=formats, share=st.floats(0, 1))
 def test_prune_quantize_of_any_bits(w: np.ndarray, fmt: FixedPoint, share: float) -> None:
     mask = Ranking(w, "prune").mask(w.size - round(share * w.size))
     expected = np.where(mask, exact_codes(w, fmt), 0).astype(fmt.dtype)

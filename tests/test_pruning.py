@@ -26,7 +26,7 @@ from arrays import (
 )
 from isas import on_every_isa
 from oracles import Ranking, above, assert_same_bits, bits_of, masked
-from patterns import POLICIES, patterns
+from raw_bits import POLICIES, float32s
 from secateur import reference
 
 
@@ -91,7 +91,7 @@ def test_sparsity_that_the_array_already_has(n: int) -> None:
         assert np.count_nonzero(result) == min(k, nonzero)
 
 
-@given(w=patterns(), share=st.floats(0, 1), nan=st.sampled_from(POLICIES))
+@given(w=float32s(), share=st.floats(0, 1), nan=st.sampled_from(POLICIES))
 def test_any_bits(w: np.ndarray, share: float, nan: str) -> None:
     expected = Ranking(w, nan).pruned(w.size - round(share * w.size))
     assert_same_bits(on_every_isa(lambda: sc.prune(w, sparsity=share, nan=nan)), expected)
@@ -182,7 +182,7 @@ def test_threshold_at_all_sizes() -> None:
 
 
 @given(
-    w=patterns(),
+    w=float32s(),
     threshold=st.floats(min_value=0, allow_nan=False) | st.floats(min_value=0, width=32),
     nan=st.sampled_from(POLICIES),
 )
@@ -216,7 +216,7 @@ def test_masks_at_all_sizes() -> None:
         assert_applies(from_bits(raw(n)), raw(n) % 3 == 0)
 
 
-@given(w=patterns(), data=st.data())
+@given(w=float32s(), data=st.data())
 def test_any_mask(w: np.ndarray, data: st.DataObject) -> None:
     bytes_needed = (w.size + 7) // 8
     packed = np.frombuffer(
