@@ -1,0 +1,149 @@
+"""topk: the values themselves and where they are, in both orders; axis= is in test_axis.py."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import secateur as sc
+from arrays import CASES, DTYPES, IN_CACHE, LANES, LARGE, SHARED, normal, of_type, ranking, ranks
+from isas import LIBRARIES, library
+from oracles import Ranking, assert_same_bits
+from raw_bits import POLICIES, float32s, floats
+from refusals import assert_refuses
+
+ORDERS = ["index", "magnitude"]
+HARD = ["normal", "coarse grid", "90 % zeros", "zeros of both signs", "every exponent", "raw bits",
+        "30 % NaN", "half the largest NaN", "sorted", "one larger"]  # fmt: skip
+
+
+def check(lib: Any, expected: Ranking, k: int, nan: str) -> None:
+    for order in ORDERS:
+        values, indices = lib.topk(expected.w, k, order=order, nan=nan)
+        expected_values, expected_indices = expected.topk(k, order)
+        assert_same_bits(indices, expected_indices)
+        assert_same_bits(values, expected_values)
+
+
+@pytest.mark.parametrize(("values", "nan"), [case for case in CASES if case[0] in HARD])
+def test_sizes_in_cache(lib: Any, values: str, nan: str) -> None:
+    for n in LANES:
+        expected = ranking(values, n, nan)
+        for k in ranks(expected.w):
+            check(lib, expected, k, nan)
+    for n in IN_CACHE:
+        for k in (0, 1, n // 10, n - 1, n):
+            check(lib, ranking(values, n, nan), k, nan)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("values", ["normal", "coarse grid"])
+def test_sizes_from_memory(lib: Any, values: str) -> None:
+    for n in [100_003, *SHARED[:2], LARGE]:
+        for k in (1, n // 100, n // 3):
+            check(lib, ranking(values, n, "raise"), k, "raise")
+
+
+@pytest.mark.parametrize("nan", POLICIES)
+@pytest.mark.parametrize("values", HARD[:7])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_types(lib: Any, dtype: str, values: str, nan: str) -> None:
+    for n in (0, 1, 65, 1025, 70_001):
+        expected = Ranking(of_type(values, n, dtype), nan)
+        for k in {0, n // 10, n // 2, n}:
+            check(lib, expected, k, nan)
+
+
+@given(w=float32s(), share=st.floats(0, 1), nan=st.sampled_from(POLICIES))
+def test_any_bits(w: np.ndarray, share: float, nan: str) -> None:
+    for name in LIBRARIES:
+        with library(name) as lib:
+            check(lib, Ranking(w, nan), round(share * w.size), nan)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(data=st.data())
+def test_any_bits_of_any_type(dtype: str, data: st.DataObject) -> None:
+    w = data.draw(floats(dtype, st.integers(0, 100)))
+    k = data.draw(st.integers(0, w.size))
+    nan = data.draw(st.sampled_from(POLICIES))
+    for name in LIBRARIES:
+        with library(name) as lib:
+            check(lib, Ranking(w, nan), k, nan)
+
+
+def test_nan_come_first_or_last(lib: Any) -> None:
+    w = np.float32([1, np.nan, -np.inf, -np.nan, 2])
+    for nan, indices in (("keep", [1, 3, 2, 4, 0]), ("prune", [2, 4, 0, 1, 3])):
+        assert lib.topk(w, 5, order="magnitude", nan=nan).indices.tolist() == indices
+
+
+def test_what_is_returned(lib: Any) -> None:
+    w = normal(6, 7)
+    top = lib.topk(w, 9)
+    assert type(top) is sc.TopK
+    assert top._fields == ("values", "indices")
+    assert top.indices.dtype == np.int64
+    assert np.array_equal(top.values, w.ravel()[top.indices])
+    for array in top:
+        assert array.shape == (9,)
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert not np.shares_memory(array, w)
+
+
+def test_agrees_with_the_mask(lib: Any) -> None:
+    w = normal(50, 60)
+    for k in (0, 7, 3000):
+        assert np.array_equal(lib.topk(w, k).indices, np.flatnonzero(lib.topk_mask(w, k=k)))
+
+
+@pytest.mark.parametrize(
+    "w",
+    [
+        normal(1).reshape(()),
+        normal(0, 5),
+        np.asfortranarray(normal(9, 11)),
+        normal(20, 30)[::2, ::-3],
+        np.broadcast_to(normal(5), (4, 5)),
+        normal(40).astype(">f4" if np.little_endian else "<f4"),
+        np.frombuffer(b"x" + normal(33).tobytes(), np.float32, offset=1),
+    ],
+    ids=["0-d", "empty", "fortran", "strided", "broadcast", "byte-swapped", "misaligned"],
+)
+def test_layouts(lib: Any, w: np.ndarray) -> None:
+    native = w.astype(np.float32)
+    for k in {0, w.size // 3, w.size}:
+        for order in ORDERS:
+            top = lib.topk(w, k, order=order)
+            for array, expected in zip(top, Ranking(native).topk(k, order), strict=True):
+                assert_same_bits(array, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"k": -1}, ValueError, ["k must be an integer from 0 to 12", "got -1"]),
+        ({"k": 13}, ValueError, ["k must be an integer from 0 to 12", "got 13"]),
+        ({"k": 2.0}, TypeError, ["k must be an integer", "got 2.0"]),
+        ({"k": True}, TypeError, ["k must be an integer", "got True"]),
+        ({"order": "value"}, ValueError, ["order must be 'index' or 'magnitude'", "got 'value'"]),
+        ({"order": None}, ValueError, ["order must be 'index' or 'magnitude'", "got None"]),
+        ({"nan": "zero"}, ValueError, ["nan must be 'raise' or 'keep' or 'prune'", "got 'zero'"]),
+    ],
+)
+def test_refused(
+    lib: Any, arguments: dict[str, object], error: type[Exception], words: list[str]
+) -> None:
+    assert_refuses(error, words, lambda: lib.topk(normal(12), **{"k": 2, **arguments}))
+
+
+def test_refused_nan(lib: Any) -> None:
+    for n in (20, 2000, 70_000):
+        w = normal(n)
+        w[[7, n - 2]] = np.nan
+        for k in (0, 1, n):
+            message = "w has 2 NaN, the first at flat index 7; "
+            assert_refuses(ValueError, [message], lambda w=w, k=k: lib.topk(w, k), w)
