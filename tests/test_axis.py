@@ -1,0 +1,267 @@
+"""axis=: kth_magnitude, topk, topk_mask and prune within each slice along an axis."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import secateur as sc
+from arrays import DTYPES, generator, normal, of_type
+from isas import LIBRARIES, library
+from oracles import Ranking, assert_same_bits, bits_of
+from raw_bits import POLICIES, floats
+from refusals import assert_refuses
+
+# Slices about the lane counts, and where they are bisected, sampled, and no longer in cache; many
+# short ones, a few long ones; every place of the axis.
+SHAPES = [
+    (1, 1), (1, 8), (8, 1), (7, 16), (16, 7), (9, 17), (33, 31), (65, 64), (64, 65), (300, 8),
+    (8, 300), (3, 1023), (1025, 3), (70, 1025), (2, 16_385), (16_383, 2), (2, 65_537), (65_535, 2),
+    (70_001,), (5, 6, 7), (1, 40, 1), (33, 4, 34), (3, 2000, 5), (2, 3, 4, 5), (17, 2, 2, 16),
+]  # fmt: skip
+HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "constant"]
+
+
+@lru_cache(maxsize=256)
+def ranking(name: str, dtype: str, shape: tuple[int, ...], nan: str, axis: int) -> Ranking:
+    w = of_type(name, int(np.prod(shape)), dtype).reshape(shape)
+    return Ranking(w, nan, axis)
+
+
+def check(lib: Any, expected: Ranking, axis: int, k: int, nan: str) -> None:
+    """All four, and pruning in place."""
+    w, how = expected.w, {"axis": axis, "nan": nan}
+    assert_same_bits(lib.topk_mask(w, k=k, **how), expected.mask(k))
+    assert_same_bits(lib.topk_mask(w, k=k, **how, packed=True),
+                     np.packbits(expected.mask(k), bitorder="little"))  # fmt: skip
+    assert_same_bits(lib.prune(w, k=k, **how), expected.pruned(k))
+    copy = w.copy()
+    assert lib.prune(copy, k=k, **how, out=copy) is copy
+    assert_same_bits(copy, expected.pruned(k))
+    for order in ("index", "magnitude"):
+        for actual, part in zip(
+            lib.topk(w, k, **how, order=order), expected.topk(k, order), strict=True
+        ):
+            assert_same_bits(actual, part)
+    if k:
+        assert_same_bits(lib.kth_magnitude(w, k, **how), expected.kth_magnitude(k))
+
+
+@pytest.mark.parametrize("values", HARD)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_shapes(lib: Any, shape: tuple[int, ...], values: str) -> None:
+    for axis in range(len(shape)):
+        n = shape[axis]
+        for k in {0, 1, n // 3, n}:
+            check(lib, ranking(values, "float32", shape, "keep", axis), axis, k, "keep")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES[5:16:2] + SHAPES[-4:], ids=str)
+def test_types(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
+    for axis in range(len(shape)):
+        for values, nan in (("raw bits", "prune"), ("coarse grid", "raise")):
+            k = (shape[axis] + 1) // 2
+            check(lib, ranking(values, dtype, shape, nan, axis), axis, k, nan)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("shape", [(2048, 300), (300, 2048), (3, 70_000, 3)], ids=str)
+def test_large(lib: Any, shape: tuple[int, ...]) -> None:
+    for axis in range(len(shape)):
+        check(lib, ranking("normal", "float32", shape, "raise", axis), axis, 3, "raise")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(data=st.data())
+def test_any_bits(dtype: str, data: st.DataObject) -> None:
+    w = data.draw(floats(dtype, hnp.array_shapes(min_dims=1, max_dims=4, max_side=9)))
+    axis = data.draw(st.integers(-w.ndim, w.ndim - 1))
+    k = data.draw(st.integers(0, w.shape[axis]))
+    nan = data.draw(st.sampled_from(POLICIES))
+    for name in LIBRARIES:
+        with library(name) as lib:
+            check(lib, Ranking(w, nan, axis), axis, k, nan)
+
+
+@pytest.mark.parametrize("values", HARD)
+def test_slices_are_as_arrays_of_their_own(lib: Any, values: str) -> None:
+    w = of_type(values, 6 * 50 * 4, "float32").reshape(6, 50, 4)
+    pruned = lib.prune(w, k=20, axis=1, nan="prune")
+    kth = lib.kth_magnitude(w, 20, axis=1, nan="prune")
+    for i, j in np.ndindex(6, 4):
+        assert_same_bits(pruned[i, :, j], lib.prune(w[i, :, j], k=20, nan="prune"))
+        assert_same_bits(kth[i, j], lib.kth_magnitude(w[i, :, j], 20, nan="prune"))
+
+
+def test_negative_axes_count_from_the_last(lib: Any) -> None:
+    w = normal(3, 4, 5)
+    for axis in range(3):
+        for call in (lib.topk_mask, lib.prune):
+            assert_same_bits(call(w, k=2, axis=axis - 3), call(w, k=2, axis=axis))
+        assert_same_bits(lib.kth_magnitude(w, 2, axis=axis - 3), lib.kth_magnitude(w, 2, axis=axis))
+    assert_same_bits(lib.prune(w, k=2, axis=np.int8(-1)), lib.prune(w, k=2, axis=2))
+
+
+@pytest.mark.parametrize("sparsity", [0, 0.1, 0.25, 0.5, 0.75, 1, 5 / 12, 1 / 7])
+def test_sparsity_counts_within_each_slice(lib: Any, sparsity: float) -> None:
+    w = normal(6, 10, 3)
+    for axis, n in enumerate(w.shape):
+        kept = n - round(sparsity * n)  # half to even
+        assert_same_bits(
+            lib.prune(w, sparsity=sparsity, axis=axis), lib.prune(w, k=kept, axis=axis)
+        )
+        mask = lib.topk_mask(w, sparsity=sparsity, axis=axis)
+        assert (np.count_nonzero(mask, axis=axis) == kept).all()
+
+
+def test_what_is_returned(lib: Any) -> None:
+    w = normal(4, 5, 6)
+    for axis in range(3):
+        kth = lib.kth_magnitude(w, 2, axis=axis)
+        assert isinstance(kth, np.ndarray)
+        assert kth.shape == np.max(w, axis).shape
+        top = lib.topk(w, 3, axis=axis)
+        assert type(top) is sc.TopK
+        for array in (kth, *top, lib.topk_mask(w, k=2, axis=axis), lib.prune(w, k=2, axis=axis)):
+            assert array.flags.c_contiguous
+            assert array.flags.writeable
+            assert not np.shares_memory(array, w)
+        assert_same_bits(np.take_along_axis(w, top.indices, axis), top.values)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (4, 0), (0, 0), (3, 0, 4)], ids=str)
+def test_empty(lib: Any, shape: tuple[int, ...]) -> None:
+    w = np.zeros(shape, np.float32)
+    for axis, n in enumerate(shape):
+        check(lib, Ranking(w, "keep", axis), axis, 0, "raise")
+        if n:
+            kth = lib.kth_magnitude(w, n, axis=axis)
+            assert (kth.shape, kth.dtype) == (shape[:axis] + shape[axis + 1 :], w.dtype)
+            check(lib, Ranking(w, "keep", axis), axis, n, "raise")
+        else:
+            assert_refuses(ValueError, ["w must", shape],
+                           lambda axis=axis: lib.kth_magnitude(w, 1, axis=axis))  # fmt: skip
+
+
+LAYOUTS = {
+    "fortran": np.asfortranarray(normal(19, 23)),
+    "transposed": normal(7, 8, 9).transpose(2, 0, 1),
+    "strided": normal(40, 66)[::2, ::-3],
+    "a corner": normal(30, 40)[3:20, 5:30],
+    "broadcast": np.broadcast_to(normal(1, 17), (9, 17)),
+    "byte-swapped": normal(9, 17).astype(">f4" if np.little_endian else "<f4"),
+    "misaligned": np.frombuffer(b"x" + normal(60).tobytes(), np.float32, offset=1).reshape(4, 15),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(lib: Any, layout: str) -> None:
+    w = LAYOUTS[layout]
+    plain = np.array(w, np.float32, order="C")
+    for axis in range(w.ndim):
+        expected = Ranking(plain, "keep", axis)
+        assert_same_bits(lib.kth_magnitude(w, 3, axis=axis), expected.kth_magnitude(3))
+        assert_same_bits(lib.prune(w, k=3, axis=axis), expected.pruned(3))
+        assert_same_bits(lib.topk_mask(w, k=3, axis=axis), expected.mask(3))
+        for actual, part in zip(lib.topk(w, 3, axis=axis), expected.topk(3, "index"), strict=True):
+            assert_same_bits(actual, part)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_out_and_in_place_of_any_strides(lib: Any, axis: int) -> None:
+    expected = Ranking(normal(30, 50), "keep", axis).pruned(7)
+    for view in (
+        lambda room: room[:30, :50],
+        lambda room: room[:60:2, 99:49:-1],
+        lambda room: room[:50, :30].T,
+    ):
+        room = np.full((60, 100), 99, np.float32)
+        out = view(room)
+        assert lib.prune(normal(30, 50), k=7, axis=axis, out=out) is out
+        assert_same_bits(out, expected)
+        assert np.count_nonzero(room == 99) == room.size - out.size
+        out[...] = normal(30, 50)
+        assert lib.prune(out, k=7, axis=axis, out=out) is out
+        assert_same_bits(out, expected)
+        assert np.count_nonzero(room == 99) == room.size - out.size
+
+
+def test_refused_nan_leaves_the_array(lib: Any) -> None:
+    """Counted in the whole array, wherever the slices are."""
+    for shape in ((20, 30), (300, 400), (8, 9, 10)):
+        w = normal(*shape)
+        w.ravel()[[77, w.size - 5]] = np.nan
+        for axis in range(w.ndim):
+            for call in (
+                lambda w, axis: lib.prune(w, k=2, axis=axis, out=w),
+                lambda w, axis: lib.topk_mask(w, k=0, axis=axis),
+                lambda w, axis: lib.topk(w, 2, axis=axis),
+                lambda w, axis: lib.kth_magnitude(w, 2, axis=axis),
+            ):
+                assert_refuses(ValueError, ["w has 2 NaN, the first at flat index 77; "],
+                               lambda w=w, axis=axis, call=call: call(w, axis), w)  # fmt: skip
+
+
+def test_pruning_further_keeps_zeros_pruned(lib: Any) -> None:
+    w = generator(3).standard_normal((40, 50)).astype(np.float32)
+    for axis in (0, 1):
+        before = w
+        for sparsity in (0.2, 0.5, 0.5, 0.9, 1):
+            after = lib.prune(before, sparsity=sparsity, axis=axis)
+            kept = w.shape[axis] - round(sparsity * w.shape[axis])
+            assert (np.count_nonzero(after, axis=axis) == kept).all()
+            assert not bits_of(after)[before == 0].any()
+            before = after
+
+
+CALLS = {
+    "kth_magnitude": lambda lib, w, axis: lib.kth_magnitude(w, 1, axis=axis),
+    "topk": lambda lib, w, axis: lib.topk(w, 1, axis=axis),
+    "topk_mask": lambda lib, w, axis: lib.topk_mask(w, k=1, axis=axis),
+    "prune": lambda lib, w, axis: lib.prune(w, k=1, axis=axis),
+    "prune sparsity": lambda lib, w, axis: lib.prune(w, sparsity=0.5, axis=axis),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_axis_out_of_range(lib: Any, name: str) -> None:
+    for axis in (5, 2, -3, 2**63, -(2**64), np.int64(2)):
+        words = ["axis must be an integer from -2 to 1, got ", repr(axis)]
+        assert_refuses(ValueError, words, lambda axis=axis: CALLS[name](lib, normal(3, 4), axis))
+    for axis in (0, -1):
+        words = ["axis must be ", f"got {axis}"]
+        assert_refuses(ValueError, words, lambda axis=axis: CALLS[name](lib, np.float32(1), axis))
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("axis", [1.0, True, "0", (0,), [1], np.array(1), np.float32(1)], ids=repr)
+def test_axis_that_is_no_integer(lib: Any, name: str, axis: object) -> None:
+    words = ["axis must be an integer", f"got {axis!r}"]
+    assert_refuses(TypeError, words, lambda: CALLS[name](lib, normal(3, 4), axis))
+
+
+def test_k_is_of_the_slices(lib: Any) -> None:
+    w = normal(3, 4)
+    for axis, n in enumerate(w.shape):
+        for call in (
+            lambda k, axis=axis: lib.prune(w, k=k, axis=axis),
+            lambda k, axis=axis: lib.topk_mask(w, k=k, axis=axis),
+            lambda k, axis=axis: lib.topk(w, k, axis=axis),
+            lambda k, axis=axis: lib.kth_magnitude(w, k, axis=axis),
+        ):
+            for k in (n + 1, -1):
+                words = ["k must be an integer from ", f" to {n}, got {k}"]
+                assert_refuses(ValueError, words, lambda call=call, k=k: call(k))
+    assert_refuses(ValueError, ["k must be an integer from 1 to 4, got 0"],
+                   lambda: lib.kth_magnitude(w, 0, axis=1))  # fmt: skip
+
+
+def test_no_threshold_along_an_axis(lib: Any) -> None:
+    """It would be the same without."""
+    assert_refuses(ValueError, ["axis", "threshold", "got 0"],
+                   lambda: lib.prune(normal(3, 4), threshold=0.5, axis=0))  # fmt: skip
