@@ -29,6 +29,12 @@ def bits_of(array: np.ndarray) -> np.ndarray:
     return np.array(array, order="C").view(RAW[array.itemsize])
 
 
+def is_nan(values: np.ndarray) -> np.ndarray:
+    """By the bits: to look at a signalling one as a float is an invalid operation."""
+    sign = 1 << (8 * values.itemsize - 1)
+    return (bits_of(values) & (sign - 1)) > INFINITIES[values.dtype.name]
+
+
 def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
@@ -45,12 +51,11 @@ def keys_of(values: np.ndarray, nan: str, by_value: bool = False) -> np.ndarray:
     sign = 1 << (8 * values.itemsize - 1)
     bits = bits_of(values)
     keys = (bits & (sign - 1)).astype(np.int64)
-    is_nan = keys > INFINITIES[values.dtype.name]
     if by_value:
-        return np.where(np.where(is_nan, nan == "prune", bits >= sign), -keys, keys)
+        return np.where(np.where(is_nan(values), nan == "prune", bits >= sign), -keys, keys)
     if nan == "prune":
-        keys[is_nan] -= sign - 1
-        keys[is_nan] -= 1
+        keys[is_nan(values)] -= sign - 1
+        keys[is_nan(values)] -= 1
     return keys
 
 
@@ -184,7 +189,7 @@ def wide_keys(values: np.ndarray, nan: str, by_value: bool) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         wide = bits_of(values.astype(np.float64)).copy()
     payload = bits_of(values) & ((1 << fraction) - 1)
-    for place in zip(*np.nonzero(np.isnan(values)), strict=True):
+    for place in zip(*np.nonzero(is_nan(values)), strict=True):
         wide[place] = INFINITIES["float64"] | int(payload[place]) << (52 - fraction)
     return keys_of(wide.view(np.float64), nan, by_value)
 
@@ -231,7 +236,7 @@ def nearest(value: float | Fraction, dtype: str) -> float:
 def above(w: np.ndarray, threshold: float, nan: str = "keep") -> np.ndarray:
     """Where |w| > threshold: in float64, which holds every float of another type."""
     with np.errstate(invalid="ignore"):  # a signalling NaN
-        return np.where(np.isnan(w), nan == "keep", np.abs(w.astype(np.float64)) > threshold)
+        return np.where(is_nan(w), nan == "keep", np.abs(w.astype(np.float64)) > threshold)
 
 
 def exact_codes(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:

@@ -137,7 +137,7 @@ def test_layouts(lib: Any, w: np.ndarray) -> None:
 def test_refused(
     lib: Any, arguments: dict[str, object], error: type[Exception], words: list[str]
 ) -> None:
-    assert_refuses(error, words, lambda: lib.topk(normal(12), **{"k": 2, **arguments}))
+    assert_refuses(error, words, lib.topk, normal(12), **{"k": 2, **arguments})
 
 
 def test_refused_nan(lib: Any) -> None:
@@ -145,5 +145,5 @@ def test_refused_nan(lib: Any) -> None:
         w = normal(n)
         w[[7, n - 2]] = np.nan
         for k in (0, 1, n):
-            message = "w has 2 NaN, the first at flat index 7; "
-            assert_refuses(ValueError, [message], lambda w=w, k=k: lib.topk(w, k), w)
+            words = ["w has 2 NaN, the first at flat index 7; "]
+            assert_refuses(ValueError, words, lib.topk, w, k)

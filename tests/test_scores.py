@@ -1,0 +1,411 @@
+"""scores=: importance by the values of another array, or by products with one."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import secateur as sc
+from arrays import (
+    DTYPES,
+    IN_CACHE,
+    LANES,
+    LARGE,
+    NAN,
+    SHARED,
+    from_bits,
+    generator,
+    normal,
+    of_type,
+)
+from isas import LIBRARIES, library
+from oracles import Ranking, assert_same_bits, bits_of, is_nan, keys_of, masked, product
+from raw_bits import POLICIES, floats
+from refusals import assert_refuses
+
+HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "30 % NaN", "zeros of both signs",
+        "some infinite"]  # fmt: skip
+
+
+def other(w: np.ndarray, dtype: str = "float32", *, name: str = "coarse grid") -> np.ndarray:
+    """An array of the same shape, in no relation to it."""
+    n = w.size
+    return of_type(name, n, dtype)[generator(n + 1).permutation(n)].reshape(w.shape)
+
+
+def by_values(w: np.ndarray, x: np.ndarray, nan: str, axis: int | None = None) -> Ranking:
+    return Ranking(w, nan, axis, keys_of(np.asarray(x), nan, by_value=True))
+
+
+def by_product(w: np.ndarray, x: np.ndarray, nan: str, axis: int | None = None) -> Ranking:
+    return Ranking(w, nan, axis, keys_of(product(w, x), nan))
+
+
+def check(lib: Any, expected: Ranking, scores: Any, ks: set[int], **how: Any) -> None:
+    w = expected.w
+    for k in ks:
+        mask = expected.mask(k)
+        assert_same_bits(lib.topk_mask(w, k=k, scores=scores, **how), mask)
+        packed = lib.topk_mask(w, k=k, scores=scores, packed=True, **how)
+        assert_same_bits(packed, np.packbits(mask, bitorder="little"))
+        assert_same_bits(lib.prune(w, k=k, scores=scores, **how), expected.pruned(k))
+        copy = w.copy()
+        assert lib.prune(copy, k=k, scores=scores, **how, out=copy) is copy
+        assert_same_bits(copy, expected.pruned(k))
+
+
+# --- by value --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nan", POLICIES)
+@pytest.mark.parametrize("values", HARD)
+def test_values_of_all_sizes(lib: Any, values: str, nan: str) -> None:
+    for n in LANES + IN_CACHE:
+        w, x = normal(n), of_type(values, n, "float32")
+        check(lib, by_values(w, x, nan), x, {0, 1, n // 2, n} & {*range(n + 1)}, nan=nan)
+
+
+@pytest.mark.parametrize("scored", DTYPES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values_of_another_type(lib: Any, dtype: str, scored: str) -> None:
+    for n in (65, 1025, 70_001):
+        w = of_type("raw bits", n, dtype)  # its own NaN are not looked at
+        for values, nan in (("raw bits", "prune"), ("raw bits", "keep"), ("coarse grid", "raise")):
+            x = of_type(values, n, scored)
+            check(lib, by_values(w, x, nan), x, {n // 3}, nan=nan)
+
+
+@pytest.mark.usefixtures("threads")
+def test_values_from_memory(lib: Any) -> None:
+    for n in [SHARED[1], LARGE]:
+        for values in ("normal", "90 % zeros"):
+            w, x = normal(n), of_type(values, n, "float32")
+            check(lib, by_values(w, x, "raise"), x, {n // 10})
+
+
+@pytest.mark.parametrize("scored", DTYPES)
+@given(data=st.data())
+def test_values_of_any_bits(scored: str, data: st.DataObject) -> None:
+    shape = data.draw(hnp.array_shapes(max_dims=3, max_side=12))
+    x = data.draw(floats(scored, shape))
+    w = data.draw(floats("float32", shape))
+    nan = data.draw(st.sampled_from(POLICIES))
+    axis = data.draw(st.sampled_from([None, *range(w.ndim)]))
+    k = data.draw(st.integers(0, w.size if axis is None else w.shape[axis]))
+    for name in LIBRARIES:
+        with library(name) as lib:
+            check(lib, by_values(w, x, nan, axis), x, {k}, axis=axis, nan=nan)
+
+
+def test_values_by_hand(lib: Any) -> None:
+    w = np.float32([1, np.nan, -3, 4, -0.0, 6])
+    x = np.float64([-1, 2, 0.0, -0.0, -np.inf, np.inf])
+    for kept in ([], [5], [5, 1], [5, 1, 2], [5, 1, 2, 3], [5, 1, 2, 3, 0], [5, 1, 2, 3, 0, 4]):
+        mask = np.isin(range(6), kept)
+        assert np.array_equal(lib.topk_mask(w, k=len(kept), scores=x), mask)
+        assert_same_bits(lib.prune(w, k=len(kept), scores=x), masked(w, mask))
+
+
+def test_the_order_of_values_that_are_nan(lib: Any) -> None:
+    """Above infinity by their bits, or below its negative, the larger the lower; of any sign."""
+    x = from_bits([0xFFC00001, 0x7F800000, NAN, 0x7F800001, 0xFFFFFFFF, 0xFF800000])
+    for nan, falling in (("keep", [4, 0, 2, 3, 1, 5]), ("prune", [1, 5, 3, 2, 0, 4])):
+        for k in range(7):
+            mask = lib.topk_mask(normal(6), k=k, scores=x, nan=nan)
+            assert np.flatnonzero(mask).tolist() == sorted(falling[:k])
+
+
+THRESHOLDS = [-np.inf, -1e300, -3.5e38, -65504.0, -1.0, np.nextafter(-1, 0), -2.0**-149, -5e-324,
+              -0.0, 0, 5e-324, 0.1, 1, np.nextafter(1, 2), 65519.99, 1e300, np.inf]  # fmt: skip
+
+
+@pytest.mark.parametrize("scored", DTYPES)
+def test_threshold_of_values(lib: Any, scored: str) -> None:
+    """Strict and exact, negative ones too."""
+    with np.errstate(over="ignore"):
+        beside = np.repeat(np.array(THRESHOLDS).astype(DTYPES[scored]), 3)
+    bits_of_it = beside.view(f"u{beside.itemsize}")
+    bits_of_it[::3] += 1
+    bits_of_it[1::3] -= 1
+    x = np.concatenate([beside, of_type("raw bits", 3001, scored)])
+    w = normal(x.size)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        wide = x.astype(np.float64)
+    for threshold in THRESHOLDS:
+        for nan in POLICIES:
+            mask = np.where(is_nan(x), nan == "keep", wide > threshold)
+            result = lib.prune(w, threshold=threshold, scores=x, nan=nan)
+            assert_same_bits(result, masked(w, mask))
+    assert_same_bits(lib.prune(w[:9], threshold=-(10**400), scores=np.float32([-1] * 9)), w[:9])
+
+
+# --- by product ------------------------------------------------------------------------------
+
+FACTORS = {
+    "row": lambda w: (w[0], w[0]),
+    "row of one": lambda w: (w[:1], w[:1]),
+    "column": lambda w: (w[:, :1], w[:, :1]),
+    "one": lambda w: (w[0, 0], w[0, 0]),
+    "one in a matrix": lambda w: (w[:1, :1], w[:1, :1]),
+    "Times": lambda w: (sc.Times(w), w),
+    "Times row": lambda w: (sc.Times(w[0]), w[0]),
+    "Times column": lambda w: (sc.Times(w[:, :1]), w[:, :1]),
+    "Times one": lambda w: (sc.Times(w[0, 0]), w[0, 0]),
+}
+
+
+def apart(w: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """x, without NaN where w has some: which of two would be passed on is not said."""
+    x = x.copy()
+    x[is_nan(w) & is_nan(x)] = 1
+    return x
+
+
+@pytest.mark.parametrize("how", FACTORS)
+@pytest.mark.parametrize(
+    "shape", [(2, 9), (7, 65), (40, 33), (33, 500), (1025, 3), (300, 301)], ids=str
+)
+def test_factors(lib: Any, shape: tuple[int, int], how: str) -> None:
+    w = of_type("coarse grid", shape[0] * shape[1], "float32").reshape(shape)
+    scores, x = FACTORS[how](other(w, name="normal"))
+    check(lib, by_product(w, x, "raise"), scores, {0, w.size // 10, w.size // 2, w.size})
+    for axis in (0, 1):
+        expected = by_product(w, x, "raise", axis)
+        check(lib, expected, scores, {(shape[axis] + 1) // 2}, axis=axis)
+
+
+@pytest.mark.parametrize("scored", DTYPES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_factors_of_another_type(lib: Any, dtype: str, scored: str) -> None:
+    """With NaN of one or the other, zero times infinity, products past the range and below it."""
+    shape = 60, 70
+    w = of_type("raw bits", 4200, dtype).reshape(shape)
+    x = other(w, scored, name="raw bits")
+    row = apart(np.zeros(70), other(w, scored, name="normal")[0])
+    for nan in POLICIES:
+        together = apart(w, x)
+        check(lib, by_product(w, together, nan), sc.Times(together), {1000, 3000}, nan=nan)
+        check(lib, by_product(w, row, nan), row, {1000, 3000}, nan=nan)
+
+
+@pytest.mark.usefixtures("threads")
+def test_factors_from_memory(lib: Any) -> None:
+    w = of_type("normal", 1000 * 1049, "float32").reshape(1000, 1049)
+    for how in ("row", "column", "Times"):
+        scores, x = FACTORS[how](other(w, name="normal"))
+        check(lib, by_product(w, x, "raise"), scores, {w.size // 10})
+
+
+def test_factors_of_more_axes(lib: Any) -> None:
+    w = normal(3, 4, 5, 6)
+    for shape in ((4, 5, 6), (6,), (5, 1), (3, 1, 1, 1), (1, 4, 1, 6), (1, 1, 1, 1), (4, 1, 1)):
+        x = normal(*shape)
+        check(lib, by_product(w, x, "raise"), x, {100})
+        for axis in range(4):
+            check(lib, by_product(w, x, "raise", axis), x, {2}, axis=axis)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(data=st.data())
+def test_products_of_any_bits(dtype: str, data: st.DataObject) -> None:
+    shape = data.draw(hnp.array_shapes(max_dims=2, max_side=12))
+    w = data.draw(floats(dtype, shape))
+    x = apart(w, data.draw(floats(data.draw(st.sampled_from([*DTYPES])), shape)))
+    nan = data.draw(st.sampled_from(POLICIES))
+    k = data.draw(st.integers(0, w.size))
+    for name in LIBRARIES:
+        with library(name) as lib:
+            check(lib, by_product(w, x, nan), sc.Times(x), {k}, nan=nan)
+
+
+def test_products_are_rounded_once(lib: Any) -> None:
+    """To float32: beyond its range they tie, below its normal numbers they are still told apart."""
+    big, small = np.float32(2.0**100), np.float32(2.0**-70)
+    w = np.array([1, 2, 3, 4], np.float32)
+    assert np.array_equal(
+        lib.topk_mask(w * big, k=2, scores=sc.Times(np.full(4, big))), [1, 1, 0, 0]
+    )
+    assert np.array_equal(lib.topk_mask(w * small, k=2, scores=sc.Times(np.full(4, small))),
+                          [0, 0, 1, 1])  # fmt: skip
+    # 1 + 2**-12 squared is 1 + 2**-11 + 2**-24, half way between two float32, the lower one even.
+    near = np.float32([1 + 2**-12, 1 + 2**-11])
+    x = np.float32([1 + 2**-12, 1])
+    assert np.array_equal(lib.topk_mask(near, k=1, scores=sc.Times(x)), [True, False])
+    assert np.array_equal(lib.topk_mask(near[::-1], k=1, scores=sc.Times(x[::-1])), [True, False])
+    wide = lib.topk_mask(near[::-1], k=1, scores=sc.Times(x[::-1].astype(np.float64)))
+    assert np.array_equal(wide, [False, True])
+
+
+def test_half_products_are_not_rounded_to_halves(lib: Any) -> None:
+    for dtype in ("float16", "bfloat16"):
+        w = np.array([1, 1 + 2**-7, 300], DTYPES[dtype])
+        x = np.array([1 + 2**-7, 1 + 2**-7, 1000], DTYPES[dtype])
+        assert np.array_equal(lib.topk_mask(w, k=2, scores=sc.Times(x)), [False, True, True])
+        w, x = (np.array([a, b], DTYPES[dtype]) for a, b in ((1.5, 1 + 2**-6), (1, 1.5)))
+        assert np.array_equal(lib.topk_mask(w, k=1, scores=sc.Times(x)), [False, True])
+
+
+def test_threshold_of_products(lib: Any) -> None:
+    w = of_type("raw bits", 3000, "float32").reshape(50, 60)
+    x = apart(np.zeros(60), other(w, name="normal")[0])
+    values = product(w, x)
+    sizes = np.abs(values.astype(np.float64))
+    for threshold in (0, 2.0**-149, 1e-3, np.nextafter(sizes[20, 20], 0), sizes[20, 20], np.inf):
+        for nan in POLICIES:
+            mask = np.where(is_nan(values), nan == "keep", sizes > threshold)
+            assert_same_bits(lib.prune(w, threshold=threshold, scores=x, nan=nan), masked(w, mask))
+
+
+# --- what scores are -------------------------------------------------------------------------
+
+
+def test_a_shape_of_its_own_makes_a_factor(lib: Any) -> None:
+    w = np.float32([[1, -4], [3, 2]])
+    values = np.float32([[-9, 5], [1, 0]])
+    assert_same_bits(lib.prune(w, k=1, scores=values), np.float32([[0, -4], [0, 0]]))
+    assert_same_bits(lib.prune(w, k=1, scores=sc.Times(values)), np.float32([[0, -4], [0, 0]]))
+    assert_same_bits(lib.prune(w, k=1, scores=np.float32([-9, 1])), np.float32([[0, 0], [3, 0]]))
+    assert_same_bits(lib.prune(w[0], k=1, scores=np.float32([-9, 1])), np.float32([0, -4]))
+    assert_same_bits(lib.prune(w[:1], k=1, scores=np.float32([-9, 1])), np.float32([[1, 0]]))
+
+
+def test_scores_of_arrays_without_axes_or_elements(lib: Any) -> None:
+    one = np.float32(-3)
+    for scores in (np.float32(-1), sc.Times(np.float32(2)), -1.0):
+        assert_same_bits(lib.prune(one, k=1, scores=scores), np.array(one))
+        assert_same_bits(lib.prune(one, k=0, scores=scores), np.array(np.float32(0)))
+    assert_same_bits(lib.prune(one, threshold=-2, scores=np.float32(-1)), np.array(one))
+    empty = normal(0, 4)
+    for scores in (empty, normal(4), normal(1, 4), np.float64(1), sc.Times(normal(4))):
+        assert_same_bits(lib.prune(empty, k=0, scores=scores), empty)
+
+
+LAYOUTS = {
+    "fortran": np.asfortranarray,
+    "strided": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "reversed": lambda x: x[::-1, ::-1].copy()[::-1, ::-1],
+    "byte-swapped": lambda x: x.astype(x.dtype.newbyteorder()),
+    "list": lambda x: x.tolist(),
+    "read-only": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
+    "misaligned": lambda x: np.frombuffer(b"x" + x.tobytes(), x.dtype, offset=1).reshape(x.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(lib: Any, layout: str) -> None:
+    w = normal(30, 40)
+    x = other(w, "float64", name="normal")
+    for scores, ranked in ((x, by_values(w, x, "raise")), (x[3], by_product(w, x[3], "raise"))):
+        form = LAYOUTS[layout](np.atleast_2d(scores))
+        if scores.ndim == 1:
+            form = np.asarray(form)[0]
+        before = np.array(form)
+        check(lib, ranked, form, {500})
+        assert_same_bits(lib.prune(np.asfortranarray(w), k=500, scores=form), ranked.pruned(500))
+        assert_same_bits(form, before)
+
+
+def test_scores_that_are_a_broadcast_view_have_its_shape(lib: Any) -> None:
+    w = normal(30, 40)
+    x = np.broadcast_to(normal(40), w.shape)
+    check(lib, by_values(w, x, "raise"), x, {500})
+
+
+def test_nan_of_the_importance(lib: Any) -> None:
+    w = normal(20, 30)
+    x = other(w)
+    x.ravel()[[7, 77, 599]] = np.nan
+    for scores, message in (
+        (x, "scores has 3 NaN, the first at flat index 7; "),
+        (sc.Times(x), "w * scores has 3 NaN, the first at flat index 7; "),
+        (x[0], "w * scores has 20 NaN, the first at flat index 7; "),
+    ):
+        for how in ({"k": 3}, {"sparsity": 0.5}, {"k": 3, "axis": 0}):
+            assert_refuses(ValueError, [message], lib.topk_mask, w, **how, scores=scores)
+            assert_refuses(ValueError, [message], lib.prune, w, **how, scores=scores, out=w)
+        for how in ({"threshold": 0.5}, {"pattern": "2:3"}):
+            assert_refuses(ValueError, [message], lib.prune, w, **how, scores=scores, out=w)
+
+
+def test_zero_times_infinity_is_nan(lib: Any) -> None:
+    w, zeros = np.zeros((20, 30), np.float32), np.zeros(30, np.float32)
+    w[3, 4] = np.inf
+    words = ["w * scores has 1 NaN, the first at flat index 94; "]
+    assert_refuses(ValueError, words, lib.prune, w, k=3, scores=zeros)
+    assert np.flatnonzero(lib.topk_mask(w, k=1, scores=zeros, nan="keep")).tolist() == [94]
+    assert np.flatnonzero(~lib.topk_mask(w, k=599, scores=zeros, nan="prune")).tolist() == [94]
+
+
+def test_nan_of_w_are_not_looked_at_beside_values(lib: Any) -> None:
+    w = from_bits([NAN, 0xFF800001, 0x3F800000])
+    kept = lib.prune(w, k=2, scores=np.float32([3, 2, 1]))
+    assert bits_of(kept).tolist() == [NAN, 0xFF800001, 0]
+
+
+@pytest.mark.parametrize(
+    ("scores", "error", "words"),
+    [
+        (np.ones(3, np.float32), ValueError, ["(3, 4)", "(3,)"]),
+        (np.ones((4, 3), np.float32), ValueError, ["(3, 4)", "(4, 3)"]),
+        (np.ones((2, 3, 4), np.float32), ValueError, ["(3, 4)", "(2, 3, 4)"]),
+        (np.ones((1, 3, 4), np.float32), ValueError, ["(3, 4)", "(1, 3, 4)"]),
+        (np.ones((0, 4), np.float32), ValueError, ["(3, 4)", "(0, 4)"]),
+        (sc.Times(np.ones((2, 3, 4), np.float32)), ValueError, ["(3, 4)", "(2, 3, 4)"]),
+        (sc.Times(np.ones(3, np.float32)), ValueError, ["(3, 4)", "(3,)"]),
+        (
+            np.ones((3, 4), np.int32),
+            TypeError,
+            ["float16 or bfloat16 or float32 or float64", "int32"],
+        ),
+        (np.ones(4, np.bool_), TypeError, ["float16 or bfloat16 or float32 or float64", "bool"]),
+        (sc.Times(np.ones(4, np.int64)), TypeError, ["float32 or float64", "int64"]),
+        (sc.Times(None), TypeError, ["float32 or float64", "object"]),
+        ([1, 2, 3, 4], TypeError, ["float32 or float64", "int64"]),
+        ("abc", TypeError, ["float32 or float64", "<U3"]),
+        (sc.Times(sc.Times(1.0)), TypeError, ["float32 or float64", "object"]),
+        (np.ma.masked_array(normal(3, 4)), TypeError, ["a plain array", "masked"]),
+    ],
+    ids=str,
+)
+def test_refused(lib: Any, scores: Any, error: type[Exception], words: list[str]) -> None:
+    for call in (lib.topk_mask, lib.prune):
+        words = ["scores", " must ", *words]
+        assert_refuses(error, words, call, normal(3, 4), k=2, scores=scores)
+
+
+@pytest.mark.parametrize(("threshold", "error"), [(np.nan, ValueError), ("0", TypeError),
+                                                  ([1.0], TypeError), (True, TypeError)])  # fmt: skip
+def test_threshold_that_is_no_number(lib: Any, threshold: object, error: type[Exception]) -> None:
+    w, words = normal(5), ["threshold must be ", f"got {threshold!r}"]
+    assert_refuses(error, words, lib.prune, w, threshold=threshold, scores=w.copy())
+
+
+def test_threshold_of_products_below_zero(lib: Any) -> None:
+    for scores in (sc.Times(normal(5)), np.float32(1)):
+        words = ["threshold must be a number, at least 0", "got -0.5"]
+        assert_refuses(ValueError, words, lib.prune, normal(5), threshold=-0.5, scores=scores)
+
+
+def test_out_over_the_scores(lib: Any) -> None:
+    room = normal(60)
+    before = room.copy()
+    words = ["out must ", "share no memory"]
+    for scores in (room[10:30], sc.Times(room[10:30]), room[10:11]):
+        assert_refuses(ValueError, words, lib.prune, normal(20), k=3, scores=scores, out=room[:20])
+    assert_same_bits(room, before)
+
+
+def test_times_is_small_and_immutable() -> None:
+    x = normal(3)
+    times = sc.Times(x)
+    assert times.x is x
+    with pytest.raises(AttributeError):
+        times.x = normal(2)
+    with pytest.raises(AttributeError):
+        times.y = 1
+    assert repr(times) == f"Times(x={x!r})"
+    assert_same_bits(pickle.loads(pickle.dumps(times)).x, x)
