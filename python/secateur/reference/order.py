@@ -98,11 +98,11 @@ def rounded(value: float, dtype: np.dtype[Any]) -> Any:
         if dtype.name == "bfloat16":
             # Its own conversion rounds to float32 first. To odd, that loses nothing: a number that
             # is not a float32 becomes the neighbour that is odd, and so none half way.
-            nearest = np.array([value], np.float32)
-            bits = bits_of(nearest)
-            bits -= nearest > value
-            bits |= nearest != value
-            return nearest.astype(dtype)[0]
+            single = np.array([value], np.float32)
+            nearest = float(single[0])
+            bits_of(single)[0] -= nearest > value
+            bits_of(single)[0] |= nearest != value
+            return single.astype(dtype)[0]
         return np.array([value]).astype(dtype)[0]
 
 
