@@ -152,10 +152,12 @@ def block_norms(w: np.ndarray, block: tuple[int, int], norm: str) -> np.ndarray:
     r, c = block
     *lead, rows, columns = w.shape
     norms = np.zeros((*lead, -(-rows // r), -(-columns // c)))
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        sizes = np.abs(w.astype(np.float64))
     for place in np.ndindex(norms.shape):
         *matrix, i, j = place
-        part = w[(*matrix, slice(i * r, i * r + r), slice(j * c, j * c + c))]
-        norms[place] = norm_of(np.abs(part.astype(np.float64)).tolist(), norm)
+        part = sizes[(*matrix, slice(i * r, i * r + r), slice(j * c, j * c + c))]
+        norms[place] = norm_of(part.tolist(), norm)
     return norms
 
 
@@ -189,7 +191,7 @@ def wide_keys(values: np.ndarray, nan: str, by_value: bool) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         wide = bits_of(values.astype(np.float64)).copy()
     payload = bits_of(values) & ((1 << fraction) - 1)
-    for place in zip(*np.nonzero(is_nan(values)), strict=True):
+    for place in map(tuple, np.argwhere(is_nan(values))):
         wide[place] = INFINITIES["float64"] | int(payload[place]) << (52 - fraction)
     return keys_of(wide.view(np.float64), nan, by_value)
 
@@ -198,15 +200,15 @@ def soft(w: np.ndarray, threshold: float) -> np.ndarray:
     """Soft thresholding by exact fractions, rounded once."""
     t = nearest(threshold, w.dtype.name)
     bits = bits_of(w).copy()
-    for place, value in enumerate(w.ravel().astype(np.float64).tolist()):
-        size = abs(value)
-        if math.isnan(value):
+    for place, value in enumerate(w.ravel().tolist()):
+        size = abs(float(value))
+        if math.isnan(size):
             continue
         if size <= t:
             bits.flat[place] = 0
         elif math.isfinite(size):
             moved = nearest(Fraction(size) - Fraction(t), w.dtype.name)
-            signed = np.float64(math.copysign(moved, value)).astype(w.dtype)
+            signed = np.float64(math.copysign(moved, float(value))).astype(w.dtype)
             bits.flat[place] = bits_of(signed).ravel()[0]
     return bits.view(w.dtype)
 
