@@ -67,14 +67,24 @@ def fitting(name: str, out: Any, dtype: DTypeLike, like: Array, *others: Array) 
         refuse(name, f"shape {out.shape}", f"of the input's shape {like.shape}")
     if not out.flags.writeable:
         refuse(name, "a read-only array", "writeable")
-    steps = zip(out.strides, out.shape, strict=True)
-    if out.size and any(step == 0 and length > 1 for step, length in steps):
+    if _overlaps_itself(out):
         refuse(name, "strides that make them overlap", "an array with its elements apart")
     partly = not _same(out, like) and np.shares_memory(out, like)
     if partly or any(np.shares_memory(out, other) for other in others):
         allowed = "the input itself or share no memory with it"
         refuse(name, "an array that overlaps it in part", allowed)
     return out
+
+
+def _overlaps_itself(array: Array) -> bool:
+    """Whether two elements may share memory, as in some views that `as_strided` makes."""
+    reach = array.itemsize
+    steps = zip(map(abs, array.strides), array.shape, strict=True)
+    for step, length in sorted((step, length) for step, length in steps if length > 1):
+        if step < reach:
+            return array.size > 0
+        reach += step * (length - 1)
+    return False
 
 
 def _same(a: Array, b: Array) -> bool:
