@@ -30,9 +30,13 @@ def with_defaults(function: Call, **defaults: Any) -> Call:
 
 CALLS: dict[str, Call] = {
     "kth_magnitude": with_defaults(sc.kth_magnitude, k=2),
+    "topk": with_defaults(sc.topk, k=2),
     "topk_mask": with_defaults(sc.topk_mask, k=2),
     "prune": with_defaults(sc.prune, k=2),
     "prune threshold": with_defaults(sc.prune, threshold=0.5),
+    "prune pattern": with_defaults(sc.prune, pattern="2:4"),
+    "prune scores": with_defaults(sc.prune, k=2, scores=normal(12)),
+    "soft_threshold": with_defaults(sc.soft_threshold, threshold=0.5),
     "apply_mask": with_defaults(sc.apply_mask, mask=np.array([True, False] * 6)),
     "quantize": with_defaults(sc.quantize, fmt=FMT),
     "fake_quantize": with_defaults(sc.fake_quantize, fmt=FMT),
@@ -40,12 +44,14 @@ CALLS: dict[str, Call] = {
     "dequantize": with_defaults(sc.dequantize, fmt=FMT),
 }
 OF_FLOATS = [name for name in CALLS if name != "dequantize"]
-WITH_OUT = [name for name in CALLS if name not in ("kth_magnitude", "topk_mask")]
-IN_PLACE = ["prune", "prune threshold", "apply_mask", "fake_quantize"]
-WITH_K = ["topk_mask", "prune", "prune_quantize"]
+WITH_OUT = [name for name in CALLS if name not in ("kth_magnitude", "topk", "topk_mask")]
+IN_PLACE = ["prune", "prune threshold", "prune pattern", "prune scores", "soft_threshold",
+            "apply_mask", "fake_quantize"]  # fmt: skip
+WITH_K = ["topk_mask", "prune", "prune scores", "prune_quantize"]
 QUANTIZING = ["quantize", "fake_quantize", "prune_quantize"]
 WITH_FMT = [*QUANTIZING, "dequantize"]
-SELECTING = ["kth_magnitude", "topk_mask", "prune"]
+SELECTING = ["kth_magnitude", "topk", "topk_mask", "prune", "prune threshold", "prune pattern",
+             "prune scores"]  # fmt: skip
 
 
 def good_input(name: str) -> np.ndarray:
@@ -167,14 +173,14 @@ def test_kth_magnitude_of_nothing() -> None:
 # --- how many --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*WITH_K, "kth_magnitude"])
+@pytest.mark.parametrize("name", [*WITH_K, "topk", "kth_magnitude"])
 @pytest.mark.parametrize("k", [-1, 13, 2**31, 2**32 + 2, 2**63, 2**64 + 2, -(2**64), np.int64(13)])
 def test_k_out_of_range(k: int, name: str) -> None:
     least = 1 if name == "kth_magnitude" else 0
     assert_refused(name, ValueError, "k", f"an integer from {least} to 12", str(k), k=k)
 
 
-@pytest.mark.parametrize("name", [*WITH_K, "kth_magnitude"])
+@pytest.mark.parametrize("name", [*WITH_K, "topk", "kth_magnitude"])
 @pytest.mark.parametrize(
     "k",
     [True, np.True_, 2.0, np.float32(2), np.nan, "2", b"2", [2], 2j, Decimal(2), np.array(2),
@@ -211,20 +217,22 @@ def test_sparsity_that_is_no_number(sparsity: object, name: str) -> None:
     assert_refused(name, TypeError, "sparsity", "a number", repr(sparsity), **arguments)
 
 
+@pytest.mark.parametrize("name", ["prune threshold", "soft_threshold"])
 @pytest.mark.parametrize(
     "threshold",
     [-1, -0.5, -5e-324, -np.inf, np.nan, np.float32(-1), -(10**400)],
     ids=lambda value: str(value)[:20],
 )
-def test_threshold_out_of_range(threshold: float) -> None:
-    assert_refused("prune threshold", ValueError, "threshold", "a number, at least 0",
+def test_threshold_out_of_range(threshold: float, name: str) -> None:
+    assert_refused(name, ValueError, "threshold", "a number, at least 0",
                    repr(threshold)[:100], threshold=threshold)  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["prune threshold", "soft_threshold"])
 @pytest.mark.parametrize("threshold", NOT_NUMBERS, ids=repr)
-def test_threshold_that_is_no_number(threshold: object) -> None:
+def test_threshold_that_is_no_number(threshold: object, name: str) -> None:
     came = repr(threshold)
-    assert_refused("prune threshold", TypeError, "threshold", "a number", came, threshold=threshold)
+    assert_refused(name, TypeError, "threshold", "a number", came, threshold=threshold)
 
 
 def test_threshold_beyond_every_float() -> None:
@@ -237,7 +245,7 @@ def test_threshold_beyond_every_float() -> None:
     ("name", "names"),
     [
         ("topk_mask", "k, sparsity"),
-        ("prune", "k, sparsity, threshold"),
+        ("prune", "k, sparsity, threshold, pattern"),
         ("prune_quantize", "k, sparsity"),
     ],
 )
@@ -251,12 +259,14 @@ def test_exactly_one_way_to_say_how_many(name: str, names: str) -> None:
         for others in ({"threshold": 1.5}, {"threshold": 1.5, "k": None, "sparsity": 0.25}):
             with pytest.raises(ValueError, match=f"^exactly one of {names} .* threshold=1.5"):
                 sc.prune(w, **{"k": 2, **others})
+        with pytest.raises(ValueError, match=f"^exactly one of {names} .* k=2, pattern='2:4'"):
+            sc.prune(w, k=2, pattern="2:4")
 
 
 # --- modes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*SELECTING, "prune threshold"])
+@pytest.mark.parametrize("name", SELECTING)
 @pytest.mark.parametrize("nan", ["zero", "RAISE", "", None, 0, True, b"keep", np.nan, ["keep"]])
 def test_nan_when_selecting(nan: object, name: str) -> None:
     assert_refused(name, ValueError, "nan", "'raise' or 'keep' or 'prune'", repr(nan), nan=nan)
@@ -268,18 +278,18 @@ def test_nan_when_quantizing(nan: object, name: str) -> None:
     assert_refused(name, ValueError, "nan", "'raise' or 'zero'", repr(nan), nan=nan)
 
 
-UNSUPPORTED = [
-    *((name, "axis") for name in SELECTING),
-    *((name, "scores") for name in ("topk_mask", "prune")),
-    *(("prune", parameter) for parameter in ("pattern", "block")),
-    *((name, "seed") for name in QUANTIZING),
-]
+@pytest.mark.parametrize("name", QUANTIZING)
+@pytest.mark.parametrize("seed", [0, False, "2:4", (1, 2), normal(2)], ids=str)
+def test_what_is_to_come(seed: object, name: str) -> None:
+    assert_refused(name, ValueError, "seed", "None", repr(seed), seed=seed)
 
 
-@pytest.mark.parametrize(("name", "parameter"), UNSUPPORTED)
-@pytest.mark.parametrize("value", [0, False, "2:4", (1, 2), normal(2)], ids=str)
-def test_what_is_to_come(name: str, parameter: str, value: object) -> None:
-    assert_refused(name, ValueError, parameter, "None", repr(value), **{parameter: value})
+@pytest.mark.parametrize("name", ["kth_magnitude", "topk", "topk_mask", "prune", "prune pattern"])
+def test_axis(name: str) -> None:
+    for axis in (1, -2, 2**64):
+        assert_refused(name, ValueError, "axis", "an integer from -1 to 0", repr(axis), axis=axis)
+    for axis in (0.0, True, "0", (0,)):
+        assert_refused(name, TypeError, "axis", "an integer", repr(axis), axis=axis)
 
 
 @pytest.mark.parametrize("name", QUANTIZING)
@@ -421,7 +431,7 @@ def assert_overlap_refused(name: str, room: np.ndarray, w: np.ndarray, out: np.n
     assert_same_bits(room, before)
 
 
-@pytest.mark.parametrize("name", OF_FLOATS[2:])
+@pytest.mark.parametrize("name", [name for name in OF_FLOATS if name in WITH_OUT])
 @pytest.mark.parametrize("shift", [-11, -1, 1, 4, 11])
 def test_shifted(shift: int, name: str) -> None:
     room = normal(36)
@@ -449,7 +459,8 @@ def test_partly_overlapping_strides(name: str, out_of: Callable[[np.ndarray], np
     assert_overlap_refused(name, room, room[12:24], out_of(room))
 
 
-@pytest.mark.parametrize("name", ["prune", "prune threshold", "fake_quantize"])
+@pytest.mark.parametrize("name", ["prune", "prune threshold", "prune pattern", "soft_threshold",
+                                  "fake_quantize"])  # fmt: skip
 def test_the_transpose_overlaps(name: str) -> None:
     room = normal(12, 12)
     assert_overlap_refused(name, room, room, room.T)
@@ -490,7 +501,7 @@ def test_out_that_overlaps_itself(
     room = np.full(12, 7, result_dtype(name))
     out = as_strided(room, shape, [step * room.itemsize for step in steps])
     w = good_input(name).reshape(shape)
-    arguments = {"mask": w > 0} if name == "apply_mask" else {}
+    arguments = {"apply_mask": {"mask": w > 0}, "prune scores": {"scores": w.copy()}}.get(name, {})
     assert_refused(name, ValueError, "out", "apart", "overlap", w=w, out=out, **arguments)
     assert (room == 7).all()
 

@@ -95,6 +95,60 @@ def cases(n: int) -> Iterator[Case]:
     yield Case(partial(sc.quantize, fmt=fmt, nan="zero"), (with_nan,))
 
 
+def in_shape(
+    function: Callable[..., np.ndarray], shape: tuple[int, ...], **how: object
+) -> Callable[..., np.ndarray]:
+    """Of an array that is guarded flat."""
+
+    def call(w: np.ndarray, **out: np.ndarray) -> np.ndarray:
+        shaped = {name: array.reshape(shape) for name, array in out.items()}
+        return function(w.reshape(shape), **how, **shaped).ravel()
+
+    return call
+
+
+def more_cases(n: int) -> Iterator[Case]:
+    """Slices, scores, patterns, blocks, several arrays, thresholds and sketches."""
+    w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
+    x = w[::-1].copy()
+    k = (n + 1) // 2
+    yield Case(lambda w: sc.topk(w, k).values, (w,), has_out=False)
+    yield Case(lambda w: sc.topk(w, k, order="magnitude").indices, (w,), has_out=False)
+    yield Case(
+        lambda w: np.concatenate(sc.prune_global([w, w[: n // 2]], k=k)), (w,), has_out=False
+    )
+    yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=x, **out), (w, x), in_place=True)
+    yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=sc.Times(x), **out), (w, x),
+               in_place=True)  # fmt: skip
+    widths = [m for m in (1, 2, 3, 4, 8, 16, 32) if n % m == 0]
+    for m in {widths[-1], widths[len(widths) // 2]}:
+        for shape in {(n // m, m), (m, n // m)}:
+            for axis, length in enumerate(shape):
+                how = {"k": (length + 1) // 2, "axis": axis}
+                yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+                yield Case(in_shape(sc.kth_magnitude, shape, **how), (w,), has_out=False)
+            block = min(shape[0], 2), min(shape[1], 3)
+            for norm in ("l1", "max"):
+                how = {"sparsity": 0.5, "block": block, "norm": norm}
+                yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+        for axis, shape in ((1, (n // m, m)), (0, (m, n // m))):
+            how = {"pattern": f"{(m + 1) // 2}:{m}", "axis": axis}
+            yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+    for dtype in (np.float16, np.float32, np.float64):
+        v = w.astype(dtype)
+        yield Case(partial(sc.soft_threshold, threshold=0.5), (v,), in_place=True)
+        yield Case(sketched, (v,), has_out=False)
+
+
+def sketched(w: np.ndarray) -> np.ndarray:
+    """The bracket of the second pass."""
+    sketch = sc.MagnitudeSketch(w.dtype)
+    sketch.update(w)
+    sketch = sketch.narrow(1)
+    sketch.update(w)
+    return np.array(sketch.bracket(1))
+
+
 def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
     """The arrays, each in a room of its own, at either end of it."""
     if not arrays:
@@ -109,7 +163,7 @@ def run(isa: str) -> None:
     """Every function, out of and into guarded memory."""
     sc._core.set_isa(isa)
     rooms = [Room(8 * max(SIZES)) for _ in range(3)]
-    for case in chain.from_iterable(map(cases, SIZES)):
+    for case in chain.from_iterable(chain(map(cases, SIZES), map(more_cases, SIZES))):
         expected = case.call(*case.inputs)
         for inputs in guarded(rooms, case.inputs):
             assert_same_bits(case.call(*inputs), expected)

@@ -27,10 +27,39 @@ def codes_of(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:
     return np.clip(w * 30, fmt.min, fmt.max).astype(fmt.dtype)
 
 
+def by_pattern(w: np.ndarray) -> dict[str, object]:
+    """Half of groups as large as they fit."""
+    if w.ndim == 0:
+        return {"k": 0}
+    m = max(m for m in range(1, 33) if w.shape[-1] % m == 0)
+    return {"pattern": f"{(m + 1) // 2}:{m}"}
+
+
+def by_blocks(w: np.ndarray) -> dict[str, object]:
+    if w.ndim < 2:
+        return {"k": 0}
+    return {
+        "sparsity": 0.5,
+        "block": tuple(min(n, most) or 1 for n, most in zip(w.shape[-2:], (2, 3), strict=True)),
+    }
+
+
+def axis_of(w: np.ndarray) -> int | None:
+    return 0 if w.ndim else None
+
+
 # Each takes float32 and returns an array of the same shape; each but the mask takes out=.
 CALLS: dict[str, Callable[..., np.ndarray]] = {
     "prune k": lambda w, **out: sc.prune(w, k=w.size // 3, **out),
     "prune threshold": lambda w, **out: sc.prune(w, threshold=0.5, **out),
+    "prune axis": lambda w, **out: sc.prune(w, sparsity=0.6, axis=axis_of(w), **out),
+    "prune pattern": lambda w, **out: sc.prune(w, **by_pattern(w), **out),
+    "prune blocks": lambda w, **out: sc.prune(w, **by_blocks(w), **out),
+    "prune scores": lambda w, **out: sc.prune(w, k=w.size // 3, scores=np.sin(w), **out),
+    "prune products": lambda w, **out: sc.prune(
+        w, k=w.size // 3, scores=sc.Times(np.sin(w)), **out
+    ),
+    "soft_threshold": lambda w, **out: sc.soft_threshold(w, 0.5, **out),
     "apply_mask": lambda w, **out: sc.apply_mask(w, mask_of(w), **out),
     "apply_mask packed": lambda w, **out: sc.apply_mask(
         w, np.packbits(mask_of(w), bitorder="little"), **out
@@ -43,9 +72,10 @@ CALLS: dict[str, Callable[..., np.ndarray]] = {
     "prune_quantize": lambda w, **out: sc.prune_quantize(w, FMT, k=w.size // 3, **out),
     "prune_quantize 16": lambda w, **out: sc.prune_quantize(w, WIDE, k=w.size // 3, **out),
     "topk_mask": lambda w: sc.topk_mask(w, k=w.size // 3),
+    "topk_mask axis": lambda w: sc.topk_mask(w, sparsity=0.6, axis=axis_of(w)),
 }
-WITH_OUT = [name for name in CALLS if name != "topk_mask"]
-IN_PLACE = ["prune k", "prune threshold", "apply_mask", "apply_mask packed", "fake_quantize"]
+WITH_OUT = [name for name in CALLS if not name.startswith("topk_mask")]
+IN_PLACE = [name for name in WITH_OUT if "quantize" not in name] + ["fake_quantize"]
 
 
 def at_byte(offset: int, n: int, dtype: np.dtype) -> np.ndarray:

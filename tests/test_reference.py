@@ -27,10 +27,14 @@ FLOATS = hnp.arrays(np.uint32, st.integers(0, 40)).map(lambda bits: bits.view(np
 FORMATS = st.builds(FixedPoint, st.sampled_from([8, 16]), st.integers(-256, 256), st.booleans())
 
 FUNCTIONS = [
+    "MagnitudeSketch",
     "kth_magnitude",
+    "topk",
     "topk_mask",
     "prune",
+    "prune_global",
     "apply_mask",
+    "soft_threshold",
     "quantize",
     "dequantize",
     "fake_quantize",
@@ -415,7 +419,7 @@ def test_no_kth_magnitude(lib: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({}, ValueError, "exactly one of k, sparsity, threshold must be given, got none"),
+        ({}, ValueError, "exactly one of k, sparsity, threshold, pattern must be given, got none"),
         ({"k": 1, "sparsity": 0.5}, ValueError, "exactly one of .* got k=1, sparsity=0.5"),
         ({"k": 1.0}, TypeError, "k must be an integer"),
         ({"k": True}, TypeError, "k must be an integer"),
@@ -427,10 +431,10 @@ def test_no_kth_magnitude(lib: Any) -> None:
         ({"threshold": -1.0}, ValueError, "threshold must be a number, at least 0, got -1.0"),
         ({"threshold": float("nan")}, ValueError, "threshold must be .* got nan"),
         ({"k": 1, "nan": "zero"}, ValueError, "nan must be 'raise' or 'keep' or 'prune'"),
-        ({"k": 1, "axis": 0}, ValueError, "axis must be None, .*, got 0"),
-        ({"k": 1, "scores": [1]}, ValueError, "scores must be None"),
-        ({"pattern": "2:4", "k": 1}, ValueError, "pattern must be None, .*, got '2:4'"),
-        ({"block": (2, 2), "k": 1}, ValueError, "block must be None"),
+        ({"k": 1, "axis": 1}, ValueError, "axis must be an integer from -1 to 0, got 1"),
+        ({"k": 1, "scores": [1]}, TypeError, "scores must be float16 or .*, got int64"),
+        ({"pattern": "2:4", "k": 1}, ValueError, "exactly one of .* got k=1, pattern='2:4'"),
+        ({"block": 2, "k": 1}, TypeError, "block must be .* got 2"),
     ],
 )
 def test_prune_arguments(lib: Any, arguments: Any, error: type[Exception], message: str) -> None:
