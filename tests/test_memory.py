@@ -1,8 +1,10 @@
 """Scratch memory: under a sixteenth of the array and a constant, however hard the selection is."""
 
+import contextlib
 import ctypes
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SIZE = 1 << 24
+EACH, ARRAYS = 1 << 21, 20
 # What is documented, a quarter of a megabyte for each of two threads' blocks, and what the C library
 # and the operating system add.
 CONSTANT = 6 << 20
@@ -44,29 +47,51 @@ def resident(field: str) -> int:
     return int(STATUS.read_text().split(f"{field}:")[1].split()[0]) << 10
 
 
-def run(name: str) -> None:
-    """Prints how much more memory the calls had than before them."""
-    w = INPUTS[name](SIZE)
-    mask = np.ones(SIZE, np.bool_)
+@contextlib.contextmanager
+def printing_growth() -> Iterator[None]:
+    """How much more memory the calls had than before them."""
     ctypes.CDLL(None).malloc_trim(0)  # what was freed before must not serve now
     before = resident("VmRSS")
     RESET.write_text("5")
     with sc.threads(2):
+        yield
+    print(resident("VmHWM") - before)
+
+
+def run(name: str) -> None:
+    w = INPUTS[name](SIZE)
+    mask = np.ones(SIZE, np.bool_)
+    with printing_growth():
         for k in (SIZE // 2, SIZE // 10):
             sc.kth_magnitude(w, k)
         sc.apply_mask(w, mask, out=w)
         sc.prune(w, k=SIZE // 3, out=w)
-    print(resident("VmHWM") - before)
 
 
-@pytest.mark.parametrize("name", INPUTS)
-def test_scratch_is_small(name: str) -> None:
+def run_global(name: str) -> None:
+    arrays = [INPUTS[name](EACH) * np.float32(1 + i) for i in range(ARRAYS)]
+    with printing_growth():
+        sc.prune_global(arrays, sparsity=0.9, out=arrays)
+
+
+def growth(call: str) -> int:
+    """Of a process that makes this call."""
     done = subprocess.run(
-        [sys.executable, "-c", f"import test_memory; test_memory.run({name!r})"],
+        [sys.executable, "-c", f"import test_memory; test_memory.{call}"],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
         check=True,
         timeout=100,
     )
-    assert int(done.stdout) <= SIZE * 4 // 16 + CONSTANT
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_scratch_is_small(name: str) -> None:
+    assert growth(f"run({name!r})") <= SIZE * 4 // 16 + CONSTANT
+
+
+@pytest.mark.parametrize("name", ["normal", "constant", "blocks alike"])
+def test_scratch_is_bounded_by_the_largest_array(name: str) -> None:
+    assert growth(f"run_global({name!r})") <= EACH * 4 // 16 + CONSTANT
