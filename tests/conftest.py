@@ -1,6 +1,7 @@
 """Fixtures that choose what runs: the instruction set and the number of threads."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -21,7 +22,10 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-@pytest.fixture(params=[1, 2, 3])
+THREADS = [1, 2, 3]
+
+
+@pytest.fixture(params=THREADS)
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     """One thread, as many as two, as many as three."""
     with sc.threads(request.param):
@@ -32,4 +36,14 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 def lib(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The package on each instruction set in turn, and the reference."""
     with library(request.param) as module:
+        yield module
+
+
+@pytest.fixture(
+    params=[*product(sc.isas(), THREADS), ("reference", 1)], ids=lambda x: f"{x[0]}-{x[1]}"
+)
+def lib_on_threads(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The package on each instruction set and number of threads, and the reference."""
+    name, count = request.param
+    with library(name) as module, sc.threads(count):
         yield module

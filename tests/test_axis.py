@@ -69,11 +69,10 @@ def test_types(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
             check(lib, ranking(values, dtype, shape, nan, axis), axis, k, nan)
 
 
-@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("shape", [(2048, 300), (300, 2048), (3, 70_000, 3)], ids=str)
-def test_large(lib: Any, shape: tuple[int, ...]) -> None:
+def test_large(lib_on_threads: Any, shape: tuple[int, ...]) -> None:
     for axis in range(len(shape)):
-        check(lib, ranking("normal", "float32", shape, "raise", axis), axis, 3, "raise")
+        check(lib_on_threads, ranking("normal", "float32", shape, "raise", axis), axis, 3, "raise")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

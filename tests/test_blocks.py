@@ -83,14 +83,13 @@ def test_types(lib: Any, dtype: str, norm: str) -> None:
                 check(lib, w, result, k=k, block=block, norm=norm, nan=nan)
 
 
-@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(("dtype", "block"), [("float64", (4, 4)), ("float32", (1, 8)),
                                               ("bfloat16", (32, 32))])  # fmt: skip
-def test_many_blocks(lib: Any, dtype: str, block: Block) -> None:
+def test_many_blocks(lib_on_threads: Any, dtype: str, block: Block) -> None:
     for norm in NORMS:
         w, ranked = ranking("normal", dtype, (500, 801), block, norm, "raise")
         k = ranked.w.size // 5
-        check(lib, w, expected(w, block, ranked, k), k=k, block=block, norm=norm)
+        check(lib_on_threads, w, expected(w, block, ranked, k), k=k, block=block, norm=norm)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -101,12 +101,11 @@ def test_many_small_arrays(lib: Any) -> None:
         check(lib, arrays, k)
 
 
-@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("values", ["normal", "coarse grid"])
-def test_large_arrays(lib: Any, values: str) -> None:
+def test_large_arrays(lib_on_threads: Any, values: str) -> None:
     arrays = several(values, [300_000, 7, 524_289, 1000], ["float32"])
     for k in (1000, 400_000):
-        check(lib, arrays, k)
+        check(lib_on_threads, arrays, k)
 
 
 @given(data=st.data())

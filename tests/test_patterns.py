@@ -62,12 +62,11 @@ def test_types(lib: Any, dtype: str, pattern: str) -> None:
                 check(lib, w, expected(w, pattern, keys_of(w, nan)), pattern=pattern, nan=nan)
 
 
-@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("groups", MANY)
-def test_many_groups(lib: Any, groups: int) -> None:
+def test_many_groups(lib_on_threads: Any, groups: int) -> None:
     for pattern in ("2:4", "4:8", "3:16"):
         w = of_type("coarse grid", groups * numbers(pattern)[1], "float32")
-        check(lib, w, expected(w, pattern, keys_of(w, "raise")), pattern=pattern)
+        check(lib_on_threads, w, expected(w, pattern, keys_of(w, "raise")), pattern=pattern)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """scores=: importance by the values of another array, or by products with one."""
 
 import pickle
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,19 @@ def check(lib: Any, expected: Ranking, scores: Any, ks: set[int], **how: Any) ->
         assert_same_bits(copy, expected.pruned(k))
 
 
+@lru_cache
+def large_values(values: str, n: int) -> tuple[np.ndarray, Ranking]:
+    x = of_type(values, n, "float32")
+    return x, by_values(normal(n), x, "raise")
+
+
+@lru_cache
+def large_factors(how: str) -> tuple[Any, Ranking]:
+    w = of_type("normal", 1000 * 1049, "float32").reshape(1000, 1049)
+    scores, x = FACTORS[how](other(w, name="normal"))
+    return scores, by_product(w, x, "raise")
+
+
 # --- by value --------------------------------------------------------------------------------
 
 
@@ -79,12 +93,11 @@ def test_values_of_another_type(lib: Any, dtype: str, scored: str) -> None:
             check(lib, by_values(w, x, nan), x, {n // 3}, nan=nan)
 
 
-@pytest.mark.usefixtures("threads")
-def test_values_from_memory(lib: Any) -> None:
+def test_values_from_memory(lib_on_threads: Any) -> None:
     for n in [SHARED[1], LARGE]:
         for values in ("normal", "90 % zeros"):
-            w, x = normal(n), of_type(values, n, "float32")
-            check(lib, by_values(w, x, "raise"), x, {n // 10})
+            x, ranked = large_values(values, n)
+            check(lib_on_threads, ranked, x, {n // 10})
 
 
 @pytest.mark.parametrize("scored", DTYPES)
@@ -192,12 +205,10 @@ def test_factors_of_another_type(lib: Any, dtype: str, scored: str) -> None:
         check(lib, by_product(w, row, nan), row, {1000, 3000}, nan=nan)
 
 
-@pytest.mark.usefixtures("threads")
-def test_factors_from_memory(lib: Any) -> None:
-    w = of_type("normal", 1000 * 1049, "float32").reshape(1000, 1049)
+def test_factors_from_memory(lib_on_threads: Any) -> None:
     for how in ("row", "column", "Times"):
-        scores, x = FACTORS[how](other(w, name="normal"))
-        check(lib, by_product(w, x, "raise"), scores, {w.size // 10})
+        scores, ranked = large_factors(how)
+        check(lib_on_threads, ranked, scores, {ranked.w.size // 10})
 
 
 def test_factors_of_more_axes(lib: Any) -> None:

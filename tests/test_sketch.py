@@ -72,17 +72,16 @@ def test_chunks_of_all_sizes(lib: Any, dtype: str) -> None:
     assert_same_bits(high, low)
 
 
-@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_large_chunks(lib: Any, dtype: str) -> None:
+def test_large_chunks(lib_on_threads: Any, dtype: str) -> None:
     n = 600_001
     w = of_type("normal", n, dtype)
-    sketch = lib.MagnitudeSketch(dtype)
+    sketch = lib_on_threads.MagnitudeSketch(dtype)
     for _ in range(PASSES[dtype] - 1):
         sketch.update(w)
         sketch = sketch.narrow(n // 10)
     sketch.update(w)
-    assert_same_bits(sketch.bracket(n // 10).low, lib.kth_magnitude(w, n // 10))
+    assert_same_bits(sketch.bracket(n // 10).low, lib_on_threads.kth_magnitude(w, n // 10))
     assert_same_bits(sketch.bracket(n // 10).low, sketch.bracket(n // 10).high)
 
 

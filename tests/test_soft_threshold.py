@@ -43,11 +43,10 @@ def test_sizes(lib: Any) -> None:
             check(lib, w, threshold, in_bulk(w, threshold))
 
 
-@pytest.mark.usefixtures("threads")
-def test_sizes_from_memory(lib: Any) -> None:
+def test_sizes_from_memory(lib_on_threads: Any) -> None:
     for n in [*SHARED[1::3], LARGE, (8 << 20) // 8 + 1]:
         w = of_type("normal", n, "float32")
-        check(lib, w, 0.5, in_bulk(w, 0.5))
+        check(lib_on_threads, w, 0.5, in_bulk(w, 0.5))
 
 
 @pytest.mark.parametrize("values", HARD)

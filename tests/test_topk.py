@@ -38,12 +38,11 @@ def test_sizes_in_cache(lib: Any, values: str, nan: str) -> None:
             check(lib, ranking(values, n, nan), k, nan)
 
 
-@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("values", ["normal", "coarse grid"])
-def test_sizes_from_memory(lib: Any, values: str) -> None:
+def test_sizes_from_memory(lib_on_threads: Any, values: str) -> None:
     for n in [100_003, *SHARED[:2], LARGE]:
         for k in (1, n // 100, n // 3):
-            check(lib, ranking(values, n, "raise"), k, "raise")
+            check(lib_on_threads, ranking(values, n, "raise"), k, "raise")
 
 
 @pytest.mark.parametrize("nan", POLICIES)
