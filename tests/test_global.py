@@ -286,6 +286,22 @@ def test_a_defaultdict_still_is_one(lib: Any) -> None:
     assert "none" not in arrays
 
 
+class Key:
+    """One of many that look alike."""
+
+    def __repr__(self) -> str:
+        return "key"
+
+
+def test_keys_that_look_alike(lib: Any) -> None:
+    arrays = {Key(): normal(5), Key(): normal(6), Key(): normal(7)}
+    pruned = lib.prune_global(arrays, k=9)
+    assert_same_arrays([*pruned.values()], expected([*arrays.values()], 9))
+    out = {key: w.copy() for key, w in arrays.items()}
+    lib.prune_global(arrays, k=9, out=out)
+    assert_same_arrays([*out.values()], [*pruned.values()])
+
+
 def test_members_of_any_layout(lib: Any) -> None:
     arrays = [
         normal(1).reshape(()),

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Named = tuple[str, NDArray[Any]]
+
 
 def take_apart(name: str, container: Any) -> dict[Any, Any]:
     """The members by their keys, or by their indices if it is a sequence.
@@ -96,12 +98,12 @@ def put_together(arrays: Any, members: Sequence[Any]) -> Any:
     return list(members)
 
 
-def require_apart(outs: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]]) -> None:
+def require_apart(outs: Sequence[Named], inputs: Sequence[Named]) -> None:
     """Refuse an output that shares memory with another one, or with an input not its own.
 
     Parameters
     ----------
-    outs, inputs : mappings from what errors call them to arrays
+    outs, inputs : sequences of (name, ndarray)
         The first inputs are the own ones of the outputs, in the same order.
 
     Examples
@@ -109,26 +111,26 @@ def require_apart(outs: Mapping[str, NDArray[Any]], inputs: Mapping[str, NDArray
     >>> import numpy as np
     >>> from secateur.containers import require_apart
     >>> w = np.zeros(8)
-    >>> require_apart({"out[0]": w[:4], "out[1]": w[4:]}, {"arrays[0]": w[:4]})
+    >>> require_apart([("out[0]", w[:4]), ("out[1]", w[4:])], [("arrays[0]", w[:4])])
     """
-    own = set(zip(outs, inputs, strict=False))
-    for one, other in _near_pairs({**outs, **inputs}):
-        out, rest = (one, other) if one in outs else (other, one)
-        if out not in outs or (out, rest) in own:
-            continue
-        if _share_memory(outs[out], outs[rest] if rest in outs else inputs[rest]):
-            _refuse(out, f"an array that shares no memory with {rest}", "one that does")
+    named = [*outs, *inputs]
+    for i, j in _near_pairs([array for _, array in named]):
+        own = j == i + len(outs)
+        if i < len(outs) and not own and _share_memory(named[i][1], named[j][1]):
+            _refuse(
+                named[i][0], f"an array that shares no memory with {named[j][0]}", "one that does"
+            )
 
 
-def _near_pairs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str]]:
-    """Pairs that may share memory; seen in the order of their addresses, few of all pairs do."""
-    extents = {name: _extent(array) for name, array in arrays.items() if array.size}
-    before: list[str] = []
-    for name in sorted(extents, key=lambda name: extents[name]):
-        begin, _ = extents[name]
-        before = [other for other in before if extents[other][1] > begin]
-        yield from ((other, name) for other in before)
-        before.append(name)
+def _near_pairs(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[int, int]]:
+    """Pairs that may share memory; taken in the order of their addresses, few of all pairs do."""
+    extents = {i: _extent(array) for i, array in enumerate(arrays) if array.size}
+    before: list[int] = []
+    for i in sorted(extents, key=lambda i: extents[i]):
+        begin, _ = extents[i]
+        before = [j for j in before if extents[j][1] > begin]
+        yield from ((min(i, j), max(i, j)) for j in before)
+        before.append(i)
 
 
 def _extent(array: NDArray[Any]) -> tuple[int, int]:

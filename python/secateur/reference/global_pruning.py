@@ -58,33 +58,38 @@ def prune_global(
     given = take_apart("arrays", arrays)
     if not given:
         refuse("arrays", "an empty one", "a container of at least one array")
-    ws = {label("arrays", key): floats(label("arrays", key), w) for key, w in given.items()}
+    names = [label("arrays", key) for key in given]
+    ws = [floats(name, w) for name, w in zip(names, given.values(), strict=True)]
     beside = [None] * len(ws) if scores is None else match("scores", scores, arrays)
     by = [
         importance(w, x, name, label("scores", key))
-        for key, (name, w), x in zip(given, ws.items(), beside, strict=True)
+        for w, x, name, key in zip(ws, beside, names, given, strict=True)
     ]
-    outs = _outs(out, arrays, ws, by)
-    kept = count(sum(w.size for w in ws.values()), k, sparsity)
+    if out is None:
+        outs = [np.empty(w.shape, w.dtype) for w in ws]
+    else:
+        outs = _fitting(out, arrays, [*zip(names, ws, strict=True)], by)
+    kept = count(sum(w.size for w in ws), k, sparsity)
     keys = _comparable(by, nan)
-    masks = np.split(
-        largest(np.hstack(keys), kept)[0], np.cumsum([part.size for part in keys])[:-1]
-    )
-    for w, mask, target in zip(ws.values(), masks, outs, strict=True):
-        masked(w, mask.reshape(w.shape), target)
+    mask = largest(np.hstack(keys), kept)[0]
+    parts = np.split(mask, np.cumsum([w.size for w in ws])[:-1])
+    for w, part, target in zip(ws, parts, outs, strict=True):
+        masked(w, part.reshape(w.shape), target)
     return put_together(arrays, outs) if out is None else out
 
 
-def _outs(out: Any, arrays: Any, ws: dict[str, Floats], by: list[Importance]) -> list[Floats]:
-    if out is None:
-        return [np.empty(w.shape, w.dtype) for w in ws.values()]
+def _fitting(
+    out: Any, arrays: Any, inputs: list[tuple[str, Floats]], by: list[Importance]
+) -> list[Floats]:
+    """The members of `out`, if they can hold the results."""
     names = [label("out", key) for key in take_apart("arrays", arrays)]
-    outs = {
-        name: fitting(name, target, w.dtype, w)
-        for name, target, w in zip(names, match("out", out, arrays), ws.values(), strict=True)
-    }
-    require_apart(outs, ws | {one.name: source for one in by for source in one.sources})
-    return list(outs.values())
+    outs = [
+        fitting(name, target, w.dtype, w)
+        for name, target, (_, w) in zip(names, match("out", out, arrays), inputs, strict=True)
+    ]
+    sources = [(one.name, source) for one in by for source in one.sources]
+    require_apart([*zip(names, outs, strict=True)], [*inputs, *sources])
+    return outs
 
 
 def _comparable(by: list[Importance], nan: str) -> list[Keys]:
