@@ -2,6 +2,7 @@
 // lanes and then this.
 #pragma once
 
+#include "kernels/convert.hpp"
 #include "kernels/fixed_point.hpp"
 #include "kernels/mask.hpp"
 #include "kernels/select.hpp"
@@ -64,6 +65,16 @@ constexpr KeyKernels<K> key_kernels() {
   return {.bisect = bisect<K>, .narrow = narrow<K>, .run_spread = run_spread<K>};
 }
 
+template <class F>
+constexpr FloatKernels float_kernels() {
+  FloatKernels k{};
+  if constexpr (sizeof(F) <= sizeof(float)) {
+    k.to_float32 = widen<F, float>;
+  }
+  k.to_float64 = widen<F, double>;
+  return k;
+}
+
 }  // namespace
 
 extern const KernelTable kernels;
@@ -74,6 +85,11 @@ constinit const KernelTable kernels = {
     .of_64_bits = element_kernels<int64_t>(),
     .keys_of_32_bits = key_kernels<int32_t>(),
     .keys_of_64_bits = key_kernels<int64_t>(),
+    // In the order of Float
+    .of_float = {float_kernels<Float16>(), float_kernels<BFloat16>(), float_kernels<float>(),
+                 float_kernels<double>()},
+    .multiply_float32 = multiply<float>,
+    .multiply_float64 = multiply<double>,
     // In the order of Form
     .quantize = {quantize<int8_t>, quantize<uint8_t>, quantize<int16_t>, quantize<uint16_t>},
     .fake_quantize = fake_quantize,

@@ -33,6 +33,10 @@ struct Kept<int16_t> {
 template <class E>  // the integer of a float's width
 inline constexpr E kMagnitude = static_cast<E>(~(Key{1} << (8 * sizeof(E) - 1)));
 
+// The types of float, where the width alone does not tell.
+enum class Float : uint32_t { float16, bfloat16, float32, float64, count };
+inline constexpr size_t kFloats = static_cast<size_t>(Float::count);
+
 // The keys lo < key <= hi.
 struct Bracket {
   Key lo;
@@ -114,6 +118,13 @@ struct ElementKernels {
   void (*apply_bits)(Part w, const void* mask, const Output& out);
 };
 
+// Loops over floats of one type.
+struct FloatKernels {
+  // Widened exactly, but that a signaling NaN may become quiet; to_float32 is null for float64
+  void (*to_float32)(const void* x, size_t n, float* out);
+  void (*to_float64)(const void* x, size_t n, double* out);
+};
+
 // Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits.
 template <class K>
 struct KeyKernels {
@@ -133,6 +144,11 @@ struct KernelTable {
   ElementKernels of_16_bits, of_32_bits, of_64_bits;
   KeyKernels<int32_t> keys_of_32_bits;
   KeyKernels<int64_t> keys_of_64_bits;
+  FloatKernels of_float[kFloats];
+
+  // a[i] * b[i]; out may be a or b. Of two NaN, a's.
+  void (*multiply_float32)(const float* a, const float* b, size_t n, float* out);
+  void (*multiply_float64)(const double* a, const double* b, size_t n, double* out);
 
   // Fixed point. NaN becomes 0; the largest magnitude, returned, tells whether there was one.
   Key (*quantize[kIntForms])(Part w, const Output& out);
@@ -142,6 +158,9 @@ struct KernelTable {
 
 constexpr const ElementKernels& kernels_of(const KernelTable& table, size_t bytes_each) {
   return bytes_each == 2 ? table.of_16_bits : bytes_each == 4 ? table.of_32_bits : table.of_64_bits;
+}
+constexpr const FloatKernels& kernels_of(const KernelTable& table, Float type) {
+  return table.of_float[static_cast<size_t>(type)];
 }
 template <class K>
 constexpr const KeyKernels<K>& key_kernels_of(const KernelTable& table) {

@@ -19,6 +19,10 @@ template <>
 struct Vec<float> {
   __m256 raw;
 };
+template <>
+struct Vec<double> {
+  __m256d raw;
+};
 
 // A mask is a vector of lanes that are all ones or all zeros.
 template <class T>
@@ -35,6 +39,7 @@ SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm256_set1_epi16(valu
 SECATEUR_INLINE Vec<int32_t> Set(int32_t value) { return {_mm256_set1_epi32(value)}; }
 SECATEUR_INLINE Vec<int64_t> Set(int64_t value) { return {_mm256_set1_epi64x(value)}; }
 SECATEUR_INLINE Vec<float> Set(float value) { return {_mm256_set1_ps(value)}; }
+SECATEUR_INLINE Vec<double> Set(double value) { return {_mm256_set1_pd(value)}; }
 
 template <class T>
 SECATEUR_INLINE Vec<T> LoadU(const T* p) {
@@ -44,12 +49,17 @@ template <>
 SECATEUR_INLINE Vec<float> LoadU(const float* p) {
   return {_mm256_loadu_ps(p)};
 }
+template <>
+SECATEUR_INLINE Vec<double> LoadU(const double* p) {
+  return {_mm256_loadu_pd(p)};
+}
 
 template <class T>
 SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.raw);
 }
 SECATEUR_INLINE void StoreU(Vec<float> v, float* p) { _mm256_storeu_ps(p, v.raw); }
+SECATEUR_INLINE void StoreU(Vec<double> v, double* p) { _mm256_storeu_pd(p, v.raw); }
 
 template <class T>
 SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
@@ -71,6 +81,14 @@ SECATEUR_INLINE Vec<To> BitCast(Vec<int32_t> v) {
 template <class To>
 SECATEUR_INLINE Vec<To> BitCast(Vec<float> v) {
   return {_mm256_castps_si256(v.raw)};
+}
+template <class To>
+SECATEUR_INLINE Vec<double> BitCast(Vec<int64_t> v) {
+  return {_mm256_castsi256_pd(v.raw)};
+}
+template <class To>
+SECATEUR_INLINE Vec<int64_t> BitCast(Vec<double> v) {
+  return {_mm256_castpd_si256(v.raw)};
 }
 
 // Integers
@@ -138,11 +156,27 @@ SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) {
 }
 
 // Floats
+SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm256_sub_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
+  return {_mm256_sub_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {_mm256_mul_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Mul(Vec<double> a, Vec<double> b) {
+  return {_mm256_mul_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) { return {_mm256_min_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Min(Vec<double> a, Vec<double> b) {
+  return {_mm256_min_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<float> Max(Vec<float> a, Vec<float> b) { return {_mm256_max_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Max(Vec<double> a, Vec<double> b) {
+  return {_mm256_max_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) {
   return {_mm256_castps_si256(_mm256_cmp_ps(v.raw, v.raw, _CMP_ORD_Q))};
+}
+SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) {
+  return {_mm256_castpd_si256(_mm256_cmp_pd(v.raw, v.raw, _CMP_ORD_Q))};
 }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm256_cvtps_epi32(v.raw)}; }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm256_cvtepi32_ps(v.raw)}; }
@@ -200,6 +234,10 @@ SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {
     const __m256i b = _mm256_set1_epi64x(static_cast<int64_t>(bits & 0xf));
     return {_mm256_cmpeq_epi64(_mm256_and_si256(b, lane_bit), lane_bit)};
   }
+}
+template <class T>
+SECATEUR_INLINE Vec<T> IfThenElse(Mask<T> m, Vec<T> yes, Vec<T> no) {
+  return {_mm256_blendv_epi8(no.raw, yes.raw, m.raw)};
 }
 template <class T>
 SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
@@ -279,6 +317,43 @@ SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
                                                     : _mm256_packus_epi32(v[0].raw, v[1].raw);
     return {_mm256_permute4x64_epi64(words, 0xd8)};
   }
+}
+
+SECATEUR_INLINE __m256 Widened(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
+SECATEUR_INLINE __m256 Widened(BFloat16, __m128i bits) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+template <class To, class From>
+SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
+  if constexpr (sizeof(To) == sizeof(From)) {
+    return LoadU(p);
+  } else if constexpr (sizeof(From) == sizeof(float)) {
+    return {_mm256_cvtps_pd(_mm_loadu_ps(p))};
+  } else if constexpr (sizeof(To) == sizeof(float)) {
+    return {Widened(From{}, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  } else {
+    const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtps_pd(_mm256_castps256_ps128(Widened(From{}, bits)))};
+  }
+}
+
+SECATEUR_INLINE Vec<int32_t> BFloat16Bits(Vec<float> v) {
+  const __m256i bits = _mm256_castps_si256(v.raw);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+  return {_mm256_srli_epi32(_mm256_add_epi32(bits, half), 16)};
+}
+template <class F>
+SECATEUR_INLINE Vec<int16_t> DemoteTo(const Vec<float>* v);
+template <>
+SECATEUR_INLINE Vec<int16_t> DemoteTo<BFloat16>(const Vec<float>* v) {
+  const Vec<int32_t> bits[2] = {BFloat16Bits(v[0]), BFloat16Bits(v[1])};
+  return {DemoteTo<uint16_t>(bits).raw};
+}
+template <>
+SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
+  return {_mm256_set_m128i(_mm256_cvtps_ph(v[1].raw, _MM_FROUND_TO_NEAREST_INT),
+                           _mm256_cvtps_ph(v[0].raw, _MM_FROUND_TO_NEAREST_INT))};
 }
 
 SECATEUR_INLINE __m256i BoolsFromBits(uint32_t bits) {

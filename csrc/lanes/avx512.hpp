@@ -19,6 +19,10 @@ template <>
 struct Vec<float> {
   __m512 raw;
 };
+template <>
+struct Vec<double> {
+  __m512d raw;
+};
 
 template <class T>
 struct Mask {
@@ -42,6 +46,7 @@ SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm512_set1_epi16(valu
 SECATEUR_INLINE Vec<int32_t> Set(int32_t value) { return {_mm512_set1_epi32(value)}; }
 SECATEUR_INLINE Vec<int64_t> Set(int64_t value) { return {_mm512_set1_epi64(value)}; }
 SECATEUR_INLINE Vec<float> Set(float value) { return {_mm512_set1_ps(value)}; }
+SECATEUR_INLINE Vec<double> Set(double value) { return {_mm512_set1_pd(value)}; }
 
 template <class T>
 SECATEUR_INLINE Vec<T> LoadU(const T* p) {
@@ -51,12 +56,17 @@ template <>
 SECATEUR_INLINE Vec<float> LoadU(const float* p) {
   return {_mm512_loadu_ps(p)};
 }
+template <>
+SECATEUR_INLINE Vec<double> LoadU(const double* p) {
+  return {_mm512_loadu_pd(p)};
+}
 
 template <class T>
 SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {
   _mm512_storeu_si512(p, v.raw);
 }
 SECATEUR_INLINE void StoreU(Vec<float> v, float* p) { _mm512_storeu_ps(p, v.raw); }
+SECATEUR_INLINE void StoreU(Vec<double> v, double* p) { _mm512_storeu_pd(p, v.raw); }
 
 template <class T>
 SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
@@ -78,6 +88,14 @@ SECATEUR_INLINE Vec<To> BitCast(Vec<int32_t> v) {
 template <class To>
 SECATEUR_INLINE Vec<To> BitCast(Vec<float> v) {
   return {_mm512_castps_si512(v.raw)};
+}
+template <class To>
+SECATEUR_INLINE Vec<double> BitCast(Vec<int64_t> v) {
+  return {_mm512_castsi512_pd(v.raw)};
+}
+template <class To>
+SECATEUR_INLINE Vec<int64_t> BitCast(Vec<double> v) {
+  return {_mm512_castpd_si512(v.raw)};
 }
 
 // Integers
@@ -123,11 +141,27 @@ SECATEUR_INLINE Mask<int64_t> Gt(Vec<int64_t> a, Vec<int64_t> b) {
 }
 
 // Floats
+SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm512_sub_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
+  return {_mm512_sub_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {_mm512_mul_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Mul(Vec<double> a, Vec<double> b) {
+  return {_mm512_mul_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) { return {_mm512_min_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Min(Vec<double> a, Vec<double> b) {
+  return {_mm512_min_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<float> Max(Vec<float> a, Vec<float> b) { return {_mm512_max_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Max(Vec<double> a, Vec<double> b) {
+  return {_mm512_max_pd(a.raw, b.raw)};
+}
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) {
   return {_mm512_cmp_ps_mask(v.raw, v.raw, _CMP_ORD_Q)};
+}
+SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) {
+  return {_mm512_cmp_pd_mask(v.raw, v.raw, _CMP_ORD_Q)};
 }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm512_cvtps_epi32(v.raw)}; }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm512_cvtepi32_ps(v.raw)}; }
@@ -168,6 +202,15 @@ SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {
   } else {
     return {_cvtu32_mask8(static_cast<unsigned>(bits & 0xff))};
   }
+}
+SECATEUR_INLINE Vec<int16_t> IfThenElse(Mask<int16_t> m, Vec<int16_t> yes, Vec<int16_t> no) {
+  return {_mm512_mask_mov_epi16(no.raw, m.raw, yes.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> IfThenElse(Mask<int32_t> m, Vec<int32_t> yes, Vec<int32_t> no) {
+  return {_mm512_mask_mov_epi32(no.raw, m.raw, yes.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> IfThenElse(Mask<int64_t> m, Vec<int64_t> yes, Vec<int64_t> no) {
+  return {_mm512_mask_mov_epi64(no.raw, m.raw, yes.raw)};
 }
 SECATEUR_INLINE Vec<int16_t> IfThenElseZero(Mask<int16_t> m, Vec<int16_t> v) {
   return {_mm512_maskz_mov_epi16(m.raw, v.raw)};
@@ -230,6 +273,48 @@ SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
                                                     : _mm512_packus_epi32(v[0].raw, v[1].raw);
     return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), words)};
   }
+}
+
+SECATEUR_INLINE __m512 Widened(Float16, __m256i bits) { return _mm512_cvtph_ps(bits); }
+SECATEUR_INLINE __m512 Widened(BFloat16, __m256i bits) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+SECATEUR_INLINE __m256 Widened(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
+SECATEUR_INLINE __m256 Widened(BFloat16, __m128i bits) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+template <class To, class From>
+SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
+  if constexpr (sizeof(To) == sizeof(From)) {
+    return LoadU(p);
+  } else if constexpr (sizeof(From) == sizeof(float)) {
+    return {_mm512_cvtps_pd(_mm256_loadu_ps(p))};
+  } else if constexpr (sizeof(To) == sizeof(float)) {
+    return {Widened(From{}, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  } else {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm512_cvtps_pd(Widened(From{}, bits))};
+  }
+}
+
+SECATEUR_INLINE Vec<int32_t> BFloat16Bits(Vec<float> v) {
+  const __m512i bits = _mm512_castps_si512(v.raw);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+  return {_mm512_srli_epi32(_mm512_add_epi32(bits, half), 16)};
+}
+template <class F>
+SECATEUR_INLINE Vec<int16_t> DemoteTo(const Vec<float>* v);
+template <>
+SECATEUR_INLINE Vec<int16_t> DemoteTo<BFloat16>(const Vec<float>* v) {
+  const Vec<int32_t> bits[2] = {BFloat16Bits(v[0]), BFloat16Bits(v[1])};
+  return {DemoteTo<uint16_t>(bits).raw};
+}
+template <>
+SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
+  const __m256i low = _mm512_cvtps_ph(v[0].raw, _MM_FROUND_TO_NEAREST_INT);
+  const __m256i high = _mm512_cvtps_ph(v[1].raw, _MM_FROUND_TO_NEAREST_INT);
+  return {_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)};
 }
 
 SECATEUR_INLINE void StoreBools(uint64_t bits, uint8_t* p) {

@@ -12,6 +12,10 @@ namespace {
 
 using std::size_t;
 
+// Floats of 16 bits, for which C++20 has no type: as they stand in memory.
+enum class Float16 : uint16_t {};
+enum class BFloat16 : uint16_t {};
+
 // Vectors are taken four at a time, as many as it takes to make a vector of bytes of their masks; but
 // no more than a word of 64 lanes.
 template <size_t kLanes>

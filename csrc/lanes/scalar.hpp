@@ -5,6 +5,8 @@
 // Memory     LoadU, StoreU            any alignment
 //            Stream                   past the caches; p aligned to the vector; Fence() when done
 //            PromoteLoad(p)           kLanes<float> integers of 8 or 16 bits, widened to int32
+//            WidenLoad<To>(p)         kLanes<To> floats of any type that To (float, double) holds
+//                                     exactly; a signaling NaN may become quiet
 //            CompressStore(v, m, p)   the lanes of m, in order; returns how many; may write a whole
 //                                     Vec at p
 //            StoreBools(bits, p)      64 bits to 64 bytes of 0 or 1
@@ -12,12 +14,17 @@
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
 // Integers   Set, And, Add, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
-// Floats     Set, Mul, Min, Max, IsNumber (not NaN), NearestInt (half to even; |v| < 2^31), ConvertTo (to float)
-// Masks      And, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i), IfThenElseZero
+// Floats     Set, Sub, Mul, IsNumber (not NaN)         float and double
+//            Min, Max                 the second one where neither is less: NaN, zeros of two signs
+//            NearestInt (half to even; |v| < 2^31), ConvertTo (to float)     float
+// Masks      And, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
+//            IfThenElse, IfThenElseZero                   of 16, 32 and 64 bits
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
 //            CountIf(v, m)            v + 1 in the lanes of m, v in the others
 // Narrowing  DemoteTo<Q>(v)           sizeof(int32_t) / sizeof(Q) vectors of int32, each value
 //                                     already in Q's range, to one Vec<Q>
+//            DemoteTo<F>(v)           as many vectors of float, none NaN, to the bits of Float16 or
+//                                     BFloat16, nearest even
 // Bits       BitCast<To>(v)
 // PopCount and LowestBit are the same everywhere: common.hpp.
 #pragma once
@@ -103,11 +110,20 @@ SECATEUR_INLINE Mask<T> Gt(Vec<T> a, Vec<T> b) {
 }
 
 // Floats
-SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {a.raw * b.raw}; }
-SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) {
+template <class T>
+SECATEUR_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) {
+  return {a.raw - b.raw};
+}
+template <class T>
+SECATEUR_INLINE Vec<T> Mul(Vec<T> a, Vec<T> b) {
+  return {a.raw * b.raw};
+}
+template <class T>
+SECATEUR_INLINE Vec<T> Min(Vec<T> a, Vec<T> b) {
   return {a.raw < b.raw ? a.raw : b.raw};
 }
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) { return {v.raw == v.raw}; }
+SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
   return {static_cast<int32_t>(__builtin_lrintf(v.raw))};
 }
@@ -134,6 +150,10 @@ SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<T>* m) {
 template <class T>
 SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {
   return {(bits & 1) != 0};
+}
+template <class T>
+SECATEUR_INLINE Vec<T> IfThenElse(Mask<T> m, Vec<T> yes, Vec<T> no) {
+  return m.raw ? yes : no;
 }
 template <class T>
 SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
@@ -163,6 +183,53 @@ inline constexpr size_t kDemoteInputs = 1;
 template <class Q>
 SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
   return {static_cast<Q>(v[0].raw)};
+}
+
+SECATEUR_INLINE float ToFloat(float x) { return x; }
+SECATEUR_INLINE double ToFloat(double x) { return x; }
+SECATEUR_INLINE float ToFloat(BFloat16 x) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(x) << 16);
+}
+// The mantissa has 13 bits less than a float's, and the bias of the exponent is 112 less.
+SECATEUR_INLINE float ToFloat(Float16 x) {
+  const uint32_t sign = (static_cast<uint32_t>(x) & 0x8000u) << 16;
+  uint32_t bits = (static_cast<uint32_t>(x) & 0x7fffu) << 13;
+  if (bits >= 31u << 23) {  // infinity, or NaN, which becomes quiet
+    bits = (bits + ((255u - 31u) << 23)) | (bits > 31u << 23 ? 1u << 22 : 0u);
+  } else if (bits >= 1u << 23) {
+    bits += 112u << 23;
+  } else {
+    bits = __builtin_bit_cast(uint32_t, static_cast<float>(bits >> 13) * 0x1p-24f);
+  }
+  return __builtin_bit_cast(float, sign | bits);
+}
+template <class To, class From>
+SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
+  return {static_cast<To>(ToFloat(LoadU(p).raw))};
+}
+
+SECATEUR_INLINE uint32_t HalfToEven(uint32_t bits, unsigned dropped) {
+  return (bits + (1u << (dropped - 1)) - 1 + ((bits >> dropped) & 1)) >> dropped;
+}
+template <class F>
+SECATEUR_INLINE Vec<int16_t> DemoteTo(const Vec<float>* v);
+template <>
+SECATEUR_INLINE Vec<int16_t> DemoteTo<BFloat16>(const Vec<float>* v) {
+  return {static_cast<int16_t>(HalfToEven(__builtin_bit_cast(uint32_t, v[0].raw), 16))};
+}
+template <>
+SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
+  const auto bits = __builtin_bit_cast(uint32_t, v[0].raw);
+  const uint32_t magnitude = bits & 0x7fffffffu;
+  uint32_t rounded = 0x7c00;
+  if (magnitude <
+      113u << 23) {  // subnormal, a multiple of 2^-24: which is the last bit of this sum
+    const float sum = __builtin_bit_cast(float, magnitude) + 0.5f;
+    rounded = __builtin_bit_cast(uint32_t, sum) - __builtin_bit_cast(uint32_t, 0.5f);
+  } else if (magnitude < 143u << 23) {
+    rounded = HalfToEven(magnitude - (112u << 23), 13);
+  }
+  return {static_cast<int16_t>((bits >> 16 & 0x8000u) | rounded)};
 }
 
 SECATEUR_INLINE void StoreBools(uint64_t bits, uint8_t* p) {
