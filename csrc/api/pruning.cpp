@@ -9,9 +9,16 @@
 #include "ops/float_type.hpp"
 #include "ops/mask.hpp"
 #include "ops/select.hpp"
+#include "ops/soft_threshold.hpp"
 
 namespace secateur::api {
 namespace {
+
+void require_threshold(double threshold) {
+  if (!(threshold >= 0)) {
+    refuse("threshold", "a number, at least 0", std::to_string(threshold));
+  }
+}
 
 // The largest of a type's keys whose magnitude does not exceed the threshold: |w| > threshold just
 // where |w| is above that.
@@ -69,14 +76,22 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
   return guarded([&] {
     require_floats("w", w, n, dtype);
     require_floats("out", out, n, dtype);
-    if (!(threshold >= 0)) {
-      refuse("threshold", "a number, at least 0", std::to_string(threshold));
-    }
+    require_threshold(threshold);
     require_selecting(nan);
     require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
     const Magnitudes magnitudes(w, dtype, n, nan);
     write_above(magnitudes, key_of_threshold(threshold, dtype) + magnitudes.rotation,
                 {Form::floats, out, false, {}});
+  });
+}
+
+sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    require_floats("out", out, n, dtype);
+    require_threshold(threshold);
+    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
+    soft_threshold(w, dtype, n, threshold, out);
   });
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/fixed_point.hpp"
 #include "kernels/mask.hpp"
 #include "kernels/select.hpp"
+#include "kernels/soft_threshold.hpp"
 #include "kernels/table.hpp"
 
 namespace secateur::SECATEUR_TARGET {
@@ -72,6 +73,7 @@ constexpr FloatKernels float_kernels() {
     k.to_float32 = widen<F, float>;
   }
   k.to_float64 = widen<F, double>;
+  k.soft_threshold = soft_threshold<F>;
   return k;
 }
 

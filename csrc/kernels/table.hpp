@@ -123,6 +123,10 @@ struct FloatKernels {
   // Widened exactly, but that a signaling NaN may become quiet; to_float32 is null for float64
   void (*to_float32)(const void* x, size_t n, float* out);
   void (*to_float64)(const void* x, size_t n, double* out);
+
+  // soft_threshold: sign(w) * max(|w| - threshold, 0), for a finite threshold of the type; NaN as
+  // it is
+  void (*soft_threshold)(Part w, double threshold, const Output& out);
 };
 
 // Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits.

@@ -7,16 +7,21 @@
 namespace secateur::python {
 namespace {
 
+double to_threshold(py::handle threshold) {
+  const double limit = to_number("threshold", threshold);
+  if (!(limit >= 0)) {
+    refuse("threshold", "a number, at least 0", threshold);
+  }
+  return limit;
+}
+
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                  py::handle nan, py::handle out) {
   require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}});
   const Kept keep(k, sparsity);
   const sc_nan policy = to_selecting_nan(nan);
   const bool by_threshold = !threshold.is_none();
-  const double limit = by_threshold ? to_number("threshold", threshold) : 0;
-  if (!(limit >= 0)) {
-    refuse("threshold", "a number, at least 0", threshold);
-  }
+  const double limit = by_threshold ? to_threshold(threshold) : 0;
   Input in = floats(w);
   const std::size_t kept = by_threshold ? 0 : keep.of(in.size());
   Result result(out, in.numpy_dtype(), in, true);
@@ -52,11 +57,23 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
   return result.finish();
 }
 
+py::object soft_threshold(py::handle w, py::handle threshold, py::handle out) {
+  const double limit = to_threshold(threshold);
+  Input in = floats(w);
+  Result result(out, in.numpy_dtype(), in, true);
+  in.settle();
+  call(in, "", [&, data = result.data()] {
+    return sc_soft_threshold(in.data(), in.core_dtype(), in.size(), limit, data);
+  });
+  return result.finish();
+}
+
 }  // namespace
 
 void define_pruning(py::module_& m) {
   m.def("prune", &prune);
   m.def("apply_mask", &apply_mask);
+  m.def("soft_threshold", &soft_threshold);
 }
 
 }  // namespace secateur::python

@@ -20,7 +20,7 @@ from secateur.host import (
     set_num_threads,
     threads,
 )
-from secateur.pruning import apply_mask, prune
+from secateur.pruning import apply_mask, prune, soft_threshold
 from secateur.schedules import sparsity_schedule
 from secateur.selection import kth_magnitude, topk_mask
 
@@ -41,6 +41,7 @@ __all__ = [
     "quantize",
     "reference",
     "set_num_threads",
+    "soft_threshold",
     "sparsity_schedule",
     "threads",
     "topk_mask",

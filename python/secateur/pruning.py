@@ -116,3 +116,46 @@ def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> F
     array([3., 0., 5.], dtype=float32)
     """
     return _core.apply_mask(w, mask, out)
+
+
+def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None) -> Floats:
+    """Bring every magnitude closer to zero by a threshold, and to zero within it.
+
+    The result is ``sign(w) * max(|w| - threshold, 0)``.
+
+    Parameters
+    ----------
+    w : array_like of float16, bfloat16, float32 or float64, any shape
+        The array to shrink. NaN stay as they are.
+    threshold : float
+        At least 0; may be infinite. It is rounded to the dtype of `w`, as is the difference.
+    out : ndarray of the dtype and shape of `w`, optional
+        Where the result goes; `w` itself to shrink in place.
+
+    Returns
+    -------
+    ndarray of the dtype and shape of `w`
+        `out`, or a new array; ``+0.0`` where ``|w| <= threshold``.
+
+    Raises
+    ------
+    TypeError
+        If `w` or `out` is of another dtype, or `threshold` is not a number.
+    ValueError
+        If `threshold` is negative or NaN, or `out` does not fit or overlaps `w` in part.
+
+    Notes
+    -----
+    This is the proximal operator of ``threshold * norm(w, 1)``: the step that proximal gradient
+    methods (ISTA, FISTA) take after each gradient step to make weights sparse (Parikh and Boyd
+    2014, "Proximal Algorithms", section 6.5.2). As a rule for removing noise it is that of Donoho
+    1995, "De-noising by soft-thresholding".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> sc.soft_threshold(np.float32([3, -4, 0.5, -1]), 1)
+    array([ 2., -3.,  0.,  0.], dtype=float32)
+    """
+    return _core.soft_threshold(w, threshold, out)

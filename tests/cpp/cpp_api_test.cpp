@@ -62,6 +62,8 @@ int main() {
   require(mask == std::array<bool, 4>{false, true, false, false}, "topk_mask");
   sc::apply_mask(w, mask, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 0}, "apply_mask");
+  sc::soft_threshold(w, 0.5, out);
+  require(out == std::array<float, 4>{0, -1.5f, 0, 1.0f}, "soft_threshold");
   sc::quantize(w, format, q);
   require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
   sc::dequantize(std::vector<std::int8_t>(q.begin(), q.end()), format, out);

@@ -118,6 +118,12 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out);
 
+/* ---- Shrinking ------------------------------------------------------------------------------ */
+
+/* sign(w) * max(|w| - threshold, 0), the proximal operator of the L1 norm: the threshold, at least 0,
+ * is rounded to dtype, and so is the difference. |w| <= threshold gives +0.0; NaN stays as it is. */
+sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out);
+
 /* ---- Fixed point ---------------------------------------------------------------------------- */
 /* Integers are held in the type of their width: 8 bits in SC_INT8 or SC_UINT8, 16 in SC_INT16 or
  * SC_UINT16. Results are those of exact arithmetic rounded once. `options` may be null: nearest

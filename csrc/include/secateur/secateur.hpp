@@ -111,6 +111,13 @@ void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
                               SC_MASK_BOOLS, std::ranges::data(out)));
 }
 
+template <detail::floats W, detail::floats_as<W> Out>
+void soft_threshold(const W& w, double threshold, Out&& out) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(sc_soft_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold,
+                                  std::ranges::data(out)));
+}
+
 template <detail::integers Q>
 void quantize(std::span<const float> w, const sc_fixed_point& fmt, Q&& q,
               const sc_quantize_options& options = {}) {
