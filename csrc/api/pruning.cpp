@@ -10,6 +10,7 @@
 #include "ops/mask.hpp"
 #include "ops/select.hpp"
 #include "ops/soft_threshold.hpp"
+#include "ops/tiles.hpp"
 
 namespace secateur::api {
 namespace {
@@ -54,6 +55,35 @@ Key key_of_threshold(double threshold, sc_dtype dtype) {
   return std::min((key - kRebias) >> 13, kFloat16.infinity - (std::isinf(threshold) ? 0 : 1));
 }
 
+// How many elements the matrices have.
+std::size_t require_blocks(const sc_blocks* blocks) {
+  if (blocks == nullptr) {
+    refuse("blocks", "matrices and their blocks", "a null pointer");
+  }
+  std::size_t n = 0;
+  if (__builtin_mul_overflow(blocks->matrices, blocks->rows, &n) ||
+      __builtin_mul_overflow(n, blocks->columns, &n)) {
+    refuse("blocks", "those of matrices in memory", "more elements than there are addresses");
+  }
+  const auto require_fit = [n](const char* argument, std::size_t length, std::size_t most) {
+    if (length == 0 || (n != 0 && length > most)) {
+      refuse(argument, "1 to " + std::to_string(most), std::to_string(length));
+    }
+  };
+  require_fit("blocks.block_rows", blocks->block_rows, blocks->rows);
+  require_fit("blocks.block_columns", blocks->block_columns, blocks->columns);
+  if (blocks->norm != SC_NORM_L1 && blocks->norm != SC_NORM_L2 && blocks->norm != SC_NORM_MAX) {
+    refuse("blocks.norm", "l1, l2 or max", std::to_string(static_cast<int>(blocks->norm)));
+  }
+  return n;
+}
+
+void require_pruning(const void* w, sc_dtype dtype, std::size_t n, const void* out) {
+  require_floats("w", w, n, dtype);
+  require_floats("out", out, n, dtype);
+  require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
+}
+
 }  // namespace
 }  // namespace secateur::api
 
@@ -82,6 +112,26 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
     const Magnitudes magnitudes(w, dtype, n, nan);
     write_above(magnitudes, key_of_threshold(threshold, dtype) + magnitudes.rotation,
                 {Form::floats, out, false, {}});
+  });
+}
+
+sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
+                          sc_nan nan, void* out) {
+  return guarded([&] {
+    require_pruning(w, dtype, require_blocks(blocks), out);
+    require_k(k, 0, tiles(tiling_of(*blocks)));
+    require_selecting(nan);
+    prune_tiles(w, dtype, *blocks, k, nan, out);
+  });
+}
+
+sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
+                                    double threshold, sc_nan nan, void* out) {
+  return guarded([&] {
+    require_pruning(w, dtype, require_blocks(blocks), out);
+    require_threshold(threshold);
+    require_selecting(nan);
+    prune_tiles_above(w, dtype, *blocks, key_of_threshold(threshold, SC_FLOAT64), nan, out);
   });
 }
 

@@ -15,6 +15,7 @@
 // Integers   Set, And, Add, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
 // Floats     Set, Sub, Mul, IsNumber (not NaN)         float and double
+//            Add, Sqrt                                    double
 //            Min, Max                 the second one where neither is less: NaN, zeros of two signs
 //            NearestInt (half to even; |v| < 2^31), ConvertTo (to float)     float
 // Masks      And, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
@@ -122,6 +123,8 @@ template <class T>
 SECATEUR_INLINE Vec<T> Min(Vec<T> a, Vec<T> b) {
   return {a.raw < b.raw ? a.raw : b.raw};
 }
+SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) { return {a.raw + b.raw}; }
+SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {__builtin_sqrt(v.raw)}; }
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {

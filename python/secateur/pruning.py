@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
 
 
+def _require_none(when: str, **parameters: object) -> None:
+    for name, value in parameters.items():
+        if value is not None:
+            msg = f"{name} must be None {when}, got {value!r}"
+            raise ValueError(msg)
+
+
 def prune(
     w: ArrayLike,
     *,
@@ -21,6 +28,7 @@ def prune(
     threshold: float | None = None,
     pattern: str | None = None,
     block: tuple[int, int] | None = None,
+    norm: str | None = None,
     scores: ArrayLike | None = None,
     axis: int | None = None,
     nan: str = "raise",
@@ -28,7 +36,8 @@ def prune(
 ) -> Floats:
     """Set all but the largest magnitudes to zero.
 
-    Exactly one of `k`, `sparsity` and `threshold` is given.
+    Exactly one of `k`, `sparsity` and `threshold` is given. With `block`, they are about whole blocks
+    of matrices and their norms.
 
     Parameters
     ----------
@@ -40,8 +49,16 @@ def prune(
         The share removed, 0 to 1: ``round(sparsity * w.size)`` elements, ties to even.
     threshold : float, optional
         Keep what is strictly larger, ``|w| > threshold``, compared exactly.
-    pattern, block, scores, axis : None
+    pattern, scores, axis : None
         Not yet supported.
+    block : (int, int), optional
+        Rows and columns of the blocks, in the last two axes, that are kept or removed as a whole.
+        What does not fill a block at the edges is a smaller one. Blocks of all matrices (the leading
+        axes) are compared with each other, and `k` and `sparsity` count them. Ties go to the first
+        in the order of matrices, block rows and block columns.
+    norm : {"l1", "l2", "max"}, optional
+        What is compared of a block, ``"l1"`` if not given: the sum of ``|w|``, the root of the sum
+        of squares, or the largest ``|w|``; in float64. That of a block with NaN is NaN.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : ndarray of the dtype and shape of `w`, optional
@@ -64,7 +81,8 @@ def prune(
     Notes
     -----
     The method is that of magnitude pruning (Han et al. 2015, "Learning both weights and
-    connections for efficient neural networks").
+    connections for efficient neural networks"); of whole blocks, which hardware can skip, that of
+    Narang et al. 2017, "Block-Sparse Recurrent Neural Networks".
 
     Examples
     --------
@@ -75,9 +93,16 @@ def prune(
     array([ 3., -4.,  0.,  0.], dtype=float32)
     >>> sc.prune(w, threshold=0.5)
     array([ 3., -4.,  0.,  1.], dtype=float32)
+    >>> sc.prune(w.reshape(2, 2), k=1, block=(2, 1))
+    array([[ 0., -4.],
+           [ 0.,  1.]], dtype=float32)
     """
-    if pattern is not None or block is not None or scores is not None or axis is not None:
-        refuse(pattern=pattern, block=block, scores=scores, axis=axis)
+    if block is not None:
+        _require_none("with block", pattern=pattern, scores=scores, axis=axis)
+        return _core.prune_blocks(w, k, sparsity, threshold, block, norm, nan, out)
+    _require_none("without block", norm=norm)
+    if pattern is not None or scores is not None or axis is not None:
+        refuse(pattern=pattern, scores=scores, axis=axis)
     return _core.prune(w, k, sparsity, threshold, nan, out)
 
 
