@@ -33,9 +33,20 @@ struct MaxNorm : L1Norm {
     return BitCast<double>(Max(BitCast<int64_t>(a), BitCast<int64_t>(b)));
   }
   static SECATEUR_INLINE double plus(double a, double b) {
-    return __builtin_bit_cast(int64_t, a) > __builtin_bit_cast(int64_t, b) ? a : b;
+    const auto x = __builtin_bit_cast(int64_t, a), y = __builtin_bit_cast(int64_t, b);
+    return __builtin_bit_cast(double, x > y ? x : y);
   }
 };
+
+// One after another, from the first.
+template <class Norm>
+SECATEUR_INLINE double total(const double* sums, size_t count) {
+  double sum = sums[0];
+  for (size_t i = 1; i < count; ++i) {
+    sum = Norm::plus(sum, sums[i]);
+  }
+  return sum;
+}
 
 template <class Norm>
 struct Partials {
@@ -65,22 +76,31 @@ struct Partials {
       }
     }
   }
-  [[nodiscard]] SECATEUR_INLINE double total() const {
+  [[nodiscard]] SECATEUR_INLINE double total_of_all() const {
     double partial[kPartials];
     for (size_t v = 0; v < kVectors; ++v) {
       StoreU(sums[v], partial + v * kLanes<double>);
     }
-    double sum = partial[0];
-    for (size_t l = 1; l < kPartials; ++l) {
-      sum = Norm::plus(sum, partial[l]);
-    }
-    return sum;
+    return total<Norm>(partial, kPartials);
   }
 };
 
+template <class Norm>
+SECATEUR_INLINE double sum_tile(const double* columns, size_t count) {
+  if (count <= kPartials) {  // each a partial sum
+    return total<Norm>(columns, count);
+  }
+  Partials<Norm> partials;
+  partials.add(columns, count);
+  return partials.total_of_all();
+}
+
+// Asks for what lies `ahead` elements further.
 template <class F, class Norm>
-SECATEUR_INLINE void add_row(const F* row, size_t count, bool is_first, double* columns) {
+SECATEUR_INLINE void add_row(const F* row, size_t count, size_t ahead, bool is_first,
+                             double* columns) {
   for (size_t j = 0; j < count; j += kLanes<double>) {
+    __builtin_prefetch(row + j + ahead);
     const Vec<double> x = Norm::of(WidenLoad<double>(row + j));
     StoreU(is_first ? x : Norm::plus(LoadU(columns + j), x), columns + j);
   }
@@ -101,13 +121,15 @@ SECATEUR_INLINE void sum_columns(const Rows<F>& rows, size_t count, double* colu
   const size_t rounded = (count + kPartials - 1) / kPartials * kPartials;
   for (size_t i = 0; i < rows.count; ++i) {
     const F* row = rows.first + i * rows.stride;
-    const bool fits = rounded <= static_cast<size_t>(rows.end - row);
-    const size_t whole = fits ? rounded : count / kPartials * kPartials;
-    add_row<F, Norm>(row, whole, i == 0, columns);
+    const auto left = static_cast<size_t>(rows.end - row);
+    const size_t whole = rounded <= left ? rounded : count / kPartials * kPartials;
+    // What is read next: the row below, or the columns to the right.
+    const size_t next = i + 1 < rows.count ? rows.stride : count;
+    add_row<F, Norm>(row, whole, next < left - whole ? next : 0, i == 0, columns);
     if (whole < count) [[unlikely]] {
       F padded[kPartials] = {};
       copy_bytes(padded, row + whole, (count - whole) * sizeof(F));
-      add_row<F, Norm>(padded, kPartials, i == 0, columns + whole);
+      add_row<F, Norm>(padded, kPartials, 0, i == 0, columns + whole);
     }
   }
 }
@@ -119,9 +141,8 @@ SECATEUR_INLINE void sum_tiles(Rows<F> rows, size_t width, size_t tile_columns, 
   if (width <= kStrip) {
     sum_columns<F, Norm>(rows, width, columns);
     for (size_t j = 0; j < width; j += tile_columns) {
-      Partials<Norm> partials;
-      partials.add(columns + j, tile_columns < width - j ? tile_columns : width - j);
-      *norms++ = partials.total();
+      const size_t count = tile_columns < width - j ? tile_columns : width - j;
+      *norms++ = sum_tile<Norm>(columns + j, count);
     }
     return;
   }
@@ -131,7 +152,7 @@ SECATEUR_INLINE void sum_tiles(Rows<F> rows, size_t width, size_t tile_columns, 
     sum_columns<F, Norm>(rows, count, columns);
     partials.add(columns, count);
   }
-  *norms = partials.total();
+  *norms = partials.total_of_all();
 }
 
 // Returns the largest. NaN all become the same one, so that they tie.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "dispatch/dispatch.hpp"
 #include "ops/blocks.hpp"
@@ -76,41 +78,93 @@ class BitWriter {
   std::size_t filled_ = 0;
 };
 
-// The first block may be longer than kBlock, and a word past the last is written.
+// Bits for a block: the first may be longer than kBlock by a line, and a word past the last is written.
 using Words = std::array<std::uint64_t, kBlock / kWord + 3>;
 
-// Which elements of a part are in tiles that are kept. Within a band the bits of all rows are alike.
-void expand(const Tiling& t, const std::uint8_t* kept, const Part& part, std::uint64_t* mask) {
-  BitWriter writer(mask);
-  Words row_bits;
-  std::size_t column = part.begin % t.columns;
-  std::size_t row = part.begin / t.columns % t.rows;
-  const std::uint8_t* band =
-      kept + (part.begin / t.columns / t.rows * t.bands + row / t.tile_rows) * t.across;
-  std::size_t row_of_tile = row % t.tile_rows;
-  bool known = false;
-  for (std::size_t i = part.begin; i < part.end;) {
-    const std::size_t count = std::min(t.columns - column, part.end - i);
-    if (!known) {
-      BitWriter bits(row_bits.data());
-      const std::uint8_t* tile = band + column / t.tile_columns;
-      std::size_t width = t.tile_columns - column % t.tile_columns;
-      for (std::size_t j = 0; j < count; j += width, width = t.tile_columns) {
-        bits.put_run(*tile++ != 0, std::min(width, count - j));
+// The same tiles for one who does not look at rows: where each is a piece of memory, and all are of
+// the same size, they lie side by side in a single row.
+Tiling unrolled(const Tiling& t) {
+  const bool pieces = t.tile_rows == 1 || t.across == 1;
+  if (!pieces || t.rows % t.tile_rows != 0 || t.columns % t.tile_columns != 0) {
+    return t;
+  }
+  return {1, 1, elements(t), 1, t.tile_rows * t.tile_columns, 1, tiles(t)};
+}
+
+// Which elements are in tiles that are kept, as bits.
+class Expansion {
+ public:
+  Expansion(const Tiling& t, const std::uint8_t* kept) : t_(unrolled(t)), kept_(kept) {
+    if (t_.tile_columns <= kMost) {
+      for (std::size_t eight = 1; eight < eights_.size(); ++eight) {
+        const auto lowest = static_cast<std::size_t>(std::countr_zero(eight));
+        eights_[eight] =
+            eights_[eight & (eight - 1)] | ~std::uint64_t{0} >> (kWord - t_.tile_columns)
+                                                                    << (lowest * t_.tile_columns);
       }
     }
-    writer.put_all(row_bits.data(), count);
-    i += count;
-    known = column == 0;
-    column = 0;
-    if (++row_of_tile == t.tile_rows || row + 1 == t.rows) {
-      row_of_tile = 0;
-      band += t.across;
-      known = false;
-    }
-    row = row + 1 == t.rows ? 0 : row + 1;
   }
-}
+
+  void write(const Part& part, std::uint64_t* mask) const {
+    BitWriter out(mask);
+    std::size_t column = part.begin % t_.columns;
+    std::size_t row = part.begin / t_.columns % t_.rows;
+    std::size_t row_of_tile = row % t_.tile_rows;
+    const std::size_t band = part.begin / t_.columns / t_.rows * t_.bands + row / t_.tile_rows;
+    const std::uint8_t* tiles = kept_ + band * t_.across;
+    Words columns;  // of a row, which those below in the band repeat
+    bool known = false;
+    for (std::size_t i = part.begin; i < part.end;) {
+      const std::size_t count = std::min(t_.columns - column, part.end - i);
+      if (!known) {
+        put_columns(BitWriter(columns.data()), tiles, column, count);
+      }
+      out.put_all(columns.data(), count);
+      i += count;
+      known = column == 0;
+      column = 0;
+      ++row_of_tile;
+      ++row;
+      if (row_of_tile == t_.tile_rows || row == t_.rows) {
+        row_of_tile = 0;
+        tiles += t_.across;
+        known = false;
+      }
+      row = row == t_.rows ? 0 : row;
+    }
+  }
+
+ private:
+  // Columns of a tile up to which the bits of eight are a word.
+  static constexpr std::size_t kMost = kWord / 8;
+
+  // The tiles of one band.
+  void put_columns(BitWriter out, const std::uint8_t* tile, std::size_t column,
+                   std::size_t count) const {
+    const std::size_t width = t_.tile_columns;
+    const auto put_tile = [&](std::size_t most) {
+      const std::size_t run = std::min(most, count);
+      out.put_run(*tile++ != 0, run);
+      count -= run;
+    };
+    tile += column / width;
+    put_tile(width - column % width);
+    if (width <= kMost) {
+      for (; count >= 8 * width; count -= 8 * width, tile += 8) {
+        std::uint64_t bools = 0;
+        std::memcpy(&bools, tile, sizeof bools);
+        out.put(eights_[bools * 0x0102040810204080u >> 56], 8 * width);
+      }
+    }
+    while (count != 0) {
+      put_tile(width);
+    }
+  }
+
+  Tiling t_;
+  const std::uint8_t* kept_;
+  std::array<std::uint64_t, 256> eights_{};  // by which of eight tiles are kept
+};
 
 // The elements of the tiles that are kept, +0.0 for the others.
 void write_kept(const void* w, FloatType type, const Tiling& t, const std::uint8_t* kept,
@@ -118,13 +172,14 @@ void write_kept(const void* w, FloatType type, const Tiling& t, const std::uint8
   const auto apply_bits = kernels_of(kernels(), type.bytes).apply_bits;
   const std::size_t n = elements(t);
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
+  const Expansion expansion(t, kept);
   for_blocks(Blocks(w, n, out, type.bytes), n * type.bytes, [&](Part part) {
     Words mask;
-    expand(t, kept, part, mask.data());
-    const std::size_t offset = part.begin * type.bytes;
-    apply_bits(
-        {static_cast<const unsigned char*>(w) + offset, 0, part.end - part.begin, n - part.begin},
-        mask.data(), {Form::floats, static_cast<unsigned char*>(out) + offset, stream, {}});
+    expansion.write(part, mask.data());
+    const auto* const from = static_cast<const unsigned char*>(w) + part.begin * type.bytes;
+    auto* const to = static_cast<unsigned char*>(out) + part.begin * type.bytes;
+    apply_bits({from, 0, part.end - part.begin, n - part.begin}, mask.data(),
+               {Form::floats, to, stream, {}});
   });
 }
 
