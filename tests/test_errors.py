@@ -271,7 +271,7 @@ def test_nan_when_quantizing(nan: object, name: str) -> None:
 UNSUPPORTED = [
     *((name, "axis") for name in SELECTING),
     *((name, "scores") for name in ("topk_mask", "prune")),
-    *(("prune", parameter) for parameter in ("pattern", "block")),
+    ("prune", "pattern"),
     *((name, "seed") for name in QUANTIZING),
 ]
 

@@ -13,6 +13,8 @@ inline constexpr size_t kPartials = 8;
 // Columns whose sums are kept at a time: 16 KiB of them, which leaves L1 room for the rows.
 inline constexpr size_t kStrip = 2048;
 
+SECATEUR_INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 struct L1Norm {
   static SECATEUR_INLINE Vec<double> of(Vec<double> x) {
     return BitCast<double>(And(BitCast<int64_t>(x), Set(kMagnitude<int64_t>)));
@@ -141,14 +143,14 @@ SECATEUR_INLINE void sum_tiles(Rows<F> rows, size_t width, size_t tile_columns, 
   if (width <= kStrip) {
     sum_columns<F, Norm>(rows, width, columns);
     for (size_t j = 0; j < width; j += tile_columns) {
-      const size_t count = tile_columns < width - j ? tile_columns : width - j;
+      const size_t count = smaller(tile_columns, width - j);
       *norms++ = sum_tile<Norm>(columns + j, count);
     }
     return;
   }
   Partials<Norm> partials;  // of a single tile
   for (size_t j = 0; j < width; j += kStrip, rows.first += kStrip) {
-    const size_t count = kStrip < width - j ? kStrip : width - j;
+    const size_t count = smaller(kStrip, width - j);
     sum_columns<F, Norm>(rows, count, columns);
     partials.add(columns, count);
   }
@@ -180,20 +182,16 @@ Key tile_norms(const void* w, const Tiling& t, size_t begin, size_t end, double*
   const DefaultFloatState float_state;
   const F* const array = static_cast<const F*>(w);
   const F* const array_end = array + t.matrices * t.rows * t.columns;
-  const size_t most = t.tile_columns < kStrip ? kStrip / t.tile_columns : 1;
+  const size_t most = t.tile_columns < kStrip ? kStrip / t.tile_columns : 1;  // at a time
   double columns[kStrip + kPartials];
+  size_t across = begin % t.across;
   size_t band = begin / t.across % t.bands;
   size_t row = begin / t.across / t.bands * t.rows + band * t.tile_rows;  // of all matrices
-  size_t across = begin % t.across;
   for (size_t tile = begin; tile < end;) {
     const size_t first = across * t.tile_columns;
-    const size_t rows_left = t.rows - band * t.tile_rows;
-    size_t tiles = t.across - across < most ? t.across - across : most;
-    tiles = end - tile < tiles ? end - tile : tiles;
-    const size_t height = t.tile_rows < rows_left ? t.tile_rows : rows_left;
-    const size_t columns_left = t.columns - first;
-    const size_t width =
-        tiles * t.tile_columns < columns_left ? tiles * t.tile_columns : columns_left;
+    const size_t tiles = smaller(most, smaller(t.across - across, end - tile));
+    const size_t width = smaller(tiles * t.tile_columns, t.columns - first);
+    const size_t height = smaller(t.tile_rows, t.rows - band * t.tile_rows);
     const Rows<F> rows{array + row * t.columns + first, t.columns, height, array_end};
     sum_tiles<F, Norm>(rows, width, t.tile_columns, columns, norms + tile);
     tile += tiles;

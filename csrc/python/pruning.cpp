@@ -2,7 +2,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "arguments.hpp"
 #include "arrays.hpp"
@@ -43,62 +42,66 @@ std::size_t pieces(std::size_t length, std::size_t each) {
   return length == 0 ? 0 : (length - 1) / each + 1;
 }
 
-// The rows and columns of a block, before any array is looked at.
-std::pair<std::size_t, std::size_t> to_block(py::handle block) {
-  if (!PyTuple_Check(block.ptr()) && !PyList_Check(block.ptr())) {
-    throw py::type_error("block must be a tuple of two integers, got " + shown(block));
-  }
-  const py::tuple lengths(py::reinterpret_borrow<py::object>(block));
-  std::int64_t length[2] = {0, 0};
-  if (lengths.size() == 2) {
-    length[0] = to_integer("block", lengths[0]);
-    length[1] = to_integer("block", lengths[1]);
-  }
-  if (length[0] < 1 || length[1] < 1) {
-    refuse("block", "two positive integers", block);
-  }
-  return {static_cast<std::size_t>(length[0]), static_cast<std::size_t>(length[1])};
-}
+// The rows and columns of a block, taken apart before any array is looked at.
+struct Block {
+  py::object rows, columns;
+  std::int64_t row_count, column_count;
 
-// The blocks of the matrices that the last two axes are.
-sc_blocks blocks_of(const Input& in, py::handle block, std::size_t rows, std::size_t columns,
-                    sc_norm norm) {
-  const Shape shape = shape_of(in.given());
-  if (shape.size() < 2) {
-    throw py::value_error("w must have at least two axes to have blocks, got shape " +
-                          shown(in.given().attr("shape")));
+  explicit Block(py::handle block) {
+    static constexpr char kAllowed[] = "a tuple of two positive integers";
+    if (!PyTuple_Check(block.ptr()) && !PyList_Check(block.ptr())) {
+      throw py::type_error(std::string("block must be ") + kAllowed + ", got " + shown(block));
+    }
+    const py::tuple lengths(py::reinterpret_borrow<py::object>(block));
+    if (lengths.size() != 2) {
+      refuse("block", kAllowed, block);
+    }
+    rows = lengths[0];
+    columns = lengths[1];
+    row_count = to_integer("block[0]", rows);
+    column_count = to_integer("block[1]", columns);
   }
-  const auto length = [&](std::size_t i) { return static_cast<std::size_t>(shape[i]); };
-  sc_blocks blocks{1, length(shape.size() - 2), length(shape.size() - 1), rows, columns, norm};
-  for (std::size_t i = 0; i + 2 < shape.size(); ++i) {
-    blocks.matrices *= length(i);
+
+  // Those of the matrices that the last two axes are.
+  [[nodiscard]] sc_blocks of(const Input& in, sc_norm norm) const {
+    const Shape shape = shape_of(in.given());
+    if (shape.size() < 2) {
+      throw py::value_error("w must have at least two axes to have blocks, got shape " +
+                            shown(in.given().attr("shape")));
+    }
+    const auto length = [&](std::size_t i) { return static_cast<std::size_t>(shape[i]); };
+    const auto most = [&](std::size_t i) { return in.size() == 0 ? INT64_MAX : length(i); };
+    const std::size_t axis = shape.size() - 2;
+    sc_blocks blocks{1, length(axis), length(axis + 1), 0, 0, norm};
+    blocks.block_rows = in_range("block[0]", row_count, 1, most(axis), rows);
+    blocks.block_columns = in_range("block[1]", column_count, 1, most(axis + 1), columns);
+    for (std::size_t i = 0; i < axis; ++i) {
+      blocks.matrices *= length(i);
+    }
+    return blocks;
   }
-  if (in.size() != 0 && (rows > blocks.rows || columns > blocks.columns)) {
-    refuse("block",
-           "no larger than the last two axes, (" + std::to_string(blocks.rows) + ", " +
-               std::to_string(blocks.columns) + ")",
-           block);
-  }
-  return blocks;
+};
+
+std::size_t count_of(const sc_blocks& blocks) {
+  return blocks.matrices * pieces(blocks.rows, blocks.block_rows) *
+         pieces(blocks.columns, blocks.block_columns);
 }
 
 py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                         py::handle block, py::handle norm, py::handle nan, py::handle out) {
   static constexpr Choice<sc_norm> kNorms[] = {
       {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}};
-  require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}});
+  require_one(
+      {{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", py::none()}});
   const Kept keep(k, sparsity);
   const sc_nan policy = to_selecting_nan(nan);
   const bool by_threshold = !threshold.is_none();
   const double limit = by_threshold ? to_threshold(threshold) : 0;
-  const auto [rows, columns] = to_block(block);
+  const Block shape(block);
   const sc_norm compared = norm.is_none() ? SC_NORM_L1 : to_choice("norm", norm, kNorms);
   Input in = floats(w);
-  const sc_blocks blocks = blocks_of(in, block, rows, columns, compared);
-  const std::size_t count = in.size() == 0 ? 0
-                                           : blocks.matrices * pieces(blocks.rows, rows) *
-                                                 pieces(blocks.columns, columns);
-  const std::size_t kept = by_threshold ? 0 : keep.of(count);
+  const sc_blocks blocks = shape.of(in, compared);
+  const std::size_t kept = by_threshold ? 0 : keep.of(count_of(blocks));
   Result result(out, in.numpy_dtype(), in, true);
   in.settle();
   call(in, kSelectingRemedy, [&, data = result.data()] {
