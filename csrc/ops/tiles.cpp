@@ -17,9 +17,10 @@
 namespace secateur {
 namespace {
 
-// Elements whose norms are one task: long enough that rows of tiles side by side are read in pieces
-// of many cache lines.
+// Elements whose norms are one task, and columns that it has at least: rows are read in pieces of many
+// cache lines, also where tiles are high and narrow.
 constexpr std::size_t kTask = 4 * kBlock;
+constexpr std::size_t kTaskColumns = 512;
 
 std::size_t elements(const Tiling& t) { return t.matrices * t.rows * t.columns; }
 
@@ -27,7 +28,8 @@ std::size_t elements(const Tiling& t) { return t.matrices * t.rows * t.columns; 
 Key write_norms(const void* w, FloatType type, const Tiling& t, sc_norm norm, double* norms) {
   const auto kernel = kernels_of(kernels(), type.kind).tile_norms[static_cast<std::size_t>(norm)];
   const std::size_t count = tiles(t);
-  const std::size_t each = std::max<std::size_t>(kTask / (t.tile_rows * t.tile_columns), 1);
+  const std::size_t each = std::max<std::size_t>(
+      {kTask / (t.tile_rows * t.tile_columns), kTaskColumns / t.tile_columns, 1});
   std::atomic<Key> largest{0};
   Tasks tasks((count - 1) / each + 1);
   on_threads(std::min(threads_for(elements(t) * type.bytes), tasks.count()), [&] {
