@@ -11,9 +11,17 @@
 #include "ops/float_type.hpp"
 #include "ops/mask.hpp"
 #include "ops/select.hpp"
+#include "ops/soft_threshold.hpp"
+#include "ops/tiles.hpp"
 
 namespace secateur::api {
 namespace {
+
+void require_threshold(double threshold) {
+  if (!(threshold >= 0)) {
+    refuse("threshold", "a number, at least 0", std::to_string(threshold));
+  }
+}
 
 // The largest of a type's keys whose magnitude does not exceed the threshold: |w| > threshold just
 // where |w| is above that.
@@ -118,6 +126,29 @@ void require_outputs_apart(std::span<const Source> sources) {
   }
 }
 
+// How many elements the matrices have.
+std::size_t require_blocks(const sc_blocks* blocks) {
+  if (blocks == nullptr) {
+    refuse("blocks", "matrices and their blocks", "a null pointer");
+  }
+  std::size_t n = 0;
+  if (__builtin_mul_overflow(blocks->matrices, blocks->rows, &n) ||
+      __builtin_mul_overflow(n, blocks->columns, &n)) {
+    refuse("blocks", "those of matrices in memory", "more elements than there are addresses");
+  }
+  const auto require_fit = [n](const char* argument, std::size_t length, std::size_t most) {
+    if (length == 0 || (n != 0 && length > most)) {
+      refuse(argument, "1 to " + std::to_string(most), std::to_string(length));
+    }
+  };
+  require_fit("blocks.block_rows", blocks->block_rows, blocks->rows);
+  require_fit("blocks.block_columns", blocks->block_columns, blocks->columns);
+  if (blocks->norm != SC_NORM_L1 && blocks->norm != SC_NORM_L2 && blocks->norm != SC_NORM_MAX) {
+    refuse("blocks.norm", "l1, l2 or max", std::to_string(static_cast<int>(blocks->norm)));
+  }
+  return n;
+}
+
 }  // namespace
 }  // namespace secateur::api
 
@@ -172,6 +203,34 @@ sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_n
       decide_streaming(sources);
       write_topk(Scope(sources, nan), k);
     }
+  });
+}
+
+sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
+                          sc_nan nan, void* out) {
+  return guarded([&] {
+    require_pruning(w, dtype, require_blocks(blocks), nullptr, nan, out);
+    require_k(k, 0, tiles(tiling_of(*blocks)));
+    prune_tiles(w, dtype, *blocks, k, nan, out);
+  });
+}
+
+sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
+                                    double threshold, sc_nan nan, void* out) {
+  return guarded([&] {
+    require_pruning(w, dtype, require_blocks(blocks), nullptr, nan, out);
+    require_threshold(threshold);
+    prune_tiles_above(w, dtype, *blocks, key_of_threshold(threshold, kFloat64), nan, out);
+  });
+}
+
+sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    require_floats("out", out, n, dtype);
+    require_threshold(threshold);
+    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
+    soft_threshold(w, dtype, n, threshold, out);
   });
 }
 

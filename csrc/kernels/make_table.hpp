@@ -7,7 +7,9 @@
 #include "kernels/fixed_point.hpp"
 #include "kernels/mask.hpp"
 #include "kernels/select.hpp"
+#include "kernels/soft_threshold.hpp"
 #include "kernels/table.hpp"
+#include "kernels/tiles.hpp"
 #include "kernels/transpose.hpp"
 
 namespace secateur::SECATEUR_TARGET {
@@ -94,6 +96,11 @@ constexpr FloatKernels float_kernels() {
     k.to_float32 = widen<F, float>;
   }
   k.to_float64 = widen<F, double>;
+  k.soft_threshold = soft_threshold<F>;
+  const auto norms_of = [&](Norm norm) -> auto& { return k.tile_norms[static_cast<size_t>(norm)]; };
+  norms_of(Norm::l1) = tile_norms<F, L1Norm>;
+  norms_of(Norm::l2) = tile_norms<F, L2Norm>;
+  norms_of(Norm::max) = tile_norms<F, MaxNorm>;
   return k;
 }
 

@@ -126,6 +126,18 @@ struct Output {
   const void* others;
 };
 
+// Matrices one after another, each cut in tiles: `bands` of them one above the other, `across` side
+// by side. Those at the lower and right edges may be smaller.
+struct Tiling {
+  size_t matrices, rows, columns;
+  size_t tile_rows, tile_columns;
+  size_t bands, across;
+};
+
+// What is said of a tile in one number.
+enum class Norm : uint32_t { l1, l2, max, count };
+inline constexpr size_t kNorms = static_cast<size_t>(Norm::count);
+
 struct Collected {
   void* bits;         // as they stand in w; room for the part and a few more
   uint32_t* offsets;  // from the begin of the part
@@ -169,6 +181,15 @@ struct FloatKernels {
   // Widened exactly, but that a signaling NaN may become quiet; to_float32 is null for float64
   void (*to_float32)(Part x, float* out);
   void (*to_float64)(Part x, double* out);
+
+  // soft_threshold: sign(w) * max(|w| - threshold, 0), for a finite threshold of the type; NaN as
+  // it is
+  void (*soft_threshold)(Part w, double threshold, const Output& out);
+
+  // tile_norms: those of the tiles [begin, end), in the order of the matrices, to their places in
+  // norms; returns the largest, as a key. All NaN are the same.
+  Key (*tile_norms[kNorms])(const void* w, const Tiling& tiling, size_t begin, size_t end,
+                            double* norms);
 };
 
 // Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits; whole keys, the sign included.

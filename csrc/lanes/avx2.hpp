@@ -165,6 +165,10 @@ SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) {
 }
 
 // Floats
+SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) {
+  return {_mm256_add_pd(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {_mm256_sqrt_pd(v.raw)}; }
 SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm256_sub_ps(a.raw, b.raw)}; }
 SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
   return {_mm256_sub_pd(a.raw, b.raw)};

@@ -150,6 +150,10 @@ SECATEUR_INLINE Mask<int64_t> Gt(Vec<int64_t> a, Vec<int64_t> b) {
 }
 
 // Floats
+SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) {
+  return {_mm512_add_pd(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {_mm512_sqrt_pd(v.raw)}; }
 SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm512_sub_ps(a.raw, b.raw)}; }
 SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
   return {_mm512_sub_pd(a.raw, b.raw)};

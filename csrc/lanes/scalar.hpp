@@ -15,6 +15,7 @@
 // Integers   Set, And, Add, Sub, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
 // Floats     Set, Sub, Mul (of two NaN, the first one, quiet), IsNumber (not NaN)     float and double
+//            Add, Sqrt                                    double
 //            Min, Max                 the second one where neither is less: NaN, zeros of two signs
 //            NearestInt (half to even; |v| < 2^31), ConvertTo (to float)     float
 // Masks      And, Or, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
@@ -112,7 +113,7 @@ SECATEUR_INLINE Mask<T> Gt(Vec<T> a, Vec<T> b) {
 // Floats; Sub of integers too
 template <class T>
 SECATEUR_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) {
-  if constexpr (requires(T t) { __builtin_sub_overflow(t, t, &t); }) {
+  if constexpr (static_cast<T>(0.5) == T{0}) {  // integers
     Vec<T> difference;  // wraps, as for Add
     static_cast<void>(__builtin_sub_overflow(a.raw, b.raw, &difference.raw));
     return difference;
@@ -128,6 +129,8 @@ template <class T>
 SECATEUR_INLINE Vec<T> Min(Vec<T> a, Vec<T> b) {
   return {a.raw < b.raw ? a.raw : b.raw};
 }
+SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) { return {a.raw + b.raw}; }
+SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {__builtin_sqrt(v.raw)}; }
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
@@ -200,18 +203,16 @@ SECATEUR_INLINE double ToFloat(double x) { return x; }
 SECATEUR_INLINE float ToFloat(BFloat16 x) {
   return __builtin_bit_cast(float, static_cast<uint32_t>(x) << 16);
 }
-// The mantissa has 13 bits less than a float's, and the bias of the exponent is 112 less.
+// Cases are put together from bits: which one it is would often be mispredicted.
+SECATEUR_INLINE uint32_t OnesIf(bool condition) { return -static_cast<uint32_t>(condition); }
+// A float's mantissa is 13 bits longer, and the bias of its exponent 112 more.
 SECATEUR_INLINE float ToFloat(Float16 x) {
+  const uint32_t magnitude = (static_cast<uint32_t>(x) & 0x7fffu) << 13;
+  const float scaled = __builtin_bit_cast(float, magnitude) * 0x1p112f;
+  const uint32_t infinite = OnesIf(magnitude >= 31u << 23) & 0x7f800000u;
+  const uint32_t quiet = OnesIf(magnitude > 31u << 23) & 0x00400000u;
   const uint32_t sign = (static_cast<uint32_t>(x) & 0x8000u) << 16;
-  uint32_t bits = (static_cast<uint32_t>(x) & 0x7fffu) << 13;
-  if (bits >= 31u << 23) {  // infinity, or NaN, which becomes quiet
-    bits = (bits + ((255u - 31u) << 23)) | (bits > 31u << 23 ? 1u << 22 : 0u);
-  } else if (bits >= 1u << 23) {
-    bits += 112u << 23;
-  } else {
-    bits = __builtin_bit_cast(uint32_t, static_cast<float>(bits >> 13) * 0x1p-24f);
-  }
-  return __builtin_bit_cast(float, sign | bits);
+  return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, scaled) | infinite | quiet | sign);
 }
 template <class To, class From>
 SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
@@ -231,15 +232,14 @@ template <>
 SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
   const auto bits = __builtin_bit_cast(uint32_t, v[0].raw);
   const uint32_t magnitude = bits & 0x7fffffffu;
-  uint32_t rounded = 0x7c00;
-  if (magnitude <
-      113u << 23) {  // subnormal, a multiple of 2^-24: which is the last bit of this sum
-    const float sum = __builtin_bit_cast(float, magnitude) + 0.5f;
-    rounded = __builtin_bit_cast(uint32_t, sum) - __builtin_bit_cast(uint32_t, 0.5f);
-  } else if (magnitude < 143u << 23) {
-    rounded = HalfToEven(magnitude - (112u << 23), 13);
-  }
-  return {static_cast<int16_t>((bits >> 16 & 0x8000u) | rounded)};
+  // What is subnormal is a multiple of 2^-24, the last bit of this sum.
+  const float sum = __builtin_bit_cast(float, magnitude) + 0.5f;
+  const uint32_t small = __builtin_bit_cast(uint32_t, sum) - __builtin_bit_cast(uint32_t, 0.5f);
+  const uint32_t large = HalfToEven(magnitude - (112u << 23), 13);
+  const uint32_t is_small = OnesIf(magnitude < 113u << 23);
+  const uint32_t rounded = (small & is_small) | (large & ~is_small);
+  const uint32_t infinity = 0x7c00;
+  return {static_cast<int16_t>((bits >> 16 & 0x8000u) | (rounded < infinity ? rounded : infinity))};
 }
 
 SECATEUR_INLINE void StoreBools(uint64_t bits, uint8_t* p) {

@@ -1,6 +1,8 @@
 // The elements that matter least become zero.
 #include <pybind11/stl.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,14 @@
 
 namespace secateur::python {
 namespace {
+
+double to_threshold(py::handle threshold) {
+  const double limit = to_number("threshold", threshold);
+  if (!(limit >= 0)) {
+    refuse("threshold", "a number, at least 0", threshold);
+  }
+  return limit;
+}
 
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                  py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
@@ -106,6 +116,80 @@ py::list prune_global(const py::list& arrays, const py::list& scores, const py::
   return results;
 }
 
+std::size_t pieces(std::size_t length, std::size_t each) {
+  return length == 0 ? 0 : (length - 1) / each + 1;
+}
+
+// The rows and columns of a block, taken apart before any array is looked at.
+struct Block {
+  py::object rows, columns;
+  std::int64_t row_count, column_count;
+
+  explicit Block(py::handle block) {
+    static constexpr char kAllowed[] = "a tuple of two positive integers";
+    if (!PyTuple_Check(block.ptr()) && !PyList_Check(block.ptr())) {
+      throw py::type_error(std::string("block must be ") + kAllowed + ", got " + shown(block));
+    }
+    const py::tuple lengths(py::reinterpret_borrow<py::object>(block));
+    if (lengths.size() != 2) {
+      refuse("block", kAllowed, block);
+    }
+    rows = lengths[0];
+    columns = lengths[1];
+    row_count = to_integer("block[0]", rows);
+    column_count = to_integer("block[1]", columns);
+  }
+
+  // Those of the matrices that the last two axes are.
+  [[nodiscard]] sc_blocks of(const Input& in, sc_norm norm) const {
+    const Shape shape = shape_of(in.given());
+    if (shape.size() < 2) {
+      throw py::value_error("w must have at least two axes to have blocks, got shape " +
+                            shown(in.given().attr("shape")));
+    }
+    const auto length = [&](std::size_t i) { return static_cast<std::size_t>(shape[i]); };
+    const auto most = [&](std::size_t i) { return in.size() == 0 ? INT64_MAX : length(i); };
+    const std::size_t axis = shape.size() - 2;
+    sc_blocks blocks{1, length(axis), length(axis + 1), 0, 0, norm};
+    blocks.block_rows = in_range("block[0]", row_count, 1, most(axis), rows);
+    blocks.block_columns = in_range("block[1]", column_count, 1, most(axis + 1), columns);
+    for (std::size_t i = 0; i < axis; ++i) {
+      blocks.matrices *= length(i);
+    }
+    return blocks;
+  }
+};
+
+std::size_t count_of(const sc_blocks& blocks) {
+  return blocks.matrices * pieces(blocks.rows, blocks.block_rows) *
+         pieces(blocks.columns, blocks.block_columns);
+}
+
+py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                        py::handle block, py::handle norm, py::handle nan, py::handle out) {
+  static constexpr Choice<sc_norm> kNorms[] = {
+      {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}};
+  require_one(
+      {{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", py::none()}});
+  const Kept keep(k, sparsity);
+  const sc_nan policy = to_selecting_nan(nan);
+  const bool by_threshold = !threshold.is_none();
+  const double limit = by_threshold ? to_threshold(threshold) : 0;
+  const Block shape(block);
+  const sc_norm compared = norm.is_none() ? SC_NORM_L1 : to_choice("norm", norm, kNorms);
+  Input in = floats(w);
+  const sc_blocks blocks = shape.of(in, compared);
+  const std::size_t kept = by_threshold ? 0 : keep.of(count_of(blocks));
+  Result result(out, in.numpy_dtype(), in, true);
+  in.settle();
+  call(in, kSelectingRemedy, [&, data = result.data()] {
+    return by_threshold
+               ? sc_prune_blocks_threshold(in.data(), in.core_dtype(), &blocks, limit, policy, data)
+               : sc_prune_blocks(in.data(), in.core_dtype(), &blocks, kept, policy, data);
+  });
+  return result.finish();
+}
+
 py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
   // Both become arrays before either is looked at.
   const py::array w_array = as_array("w", w);
@@ -129,12 +213,25 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
   return result.finish();
 }
 
+py::object soft_threshold(py::handle w, py::handle threshold, py::handle out) {
+  const double limit = to_threshold(threshold);
+  Input in = floats(w);
+  Result result(out, in.numpy_dtype(), in, true);
+  in.settle();
+  call(in, "", [&, data = result.data()] {
+    return sc_soft_threshold(in.data(), in.core_dtype(), in.size(), limit, data);
+  });
+  return result.finish();
+}
+
 }  // namespace
 
 void define_pruning(py::module_& m) {
   m.def("prune", &prune);
   m.def("prune_global", &prune_global);
+  m.def("prune_blocks", &prune_blocks);
   m.def("apply_mask", &apply_mask);
+  m.def("soft_threshold", &soft_threshold);
 }
 
 }  // namespace secateur::python

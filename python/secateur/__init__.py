@@ -20,7 +20,7 @@ from secateur.host import (
     set_num_threads,
     threads,
 )
-from secateur.pruning import apply_mask, prune, prune_global
+from secateur.pruning import apply_mask, prune, prune_global, soft_threshold
 from secateur.results import Bracket, TopK
 from secateur.schedules import sparsity_schedule
 from secateur.scores import Times
@@ -47,6 +47,7 @@ __all__ = [
     "quantize",
     "reference",
     "set_num_threads",
+    "soft_threshold",
     "sparsity_schedule",
     "threads",
     "topk",

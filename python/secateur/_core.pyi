@@ -46,7 +46,19 @@ def prune_global(
     nan: str,
     /,
 ) -> list[NDArray[Any]]: ...
+def prune_blocks(
+    w: ArrayLike,
+    k: int | None,
+    sparsity: float | None,
+    threshold: float | None,
+    block: tuple[int, int],
+    norm: str | None,
+    nan: str,
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
 def apply_mask(w: ArrayLike, mask: ArrayLike, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
+def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def quantize(
     w: ArrayLike,
     fmt: FixedPoint,

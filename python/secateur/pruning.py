@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
 
 
+def _require_none(when: str, **parameters: object) -> None:
+    for name, value in parameters.items():
+        if value is not None:
+            msg = f"{name} must be None {when}, got {value!r}"
+            raise ValueError(msg)
+
+
 def prune(
     w: ArrayLike,
     *,
@@ -27,6 +34,7 @@ def prune(
     threshold: float | None = None,
     pattern: str | None = None,
     block: tuple[int, int] | None = None,
+    norm: str | None = None,
     scores: ArrayLike | Times | None = None,
     axis: int | None = None,
     nan: str = "raise",
@@ -34,7 +42,8 @@ def prune(
 ) -> Floats:
     """Set all but the largest magnitudes to zero.
 
-    Exactly one of `k`, `sparsity` and `threshold` is given.
+    Exactly one of `k`, `sparsity` and `threshold` is given. With `block`, they are about whole
+    blocks of matrices and their norms.
 
     Parameters
     ----------
@@ -46,8 +55,16 @@ def prune(
         The share removed, 0 to 1: ``round(sparsity * w.size)`` elements, ties to even.
     threshold : float, optional
         Keep what is strictly larger, ``|w| > threshold``, compared exactly.
-    pattern, block, scores, axis : None
+    pattern, scores, axis : None
         Not yet supported.
+    block : (int, int), optional
+        Rows and columns of the blocks, in the last two axes, that are kept or removed as a whole.
+        What does not fill a block at the edges is a smaller one. Blocks of all matrices (the
+        leading axes) are compared with each other, and `k` and `sparsity` count them. Ties go to
+        the first in the order of matrices, block rows and block columns.
+    norm : {"l1", "l2", "max"}, optional
+        What is compared of a block, ``"l1"`` if not given: the sum of ``|w|``, the root of the sum
+        of squares, or the largest ``|w|``; in float64. That of a block with NaN is NaN.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : ndarray of the dtype and shape of `w`, optional
@@ -70,7 +87,8 @@ def prune(
     Notes
     -----
     The method is that of magnitude pruning (Han et al. 2015, "Learning both weights and
-    connections for efficient neural networks").
+    connections for efficient neural networks"); of whole blocks, which hardware can skip, that of
+    Narang et al. 2017, "Block-Sparse Recurrent Neural Networks".
 
     Examples
     --------
@@ -81,12 +99,16 @@ def prune(
     array([ 3., -4.,  0.,  0.], dtype=float32)
     >>> sc.prune(w, threshold=0.5)
     array([ 3., -4.,  0.,  1.], dtype=float32)
+    >>> sc.prune(w.reshape(2, 2), k=1, block=(2, 1))
+    array([[ 0., -4.],
+           [ 0.,  1.]], dtype=float32)
     """
-    if pattern is not None or block is not None:
-        refuse(pattern=pattern, block=block)
-    if threshold is not None and axis is not None:
-        msg = f"axis must be None with threshold, which is the same for all elements, got {axis!r}"
-        raise ValueError(msg)
+    if block is not None:
+        _require_none("with block", pattern=pattern, scores=scores, axis=axis)
+        return _core.prune_blocks(w, k, sparsity, threshold, block, norm, nan, out)
+    _require_none("without block", norm=norm)
+    if threshold is not None:
+        _require_none("with threshold", axis=axis)
     return _core.prune(w, k, sparsity, threshold, pattern, describe(w, scores), axis, nan, out)
 
 
@@ -209,3 +231,46 @@ def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> F
     array([3., 0., 5.], dtype=float32)
     """
     return _core.apply_mask(w, mask, out)
+
+
+def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None) -> Floats:
+    """Bring every magnitude closer to zero by a threshold, and to zero within it.
+
+    The result is ``sign(w) * max(|w| - threshold, 0)``.
+
+    Parameters
+    ----------
+    w : array_like of float16, bfloat16, float32 or float64, any shape
+        The array to shrink. NaN stay as they are.
+    threshold : float
+        At least 0; may be infinite. It is rounded to the dtype of `w`, as is the difference.
+    out : ndarray of the dtype and shape of `w`, optional
+        Where the result goes; `w` itself to shrink in place.
+
+    Returns
+    -------
+    ndarray of the dtype and shape of `w`
+        `out`, or a new array; ``+0.0`` where ``|w| <= threshold``.
+
+    Raises
+    ------
+    TypeError
+        If `w` or `out` is of another dtype, or `threshold` is not a number.
+    ValueError
+        If `threshold` is negative or NaN, or `out` does not fit or overlaps `w` in part.
+
+    Notes
+    -----
+    This is the proximal operator of ``threshold * norm(w, 1)``: the step that proximal gradient
+    methods (ISTA, FISTA) take after each gradient step to make weights sparse (Parikh and Boyd
+    2014, "Proximal Algorithms", section 6.5.2). As a rule for removing noise it is that of Donoho
+    1995, "De-noising by soft-thresholding".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> sc.soft_threshold(np.float32([3, -4, 0.5, -1]), 1)
+    array([ 2., -3.,  0.,  0.], dtype=float32)
+    """
+    return _core.soft_threshold(w, threshold, out)

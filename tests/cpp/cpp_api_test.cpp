@@ -31,6 +31,14 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
                                       .nan = SC_NAN_RAISE};
     require(sc_quantize(w, SC_FLOAT32, 4, &format, &options, q, SC_INT8) == SC_ERROR_UNSUPPORTED,
             "a rounding");
+    const sc_blocks blocks{.matrices = 1,
+                           .rows = 1,
+                           .columns = 4,
+                           .block_rows = 1,
+                           .block_columns = 2,
+                           .norm = static_cast<sc_norm>(value)};
+    require(sc_prune_blocks(w, SC_FLOAT32, &blocks, 1, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
+            "a norm");
     const sc_fixed_point sign{.bits = 8, .frac_bits = 2, .is_signed = value};
     require(sc_quantize(w, SC_FLOAT32, 4, &sign, nullptr, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a sign");
@@ -62,6 +70,18 @@ int main() {
   require(mask == std::array<bool, 4>{false, true, false, false}, "topk_mask");
   sc::apply_mask(w, mask, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 0}, "apply_mask");
+  sc_blocks blocks{.matrices = 1,
+                   .rows = 2,
+                   .columns = 2,
+                   .block_rows = 2,
+                   .block_columns = 1,
+                   .norm = SC_NORM_MAX};
+  sc::prune_blocks(w, blocks, 1, out);
+  require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune_blocks");
+  sc::prune_blocks_threshold(w, blocks, 2, out);
+  require(out == std::array<float, 4>{}, "prune_blocks_threshold");
+  sc::soft_threshold(w, 0.5, out);
+  require(out == std::array<float, 4>{0, -1.5f, 0, 1.0f}, "soft_threshold");
   sc::quantize(w, format, q);
   require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
   sc::dequantize(std::vector<std::int8_t>(q.begin(), q.end()), format, out);

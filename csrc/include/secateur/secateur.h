@@ -75,6 +75,20 @@ typedef enum sc_mask_format SC_OF_INT {
   SC_MASK_BITS = 1   /* one bit an element, lowest bit first, (n + 7) / 8 bytes; spare bits are 0 */
 } sc_mask_format;
 
+typedef enum sc_norm SC_OF_INT {
+  SC_NORM_L1 = 0, /* the sum of |w| */
+  SC_NORM_L2 = 1, /* the root of the sum of squares */
+  SC_NORM_MAX = 2 /* the largest |w| */
+} sc_norm;
+
+/* Matrices one after another, cut in blocks; those at the lower and right edges may be smaller. A
+ * block is no larger than a matrix, unless there are no elements. */
+typedef struct sc_blocks {
+  size_t matrices, rows, columns;
+  size_t block_rows, block_columns;
+  sc_norm norm; /* what is compared of them */
+} sc_blocks;
+
 typedef enum sc_rounding SC_OF_INT { SC_ROUND_NEAREST_EVEN = 0 } sc_rounding;
 typedef enum sc_overflow SC_OF_INT { SC_OVERFLOW_SATURATE = 0 } sc_overflow;
 
@@ -170,6 +184,24 @@ sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_n
 /* Keeps what the mask says. */
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out);
+
+/* Keeps whole blocks, the k of largest norm in all matrices, 0 <= k <= the number of blocks; ties go
+ * to the first by matrix, block row and block column. Norms are float64: for each column of the
+ * block the sum over its rows in order; of these every eighth to one of eight partial sums; and
+ * these in order. A block with NaN has NaN for its norm, and all such tie. */
+sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
+                          sc_nan nan, void* out);
+
+/* Keeps the blocks with norm > threshold; threshold >= 0. */
+sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
+                                    double threshold, sc_nan nan, void* out);
+
+/* ---- Shrinking ------------------------------------------------------------------------------ */
+
+/* sign(w) * max(|w| - threshold, 0), the proximal operator of the L1 norm: the threshold, at least
+ * 0, is rounded to dtype, and so is the difference. |w| <= threshold gives +0.0; NaN stays as it
+ * is. */
+sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out);
 
 /* ---- Fixed point ---------------------------------------------------------------------------- */
 /* Integers are held in the type of their width: 8 bits in SC_INT8 or SC_UINT8, 16 in SC_INT16 or

@@ -41,6 +41,10 @@ inline std::size_t length(std::size_t n, std::size_t other, const char* argument
   return n;
 }
 
+inline std::size_t elements(const sc_blocks& blocks) {
+  return blocks.matrices * blocks.rows * blocks.columns;
+}
+
 template <class T>
 inline constexpr sc_dtype dtype = std::is_same_v<T, float>          ? SC_FLOAT32
                                   : std::is_same_v<T, double>       ? SC_FLOAT64
@@ -109,6 +113,31 @@ void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
   detail::length(n, mask.size(), "mask");
   detail::check(sc_apply_mask(std::ranges::data(w), detail::dtype_of<W>, n, mask.data(),
                               SC_MASK_BOOLS, std::ranges::data(out)));
+}
+
+template <detail::floats W, detail::floats_as<W> Out>
+void prune_blocks(const W& w, const sc_blocks& blocks, std::size_t k, Out&& out,
+                  sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
+  detail::length(n, std::ranges::size(out), "out");
+  detail::check(sc_prune_blocks(std::ranges::data(w), detail::dtype_of<W>, &blocks, k, nan,
+                                std::ranges::data(out)));
+}
+
+template <detail::floats W, detail::floats_as<W> Out>
+void prune_blocks_threshold(const W& w, const sc_blocks& blocks, double threshold, Out&& out,
+                            sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
+  detail::length(n, std::ranges::size(out), "out");
+  detail::check(sc_prune_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, &blocks,
+                                          threshold, nan, std::ranges::data(out)));
+}
+
+template <detail::floats W, detail::floats_as<W> Out>
+void soft_threshold(const W& w, double threshold, Out&& out) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(sc_soft_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold,
+                                  std::ranges::data(out)));
 }
 
 template <detail::integers Q>
