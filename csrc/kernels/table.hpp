@@ -88,8 +88,8 @@ struct Output {
   FixedPointScale fixed;
 };
 
-// Matrices one after another, each cut in tiles: `bands` of them one above the other, `across` side by
-// side. Those at the lower and right edges may be smaller.
+// Matrices one after another, each cut in tiles: `bands` of them one above the other, `across` side
+// by side. Those at the lower and right edges may be smaller.
 struct Tiling {
   size_t matrices, rows, columns;
   size_t tile_rows, tile_columns;

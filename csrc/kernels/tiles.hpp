@@ -1,6 +1,6 @@
 // Norms of the tiles of matrices, summed in an order that no ISA and no number of threads changes:
-// first down each column of a tile; then along it, every eighth column's sum to one of eight partial
-// sums; then these, one after another.
+// first down each column of a tile; then along it, every eighth column's sum to one of eight
+// partial sums; then these, one after another.
 #pragma once
 
 #include "kernels/convert.hpp"
@@ -60,7 +60,8 @@ struct Partials {
       sums[v] = Set(0.0);
     }
   }
-  // The next columns of the tile; there may be other values after them, up to a multiple of kPartials.
+  // The next columns of the tile; there may be other values after them, up to a multiple of
+  // kPartials.
   SECATEUR_INLINE void add(const double* columns, size_t count) {
     const size_t whole = count / kPartials * kPartials;
     for (size_t j = 0; j < whole; j += kPartials) {
@@ -117,7 +118,8 @@ struct Rows {
   const F* end;
 };
 
-// The sums of `count` columns, and of a few more: whole vectors are read as long as the array lasts.
+// The sums of `count` columns, and of a few more: whole vectors are read as long as the array
+// lasts.
 template <class F, class Norm>
 SECATEUR_INLINE void sum_columns(const Rows<F>& rows, size_t count, double* columns) {
   const size_t rounded = (count + kPartials - 1) / kPartials * kPartials;

@@ -17,8 +17,8 @@
 namespace secateur {
 namespace {
 
-// Elements whose norms are one task, and columns that it has at least: rows are read in pieces of many
-// cache lines, also where tiles are high and narrow.
+// Elements whose norms are one task, and columns that it has at least: rows are read in pieces of
+// many cache lines, also where tiles are high and narrow.
 constexpr std::size_t kTask = 4 * kBlock;
 constexpr std::size_t kTaskColumns = 512;
 
@@ -80,7 +80,8 @@ class BitWriter {
   std::size_t filled_ = 0;
 };
 
-// Bits for a block: the first may be longer than kBlock by a line, and a word past the last is written.
+// Bits for a block: the first may be longer than kBlock by a line, and a word past the last is
+// written.
 using Words = std::array<std::uint64_t, kBlock / kWord + 3>;
 
 // The same tiles for one who does not look at rows: where each is a piece of memory, and all are of

@@ -36,8 +36,8 @@ def prune(
 ) -> Floats:
     """Set all but the largest magnitudes to zero.
 
-    Exactly one of `k`, `sparsity` and `threshold` is given. With `block`, they are about whole blocks
-    of matrices and their norms.
+    Exactly one of `k`, `sparsity` and `threshold` is given. With `block`, they are about whole
+    blocks of matrices and their norms.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def prune(
         Not yet supported.
     block : (int, int), optional
         Rows and columns of the blocks, in the last two axes, that are kept or removed as a whole.
-        What does not fill a block at the edges is a smaller one. Blocks of all matrices (the leading
-        axes) are compared with each other, and `k` and `sparsity` count them. Ties go to the first
-        in the order of matrices, block rows and block columns.
+        What does not fill a block at the edges is a smaller one. Blocks of all matrices (the
+        leading axes) are compared with each other, and `k` and `sparsity` count them. Ties go to
+        the first in the order of matrices, block rows and block columns.
     norm : {"l1", "l2", "max"}, optional
         What is compared of a block, ``"l1"`` if not given: the sum of ``|w|``, the root of the sum
         of squares, or the largest ``|w|``; in float64. That of a block with NaN is NaN.

@@ -132,9 +132,9 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out);
 
-/* Keeps whole blocks, the k of largest norm of all matrices, 0 <= k <= the number of blocks; the order
- * for ties is that of matrices, block rows and block columns. Norms are float64: for each column of
- * the block the sum over its rows in order; of these every eighth to one of eight partial sums; and
+/* Keeps whole blocks, the k of largest norm in all matrices, 0 <= k <= their number; ties go
+ * to the first by matrix, block row and block column. Norms are float64: for each column of the
+ * block the sum over its rows in order; of these every eighth to one of eight partial sums; and
  * these in order. A block with NaN has NaN for its norm, and all such tie. */
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
                           sc_nan nan, void* out);
@@ -145,8 +145,9 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_bloc
 
 /* ---- Shrinking ------------------------------------------------------------------------------ */
 
-/* sign(w) * max(|w| - threshold, 0), the proximal operator of the L1 norm: the threshold, at least 0,
- * is rounded to dtype, and so is the difference. |w| <= threshold gives +0.0; NaN stays as it is. */
+/* sign(w) * max(|w| - threshold, 0), the proximal operator of the L1 norm: the threshold, at least
+ * 0, is rounded to dtype, and so is the difference. |w| <= threshold gives +0.0; NaN stays as it
+ * is. */
 sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out);
 
 /* ---- Fixed point ---------------------------------------------------------------------------- */
