@@ -185,7 +185,7 @@ sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_n
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out);
 
-/* Keeps whole blocks, the k of largest norm in all matrices, 0 <= k <= the number of blocks; ties go
+/* Keeps whole blocks, the k of largest norm in all matrices, 0 <= k <= their number; ties go
  * to the first by matrix, block row and block column. Norms are float64: for each column of the
  * block the sum over its rows in order; of these every eighth to one of eight partial sums; and
  * these in order. A block with NaN has NaN for its norm, and all such tie. */
