@@ -161,6 +161,15 @@ Key max_magnitude(Part w) {
 
 // Elements of 16 bits are widened as they are loaded.
 template <class E>
+SECATEUR_INLINE Vec<typename Kept<E>::Key> load_widened(const E* from) {
+  if constexpr (sizeof(E) == sizeof(int16_t)) {
+    return PromoteLoad(from);
+  } else {
+    return LoadU(from);
+  }
+}
+
+template <class E>
 Key keys(const void* w, size_t n, Key rotation, void* out) {
   using K = typename Kept<E>::Key;
   const Vec<K> by = Set(static_cast<K>(rotation)), clear_sign = Set(static_cast<K>(kMagnitude<E>));
@@ -171,13 +180,7 @@ Key keys(const void* w, size_t n, Key rotation, void* out) {
                [&](const E* from, uint64_t, unsigned char* to, size_t)
                    __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<K>) {
-      Vec<K> bits;
-      if constexpr (sizeof(E) == 2) {
-        bits = PromoteLoad(from + lane);
-      } else {
-        bits = LoadU(from + lane);
-      }
-      const Vec<K> key = And(Add(bits, by), clear_sign);
+      const Vec<K> key = And(Add(load_widened(from + lane), by), clear_sign);
       largest = Max(largest, key);
       StoreU(key, reinterpret_cast<K*>(to) + lane);
     }
