@@ -21,11 +21,15 @@ from secateur.host import (
     threads,
 )
 from secateur.pruning import apply_mask, prune
+from secateur.results import Bracket
 from secateur.schedules import sparsity_schedule
 from secateur.selection import kth_magnitude, topk_mask
+from secateur.sketch import MagnitudeSketch
 
 __all__ = [
+    "Bracket",
     "FixedPoint",
+    "MagnitudeSketch",
     "__version__",
     "apply_mask",
     "dequantize",

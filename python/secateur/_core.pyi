@@ -11,6 +11,15 @@ def kth_magnitude(w: ArrayLike, k: int, nan: str, /) -> np.floating[Any]: ...
 def topk_mask(
     w: ArrayLike, k: int | None, sparsity: float | None, packed: bool, nan: str, /
 ) -> NDArray[Any]: ...
+def count_magnitudes(
+    chunk: ArrayLike,
+    dtype: str,
+    nan: str,
+    first: int,
+    last: int,
+    counts: NDArray[np.uint64],
+    /,
+) -> tuple[int, int, int]: ...  # elements, those above the range, and the checksum
 def prune(
     w: ArrayLike,
     k: int | None,
