@@ -5,6 +5,7 @@
 #include "kernels/compact.hpp"
 #include "kernels/convert.hpp"
 #include "kernels/fixed_point.hpp"
+#include "kernels/histogram.hpp"
 #include "kernels/mask.hpp"
 #include "kernels/select.hpp"
 #include "kernels/soft_threshold.hpp"
@@ -52,6 +53,8 @@ constexpr ElementKernels element_kernels() {
   k.count_above = count_above<E>;
   k.max_magnitude = max_magnitude<E>;
   k.compact = compact<E>;
+  k.count_bins = count_bins<E, uint32_t, kCounters>;
+  k.count_in_place = count_bins<E, uint64_t, 1>;
   k.apply_bools = apply<E, BoolMask>;
   k.apply_bits = apply<E, BitMask>;
   const auto scan_of = [&](Form form) -> auto& { return k.scan[static_cast<size_t>(form)]; };

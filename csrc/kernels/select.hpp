@@ -292,6 +292,15 @@ Key max_magnitude(Part w) {
 
 // Elements of 16 bits are widened as they are loaded.
 template <class E>
+SECATEUR_INLINE Vec<typename Kept<E>::Key> load_widened(const E* from) {
+  if constexpr (sizeof(E) == sizeof(int16_t)) {
+    return PromoteLoad(from);
+  } else {
+    return LoadU(from);
+  }
+}
+
+template <class E>
 Key keys(const void* w, size_t n, Order order, void* out) {
   using K = typename Kept<E>::Key;
   const KeyOf<K> key_of(order);
@@ -302,13 +311,7 @@ Key keys(const void* w, size_t n, Order order, void* out) {
                [&](const E* from, uint64_t, unsigned char* to, size_t)
                    __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<K>) {
-      Vec<K> bits;
-      if constexpr (sizeof(E) == 2) {
-        bits = PromoteLoad(from + lane);
-      } else {
-        bits = LoadU(from + lane);
-      }
-      const Vec<K> key = key_of(bits);
+      const Vec<K> key = key_of(load_widened(from + lane));
       largest = Max(largest, key);
       StoreU(key, reinterpret_cast<K*>(to) + lane);
     }

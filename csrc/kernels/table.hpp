@@ -76,6 +76,23 @@ struct Census {
   [[nodiscard]] size_t above() const { return above_lo - collected; }
 };
 
+// Bins of the keys first <= key <= last, 2^shift keys wide.
+struct Bins {
+  Key first;
+  Key last;
+  int shift;
+
+  [[nodiscard]] size_t count() const { return static_cast<size_t>((last - first) >> shift) + 1; }
+};
+
+// Of all keys: how many lie within the bins, how many above them, the largest, and the checksum.
+struct Tally {
+  size_t within;
+  size_t above;
+  Key max_key;
+  uint64_t checksum;
+};
+
 // Kept: keys above threshold, and those equal to it at a flat index below tie_end.
 struct Selection {
   Key threshold;
@@ -149,6 +166,10 @@ inline constexpr size_t kIntForms = kForms - static_cast<size_t>(Form::int8);
 // Elements of the sample that lie side by side: as many floats as a cache line has.
 inline constexpr size_t kRun = 16;
 
+// Counters of a bin, so that an increment need not wait for the last one. Two are too few where
+// nine keys of ten are the same, and eight leave less of the caches.
+inline constexpr size_t kCounters = 4;
+
 // Loops over floats of one width, as integers E of that width. Results go to the places in out that
 // the elements of a part have in their array. The largest key, where one is returned, is at least 0.
 struct ElementKernels {
@@ -171,6 +192,11 @@ struct ElementKernels {
 
   // compact: the elements whose bits are set, and their indices, side by side; returns how many
   size_t (*compact)(Part w, const void* bits, void* values, int64_t* indices);
+
+  // count_bins: adds 1 for each key within to one of the kCounters counters of its bin
+  Tally (*count_bins)(Part w, Order order, Bins bins, uint32_t* counters);
+  // count_in_place: to the only one
+  Tally (*count_in_place)(Part w, Order order, Bins bins, uint64_t* counters);
 
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);

@@ -148,6 +148,39 @@ SECATEUR_INLINE Mask<int32_t> Gt(Vec<int32_t> a, Vec<int32_t> b) {
 SECATEUR_INLINE Mask<int64_t> Gt(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_cmpgt_epi64_mask(a.raw, b.raw)};
 }
+template <class T>
+SECATEUR_INLINE Vec<T> Xor(Vec<T> a, Vec<T> b) {
+  return {_mm512_xor_si512(a.raw, b.raw)};
+}
+template <int kCount>
+SECATEUR_INLINE Vec<int32_t> ShiftRight(Vec<int32_t> v) {
+  return {_mm512_srli_epi32(v.raw, kCount)};
+}
+template <int kCount>
+SECATEUR_INLINE Vec<int64_t> ShiftRight(Vec<int64_t> v) {
+  return {_mm512_srli_epi64(v.raw, kCount)};
+}
+SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
+  return {_mm512_srl_epi32(v.raw, _mm_cvtsi32_si128(count))};
+}
+SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
+  return {_mm512_srl_epi64(v.raw, _mm_cvtsi32_si128(count))};
+}
+SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_mullo_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> MulEven(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_mul_epu32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> MulOdd(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_mul_epu32(_mm512_srli_epi64(a.raw, 32), _mm512_srli_epi64(b.raw, 32))};
+}
+SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_mul_epu32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
+  return {_mm512_shuffle_epi32(v.raw, _MM_PERM_CDAB)};
+}
 
 // Floats
 SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) {

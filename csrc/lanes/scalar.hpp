@@ -14,6 +14,12 @@
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
 // Integers   Set, And, Add, Sub, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
+//            Xor, ShiftRight<count>(v), ShiftRightSame(v, count)   of 32 and 64 bits; zeros come in
+//            Mul(a, b)                the low halves of products of 32 bits
+//            MulEven, MulOdd          unsigned products of the even or the odd lanes of 32 bits, whole,
+//                                     as lanes of 64; 0 where there is no odd lane
+//            MulHalves(a, b)          unsigned products of the low halves of lanes of 64 bits, whole
+//            SwapHalves(v)            the two halves of lanes of 64 bits, exchanged
 // Floats     Set, Sub, Mul (of two NaN, the first one, quiet), IsNumber (not NaN)     float and double
 //            Add, Sqrt                                    double
 //            Min, Max                 the second one where neither is less: NaN, zeros of two signs
@@ -109,12 +115,41 @@ template <class T>
 SECATEUR_INLINE Mask<T> Gt(Vec<T> a, Vec<T> b) {
   return {a.raw > b.raw};
 }
+template <class T>
+SECATEUR_INLINE Vec<T> Xor(Vec<T> a, Vec<T> b) {
+  return {static_cast<T>(a.raw ^ b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
+  return {static_cast<int32_t>(static_cast<uint32_t>(v.raw) >> count)};
+}
+SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
+  return {static_cast<int64_t>(static_cast<uint64_t>(v.raw) >> count)};
+}
+template <int kCount, class T>
+SECATEUR_INLINE Vec<T> ShiftRight(Vec<T> v) {
+  return ShiftRightSame(v, kCount);
+}
+SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
+  return {static_cast<int32_t>(static_cast<uint32_t>(a.raw) * static_cast<uint32_t>(b.raw))};
+}
+SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
+  const uint64_t low = static_cast<uint32_t>(a.raw);
+  return {static_cast<int64_t>(low * static_cast<uint32_t>(b.raw))};
+}
+SECATEUR_INLINE Vec<int64_t> MulEven(Vec<int32_t> a, Vec<int32_t> b) {
+  return MulHalves(Vec<int64_t>{a.raw}, Vec<int64_t>{b.raw});
+}
+SECATEUR_INLINE Vec<int64_t> MulOdd(Vec<int32_t>, Vec<int32_t>) { return {0}; }
+SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
+  const auto bits = static_cast<uint64_t>(v.raw);
+  return {static_cast<int64_t>(bits << 32 | bits >> 32)};
+}
 
 // Floats; Sub of integers too
 template <class T>
 SECATEUR_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) {
   if constexpr (static_cast<T>(0.5) == T{0}) {  // integers
-    Vec<T> difference;  // wraps, as for Add
+    Vec<T> difference;                          // wraps, as for Add
     static_cast<void>(__builtin_sub_overflow(a.raw, b.raw, &difference.raw));
     return difference;
   } else {

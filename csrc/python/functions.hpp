@@ -10,6 +10,7 @@ namespace secateur::python {
 namespace py = pybind11;
 
 void define_selection(py::module_& m);
+void define_histogram(py::module_& m);
 void define_pruning(py::module_& m);
 void define_fixed_point(py::module_& m);
 void define_host(py::module_& m);

@@ -17,6 +17,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   }
   m.attr("__version__") = sc_version();
   define_selection(m);
+  define_histogram(m);
   define_pruning(m);
   define_fixed_point(m);
   define_host(m);

@@ -25,10 +25,12 @@ from secateur.results import Bracket, TopK
 from secateur.schedules import sparsity_schedule
 from secateur.scores import Times
 from secateur.selection import kth_magnitude, topk, topk_mask
+from secateur.sketch import MagnitudeSketch
 
 __all__ = [
     "Bracket",
     "FixedPoint",
+    "MagnitudeSketch",
     "Times",
     "TopK",
     "__version__",

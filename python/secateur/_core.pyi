@@ -24,6 +24,15 @@ def topk_mask(
     nan: str,
     /,
 ) -> NDArray[Any]: ...
+def count_magnitudes(
+    chunk: ArrayLike,
+    dtype: str,
+    nan: str,
+    first: int,
+    last: int,
+    counts: NDArray[np.uint64],
+    /,
+) -> tuple[int, int, int]: ...  # elements, those above the range, and the checksum
 def prune(
     w: ArrayLike,
     k: int | None,

@@ -46,6 +46,28 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
   require(sc_isas(nullptr, 4) >= 1, "isas without names");
 }
 
+// The key of the k-th largest magnitude of the parts together, as secateur.h says how to find it.
+std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_t k) {
+  sc_key_range range{.first = 0, .last = 0x7fffffff};
+  std::uint64_t checksum = 0;
+  for (const int shift : {15, 0}) {
+    std::vector<std::uint64_t> counts(SC_MAX_BINS);
+    sc_tally tally{};
+    for (const auto& part : parts) {
+      secateur::cpp::count_magnitudes(part, range, counts, tally);
+    }
+    require(shift == 15 || tally.checksum == checksum, "the same data in both passes");
+    checksum = tally.checksum;
+    std::uint64_t bin = (range.last - range.first) >> shift;
+    for (std::uint64_t down_to = tally.above + counts[bin]; down_to < k; down_to += counts[bin]) {
+      --bin;
+    }
+    range.first += bin << shift;
+    range.last = range.first + (std::uint64_t{1} << shift) - 1;
+  }
+  return range.first;
+}
+
 }  // namespace
 
 int main() {
@@ -57,6 +79,7 @@ int main() {
   std::array<std::int8_t, 4> q{};
 
   require(sc::kth_magnitude(w, 2) == 1.5f, "kth_magnitude");
+  require(kth_key({{0.5f, -2.0f}, {}, {0.25f, 1.5f}}, 2) == 0x3fc00000, "count_magnitudes");
   const std::vector<double> doubles{0.5, -2.0, 0.25, 1.5};
   std::vector<double> pruned(4);
   require(sc::kth_magnitude(doubles, 3) == 0.5, "kth_magnitude of doubles");

@@ -156,6 +156,47 @@ sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const 
 /* How many of n elements are kept at a sparsity in [0, 1]: n - round(sparsity * n), half to even. */
 sc_status sc_keep_count(size_t n, double sparsity, size_t* k);
 
+/* ---- Selection from data that come in parts ------------------------------------------------- */
+/* The k-th largest magnitude of data that are never in memory at once, or never on one machine, but
+ * can be read again. A magnitude has a key: its bits, the sign cleared; under SC_NAN_PRUNE, where
+ * NaN lie below zero, that plus (largest key - key of infinity), modulo the number of keys, which
+ * is 2^15, 2^31 or 2^63. A pass counts the keys of a range, and finds which bin of it holds the
+ * k-th; the next one looks into that bin.
+ *
+ *   1. The range is that of all keys, 0 to 2^31 - 1 for float32. Counts and tally are 0.
+ *   2. sc_count_magnitudes for each part of the data. What several machines counted is added up.
+ *   3. The bin of the k-th is the first, going down from the last, with which the counts and
+ *      tally.above make at least k.
+ *   4. If bins are one key wide, that is the key of the k-th. Else its keys are the range of the
+ *      next pass, from step 2, with counts and tally at 0 again; k stays.
+ *
+ * One pass leads to the key of 16-bit floats, two to that of float32, four to that of float64. What
+ * a pass counts, above, below and in the bins together, and its checksum must be those of the pass
+ * before; else the data were others. */
+
+#define SC_MAX_BINS 65536
+
+/* The keys first <= key <= last. They are cut in bins of 2^shift keys, with the least shift with
+ * which SC_MAX_BINS are enough: key lies in bin (key - first) >> shift. */
+typedef struct sc_key_range {
+  uint64_t first;
+  uint64_t last;
+} sc_key_range;
+
+/* Keys above and below a range; and the sum, modulo 2^64, of a hash of every key, in the range or
+ * not: that of other data is another with a chance of about 1 - 2^-64, unless they were made to
+ * deceive. */
+typedef struct sc_tally {
+  uint64_t above;
+  uint64_t below;
+  uint64_t checksum;
+} sc_tally;
+
+/* Adds the magnitudes of w to the counts, one for each bin of the range, and to the tally. When it
+ * fails, both are as they were. */
+sc_status sc_count_magnitudes(const void* w, sc_dtype dtype, size_t n, const sc_key_range* range,
+                              sc_nan nan, uint64_t* counts, sc_tally* tally);
+
 /* ---- Pruning: kept elements keep their bits, the others become +0.0 -------------------------- */
 
 /* Keeps the k largest of each slice, 0 <= k <= length. */

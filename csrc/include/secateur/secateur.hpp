@@ -93,6 +93,14 @@ void topk_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_
                              SC_MASK_BOOLS));
 }
 
+/* `counts` must have one for each bin of the range; SC_MAX_BINS are enough for all. */
+template <detail::floats W>
+void count_magnitudes(const W& w, const sc_key_range& range, std::span<std::uint64_t> counts,
+                      sc_tally& tally, sc_nan nan = SC_NAN_RAISE) {
+  detail::check(sc_count_magnitudes(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
+                                    &range, nan, counts.data(), &tally));
+}
+
 template <detail::floats W, detail::floats_as<W> Out>
 void prune(const W& w, std::size_t k, Out&& out, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
