@@ -444,5 +444,31 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
   return ~zeros;
 }
 
+// Exchanges
+template <size_t kRun, class T>
+SECATEUR_INLINE Vec<T> InterleaveEven(Vec<T> a, Vec<T> b) {
+  if constexpr (kRun * sizeof(T) == 2) {
+    return {_mm256_blend_epi16(a.raw, _mm256_slli_epi32(b.raw, 16), 0xaa)};
+  } else if constexpr (kRun * sizeof(T) == 4) {
+    return {_mm256_blend_epi32(a.raw, _mm256_shuffle_epi32(b.raw, 0xa0), 0xaa)};
+  } else if constexpr (kRun * sizeof(T) == 8) {
+    return {_mm256_unpacklo_epi64(a.raw, b.raw)};
+  } else {
+    return {_mm256_permute2x128_si256(a.raw, b.raw, 0x20)};
+  }
+}
+template <size_t kRun, class T>
+SECATEUR_INLINE Vec<T> InterleaveOdd(Vec<T> a, Vec<T> b) {
+  if constexpr (kRun * sizeof(T) == 2) {
+    return {_mm256_blend_epi16(_mm256_srli_epi32(a.raw, 16), b.raw, 0xaa)};
+  } else if constexpr (kRun * sizeof(T) == 4) {
+    return {_mm256_blend_epi32(_mm256_shuffle_epi32(a.raw, 0xf5), b.raw, 0xaa)};
+  } else if constexpr (kRun * sizeof(T) == 8) {
+    return {_mm256_unpackhi_epi64(a.raw, b.raw)};
+  } else {
+    return {_mm256_permute2x128_si256(a.raw, b.raw, 0x31)};
+  }
+}
+
 }  // namespace
 }  // namespace secateur::avx2

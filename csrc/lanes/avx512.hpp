@@ -398,5 +398,38 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
   return _cvtmask64_u64(_mm512_test_epi8_mask(v, v));
 }
 
+// Exchanges. Within 128 bits, one instruction moves the runs of one vector by a place and merges them
+// with those of the other that stay.
+template <size_t kRun, class T>
+SECATEUR_INLINE Vec<T> InterleaveEven(Vec<T> a, Vec<T> b) {
+  constexpr size_t kBytes = kRun * sizeof(T);
+  if constexpr (kBytes == 2) {
+    return {_mm512_mask_alignr_epi8(a.raw, 0xcccccccccccccccc, b.raw, b.raw, 14)};
+  } else if constexpr (kBytes == 4) {
+    return {_mm512_mask_shuffle_epi32(a.raw, 0xaaaa, b.raw, _MM_PERM_CCAA)};
+  } else if constexpr (kBytes == 8) {
+    return {_mm512_unpacklo_epi64(a.raw, b.raw)};
+  } else if constexpr (kBytes == 16) {
+    return {_mm512_mask_shuffle_i64x2(a.raw, 0xcc, b.raw, b.raw, 0xa0)};
+  } else {
+    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0x44)};
+  }
+}
+template <size_t kRun, class T>
+SECATEUR_INLINE Vec<T> InterleaveOdd(Vec<T> a, Vec<T> b) {
+  constexpr size_t kBytes = kRun * sizeof(T);
+  if constexpr (kBytes == 2) {
+    return {_mm512_mask_alignr_epi8(b.raw, 0x3333333333333333, a.raw, a.raw, 2)};
+  } else if constexpr (kBytes == 4) {
+    return {_mm512_mask_shuffle_epi32(b.raw, 0x5555, a.raw, _MM_PERM_DDBB)};
+  } else if constexpr (kBytes == 8) {
+    return {_mm512_unpackhi_epi64(a.raw, b.raw)};
+  } else if constexpr (kBytes == 16) {
+    return {_mm512_mask_shuffle_i64x2(b.raw, 0x33, a.raw, a.raw, 0xf5)};
+  } else {
+    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0xee)};
+  }
+}
+
 }  // namespace
 }  // namespace secateur::avx512

@@ -28,6 +28,9 @@
 //            IfThenElse, IfThenElseZero                   of 16, 32 and 64 bits
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
 //            CountIf(v, m)            v + 1 in the lanes of m, v in the others
+// Exchanges, of runs of kRun lanes as if each were one, 2 * kRun at most being all lanes:
+//            InterleaveEven<kRun>     a's run 0, b's run 0, a's run 2, b's run 2, ...
+//            InterleaveOdd<kRun>      a's run 1, b's run 1, a's run 3, b's run 3, ...
 // Narrowing  DemoteTo<Q>(v)           sizeof(int32_t) / sizeof(Q) vectors of int32, each value
 //                                     already in Q's range, to one Vec<Q>
 //            DemoteTo<F>(v)           as many vectors of float, none NaN, to the bits of Float16 or

@@ -59,7 +59,7 @@ void all_keys(const Scope& scope, K* keys) {
 
 // The k-th largest and, if wanted, the selection of the k largest.
 template <class K>
-Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
+Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties, Guess* guess) {
   const std::size_t n = scope.size();
   const bool made = needs_keys<K>(scope);
   const Buffer<K> keys(made ? n : 0);
@@ -71,7 +71,7 @@ Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
     ranked = keys.data();
     order = kAsTheyAre;
   }
-  const Ranked kth = select_in_cache<K>(scope.table(), ranked, n, order, k, &largest);
+  const Ranked kth = select_in_cache<K>(scope.table(), ranked, n, order, k, &largest, guess);
   if (!made) {
     check<K>(scope, scope.first(), largest);
   }
@@ -83,9 +83,10 @@ Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
                                kth.key, ties)};
 }
 
-Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
-  return with_key_type(
-      scope, [&](auto zero) { return select_in_cache<decltype(zero)>(scope, k, with_ties); });
+Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties, Guess* guess) {
+  return with_key_type(scope, [&](auto zero) {
+    return select_in_cache<decltype(zero)>(scope, k, with_ties, guess);
+  });
 }
 
 // ---- From memory -----------------------------------------------------------------------------
@@ -362,17 +363,17 @@ Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output
 
 }  // namespace
 
-Key kth_key(const Scope& scope, std::size_t k) {
-  return (scope.size() <= kInCache ? select_in_cache(scope, k, false)
+Key kth_key(const Scope& scope, std::size_t k, Guess* guess) {
+  return (scope.size() <= kInCache ? select_in_cache(scope, k, false, guess)
                                    : select_from_memory(scope, k, false))
       .threshold;
 }
 
-void write_topk(const Scope& scope, std::size_t k) {
+void write_topk(const Scope& scope, std::size_t k, Guess* guess) {
   if (k == 0 || k == scope.size()) {
     emit_first(scope, {k == 0 ? scope.most() : scope.least() - 1, 0});
   } else if (scope.size() <= kInCache) {
-    emit(scope, select_in_cache(scope, k, true));
+    emit(scope, select_in_cache(scope, k, true, guess));
   } else {
     select_from_memory(scope, k, true);
   }

@@ -2,16 +2,18 @@
 #pragma once
 
 #include "kernels/table.hpp"
+#include "ops/sample.hpp"
 #include "ops/source.hpp"
 
 namespace secateur {
 
-// The key of the k-th largest, 1 <= k <= n. Throws Error when NaN is refused.
-Key kth_key(const Scope& scope, std::size_t k);
+// The key of the k-th largest, 1 <= k <= n. Throws Error when NaN is refused. Here and below, a guess is of
+// help where arrays that are alike are selected from one after the other.
+Key kth_key(const Scope& scope, std::size_t k, Guess* guess = nullptr);
 
 // Writes the k largest, 0 <= k <= n, to where the sources say, which may be their own arrays. Throws as
 // above, and then an output in place is as it was.
-void write_topk(const Scope& scope, std::size_t k);
+void write_topk(const Scope& scope, std::size_t k, Guess* guess = nullptr);
 
 // Writes those above a key.
 void write_above(const Scope& scope, Key key);

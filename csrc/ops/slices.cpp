@@ -20,7 +20,9 @@ constexpr std::size_t kMostResults = 2;
 constexpr std::size_t kTaskBytes = std::size_t{64} << 10;
 
 // Bytes of a tile of slices that stays in the L2 cache beside what is made of it.
-constexpr std::size_t kTileBytes = std::size_t{256} << 10;
+constexpr std::size_t kTileBytes = std::size_t{512} << 10;
+
+constexpr std::size_t kStreamedSlice = std::size_t{8} << 10;
 
 // Calls of the core from this thread stay on it while this lives.
 class OneThread {
@@ -42,7 +44,7 @@ unsigned char* bytes_at(const void* data, std::size_t offset) {
 
 // The slices from `begin` to `end` lie side by side.
 void work_on_rows(const Source& array, std::size_t length, std::size_t begin, std::size_t end,
-                  std::span<const SliceResult> results, const SliceWork& work) {
+                  std::span<const SliceResult> results, const SliceWork& work, Guess& guess) {
   for (std::size_t i = begin; i < end; ++i) {
     Source slice = array;
     slice.w = array.at(i * length);
@@ -52,7 +54,7 @@ void work_on_rows(const Source& array, std::size_t length, std::size_t begin, st
     for (std::size_t r = 0; r < results.size(); ++r) {
       to[r] = bytes_at(results[r].data, i * results[r].length * results[r].bytes_each);
     }
-    work(slice, to.data());
+    work(slice, to.data(), guess);
   }
 }
 
@@ -60,18 +62,20 @@ void for_rows(const Source& array, const Slices& slices, std::span<const SliceRe
               const SliceWork& work) {
   const std::size_t bytes = slices.length * array.type.bytes;
   // Long slices are shared among threads one by one; many short ones, by the slice.
+  Guess guess;
   if (bytes >= 2 * kBytesPerThread && slices.outer < 4 * num_threads()) {
-    work_on_rows(array, slices.length, 0, slices.outer, results, work);
+    work_on_rows(array, slices.length, 0, slices.outer, results, work, guess);
     return;
   }
   const std::size_t at_once = std::max(kTaskBytes / bytes, std::size_t{1});
   Tasks tasks((slices.outer + at_once - 1) / at_once);
   share(tasks, slices.outer * bytes, [&] {
     const OneThread one_thread;
+    Guess of_thread;
     for (std::size_t task = 0; tasks.take(task);) {
       const std::size_t begin = task * at_once;
       work_on_rows(array, slices.length, begin, std::min(begin + at_once, slices.outer), results,
-                   work);
+                   work, of_thread);
     }
   });
 }
@@ -84,13 +88,14 @@ class Tile {
       : array_(array),
         slices_(slices),
         results_(results),
-        w_(columns * slices.length * array.type.bytes) {
+        stride_(apart(slices.length)),
+        w_(columns * stride_ * array.type.bytes) {
     if (array.is_made()) {
-      scores_.emplace(columns * slices.length * array.scores.type.bytes);
+      scores_.emplace(columns * stride_ * array.scores.type.bytes);
       row_.emplace(columns * array.scores.type.bytes);
     }
     for (std::size_t r = 0; r < results.size(); ++r) {
-      room_[r].emplace(columns * results[r].length * results[r].bytes_each);
+      room_[r].emplace(columns * apart(results[r].length) * results[r].bytes_each);
     }
   }
 
@@ -99,36 +104,40 @@ class Tile {
     const std::size_t length = slices_.length;
     const std::size_t first = outer * length * slices_.inner + begin;
     transpose(array_.type.bytes, array_.at(first), slices_.inner, length, columns, w_.data(),
-              length);
+              stride_);
     if (array_.is_made()) {
       gather_scores(first, columns);
     }
     for (std::size_t column = 0; column < columns; ++column) {
       Source slice = array_;
-      slice.w = w_.data() + column * length * array_.type.bytes;
+      slice.w = w_.data() + column * stride_ * array_.type.bytes;
       slice.out.stream = false;
       slice.n = length;
       if (array_.is_made()) {
-        slice.scores.data = scores_->data() + column * length * array_.scores.type.bytes;
+        slice.scores.data = scores_->data() + column * stride_ * array_.scores.type.bytes;
         slice.scores.period = length;
         slice.scores.repeat = 1;
         slice.first = 0;
       }
       Pointers to{};
       for (std::size_t r = 0; r < results_.size(); ++r) {
-        to[r] = room_[r]->data() + column * results_[r].length * results_[r].bytes_each;
+        to[r] = room_[r]->data() + column * apart(results_[r].length) * results_[r].bytes_each;
       }
-      work(slice, to.data());
+      work(slice, to.data(), guess_);
     }
     for (std::size_t r = 0; r < results_.size(); ++r) {
       const SliceResult& result = results_[r];
       const std::size_t place = outer * result.length * slices_.inner + begin;
-      transpose(result.bytes_each, room_[r]->data(), result.length, columns, result.length,
+      transpose(result.bytes_each, room_[r]->data(), apart(result.length), columns, result.length,
                 bytes_at(result.data, place * result.bytes_each), slices_.inner);
     }
   }
 
  private:
+  // From one slice to the next: a cache line more than whole ones, so that elements side by side do not
+  // compete for the same places in the caches.
+  static std::size_t apart(std::size_t length) { return (length / kLine + 1) * kLine + kLine; }
+
   static void transpose(std::size_t bytes_each, const void* from, std::size_t from_stride,
                         std::size_t rows, std::size_t columns, void* to, std::size_t to_stride) {
     kernels().transpose[std::countr_zero(bytes_each)](from, from_stride, rows, columns, to,
@@ -139,19 +148,20 @@ class Tile {
     const std::size_t bytes = array_.scores.type.bytes;
     if (array_.scores.kind == Scores::Kind::values) {
       transpose(bytes, bytes_at(array_.scores.data, first * bytes), slices_.inner, slices_.length,
-                columns, scores_->data(), slices_.length);
+                columns, scores_->data(), stride_);
       return;
     }
     for (std::size_t i = 0; i < slices_.length; ++i) {
       expand(array_.scores, first + i * slices_.inner, columns, row_->data());
-      transpose(bytes, row_->data(), columns, 1, columns, scores_->data() + i * bytes,
-                slices_.length);
+      transpose(bytes, row_->data(), columns, 1, columns, scores_->data() + i * bytes, stride_);
     }
   }
 
   const Source& array_;
   const Slices& slices_;
   std::span<const SliceResult> results_;
+  std::size_t stride_;
+  Guess guess_;
   Buffer<unsigned char> w_;
   std::optional<Buffer<unsigned char>> scores_, row_;
   std::array<std::optional<Buffer<unsigned char>>, kMostResults> room_;
@@ -207,11 +217,13 @@ void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size
     return;
   }
   const std::size_t bytes = bytes_of(source.out.form, source.type.bytes);
+  // What begins within a cache line is not worth sending past the caches if it is short.
+  source.out.stream = source.out.stream && slices.length * bytes >= kStreamedSlice;
   const SliceResult result{source.out.data, slices.length, bytes};
-  for_slices(source, slices, nan, {&result, 1}, [&](Source slice, void* const* to) {
+  for_slices(source, slices, nan, {&result, 1}, [&](Source slice, void* const* to, Guess& guess) {
     slice.out.data = to[0];
     slice.out.others = slice.w;
-    write_topk(Scope({&slice, 1}, nan), k);
+    write_topk(Scope({&slice, 1}, nan), k, &guess);
   });
 }
 

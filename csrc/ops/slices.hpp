@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 
+#include "ops/sample.hpp"
 #include "ops/source.hpp"
 #include "secateur/secateur.h"
 
@@ -23,8 +24,9 @@ struct SliceResult {
   std::size_t bytes_each;
 };
 
-// What is done with one slice: to bring its results, contiguous, to where `results` point.
-using SliceWork = std::function<void(Source slice, void* const* results)>;
+// What is done with one slice: to bring its results, contiguous, to where `results` point. The guess is
+// from the slices before.
+using SliceWork = std::function<void(Source slice, void* const* results, Guess& guess)>;
 
 // Does it with all of them. Slices of a source that is not to be ranked by its magnitude have their
 // share of the scores. Throws Error when NaN is refused; results in place are then as they were.

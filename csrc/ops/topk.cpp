@@ -97,12 +97,12 @@ void sort_by_magnitude(const Scope& scope, std::size_t count, void* values, std:
 }  // namespace
 
 void topk(const Source& source, sc_nan nan, std::size_t k, bool by_magnitude, void* values,
-          std::int64_t* indices) {
+          std::int64_t* indices, Guess* guess) {
   const Buffer<unsigned char> mask((source.n + 7) / 8);
   Source masked = source;
   masked.out = {Form::bits, mask.data(), false, {}, nullptr};
   const Scope scope({&masked, 1}, nan);
-  write_topk(scope, k);
+  write_topk(scope, k, guess);
 
   // Where the elements of each block go follows from how many the blocks before it have.
   const Blocks blocks(source.w, source.n, nullptr, 0);

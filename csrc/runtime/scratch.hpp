@@ -18,8 +18,13 @@ void release(void* block) noexcept;
 template <class T>
 class Buffer {
  public:
-  explicit Buffer(std::size_t size) : data_(static_cast<T*>(scratch::acquire(size * sizeof(T)))) {}
-  ~Buffer() { scratch::release(data_); }
+  explicit Buffer(std::size_t size)
+      : data_(size == 0 ? nullptr : static_cast<T*>(scratch::acquire(size * sizeof(T)))) {}
+  ~Buffer() {
+    if (data_ != nullptr) {
+      scratch::release(data_);
+    }
+  }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 

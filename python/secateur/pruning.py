@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from secateur import _core
 from secateur.containers import label, match, put_together, require_apart, take_apart
 from secateur.scores import describe
@@ -187,11 +189,9 @@ def prune_global(
         describe(w, by, f"scores{name}")
         for w, by, name in zip(given, ranked_by, names, strict=True)
     ]
-    if out is not None:
-        require_apart(
-            {f"out{name}": o for name, o in zip(names, outs, strict=True)},
-            {f"arrays{name}": w for name, w in zip(names, given, strict=True)},
-        )
+    if all(isinstance(o, np.ndarray) for o in outs):
+        inputs = [(f"arrays{name}", np.asarray(w)) for name, w in zip(names, given, strict=True)]
+        require_apart([(f"out{name}", o) for name, o in zip(names, outs, strict=True)], inputs)
     results = _core.prune_global(given, described, outs, names, k, sparsity, nan)
     return put_together(arrays, results) if out is None else out
 
