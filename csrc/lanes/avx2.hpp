@@ -29,6 +29,8 @@ struct Mask {
 template <class T>
 inline constexpr size_t kLanes = 32 / sizeof(T);
 template <class T>
+inline constexpr size_t kBlockLanes = 16 / sizeof(T);
+template <class T>
 inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
 SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm256_set1_epi16(value)}; }
@@ -86,6 +88,15 @@ SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
 }
 SECATEUR_INLINE Vec<int64_t> Add(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_add_epi64(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int16_t> Min(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm256_min_epi16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Min(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm256_min_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Min(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_blendv_epi8(a.raw, b.raw, _mm256_cmpgt_epi64(a.raw, b.raw))};
 }
 SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
   return {_mm256_max_epi16(a.raw, b.raw)};
@@ -206,11 +217,50 @@ SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
   return {_mm256_and_si256(m.raw, v.raw)};
 }
 
+SECATEUR_INLINE Vec<int16_t> CountIf(Vec<int16_t> v, Mask<int16_t> m) {
+  return {_mm256_sub_epi16(v.raw, m.raw)};
+}
 SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm256_sub_epi32(v.raw, m.raw)};
 }
 SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm256_sub_epi64(v.raw, m.raw)};
+}
+template <class T>
+SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
+  return Add(v, Vec<T>{m.raw});
+}
+
+// Exchanges
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveLower(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm256_unpacklo_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm256_unpacklo_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm256_unpacklo_epi64(a.raw, b.raw)};
+  }
+}
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveUpper(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm256_unpackhi_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm256_unpackhi_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm256_unpackhi_epi64(a.raw, b.raw)};
+  }
+}
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveEvenBlocks(Vec<T> a, Vec<T> b) {
+  static_assert(kBlocks == 1);
+  return {_mm256_permute2x128_si256(a.raw, b.raw, 0x20)};
+}
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveOddBlocks(Vec<T> a, Vec<T> b) {
+  static_assert(kBlocks == 1);
+  return {_mm256_permute2x128_si256(a.raw, b.raw, 0x31)};
 }
 
 // Row b holds, from the low byte up, the positions of the ones of b. 2 KiB, so that it leaves L1

@@ -36,6 +36,8 @@ struct Mask<int64_t> {
 template <class T>
 inline constexpr size_t kLanes = 64 / sizeof(T);
 template <class T>
+inline constexpr size_t kBlockLanes = 16 / sizeof(T);
+template <class T>
 inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
 SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm512_set1_epi16(value)}; }
@@ -94,6 +96,15 @@ SECATEUR_INLINE Vec<int32_t> Add(Vec<int32_t> a, Vec<int32_t> b) {
 SECATEUR_INLINE Vec<int64_t> Add(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_add_epi64(a.raw, b.raw)};
 }
+SECATEUR_INLINE Vec<int16_t> Min(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm512_min_epi16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Min(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_min_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Min(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_min_epi64(a.raw, b.raw)};
+}
 SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
   return {_mm512_max_epi16(a.raw, b.raw)};
 }
@@ -139,6 +150,9 @@ SECATEUR_INLINE Mask<int32_t> And(Mask<int32_t> a, Mask<int32_t> b) {
 SECATEUR_INLINE Mask<int64_t> And(Mask<int64_t> a, Mask<int64_t> b) {
   return {_kand_mask8(a.raw, b.raw)};
 }
+SECATEUR_INLINE Mask<int16_t> AndNot(Mask<int16_t> a, Mask<int16_t> b) {
+  return {_kandn_mask32(a.raw, b.raw)};
+}
 SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
   return {_kandn_mask16(a.raw, b.raw)};
 }
@@ -179,11 +193,62 @@ SECATEUR_INLINE Vec<int64_t> IfThenElseZero(Mask<int64_t> m, Vec<int64_t> v) {
   return {_mm512_maskz_mov_epi64(m.raw, v.raw)};
 }
 
+SECATEUR_INLINE Vec<int16_t> CountIf(Vec<int16_t> v, Mask<int16_t> m) {
+  return {_mm512_mask_sub_epi16(v.raw, m.raw, v.raw, _mm512_set1_epi16(-1))};
+}
 SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm512_mask_sub_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
 }
 SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm512_mask_sub_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
+}
+SECATEUR_INLINE Vec<int16_t> DiscountIf(Vec<int16_t> v, Mask<int16_t> m) {
+  return {_mm512_mask_add_epi16(v.raw, m.raw, v.raw, _mm512_set1_epi16(-1))};
+}
+SECATEUR_INLINE Vec<int32_t> DiscountIf(Vec<int32_t> v, Mask<int32_t> m) {
+  return {_mm512_mask_add_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
+}
+SECATEUR_INLINE Vec<int64_t> DiscountIf(Vec<int64_t> v, Mask<int64_t> m) {
+  return {_mm512_mask_add_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
+}
+
+// Exchanges
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveLower(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm512_unpacklo_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm512_unpacklo_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm512_unpacklo_epi64(a.raw, b.raw)};
+  }
+}
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveUpper(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm512_unpackhi_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm512_unpackhi_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm512_unpackhi_epi64(a.raw, b.raw)};
+  }
+}
+// Blocks of b are moved to where they are wanted, and merged with those of a that stay.
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveEvenBlocks(Vec<T> a, Vec<T> b) {
+  if constexpr (kBlocks == 1) {
+    return {_mm512_mask_shuffle_i64x2(a.raw, 0xcc, b.raw, b.raw, 0xa0)};
+  } else {
+    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0x44)};
+  }
+}
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveOddBlocks(Vec<T> a, Vec<T> b) {
+  if constexpr (kBlocks == 1) {
+    return {_mm512_mask_shuffle_i64x2(b.raw, 0x33, a.raw, a.raw, 0xf5)};
+  } else {
+    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0xee)};
+  }
 }
 
 // Compressed in a register and stored whole: to memory, vpcompressd is microcoded on Zen 4 and

@@ -10,12 +10,18 @@
 //            StoreBools(bits, p)      64 bits to 64 bytes of 0 or 1
 //            StreamBools(bits, p)     the same, past the caches; p aligned to 64 bytes
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
-// Integers   Set, And, Add, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
-//            ReduceSum                                    of 32 and 64 bits
+// Integers   Set, And, Add, Min, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
+//            ReduceSum                                         of 32 and 64 bits
 // Floats     Set, Mul, Min, Max, IsNumber (not NaN), NearestInt (half to even; |v| < 2^31), ConvertTo (to float)
 // Masks      And, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i), IfThenElseZero
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
 //            CountIf(v, m)            v + 1 in the lanes of m, v in the others
+//            DiscountIf(v, m)         v - 1 in the lanes of m, v in the others
+// Exchanges  InterleaveLower(a, b)    of each block of kBlockLanes<T> lanes the lower half: a0 b0 a1 b1 ...
+//            InterleaveUpper(a, b)    the upper half
+//            InterleaveEvenBlocks<n>  n blocks as one: a0 b0 a2 b2 ...
+//            InterleaveOddBlocks<n>   a1 b1 a3 b3 ...
+//            Vectors of one lane have none of them.
 // Narrowing  DemoteTo<Q>(v)           sizeof(int32_t) / sizeof(Q) vectors of int32, each value
 //                                     already in Q's range, to one Vec<Q>
 // Bits       BitCast<To>(v)
@@ -42,6 +48,8 @@ struct Mask {
 
 template <class T>
 inline constexpr size_t kLanes = 1;
+template <class T>
+inline constexpr size_t kBlockLanes = 1;
 template <class T>
 inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
@@ -86,6 +94,10 @@ SECATEUR_INLINE Vec<T> Add(Vec<T> a, Vec<T> b) {
   return sum;
 }
 template <class T>
+SECATEUR_INLINE Vec<T> Min(Vec<T> a, Vec<T> b) {
+  return {a.raw < b.raw ? a.raw : b.raw};
+}
+template <class T>
 SECATEUR_INLINE Vec<T> Max(Vec<T> a, Vec<T> b) {
   return {a.raw > b.raw ? a.raw : b.raw};
 }
@@ -104,9 +116,6 @@ SECATEUR_INLINE Mask<T> Gt(Vec<T> a, Vec<T> b) {
 
 // Floats
 SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) { return {a.raw * b.raw}; }
-SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) {
-  return {a.raw < b.raw ? a.raw : b.raw};
-}
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
   return {static_cast<int32_t>(__builtin_lrintf(v.raw))};
@@ -141,7 +150,11 @@ SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
 }
 template <class T>
 SECATEUR_INLINE Vec<T> CountIf(Vec<T> v, Mask<T> m) {
-  return {v.raw + (m.raw ? 1 : 0)};
+  return {static_cast<T>(v.raw + (m.raw ? 1 : 0))};
+}
+template <class T>
+SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
+  return {static_cast<T>(v.raw - (m.raw ? 1 : 0))};
 }
 
 template <class T>
