@@ -4,6 +4,7 @@
 
 #include "kernels/fixed_point.hpp"
 #include "kernels/mask.hpp"
+#include "kernels/pattern.hpp"
 #include "kernels/select.hpp"
 #include "kernels/table.hpp"
 
@@ -35,6 +36,7 @@ constexpr ElementKernels element_kernels() {
   k.keys = keys<E>;
   k.count_above = count_above<E>;
   k.max_magnitude = max_magnitude<E>;
+  k.prune_pattern = prune_pattern<E>;
   k.apply_bools = apply<E, BoolMask>;
   k.apply_bits = apply<E, BitMask>;
   const auto scan_of = [&](Form form) -> auto& { return k.scan[static_cast<size_t>(form)]; };
@@ -61,7 +63,10 @@ constexpr ElementKernels element_kernels() {
 
 template <class K>
 constexpr KeyKernels<K> key_kernels() {
-  return {.bisect = bisect<K>, .narrow = narrow<K>, .run_spread = run_spread<K>};
+  return {.bisect = bisect<K>,
+          .narrow = narrow<K>,
+          .run_spread = run_spread<K>,
+          .mark_pattern = mark_pattern<K>};
 }
 
 }  // namespace

@@ -74,6 +74,24 @@ struct Part {
   size_t n;
 };
 
+// Of each group of `of` elements, its members, the `keep` largest are kept: 1 <= keep <= of.
+struct Pattern {
+  size_t keep;
+  size_t of;
+};
+inline constexpr size_t kMostMembers = 32;
+
+// A part of an array of n, along an axis of which a pattern runs. A band is `of` rows of `inner`
+// elements, and each of its columns is a group.
+struct Bands {
+  const void* array;
+  size_t n;
+  size_t inner;
+  size_t begin;  // the first element
+  size_t count;
+  size_t columns;  // from there on: all, which begin with the first, or some
+};
+
 // What a selection is written as.
 enum class Form : uint32_t { none, floats, bools, bits, int8, uint8, int16, uint16, count };
 
@@ -110,6 +128,9 @@ struct ElementKernels {
   // emit: the output for a selection that is known; returns the largest key
   Key (*emit[kForms])(Part w, Key rotation, Selection selection, const Output& out);
 
+  // the floats that a pattern keeps, 0 for the others; returns the largest key
+  Key (*prune_pattern)(const Bands& w, Pattern pattern, Key rotation, const Output& out);
+
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);
 };
@@ -125,6 +146,9 @@ struct KeyKernels {
   // run_spread: over pairs of neighbouring runs, the sum of the squared differences between how
   // many of their keys lie above `key`; n is a multiple of kWord
   uint64_t (*run_spread)(const K* keys, size_t n, K key);
+  // mark_pattern: -1 for the keys that a pattern keeps, which may be any but the least K, and 0 for the
+  // others; emit[bits] at a threshold of 0 makes bits of them
+  void (*mark_pattern)(const Bands& keys, Pattern pattern, const Output& out);
 };
 
 struct KernelTable {

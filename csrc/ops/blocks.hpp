@@ -79,9 +79,9 @@ inline std::size_t threads_for(std::size_t bytes) {
   return worth <= 1 ? 1 : std::min(worth, num_threads());
 }
 
-// body(part) for every block, in no order, on as many threads as `bytes` are worth.
-template <class Body>
-void for_blocks(const Blocks& blocks, std::size_t bytes, const Body& body) {
+// body(blocks[i]) for every block, in no order, on as many threads as `bytes` are worth.
+template <class Parts, class Body>
+void for_blocks(const Parts& blocks, std::size_t bytes, const Body& body) {
   Tasks tasks(blocks.count());
   on_threads(std::min(threads_for(bytes), tasks.count()), [&] {
     for (std::size_t block = 0; tasks.take(block);) {
