@@ -80,6 +80,19 @@ void require_k(std::size_t k, std::size_t least, std::size_t n) {
   }
 }
 
+sc_slices require_slices(const sc_slices* slices, std::size_t n) {
+  if (slices == nullptr) {
+    return {n, 1};
+  }
+  const auto [length, inner] = *slices;
+  // One after the other: their product may be more than a size_t holds.
+  if (n != 0 && (length == 0 || n % length != 0 || inner == 0 || n / length % inner != 0)) {
+    refuse("slices", "of a length and an inner that divide n = " + std::to_string(n),
+           std::to_string(length) + " and " + std::to_string(inner));
+  }
+  return *slices;
+}
+
 void require_selecting(sc_nan nan) {
   if (nan != SC_NAN_RAISE && nan != SC_NAN_KEEP && nan != SC_NAN_PRUNE) {
     refuse("nan", "raise, keep or prune", std::to_string(static_cast<int>(nan)));

@@ -50,6 +50,9 @@ void require_apart(const char* argument, const void* out, std::size_t out_bytes,
 
 void require_k(std::size_t k, std::size_t least, std::size_t n);
 
+// The slices, which divide n elements.
+sc_slices require_slices(const sc_slices* slices, std::size_t n);
+
 void require_selecting(sc_nan nan);
 
 // A mask of n elements, to be read or written beside floats.

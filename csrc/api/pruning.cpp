@@ -8,6 +8,7 @@
 #include "api/checks.hpp"
 #include "ops/float_type.hpp"
 #include "ops/mask.hpp"
+#include "ops/pattern.hpp"
 #include "ops/select.hpp"
 
 namespace secateur::api {
@@ -77,6 +78,27 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
     const Magnitudes magnitudes(w, dtype, n, nan);
     write_above(magnitudes, key_of_threshold(threshold, dtype) + magnitudes.rotation,
                 {Form::floats, out, false, {}});
+  });
+}
+
+sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
+                           const sc_slices* slices, sc_nan nan, void* out) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    require_floats("out", out, n, dtype);
+    if (of < 1 || of > kMostMembers) {
+      refuse("of", "1 to " + std::to_string(kMostMembers), std::to_string(of));
+    }
+    if (keep < 1 || keep > of) {
+      refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
+    }
+    const sc_slices along = require_slices(slices, n);
+    if (along.length % of != 0) {
+      refuse("slices->length", "a multiple of " + std::to_string(of), std::to_string(along.length));
+    }
+    require_selecting(nan);
+    require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
+    prune_pattern({w, dtype, n, nan}, {keep, of}, along.inner, out);
   });
 }
 

@@ -91,6 +91,13 @@ typedef struct sc_quantize_options {
   sc_nan nan; /* SC_NAN_RAISE or SC_NAN_ZERO */
 } sc_quantize_options;
 
+/* Which elements are compared with each other: w is seen as [n / (length * inner)][length][inner],
+ * and the selection is along the middle. A null pointer means the whole array. */
+typedef struct sc_slices {
+  size_t length;
+  size_t inner;
+} sc_slices;
+
 /* ---- Selection ---------------------------------------------------------------------------- */
 /* Here, and for pruning, dtype is any of the floats; for fixed point it is SC_FLOAT32. */
 
@@ -113,6 +120,11 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, sc_nan nan
 /* Keeps |w| > threshold, compared exactly; threshold >= 0. */
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, sc_nan nan,
                              void* out);
+
+/* Keeps the `keep` largest of each `of` consecutive elements along the slices, 1 <= keep <= of <= 32.
+ * The length of the slices is a multiple of `of`. */
+sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
+                           const sc_slices* slices, sc_nan nan, void* out);
 
 /* Keeps what the mask says. */
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
