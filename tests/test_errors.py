@@ -237,7 +237,7 @@ def test_threshold_beyond_every_float() -> None:
     ("name", "names"),
     [
         ("topk_mask", "k, sparsity"),
-        ("prune", "k, sparsity, threshold"),
+        ("prune", "k, sparsity, threshold, pattern"),
         ("prune_quantize", "k, sparsity"),
     ],
 )
@@ -271,7 +271,7 @@ def test_nan_when_quantizing(nan: object, name: str) -> None:
 UNSUPPORTED = [
     *((name, "axis") for name in SELECTING),
     *((name, "scores") for name in ("topk_mask", "prune")),
-    *(("prune", parameter) for parameter in ("pattern", "block")),
+    ("prune", "block"),
     *((name, "seed") for name in QUANTIZING),
 ]
 

@@ -116,6 +116,23 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
 
 Input floats(py::handle w) { return {"w", w, {kFloat16, kBFloat16, kFloat32, kFloat64}}; }
 
+sc_slices slices_along(const py::array& array, std::int64_t axis, py::handle came) {
+  const py::ssize_t ndim = array.ndim();
+  if (axis < -ndim || axis >= ndim) {
+    refuse("axis",
+           ndim == 0
+               ? "None for an array of no dimensions"
+               : "an integer from " + std::to_string(-ndim) + " to " + std::to_string(ndim - 1),
+           came);
+  }
+  const auto along = static_cast<py::ssize_t>(axis < 0 ? axis + ndim : axis);
+  sc_slices slices{static_cast<std::size_t>(array.shape(along)), 1};
+  for (py::ssize_t i = along + 1; i < ndim; ++i) {
+    slices.inner *= static_cast<std::size_t>(array.shape(i));
+  }
+  return slices;
+}
+
 void check(sc_status status, const char* remedy) {
   switch (status) {
     case SC_OK:

@@ -67,6 +67,9 @@ struct Kept {
 
 Input floats(py::handle w);
 
+// The slices of an array along an axis, -ndim to ndim - 1, that came as `came`.
+sc_slices slices_along(const py::array& array, std::int64_t axis, py::handle came);
+
 // Throws what a status stands for; `remedy` says what could be done about NaN.
 void check(sc_status status, const char* remedy);
 

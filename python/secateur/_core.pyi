@@ -16,6 +16,8 @@ def prune(
     k: int | None,
     sparsity: float | None,
     threshold: float | None,
+    pattern: tuple[int, int] | None,
+    axis: int | None,
     nan: str,
     out: NDArray[Any] | None,
     /,
