@@ -10,6 +10,7 @@
 #include "api/checks.hpp"
 #include "ops/float_type.hpp"
 #include "ops/mask.hpp"
+#include "ops/pattern.hpp"
 #include "ops/select.hpp"
 #include "ops/soft_threshold.hpp"
 #include "ops/tiles.hpp"
@@ -231,6 +232,25 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
     require_threshold(threshold);
     require_apart("out", out, n * float_type(dtype).bytes, w, n * float_type(dtype).bytes, true);
     soft_threshold(w, dtype, n, threshold, out);
+  });
+}
+
+sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
+                           const sc_slices* slices, const sc_scores* scores, sc_nan nan,
+                           void* out) {
+  return guarded([&] {
+    const Source source = require_pruning(w, dtype, n, scores, nan, out);
+    if (of < 1 || of > kMostMembers) {
+      refuse("of", "1 to " + std::to_string(kMostMembers), std::to_string(of));
+    }
+    if (keep < 1 || keep > of) {
+      refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
+    }
+    const Slices along = require_slices(slices, n);
+    if (along.length % of != 0) {
+      refuse("slices->length", "a multiple of " + std::to_string(of), std::to_string(along.length));
+    }
+    prune_pattern(source, {keep, of}, along.inner, nan);
   });
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/fixed_point.hpp"
 #include "kernels/histogram.hpp"
 #include "kernels/mask.hpp"
+#include "kernels/pattern.hpp"
 #include "kernels/select.hpp"
 #include "kernels/soft_threshold.hpp"
 #include "kernels/table.hpp"
@@ -55,6 +56,7 @@ constexpr ElementKernels element_kernels() {
   k.compact = compact<E>;
   k.count_bins = count_bins<E, uint32_t, kCounters>;
   k.count_in_place = count_bins<E, uint64_t, 1>;
+  k.prune_pattern = prune_pattern<E>;
   k.apply_bools = apply<E, BoolMask>;
   k.apply_bits = apply<E, BitMask>;
   const auto scan_of = [&](Form form) -> auto& { return k.scan[static_cast<size_t>(form)]; };
@@ -89,7 +91,10 @@ void fence() { Fence(); }
 
 template <class K>
 constexpr KeyKernels<K> key_kernels() {
-  return {.bisect = bisect<K>, .narrow = narrow<K>, .run_spread = run_spread<K>};
+  return {.bisect = bisect<K>,
+          .narrow = narrow<K>,
+          .run_spread = run_spread<K>,
+          .mark_pattern = mark_pattern<K>};
 }
 
 template <class F>

@@ -118,6 +118,24 @@ struct Part {
   size_t n;
 };
 
+// Of each group of `of` elements, its members, the `keep` largest are kept: 1 <= keep <= of.
+struct Pattern {
+  size_t keep;
+  size_t of;
+};
+inline constexpr size_t kMostMembers = 32;
+
+// A part of an array of n, along an axis of which a pattern runs. A band is `of` rows of `inner`
+// elements, and each of its columns is a group.
+struct Bands {
+  const void* array;
+  size_t n;
+  size_t inner;
+  size_t begin;  // the first element
+  size_t count;
+  size_t columns;  // from there on: all, which begin with the first, or some
+};
+
 // What a selection is written as: `others` are kept elements of another array than
 // the one that is ranked, 2, 4 or 8 bytes wide.
 enum class Form : uint32_t {
@@ -198,6 +216,9 @@ struct ElementKernels {
   // count_in_place: to the only one
   Tally (*count_in_place)(Part w, Order order, Bins bins, uint64_t* counters);
 
+  // the floats that a pattern keeps, 0 for the others; returns the largest key
+  Key (*prune_pattern)(const Bands& w, Pattern pattern, Order order, const Output& out);
+
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);
 };
@@ -229,6 +250,9 @@ struct KeyKernels {
   // run_spread: over pairs of neighbouring runs, the sum of the squared differences between how
   // many of their keys lie above `key`; n is a multiple of kWord
   uint64_t (*run_spread)(const K* keys, size_t n, K key);
+  // mark_pattern: -1 for the keys that a pattern keeps, which may be any but the least K, and 0 for the
+  // others; emit[bits] at a threshold of 0 makes bits of them
+  void (*mark_pattern)(const Bands& keys, Pattern pattern, const Output& out);
 };
 
 using Transpose = void (*)(const void* from, size_t from_stride, size_t rows, size_t columns,

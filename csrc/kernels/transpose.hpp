@@ -6,21 +6,53 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
-// Lane i of vector j and lane j of vector i change places: first in squares of two, then of four, and
-// so on (Eklundh 1972, "A fast computer method for matrix transposing").
-template <size_t kSide, size_t kRun = 1, class E>
-SECATEUR_INLINE void transpose_square(Vec<E>* x) {
-  if constexpr (kRun < kSide) {
+constexpr size_t round_down(size_t n, size_t step) { return n / step * step; }
+constexpr size_t round_up(size_t n, size_t step) { return round_down(n + step - 1, step); }
+constexpr size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+// Perfect shuffles of kCount vectors, block by block, as many as kTimes is a power of two. One moves the
+// number of every element, its vector's bits and then its lane's, left by a bit, around.
+template <size_t kCount, size_t kTimes, class E>
+SECATEUR_INLINE void shuffle(Vec<E>* x) {
+  if constexpr (kTimes > 1) {
+    constexpr size_t kHalf = kCount / 2;
+    Vec<E> shuffled[kCount];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kHalf; ++i) {
+      shuffled[2 * i] = InterleaveLower(x[i], x[i + kHalf]);
+      shuffled[2 * i + 1] = InterleaveUpper(x[i], x[i + kHalf]);
+    }
+    copy_bytes(x, shuffled, sizeof shuffled);
+    shuffle<kCount, kTimes / 2>(x);
+  }
+}
+
+// Blocks i of vector j and j of vector i change places.
+template <size_t kSide, size_t kBlocks, class E>
+SECATEUR_INLINE void transpose_blocks(Vec<E>* x) {
+  constexpr size_t kApart = kBlocks * kBlockLanes<E>;
+  if constexpr (kApart < kSide) {
 #pragma GCC unroll 32
     for (size_t i = 0; i < kSide; ++i) {
-      if ((i & kRun) == 0) {
-        const Vec<E> even = InterleaveEven<kRun>(x[i], x[i + kRun]);
-        x[i + kRun] = InterleaveOdd<kRun>(x[i], x[i + kRun]);
+      if ((i & kApart) == 0) {
+        const Vec<E> even = InterleaveEvenBlocks<kBlocks>(x[i], x[i + kApart]);
+        x[i + kApart] = InterleaveOddBlocks<kBlocks>(x[i], x[i + kApart]);
         x[i] = even;
       }
     }
-    transpose_square<kSide, 2 * kRun>(x);
+    transpose_blocks<kSide, 2 * kBlocks>(x);
   }
+}
+
+// Brings member j of groups of kSide to vector j, or back. A member's number is the lowest bits of an
+// element's: shuffled as often as there are bits of a lane, they are those of the vector.
+template <size_t kSide, bool kBack, class E>
+SECATEUR_INLINE void transpose_square(Vec<E>* x) {
+  constexpr size_t kCount = least(kSide, kBlockLanes<E>);
+  for (size_t i = 0; i < kSide; i += kCount) {
+    shuffle<kCount, kBack ? kCount : kBlockLanes<E>>(x + i);
+  }
+  transpose_blocks<kSide, 1>(x);
 }
 
 // How many rows ahead elements are asked for: the processor does not see where the next one begins.
@@ -53,7 +85,7 @@ void transpose(const void* from, size_t from_stride, size_t rows, size_t columns
           __builtin_prefetch(source + (later + v) * from_stride + j, 0, 2);
           x[v] = LoadU(source + (i + v) * from_stride + j);
         }
-        transpose_square<kSide>(x);
+        transpose_square<kSide, false>(x);
         for (size_t v = 0; v < kSide; ++v) {
           StoreU(x[v], target + (j + v) * to_stride + i);
         }

@@ -33,6 +33,8 @@ struct Mask {
 template <class T>
 inline constexpr size_t kLanes = 32 / sizeof(T);
 template <class T>
+inline constexpr size_t kBlockLanes = 16 / sizeof(T);
+template <class T>
 inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
 SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm256_set1_epi16(value)}; }
@@ -113,6 +115,15 @@ SECATEUR_INLINE Vec<int32_t> Sub(Vec<int32_t> a, Vec<int32_t> b) {
 }
 SECATEUR_INLINE Vec<int64_t> Sub(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_sub_epi64(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int16_t> Min(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm256_min_epi16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Min(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm256_min_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Min(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_blendv_epi8(a.raw, b.raw, _mm256_cmpgt_epi64(a.raw, b.raw))};
 }
 SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
   return {_mm256_max_epi16(a.raw, b.raw)};
@@ -302,11 +313,50 @@ SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
   return {_mm256_and_si256(m.raw, v.raw)};
 }
 
+SECATEUR_INLINE Vec<int16_t> CountIf(Vec<int16_t> v, Mask<int16_t> m) {
+  return {_mm256_sub_epi16(v.raw, m.raw)};
+}
 SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm256_sub_epi32(v.raw, m.raw)};
 }
 SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm256_sub_epi64(v.raw, m.raw)};
+}
+template <class T>
+SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
+  return Add(v, Vec<T>{m.raw});
+}
+
+// Exchanges
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveLower(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm256_unpacklo_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm256_unpacklo_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm256_unpacklo_epi64(a.raw, b.raw)};
+  }
+}
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveUpper(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm256_unpackhi_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm256_unpackhi_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm256_unpackhi_epi64(a.raw, b.raw)};
+  }
+}
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveEvenBlocks(Vec<T> a, Vec<T> b) {
+  static_assert(kBlocks == 1);
+  return {_mm256_permute2x128_si256(a.raw, b.raw, 0x20)};
+}
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveOddBlocks(Vec<T> a, Vec<T> b) {
+  static_assert(kBlocks == 1);
+  return {_mm256_permute2x128_si256(a.raw, b.raw, 0x31)};
 }
 
 // Row b holds, from the low byte up, the positions of the ones of b. 2 KiB, so that it leaves L1
@@ -442,32 +492,6 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
              << (32 * half);
   }
   return ~zeros;
-}
-
-// Exchanges
-template <size_t kRun, class T>
-SECATEUR_INLINE Vec<T> InterleaveEven(Vec<T> a, Vec<T> b) {
-  if constexpr (kRun * sizeof(T) == 2) {
-    return {_mm256_blend_epi16(a.raw, _mm256_slli_epi32(b.raw, 16), 0xaa)};
-  } else if constexpr (kRun * sizeof(T) == 4) {
-    return {_mm256_blend_epi32(a.raw, _mm256_shuffle_epi32(b.raw, 0xa0), 0xaa)};
-  } else if constexpr (kRun * sizeof(T) == 8) {
-    return {_mm256_unpacklo_epi64(a.raw, b.raw)};
-  } else {
-    return {_mm256_permute2x128_si256(a.raw, b.raw, 0x20)};
-  }
-}
-template <size_t kRun, class T>
-SECATEUR_INLINE Vec<T> InterleaveOdd(Vec<T> a, Vec<T> b) {
-  if constexpr (kRun * sizeof(T) == 2) {
-    return {_mm256_blend_epi16(_mm256_srli_epi32(a.raw, 16), b.raw, 0xaa)};
-  } else if constexpr (kRun * sizeof(T) == 4) {
-    return {_mm256_blend_epi32(_mm256_shuffle_epi32(a.raw, 0xf5), b.raw, 0xaa)};
-  } else if constexpr (kRun * sizeof(T) == 8) {
-    return {_mm256_unpackhi_epi64(a.raw, b.raw)};
-  } else {
-    return {_mm256_permute2x128_si256(a.raw, b.raw, 0x31)};
-  }
 }
 
 }  // namespace

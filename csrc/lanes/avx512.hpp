@@ -40,6 +40,8 @@ struct Mask<int64_t> {
 template <class T>
 inline constexpr size_t kLanes = 64 / sizeof(T);
 template <class T>
+inline constexpr size_t kBlockLanes = 16 / sizeof(T);
+template <class T>
 inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
 SECATEUR_INLINE Vec<int16_t> Set(int16_t value) { return {_mm512_set1_epi16(value)}; }
@@ -120,6 +122,15 @@ SECATEUR_INLINE Vec<int32_t> Sub(Vec<int32_t> a, Vec<int32_t> b) {
 }
 SECATEUR_INLINE Vec<int64_t> Sub(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_sub_epi64(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int16_t> Min(Vec<int16_t> a, Vec<int16_t> b) {
+  return {_mm512_min_epi16(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Min(Vec<int32_t> a, Vec<int32_t> b) {
+  return {_mm512_min_epi32(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Min(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_min_epi64(a.raw, b.raw)};
 }
 SECATEUR_INLINE Vec<int16_t> Max(Vec<int16_t> a, Vec<int16_t> b) {
   return {_mm512_max_epi16(a.raw, b.raw)};
@@ -291,11 +302,62 @@ SECATEUR_INLINE Vec<int64_t> IfThenElseZero(Mask<int64_t> m, Vec<int64_t> v) {
   return {_mm512_maskz_mov_epi64(m.raw, v.raw)};
 }
 
+SECATEUR_INLINE Vec<int16_t> CountIf(Vec<int16_t> v, Mask<int16_t> m) {
+  return {_mm512_mask_sub_epi16(v.raw, m.raw, v.raw, _mm512_set1_epi16(-1))};
+}
 SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm512_mask_sub_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
 }
 SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm512_mask_sub_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
+}
+SECATEUR_INLINE Vec<int16_t> DiscountIf(Vec<int16_t> v, Mask<int16_t> m) {
+  return {_mm512_mask_add_epi16(v.raw, m.raw, v.raw, _mm512_set1_epi16(-1))};
+}
+SECATEUR_INLINE Vec<int32_t> DiscountIf(Vec<int32_t> v, Mask<int32_t> m) {
+  return {_mm512_mask_add_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
+}
+SECATEUR_INLINE Vec<int64_t> DiscountIf(Vec<int64_t> v, Mask<int64_t> m) {
+  return {_mm512_mask_add_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
+}
+
+// Exchanges
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveLower(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm512_unpacklo_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm512_unpacklo_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm512_unpacklo_epi64(a.raw, b.raw)};
+  }
+}
+template <class T>
+SECATEUR_INLINE Vec<T> InterleaveUpper(Vec<T> a, Vec<T> b) {
+  if constexpr (sizeof(T) == 2) {
+    return {_mm512_unpackhi_epi16(a.raw, b.raw)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm512_unpackhi_epi32(a.raw, b.raw)};
+  } else {
+    return {_mm512_unpackhi_epi64(a.raw, b.raw)};
+  }
+}
+// Blocks of b are moved to where they are wanted, and merged with those of a that stay.
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveEvenBlocks(Vec<T> a, Vec<T> b) {
+  if constexpr (kBlocks == 1) {
+    return {_mm512_mask_shuffle_i64x2(a.raw, 0xcc, b.raw, b.raw, 0xa0)};
+  } else {
+    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0x44)};
+  }
+}
+template <size_t kBlocks, class T>
+SECATEUR_INLINE Vec<T> InterleaveOddBlocks(Vec<T> a, Vec<T> b) {
+  if constexpr (kBlocks == 1) {
+    return {_mm512_mask_shuffle_i64x2(b.raw, 0x33, a.raw, a.raw, 0xf5)};
+  } else {
+    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0xee)};
+  }
 }
 
 // Compressed in a register and stored whole: to memory, vpcompressd is microcoded on Zen 4 and
@@ -396,39 +458,6 @@ SECATEUR_INLINE void StreamBools(uint64_t bits, uint8_t* p) {
 SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
   const __m512i v = _mm512_loadu_si512(p);
   return _cvtmask64_u64(_mm512_test_epi8_mask(v, v));
-}
-
-// Exchanges. Within 128 bits, one instruction moves the runs of one vector by a place and merges them
-// with those of the other that stay.
-template <size_t kRun, class T>
-SECATEUR_INLINE Vec<T> InterleaveEven(Vec<T> a, Vec<T> b) {
-  constexpr size_t kBytes = kRun * sizeof(T);
-  if constexpr (kBytes == 2) {
-    return {_mm512_mask_alignr_epi8(a.raw, 0xcccccccccccccccc, b.raw, b.raw, 14)};
-  } else if constexpr (kBytes == 4) {
-    return {_mm512_mask_shuffle_epi32(a.raw, 0xaaaa, b.raw, _MM_PERM_CCAA)};
-  } else if constexpr (kBytes == 8) {
-    return {_mm512_unpacklo_epi64(a.raw, b.raw)};
-  } else if constexpr (kBytes == 16) {
-    return {_mm512_mask_shuffle_i64x2(a.raw, 0xcc, b.raw, b.raw, 0xa0)};
-  } else {
-    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0x44)};
-  }
-}
-template <size_t kRun, class T>
-SECATEUR_INLINE Vec<T> InterleaveOdd(Vec<T> a, Vec<T> b) {
-  constexpr size_t kBytes = kRun * sizeof(T);
-  if constexpr (kBytes == 2) {
-    return {_mm512_mask_alignr_epi8(b.raw, 0x3333333333333333, a.raw, a.raw, 2)};
-  } else if constexpr (kBytes == 4) {
-    return {_mm512_mask_shuffle_epi32(b.raw, 0x5555, a.raw, _MM_PERM_DDBB)};
-  } else if constexpr (kBytes == 8) {
-    return {_mm512_unpackhi_epi64(a.raw, b.raw)};
-  } else if constexpr (kBytes == 16) {
-    return {_mm512_mask_shuffle_i64x2(b.raw, 0x33, a.raw, a.raw, 0xf5)};
-  } else {
-    return {_mm512_shuffle_i64x2(a.raw, b.raw, 0xee)};
-  }
 }
 
 }  // namespace

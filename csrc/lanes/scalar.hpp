@@ -12,7 +12,7 @@
 //            StoreBools(bits, p)      64 bits to 64 bytes of 0 or 1
 //            StreamBools(bits, p)     the same, past the caches; p aligned to 64 bytes
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
-// Integers   Set, And, Add, Sub, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
+// Integers   Set, And, Add, Sub, Min, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
 //            Xor, ShiftRight<count>(v), ShiftRightSame(v, count)   of 32 and 64 bits; zeros come in
 //            Mul(a, b)                the low halves of products of 32 bits
@@ -28,9 +28,12 @@
 //            IfThenElse, IfThenElseZero                   of 16, 32 and 64 bits
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
 //            CountIf(v, m)            v + 1 in the lanes of m, v in the others
-// Exchanges, of runs of kRun lanes as if each were one, 2 * kRun at most being all lanes:
-//            InterleaveEven<kRun>     a's run 0, b's run 0, a's run 2, b's run 2, ...
-//            InterleaveOdd<kRun>      a's run 1, b's run 1, a's run 3, b's run 3, ...
+//            DiscountIf(v, m)         v - 1 in the lanes of m, v in the others
+// Exchanges  InterleaveLower(a, b)    of each block of kBlockLanes<T> lanes the lower half: a0 b0 a1 b1 ...
+//            InterleaveUpper(a, b)    the upper half
+//            InterleaveEvenBlocks<n>  n blocks as one: a0 b0 a2 b2 ...
+//            InterleaveOddBlocks<n>   a1 b1 a3 b3 ...
+//            Vectors of one lane have none of them.
 // Narrowing  DemoteTo<Q>(v)           sizeof(int32_t) / sizeof(Q) vectors of int32, each value
 //                                     already in Q's range, to one Vec<Q>
 //            DemoteTo<F>(v)           as many vectors of float, none NaN, to the bits of Float16 or
@@ -59,6 +62,8 @@ struct Mask {
 
 template <class T>
 inline constexpr size_t kLanes = 1;
+template <class T>
+inline constexpr size_t kBlockLanes = 1;
 template <class T>
 inline constexpr size_t kGroup = kVectorsOfGroup<kLanes<T>>;
 
@@ -101,6 +106,10 @@ SECATEUR_INLINE Vec<T> Add(Vec<T> a, Vec<T> b) {
   Vec<T> sum;
   static_cast<void>(__builtin_add_overflow(a.raw, b.raw, &sum.raw));
   return sum;
+}
+template <class T>
+SECATEUR_INLINE Vec<T> Min(Vec<T> a, Vec<T> b) {
+  return {a.raw < b.raw ? a.raw : b.raw};
 }
 template <class T>
 SECATEUR_INLINE Vec<T> Max(Vec<T> a, Vec<T> b) {
@@ -163,10 +172,6 @@ template <class T>
 SECATEUR_INLINE Vec<T> Mul(Vec<T> a, Vec<T> b) {
   return {a.raw != a.raw ? a.raw + a.raw : a.raw * b.raw};
 }
-template <class T>
-SECATEUR_INLINE Vec<T> Min(Vec<T> a, Vec<T> b) {
-  return {a.raw < b.raw ? a.raw : b.raw};
-}
 SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) { return {a.raw + b.raw}; }
 SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {__builtin_sqrt(v.raw)}; }
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) { return {v.raw == v.raw}; }
@@ -212,7 +217,11 @@ SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
 }
 template <class T>
 SECATEUR_INLINE Vec<T> CountIf(Vec<T> v, Mask<T> m) {
-  return {v.raw + (m.raw ? 1 : 0)};
+  return {static_cast<T>(v.raw + (m.raw ? 1 : 0))};
+}
+template <class T>
+SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
+  return {static_cast<T>(v.raw - (m.raw ? 1 : 0))};
 }
 
 template <class T>

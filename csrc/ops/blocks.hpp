@@ -97,9 +97,9 @@ void share(const Tasks& tasks, std::size_t bytes, const Body& body) {
   });
 }
 
-// body(part) for every block, in no order, on as many threads as `bytes` are worth.
-template <class Body>
-void for_blocks(const Blocks& blocks, std::size_t bytes, const Body& body) {
+// body(blocks[i]) for every block, in no order, on as many threads as `bytes` are worth.
+template <class Parts, class Body>
+void for_blocks(const Parts& blocks, std::size_t bytes, const Body& body) {
   Tasks tasks(blocks.count());
   share(tasks, bytes, [&] {
     for (std::size_t block = 0; tasks.take(block);) {

@@ -15,6 +15,32 @@
 namespace secateur::python {
 namespace {
 
+py::object prune_pattern(Input& in, Scores& ranked_by, const py::tuple& pattern, const Axis& along,
+                         sc_nan nan, py::handle out) {
+  const auto keep = pattern[0].cast<std::size_t>();
+  const auto of = pattern[1].cast<std::size_t>();
+  if (in.given().ndim() == 0) {
+    throw py::value_error("w must have an axis for a pattern to run along, got shape ()");
+  }
+  const py::ssize_t given = along.in(in.given().ndim());
+  const py::ssize_t axis = given == kNoAxis ? in.given().ndim() - 1 : given;
+  const Slices slices(shape_of(in.given()), axis);
+  if (slices.core.length % of != 0) {
+    throw py::value_error("w must have a multiple of " + std::to_string(of) +
+                          " elements along axis " + std::to_string(axis) + ", got shape " +
+                          shown(in.given().attr("shape")) +
+                          "; pad it with zeros, or prune a slice of it");
+  }
+  Result result(out, in.numpy_dtype(), in, true, ranked_by.array());
+  in.settle();
+  ranked_by.settle();
+  call(in, kSelectingRemedy, [&, data = result.data()] {
+    return sc_prune_pattern(in.data(), in.core_dtype(), in.size(), keep, of, slices.data(),
+                            ranked_by.data(), nan, data);
+  });
+  return result.finish();
+}
+
 double to_threshold(py::handle threshold) {
   const double limit = to_number("threshold", threshold);
   if (!(limit >= 0)) {
@@ -26,7 +52,11 @@ double to_threshold(py::handle threshold) {
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                  py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
                  py::handle out) {
-  require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", pattern}});
+  const py::object written =
+      pattern.is_none()
+          ? py::object(py::none())
+          : py::object(py::str("{}:{}").format(pattern[py::int_(0)], pattern[py::int_(1)]));
+  require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", written}});
   const Kept keep(k, sparsity);
   const Axis along(axis);
   const sc_nan policy = to_selecting_nan(nan);
@@ -38,6 +68,10 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
   }
   Input in = floats(w);
   ranked_by.require_fit(in);
+  if (!pattern.is_none()) {
+    return prune_pattern(in, ranked_by, py::reinterpret_borrow<py::tuple>(pattern), along, policy,
+                         out);
+  }
   const Slices slices(shape_of(in.given()), along.in(in.given().ndim()));
   const std::size_t kept = by_threshold ? 0 : keep.of(length_along(in, slices));
   Result result(out, in.numpy_dtype(), in, true, ranked_by.array());

@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.containers import label, match, put_together, require_apart, take_apart
+from secateur.patterns import parse_pattern
 from secateur.scores import describe
 from secateur.unsupported import refuse
 
@@ -44,7 +45,7 @@ def prune(
 ) -> Floats:
     """Set all but the largest magnitudes to zero.
 
-    Exactly one of `k`, `sparsity` and `threshold` is given. With `block`, they are about whole
+    Exactly one of `k`, `sparsity`, `threshold` and `pattern` is given. With `block`, they are about whole
     blocks of matrices and their norms.
 
     Parameters
@@ -57,7 +58,18 @@ def prune(
         The share removed, 0 to 1: ``round(sparsity * w.size)`` elements, ties to even.
     threshold : float, optional
         Keep what is strictly larger, ``|w| > threshold``, compared exactly.
-    pattern, scores, axis : None
+    pattern : str, optional
+        ``"N:M"``, 1 <= N <= M <= 32: of each M consecutive elements along `axis` the N of largest
+        magnitude are kept, of equal ones the first. The axis has a multiple of M elements.
+    axis : int, optional
+        Select along this axis: `k` and `sparsity` are then about each slice. By default the whole
+        array is selected from; patterns run along the last axis. Not with `threshold` or `block`.
+    scores : array_like of such floats or Times, optional
+        What to rank by instead of ``|w|``. An array of the shape of `w` holds the scores: the
+        largest values are kept, negative ones included, and `threshold` compares with them. An
+        array that broadcasts to that shape holds factors: ranked is ``|w * scores|``, formed in
+        float64 if either is, else in float32, and rounded once. ``Times(x)`` says that `x` is a
+        factor whatever its shape. `nan` is then about the scores, or the products.
         Not yet supported.
     block : (int, int), optional
         Rows and columns of the blocks, in the last two axes, that are kept or removed as a whole.
@@ -82,7 +94,7 @@ def prune(
     TypeError
         If `w` or `out` is of another dtype, or `k` is not an integer.
     ValueError
-        If an argument is out of range, not exactly one of the three is given, `w` holds NaN and
+        If an argument is out of range, not exactly one of the four is given, `w` holds NaN and
         `nan` is ``"raise"``, or `out` does not fit or overlaps `w` in part. Nothing is written
         then, except that NaN may be met when a part of an `out` other than `w` has been.
 
@@ -90,7 +102,11 @@ def prune(
     -----
     The method is that of magnitude pruning (Han et al. 2015, "Learning both weights and
     connections for efficient neural networks"); of whole blocks, which hardware can skip, that of
-    Narang et al. 2017, "Block-Sparse Recurrent Neural Networks".
+    Narang et al. 2017, "Block-Sparse Recurrent Neural Networks". Hardware multiplies by matrices of
+    pattern 2:4 faster than by dense ones (Mishra et al. 2021, "Accelerating sparse deep neural
+    networks"). Factors that are the norms of the input features are Wanda (Sun et al. 2023, "A
+    simple and effective pruning approach for large language models"), where `axis` is that of the
+    features; the gradient as a factor is the first-order Taylor criterion (Molchanov et al. 2017).
 
     Examples
     --------
@@ -101,6 +117,11 @@ def prune(
     array([ 3., -4.,  0.,  0.], dtype=float32)
     >>> sc.prune(w, threshold=0.5)
     array([ 3., -4.,  0.,  1.], dtype=float32)
+    >>> sc.prune(w, pattern="1:2")
+    array([ 0., -4.,  0.,  1.], dtype=float32)
+    >>> sc.prune(w.reshape(2, 2), k=1, axis=1, scores=np.float32([2, 1]))
+    array([[3. , 0. ],
+           [0.5, 0. ]], dtype=float32)
     >>> sc.prune(w.reshape(2, 2), k=1, block=(2, 1))
     array([[ 0., -4.],
            [ 0.,  1.]], dtype=float32)
@@ -111,7 +132,8 @@ def prune(
     _require_none("without block", norm=norm)
     if threshold is not None:
         _require_none("with threshold", axis=axis)
-    return _core.prune(w, k, sparsity, threshold, pattern, describe(w, scores), axis, nan, out)
+    members = None if pattern is None else parse_pattern(pattern)
+    return _core.prune(w, k, sparsity, threshold, members, describe(w, scores), axis, nan, out)
 
 
 def prune_global(

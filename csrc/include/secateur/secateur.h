@@ -222,6 +222,11 @@ typedef struct sc_member {
  * Either all members are ranked by SC_SCORE_VALUES or none is. */
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
+/* Keeps the `keep` largest of each `of` consecutive elements along the slices, 1 <= keep <= of <= 32.
+ * The length of the slices is a multiple of `of`. */
+sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
+                           const sc_slices* slices, const sc_scores* scores, sc_nan nan, void* out);
+
 /* Keeps what the mask says. */
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out);

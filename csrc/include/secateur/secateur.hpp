@@ -116,6 +116,14 @@ void prune_threshold(const W& w, double threshold, Out&& out, sc_nan nan = SC_NA
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
+void prune_pattern(const W& w, std::size_t keep, std::size_t of, const sc_slices& slices, Out&& out,
+                   sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(sc_prune_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of, &slices,
+                                 nullptr, nan, std::ranges::data(out)));
+}
+
+template <detail::floats W, detail::floats_as<W> Out>
 void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
   detail::length(n, mask.size(), "mask");
