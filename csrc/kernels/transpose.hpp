@@ -77,17 +77,35 @@ void transpose(const void* from, size_t from_stride, size_t rows, size_t columns
   };
   const size_t whole_rows = rows / kSide * kSide, whole_columns = columns / kSide * kSide;
   if constexpr (kSide > 1) {
-    for (size_t i = 0; i < whole_rows; i += kSide) {
-      for (size_t j = 0; j < whole_columns; j += kSide) {
-        Vec<E> x[kSide];
+    const auto square = [&](size_t i, size_t j) {
+      Vec<E> x[kSide];
+      for (size_t v = 0; v < kSide; ++v) {
+        x[v] = LoadU(source + (i + v) * from_stride + j);
+      }
+      transpose_square<kSide, false>(x);
+      for (size_t v = 0; v < kSide; ++v) {
+        StoreU(x[v], target + (j + v) * to_stride + i);
+      }
+    };
+    // The side on which rows lie further apart is gone through row by row, and asked for ahead.
+    if (from_stride >= to_stride) {
+      for (size_t i = 0; i < whole_rows; i += kSide) {
         const size_t later = i + kAheadRows < whole_rows ? i + kAheadRows : i;
-        for (size_t v = 0; v < kSide; ++v) {
-          __builtin_prefetch(source + (later + v) * from_stride + j, 0, 2);
-          x[v] = LoadU(source + (i + v) * from_stride + j);
+        for (size_t j = 0; j < whole_columns; j += kSide) {
+          for (size_t v = 0; v < kSide; ++v) {
+            __builtin_prefetch(source + (later + v) * from_stride + j, 0, 2);
+          }
+          square(i, j);
         }
-        transpose_square<kSide, false>(x);
-        for (size_t v = 0; v < kSide; ++v) {
-          StoreU(x[v], target + (j + v) * to_stride + i);
+      }
+    } else {
+      for (size_t j = 0; j < whole_columns; j += kSide) {
+        const size_t later = j + kAheadRows < whole_columns ? j + kAheadRows : j;
+        for (size_t i = 0; i < whole_rows; i += kSide) {
+          for (size_t v = 0; v < kSide; ++v) {
+            __builtin_prefetch(target + (later + v) * to_stride + i, 1, 2);
+          }
+          square(i, j);
         }
       }
     }

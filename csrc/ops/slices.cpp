@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "dispatch/dispatch.hpp"
+#include "ops/pattern.hpp"
 #include "ops/select.hpp"
 #include "runtime/error.hpp"
 #include "runtime/scratch.hpp"
@@ -214,6 +215,12 @@ void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size
   decide_streaming({&source, 1});
   if (slices.outer == 1 && slices.inner == 1) {
     write_topk(Scope({&source, 1}, nan), k);
+    return;
+  }
+  // Short slices are the groups of a pattern: as many of them as there are lanes at once.
+  if (source.out.form == Form::floats && !source.is_made() && slices.length <= kMostMembers &&
+      k != 0) {
+    prune_pattern(source, {k, slices.length}, slices.inner, nan);
     return;
   }
   const std::size_t bytes = bytes_of(source.out.form, source.type.bytes);
