@@ -495,6 +495,9 @@ MATRIX_OPERATIONS = (
     _pruning(
         "by column", {"sparsity": 0.9, "axis": 0}, share_target=3.0, torch=_torch_prune_columns
     ),
+    _pruning("2:4", {"pattern": "2:4"}, share_target=1.1, numpy_target=40),
+    _pruning("4:8", {"pattern": "4:8"}),
+    _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
     _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}),
     _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
     _pruning("by values", _by(lambda data: data.beside), 12),
