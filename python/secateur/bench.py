@@ -3,6 +3,7 @@
 A time on a shared machine is noise; a ratio of times taken alternately in one run is a result. So
 each case measures three things by turns: the call of this package, a yardstick beside it (mostly
 the memory limit: reading or copying the same array), and the same call of `secateur.reference`.
+Where PyTorch is installed, what it has of the same operations takes part as well, on one thread.
 What is reported are ratios of medians, beside the targets that the project has set itself.
 
 Examples
@@ -17,6 +18,7 @@ Examples
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -33,7 +35,7 @@ import secateur as sc
 from secateur import reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -42,6 +44,13 @@ if TYPE_CHECKING:
 FULL = 1 << 24  # elements of the main rows; their targets are set for this size
 QUICK = 1 << 22
 FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # of normal data, 6 in 100,000 saturate
+SHRINKAGE = 0.5
+# The weights of all-MiniLM-L6-v2: embeddings, six layers, and the pooler.
+MINILM = [
+    *[(30522, 384), (512, 384), (2, 384), (384,), (384,)],
+    *6 * [*4 * [(384, 384), (384,)], *4 * [(384,)], (1536, 384), (1536,), (384, 1536), (384,)],
+    *[(384, 384), (384,)],
+]
 SAMPLE_SECONDS = 1e-3  # calls shorter than this are looped until they take as long
 
 
@@ -70,11 +79,13 @@ class Entrant:
         once = self.sample(1)
         return 1 if self.prepare else max(1, round(SAMPLE_SECONDS / max(once, 1e-9)))
 
-    def result(self) -> Array:
-        """What one call returns, as an array of its own."""
+    def results(self) -> list[Array]:
+        """What one call returns, as arrays of their own."""
         if self.prepare:
             self.prepare()
-        return np.array(self.call())
+        returned = self.call()
+        several = returned if isinstance(returned, (list, tuple)) else [returned]
+        return [np.array(one) for one in several]
 
 
 @dataclass(frozen=True)
@@ -85,17 +96,20 @@ class Contest:
     numpy: Entrant
     yardstick: Entrant | None = None
     goals: tuple[Entrant, Entrant] | None = None
+    torch: Entrant | None = None
 
     def identical(self) -> bool:
-        """Whether the two libraries return the same bits."""
-        ours, numpy = self.ours.result(), self.numpy.result()
-        return (ours.dtype, ours.shape, ours.tobytes()) == (
-            (numpy.dtype, numpy.shape, numpy.tobytes())
+        """Whether this package and NumPy return the same bits."""
+        ours, numpy = (
+            [(array.dtype, array.shape, array.tobytes()) for array in entrant.results()]
+            for entrant in (self.ours, self.numpy)
         )
+        return ours == numpy
 
     def medians(self, rounds: int) -> dict[str, float]:
         """Median seconds per call of each entrant, all of them sampled by turns."""
         entrants = {"ours": self.ours, "yardstick": self.yardstick, "numpy": self.numpy}
+        entrants["torch"] = self.torch
         entrants["goal"], entrants["goal base"] = self.goals or (None, None)
         present = {name: entrant for name, entrant in entrants.items() if entrant}
         loops = {name: entrant.loops() for name, entrant in present.items()}
@@ -141,6 +155,7 @@ class Result:
     times_numpy: float
     numpy_target: float | None
     call_target: float | None
+    times_torch: float | None
     identical: bool
 
     @property
@@ -166,7 +181,7 @@ def measure(case: Case, rounds: int = 21) -> Result:
     case : Case
         One of :func:`cases`.
     rounds : int, default 21
-        How often the entrants take turns; NumPy takes part in every seventh round.
+        How often the entrants take turns; NumPy takes part in every seventh round at most.
 
     Returns
     -------
@@ -192,6 +207,7 @@ def measure(case: Case, rounds: int = 21) -> Result:
         times_numpy=seconds["numpy"] / ours,
         numpy_target=case.numpy_target,
         call_target=case.call_target,
+        times_torch=seconds["torch"] / ours if contest.torch else None,
         identical=identical,
     )
 
@@ -209,6 +225,7 @@ class Data:
 
     def __init__(self, w: Array, kept: float) -> None:
         self.w = w
+        self.kept = kept
         self.k = round(kept * w.size)
 
     @cached_property
@@ -223,6 +240,44 @@ class Data:
     def codes(self) -> Array:
         return reference.quantize(self.w, FORMAT)
 
+    @cached_property
+    def matrix(self) -> Array:
+        return _as_matrix(self.w)
+
+    @cached_property
+    def norms(self) -> Array:
+        """Of the input features that the columns are multiplied with, as Wanda takes them."""
+        return np.abs(_beside(self.matrix[0]))
+
+    @cached_property
+    def beside(self) -> Array:
+        """A gradient, say, or an importance that somebody else has estimated."""
+        return _beside(self.matrix)
+
+    @cached_property
+    def tensor(self) -> Any:
+        return torch().from_numpy(self.w.copy())
+
+
+def _as_matrix(w: Array) -> Array:
+    """Square, or twice as high as wide."""
+    return w.reshape(-1, 1 << (w.size.bit_length() - 1) // 2)
+
+
+def _beside(w: Array) -> Array:
+    return np.random.default_rng(4).standard_normal(w.shape, dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def torch() -> Any:
+    """PyTorch, on one thread; None where it is not installed."""
+    try:
+        module = import_module("torch")
+    except ImportError:
+        return None
+    module.set_num_threads(1)
+    return module
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -235,6 +290,8 @@ class Operation:
     variant: str = ""
     share_target: float | None = None
     numpy_target: float | None = None
+    torch: Callable[[Data], Callable[[], Any]] | None = None
+    every: int = 7  # NumPy takes part in the first of so many rounds
 
     def results(self, n: int) -> dict[str, Array]:
         """The ``out=`` of one entrant, if the operation has one."""
@@ -245,8 +302,14 @@ class Operation:
         n = data.w.size
         return (
             Entrant(self.bind(sc, data, **self.results(n))),
-            Entrant(self.bind(reference, data, **self.results(n)), every=7),
+            Entrant(self.bind(reference, data, **self.results(n)), every=self.every),
         )
+
+    def peer(self, data: Data) -> Entrant | None:
+        """PyTorch's, of float32, where it is installed and has the operation."""
+        if self.torch is None or data.w.dtype != np.float32 or torch() is None:
+            return None
+        return Entrant(self.torch(data), every=21)
 
 
 def _kth(lib: Any, data: Data) -> Callable[[], Any]:
@@ -289,20 +352,161 @@ def _apply_packed(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
     return partial(lib.apply_mask, data.w, data.packed, out=out)
 
 
-KTH = Operation("kth_magnitude", _kth, None, 4)
-PRUNE = Operation("prune", _prune, np.float32, 8, "", 1.0, 30)
+def _topk(lib: Any, data: Data, order: str = "index") -> Callable[[], Any]:
+    return partial(lib.topk, data.w, data.k, order=order)
+
+
+def _prune_matrix(
+    lib: Any, data: Data, out: Array, by: Callable[[Data], Any] | None = None, **how: Any
+) -> Callable[[], Any]:
+    scores = by(data) if by else None
+    return partial(lib.prune, data.matrix, scores=scores, out=_as_matrix(out), **how)
+
+
+def _soft_threshold(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
+    return partial(lib.soft_threshold, data.w, SHRINKAGE, out=out)
+
+
+def _first_pass(lib: Any, data: Data) -> Callable[[], Any]:
+    return partial(_count, partial(lib.MagnitudeSketch, data.w.dtype), data)
+
+
+def _narrowed_pass(lib: Any, data: Data) -> Callable[[], Any]:
+    first = lib.MagnitudeSketch(data.w.dtype)
+    first.update(data.w)
+    return partial(_count, partial(first.narrow, data.k), data)
+
+
+def _count(empty: Callable[[], Any], data: Data) -> Any:
+    sketch = empty()
+    sketch.update(data.w)
+    return sketch.bracket(data.k)
+
+
+# PyTorch's: `topk` is its fastest selection of exactly k, and to scatter what was selected into
+# zeros is faster than to multiply by a mask. Columns are faster as rows of a transposed copy.
+
+
+def _torch_kth(data: Data) -> Callable[[], Any]:
+    w, rank = data.tensor, data.w.size - data.k + 1
+
+    def call() -> Any:
+        return w.abs().kthvalue(rank).values
+
+    return call
+
+
+def _torch_topk(data: Data, *, by_magnitude: bool) -> Callable[[], Any]:
+    w = data.tensor
+
+    def call() -> Any:
+        indices = w.abs().topk(data.k, sorted=by_magnitude).indices
+        return w[indices], indices
+
+    return call
+
+
+def _torch_prune(data: Data) -> Callable[[], Any]:
+    w, out = data.tensor, data.tensor.clone()
+
+    def call() -> Any:
+        kept = w.abs().topk(data.k, sorted=False).indices
+        return out.zero_().scatter_(0, kept, w.gather(0, kept))
+
+    return call
+
+
+def _torch_prune_rows(data: Data) -> Callable[[], Any]:
+    w = data.tensor.view(data.matrix.shape)
+    out, k = w.clone(), round(data.kept * w.shape[1])
+
+    def call() -> Any:
+        kept = w.abs().topk(k, sorted=False).indices
+        return out.zero_().scatter_(1, kept, w.gather(1, kept))
+
+    return call
+
+
+def _torch_prune_columns(data: Data) -> Callable[[], Any]:
+    w = data.tensor.view(data.matrix.shape)
+    out, k = w.clone(), round(data.kept * w.shape[0])
+
+    def call() -> Any:
+        rows = w.t().contiguous()
+        kept = rows.abs().topk(k, sorted=False).indices
+        return out.copy_(rows.new_zeros(rows.shape).scatter_(1, kept, rows.gather(1, kept)).t())
+
+    return call
+
+
+def _torch_mask(data: Data) -> Callable[[], Any]:
+    w, lib = data.tensor, torch()
+
+    def call() -> Any:
+        kept = w.abs().topk(data.k, sorted=False).indices
+        return lib.zeros(w.shape, dtype=lib.bool).scatter_(0, kept, True)
+
+    return call
+
+
+def _torch_soft_threshold(data: Data) -> Callable[[], Any]:
+    w, out = data.tensor, data.tensor.clone()
+    return partial(torch().ops.aten.softshrink.out, w, SHRINKAGE, out=out)
+
+
+KTH = Operation("kth_magnitude", _kth, None, 4, torch=_torch_kth)
+PRUNE = Operation("prune", _prune, np.float32, 8, "", 1.0, 30, _torch_prune)
 PRUNE_QUANTIZE = Operation("prune_quantize", _prune_quantize, np.int8, 5, "int8", 0.75, 40)
 QUANTIZE = Operation("quantize", _quantize, np.int8, 5, "int8", 0.6, 10)
+SOFT_THRESHOLD = Operation(
+    "soft_threshold",
+    _soft_threshold,
+    np.float32,
+    8,
+    share_target=1.0,
+    torch=_torch_soft_threshold,
+    every=21,
+)
 OPERATIONS = (  # all but kth_magnitude, which has targets for each size
     PRUNE,
     PRUNE_QUANTIZE,
-    Operation("topk_mask", _topk_mask, None, 5, "bool", 0.8, 40),
+    Operation("topk_mask", _topk_mask, None, 5, "bool", 0.8, 40, _torch_mask),
     Operation("topk_mask", _topk_mask_packed, None, 4.125, "packed", 0.65, 40),
     QUANTIZE,
     Operation("dequantize", _dequantize, np.float32, 5, "int8", 0.65, 3.5),
     Operation("fake_quantize", _fake_quantize, np.float32, 8, "int8"),
     Operation("apply_mask", _apply_mask, np.float32, 9, "bool"),
     Operation("apply_mask", _apply_packed, np.float32, 8.125, "packed"),
+    SOFT_THRESHOLD,
+)
+
+
+def _pruning(variant: str, how: dict[str, Any], moved: float = 8, **targets: Any) -> Operation:
+    """Pruning of a matrix in another way than the whole by magnitude."""
+    return Operation("prune", partial(_prune_matrix, **how), np.float32, moved, variant, **targets)
+
+
+def _by(scores: Callable[[Data], Any]) -> dict[str, Any]:
+    return {"sparsity": 0.9, "by": scores}
+
+
+MATRIX_OPERATIONS = (
+    _pruning("by row", {"sparsity": 0.9, "axis": 1}, share_target=2.0, torch=_torch_prune_rows),
+    _pruning(
+        "by column", {"sparsity": 0.9, "axis": 0}, share_target=3.0, torch=_torch_prune_columns
+    ),
+    _pruning("2:4", {"pattern": "2:4"}, share_target=1.1, numpy_target=40),
+    _pruning("4:8", {"pattern": "4:8"}),
+    _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
+    _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}),
+    _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
+    _pruning("by values", _by(lambda data: data.beside), 12),
+    _pruning("times gradient", _by(lambda data: sc.Times(data.beside)), 12),
+)
+WANDA = _pruning("Wanda", _by(lambda data: data.norms), share_target=1.3)
+SKETCHES = (
+    Operation("MagnitudeSketch", _first_pass, None, 4, "first pass", every=21),
+    Operation("MagnitudeSketch", _narrowed_pass, None, 4, "narrowed pass"),
 )
 
 
@@ -408,7 +612,36 @@ def _against_limit(
     operation: Operation, n: int, kept: float, limit: str, dtype: DTypeLike = np.float32
 ) -> Contest:
     data = Data(normal(n).astype(dtype, copy=False), kept)
-    return Contest(*operation.entrants(data), _limit(limit, data.w))
+    entrants = operation.entrants(data)
+    return Contest(*entrants, _limit(limit, data.w), torch=operation.peer(data))
+
+
+def _against_plain(operation: Operation, n: int) -> Contest:
+    """Ranked by something else, against the same data ranked by magnitude."""
+    data = Data(normal(n), 0.1)
+    return Contest(*operation.entrants(data), PRUNE.entrants(data)[0])
+
+
+def _together(shapes: Sequence[tuple[int, ...]]) -> Contest:
+    """Arrays pruned together, against copies of all of them."""
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = np.split(normal(sum(sizes)), np.cumsum(sizes)[:-1])
+    # As layers are initialized, the more inputs the smaller.
+    arrays = [
+        part.reshape(shape) / np.float32(math.sqrt(shape[-1]))
+        for part, shape in zip(parts, shapes, strict=True)
+    ]
+    ours, numpy, copies = ([np.empty_like(w) for w in arrays] for _ in range(3))
+
+    def copy() -> None:
+        for out, w in zip(copies, arrays, strict=True):
+            np.copyto(out, w)
+
+    return Contest(
+        Entrant(partial(sc.prune_global, arrays, sparsity=0.9, out=ours)),
+        Entrant(partial(reference.prune_global, arrays, sparsity=0.9, out=numpy), every=21),
+        Entrant(copy),
+    )
 
 
 def _small_call(operation: Operation, n: int) -> Contest:
@@ -468,7 +701,7 @@ def cases(main: int = FULL) -> list[Case]:
     Parameters
     ----------
     main : int, default 2**24
-        Elements of the main rows. Targets that are set for 2**24 are left out at other sizes, and
+        Elements of the main rows, a power of two. Targets that are set for 2**24 are left out at other sizes, and
         so are the cases of fixed sizes above `main`.
 
     Returns
@@ -478,6 +711,10 @@ def cases(main: int = FULL) -> list[Case]:
     return [
         *_kth_cases(main),
         *_limit_cases(main),
+        *_topk_cases(main),
+        *_matrix_cases(main),
+        *_sketch_cases(main),
+        *_global_cases(main),
         *_dtype_cases(main),
         *_small_cases(),
         *_thread_cases(main),
@@ -515,10 +752,51 @@ def _limit_cases(main: int) -> Iterator[Case]:
             yield _case(operation, main, limit, build, variant="in place", **targets)
 
 
+def _topk_cases(main: int) -> Iterator[Case]:
+    for kept, target in ((0.001, 1.3), (0.1, None)):
+        for order in ("index", "magnitude"):
+            operation = Operation(
+                "topk",
+                partial(_topk, order=order),
+                None,
+                4 + 12 * kept,
+                f"k/n = {kept}, by {order}",
+                target if main == FULL else None,
+                torch=partial(_torch_topk, by_magnitude=order == "magnitude"),
+            )
+            build = partial(_against_limit, operation, main, kept, "read")
+            yield _case(operation, main, "read", build, share_target=operation.share_target)
+
+
+def _matrix_cases(main: int) -> Iterator[Case]:
+    for operation in MATRIX_OPERATIONS:
+        targets = {"share_target": operation.share_target, "numpy_target": operation.numpy_target}
+        if main != FULL:
+            targets = {}
+        build = partial(_against_limit, operation, main, 0.1, "copy")
+        yield _case(operation, main, "copy", build, **targets)
+    target = WANDA.share_target if main == FULL else None
+    build = partial(_against_plain, WANDA, main)
+    yield _case(WANDA, main, "plain prune", build, share_target=target)
+
+
+def _sketch_cases(main: int) -> Iterator[Case]:
+    for operation in SKETCHES:
+        build = partial(_against_limit, operation, main, 0.1, "read")
+        yield _case(operation, main, "read", build)
+
+
+def _global_cases(main: int) -> Iterator[Case]:
+    if main == FULL:
+        n = sum(math.prod(shape) for shape in MINILM)
+        build = partial(_together, MINILM)
+        yield Case("prune_global", "MiniLM", n, 8, "copies", build, share_target=1.15)
+
+
 def _dtype_cases(main: int) -> Iterator[Case]:
-    targets = {"kth_magnitude": {2: 2.0, 8: 1.25}, "prune": {2: 1.1, 8: 1.1}}
+    targets = {"kth_magnitude": {2: 2.0, 8: 1.25}, "prune": {2: 1.1, 8: 1.1}, "soft_threshold": {}}
     for dtype in other_floats():
-        for operation in (KTH, replace(PRUNE, out=dtype)):
+        for operation in (KTH, replace(PRUNE, out=dtype), replace(SOFT_THRESHOLD, out=dtype)):
             limit = "copy" if operation.out else "read"
             yield _case(
                 replace(operation, moved=operation.moved * dtype.itemsize / 4),
@@ -526,7 +804,7 @@ def _dtype_cases(main: int) -> Iterator[Case]:
                 limit,
                 partial(_against_limit, operation, main, 0.1, limit, dtype),
                 variant=dtype.name,
-                share_target=targets[operation.name][dtype.itemsize] if main == FULL else None,
+                share_target=targets[operation.name].get(dtype.itemsize) if main == FULL else None,
             )
 
 
