@@ -1,9 +1,9 @@
 // N:M patterns: of each group of M elements, its members, the N of largest key are kept.
 //
-// Lanes run across groups: member j of as many groups as there are lanes is one vector, and groups are
-// ranked by comparing whole vectors. Along any axis but the last they lie in memory like that: the
-// members of a group are `inner` elements apart, those of the next group beside them. Along the last,
-// vectors of whole groups are transposed in registers.
+// Lanes run across groups: member j of as many groups as there are lanes is one vector, and groups
+// are ranked by comparing whole vectors. Along any axis but the last they lie in memory like that:
+// the members of a group are `inner` elements apart, those of the next group beside them. Along the
+// last, vectors of whole groups are transposed in registers.
 #pragma once
 
 #include "kernels/select.hpp"
@@ -14,14 +14,14 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
-// Results are put together in L1, a tile at a time, and go out from there: so stores past the caches
-// are of whole lines wherever groups begin, and a vector may be stored that is not all results. Tiles
-// are short, for the stores of one go on while the next is read: that much of groups in line, and of
-// whole bands.
+// Results are put together in L1, a tile at a time, and go out from there: so stores past the
+// caches are of whole lines wherever groups begin, and a vector may be stored that is not all
+// results. Tiles are short, of groups in line and of whole bands, for the stores of one go on while
+// the next is read.
 inline constexpr size_t kTileOfGroups = size_t{2} << 10;
 inline constexpr size_t kTileOfBands = size_t{4} << 10;
-// Of rows that are long a tile has as much as is worth turning from one to the next for, if there is
-// room for as much of each.
+// Of long rows a tile has stretches: so much that turning from row to row does not matter, if there
+// is room for as much of each.
 inline constexpr size_t kStretch = size_t{1} << 10;
 inline constexpr size_t kRoomOfTile = size_t{16} << 10;
 
@@ -42,7 +42,7 @@ struct KeyMembers {
   SECATEUR_INLINE Vec<E> kept(Vec<E>) const { return Set(E{-1}); }
 };
 
-// Which members are kept. x[j] is member j, for j < count <= kRoom, and becomes 0 where that is not.
+// Which members are kept. x[j] is member j, for j < count <= kRoom; it becomes 0 where that is not.
 template <class E, class Members>
 class Ranking {
  public:
@@ -87,8 +87,8 @@ class Ranking {
     }
   }
 
-  // Many: a copy of the keys is sorted, and kept is what reaches the N-th. Only where the next one ties
-  // with that do members have to be gone through in order.
+  // Many: a copy of the keys is sorted, and kept is what reaches the N-th. Only where the next one
+  // ties with that do members have to be gone through in order.
   template <size_t kRoom>
   SECATEUR_INLINE void sort_all(Vec<E>* x, size_t count) {
     Vec<E> sorted[kRoom + 1];
@@ -148,9 +148,9 @@ template <class E>
 inline constexpr size_t kLineLanes = kLine / sizeof(E);
 
 // Groups that lie in line. With kRoom elements for each, a vector has some of them; or a group is
-// kVectors vectors, and what is transposed is one vector of each group. Shorter groups are spread first
-// and moved together after; copies are as long as the room, in an order in which what was too much is
-// overwritten.
+// kVectors vectors, and what is transposed is one vector of each group. Shorter groups are spread
+// first and moved together after; copies are as long as the room, in an order in which what was too
+// much is overwritten.
 template <size_t kRoom, class E, class Members>
 SECATEUR_INLINE void prune_groups(const Tile<E>& tile, size_t count, Ranking<E, Members>& rank) {
   constexpr size_t kSide = least(kRoom, kLanes<E>);
@@ -194,8 +194,8 @@ SECATEUR_INLINE void prune_groups(const Tile<E>& tile, size_t count, Ranking<E, 
   }
 }
 
-// A vector that is longer than its row is has some of the next one, whose turn comes later: the last
-// columns are taken first.
+// A vector that is longer than its row is has some of the next one, whose turn comes later: the
+// last columns are taken first.
 template <size_t kRoom, class E, class Members>
 SECATEUR_INLINE void prune_rows(const Tile<E>& tile, size_t count, Ranking<E, Members>& rank) {
   for (size_t band = 0; band < tile.bands; ++band) {

@@ -14,9 +14,9 @@ SECATEUR_INLINE void exchange(Vec<E>& a, Vec<E>& b) {
   a = larger;
 }
 
-// Batcher's odd-even merge sort, the largest first: which vectors are compared depends on how many there
-// are and on nothing else, so all lanes are sorted at once. merge() takes every kStep-th of kCount
-// vectors, whose halves are sorted.
+// Batcher's odd-even merge sort, the largest first: which vectors are compared depends on how many
+// there are and on nothing else, so all lanes are sorted at once. merge() takes every kStep-th of
+// kCount vectors, whose halves are sorted.
 template <size_t kCount, size_t kStep, class E>
 SECATEUR_INLINE void merge(Vec<E>* v) {
   if constexpr (2 * kStep == kCount) {

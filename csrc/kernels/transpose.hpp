@@ -10,8 +10,8 @@ constexpr size_t round_down(size_t n, size_t step) { return n / step * step; }
 constexpr size_t round_up(size_t n, size_t step) { return round_down(n + step - 1, step); }
 constexpr size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-// Perfect shuffles of kCount vectors, block by block, as many as kTimes is a power of two. One moves the
-// number of every element, its vector's bits and then its lane's, left by a bit, around.
+// Perfect shuffles of kCount vectors, block by block; log2(kTimes) of them. Each rotates the number
+// of every element, which is the bits of its vector and then those of its lane, left by one.
 template <size_t kCount, size_t kTimes, class E>
 SECATEUR_INLINE void shuffle(Vec<E>* x) {
   if constexpr (kTimes > 1) {

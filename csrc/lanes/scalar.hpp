@@ -29,11 +29,11 @@
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
 //            CountIf(v, m)            v + 1 in the lanes of m, v in the others
 //            DiscountIf(v, m)         v - 1 in the lanes of m, v in the others
-// Exchanges  InterleaveLower(a, b)    of each block of kBlockLanes<T> lanes the lower half: a0 b0 a1 b1 ...
-//            InterleaveUpper(a, b)    the upper half
-//            InterleaveEvenBlocks<n>  n blocks as one: a0 b0 a2 b2 ...
+// Exchanges  InterleaveLower(a, b)    a0 b0 a1 b1 ..., of the lower half of each block; a block has
+//                                     kBlockLanes<T> lanes
+//            InterleaveUpper(a, b)    the same of the upper half
+//            InterleaveEvenBlocks<n>  a0 b0 a2 b2 ..., each n blocks; where a vector has more
 //            InterleaveOddBlocks<n>   a1 b1 a3 b3 ...
-//            Vectors of one lane have none of them.
 // Narrowing  DemoteTo<Q>(v)           sizeof(int32_t) / sizeof(Q) vectors of int32, each value
 //                                     already in Q's range, to one Vec<Q>
 //            DemoteTo<F>(v)           as many vectors of float, none NaN, to the bits of Float16 or
