@@ -89,8 +89,8 @@ std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan na
 template <detail::floats W>
 void topk_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
-  detail::check(sc_topk_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan, mask.data(),
-                             SC_MASK_BOOLS));
+  detail::check(sc_topk_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan,
+                             mask.data(), SC_MASK_BOOLS));
 }
 
 /* `counts` must have one for each bin of the range; SC_MAX_BINS are enough for all. */
@@ -104,15 +104,15 @@ void count_magnitudes(const W& w, const sc_key_range& range, std::span<std::uint
 template <detail::floats W, detail::floats_as<W> Out>
 void prune(const W& w, std::size_t k, Out&& out, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(
-      sc_prune(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan, std::ranges::data(out)));
+  detail::check(sc_prune(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan,
+                         std::ranges::data(out)));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
 void prune_threshold(const W& w, double threshold, Out&& out, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(sc_prune_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold, nullptr, nan,
-                                   std::ranges::data(out)));
+  detail::check(sc_prune_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold, nullptr,
+                                   nan, std::ranges::data(out)));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
