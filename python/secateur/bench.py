@@ -498,7 +498,7 @@ MATRIX_OPERATIONS = (
     _pruning("2:4", {"pattern": "2:4"}, share_target=1.1, numpy_target=40),
     _pruning("4:8", {"pattern": "4:8"}),
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
-    _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}),
+    _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
     _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
     _pruning("by values", _by(lambda data: data.beside), 12),
     _pruning("times gradient", _by(lambda data: sc.Times(data.beside)), 12),
@@ -506,7 +506,7 @@ MATRIX_OPERATIONS = (
 WANDA = _pruning("Wanda", _by(lambda data: data.norms), share_target=1.3)
 SKETCHES = (
     Operation("MagnitudeSketch", _first_pass, None, 4, "first pass", every=21),
-    Operation("MagnitudeSketch", _narrowed_pass, None, 4, "narrowed pass"),
+    Operation("MagnitudeSketch", _narrowed_pass, None, 4, "narrowed pass", every=21),
 )
 
 
@@ -701,8 +701,8 @@ def cases(main: int = FULL) -> list[Case]:
     Parameters
     ----------
     main : int, default 2**24
-        Elements of the main rows, a power of two. Targets that are set for 2**24 are left out at other sizes, and
-        so are the cases of fixed sizes above `main`.
+        Elements of the main rows, a power of two. Targets that are set for 2**24 are left out at
+        other sizes, and so are the cases of fixed sizes above `main`.
 
     Returns
     -------
@@ -763,6 +763,7 @@ def _topk_cases(main: int) -> Iterator[Case]:
                 f"k/n = {kept}, by {order}",
                 target if main == FULL else None,
                 torch=partial(_torch_topk, by_magnitude=order == "magnitude"),
+                every=21,
             )
             build = partial(_against_limit, operation, main, kept, "read")
             yield _case(operation, main, "read", build, share_target=operation.share_target)
