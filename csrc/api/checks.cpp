@@ -121,7 +121,7 @@ Source require_source(const void* w, sc_dtype dtype, std::size_t n, const sc_sco
     refuse("period and repeat", "at least 1", "0");
   }
   require_floats(argument, scores->data, values ? n : scores->period, scores->dtype);
-  if (n == 0) {
+  if (n == 0 && !values) {
     return source;  // nothing has a factor
   }
   source.scores = {values ? Scores::Kind::values : Scores::Kind::products, scores->data,

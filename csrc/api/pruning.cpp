@@ -191,12 +191,6 @@ sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_n
       const sc_member& m = members[i];
       sources.push_back(require_pruning(m.w, m.dtype, m.n, m.scores, nan, m.out));
       n += m.n;
-      const auto by_values = [&](const Source& source) {
-        return source.scores.kind == Scores::Kind::values;
-      };
-      if (by_values(sources[i]) != by_values(sources[0])) {
-        refuse("scores", "values for all members or for none", "some of each");
-      }
     }
     require_outputs_apart(sources);
     require_k(k, 0, n);

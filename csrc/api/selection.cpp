@@ -33,10 +33,13 @@ sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
   return guarded([&] {
     require_floats("w", w, n, dtype);
     const Slices along = require_slices(slices, n);
-    require_array("values", values, along.outer * along.inner, 1);
+    const std::size_t count = along.outer * along.inner;
+    const std::size_t bytes = float_type(dtype).bytes;
+    require_floats("values", values, count, dtype);
+    require_apart("values", values, count * bytes, w, n * bytes);
     require_k(k, 1, along.length);
     require_selecting(nan);
-    const SliceResult result{values, 1, float_type(dtype).bytes};
+    const SliceResult result{values, 1, bytes};
     for_slices(require_source(w, dtype, n, nullptr), along, nan, {&result, 1},
                [&](Source slice, void* const* to, Guess& guess) {
       const Scope scope({&slice, 1}, nan);

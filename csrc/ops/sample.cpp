@@ -83,10 +83,12 @@ Ranked select_near(const KernelTable& kernels, const void* w, std::size_t n, Ord
   if (guess.has_one()) {
     const Bracket near = guess.bracket();
     const Bracket bracket{std::max(near.lo, kNone<K>), std::min(near.hi, Key{kMagnitude<K>})};
+    if (bracket.lo >= bracket.hi) {
+      return select_in_cache<K>(kernels, w, n, order, k, max_key);
+    }
     const Buffer<K> within(n + kWord);
     const Census census = key_kernels_of<K>(kernels).narrow(w, n, order, bracket, within.data());
-    if (bracket.lo < bracket.hi && locate(census, k) == Place::within &&
-        census.collected <= n / 2) {
+    if (locate(census, k) == Place::within && census.collected <= n / 2) {
       if (max_key != nullptr) {
         *max_key = census.max_key;
       }
@@ -103,10 +105,11 @@ Ranked select_near(const KernelTable& kernels, const void* w, std::size_t n, Ord
 
 Bracket Guess::bracket() const {
   constexpr Key kSteps = 4;
-  constexpr Key kFar = std::numeric_limits<Key>::max() / 4;
-  const Key reach = std::min(step_, kFar / kSteps) * kSteps;
-  const Key from = std::clamp(last_, -kFar, kFar);
-  return {from - reach - 1, from + reach};
+  constexpr Key kLeast = std::numeric_limits<Key>::min();
+  constexpr Key kMost = std::numeric_limits<Key>::max();
+  const Key reach = step_ > kMost / (2 * kSteps) ? kMost / 2 : step_ * kSteps;
+  return {last_ < kLeast + 1 + reach ? kLeast : last_ - reach - 1,
+          last_ > kMost - reach ? kMost : last_ + reach};
 }
 
 void Guess::learn(Key key) {

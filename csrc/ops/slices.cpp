@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
+#include <new>
 #include <optional>
 
 #include "dispatch/dispatch.hpp"
@@ -177,14 +179,26 @@ void for_columns(const Source& array, const Slices& slices, std::span<const Slic
   const std::size_t tiles = (slices.inner + at_once - 1) / at_once;
   Tasks tasks(slices.outer * tiles);
   const std::size_t bytes = slices.outer * slices.length * slices.inner * array.type.bytes;
+  // A thread that has no room for a tile leaves the work to those that have: an array in place may
+  // already have been written to.
+  std::atomic<bool> has_room{false};
   share(tasks, bytes, [&] {
     const OneThread one_thread;
-    Tile tile(array, slices, at_once, results);
+    std::optional<Tile> tile;
+    try {
+      tile.emplace(array, slices, at_once, results);
+    } catch (const std::bad_alloc&) {
+      return;
+    }
+    has_room.store(true);
     for (std::size_t task = 0; tasks.take(task);) {
       const std::size_t begin = task % tiles * at_once;
-      tile.work(task / tiles, begin, std::min(begin + at_once, slices.inner), work);
+      tile->work(task / tiles, begin, std::min(begin + at_once, slices.inner), work);
     }
   });
+  if (!has_room.load()) {
+    throw std::bad_alloc();
+  }
 }
 
 }  // namespace

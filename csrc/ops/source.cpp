@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 
+bool by_values(const Source& source) { return source.scores.kind == Scores::Kind::values; }
+
 // ---- Keys of float64 for those of other types ------------------------------------------------
 
 // The bits of the float64 of the same value; NaN keep their order, and the place of their payload.
@@ -91,15 +93,23 @@ void make_products(const KernelTable& table, const Source& source, std::size_t b
 }
 
 std::string name_of(const Scope& scope, const Source& source) {
-  std::string number;
-  if (!scope.is_one()) {
-    number.append("[").append(std::to_string(&source - scope.sources().data())).append("]");
+  const auto numbered = [&](std::string name, const char* of_several) {
+    if (!scope.is_one()) {
+      name = of_several;
+      name += '[';
+      name += std::to_string(&source - scope.sources().data());
+      name += ']';
+    }
+    return name;
+  };
+  const std::string scores = numbered("scores", "scores");
+  if (by_values(source)) {
+    return scores;
   }
-  std::string name = scope.is_one() ? "w" : "arrays" + number;
-  if (source.scores.kind == Scores::Kind::values) {
-    name = "scores" + number;
-  } else if (source.scores.kind == Scores::Kind::products) {
-    name.append(" * scores").append(number);
+  std::string name = numbered("w", "arrays");
+  if (source.is_made()) {
+    name += " * ";
+    name += scores;
   }
   return name;
 }
@@ -142,16 +152,18 @@ FloatType Source::ranked_type() const {
 
 Scope::Scope(std::span<Source> sources, sc_nan nan)
     : sources_(sources),
-      values_(sources.front().scores.kind == Scores::Kind::values),
       refuses_nan_(nan == SC_NAN_RAISE),
       nan_low_(nan == SC_NAN_PRUNE || nan == SC_NAN_ZERO),
       key_type_(sources.front().ranked_type()),
       table_(secateur::kernels()) {
+  const bool first_by_values = by_values(sources.front());
   for (Source& source : sources) {
     source.begin = n_;
     n_ += source.n;
     made_ = made_ || source.is_made();
-    uniform_ = uniform_ && source.ranked_type().kind == key_type_.kind;
+    values_ = values_ || by_values(source);
+    uniform_ = uniform_ && source.ranked_type().kind == key_type_.kind &&
+               by_values(source) == first_by_values;
   }
   if (!uniform_) {
     key_type_ = kFloat64;
@@ -185,7 +197,7 @@ Made Scope::made(const Source& source) const {
 }
 
 Order Scope::order(const Source& source) const {
-  if (values_) {
+  if (by_values(source)) {
     return kAsTheyAre;
   }
   const FloatType type = source.ranked_type();
@@ -265,11 +277,14 @@ Key Scope::least_of(const Source& source) const { return values_ ? -source.ranke
 
 Key Scope::to_common(const Source& source, Key own) const {
   const FloatType type = source.ranked_type();
-  if (values_) {
+  if (by_values(source)) {
     return own < 0 ? -widened(-own, type) : widened(own, type);
   }
   const Order from = order(source);
-  const Key to_rotation = nan_low_ ? kFloat64.most - kFloat64.infinity : 0;
+  if (values_ && own < from.rotation) {
+    return own - kFloat64.most;  // NaN that is below zero is below the negative values too
+  }
+  const Key to_rotation = nan_low_ && !values_ ? kFloat64.most - kFloat64.infinity : 0;
   const Key magnitude = (own - from.rotation) & from.mask;
   const auto turned = static_cast<std::uint64_t>(widened(magnitude, type)) +
                       static_cast<std::uint64_t>(to_rotation);

@@ -81,11 +81,11 @@ struct Source {
 };
 
 // Arrays whose elements are compared with each other: those of the first come before those of the
-// second. Where all are ranked by floats of one type, keys are of that; else of float64, which holds
-// all values.
+// second. Where all are ranked alike, by floats of one type, keys are of that; else of float64, which
+// holds all values.
 class Scope {
  public:
-  // Sources all of which are ranked by values, or none. Their `begin` is set.
+  // Sets the `begin` of the sources.
   Scope(std::span<Source> sources, sc_nan nan);
 
   [[nodiscard]] std::span<const Source> sources() const { return sources_; }
@@ -102,7 +102,7 @@ class Scope {
   [[nodiscard]] const KernelTable& table() const { return table_; }
   [[nodiscard]] bool refuses_nan() const { return refuses_nan_; }
   [[nodiscard]] FloatType key_type() const { return key_type_; }
-  // All are ranked by floats of one type.
+  // All are ranked alike, by floats of one type.
   [[nodiscard]] bool is_uniform() const { return uniform_; }
   // The magnitudes of w itself rank all of them, as floats of one type.
   [[nodiscard]] bool is_plain() const { return uniform_ && !made_; }
@@ -149,7 +149,7 @@ class Scope {
 
   std::span<const Source> sources_;
   std::size_t n_ = 0;
-  bool values_;
+  bool values_ = false;  // rank some of them
   bool made_ = false;
   bool uniform_ = true;
   bool refuses_nan_;

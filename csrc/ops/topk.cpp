@@ -125,7 +125,7 @@ void topk(const Source& source, sc_nan nan, std::size_t k, bool by_magnitude, vo
           static_cast<unsigned char*>(values) + starts[i] * source.type.bytes, indices + starts[i]);
     }
   });
-  if (by_magnitude) {
+  if (by_magnitude && k != 0) {
     sort_by_magnitude(scope, k, values, indices);
   }
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -90,7 +91,6 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
 struct Member {
   Input in;
   Scores scores;
-  Result out;
 };
 
 // The core numbers the members; here they may have names.
@@ -99,8 +99,17 @@ void check_members(sc_status status, const std::vector<std::string>& labels) {
   if (status != SC_ERROR_NAN) {
     return check(status, "");
   }
+  if (labels.size() == 1) {  // the only one has no number
+    if (message.front() == 'w') {
+      message.replace(0, 1, "arrays[0]");
+    }
+    if (const std::size_t at = message.find("scores"); at != std::string::npos) {
+      message.insert(at + std::string_view("scores").size(), "[0]");
+    }
+  }
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const std::string number = "[" + std::to_string(i) + "]";
+    std::string number("[");
+    number.append(std::to_string(i)).append("]");
     if (const std::size_t at = message.find(number); at != std::string::npos) {
       for (std::size_t place = at; place != std::string::npos;
            place = message.find(number, place + labels[i].size())) {
@@ -119,6 +128,7 @@ py::list prune_global(const py::list& arrays, const py::list& scores, const py::
   require_one({{"k", k}, {"sparsity", sparsity}});
   const Kept keep(k, sparsity);
   const sc_nan policy = to_selecting_nan(nan);
+  // All become arrays, which may run code of the caller's, before any place to write to is looked at.
   std::vector<Member> members;
   members.reserve(labels.size());
   std::size_t n = 0;
@@ -127,27 +137,35 @@ py::list prune_global(const py::list& arrays, const py::list& scores, const py::
     Input in = floats(arrays[i], "arrays" + labels[i]);
     ranked_by.require_fit(in);
     n += in.size();
-    Result out(outs[i], in.numpy_dtype(), in, true, ranked_by.array(), "out" + labels[i]);
-    members.push_back({std::move(in), std::move(ranked_by), std::move(out)});
+    members.push_back({std::move(in), std::move(ranked_by)});
   }
   const std::size_t kept = keep.of(n);
+  std::vector<Result> results;
+  results.reserve(labels.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const Input& in = members[i].in;
+    results.emplace_back(outs[i], in.numpy_dtype(), in, true, members[i].scores.array(),
+                         "out" + labels[i]);
+  }
   std::vector<sc_member> core;
-  for (Member& member : members) {
+  core.reserve(labels.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    Member& member = members[i];
     member.in.settle();
     member.scores.settle();
     core.push_back({member.in.data(), member.in.core_dtype(), member.in.size(),
-                    member.scores.data(), member.out.data()});
+                    member.scores.data(), results[i].data()});
   }
   const sc_status status =
       without_gil(n, [&] { return sc_prune_global(core.data(), core.size(), kept, policy); });
   if (status != SC_OK) {
     check_members(status, labels);
   }
-  py::list results;
-  for (Member& member : members) {
-    results.append(member.out.finish());
+  py::list finished;
+  for (Result& result : results) {
+    finished.append(result.finish());
   }
-  return results;
+  return finished;
 }
 
 std::size_t pieces(std::size_t length, std::size_t each) {

@@ -18,7 +18,8 @@ int main(void) {
   float pruned[N];
   int8_t quantized[N];
 
-  if (failed(sc_isa(&isa)) || failed(sc_prune(w, SC_FLOAT32, N, K, SC_NAN_RAISE, pruned)) ||
+  if (failed(sc_isa(&isa)) ||
+      failed(sc_prune(w, SC_FLOAT32, N, K, NULL, NULL, SC_NAN_RAISE, pruned)) ||
       failed(sc_prune_quantize(w, SC_FLOAT32, N, K, &format, NULL, quantized, SC_INT8))) {
     return 1;
   }

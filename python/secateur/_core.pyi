@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,7 +8,7 @@ from secateur.formats import FixedPoint
 __version__: str
 
 # Scores as secateur.scores.describe puts them
-_Scores = tuple[bool, NDArray[Any], int] | None
+_Scores: TypeAlias = tuple[bool, NDArray[Any], int] | None
 
 def kth_magnitude(w: ArrayLike, k: int, axis: int | None, nan: str, /) -> Any: ...
 def topk(

@@ -9,15 +9,10 @@ import numpy as np
 from secateur import _core
 from secateur.containers import label, match, put_together, require_apart, take_apart
 from secateur.patterns import parse_pattern
-from secateur.scores import describe
-from secateur.unsupported import refuse
+from secateur.scores import Times, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import ArrayLike, NDArray
-
-    from secateur.scores import Times
 
     Floats = NDArray[Any]
 
@@ -160,7 +155,7 @@ def prune_global(
         The share removed of all n elements, 0 to 1: ``round(sparsity * n)``, ties to even.
     scores : mapping or sequence, optional
         For each array, by its key or in its place, what to rank by instead of ``|w|``, as `scores`
-        in :func:`prune`, or None. Either all are arrays of values or none is.
+        in :func:`prune`, or None. Whatever ranks an element compares as a number.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : mapping or sequence of ndarray, optional
@@ -170,8 +165,8 @@ def prune_global(
     Returns
     -------
     container of ndarray
-        `out`, or a container of the kind of `arrays` (dict, list, tuple or one derived from these;
-        else a dict or a list) with new arrays. What is kept keeps its bits, what is removed is
+        `out`, or a container of the kind of `arrays` (dict, tuple or one derived from these; else a
+        dict or a list) with new arrays. What is kept keeps its bits, what is removed is
         ``+0.0``. Of elements that tie, those in the first arrays are kept, and the first of these.
 
     Raises
@@ -207,12 +202,20 @@ def prune_global(
     given = list(members.values())
     ranked_by = [None] * len(given) if scores is None else match("scores", scores, arrays)
     outs = [None] * len(given) if out is None else match("out", out, arrays)
+    for name, o in zip(names, outs, strict=True):
+        if out is not None and o is None:
+            msg = f"out{name} must be an array, got NoneType"
+            raise TypeError(msg)
     described = [
         describe(w, by, f"scores{name}")
         for w, by, name in zip(given, ranked_by, names, strict=True)
     ]
     if all(isinstance(o, np.ndarray) for o in outs):
         inputs = [(f"arrays{name}", np.asarray(w)) for name, w in zip(names, given, strict=True)]
+        for name, by in zip(names, ranked_by, strict=True):
+            array = by.x if isinstance(by, Times) else by
+            if isinstance(array, np.ndarray):
+                inputs.append((f"scores{name}", array))
         require_apart([(f"out{name}", o) for name, o in zip(names, outs, strict=True)], inputs)
     results = _core.prune_global(given, described, outs, names, k, sparsity, nan)
     return put_together(arrays, results) if out is None else out

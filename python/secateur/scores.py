@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
 @dataclass(frozen=True, eq=False)
 class Times:
     """Scores that multiply: the importance of ``w`` is ``|w * x|``.
@@ -57,17 +60,20 @@ def describe(
     >>> describe(w, np.float32([[1], [2], [3]]))
     (False, array([1., 2., 3.], dtype=float32), 4)
     """
-    if scores is None:
+    if scores is None or np.asanyarray(w).dtype.name not in FLOATS:  # the core refuses such a w
         return None
     times = isinstance(scores, Times)
     factors = scores.x if isinstance(scores, Times) else scores
-    # A masked array stays one, for the core to refuse.
     array: NDArray[Any] = factors if isinstance(factors, np.ndarray) else np.asarray(factors)
+    if isinstance(array, np.ma.MaskedArray):  # which the core refuses
+        return False, array, 1
     shape = np.shape(w)
     if array.shape == shape and not times:
         return True, array, 1
     lengths = (1,) * (len(shape) - array.ndim) + array.shape
-    if len(lengths) != len(shape) or any(a not in (1, b) for a, b in zip(lengths, shape, strict=True)):
+    if len(lengths) != len(shape) or any(
+        a not in (1, b) for a, b in zip(lengths, shape, strict=True)
+    ):
         msg = f"{name} must be of a shape that broadcasts to {shape}, got shape {array.shape}"
         raise ValueError(msg)
     varying = [axis for axis, length in enumerate(lengths) if length != 1]

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-def kth_magnitude(
-    w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise"
-) -> Any:
+def kth_magnitude(w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise") -> Any:
     """The k-th largest ``|w|``.
 
     Parameters
@@ -103,7 +101,7 @@ def topk(
     -----
     Selected as by :func:`kth_magnitude`, in one pass. What is sorted by magnitude are the k kept
     elements alone, by a radix sort (Knuth 1998, "Sorting and searching", section 5.2.5), which
-    takes 32 bytes of scratch memory for each.
+    takes some 40 bytes of scratch memory for each, beside one bit for each element of `w`.
 
     Examples
     --------

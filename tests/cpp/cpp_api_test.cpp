@@ -21,9 +21,12 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
     const auto dtype = static_cast<sc_dtype>(value);
     const auto nan = static_cast<sc_nan>(value);
     const auto mask_format = static_cast<sc_mask_format>(value);
-    require(sc_prune(w, dtype, 4, 1, SC_NAN_RAISE, out) == SC_ERROR_UNSUPPORTED, "a dtype");
-    require(sc_prune(w, SC_FLOAT32, 4, 1, nan, out) == SC_ERROR_ARGUMENT, "a NaN policy");
-    require(sc_topk_mask(w, SC_FLOAT32, 4, 1, SC_NAN_RAISE, q, mask_format) == SC_ERROR_ARGUMENT,
+    require(sc_prune(w, dtype, 4, 1, nullptr, nullptr, SC_NAN_RAISE, out) == SC_ERROR_UNSUPPORTED,
+            "a dtype");
+    require(sc_prune(w, SC_FLOAT32, 4, 1, nullptr, nullptr, nan, out) == SC_ERROR_ARGUMENT,
+            "a NaN policy");
+    require(sc_topk_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
+                SC_ERROR_ARGUMENT,
             "a mask format");
     const sc_fixed_point format{.bits = 8, .frac_bits = 2, .is_signed = 1};
     const sc_quantize_options options{.rounding = static_cast<sc_rounding>(value),
@@ -125,8 +128,8 @@ int main() {
     require(false, "an error for a short out");
   } catch (const std::invalid_argument&) {
   }
-  require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_FLOAT32, 3, 1, SC_NAN_RAISE,
-                   out.data()) == SC_ERROR_ARGUMENT,
+  require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_FLOAT32, 3, 1, nullptr, nullptr,
+                   SC_NAN_RAISE, out.data()) == SC_ERROR_ARGUMENT,
           "an error for an address that no float can have");
   refuses_what_no_enum_has(w.data(), out.data(), q.data());
   return EXIT_SUCCESS;

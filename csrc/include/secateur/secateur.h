@@ -218,8 +218,7 @@ typedef struct sc_member {
 } sc_member;
 
 /* Keeps the k largest of all members, which are compared as values whatever their types. Of those that
- * tie, the first member's come first. `out` may be w itself, and must be apart from everything else.
- * Either all members are ranked by SC_SCORE_VALUES or none is. */
+ * tie, the first member's come first. `out` may be w itself, and must be apart from everything else. */
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
 /* Keeps the `keep` largest of each `of` consecutive elements along the slices, 1 <= keep <= of <= 32.
