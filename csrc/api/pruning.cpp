@@ -171,7 +171,8 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
   return guarded([&] {
     Source source = require_pruning(w, dtype, n, scores, nan, out);
     const bool values = source.scores.kind == Scores::Kind::values;
-    if (!(threshold >= 0) && !(values && threshold < 0)) {
+    const bool allowed = threshold >= 0 || (values && threshold < 0);
+    if (!allowed) {
       refuse("threshold", values ? "a number" : "a number, at least 0", std::to_string(threshold));
     }
     decide_streaming({&source, 1});

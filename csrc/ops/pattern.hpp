@@ -9,7 +9,7 @@
 namespace secateur {
 
 // Writes of each pattern.of elements that lie `inner` apart the pattern.keep largest, to where the source
-// says, which may be w itself. Throws Error when NaN is refused, and then an output in place is as it was.
-void prune_pattern(const Source& source, Pattern pattern, std::size_t inner, sc_nan nan);
+// given says, which may be w itself. Throws Error when NaN is refused, and then an output in place is as it was.
+void prune_pattern(const Source& given, Pattern pattern, std::size_t inner, sc_nan nan);
 
 }  // namespace secateur

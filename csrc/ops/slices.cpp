@@ -92,15 +92,11 @@ class Tile {
         slices_(slices),
         results_(results),
         stride_(apart(slices.length)),
-        w_(columns * stride_ * array.type.bytes) {
-    if (array.is_made()) {
-      scores_.emplace(columns * stride_ * array.scores.type.bytes);
-      row_.emplace(columns * array.scores.type.bytes);
-    }
-    for (std::size_t r = 0; r < results.size(); ++r) {
-      room_[r].emplace(columns * apart(results[r].length) * results[r].bytes_each);
-    }
-  }
+        w_(columns * stride_ * array.type.bytes),
+        scores_(array.is_made() ? columns * stride_ * array.scores.type.bytes : 0),
+        row_(array.is_made() ? columns * array.scores.type.bytes : 0),
+        room_{Buffer<unsigned char>(room_for(results, 0, columns)),
+              Buffer<unsigned char>(room_for(results, 1, columns))} {}
 
   void work(std::size_t outer, std::size_t begin, std::size_t end, const SliceWork& work) {
     const std::size_t columns = end - begin;
@@ -117,21 +113,21 @@ class Tile {
       slice.out.stream = false;
       slice.n = length;
       if (array_.is_made()) {
-        slice.scores.data = scores_->data() + column * stride_ * array_.scores.type.bytes;
+        slice.scores.data = scores_.data() + column * stride_ * array_.scores.type.bytes;
         slice.scores.period = length;
         slice.scores.repeat = 1;
         slice.first = 0;
       }
       Pointers to{};
       for (std::size_t r = 0; r < results_.size(); ++r) {
-        to[r] = room_[r]->data() + column * apart(results_[r].length) * results_[r].bytes_each;
+        to[r] = room_[r].data() + column * apart(results_[r].length) * results_[r].bytes_each;
       }
       work(slice, to.data(), guess_);
     }
     for (std::size_t r = 0; r < results_.size(); ++r) {
       const SliceResult& result = results_[r];
       const std::size_t place = outer * result.length * slices_.inner + begin;
-      transpose(result.bytes_each, room_[r]->data(), apart(result.length), columns, result.length,
+      transpose(result.bytes_each, room_[r].data(), apart(result.length), columns, result.length,
                 bytes_at(result.data, place * result.bytes_each), slices_.inner);
     }
   }
@@ -140,6 +136,11 @@ class Tile {
   // From one slice to the next: a cache line more than whole ones, so that elements side by side do not
   // compete for the same places in the caches.
   static std::size_t apart(std::size_t length) { return (length / kLine + 1) * kLine + kLine; }
+
+  static std::size_t room_for(std::span<const SliceResult> results, std::size_t r,
+                              std::size_t columns) {
+    return r < results.size() ? columns * apart(results[r].length) * results[r].bytes_each : 0;
+  }
 
   static void transpose(std::size_t bytes_each, const void* from, std::size_t from_stride,
                         std::size_t rows, std::size_t columns, void* to, std::size_t to_stride) {
@@ -151,12 +152,12 @@ class Tile {
     const std::size_t bytes = array_.scores.type.bytes;
     if (array_.scores.kind == Scores::Kind::values) {
       transpose(bytes, bytes_at(array_.scores.data, first * bytes), slices_.inner, slices_.length,
-                columns, scores_->data(), stride_);
+                columns, scores_.data(), stride_);
       return;
     }
     for (std::size_t i = 0; i < slices_.length; ++i) {
-      expand(array_.scores, first + i * slices_.inner, columns, row_->data());
-      transpose(bytes, row_->data(), columns, 1, columns, scores_->data() + i * bytes, stride_);
+      expand(array_.scores, first + i * slices_.inner, columns, row_.data());
+      transpose(bytes, row_.data(), columns, 1, columns, scores_.data() + i * bytes, stride_);
     }
   }
 
@@ -166,8 +167,8 @@ class Tile {
   std::size_t stride_;
   Guess guess_;
   Buffer<unsigned char> w_;
-  std::optional<Buffer<unsigned char>> scores_, row_;
-  std::array<std::optional<Buffer<unsigned char>>, kMostResults> room_;
+  Buffer<unsigned char> scores_, row_;  // a row is of factors
+  std::array<Buffer<unsigned char>, kMostResults> room_;
 };
 
 void for_columns(const Source& array, const Slices& slices, std::span<const SliceResult> results,

@@ -102,7 +102,7 @@ std::string name_of(const Scope& scope, const Source& source) {
     }
     return name;
   };
-  const std::string scores = numbered("scores", "scores");
+  std::string scores = numbered("scores", "scores");
   if (by_values(source)) {
     return scores;
   }

@@ -18,15 +18,16 @@ struct Item {
   std::size_t at;
 };
 
-// Sorts by falling key, those that tie staying in order: digit by digit from the lowest (LSD radix
+// Sorts by falling key items that are in order, as those that tie stay: digit by digit from the lowest (LSD radix
 // sort). Returns where the result is, in one of the two buffers.
 const Item* sort_falling(Item* items, Item* spare, std::size_t count, Key largest) {
   constexpr std::size_t kFew = 512;
   constexpr int kDigit = 11;
   constexpr std::size_t kDigits = std::size_t{1} << kDigit;
   if (count <= kFew) {
-    std::stable_sort(items, items + count,
-                     [](const Item& a, const Item& b) { return a.key > b.key; });
+    std::sort(items, items + count, [](const Item& a, const Item& b) {
+      return a.key != b.key ? a.key > b.key : a.at < b.at;
+    });
     return items;
   }
   const auto bits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest)));

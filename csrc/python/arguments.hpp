@@ -107,7 +107,7 @@ class Scores {
 
  private:
   std::optional<Input> array_;
-  sc_scores core_{};
+  sc_scores core_{SC_SCORE_VALUES, SC_FLOAT32, nullptr, 0, 1};
 };
 
 // Throws what a status stands for; `remedy` says what could be done about NaN.

@@ -64,7 +64,8 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
   const bool by_threshold = !threshold.is_none();
   const double limit = by_threshold ? to_number("threshold", threshold) : 0;
   Scores ranked_by(scores);
-  if (!(limit >= 0) && !(limit < 0 && ranked_by.are_values())) {
+  const bool allowed = limit >= 0 || (limit < 0 && ranked_by.are_values());
+  if (!allowed) {
     refuse("threshold", ranked_by.are_values() ? "a number" : "a number, at least 0", threshold);
   }
   Input in = floats(w);
