@@ -53,11 +53,14 @@ double to_threshold(py::handle threshold) {
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                  py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
                  py::handle out) {
-  const py::object written =
-      pattern.is_none()
-          ? py::object(py::none())
-          : py::object(py::str("{}:{}").format(pattern[py::int_(0)], pattern[py::int_(1)]));
-  require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", written}});
+  const auto given = [](py::handle option) { return option.is_none() ? 0 : 1; };
+  if (given(k) + given(sparsity) + given(threshold) + given(pattern) != 1) {
+    const py::object written =
+        pattern.is_none()
+            ? py::object(py::none())
+            : py::object(py::str("{}:{}").format(pattern[py::int_(0)], pattern[py::int_(1)]));
+    require_one({{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", written}});
+  }
   const Kept keep(k, sparsity);
   const Axis along(axis);
   const sc_nan policy = to_selecting_nan(nan);
