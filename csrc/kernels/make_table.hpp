@@ -30,12 +30,12 @@ struct Sinks {
   using Bit = BitSink;
   template <bool kStream>
   using Float = FloatSink<E, kStream>;
-  template <bool kStream>
-  using Other16 = OtherSink<int16_t, kStream>;
-  template <bool kStream>
-  using Other32 = OtherSink<int32_t, kStream>;
-  template <bool kStream>
-  using Other64 = OtherSink<int64_t, kStream>;
+  template <bool>
+  using Other16 = OtherSink<int16_t>;
+  template <bool>
+  using Other32 = OtherSink<int32_t>;
+  template <bool>
+  using Other64 = OtherSink<int64_t>;
   template <bool kStream>
   using Int8 = FixedPointSink<int8_t, kStream>;
   template <bool kStream>
@@ -63,15 +63,15 @@ constexpr ElementKernels element_kernels() {
   const auto emit_of = [&](Form form) -> auto& { return k.emit[static_cast<size_t>(form)]; };
   scan_of(Form::none) = scan<E, Sinks<E>::template None, Makes::anything>;
   scan_of(Form::floats) = scan<E, Sinks<E>::template Float, Makes::products>;
-  scan_of(Form::others16) = scan<E, Sinks<E>::template Other16, Makes::anything>;
-  scan_of(Form::others32) = scan<E, Sinks<E>::template Other32, Makes::anything>;
-  scan_of(Form::others64) = scan<E, Sinks<E>::template Other64, Makes::anything>;
+  scan_of(Form::others16) = scan<E, Sinks<E>::template Other16, Makes::values>;
+  scan_of(Form::others32) = scan<E, Sinks<E>::template Other32, Makes::values>;
+  scan_of(Form::others64) = scan<E, Sinks<E>::template Other64, Makes::values>;
   scan_of(Form::bools) = scan<E, BoolSink, Makes::anything>;
   scan_of(Form::bits) = scan<E, Sinks<E>::template Bit, Makes::anything>;
   emit_of(Form::floats) = emit<E, Sinks<E>::template Float, Makes::products>;
-  emit_of(Form::others16) = emit<E, Sinks<E>::template Other16, Makes::anything>;
-  emit_of(Form::others32) = emit<E, Sinks<E>::template Other32, Makes::anything>;
-  emit_of(Form::others64) = emit<E, Sinks<E>::template Other64, Makes::anything>;
+  emit_of(Form::others16) = emit<E, Sinks<E>::template Other16, Makes::values>;
+  emit_of(Form::others32) = emit<E, Sinks<E>::template Other32, Makes::values>;
+  emit_of(Form::others64) = emit<E, Sinks<E>::template Other64, Makes::values>;
   emit_of(Form::bools) = emit<E, BoolSink, Makes::anything>;
   emit_of(Form::bits) = emit<E, Sinks<E>::template Bit, Makes::anything>;
   if constexpr (sizeof(E) == sizeof(float)) {

@@ -33,16 +33,19 @@ struct AsTheyAre {
   }
 };
 
-template <class E, bool kNanLow>
+template <class E>
 struct AsValues {
   Vec<E> infinity;
+  Mask<E> nan_low;
 
-  AsValues(const Made& made, size_t) : infinity(Set(static_cast<E>(made.infinity))) {}
+  AsValues(const Made& made, size_t)
+      : infinity(Set(static_cast<E>(made.infinity))),
+        nan_low(MaskFromBits<E>(made.nan_low ? kAllValid : 0)) {}
   void enter(uint64_t, size_t) const {}
   SECATEUR_INLINE Vec<E> operator()(Vec<E> bits, size_t) const {
     const Vec<E> magnitude = And(bits, Set(kMagnitude<E>));
     const Mask<E> is_negative = Gt(Set(E{0}), bits), is_nan = Gt(magnitude, infinity);
-    const Mask<E> down = kNanLow ? Or(is_negative, is_nan) : AndNot(is_nan, is_negative);
+    const Mask<E> down = Or(AndNot(is_nan, is_negative), And(is_nan, nan_low));
     return Sub(magnitude, IfThenElseZero(down, Add(magnitude, magnitude)));
   }
 };
@@ -216,9 +219,9 @@ Key emit_made(Part w, const Made& made, Order order, Selection selection, const 
                     : emit_words<E, Sink<false>, Make>(w, made, order, selection, out);
 }
 
-// What may be made of the elements for a form: `anything` where it is not they themselves that are
-// written, which values have nothing to do with; `nothing` where it would never be asked for.
-enum class Makes { anything, products, nothing };
+// What may be made of the elements for a form: products where they themselves are written, values where
+// others are.
+enum class Makes { anything, products, values, nothing };
 
 // body(a tag of what makes it)
 template <class Make>
@@ -227,17 +230,18 @@ struct Tag {
 };
 template <class E, Makes kMakes, class Body>
 SECATEUR_INLINE auto with_make(const Made& made, const Body& body) {
-  if constexpr (kMakes == Makes::anything) {
+  constexpr bool kMakesProducts = kMakes == Makes::anything || kMakes == Makes::products;
+  if constexpr (kMakes == Makes::anything || kMakes == Makes::values) {
     if (made.as == Made::As::values) {
-      return made.nan_low ? body(Tag<AsValues<E, true>>()) : body(Tag<AsValues<E, false>>());
+      return body(Tag<AsValues<E>>());
     }
   }
-  if constexpr (kMakes != Makes::nothing && sizeof(E) == sizeof(float)) {
+  if constexpr (kMakesProducts && sizeof(E) == sizeof(float)) {
     if (made.as == Made::As::products) {
       return body(Tag<AsProducts<float>>());
     }
   }
-  if constexpr (kMakes != Makes::nothing && sizeof(E) == sizeof(double)) {
+  if constexpr (kMakesProducts && sizeof(E) == sizeof(double)) {
     if (made.as == Made::As::products) {
       return body(Tag<AsProducts<double>>());
     }

@@ -52,13 +52,14 @@ struct FixedPointSink : Elements<Q, kStream> {
   void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
-// The kept elements of another array than the one that is ranked.
-template <class E, bool kStream>
-struct OtherSink : Elements<E, kStream> {
+// The kept elements of another array than the one that is ranked. Never streamed: that would be as much
+// code again for each way to rank.
+template <class E>
+struct OtherSink : Elements<E, false> {
   const E* others;
 
   explicit OtherSink(const Output& out)
-      : Elements<E, kStream>(out), others(static_cast<const E*>(out.others)) {}
+      : Elements<E, false>(out), others(static_cast<const E*>(out.others)) {}
   template <class Ranked>
   void put(const Vec<Ranked>*, const Mask<Ranked>*, unsigned char*, size_t) const {}
   SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t valid, unsigned char* to, size_t i) const {
@@ -74,8 +75,8 @@ struct OtherSink : Elements<E, kStream> {
  private:
   static SECATEUR_INLINE void masked(const E* from, uint64_t keep, unsigned char* to) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
-      store<kStream>(IfThenElseZero(MaskFromBits<E>(keep >> lane), LoadU(from + lane)),
-                     reinterpret_cast<E*>(to) + lane);
+      StoreU(IfThenElseZero(MaskFromBits<E>(keep >> lane), LoadU(from + lane)),
+             reinterpret_cast<E*>(to) + lane);
     }
   }
 };
