@@ -174,6 +174,16 @@ void take(const Scope& scope, const Runs& runs, std::size_t count, K* keys) {
   unsigned char* const bits = reinterpret_cast<unsigned char*>(keys) + size * (sizeof(K) - bytes);
   const bool products = first.scores.kind == Scores::Kind::products;
   const Buffer<unsigned char> factors(products ? size * bytes : 0);
+  if (scope.is_one() && scope.is_plain()) {  // with nothing to look up for each run
+    for (std::size_t run = 0; run < count; ++run) {
+      const unsigned char* const later = first.at(runs[std::min(run + kAhead, count - 1)]);
+      __builtin_prefetch(later);
+      __builtin_prefetch(later + kRun * bytes - 1);
+      std::memcpy(bits + run * kRun * bytes, first.at(runs[run]), kRun * bytes);
+    }
+    scope.kernels(first).keys(bits, size, scope.order(first), keys);
+    return;
+  }
   for_pieces(scope, runs, count,
              [&](const Source& source, std::size_t place, std::size_t length, std::size_t to) {
     std::memcpy(bits + to * bytes, source.ranked_at(place), length * bytes);
