@@ -7,6 +7,7 @@ rounds it once, half to even.
 """
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -57,6 +58,19 @@ def keys_of(values: np.ndarray, nan: str, by_value: bool = False) -> np.ndarray:
         keys[is_nan(values)] -= sign - 1
         keys[is_nan(values)] -= 1
     return keys
+
+
+def assert_writes(
+    call: Callable[..., np.ndarray], w: np.ndarray, expected: np.ndarray, **arguments: object
+) -> None:
+    """To a new array, to one that is given, and in place."""
+    assert_same_bits(call(w, **arguments), expected)
+    out = np.full_like(w, 7)
+    assert call(w, **arguments, out=out) is out
+    assert_same_bits(out, expected)
+    np.copyto(out, w)
+    assert call(out, **arguments, out=out) is out
+    assert_same_bits(out, expected)
 
 
 class Ranking:

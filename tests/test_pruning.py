@@ -25,20 +25,13 @@ from arrays import (
     standard,
 )
 from isas import on_every_isa
-from oracles import Ranking, above, assert_same_bits, bits_of, masked
+from oracles import Ranking, above, assert_same_bits, assert_writes, bits_of, masked
 from raw_bits import POLICIES, float32s
 from secateur import reference
 
 
 def assert_prunes(w: np.ndarray, expected: np.ndarray, **arguments: object) -> None:
-    """To a new array, to one that is given, and in place."""
-    assert_same_bits(sc.prune(w, **arguments), expected)
-    out = np.full_like(w, 7)
-    assert sc.prune(w, **arguments, out=out) is out
-    assert_same_bits(out, expected)
-    np.copyto(out, w)
-    assert sc.prune(out, **arguments, out=out) is out
-    assert_same_bits(out, expected)
+    assert_writes(sc.prune, w, expected, **arguments)
 
 
 # --- by rank ---------------------------------------------------------------------------------
@@ -200,13 +193,7 @@ def assert_applies(w: np.ndarray, mask: np.ndarray) -> None:
     """As bools and as bits; to a new array, to one that is given, and in place."""
     expected = masked(w, mask)
     for form in (mask, np.packbits(mask, bitorder="little")):
-        assert_same_bits(sc.apply_mask(w, form), expected)
-        out = np.full_like(w, 7)
-        assert sc.apply_mask(w, form, out=out) is out
-        assert_same_bits(out, expected)
-        np.copyto(out, w)
-        assert sc.apply_mask(out, form, out=out) is out
-        assert_same_bits(out, expected)
+        assert_writes(sc.apply_mask, w, expected, mask=form)
         assert_same_bits(reference.apply_mask(w, form), expected)
 
 

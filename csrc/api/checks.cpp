@@ -132,18 +132,12 @@ Source require_source(const void* w, sc_dtype dtype, std::size_t n, const sc_sco
 void require_apart_from_scores(const char* argument, const void* out, std::size_t out_bytes,
                                const Source& source) {
   if (source.is_made()) {
-    const Scores& scores = source.scores;
-    const std::size_t count = scores.kind == Scores::Kind::values ? source.n : scores.period;
-    require_apart(argument, out, out_bytes, scores.data, count * scores.type.bytes);
+    require_apart(argument, out, out_bytes, source.scores.data, source.scores_bytes());
   }
 }
 
 void write_floats(Source& source, void* out) {
-  const std::size_t bytes = source.type.bytes;
-  const Form form = source.ranks_itself() ? Form::floats
-                    : bytes == 2          ? Form::others16
-                    : bytes == 4          ? Form::others32
-                                          : Form::others64;
+  const Form form = source.ranks_itself() ? Form::floats : others_of(source.type.bytes);
   source.out = {form, out, false, {}, source.w};
 }
 

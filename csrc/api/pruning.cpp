@@ -18,9 +18,10 @@
 namespace secateur::api {
 namespace {
 
-void require_threshold(double threshold) {
-  if (!(threshold >= 0)) {
-    refuse("threshold", "a number, at least 0", std::to_string(threshold));
+// `any`: negative ones too, as values may be.
+void require_threshold(double threshold, bool any = false) {
+  if (std::isnan(threshold) || (threshold < 0 && !any)) {
+    refuse("threshold", any ? "a number" : "a number, at least 0", std::to_string(threshold));
   }
 }
 
@@ -118,11 +119,9 @@ void require_outputs_apart(std::span<const Source> sources) {
   };
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const Source& source = sources[i];
-    const Scores& scores = source.scores;
     require_apart_from_others(extent(source.w, source.n * source.type.bytes, i));
     if (source.is_made()) {
-      const std::size_t count = scores.kind == Scores::Kind::values ? source.n : scores.period;
-      require_apart_from_others(extent(scores.data, count * scores.type.bytes, i));
+      require_apart_from_others(extent(source.scores.data, source.scores_bytes(), i));
     }
   }
 }
@@ -170,11 +169,7 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
                              const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
     Source source = require_pruning(w, dtype, n, scores, nan, out);
-    const bool values = source.scores.kind == Scores::Kind::values;
-    const bool allowed = threshold >= 0 || (values && threshold < 0);
-    if (!allowed) {
-      refuse("threshold", values ? "a number" : "a number, at least 0", std::to_string(threshold));
-    }
+    require_threshold(threshold, source.scores.kind == Scores::Kind::values);
     decide_streaming({&source, 1});
     const Scope scope({&source, 1}, nan);
     write_above(scope, key_of_threshold(threshold, scope, source));

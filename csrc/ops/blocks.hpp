@@ -82,6 +82,11 @@ constexpr std::size_t bytes_of(Form form, std::size_t bytes_of_float) {
   return 0;
 }
 
+// The form in which elements of so many bytes are written where others rank them.
+constexpr Form others_of(std::size_t bytes_each) {
+  return bytes_each == 2 ? Form::others16 : bytes_each == 4 ? Form::others32 : Form::others64;
+}
+
 inline std::size_t threads_for(std::size_t bytes) {
   const std::size_t worth = bytes / kBytesPerThread;
   return worth <= 1 ? 1 : std::min(worth, num_threads());

@@ -38,7 +38,6 @@ bool needs_keys(const Scope& scope) {
   return !scope.is_plain() || !scope.is_one() || scope.key_type().bytes != sizeof(K);
 }
 
-template <class K>
 void check(const Scope& scope, const Source& source, Key largest) {
   if (scope.is_nan(source, largest)) {
     scope.refuse_nan();
@@ -47,12 +46,12 @@ void check(const Scope& scope, const Source& source, Key largest) {
 
 template <class K>
 void all_keys(const Scope& scope, K* keys) {
+  const Room room(scope);
   for (const Source& source : scope.sources()) {
-    const Room room(scope);
     for (std::size_t begin = 0; begin < source.n; begin += kBlock) {
       const std::size_t end = std::min(begin + kBlock, source.n);
       const void* const bits = scope.bits(source, begin, end, room.beside(source.ranked_at(begin)));
-      check<K>(scope, source, scope.keys(source, bits, end - begin, keys + source.begin + begin));
+      check(scope, source, scope.keys(source, bits, end - begin, keys + source.begin + begin));
     }
   }
 }
@@ -73,7 +72,7 @@ Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties, Gue
   }
   const Ranked kth = select_in_cache<K>(scope.table(), ranked, n, order, k, &largest, guess);
   if (!made) {
-    check<K>(scope, scope.first(), largest);
+    check(scope, scope.first(), largest);
   }
   const std::size_t ties = k - kth.above;
   if (!with_ties || ties == kth.equal) {

@@ -226,16 +226,17 @@ void for_slices(const Source& array, const Slices& slices, sc_nan nan,
 }
 
 void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size_t k) {
-  Source source = array;
-  decide_streaming({&source, 1});
-  if (slices.outer == 1 && slices.inner == 1) {
-    write_topk(Scope({&source, 1}, nan), k);
+  const bool one = slices.outer == 1 && slices.inner == 1;
+  // Short slices are the groups of a pattern: as many of them as there are lanes at once.
+  if (!one && array.out.form == Form::floats && !array.is_made() && slices.length <= kMostMembers &&
+      k != 0) {
+    prune_pattern(array, {k, slices.length}, slices.inner, nan);
     return;
   }
-  // Short slices are the groups of a pattern: as many of them as there are lanes at once.
-  if (source.out.form == Form::floats && !source.is_made() && slices.length <= kMostMembers &&
-      k != 0) {
-    prune_pattern(source, {k, slices.length}, slices.inner, nan);
+  Source source = array;
+  decide_streaming({&source, 1});
+  if (one) {
+    write_topk(Scope({&source, 1}, nan), k);
     return;
   }
   const std::size_t bytes = bytes_of(source.out.form, source.type.bytes);

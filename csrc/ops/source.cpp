@@ -209,10 +209,9 @@ const void* Scope::bits(const Source& source, std::size_t begin, std::size_t end
   switch (source.scores.kind) {
     case Scores::Kind::magnitudes:
       return source.at(begin);
-    case Scores::Kind::values: {
+    case Scores::Kind::values:
       make(source, {source.ranked_at(0), begin, end, source.n}, nullptr, room);
       break;
-    }
     case Scores::Kind::products:
       make_products(table_, source, begin, end, static_cast<unsigned char*>(room));
       break;

@@ -56,6 +56,9 @@ struct Source {
   [[nodiscard]] bool is_made_in_passing() const {
     return is_made() && (scores.kind == Scores::Kind::values || ranks_itself());
   }
+  [[nodiscard]] std::size_t scores_bytes() const {
+    return (scores.kind == Scores::Kind::values ? n : scores.period) * scores.type.bytes;
+  }
   [[nodiscard]] const unsigned char* at(std::size_t i) const {
     return static_cast<const unsigned char*>(w) + i * type.bytes;
   }
@@ -102,8 +105,6 @@ class Scope {
   [[nodiscard]] const KernelTable& table() const { return table_; }
   [[nodiscard]] bool refuses_nan() const { return refuses_nan_; }
   [[nodiscard]] FloatType key_type() const { return key_type_; }
-  // All are ranked alike, by floats of one type.
-  [[nodiscard]] bool is_uniform() const { return uniform_; }
   // The magnitudes of w itself rank all of them, as floats of one type.
   [[nodiscard]] bool is_plain() const { return uniform_ && !made_; }
   // Whether what ranks some of them is made.

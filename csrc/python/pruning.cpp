@@ -1,6 +1,7 @@
 // The elements that matter least become zero.
 #include <pybind11/stl.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -42,10 +43,11 @@ py::object prune_pattern(Input& in, Scores& ranked_by, const py::tuple& pattern,
   return result.finish();
 }
 
-double to_threshold(py::handle threshold) {
+// `any`: negative ones too, as values may be.
+double to_threshold(py::handle threshold, bool any = false) {
   const double limit = to_number("threshold", threshold);
-  if (!(limit >= 0)) {
-    refuse("threshold", "a number, at least 0", threshold);
+  if (std::isnan(limit) || (limit < 0 && !any)) {
+    refuse("threshold", any ? "a number" : "a number, at least 0", threshold);
   }
   return limit;
 }
@@ -65,12 +67,8 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
   const Axis along(axis);
   const sc_nan policy = to_selecting_nan(nan);
   const bool by_threshold = !threshold.is_none();
-  const double limit = by_threshold ? to_number("threshold", threshold) : 0;
   Scores ranked_by(scores);
-  const bool allowed = limit >= 0 || (limit < 0 && ranked_by.are_values());
-  if (!allowed) {
-    refuse("threshold", ranked_by.are_values() ? "a number" : "a number, at least 0", threshold);
-  }
+  const double limit = by_threshold ? to_threshold(threshold, ranked_by.are_values()) : 0;
   Input in = floats(w);
   ranked_by.require_fit(in);
   if (!pattern.is_none()) {
