@@ -18,19 +18,20 @@ from secateur import FixedPoint
 SEED = 0x5ECA7E0A
 FACTORS = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 ATTEMPTS = 3
+FEW_OF = 96
 IN_CACHE, SAMPLE = 1 << 16, 256  # up to there, so many elements
 WORD, RUN = 64, 16  # beyond, about 2 * n**(2/3) in whole words, by runs
 
 SIZES = [1025, 5000, 40_000, IN_CACHE, IN_CACHE + 1, 200_000, 1 << 20]
 
 
-def sampled(n: int) -> np.ndarray:
+def sampled(n: int, attempts: int = ATTEMPTS) -> np.ndarray:
     """Where the sampler looks in an array of n elements, in all of its attempts."""
     if n <= IN_CACHE:
         runs, run = SAMPLE, 1
     else:
         runs, run = (int(2 * n ** (2 / 3)) // WORD * WORD + WORD) // RUN, RUN
-    places = [starts(n, runs, run, attempt) for attempt in range(ATTEMPTS)]
+    places = [starts(n, runs, run, attempt) for attempt in range(attempts)]
     return np.unique(np.concatenate(places)[:, None] + np.arange(run))
 
 
@@ -119,6 +120,21 @@ def test_other_floats_misled(n: int, decoys: object, dtype: str) -> None:
     for k in [*ranks_among_the_rest(n, places), 1, 250, n - 250, n - 1]:
         assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
         assert_same_bits(sc.prune(w, k=k), expected.pruned(k))
+
+
+@pytest.mark.usefixtures("isa", "threads")
+@pytest.mark.parametrize("decoys", DECOYS)
+@pytest.mark.parametrize("n", [IN_CACHE + 1, 200_000])
+def test_few_misled(n: int, decoys: object) -> None:
+    """Where few are wanted, they are first looked for by a sample of their own."""
+    places = sampled(n, ATTEMPTS + 1)
+    w = misleading(n, decoys(places.size), places)
+    expected = Ranking(w)
+    for k in (1, 20, n // FEW_OF):
+        values, indices = sc.topk(w, k)
+        expected_values, expected_indices = expected.topk(k, "index")
+        assert_same_bits(indices, expected_indices)
+        assert_same_bits(values, expected_values)
 
 
 @pytest.mark.usefixtures("threads")
@@ -217,6 +233,8 @@ FACTS = {
     "select.cpp": [
         "kInCache = std::size_t{1} << 16;",
         f"kSampledAttempts = {ATTEMPTS};",
+        f"kFewOf = {FEW_OF};",
+        "sampled<K>(scope, k, kSampledAttempts)",
         "target = 2 * std::pow(static_cast<double>(n), 2.0 / 3.0);",
         "size = static_cast<std::size_t>(target) / kWord * kWord + kWord;",
         "Runs runs(n, size / kRun, kRun, attempt);",

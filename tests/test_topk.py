@@ -18,6 +18,8 @@ ORDERS = ["index", "magnitude"]
 HARD = ["normal", "coarse grid", "90 % zeros", "zeros of both signs", "every exponent", "raw bits",
         "30 % NaN", "half the largest NaN", "sorted", "one larger"]  # fmt: skip
 
+FEW_OF = 96
+
 
 def check(lib: Any, expected: Ranking, k: int, nan: str) -> None:
     for order in ORDERS:
@@ -43,6 +45,24 @@ def test_sizes_from_memory(lib_on_threads: Any, values: str) -> None:
     for n in [100_003, *SHARED[:2], LARGE]:
         for k in (1, n // 100, n // 3):
             check(lib_on_threads, ranking(values, n, "raise"), k, "raise")
+
+
+@pytest.mark.parametrize(("values", "nan"), [case for case in CASES if case[0] in HARD])
+def test_few_from_memory(lib_on_threads: Any, values: str, nan: str) -> None:
+    """So few of so many are found without a mask."""
+    n = 150_000
+    for k in (1, 2, n // 1000, n // FEW_OF, n // FEW_OF + 1):
+        check(lib_on_threads, ranking(values, n, nan), k, nan)
+
+
+@pytest.mark.parametrize("nan", POLICIES)
+@pytest.mark.parametrize("values", HARD[:7])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_of_any_type(lib: Any, dtype: str, values: str, nan: str) -> None:
+    n = 90_001
+    expected = Ranking(of_type(values, n, dtype), nan)
+    for k in (1, n // 300, n // FEW_OF):
+        check(lib, expected, k, nan)
 
 
 @pytest.mark.parametrize("nan", POLICIES)
@@ -143,6 +163,6 @@ def test_refused_nan(lib: Any) -> None:
     for n in (20, 2000, 70_000):
         w = normal(n)
         w[[7, n - 2]] = np.nan
-        for k in (0, 1, n):
+        for k in (0, 1, n // 2, n):
             words = ["w has 2 NaN, the first at flat index 7; "]
             assert_refuses(ValueError, words, lib.topk, w, k)

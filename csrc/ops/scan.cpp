@@ -29,12 +29,8 @@ std::size_t capacity_for(const Scope& scope) {
 }
 
 template <class K>
-Scan<K>::Scan(const Scope& scope, const Interval& between, bool write)
-    : scope_(scope),
-      between_(between),
-      capacity_(capacity_for(scope)),
-      keys_(capacity_),
-      places_(capacity_) {
+Scan<K>::Scan(const Scope& scope, const Interval& between, std::size_t capacity, bool write)
+    : scope_(scope), between_(between), capacity_(capacity), keys_(capacity_), places_(capacity_) {
   passes_.reserve(scope.sources().size());
   for (const Source& source : scope.sources()) {
     const Output out = write ? source.out : Output{};
@@ -48,6 +44,7 @@ Scan<K>::Scan(const Scope& scope, const Interval& between, bool write)
 template <class K>
 Place Scan<K>::run(std::size_t k) {
   const Parts parts(scope_);
+  stretches_.resize(parts.count());
   Tasks tasks(parts.count());
   share(tasks, scope_.bytes(), [&] { work(k, parts, tasks); });
   if (nan_.load()) {
@@ -73,7 +70,7 @@ void Scan<K>::work(std::size_t k, const Parts& parts, Tasks& tasks) {
     const Ready at = ready(scope_, source, part, pass.out, room);
     const Census c = pass.kernel(at.part, at.made, scope_.order(source),
                                  bracket_of(pass.between, part), at.out, block_collected);
-    gather(source, at.made, c, part.begin, block_collected, made_room.data());
+    stretches_[i] = gather(source, at.made, c, part.begin, block_collected, made_room.data());
 
     const std::size_t below = part.end - part.begin - c.above_lo;
     const bool certainly_above = above_.fetch_add(c.above()) + c.above() >= k;
@@ -89,17 +86,18 @@ void Scan<K>::work(std::size_t k, const Parts& parts, Tasks& tasks) {
 }
 
 template <class K>
-void Scan<K>::gather(const Source& source, const Made& made, const Census& census,
-                     std::size_t begin, Collected block, void* room) {
+auto Scan<K>::gather(const Source& source, const Made& made, const Census& census,
+                     std::size_t begin, Collected block, void* room) -> Stretch {
   const std::size_t at = collected_.fetch_add(census.collected);
   if (at + census.collected > capacity_) {
-    return;
+    return {};
   }
   const void* const bits = scope_.made_of(source, made, block, census.collected, room);
   scope_.keys(source, bits, census.collected, keys_.data() + at);
   for (std::size_t i = 0; i < census.collected; ++i) {
     places_[at + i] = static_cast<std::int64_t>(source.begin + begin + block.offsets[i]);
   }
+  return {at, at + census.collected};
 }
 
 template <class K>
@@ -114,17 +112,35 @@ Selection Scan<K>::selection(const Ranked& kth, std::size_t k) const {
   if (ties == kth.equal && kth.key != between_.outer.threshold) {
     return {kth.key, scope_.size()};  // none ties with it but candidates, all of which are kept
   }
-  const Buffer<std::int64_t> tied(kth.equal + 1);
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < census_.collected; ++i) {
-    tied[count] = places_[i];
-    count += keys_[i] == kth.key;
+  // Part by part, as a step for each candidate would be mispredicted
+  const auto key = static_cast<K>(kth.key);
+  const auto ties_in = [&](const Stretch& part) {
+    return static_cast<std::size_t>(
+        std::count(keys_.data() + part.begin, keys_.data() + part.end, key));
+  };
+  const Stretch* part = stretches_.data();
+  std::size_t left = ties;
+  for (std::size_t here = ties_in(*part); here < left; here = ties_in(*++part)) {
+    left -= here;
   }
-  std::int64_t* const last = tied.data() + ties - 1;
-  if (!std::is_sorted(tied.data(), tied.data() + count)) {  // as one thread alone brings them
-    std::nth_element(tied.data(), last, tied.data() + count);
+  std::size_t last = part->begin;
+  while (keys_[last] != key || --left != 0) {
+    ++last;
   }
-  return {kth.key, static_cast<std::size_t>(*last) + 1};
+  return {kth.key, static_cast<std::size_t>(places_[last]) + 1};
+}
+
+template <class K>
+void Scan<K>::places_of(Selection selection, std::int64_t* places) const {
+  const auto tie_end = static_cast<std::int64_t>(selection.tie_end);
+  for (const Stretch& part : stretches_) {
+    for (std::size_t i = part.begin; i < part.end; ++i) {
+      if (keys_[i] > selection.threshold ||
+          (keys_[i] == selection.threshold && places_[i] < tie_end)) {
+        *places++ = places_[i];
+      }
+    }
+  }
 }
 
 namespace {

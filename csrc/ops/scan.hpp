@@ -15,16 +15,16 @@
 namespace secateur {
 
 // Candidates that there is room for. Scratch is 12 bytes each, at most 8 more while selecting among
-// them or ordering those that tie, and 12 of the sample, whose buffers are kept; with keys of 64 bits,
-// half as much again. For so many candidates that is a sixteenth of the floats of the largest source,
+// them, and 12 of the sample, whose buffers are kept; with keys of 64 bits, half as much again. For so many candidates that is a sixteenth of the floats of the largest source,
 // and 5 MiB (8 of 64 bits), where buffers are an eighth larger than they need be.
 std::size_t capacity_for(const Scope& scope);
 
 template <class K>  // keys as they are kept
 class Scan {
  public:
-  // Writes what the outer selection keeps, if asked to, to where the sources say.
-  Scan(const Scope& scope, const Interval& between, bool write);
+  // Has room for so many candidates. Writes what the outer selection keeps, if asked to, to where the
+  // sources say.
+  Scan(const Scope& scope, const Interval& between, std::size_t capacity, bool write);
 
   // Goes over the data in search of the k-th largest; stops early where that is certain not to be among
   // the candidates.
@@ -39,6 +39,9 @@ class Scan {
   // The selection of the k largest.
   [[nodiscard]] Selection selection(const Ranked& kth, std::size_t k) const;
 
+  // The places of the candidates that belong to a selection, in order.
+  void places_of(Selection selection, std::int64_t* places) const;
+
   // Turns the output of the run, in which all candidates were kept, into that of the selection.
   void remove_losers(Selection selection) const;
 
@@ -52,9 +55,14 @@ class Scan {
     Output out;
   };
 
+  // Where the candidates of a part are.
+  struct Stretch {
+    std::size_t begin = 0, end = 0;
+  };
+
   void work(std::size_t k, const Parts& parts, Tasks& tasks);
-  void gather(const Source& source, const Made& made, const Census& census, std::size_t begin,
-              Collected block, void* room);
+  Stretch gather(const Source& source, const Made& made, const Census& census, std::size_t begin,
+                 Collected block, void* room);
 
   const Scope& scope_;
   Interval between_;
@@ -62,6 +70,7 @@ class Scan {
   std::size_t capacity_;
   Buffer<K> keys_;
   Buffer<std::int64_t> places_;
+  std::vector<Stretch> stretches_;  // of each part, whose places rise
   Census census_{};
   std::atomic<std::size_t> collected_{0}, above_{0}, below_{0};
   std::atomic<bool> nan_{false};

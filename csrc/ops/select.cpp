@@ -23,6 +23,10 @@ constexpr std::size_t kAhead = 32;
 // Intervals from samples that may miss before the range of keys is cut in thirds instead.
 constexpr std::uint64_t kSampledAttempts = 3;
 
+// Of so many elements, one may be collected rather than marked in a mask: then its key and its place take
+// about as much memory.
+constexpr std::size_t kFewOf = 96;
+
 // How keys of this scope are kept.
 template <class Body>
 auto with_key_type(const Scope& scope, const Body& body) {
@@ -343,7 +347,7 @@ Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output
     const Interval between = attempt < kSampledAttempts ? range.cut(sampled<K>(scope, k, attempt))
                                                         : range.middle_third();
     const bool write = with_output && may_write(scope, between.outer);
-    Scan<K> scan(scope, between, write);
+    Scan<K> scan(scope, between, capacity_for(scope), write);
     const Place place = scan.run(k);
     if (place != Place::within || !(scan.complete() || is_single_key(between, n))) {
       range.learn(place, between);
@@ -370,6 +374,21 @@ Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output
       scope, [&](auto zero) { return select_from_memory<decltype(zero)>(scope, k, with_output); });
 }
 
+// The places of the k largest, with all above the outer end of an interval as candidates.
+template <class K>
+bool collect_topk(const Scope& scope, std::size_t k, std::int64_t* places) {
+  // Another sample than those that are taken if this one misses
+  const Interval between{.inner = {scope.most(), 0},
+                         .outer = sampled<K>(scope, k, kSampledAttempts).outer};
+  Scan<K> scan(scope, between, k + capacity_for(scope), false);
+  const Place place = scan.run(k);
+  if (place != Place::within || !scan.complete()) {
+    return false;
+  }
+  scan.places_of(scan.selection(scan.kth(k), k), places);
+  return true;
+}
+
 }  // namespace
 
 Key kth_key(const Scope& scope, std::size_t k, Guess* guess) {
@@ -386,6 +405,14 @@ void write_topk(const Scope& scope, std::size_t k, Guess* guess) {
   } else {
     select_from_memory(scope, k, true);
   }
+}
+
+bool find_topk(const Scope& scope, std::size_t k, std::int64_t* places) {
+  if (k == 0 || k > scope.size() / kFewOf || scope.size() <= kInCache) {
+    return false;
+  }
+  return with_key_type(scope,
+                       [&](auto zero) { return collect_topk<decltype(zero)>(scope, k, places); });
 }
 
 void write_above(const Scope& scope, Key key) { emit_first(scope, {key, 0}); }

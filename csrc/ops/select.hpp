@@ -15,6 +15,10 @@ Key kth_key(const Scope& scope, std::size_t k, Guess* guess = nullptr);
 // above, and then an output in place is as it was.
 void write_topk(const Scope& scope, std::size_t k, Guess* guess = nullptr);
 
+// The places of the k largest, 0 <= k <= n, in order: if they are so few, and so many elements besides, that
+// all of them can be collected as they are found. False if they are not, or a sample misled.
+bool find_topk(const Scope& scope, std::size_t k, std::int64_t* places);
+
 // Writes those above a key.
 void write_above(const Scope& scope, Key key);
 

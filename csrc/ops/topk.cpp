@@ -95,10 +95,26 @@ void sort_by_magnitude(const Scope& scope, std::size_t count, void* values, std:
   }
 }
 
-}  // namespace
+// The elements at these places.
+template <class E>
+void gather(const void* w, const std::int64_t* places, std::size_t count, void* elements) {
+  const E* const from = static_cast<const E*>(w);
+  E* const to = static_cast<E*>(elements);
+  for (std::size_t i = 0; i < count; ++i) {
+    to[i] = from[places[i]];
+  }
+}
 
-void topk(const Source& source, sc_nan nan, std::size_t k, bool by_magnitude, void* values,
-          std::int64_t* indices, Guess* guess) {
+void gather(const Source& source, const std::int64_t* places, std::size_t count, void* elements) {
+  const auto gather_elements = source.type.bytes == 2   ? gather<std::int16_t>
+                               : source.type.bytes == 4 ? gather<std::int32_t>
+                                                        : gather<std::int64_t>;
+  gather_elements(source.w, places, count, elements);
+}
+
+// The k largest, by way of a mask of them.
+void compact_topk(const Source& source, sc_nan nan, std::size_t k, void* values,
+                  std::int64_t* indices, Guess* guess) {
   const Buffer<unsigned char> mask((source.n + 7) / 8);
   Source masked = source;
   masked.out = {Form::bits, mask.data(), false, {}, nullptr};
@@ -126,6 +142,19 @@ void topk(const Source& source, sc_nan nan, std::size_t k, bool by_magnitude, vo
           static_cast<unsigned char*>(values) + starts[i] * source.type.bytes, indices + starts[i]);
     }
   });
+}
+
+}  // namespace
+
+void topk(const Source& source, sc_nan nan, std::size_t k, bool by_magnitude, void* values,
+          std::int64_t* indices, Guess* guess) {
+  Source ranked = source;
+  const Scope scope({&ranked, 1}, nan);
+  if (find_topk(scope, k, indices)) {
+    gather(source, indices, k, values);
+  } else {
+    compact_topk(source, nan, k, values, indices, guess);
+  }
   if (by_magnitude && k != 0) {
     sort_by_magnitude(scope, k, values, indices);
   }
