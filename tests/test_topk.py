@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import secateur as sc
-from arrays import CASES, DTYPES, IN_CACHE, LANES, LARGE, SHARED, normal, of_type, ranking, ranks
+from arrays import (
+    CASES,
+    DTYPES,
+    IN_CACHE,
+    LANES,
+    LARGE,
+    SHARED,
+    generator,
+    normal,
+    of_type,
+    ranking,
+    ranks,
+)
 from isas import LIBRARIES, library
 from oracles import Ranking, assert_same_bits
 from raw_bits import POLICIES, float32s, floats
@@ -73,6 +85,19 @@ def test_types(lib: Any, dtype: str, values: str, nan: str) -> None:
         expected = Ranking(of_type(values, n, dtype), nan)
         for k in {0, n // 10, n // 2, n}:
             check(lib, expected, k, nan)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_order_by_magnitude(lib: Any, dtype: str) -> None:
+    """As many as are sorted by comparing and more; keys that differ in no digit, or not in all."""
+    width = 8 * DTYPES[dtype].itemsize
+    for magnitudes in ([3], [3, 4], [0, 1 << (width - 3)], np.arange(1, 7) << (width - 6)):
+        for k in (47, 48, 49, 50, 300, 1000):
+            keys = generator(k).choice(np.asarray(magnitudes, np.uint64), k)
+            signs = generator(k).integers(0, 2, k, np.uint64) << np.uint64(width - 1)
+            w = (keys | signs).astype(f"u{width // 8}").view(DTYPES[dtype])
+            for kept in (k, k - 1):
+                check(lib, Ranking(w, "raise"), kept, "raise")
 
 
 @given(w=float32s(), share=st.floats(0, 1), nan=st.sampled_from(POLICIES))

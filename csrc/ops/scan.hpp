@@ -15,8 +15,9 @@
 namespace secateur {
 
 // Candidates that there is room for. Scratch is 12 bytes each, at most 8 more while selecting among
-// them, and 12 of the sample, whose buffers are kept; with keys of 64 bits, half as much again. For so many candidates that is a sixteenth of the floats of the largest source,
-// and 5 MiB (8 of 64 bits), where buffers are an eighth larger than they need be.
+// them, and 12 of the sample, whose buffers are kept; with keys of 64 bits, half as much again. For so
+// many candidates that is a sixteenth of the floats of the largest source, and 5 MiB (8 of 64 bits),
+// where buffers are an eighth larger than they need be.
 std::size_t capacity_for(const Scope& scope);
 
 template <class K>  // keys as they are kept

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <iterator>
+#include <limits>
+#include <numeric>
 #include <vector>
 
 #include "ops/blocks.hpp"
@@ -12,42 +14,67 @@
 namespace secateur {
 namespace {
 
-// A key, and where the element is among those that are sorted.
+// An element while it is sorted: how far its key is below the largest that there could be, with its
+// sign as the lowest bit, and its index.
+template <class U>
 struct Item {
-  Key key;
-  std::size_t at;
+  U rank;
+  U index;
 };
 
-// Sorts by falling key items that are in order, as those that tie stay: digit by digit from the lowest (LSD radix
-// sort). Returns where the result is, in one of the two buffers.
-const Item* sort_falling(Item* items, Item* spare, std::size_t count, Key largest) {
-  constexpr std::size_t kFew = 512;
-  constexpr int kDigit = 11;
+template <class U, class E>
+U rank_of(E element, Order order) {
+  const auto bits = static_cast<std::uint64_t>(element);
+  const auto mask = static_cast<std::uint64_t>(order.mask);
+  const std::uint64_t key = (bits + static_cast<std::uint64_t>(order.rotation)) & mask;
+  return static_cast<U>((mask - key) << 1 | static_cast<std::uint64_t>(element < 0));
+}
+
+template <class E, class U>
+E element_of(U rank, Order order) {
+  const auto mask = static_cast<std::uint64_t>(order.mask);
+  const std::uint64_t key = mask - (rank >> 1);
+  const std::uint64_t magnitude = (key - static_cast<std::uint64_t>(order.rotation)) & mask;
+  return static_cast<E>(magnitude | ((rank & 1) != 0 ? mask + 1 : 0));
+}
+
+// Sorts by rank, but for the sign, items that are in order, as those that tie stay: digit by digit from
+// the lowest (LSD radix sort), of how far ranks are from the least. Returns where the result is, in one
+// of the two buffers.
+template <class U>
+const Item<U>* sort(Item<U>* items, Item<U>* spare, std::size_t count, U least, U most) {
+  constexpr std::size_t kFew = 48;
+  constexpr std::size_t kDigit = 8;  // as many lines to write to as the nearest cache has room for
   constexpr std::size_t kDigits = std::size_t{1} << kDigit;
+  constexpr std::size_t kMostDigits = 8 * sizeof(U) / kDigit;
   if (count <= kFew) {
-    std::sort(items, items + count, [](const Item& a, const Item& b) {
-      return a.key != b.key ? a.key > b.key : a.at < b.at;
+    std::sort(items, items + count, [](const Item<U>& a, const Item<U>& b) {
+      return a.rank >> 1 != b.rank >> 1 ? a.rank < b.rank : a.index < b.index;
     });
     return items;
   }
-  const auto bits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(largest)));
-  const Buffer<std::size_t> starts(kDigits);
-  for (int shift = 0; shift < bits; shift += kDigit) {
-    const auto digit = [shift](const Item& item) {
-      return kDigits - 1 - (static_cast<std::size_t>(item.key >> shift) & (kDigits - 1));
-    };
-    std::fill_n(starts.data(), kDigits, std::size_t{0});
-    for (std::size_t i = 0; i < count; ++i) {
-      ++starts[digit(items[i])];
+  const auto digit_of = [least](const Item<U>& item, std::size_t digit) {
+    const U from_least = (item.rank >> 1) - (least >> 1);
+    return static_cast<std::size_t>(from_least >> (digit * kDigit)) & (kDigits - 1);
+  };
+  const auto bits =
+      static_cast<std::size_t>(std::bit_width(static_cast<U>((most >> 1) - (least >> 1))));
+  const std::size_t digits = (bits + kDigit - 1) / kDigit;
+  std::size_t starts[kMostDigits][kDigits];
+  std::fill_n(&starts[0][0], digits * kDigits, std::size_t{0});
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t digit = 0; digit < digits; ++digit) {
+      ++starts[digit][digit_of(items[i], digit)];
     }
-    std::size_t start = 0;
-    for (std::size_t d = 0; d < kDigits; ++d) {
-      const std::size_t of_digit = starts[d];
-      starts[d] = start;
-      start += of_digit;
+  }
+  for (std::size_t digit = 0; digit < digits; ++digit) {
+    std::size_t* const to = starts[digit];
+    if (to[digit_of(items[0], digit)] == count) {
+      continue;  // nothing to sort by
     }
+    std::exclusive_scan(to, to + kDigits, to, std::size_t{0});
     for (std::size_t i = 0; i < count; ++i) {
-      spare[starts[digit(items[i])]++] = items[i];
+      spare[to[digit_of(items[i], digit)]++] = items[i];
     }
     std::swap(items, spare);
   }
@@ -55,43 +82,40 @@ const Item* sort_falling(Item* items, Item* spare, std::size_t count, Key larges
 }
 
 // Puts elements that are in the order of their indices into that of their magnitudes.
-template <class E, class K>
-void sort_by_magnitude(const Scope& scope, std::size_t count, E* values, std::int64_t* indices) {
-  const Buffer<Item> items(count);
-  const Buffer<Item> spare(count);
-  Key largest = 0;
-  {
-    const Buffer<K> keys(count);
-    largest = scope.keys(scope.first(), values, count, keys.data());
-    for (std::size_t i = 0; i < count; ++i) {
-      items[i] = {keys[i], i};
-    }
-  }
-  const Item* const sorted = sort_falling(items.data(), spare.data(), count, largest);
-  // What is left of the other buffer takes the elements while they change places.
-  auto* const room = sorted == items.data() ? spare.data() : items.data();
-  auto* const moved_indices = reinterpret_cast<std::int64_t*>(room);
-  auto* const moved_values = reinterpret_cast<E*>(moved_indices + count);
-  std::memcpy(moved_indices, indices, count * sizeof *indices);
-  std::memcpy(moved_values, values, count * sizeof *values);
+template <class E, class U>
+void sort_by_magnitude(Order order, std::size_t count, void* elements, std::int64_t* indices) {
+  E* const values = static_cast<E*>(elements);
+  const Buffer<Item<U>> items(count);
+  const Buffer<Item<U>> spare(count);
+  U least = std::numeric_limits<U>::max();
+  U most = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    indices[i] = moved_indices[sorted[i].at];
-    values[i] = moved_values[sorted[i].at];
+    const U rank = rank_of<U>(values[i], order);
+    least = std::min(least, rank);
+    most = std::max(most, rank);
+    items[i] = {rank, static_cast<U>(indices[i])};
+  }
+  const Item<U>* const sorted = sort(items.data(), spare.data(), count, least, most);
+  for (std::size_t i = 0; i < count; ++i) {
+    values[i] = element_of<E>(sorted[i].rank, order);
+    indices[i] = static_cast<std::int64_t>(sorted[i].index);
   }
 }
 
 void sort_by_magnitude(const Scope& scope, std::size_t count, void* values, std::int64_t* indices) {
-  const auto sort = [&](auto element, auto key) {
-    sort_by_magnitude<decltype(element), decltype(key)>(
-        scope, count, static_cast<decltype(element)*>(values), indices);
-  };
+  const bool short_indices = scope.size() <= std::numeric_limits<std::uint32_t>::max();
+  const Order order = scope.order(scope.first());
   switch (scope.key_type().bytes) {
     case sizeof(std::int16_t):
-      return sort(std::int16_t{}, std::int32_t{});
+      return (short_indices
+                  ? sort_by_magnitude<std::int16_t, std::uint32_t>
+                  : sort_by_magnitude<std::int16_t, std::uint64_t>)(order, count, values, indices);
     case sizeof(std::int32_t):
-      return sort(std::int32_t{}, std::int32_t{});
+      return (short_indices
+                  ? sort_by_magnitude<std::int32_t, std::uint32_t>
+                  : sort_by_magnitude<std::int32_t, std::uint64_t>)(order, count, values, indices);
     default:
-      return sort(std::int64_t{}, std::int64_t{});
+      return sort_by_magnitude<std::int64_t, std::uint64_t>(order, count, values, indices);
   }
 }
 
