@@ -112,12 +112,12 @@ SECATEUR_INLINE uint64_t bits_above(const Vec<E>* key, Vec<E> pivot) {
   return BitsFromMasks(masks);
 }
 
-// The candidates of a word go to `collected` without asking how many there are, up to three: a
+// The candidates of a word go to `collected` without asking how many there are, up to two: a
 // branch on that would often be mispredicted. Returns how many there were.
 template <class E>
 SECATEUR_INLINE size_t collect(uint64_t candidates, const E* from, uint32_t offset, E* bits,
                                uint32_t* offsets) {
-  constexpr size_t kBlindly = 3;
+  constexpr size_t kBlindly = 2;
   const auto put = [&](size_t i, uint64_t rest) __attribute__((always_inline)) {
     const size_t lane = LowestBit(rest);
     copy_bytes(bits + i, from + lane, sizeof *bits);
@@ -142,7 +142,7 @@ Census scan_words(Part w, const Made& made, Order order, Bracket bracket, const 
   const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
   E* const candidates = static_cast<E*>(collected.bits);
   Vec<E> largest = Set(E{0});
-  Census census{};
+  size_t above_lo = 0, count = 0;
   for_words<E>(w, sink,
                [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
                    __attribute__((always_inline)) {
@@ -159,13 +159,11 @@ Census scan_words(Part w, const Made& made, Order order, Bracket bracket, const 
     }
     kept &= valid;
     sink.put_bits(kept, valid, to, i);
-    census.above_lo += PopCount(kept);
-    census.collected +=
-        collect(kept & ~over, from, static_cast<uint32_t>(i - w.begin),
-                candidates + census.collected, collected.offsets + census.collected);
+    above_lo += PopCount(kept);
+    count += collect(kept & ~over, from, static_cast<uint32_t>(i - w.begin), candidates + count,
+                     collected.offsets + count);
   });
-  census.max_key = ReduceMax(largest);
-  return census;
+  return {above_lo, count, ReduceMax(largest)};
 }
 
 template <class E, class Sink, class Make>
