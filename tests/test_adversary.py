@@ -137,6 +137,43 @@ def test_few_misled(n: int, decoys: object) -> None:
         assert_same_bits(values, expected_values)
 
 
+def leaning(n: int, places: np.ndarray, more: int) -> np.ndarray:
+    """Distinct magnitudes, of which the sampler sees so many more from the larger half."""
+    rng = generator(n)
+    halves = [rng.permutation(n // 2), rng.permutation(np.arange(n // 2, n))]
+    seen = places.size // 2 + more
+    sample = rng.permutation(np.concatenate([halves[1][:seen], halves[0][: places.size - seen]]))
+    rest = rng.permutation(np.concatenate([halves[1][seen:], halves[0][places.size - seen :]]))
+    order = np.empty(n, np.uint32)
+    order[places] = sample
+    order[np.setdiff1d(np.arange(n), places)] = rest
+    return with_signs(from_bits(TWO + order))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("more", [-50, 0, 50])
+def test_leaning(more: int, dtype: str) -> None:
+    """The sample holds the k-th magnitude, but many of its candidates are on the other side of it."""
+    n = 200_000
+    places = sampled(n, 1)
+    w = leaning(n, places, more).astype(dtype)
+    expected = Ranking(w)
+    other = with_signs(distinct(n, ONE)).astype("float16")
+    fmt = FixedPoint(8, 2)
+    for k in (n // 2 - 300, n // 2, n // 2 + 300):
+        mask = expected.mask(k)
+        pruned = expected.pruned(k)
+        assert_same_bits(sc.prune(w, k=k), pruned)
+        assert_same_bits(sc.topk_mask(w, k=k), mask)
+        assert_same_bits(sc.topk_mask(w, k=k, packed=True), expected.packed(k))
+        assert_same_bits(
+            sc.prune(other, k=k, scores=np.abs(w)), np.where(mask, other, other.dtype.type(0))
+        )
+        if dtype == "float32":
+            assert_same_bits(sc.prune_quantize(w, fmt, k=k), sc.quantize(pruned, fmt))
+
+
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("decoys", DECOYS)
 def test_misled_on_threads(decoys: object) -> None:

@@ -134,12 +134,13 @@ SECATEUR_INLINE size_t collect(uint64_t candidates, const E* from, uint32_t offs
 }
 
 template <class E, class Sink, class Make>
-Census scan_words(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
-                  Collected collected) {
+Census scan_words(Part w, const Made& made, Order order, Bracket bracket, Key threshold,
+                  const Output& out, Collected collected) {
   const Sink sink(out);
   Make make(made, w.begin);
   const KeyOf<E> key_of(order);
   const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
+  const Vec<E> written_above = key_of.pivot(threshold);
   E* const candidates = static_cast<E*>(collected.bits);
   Vec<E> largest = Set(E{0});
   size_t above_lo = 0, count = 0;
@@ -147,20 +148,21 @@ Census scan_words(Part w, const Made& made, Order order, Bracket bracket, const 
                [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
                    __attribute__((always_inline)) {
     make.enter(valid, i);
-    uint64_t kept = 0, over = 0;
+    uint64_t from_lo = 0, over = 0, kept = 0;
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<E>) {
       Vec<E> x[kGroup<E>], key[kGroup<E>];
       Mask<E> keep[kGroup<E>];
       load_group(from, lane, make, key_of, x, key, largest);
-      above(key, lo, keep);
+      above(key, written_above, keep);
       sink.put(x, keep, to, lane);
-      kept |= BitsFromMasks(keep) << lane;
+      from_lo |= bits_above(key, lo) << lane;
       over |= bits_above(key, hi) << lane;
+      kept |= BitsFromMasks(keep) << lane;
     }
-    kept &= valid;
-    sink.put_bits(kept, valid, to, i);
-    above_lo += PopCount(kept);
-    count += collect(kept & ~over, from, static_cast<uint32_t>(i - w.begin), candidates + count,
+    from_lo &= valid;
+    sink.put_bits(kept & valid, valid, to, i);
+    above_lo += PopCount(from_lo);
+    count += collect(from_lo & ~over, from, static_cast<uint32_t>(i - w.begin), candidates + count,
                      collected.offsets + count);
   });
   return {above_lo, count, ReduceMax(largest)};
@@ -206,10 +208,11 @@ Key emit_words(Part w, const Made& made, Order order, Selection selection, const
 
 // Streaming or not.
 template <class E, template <bool> class Sink, class Make>
-Census scan_made(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
-                 Collected collected) {
-  return out.stream ? scan_words<E, Sink<true>, Make>(w, made, order, bracket, out, collected)
-                    : scan_words<E, Sink<false>, Make>(w, made, order, bracket, out, collected);
+Census scan_made(Part w, const Made& made, Order order, Bracket bracket, Key threshold,
+                 const Output& out, Collected collected) {
+  return out.stream
+             ? scan_words<E, Sink<true>, Make>(w, made, order, bracket, threshold, out, collected)
+             : scan_words<E, Sink<false>, Make>(w, made, order, bracket, threshold, out, collected);
 }
 template <class E, template <bool> class Sink, class Make>
 Key emit_made(Part w, const Made& made, Order order, Selection selection, const Output& out) {
@@ -247,11 +250,11 @@ SECATEUR_INLINE auto with_make(const Made& made, const Body& body) {
   return body(Tag<AsTheyAre>());
 }
 template <class E, template <bool> class Sink, Makes kMakes>
-Census scan(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
-            Collected collected) {
+Census scan(Part w, const Made& made, Order order, Bracket bracket, Key threshold,
+            const Output& out, Collected collected) {
   return with_make<E, kMakes>(made, [&](auto make) {
-    return scan_made<E, Sink, typename decltype(make)::type>(w, made, order, bracket, out,
-                                                             collected);
+    return scan_made<E, Sink, typename decltype(make)::type>(w, made, order, bracket, threshold,
+                                                             out, collected);
   });
 }
 template <class E, template <bool> class Sink, Makes kMakes>

@@ -200,9 +200,10 @@ struct ElementKernels {
   Key (*max_magnitude)(Part w);
 
   // What is written by floats and by integers are the elements themselves, which nothing is made of.
-  // scan: census, candidates, and the output as if the keys above lo were kept
-  using Scan = Census (*)(Part w, const Made& made, Order order, Bracket bracket, const Output& out,
-                          Collected collected);
+  // scan: census, candidates, and the output as if the keys above a threshold were kept, which is within
+  // the bracket
+  using Scan = Census (*)(Part w, const Made& made, Order order, Bracket bracket, Key threshold,
+                          const Output& out, Collected collected);
   Scan scan[kForms];
   // emit: the output for a selection that is known; returns the largest key
   Key (*emit[kForms])(Part w, const Made& made, Order order, Selection selection,

@@ -185,6 +185,7 @@ Sample<K>::Sample(const KernelTable& kernels, const K* keys, const Runs& runs, s
   // the selection around the middle has, ties included as far as they belong to it.
   const auto middle = static_cast<std::size_t>(std::clamp(center_, 1.0, static_cast<double>(m)));
   const Ranked mid = ranked(middle);
+  likely_ = 2 * (middle - mid.above) >= mid.equal ? mid.key - 1 : mid.key;
   const std::size_t tie_end = end_of(mid, middle) / kWord * kWord;
   const auto run_spread = key_kernels_of<K>(kernels).run_spread;
   const auto key = static_cast<K>(mid.key);
@@ -214,7 +215,7 @@ Interval Sample<K>::interval(double room, Key least, Key most) const {
       ranks_around(center_, std::min(half_, room * static_cast<double>(m_) / 2), m_);
   // Where few tie with an end, all of them may as well be candidates.
   const std::size_t few = 2 + (ranks.lo - ranks.hi) / 32;
-  Interval between{.inner = {most, 0}, .outer = {least, n_}};
+  Interval between{.inner = {most, 0}, .outer = {least, n_}, .likely = likely_};
   if (ranks.hi != 0) {
     const Ranked hi = ranked(ranks.hi);
     between.inner = {hi.key, hi.equal <= few ? 0 : place_of(hi, ranks.hi)};

@@ -61,9 +61,11 @@ class Runs {
 };
 
 // Between which two selections that of the k largest lies: what the inner one keeps is kept, and
-// what the outer one does not is lost. The elements in between are candidates.
+// what the outer one does not is lost. The elements in between are candidates. Until more is known, those
+// above `likely` pass for kept.
 struct Interval {
   Selection inner, outer;
+  Key likely;
 };
 
 // What m of n keys, taken in runs of kRun neighbours, say of where the k-th largest of all is.
@@ -92,6 +94,7 @@ class Sample {
   std::size_t m_;
   std::size_t n_;
   double center_;  // the rank of the k-th, as expected
+  Key likely_;     // the threshold by what has that rank
   double half_;    // half the width of the interval, in ranks
 };
 

@@ -6,13 +6,16 @@
 namespace secateur {
 namespace {
 
+// Candidates of a block, the first of which may be longer than kBlock, and of a word that are none.
+constexpr std::size_t kRoom = kBlock + 2 * kWord;
+
 // Cache lines to keep under way at once.
 constexpr std::size_t kAhead = 32;
 
 // The candidates of a part: a key that ties with an end is one, or not, by its index. Parts in which
 // that changes have a few more of them than they need.
 Bracket bracket_of(const Interval& between, const Part& part) {
-  const auto& [inner, outer] = between;
+  const auto& [inner, outer, likely] = between;
   return {part.begin < outer.tie_end ? outer.threshold - 1 : outer.threshold,
           part.end <= inner.tie_end ? inner.threshold - 1 : inner.threshold};
 }
@@ -34,10 +37,11 @@ Scan<K>::Scan(const Scope& scope, const Interval& between, std::size_t capacity,
   passes_.reserve(scope.sources().size());
   for (const Source& source : scope.sources()) {
     const Output out = write ? source.out : Output{};
-    passes_.push_back(
-        {{.inner = scope.local(source, between.inner), .outer = scope.local(source, between.outer)},
-         scope.kernels(source).scan[static_cast<std::size_t>(out.form)],
-         out});
+    passes_.push_back({{.inner = scope.local(source, between.inner),
+                        .outer = scope.local(source, between.outer),
+                        .likely = scope.local(source, {between.likely, 0}).threshold},
+                       scope.kernels(source).scan[static_cast<std::size_t>(out.form)],
+                       out});
   }
 }
 
@@ -57,7 +61,6 @@ Place Scan<K>::run(std::size_t k) {
 
 template <class K>
 void Scan<K>::work(std::size_t k, const Parts& parts, Tasks& tasks) {
-  constexpr std::size_t kRoom = kBlock + 2 * kWord;  // the first block may be longer than kBlock
   const Buffer<std::int64_t> block_bits(kRoom);
   const Buffer<std::uint32_t> block_offsets(kRoom);
   const Collected block_collected{block_bits.data(), block_offsets.data()};
@@ -68,8 +71,10 @@ void Scan<K>::work(std::size_t k, const Parts& parts, Tasks& tasks) {
     const Source& source = scope_.sources()[number];
     const Pass& pass = passes_[number];
     const Ready at = ready(scope_, source, part, pass.out, room);
-    const Census c = pass.kernel(at.part, at.made, scope_.order(source),
-                                 bracket_of(pass.between, part), at.out, block_collected);
+    const Bracket bracket = bracket_of(pass.between, part);
+    const Key threshold = std::max(bracket.lo, std::min(bracket.hi, pass.between.likely));
+    const Census c = pass.kernel(at.part, at.made, scope_.order(source), bracket, threshold, at.out,
+                                 block_collected);
     stretches_[i] = gather(source, at.made, c, part.begin, block_collected, made_room.data());
 
     const std::size_t below = part.end - part.begin - c.above_lo;
@@ -132,11 +137,9 @@ Selection Scan<K>::selection(const Ranked& kth, std::size_t k) const {
 
 template <class K>
 void Scan<K>::places_of(Selection selection, std::int64_t* places) const {
-  const auto tie_end = static_cast<std::int64_t>(selection.tie_end);
   for (const Stretch& part : stretches_) {
     for (std::size_t i = part.begin; i < part.end; ++i) {
-      if (keys_[i] > selection.threshold ||
-          (keys_[i] == selection.threshold && places_[i] < tie_end)) {
+      if (is_kept(selection, i)) {
         *places++ = places_[i];
       }
     }
@@ -145,63 +148,88 @@ void Scan<K>::places_of(Selection selection, std::int64_t* places) const {
 
 namespace {
 
-// Sets the elements at these places to zero; most are in a cache line of their own.
+// Writes elements at these places, most of which are in a cache line of their own: what is in `from` at as
+// many steps.
 template <std::size_t kBytes>
-void clear(unsigned char* data, const std::int64_t* places, std::size_t count) {
+void put(unsigned char* data, const unsigned char* from, std::size_t step,
+         const std::int64_t* places, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
-    __builtin_prefetch(
-        data + kBytes * static_cast<std::size_t>(places[std::min(i + kAhead, count - 1)]), 1);
-    std::memset(data + kBytes * static_cast<std::size_t>(places[i]), 0, kBytes);
+    const auto later = static_cast<std::size_t>(places[std::min(i + kAhead, count - 1)]);
+    __builtin_prefetch(from + step * later);
+    __builtin_prefetch(data + kBytes * later, 1);
+    const auto place = static_cast<std::size_t>(places[i]);
+    std::memcpy(data + kBytes * place, from + step * place, kBytes);
   }
 }
 
-void clear_bits(unsigned char* data, const std::int64_t* places, std::size_t count) {
+void put_bits(unsigned char* data, bool kept, const std::int64_t* places, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     __builtin_prefetch(data + places[std::min(i + kAhead, count - 1)] / 8, 1);
-    data[places[i] / 8] &= static_cast<unsigned char>(~(1u << (places[i] % 8)));
+    const unsigned bit = 1u << (places[i] % 8);
+    unsigned char& byte = data[places[i] / 8];
+    byte = static_cast<unsigned char>(kept ? byte | bit : byte & ~bit);
+  }
+}
+
+// Elements of one source that are kept after all, in other forms than of fixed point, or are not.
+void put(const Source& source, bool kept, const std::int64_t* places, std::size_t count) {
+  static constexpr unsigned char kRemoved[sizeof(std::int64_t)] = {};
+  static constexpr unsigned char kTrue = 1;
+  const Form form = source.out.form;
+  auto* const data = static_cast<unsigned char*>(source.out.data);
+  if (form == Form::bits) {
+    return put_bits(data, kept, places, count);
+  }
+  const std::size_t bytes = bytes_of(form, source.type.bytes);
+  const auto put_elements = bytes == 8   ? put<8>
+                            : bytes == 4 ? put<4>
+                            : bytes == 2 ? put<2>
+                                         : put<1>;
+  if (kept && form != Form::bools) {
+    put_elements(data, source.at(0), bytes, places, count);
+  } else {
+    put_elements(data, kept ? &kTrue : kRemoved, 0, places, count);
   }
 }
 
 // The same for places among the elements of all sources, which become places in their own.
-void clear(const Scope& scope, std::int64_t* places, std::size_t count) {
+void put(const Scope& scope, bool kept, std::int64_t* places, std::size_t count) {
   for (std::size_t i = 0; i < count;) {
     const Source& source = scope.source_of(static_cast<std::size_t>(places[i]));
     const std::int64_t* const from = places + i;
     for (; i < count && scope.is_in(source, static_cast<std::size_t>(places[i])); ++i) {
       places[i] -= static_cast<std::int64_t>(source.begin);
     }
-    const std::size_t bytes = bytes_of(source.out.form, source.type.bytes);
-    const auto clear_places = bytes == 8   ? clear<8>
-                              : bytes == 4 ? clear<4>
-                              : bytes == 2 ? clear<2>
-                              : bytes == 1 ? clear<1>
-                                           : clear_bits;
-    clear_places(static_cast<unsigned char*>(source.out.data), from,
-                 static_cast<std::size_t>(places + i - from));
+    put(source, kept, from, static_cast<std::size_t>(places + i - from));
   }
 }
 
 }  // namespace
 
 template <class K>
-void Scan<K>::remove_losers(Selection selection) const {
+void Scan<K>::settle(Selection selection) const {
+  // Either more were written than are kept, and some have lost, or fewer, and some have won.
+  const bool kept = between_.likely >= selection.threshold;
+  const Bracket apart = kept ? Bracket{selection.threshold - 1, between_.likely}
+                             : Bracket{between_.likely, selection.threshold};
   // Two candidates may share a byte of bits, and those are few bytes: one thread is enough.
   const bool bits = scope_.first().out.form == Form::bits;
-  const std::size_t traffic = bits ? 0 : census_.collected * 2 * kLine;
+  const std::size_t traffic = bits ? 0 : census_.collected * kLine;
   const Blocks blocks(keys_.data(), census_.collected, nullptr, 0);
+  const auto collect =
+      kernels_of(scope_.table(), sizeof(K)).scan[static_cast<std::size_t>(Form::none)];
   for_blocks(blocks, traffic, [&](Part part) {
-    // Losers first go to a list without a branch, which would be mispredicted for every other
-    // candidate.
-    const Buffer<std::int64_t> losers(part.end - part.begin);
+    const Buffer<std::int64_t> places(kRoom);
+    const Buffer<std::uint32_t> offsets(kRoom);
+    const Census census =
+        collect(part, {}, kAsTheyAre, apart, apart.lo, {}, {places.data(), offsets.data()});
     std::size_t count = 0;
-    const auto tie_end = static_cast<std::int64_t>(selection.tie_end);
-    for (std::size_t i = part.begin; i < part.end; ++i) {
-      losers[count] = places_[i];
-      count += static_cast<std::size_t>(static_cast<int>(keys_[i] < selection.threshold) |
-                                        (static_cast<int>(keys_[i] == selection.threshold) &
-                                         static_cast<int>(places_[i] >= tie_end)));
+    for (std::size_t j = 0; j < census.collected; ++j) {
+      const std::size_t i = part.begin + offsets[j];
+      places[count] = places_[i];
+      count += static_cast<std::size_t>(is_kept(selection, i) == kept);
     }
-    clear(scope_, losers.data(), count);
+    put(scope_, kept, places.data(), count);
   });
 }
 

@@ -23,8 +23,8 @@ std::size_t capacity_for(const Scope& scope);
 template <class K>  // keys as they are kept
 class Scan {
  public:
-  // Has room for so many candidates. Writes what the outer selection keeps, if asked to, to where the
-  // sources say.
+  // Has room for so many candidates. Writes what is likely to be kept, if asked to, to where the sources
+  // say.
   Scan(const Scope& scope, const Interval& between, std::size_t capacity, bool write);
 
   // Goes over the data in search of the k-th largest; stops early where that is certain not to be among
@@ -43,8 +43,8 @@ class Scan {
   // The places of the candidates that belong to a selection, in order.
   void places_of(Selection selection, std::int64_t* places) const;
 
-  // Turns the output of the run, in which all candidates were kept, into that of the selection.
-  void remove_losers(Selection selection) const;
+  // Turns the output of the run, in which likely candidates were kept, into that of the selection.
+  void settle(Selection selection) const;
 
   [[nodiscard]] bool complete() const { return census_.collected <= capacity_; }
 
@@ -64,6 +64,13 @@ class Scan {
   void work(std::size_t k, const Parts& parts, Tasks& tasks);
   Stretch gather(const Source& source, const Made& made, const Census& census, std::size_t begin,
                  Collected block, void* room);
+
+  // Whether a selection has that candidate.
+  [[nodiscard]] bool is_kept(Selection selection, std::size_t i) const {
+    return keys_[i] > selection.threshold ||
+           (keys_[i] == selection.threshold &&
+            static_cast<std::size_t>(places_[i]) < selection.tie_end);
+  }
 
   const Scope& scope_;
   Interval between_;

@@ -232,7 +232,7 @@ class Range {
 
   // After an interval that did not lead to the key. Above means that the inner selection has some.
   void learn(Place place, const Interval& between) {
-    const auto& [inner, outer] = between;
+    const auto& [inner, outer, likely] = between;
     if (place == Place::above) {
       least_ = std::max(least_, inner.tie_end == 0 ? inner.threshold + 1 : inner.threshold);
     } else if (place == Place::below) {
@@ -267,7 +267,8 @@ class Range {
         (static_cast<std::uint64_t>(most_) - static_cast<std::uint64_t>(least_)) / 3);
     const Key from = least_ + third;
     const Key to = third == 0 ? from : most_ - third;
-    return {.inner = {to, 0}, .outer = {from, n_}};
+    const Key middle = from + (to - from) / 2;
+    return {.inner = {to, 0}, .outer = {from, n_}, .likely = middle};
   }
 
  private:
@@ -327,15 +328,15 @@ bool is_single_key(const Interval& between, std::size_t n) {
          between.outer.tie_end >= n;
 }
 
-// Whether the scan may write what the outer selection keeps: never in place, and NaN that ranks
-// below the numbers is 0 in fixed point even where it is kept, which only emit() sees to.
+// Whether the scan may write: never in place, and NaN that ranks below the numbers is 0 in fixed point
+// even where it is kept, which only emit() sees to.
 bool may_write(const Scope& scope, Selection outer) {
   return !is_in_place(scope) && (!is_fixed_point(scope.first().out.form) ||
                                  outer.threshold >= scope.order(scope.first()).rotation);
 }
 
 // Selects from memory and, if asked to, writes. Elsewhere than in place, the pass that selects
-// writes as well: candidates that lose can be taken back later.
+// writes as well: candidates are put right later.
 template <class K>
 Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output) {
   const std::size_t n = scope.size();
@@ -344,8 +345,12 @@ Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output
     if (range.empty()) {
       range = Range(scope);
     }
-    const Interval between = attempt < kSampledAttempts ? range.cut(sampled<K>(scope, k, attempt))
-                                                        : range.middle_third();
+    Interval between = attempt < kSampledAttempts ? range.cut(sampled<K>(scope, k, attempt))
+                                                  : range.middle_third();
+    if (is_fixed_point(scope.first().out.form)) {
+      // Losers become 0, but winners would have to be quantized
+      between.likely = scope.least() - 1;
+    }
     const bool write = with_output && may_write(scope, between.outer);
     Scan<K> scan(scope, between, capacity_for(scope), write);
     const Place place = scan.run(k);
@@ -361,7 +366,7 @@ Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output
       selection = with_output ? scan.selection(kth, k) : Selection{kth.key, n};
     }
     if (write && scan.complete()) {
-      scan.remove_losers(selection);
+      scan.settle(selection);
     } else if (with_output) {
       emit(scope, selection);
     }
@@ -379,7 +384,8 @@ template <class K>
 bool collect_topk(const Scope& scope, std::size_t k, std::int64_t* places) {
   // Another sample than those that are taken if this one misses
   const Interval between{.inner = {scope.most(), 0},
-                         .outer = sampled<K>(scope, k, kSampledAttempts).outer};
+                         .outer = sampled<K>(scope, k, kSampledAttempts).outer,
+                         .likely = scope.most()};
   Scan<K> scan(scope, between, k + capacity_for(scope), false);
   const Place place = scan.run(k);
   if (place != Place::within || !scan.complete()) {
