@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import secateur as sc
-from arrays import DTYPES, generator, normal, of_type
+from arrays import DTYPES, around, generator, normal, of_type
 from isas import LIBRARIES, library
-from oracles import Ranking, assert_same_bits, bits_of
+from oracles import Ranking, assert_same_bits, assert_writes, bits_of
 from raw_bits import POLICIES, floats
 from refusals import assert_refuses
 
@@ -67,6 +67,53 @@ def test_types(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
         for values, nan in (("raw bits", "prune"), ("coarse grid", "raise")):
             k = (shape[axis] + 1) // 2
             check(lib, ranking(values, dtype, shape, nan, axis), axis, k, nan)
+
+
+# Where rows are no longer transposed, where candidates are brought together, where results are; and
+# where columns are left out of the count, and are too long for it.
+LENGTHS = [*around(33, 128, 256, 512, 4096), 8193, 16_384, 16_385]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_lengths(lib: Any, dtype: str, length: int) -> None:
+    """With more slices than a vector has lanes."""
+    for shape, axis in (((37, length), 1), ((length, 37), 0)):
+        for values in ("normal", "coarse grid") if length < 1000 else ("coarse grid",):
+            expected = ranking(values, dtype, shape, "keep", axis)
+            for k in {1, length // 10, length}:
+                assert_writes(lib.prune, expected.w, expected.pruned(k), k=k, axis=axis)
+            kth = lib.kth_magnitude(expected.w, length // 3, axis=axis)
+            assert_same_bits(kth, expected.kth_magnitude(length // 3))
+
+
+@pytest.mark.parametrize("values", ["normal", "raw bits"])
+def test_slices_that_differ(lib: Any, values: str) -> None:
+    """What one of them is like says nothing of the next."""
+    for shape, axis in (((50, 70), 1), ((50, 700), 1), ((70, 50), 0), ((700, 50), 0)):
+        scales = np.ldexp(1.0, generator(3).integers(-60, 60, 50)).astype(np.float32)
+        w = of_type(values, shape[0] * shape[1], "float32").reshape(shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            w = w * np.expand_dims(scales, axis)
+        check(lib, Ranking(w, "prune", axis), axis, shape[axis] // 7, "prune")
+
+
+@pytest.mark.parametrize("shape", [(1300, 1040), (260, 5003), (5003, 260)], ids=str)
+def test_past_the_caches(lib_on_threads: Any, shape: tuple[int, int]) -> None:
+    """Wherever the results begin in a cache line."""
+    n = shape[0] * shape[1]
+    room = np.full(n + 64, 7, np.float32)
+    line = -room.ctypes.data // room.itemsize % 16
+    for axis in (0, 1):
+        expected = ranking("normal", "float32", shape, "raise", axis)
+        for offset in (0, 4, 15):
+            begin = line + offset
+            out = room[begin : begin + n].reshape(shape)
+            room[:] = 7
+            lib_on_threads.prune(expected.w, k=50, axis=axis, out=out)
+            assert_same_bits(out, expected.pruned(50))
+            assert (room[:begin] == 7).all()
+            assert (room[begin + n :] == 7).all()
 
 
 @pytest.mark.parametrize("shape", [(2048, 300), (300, 2048), (3, 70_000, 3)], ids=str)

@@ -40,12 +40,12 @@ sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
     require_k(k, 1, along.length);
     require_selecting(nan);
     const SliceResult result{values, 1, bytes};
-    for_slices(require_source(w, dtype, n, nullptr), along, nan, {&result, 1},
-               [&](Source slice, void* const* to, Guess& guess) {
+    for_slices(require_source(w, dtype, n, nullptr), along, nan, k, true, {&result, 1},
+               [&](Source slice, void* const* to, const Selection* known) {
       const Scope scope({&slice, 1}, nan);
       const Order order = scope.order(slice);
-      store_bits((kth_key(scope, k, &guess) - order.rotation) & order.mask, slice.type.bytes,
-                 to[0]);
+      const Key kth = known != nullptr ? known->threshold : kth_key(scope, k);
+      store_bits((kth - order.rotation) & order.mask, slice.type.bytes, to[0]);
     });
   });
 }
@@ -68,10 +68,10 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_sl
     require_apart("indices", indices, count * sizeof *indices, w, n * bytes);
     require_apart("indices", indices, count * sizeof *indices, values, count * bytes);
     const SliceResult results[] = {{values, k, bytes}, {indices, k, sizeof *indices}};
-    for_slices(require_source(w, dtype, n, nullptr), along, nan, results,
-               [&](const Source& slice, void* const* to, Guess& guess) {
+    for_slices(require_source(w, dtype, n, nullptr), along, nan, k, false, results,
+               [&](const Source& slice, void* const* to, const Selection* known) {
       topk(slice, nan, k, order == SC_ORDER_MAGNITUDE, to[0], static_cast<std::int64_t*>(to[1]),
-           &guess);
+           known);
     });
   });
 }

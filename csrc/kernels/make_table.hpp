@@ -2,12 +2,14 @@
 // lanes and then this.
 #pragma once
 
+#include "kernels/columns.hpp"
 #include "kernels/compact.hpp"
 #include "kernels/convert.hpp"
 #include "kernels/fixed_point.hpp"
 #include "kernels/histogram.hpp"
 #include "kernels/mask.hpp"
 #include "kernels/pattern.hpp"
+#include "kernels/rows.hpp"
 #include "kernels/select.hpp"
 #include "kernels/soft_threshold.hpp"
 #include "kernels/table.hpp"
@@ -49,6 +51,7 @@ struct Sinks {
 template <class E>
 constexpr ElementKernels element_kernels() {
   ElementKernels k{};
+  k.lanes = kLanes<E>;
   k.keys = keys<E>;
   k.value_keys = value_keys<E>;
   k.count_above = count_above<E>;
@@ -56,6 +59,12 @@ constexpr ElementKernels element_kernels() {
   k.compact = compact<E>;
   k.count_bins = count_bins<E, uint32_t, kCounters>;
   k.count_in_place = count_bins<E, uint64_t, 1>;
+  k.select_rows = select_rows<E>;
+  k.emit_rows = emit_rows<E>;
+  k.gather_columns = gather_columns<E>;
+  k.select_columns = select_columns<E>;
+  k.emit_columns = emit_columns<E>;
+  k.mark_columns = mark_columns<E>;
   k.prune_pattern = prune_pattern<E>;
   k.apply_bools = apply<E, BoolMask>;
   k.apply_bits = apply<E, BitMask>;

@@ -264,27 +264,6 @@ auto tile_pruner(size_t m) {
 
 // ---- Arrays ---------------------------------------------------------------------------------
 
-// Out of a tile: whole lines, and the bytes before and after them.
-template <bool kStream>
-SECATEUR_INLINE void write_out(const unsigned char* from, unsigned char* to, size_t bytes) {
-  constexpr size_t kVector = kLanes<int64_t> * sizeof(int64_t);
-  const size_t past = reinterpret_cast<uintptr_t>(to) % kLine;
-  size_t i = 0;
-  if (kStream && past != 0) {
-    i = least(kLine - past, bytes);
-    copy_bytes(to, from, i);
-  }
-  for (; i + kLine <= bytes; i += kLine) {
-    for (size_t v = i; v < i + kLine; v += kVector) {
-      store<kStream>(LoadU(reinterpret_cast<const int64_t*>(from + v)),
-                     reinterpret_cast<int64_t*>(to + v));
-    }
-  }
-  if (i != bytes) {
-    copy_bytes(to + i, from + i, bytes - i);
-  }
-}
-
 // Goes over bands tile by tile.
 template <class E, class Members, bool kStream>
 class PatternPass {

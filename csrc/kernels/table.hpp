@@ -99,6 +99,45 @@ struct Selection {
   size_t tie_end;
 };
 
+// Slices of an array of n that lie in line: each has `length` elements and begins `stride` after the one
+// before.
+struct Rows {
+  const void* bits;
+  size_t count, length, stride, n;
+};
+
+inline constexpr size_t kMostShortRow = size_t{16} << 10;
+
+// Slices that lie side by side, rows x columns: rows begin `stride` apart. Their keys are brought together
+// in a tile, those of as many columns as there are lanes after one another, row by row, and those of the
+// next columns `pitch` further.
+struct Columns {
+  const void* from;
+  size_t rows, columns, stride, pitch;
+};
+
+// What is selected in columns: the keys above their thresholds, and those equal to them in the rows before
+// tie_ends. Both are elements, of whole vectors.
+struct ColumnSelection {
+  void* thresholds;
+  void* tie_ends;
+};
+
+// What is looked for in a slice: the selection of the k largest, or (exact) the key of the k-th; and
+// between which keys all lie.
+struct Goal {
+  size_t k;
+  bool exact;
+  Bracket range;
+};
+
+// Where the threshold of a slice probably is, going by those before it, and by how much they differed;
+// less than 0 if there were none.
+struct Guess {
+  double center = 0;
+  double reach = -1;
+};
+
 // q = round(w * to_a * to_b) within [lowest, highest], and w = q * back_a * back_b. Each factor is a
 // power of two that a float holds; two of them reach every scale that matters, 2^-252 to 2^252.
 struct FixedPointScale {
@@ -191,6 +230,8 @@ inline constexpr size_t kCounters = 4;
 // Loops over floats of one width, as integers E of that width. Results go to the places in out that
 // the elements of a part have in their array. The largest key, where one is returned, is at least 0.
 struct ElementKernels {
+  size_t lanes;  // of a vector
+
   // keys: the keys of w, widened to 32 bits at least; returns the largest
   Key (*keys)(const void* w, size_t n, Order order, void* out);
   // value_keys: keys in the order of the floats themselves, as wide as they, to out from its start;
@@ -219,6 +260,29 @@ struct ElementKernels {
 
   // the floats that a pattern keeps, 0 for the others; returns the largest key
   Key (*prune_pattern)(const Bands& w, Pattern pattern, Order order, const Output& out);
+
+  // select_rows: the selection in each slice, by its own index; the room is for a slice and a word more.
+  // Returns the largest key
+  Key (*select_rows)(const Rows& rows, Order order, const Goal& goal, Guess& guess, void* room,
+                     Selection* selections);
+
+  // emit_rows: what is selected in rows of kMostShortRow bytes at most, one right after the other; 0 for the
+  // others
+  void (*emit_rows)(const Rows& rows, Order order, const Selection* selections, bool stream,
+                    void* out);
+
+  // gather_columns: keys to a tile; returns the largest
+  Key (*gather_columns)(const Columns& w, Order order, void* tile);
+  // select_columns: fewer than 2^15 rows; the room is for the keys of as many columns as there are lanes
+  void (*select_columns)(const Columns& w, const void* tile, const Goal& goal, Guess& guess,
+                         void* room, const ColumnSelection& selection);
+  // emit_columns: what is selected, 0 for the others, to an array like that of w; stream: where whole
+  // vectors are aligned
+  void (*emit_columns)(const Columns& w, Order order, const ColumnSelection& selection, bool stream,
+                       void* out);
+  // mark_columns: of a row, as mark_pattern; whole vectors
+  void (*mark_columns)(const Columns& w, const void* tile, size_t row,
+                       const ColumnSelection& selection, void* marks);
 
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);

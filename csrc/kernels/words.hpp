@@ -111,5 +111,26 @@ SECATEUR_INLINE void for_words(Part in, const Sink& sink, const Body& body) {
   }
 }
 
+// Out of a tile: whole lines, and the bytes before and after them.
+template <bool kStream>
+SECATEUR_INLINE void write_out(const unsigned char* from, unsigned char* to, size_t bytes) {
+  constexpr size_t kVector = kLanes<int64_t> * sizeof(int64_t);
+  const size_t past = reinterpret_cast<uintptr_t>(to) % kLine;
+  size_t i = 0;
+  if (kStream && past != 0) {
+    i = kLine - past < bytes ? kLine - past : bytes;
+    copy_bytes(to, from, i);
+  }
+  for (; i + kLine <= bytes; i += kLine) {
+    for (size_t v = i; v < i + kLine; v += kVector) {
+      store<kStream>(LoadU(reinterpret_cast<const int64_t*>(from + v)),
+                     reinterpret_cast<int64_t*>(to + v));
+    }
+  }
+  if (i != bytes) {
+    copy_bytes(to + i, from + i, bytes - i);
+  }
+}
+
 }  // namespace
 }  // namespace secateur::SECATEUR_TARGET

@@ -164,6 +164,10 @@ SECATEUR_INLINE Vec<T> Xor(Vec<T> a, Vec<T> b) {
   return {_mm512_xor_si512(a.raw, b.raw)};
 }
 template <int kCount>
+SECATEUR_INLINE Vec<int16_t> ShiftRight(Vec<int16_t> v) {
+  return {_mm512_srli_epi16(v.raw, kCount)};
+}
+template <int kCount>
 SECATEUR_INLINE Vec<int32_t> ShiftRight(Vec<int32_t> v) {
   return {_mm512_srli_epi32(v.raw, kCount)};
 }

@@ -14,7 +14,8 @@
 //            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
 // Integers   Set, And, Add, Sub, Min, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
-//            Xor, ShiftRight<count>(v), ShiftRightSame(v, count)   of 32 and 64 bits; zeros come in
+//            ShiftRight<count>(v)                         of 16, 32 and 64 bits; zeros come in
+//            Xor, ShiftRightSame(v, count)                of 32 and 64 bits; zeros come in
 //            Mul(a, b)                the low halves of products of 32 bits
 //            MulEven, MulOdd          unsigned products of the even or the odd lanes of 32 bits, whole,
 //                                     as lanes of 64; 0 where there is no odd lane
@@ -136,6 +137,9 @@ SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
 }
 SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
   return {static_cast<int64_t>(static_cast<uint64_t>(v.raw) >> count)};
+}
+SECATEUR_INLINE Vec<int16_t> ShiftRightSame(Vec<int16_t> v, int count) {
+  return {static_cast<int16_t>(static_cast<uint16_t>(v.raw) >> count)};
 }
 template <int kCount, class T>
 SECATEUR_INLINE Vec<T> ShiftRight(Vec<T> v) {

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <optional>
 
 #include "dispatch/dispatch.hpp"
 #include "kernels/table.hpp"
@@ -100,6 +103,29 @@ void share(const Tasks& tasks, std::size_t bytes, const Body& body) {
     body();
     kernels().fence();
   });
+}
+
+// body(room, task) for every task; each thread has a Room of its own, made of the arguments. One that cannot
+// have it leaves the work to those that can: an array in place may already have been written to.
+template <class Room, class Body, class... Arguments>
+void share_with_room(Tasks& tasks, std::size_t bytes, const Body& body,
+                     const Arguments&... arguments) {
+  std::atomic<bool> has_room{false};
+  share(tasks, bytes, [&] {
+    std::optional<Room> room;
+    try {
+      room.emplace(arguments...);
+    } catch (const std::bad_alloc&) {
+      return;
+    }
+    has_room.store(true);
+    for (std::size_t task = 0; tasks.take(task);) {
+      body(*room, task);
+    }
+  });
+  if (!has_room.load()) {
+    throw std::bad_alloc();
+  }
 }
 
 // body(blocks[i]) for every block, in no order, on as many threads as `bytes` are worth.

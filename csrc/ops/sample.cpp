@@ -4,7 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "ops/locate.hpp"
 #include "ops/ties.hpp"
@@ -76,63 +75,11 @@ Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t 
           (ranks.hi == 0 ? Key{kMagnitude<K>} : Key{floor_of(ranks.hi) | (step - 1)}) - 1};
 }
 
-// Within a guess, which holds few keys if it is any good; by sampling if it does not hold the k-th.
-template <class K>
-Ranked select_near(const KernelTable& kernels, const void* w, std::size_t n, Order order,
-                   std::size_t k, Key* max_key, const Guess& guess) {
-  if (guess.has_one()) {
-    const Bracket near = guess.bracket();
-    const Bracket bracket{std::max(near.lo, kNone<K>), std::min(near.hi, Key{kMagnitude<K>})};
-    if (bracket.lo >= bracket.hi) {
-      return select_in_cache<K>(kernels, w, n, order, k, max_key);
-    }
-    const Buffer<K> within(n + kWord);
-    const Census census = key_kernels_of<K>(kernels).narrow(w, n, order, bracket, within.data());
-    if (locate(census, k) == Place::within && census.collected <= n / 2) {
-      if (max_key != nullptr) {
-        *max_key = census.max_key;
-      }
-      Ranked r = select_in_cache<K>(kernels, within.data(), census.collected, kAsTheyAre,
-                                    k - census.above());
-      r.above += census.above();
-      return r;
-    }
-  }
-  return select_in_cache<K>(kernels, w, n, order, k, max_key);
-}
-
 }  // namespace
-
-Bracket Guess::bracket() const {
-  constexpr Key kSteps = 4;
-  constexpr Key kLeast = std::numeric_limits<Key>::min();
-  constexpr Key kMost = std::numeric_limits<Key>::max();
-  const Key reach = step_ > kMost / (2 * kSteps) ? kMost / 2 : step_ * kSteps;
-  return {last_ < kLeast + 1 + reach ? kLeast : last_ - reach - 1,
-          last_ > kMost - reach ? kMost : last_ + reach};
-}
-
-void Guess::learn(Key key) {
-  // Keys of 64 bits may be further apart than a key can say.
-  constexpr Key kFar = Key{1} << 60;
-  Key apart = 0;
-  if (__builtin_sub_overflow(key, last_, &apart) || apart > kFar || apart < -kFar) {
-    apart = kFar;
-    last_ = key;
-  }
-  step_ = calls_ <= 1 ? std::abs(apart) : step_ - step_ / 8 + std::abs(apart) / 8;
-  last_ = calls_ == 0 || last_ == key ? key : last_ + apart / 4;
-  ++calls_;
-}
 
 template <class K>
 Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Order order,
-                       std::size_t k, Key* max_key, Guess* guess) {
-  if (guess != nullptr) {
-    const Ranked found = select_near<K>(kernels, w, n, order, k, max_key, *guess);
-    guess->learn(found.key);
-    return found;
-  }
+                       std::size_t k, Key* max_key) {
   Key unused = 0;
   Key& largest = max_key == nullptr ? unused : *max_key;
   const ElementKernels& elements = kernels_of(kernels, sizeof(K));
@@ -230,8 +177,8 @@ Interval Sample<K>::interval(double room, Key least, Key most) const {
 template class Sample<std::int32_t>;
 template class Sample<std::int64_t>;
 template Ranked select_in_cache<std::int32_t>(const KernelTable&, const void*, std::size_t, Order,
-                                              std::size_t, Key*, Guess*);
+                                              std::size_t, Key*);
 template Ranked select_in_cache<std::int64_t>(const KernelTable&, const void*, std::size_t, Order,
-                                              std::size_t, Key*, Guess*);
+                                              std::size_t, Key*);
 
 }  // namespace secateur

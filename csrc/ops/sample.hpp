@@ -16,27 +16,11 @@ struct Ranked {
   std::size_t equal;
 };
 
-// Where the k-th largest key of an array probably is: near those of the arrays before it, such as the
-// other rows of a matrix.
-class Guess {
- public:
-  [[nodiscard]] bool has_one() const { return calls_ > 1; }
-  [[nodiscard]] Bracket bracket() const;
-  // What it turned out to be.
-  void learn(Key key);
-
- private:
-  Key last_ = 0;
-  Key step_ = 0;  // by how much they differ, about
-  std::size_t calls_ = 0;
-};
-
 // The k-th largest key of w, 1 <= k <= n, where w lies in cache: floats of K's width, or keys as they
-// are. Says the largest key, if that is above 0, through *max_key, unless that is null. Looks near a
-// guess first, if there is one, and adds to it.
+// are. Says the largest key, if that is above 0, through *max_key, unless that is null.
 template <class K>
 Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Order order,
-                       std::size_t k, Key* max_key = nullptr, Guess* guess = nullptr);
+                       std::size_t k, Key* max_key = nullptr);
 
 // Where runs of `run` neighbours are sampled out of n elements: one at a scattered place in each of as
 // many equal strata, so that no regular order of the data hides from them.

@@ -14,9 +14,6 @@
 namespace secateur {
 namespace {
 
-// Elements up to which arrays are selected from in cache, on one thread.
-constexpr std::size_t kInCache = std::size_t{1} << 16;
-
 // Scattered accesses to keep under way at once.
 constexpr std::size_t kAhead = 32;
 
@@ -62,7 +59,7 @@ void all_keys(const Scope& scope, K* keys) {
 
 // The k-th largest and, if wanted, the selection of the k largest.
 template <class K>
-Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties, Guess* guess) {
+Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
   const std::size_t n = scope.size();
   const bool made = needs_keys<K>(scope);
   const Buffer<K> keys(made ? n : 0);
@@ -74,7 +71,7 @@ Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties, Gue
     ranked = keys.data();
     order = kAsTheyAre;
   }
-  const Ranked kth = select_in_cache<K>(scope.table(), ranked, n, order, k, &largest, guess);
+  const Ranked kth = select_in_cache<K>(scope.table(), ranked, n, order, k, &largest);
   if (!made) {
     check(scope, scope.first(), largest);
   }
@@ -86,10 +83,9 @@ Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties, Gue
                                kth.key, ties)};
 }
 
-Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties, Guess* guess) {
-  return with_key_type(scope, [&](auto zero) {
-    return select_in_cache<decltype(zero)>(scope, k, with_ties, guess);
-  });
+Selection select_in_cache(const Scope& scope, std::size_t k, bool with_ties) {
+  return with_key_type(
+      scope, [&](auto zero) { return select_in_cache<decltype(zero)>(scope, k, with_ties); });
 }
 
 // ---- From memory -----------------------------------------------------------------------------
@@ -397,17 +393,17 @@ bool collect_topk(const Scope& scope, std::size_t k, std::int64_t* places) {
 
 }  // namespace
 
-Key kth_key(const Scope& scope, std::size_t k, Guess* guess) {
-  return (scope.size() <= kInCache ? select_in_cache(scope, k, false, guess)
+Key kth_key(const Scope& scope, std::size_t k) {
+  return (scope.size() <= kInCache ? select_in_cache(scope, k, false)
                                    : select_from_memory(scope, k, false))
       .threshold;
 }
 
-void write_topk(const Scope& scope, std::size_t k, Guess* guess) {
+void write_topk(const Scope& scope, std::size_t k) {
   if (k == 0 || k == scope.size()) {
     emit_first(scope, {k == 0 ? scope.most() : scope.least() - 1, 0});
   } else if (scope.size() <= kInCache) {
-    emit(scope, select_in_cache(scope, k, true, guess));
+    emit(scope, select_in_cache(scope, k, true));
   } else {
     select_from_memory(scope, k, true);
   }
@@ -420,6 +416,8 @@ bool find_topk(const Scope& scope, std::size_t k, std::int64_t* places) {
   return with_key_type(scope,
                        [&](auto zero) { return collect_topk<decltype(zero)>(scope, k, places); });
 }
+
+void write_selection(const Scope& scope, Selection selection) { emit(scope, selection); }
 
 void write_above(const Scope& scope, Key key) { emit_first(scope, {key, 0}); }
 

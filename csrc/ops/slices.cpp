@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
-#include <new>
-#include <optional>
 
 #include "dispatch/dispatch.hpp"
+#include "ops/columns.hpp"
 #include "ops/pattern.hpp"
 #include "ops/select.hpp"
 #include "runtime/error.hpp"
@@ -24,8 +22,6 @@ constexpr std::size_t kTaskBytes = std::size_t{64} << 10;
 
 // Bytes of a tile of slices that stays in the L2 cache beside what is made of it.
 constexpr std::size_t kTileBytes = std::size_t{512} << 10;
-
-constexpr std::size_t kStreamedSlice = std::size_t{8} << 10;
 
 // Calls of the core from this thread stay on it while this lives.
 class OneThread {
@@ -45,98 +41,167 @@ unsigned char* bytes_at(const void* data, std::size_t offset) {
   return const_cast<unsigned char*>(static_cast<const unsigned char*>(data)) + offset;
 }
 
-// The slices from `begin` to `end` lie side by side.
-void work_on_rows(const Source& array, std::size_t length, std::size_t begin, std::size_t end,
-                  std::span<const SliceResult> results, const SliceWork& work, Guess& guess) {
-  for (std::size_t i = begin; i < end; ++i) {
-    Source slice = array;
-    slice.w = array.at(i * length);
-    slice.n = length;
-    slice.first = i * length;
-    Pointers to{};
-    for (std::size_t r = 0; r < results.size(); ++r) {
-      to[r] = bytes_at(results[r].data, i * results[r].length * results[r].bytes_each);
+// From one slice that was brought together to the next: a cache line more than whole ones, so that
+// elements side by side do not compete for the same places in the caches.
+std::size_t apart(std::size_t length) { return (length / kLine + 1) * kLine + kLine; }
+
+// Slices that lie in line, one every `stride` elements.
+struct Batch {
+  Source first;
+  std::size_t count, stride;
+  bool gathered;                // they and their scores were brought together
+  const void* ranked;           // the bits of what ranks them
+  const Selection* selections;  // null where they are not selected from in cache
+  Pointers results;             // of the first; those of the others follow
+
+  [[nodiscard]] Source slice(std::size_t i) const {
+    Source source = first;
+    source.w = first.at(i * stride);
+    if (!gathered) {
+      source.first += i * stride;
+    } else if (first.is_made()) {
+      source.scores.data = bytes_at(first.scores.data, i * stride * first.scores.type.bytes);
     }
-    work(slice, to.data(), guess);
+    return source;
   }
+  [[nodiscard]] void* result(std::size_t r, const SliceResult& of, std::size_t i) const {
+    return bytes_at(results[r], i * (gathered ? apart(of.length) : of.length) * of.bytes_each);
+  }
+};
+using BatchWork = std::function<void(const Batch& batch)>;
+
+// What is to be done with all slices of an array.
+struct Job {
+  const Scope& scope;
+  const Source& array;
+  const Slices& slices;
+  std::span<const SliceResult> results;
+  Goal goal;
+  const BatchWork& work;
+};
+
+// Selects in batches of slices of so many elements in all, and hands them on.
+class Selector {
+ public:
+  Selector(const Job& job, std::size_t most_slices, std::size_t most_elements)
+      : job_(job),
+        in_cache_(job.slices.length <= kInCache && job.slices.outer * job.slices.inner > 1),
+        room_(in_cache_ ? job.slices.length + kWord : 0),
+        made_(in_cache_ && job.array.is_made() ? most_elements : 0),
+        selections_(in_cache_ ? most_slices : 0) {}
+
+  void operator()(Batch batch, std::size_t n) {
+    if (in_cache_) {
+      const Source& first = batch.first;
+      batch.ranked = ranked(batch);
+      batch.selections = selections_.data();
+      const Key largest = job_.scope.kernels(first).select_rows(
+          {batch.ranked, batch.count, first.n, batch.stride, n}, job_.scope.order(first), job_.goal,
+          guess_, room_.data(), selections_.data());
+      if (job_.scope.is_nan(first, largest)) {
+        job_.scope.refuse_nan();
+      }
+    }
+    job_.work(batch);
+  }
+
+ private:
+  const void* ranked(const Batch& batch) const {
+    if (!job_.array.is_made()) {
+      return batch.first.w;
+    }
+    const std::size_t bytes = batch.first.ranked_type().bytes;
+    for (std::size_t i = 0; i < batch.count; ++i) {
+      static_cast<void>(job_.scope.bits(batch.slice(i), 0, batch.first.n,
+                                        bytes_at(made_.data(), i * batch.stride * bytes)));
+    }
+    return made_.data();
+  }
+
+  const Job& job_;
+  bool in_cache_;
+  Guess guess_;
+  Buffer<std::int64_t> room_, made_;
+  Buffer<Selection> selections_;
+};
+
+void work_on_rows(const Job& job, Selector& select, std::size_t begin, std::size_t end) {
+  const std::size_t length = job.slices.length;
+  Batch batch{job.array, end - begin, length, false, nullptr, nullptr, {}};
+  batch.first.w = job.array.at(begin * length);
+  batch.first.n = length;
+  batch.first.first = begin * length;
+  for (std::size_t r = 0; r < job.results.size(); ++r) {
+    const SliceResult& result = job.results[r];
+    batch.results[r] = bytes_at(result.data, begin * result.length * result.bytes_each);
+  }
+  select(batch, (end - begin) * length);
 }
 
-void for_rows(const Source& array, const Slices& slices, std::span<const SliceResult> results,
-              const SliceWork& work) {
-  const std::size_t bytes = slices.length * array.type.bytes;
+void for_rows(const Job& job) {
+  const std::size_t length = job.slices.length;
+  const std::size_t count = job.slices.outer;
+  const std::size_t bytes = length * job.array.type.bytes;
   // Long slices are shared among threads one by one; many short ones, by the slice.
-  Guess guess;
-  if (bytes >= 2 * kBytesPerThread && slices.outer < 4 * num_threads()) {
-    work_on_rows(array, slices.length, 0, slices.outer, results, work, guess);
+  if (bytes >= 2 * kBytesPerThread && count < 4 * num_threads()) {
+    Selector select(job, 1, length);
+    for (std::size_t i = 0; i < count; ++i) {
+      work_on_rows(job, select, i, i + 1);
+    }
     return;
   }
   const std::size_t at_once = std::max(kTaskBytes / bytes, std::size_t{1});
-  Tasks tasks((slices.outer + at_once - 1) / at_once);
-  share(tasks, slices.outer * bytes, [&] {
+  Tasks tasks((count + at_once - 1) / at_once);
+  share_with_room<Selector>(tasks, count * bytes, [&](Selector& select, std::size_t task) {
     const OneThread one_thread;
-    Guess of_thread;
-    for (std::size_t task = 0; tasks.take(task);) {
-      const std::size_t begin = task * at_once;
-      work_on_rows(array, slices.length, begin, std::min(begin + at_once, slices.outer), results,
-                   work, of_thread);
-    }
-  });
+    const std::size_t begin = task * at_once;
+    work_on_rows(job, select, begin, std::min(begin + at_once, count));
+  }, job, at_once, at_once * length);
 }
 
 // Some neighbouring slices whose elements lie `inner` apart, brought together.
 class Tile {
  public:
-  Tile(const Source& array, const Slices& slices, std::size_t columns,
-       std::span<const SliceResult> results)
-      : array_(array),
-        slices_(slices),
-        results_(results),
-        stride_(apart(slices.length)),
-        w_(columns * stride_ * array.type.bytes),
-        scores_(array.is_made() ? columns * stride_ * array.scores.type.bytes : 0),
-        row_(array.is_made() ? columns * array.scores.type.bytes : 0),
-        room_{Buffer<unsigned char>(room_for(results, 0, columns)),
-              Buffer<unsigned char>(room_for(results, 1, columns))} {}
+  Tile(const Job& job, std::size_t columns)
+      : job_(job),
+        array_(job.array),
+        stride_(apart(job.slices.length)),
+        select_(job, columns, columns * stride_),
+        w_(columns * stride_ * array_.type.bytes),
+        scores_(array_.is_made() ? columns * stride_ * array_.scores.type.bytes : 0),
+        row_(array_.is_made() ? columns * array_.scores.type.bytes : 0),
+        room_{Buffer<unsigned char>(room_for(job.results, 0, columns)),
+              Buffer<unsigned char>(room_for(job.results, 1, columns))} {}
 
-  void work(std::size_t outer, std::size_t begin, std::size_t end, const SliceWork& work) {
+  void work(std::size_t outer, std::size_t begin, std::size_t end) {
     const std::size_t columns = end - begin;
-    const std::size_t length = slices_.length;
-    const std::size_t first = outer * length * slices_.inner + begin;
-    transpose(array_.type.bytes, array_.at(first), slices_.inner, length, columns, w_.data(),
-              stride_);
+    const auto [outers, length, inner] = job_.slices;
+    const std::size_t first = outer * length * inner + begin;
+    transpose(array_.type.bytes, array_.at(first), inner, length, columns, w_.data(), stride_);
+    Batch batch{array_, columns, stride_, true, nullptr, nullptr, {}};
+    batch.first.w = w_.data();
+    batch.first.n = length;
+    batch.first.out.stream = false;
     if (array_.is_made()) {
       gather_scores(first, columns);
+      batch.first.scores.data = scores_.data();
+      batch.first.scores.period = length;
+      batch.first.scores.repeat = 1;
+      batch.first.first = 0;
     }
-    for (std::size_t column = 0; column < columns; ++column) {
-      Source slice = array_;
-      slice.w = w_.data() + column * stride_ * array_.type.bytes;
-      slice.out.stream = false;
-      slice.n = length;
-      if (array_.is_made()) {
-        slice.scores.data = scores_.data() + column * stride_ * array_.scores.type.bytes;
-        slice.scores.period = length;
-        slice.scores.repeat = 1;
-        slice.first = 0;
-      }
-      Pointers to{};
-      for (std::size_t r = 0; r < results_.size(); ++r) {
-        to[r] = room_[r].data() + column * apart(results_[r].length) * results_[r].bytes_each;
-      }
-      work(slice, to.data(), guess_);
+    for (std::size_t r = 0; r < job_.results.size(); ++r) {
+      batch.results[r] = room_[r].data();
     }
-    for (std::size_t r = 0; r < results_.size(); ++r) {
-      const SliceResult& result = results_[r];
-      const std::size_t place = outer * result.length * slices_.inner + begin;
+    select_(batch, columns * stride_);
+    for (std::size_t r = 0; r < job_.results.size(); ++r) {
+      const SliceResult& result = job_.results[r];
+      const std::size_t place = outer * result.length * inner + begin;
       transpose(result.bytes_each, room_[r].data(), apart(result.length), columns, result.length,
-                bytes_at(result.data, place * result.bytes_each), slices_.inner);
+                bytes_at(result.data, place * result.bytes_each), inner);
     }
   }
 
  private:
-  // From one slice to the next: a cache line more than whole ones, so that elements side by side do not
-  // compete for the same places in the caches.
-  static std::size_t apart(std::size_t length) { return (length / kLine + 1) * kLine + kLine; }
-
   static std::size_t room_for(std::span<const SliceResult> results, std::size_t r,
                               std::size_t columns) {
     return r < results.size() ? columns * apart(results[r].length) * results[r].bytes_each : 0;
@@ -151,78 +216,109 @@ class Tile {
   void gather_scores(std::size_t first, std::size_t columns) {
     const std::size_t bytes = array_.scores.type.bytes;
     if (array_.scores.kind == Scores::Kind::values) {
-      transpose(bytes, bytes_at(array_.scores.data, first * bytes), slices_.inner, slices_.length,
-                columns, scores_.data(), stride_);
+      transpose(bytes, bytes_at(array_.scores.data, first * bytes), job_.slices.inner,
+                job_.slices.length, columns, scores_.data(), stride_);
       return;
     }
-    for (std::size_t i = 0; i < slices_.length; ++i) {
-      expand(array_.scores, first + i * slices_.inner, columns, row_.data());
+    for (std::size_t i = 0; i < job_.slices.length; ++i) {
+      expand(array_.scores, first + i * job_.slices.inner, columns, row_.data());
       transpose(bytes, row_.data(), columns, 1, columns, scores_.data() + i * bytes, stride_);
     }
   }
 
+  const Job& job_;
   const Source& array_;
-  const Slices& slices_;
-  std::span<const SliceResult> results_;
   std::size_t stride_;
-  Guess guess_;
+  Selector select_;
   Buffer<unsigned char> w_;
   Buffer<unsigned char> scores_, row_;  // a row is of factors
   std::array<Buffer<unsigned char>, kMostResults> room_;
 };
 
-void for_columns(const Source& array, const Slices& slices, std::span<const SliceResult> results,
-                 const SliceWork& work) {
+void for_columns(const Job& job) {
+  const auto [outer, length, inner] = job.slices;
+  const std::size_t bytes = job.array.type.bytes;
   // As many columns as a cache line has at least: memory brings lines.
-  const std::size_t of_line = kLine / array.type.bytes;
-  const std::size_t of_tile = kTileBytes / (slices.length * array.type.bytes) / of_line * of_line;
-  const std::size_t at_once = std::min(std::max(of_line, of_tile), slices.inner);
-  const std::size_t tiles = (slices.inner + at_once - 1) / at_once;
-  Tasks tasks(slices.outer * tiles);
-  const std::size_t bytes = slices.outer * slices.length * slices.inner * array.type.bytes;
-  // A thread that has no room for a tile leaves the work to those that have: an array in place may
-  // already have been written to.
-  std::atomic<bool> has_room{false};
-  share(tasks, bytes, [&] {
+  const std::size_t of_line = kLine / bytes;
+  const std::size_t of_tile = kTileBytes / (length * bytes) / of_line * of_line;
+  const std::size_t at_once = std::min(std::max(of_line, of_tile), inner);
+  const std::size_t tiles = (inner + at_once - 1) / at_once;
+  Tasks tasks(outer * tiles);
+  share_with_room<Tile>(tasks, outer * length * inner * bytes, [&](Tile& tile, std::size_t task) {
     const OneThread one_thread;
-    std::optional<Tile> tile;
-    try {
-      tile.emplace(array, slices, at_once, results);
-    } catch (const std::bad_alloc&) {
-      return;
-    }
-    has_room.store(true);
-    for (std::size_t task = 0; tasks.take(task);) {
-      const std::size_t begin = task % tiles * at_once;
-      tile->work(task / tiles, begin, std::min(begin + at_once, slices.inner), work);
-    }
-  });
-  if (!has_room.load()) {
-    throw std::bad_alloc();
+    const std::size_t begin = task % tiles * at_once;
+    tile.work(task / tiles, begin, std::min(begin + at_once, inner));
+  }, job, at_once);
+}
+
+// Before anything is written over what is read.
+void check_in_place(const Scope& scope) {
+  if (scope.refuses_nan() && scope.first().out.data == scope.first().w) {
+    scope.check_nan();
   }
 }
 
-}  // namespace
-
-void for_slices(const Source& array, const Slices& slices, sc_nan nan,
-                std::span<const SliceResult> results, const SliceWork& work) {
+void for_batches(const Source& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
+                 std::span<const SliceResult> results, const BatchWork& work) {
   if (slices.outer == 0 || slices.length == 0 || slices.inner == 0) {
     return;
   }
   Source whole = array;
   const Scope scope({&whole, 1}, nan);
-  if (scope.refuses_nan() && array.out.data == array.w) {
-    scope.check_nan();
-  }
+  check_in_place(scope);
+  const Job job{scope, array, slices, results, {k, exact, {scope.least() - 1, scope.most()}}, work};
   try {
-    slices.inner == 1 ? for_rows(array, slices, results, work)
-                      : for_columns(array, slices, results, work);
+    slices.inner == 1 ? for_rows(job) : for_columns(job);
   } catch (const Error& error) {
     if (error.status() == SC_ERROR_NAN) {
       scope.refuse_nan();  // that of one slice does not tell where it is in the array
     }
     throw;
   }
+}
+
+// Writes the selections of a batch.
+void emit(const Scope& scope, const Batch& batch) {
+  const Source& first = batch.first;
+  const ElementKernels& kernels = scope.kernels(first);
+  const Order order = scope.order(first);
+  const std::size_t n = batch.count * batch.stride;
+  Output out = first.out;
+  out.data = batch.results[0];
+  out.others = first.w;
+  const bool is_short = first.n * bytes_of(out.form, first.type.bytes) <= kMostShortRow;
+  if (is_short && out.form == Form::floats && !first.is_made() && !batch.gathered) {
+    kernels.emit_rows({batch.ranked, batch.count, first.n, batch.stride, n}, order,
+                      batch.selections, out.stream, out.data);
+    return;
+  }
+  if (out.form == Form::floats && first.is_made()) {
+    out.form = others_of(first.type.bytes);
+  }
+  // What begins and ends within cache lines is not worth sending past the caches if it is short.
+  out.stream = out.stream && !is_short;
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    const std::size_t begin = i * batch.stride;
+    Selection selection = batch.selections[i];
+    selection.tie_end += begin;
+    kernels.emit[static_cast<std::size_t>(out.form)]({batch.ranked, begin, begin + first.n, n}, {},
+                                                     order, selection, out);
+  }
+}
+
+}  // namespace
+
+void for_slices(const Source& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
+                std::span<const SliceResult> results, const SliceWork& work) {
+  for_batches(array, slices, nan, k, exact, results, [&](const Batch& batch) {
+    for (std::size_t i = 0; i < batch.count; ++i) {
+      Pointers to{};
+      for (std::size_t r = 0; r < results.size(); ++r) {
+        to[r] = batch.result(r, results[r], i);
+      }
+      work(batch.slice(i), to.data(), batch.selections == nullptr ? nullptr : batch.selections + i);
+    }
+  });
 }
 
 void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size_t k) {
@@ -235,18 +331,29 @@ void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size
   }
   Source source = array;
   decide_streaming({&source, 1});
+  const Scope scope({&source, 1}, nan);
   if (one) {
-    write_topk(Scope({&source, 1}, nan), k);
+    write_topk(scope, k);
+    return;
+  }
+  if (source.n != 0 && are_columns(source, slices)) {
+    check_in_place(scope);
+    write_topk_of_columns(scope, slices, k);
     return;
   }
   const std::size_t bytes = bytes_of(source.out.form, source.type.bytes);
-  // What begins within a cache line is not worth sending past the caches if it is short.
-  source.out.stream = source.out.stream && slices.length * bytes >= kStreamedSlice;
   const SliceResult result{source.out.data, slices.length, bytes};
-  for_slices(source, slices, nan, {&result, 1}, [&](Source slice, void* const* to, Guess& guess) {
-    slice.out.data = to[0];
-    slice.out.others = slice.w;
-    write_topk(Scope({&slice, 1}, nan), k, &guess);
+  for_batches(source, slices, nan, k, false, {&result, 1}, [&](const Batch& batch) {
+    if (batch.selections != nullptr) {
+      emit(scope, batch);
+      return;
+    }
+    for (std::size_t i = 0; i < batch.count; ++i) {
+      Source slice = batch.slice(i);
+      slice.out.data = batch.result(0, result, i);
+      slice.out.others = slice.w;
+      write_topk(Scope({&slice, 1}, nan), k);
+    }
   });
 }
 

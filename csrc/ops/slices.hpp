@@ -6,7 +6,6 @@
 #include <functional>
 #include <span>
 
-#include "ops/sample.hpp"
 #include "ops/source.hpp"
 #include "secateur/secateur.h"
 
@@ -24,13 +23,16 @@ struct SliceResult {
   std::size_t bytes_each;
 };
 
-// What is done with one slice: to bring its results, contiguous, to where `results` point. The guess is
-// from the slices before.
-using SliceWork = std::function<void(Source slice, void* const* results, Guess& guess)>;
+// What is done with one slice: to bring its results, contiguous, to where `results` point. The selection in
+// it is known already, unless it is so long that the pass that selects may as well write.
+using SliceWork =
+    std::function<void(const Source& slice, void* const* results, const Selection* known)>;
 
-// Does it with all of them. Slices of a source that is not to be ranked by its magnitude have their
-// share of the scores. Throws Error when NaN is refused; results in place are then as they were.
-void for_slices(const Source& array, const Slices& slices, sc_nan nan,
+// Does it with all of them, 1 <= k <= length of whose elements are to be selected; or only the key of the
+// k-th (exact), which is the threshold of the selection then. Slices of a source that is not to be ranked
+// by its magnitude have their share of the scores. Throws Error when NaN is refused; results in place are
+// then as they were.
+void for_slices(const Source& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
                 std::span<const SliceResult> results, const SliceWork& work);
 
 // Writes the k largest of each slice to where the array's output says.

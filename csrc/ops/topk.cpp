@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <iterator>
 #include <limits>
 #include <numeric>
@@ -122,10 +123,8 @@ void sort_by_magnitude(const Scope& scope, std::size_t count, void* values, std:
 // The elements at these places.
 template <class E>
 void gather(const void* w, const std::int64_t* places, std::size_t count, void* elements) {
-  const E* const from = static_cast<const E*>(w);
-  E* const to = static_cast<E*>(elements);
   for (std::size_t i = 0; i < count; ++i) {
-    to[i] = from[places[i]];
+    std::memcpy(static_cast<E*>(elements) + i, static_cast<const E*>(w) + places[i], sizeof(E));
   }
 }
 
@@ -138,12 +137,12 @@ void gather(const Source& source, const std::int64_t* places, std::size_t count,
 
 // The k largest, by way of a mask of them.
 void compact_topk(const Source& source, sc_nan nan, std::size_t k, void* values,
-                  std::int64_t* indices, Guess* guess) {
+                  std::int64_t* indices, const Selection* known) {
   const Buffer<unsigned char> mask((source.n + 7) / 8);
   Source masked = source;
   masked.out = {Form::bits, mask.data(), false, {}, nullptr};
   const Scope scope({&masked, 1}, nan);
-  write_topk(scope, k, guess);
+  known != nullptr ? write_selection(scope, *known) : write_topk(scope, k);
 
   // Where the elements of each block go follows from how many the blocks before it have.
   const Blocks blocks(source.w, source.n, nullptr, 0);
@@ -171,13 +170,13 @@ void compact_topk(const Source& source, sc_nan nan, std::size_t k, void* values,
 }  // namespace
 
 void topk(const Source& source, sc_nan nan, std::size_t k, bool by_magnitude, void* values,
-          std::int64_t* indices, Guess* guess) {
+          std::int64_t* indices, const Selection* known) {
   Source ranked = source;
   const Scope scope({&ranked, 1}, nan);
   if (find_topk(scope, k, indices)) {
     gather(source, indices, k, values);
   } else {
-    compact_topk(source, nan, k, values, indices, guess);
+    compact_topk(source, nan, k, values, indices, known);
   }
   if (by_magnitude && k != 0) {
     sort_by_magnitude(scope, k, values, indices);
