@@ -267,8 +267,8 @@ FACTS = {
         f"kAttempts = {ATTEMPTS};",
         "Runs places(n, kSample, 1, attempt);",
     ],
+    "select.hpp": ["kInCache = std::size_t{1} << 16;"],
     "select.cpp": [
-        "kInCache = std::size_t{1} << 16;",
         f"kSampledAttempts = {ATTEMPTS};",
         f"kFewOf = {FEW_OF};",
         "sampled<K>(scope, k, kSampledAttempts)",

@@ -48,6 +48,10 @@ struct Sinks {
   using UInt16 = FixedPointSink<uint16_t, kStream>;
 };
 
+// What ranks others of the same width may be made in passing.
+template <class E, class Other>
+constexpr Makes made_for = sizeof(E) == sizeof(Other) ? Makes::values : Makes::nothing;
+
 template <class E>
 constexpr ElementKernels element_kernels() {
   ElementKernels k{};
@@ -72,15 +76,15 @@ constexpr ElementKernels element_kernels() {
   const auto emit_of = [&](Form form) -> auto& { return k.emit[static_cast<size_t>(form)]; };
   scan_of(Form::none) = scan<E, Sinks<E>::template None, Makes::anything>;
   scan_of(Form::floats) = scan<E, Sinks<E>::template Float, Makes::products>;
-  scan_of(Form::others16) = scan<E, Sinks<E>::template Other16, Makes::values>;
-  scan_of(Form::others32) = scan<E, Sinks<E>::template Other32, Makes::values>;
-  scan_of(Form::others64) = scan<E, Sinks<E>::template Other64, Makes::values>;
+  scan_of(Form::others16) = scan<E, Sinks<E>::template Other16, made_for<E, int16_t>>;
+  scan_of(Form::others32) = scan<E, Sinks<E>::template Other32, made_for<E, int32_t>>;
+  scan_of(Form::others64) = scan<E, Sinks<E>::template Other64, made_for<E, int64_t>>;
   scan_of(Form::bools) = scan<E, BoolSink, Makes::anything>;
   scan_of(Form::bits) = scan<E, Sinks<E>::template Bit, Makes::anything>;
   emit_of(Form::floats) = emit<E, Sinks<E>::template Float, Makes::products>;
-  emit_of(Form::others16) = emit<E, Sinks<E>::template Other16, Makes::values>;
-  emit_of(Form::others32) = emit<E, Sinks<E>::template Other32, Makes::values>;
-  emit_of(Form::others64) = emit<E, Sinks<E>::template Other64, Makes::values>;
+  emit_of(Form::others16) = emit<E, Sinks<E>::template Other16, made_for<E, int16_t>>;
+  emit_of(Form::others32) = emit<E, Sinks<E>::template Other32, made_for<E, int32_t>>;
+  emit_of(Form::others64) = emit<E, Sinks<E>::template Other64, made_for<E, int64_t>>;
   emit_of(Form::bools) = emit<E, BoolSink, Makes::anything>;
   emit_of(Form::bits) = emit<E, Sinks<E>::template Bit, Makes::anything>;
   if constexpr (sizeof(E) == sizeof(float)) {

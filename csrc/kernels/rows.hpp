@@ -338,7 +338,7 @@ SECATEUR_INLINE void emit_short_rows(const Rows& rows, Order order, const Select
       write_out<kStream>(room, out, whole);
       out += whole;
       filled -= whole;
-      __builtin_memmove(room, room + whole, filled);
+      copy_bytes(room, room + whole, filled);
     }
   }
 }

@@ -64,6 +64,10 @@ struct OtherSink : Elements<E, false> {
   void put(const Vec<Ranked>*, const Mask<Ranked>*, unsigned char*, size_t) const {}
   SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t valid, unsigned char* to, size_t i) const {
     if (valid == kAllValid) [[likely]] {
+      for (size_t line = 0; line < kWord * sizeof(E); line += kLine) {
+        __builtin_prefetch(reinterpret_cast<const unsigned char*>(others + i) + kPrefetchBytes +
+                           line);
+      }
       masked(others + i, keep, to);
     } else {
       E padded[kWord] = {};

@@ -395,7 +395,10 @@ Ready ready(const Scope& scope, const Source& source, const Part& part, const Ou
   if (!source.is_made()) {
     return {part, {}, to, 0};
   }
-  if (source.scores.kind == Scores::Kind::values) {
+  // Not where elements of another width are written: that would be as much code again for each.
+  const bool of_width = out.form == Form::none || out.form == Form::bools ||
+                        out.form == Form::bits || source.type.bytes == source.scores.type.bytes;
+  if (source.scores.kind == Scores::Kind::values && of_width) {
     return {{source.ranked_at(0), part.begin, part.end, part.n}, scope.made(source), to, 0};
   }
   void* const made = room.beside(source.at(part.begin));
