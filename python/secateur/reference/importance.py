@@ -57,5 +57,8 @@ def importance(
     # Float16 and bfloat16 are exact in float32.
     dtype = np.float64 if np.float64 in (w.dtype, x.dtype) else np.float32
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        product = np.multiply(w.astype(dtype, copy=False), factor.astype(dtype, copy=False))
-    return Importance(f"{w_name} * {scores_name}", np.asarray(product), signed=False, sources=(x,))
+        wide = w.astype(dtype, copy=False)
+        product = wide * factor.astype(dtype, copy=False)
+        # Of two NaN w's, made quiet; NumPy takes the one or the other.
+        product = np.where(np.isnan(wide), wide + 0, product)
+    return Importance(f"{w_name} * {scores_name}", product, signed=False, sources=(x,))
