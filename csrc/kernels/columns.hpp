@@ -77,7 +77,7 @@ class ColumnSearch {
         return;
       }
       if (pass % kPasses == 0 && rows_ >= kWorthLeavingOut) {
-        narrow(active);
+        leave_out(active);
       }
       const Vec<E> third = Add(ShiftRight<1>(half), Add(ShiftRight<3>(half), ShiftRight<5>(half)));
       const Vec<E> step = Max(third, Set(E{1}));
@@ -106,7 +106,7 @@ class ColumnSearch {
   }
 
   // Leaves out the rows that have no key within an active bracket.
-  SECATEUR_INLINE void narrow(Mask<E> active) {
+  SECATEUR_INLINE void leave_out(Mask<E> active) {
     size_t rows = 0;
     for (size_t row = 0; row < rows_; ++row) {
       const Vec<E> key = LoadU(keys_ + row * kLanes<E>);
@@ -157,7 +157,7 @@ struct ColumnsFound {
 };
 
 // Of as many columns as there are lanes. Their keys follow each other row by row, and there is room for as
-// many.
+// many if it is kWorthLeavingOut rows or more.
 template <class E>
 SECATEUR_INLINE ColumnsFound<E> select_vector(const E* keys, size_t rows, const Goal& goal,
                                               Bracket near, E* room) {
@@ -181,8 +181,8 @@ void select_columns(const Columns& w, const void* tile, const Goal& goal, Guess&
         select_vector(keys, w.rows, goal, guessed(guess, goal.range), static_cast<E*>(room));
     StoreU(found.thresholds, thresholds);
     StoreU(found.tie_ends, static_cast<E*>(selection.tie_ends) + c);
-    for (size_t i = 0; i < kLanes<E> && c + i < w.columns; i += kLearned) {
-      learn(guess, thresholds[i], goal.range);
+    for (size_t i = 0; i < kLanes<E> && c + i < w.columns; i += kNoted) {
+      note(guess, thresholds[i]);
     }
   }
 }

@@ -14,9 +14,8 @@ namespace {
 // Elements up to which rows are transposed.
 inline constexpr size_t kTransposed = 128;
 
-// Keys from which a bracket with few of them is worth a copy of these.
+// Keys from which it is worth bringing together those within a bracket.
 inline constexpr size_t kWorthNarrowing = 512;
-inline constexpr size_t kFewOf = 8;
 
 // One of them, or some of its keys.
 template <class E>
@@ -123,7 +122,9 @@ __attribute__((noinline)) Key least_above(const Row<E>& row, Order order, Key ke
     }
     return false;
   });
-  return -Key{ReduceMax(largest)};
+  const E least = ReduceMax(largest);
+  // There are none any more where somebody writes to them meanwhile.
+  return least == kNoKey<E> ? Key{kMagnitude<E>} : -Key{least};
 }
 
 // lo < threshold <= hi, of which k keys or fewer lie above hi.
@@ -133,7 +134,7 @@ class Search {
       : k_(goal.k), lo_(goal.range.lo), hi_(goal.range.hi), above_lo_(length) {}
 
   [[nodiscard]] SECATEUR_INLINE bool done() const {
-    return above_hi_ == k_ || apart(lo_, hi_) == 1;
+    return above_hi_ == k_ || distance(lo_, hi_) == 1;
   }
   [[nodiscard]] SECATEUR_INLINE Bracket bracket() const { return {lo_, hi_}; }
   [[nodiscard]] SECATEUR_INLINE size_t above() const { return above_hi_; }
@@ -155,45 +156,79 @@ class Search {
   size_t above_lo_, above_hi_ = 0;
 };
 
-// Until it is done, or few keys lie within. Of those that are not in the row, `elsewhere` lie above.
+// Until the threshold is known. Of the keys that are not in the row, `elsewhere` lie above the bracket.
 template <class E>
-SECATEUR_INLINE void narrow(Search& search, const Row<E>& row, Order order, size_t elsewhere,
-                            size_t few, Vec<E>& largest) {
-  while (!search.done() && search.within() > few) {
+SECATEUR_INLINE void cut(Search& search, const Row<E>& row, Order order, size_t elsewhere,
+                         Vec<E>& largest) {
+  while (!search.done()) {
     const Bracket at = middle_third(search.bracket());
     const Counts counts = count(row, order, at.lo, at.hi, largest);
     search.learn(at.lo, at.hi, {elsewhere + counts.above_a, elsewhere + counts.above_b});
   }
 }
 
-// Few keys that lie within the bracket of a search, brought together.
+// Between which keys the threshold lies almost surely, by a sample of a row.
 template <class E>
-SECATEUR_INLINE void search_few(Search& search, const E* keys, size_t count) {
-  Vec<E> unused = Set(E{0});
-  narrow(search, Row<E>(keys, count, count), kAsTheyAre, search.above(), 0, unused);
+__attribute__((noinline)) Bracket sampled(const E* from, size_t length, Order order,
+                                          const Goal& goal) {
+  constexpr size_t kSample = 256;
+  constexpr double kDeviations = 3.3;
+  E sample[kSample];
+  for (size_t i = 0; i < kSample; ++i) {
+    sample[i] = from[i * length / kSample];
+  }
+  const double p = static_cast<double>(goal.k) / static_cast<double>(length);
+  const double center = p * kSample;
+  const double half = kDeviations * __builtin_sqrt(center * (1 - p)) + 1;
+  const Row<E> row(sample, kSample, kSample);
+  const auto threshold = [&](double rank) {
+    Search search({static_cast<size_t>(rank), false, goal.range}, kSample);
+    Vec<E> unused = Set(E{0});
+    cut(search, row, order, 0, unused);
+    return search.bracket().hi;
+  };
+  return within(goal.range,
+                {center + half > kSample ? goal.range.lo : below(threshold(center + half)),
+                 center < half ? goal.range.hi : threshold(center - half)});
+}
+
+// Brings together the keys within a bracket. Whether the threshold is known then, or that of a selection
+// among them.
+template <class E>
+SECATEUR_INLINE bool try_bracket(Search& search, const E* from, size_t length, Order order,
+                                 Bracket at, E* room, Vec<E>& largest) {
+  const Census census = narrow<E>(from, length, order, at, room);
+  largest = Max(largest, Set(static_cast<E>(census.max_key)));
+  search.learn(at.lo, at.hi, {census.above_lo, census.above()});
+  if (search.bracket().lo != at.lo || search.bracket().hi != at.hi) {
+    return search.done();
+  }
+  Vec<E> unused = largest;
+  cut(search, Row<E>(room, census.collected, census.collected), kAsTheyAre, search.above(), unused);
+  return true;
 }
 
 // Until the threshold is known.
 template <class E>
 SECATEUR_INLINE void find(Search& search, const E* from, const Row<E>& row, size_t length,
-                          Order order, Bracket guess, E* room, Vec<E>& largest) {
+                          Order order, const Goal& goal, const Guess& guess, E* room,
+                          Vec<E>& largest) {
   if constexpr (sizeof(E) > sizeof(int16_t)) {
     if (length >= kWorthNarrowing) {
-      // One pass will do if the guess is good.
-      Census census = narrow<E>(from, length, order, guess, room);
-      largest = Max(largest, Set(static_cast<E>(census.max_key)));
-      search.learn(guess.lo, guess.hi, {census.above_lo, census.above()});
-      if (search.bracket().lo != guess.lo || search.bracket().hi != guess.hi) {
-        narrow(search, row, order, 0, length / kFewOf, largest);
-        if (!search.done()) {
-          census = narrow<E>(from, length, order, search.bracket(), room);
-        }
+      const bool known = is_known(guess) && try_bracket(search, from, length, order,
+                                                        guessed(guess, goal.range), room, largest);
+      if (known || try_bracket(search, from, length, order,
+                               within(search.bracket(), sampled(from, length, order, goal)), room,
+                               largest)) {
+        return;
       }
-      return search_few(search, room, census.collected);
+      cut(search, row, order, 0, largest);
+      return;
     }
   }
-  search.learn(guess.lo, guess.hi, count(row, order, guess.lo, guess.hi, largest));
-  narrow(search, row, order, 0, 0, largest);
+  const Bracket near = guessed(guess, goal.range);
+  search.learn(near.lo, near.hi, count(row, order, near.lo, near.hi, largest));
+  cut(search, row, order, 0, largest);
 }
 
 template <class E>
@@ -230,11 +265,10 @@ Key select_long_rows(const Rows& rows, size_t first, Order order, const Goal& go
     const bool in_line = rows.stride == rows.length;
     const Row<E> row(from, rows.length, in_line ? rows.n - begin : rows.length);
     Search search(goal, rows.length);
-    find(search, from, row, rows.length, order, guessed(guess, goal.range), static_cast<E*>(room),
-         largest);
+    find(search, from, row, rows.length, order, goal, guess, static_cast<E*>(room), largest);
     prefetch_next<E>(rows, begin, rows.stride);
     selections[r] = selection_of(search, row, rows.length, order, goal);
-    learn(guess, selections[r].threshold, goal.range);
+    note(guess, selections[r].threshold);
   }
   return ReduceMax(largest);
 }
@@ -288,8 +322,8 @@ Key select_rows(const Rows& rows, Order order, const Goal& goal, Guess& guess, v
       for (size_t i = 0; i < kAtOnce; ++i) {
         selections[r + i] = {thresholds[i], static_cast<size_t>(tie_ends[i])};
       }
-      for (size_t i = 0; i < kAtOnce; i += kLearned) {
-        learn(guess, thresholds[i], goal.range);
+      for (size_t i = 0; i < kAtOnce; i += kNoted) {
+        note(guess, thresholds[i]);
       }
     }
   }

@@ -62,20 +62,19 @@ struct AsProducts {
   AsProducts(const Made& made, size_t)
       : factors(static_cast<const F*>(made.factors)), period(made.period), phase(made.phase) {}
   SECATEUR_INLINE void enter(uint64_t valid, size_t) {
-    const size_t count = valid == kAllValid ? kWord : PopCount(valid);
-    if (phase + kWord <= period) [[likely]] {
+    if (valid == kAllValid && phase + kWord <= period) [[likely]] {
       of_word = factors + phase;
-      phase = phase + count == period ? 0 : phase + count;
+      phase = phase + kWord == period ? 0 : phase + kWord;
       return;
     }
-    gather(count);
+    gather(PopCount(valid));
   }
   SECATEUR_INLINE Vec<E> operator()(Vec<E> x, size_t lane) const {
     return BitCast<E>(Mul(BitCast<F>(x), LoadU(of_word + lane)));
   }
 
  private:
-  // Where they begin again within the word, or end.
+  // Where they begin again within the word, or it ends: what is beyond is multiplied by 0.
   __attribute__((noinline)) void gather(size_t count) {
     of_word = gathered;
     for (size_t i = 0; i < kWord; ++i) {

@@ -131,11 +131,11 @@ struct Goal {
   Bracket range;
 };
 
-// Where the threshold of a slice probably is, going by those before it, and by how much they differed;
-// less than 0 if there were none.
+// Where the threshold of a slice probably is, going by so many before it, and by how much they differed.
 struct Guess {
-  double center = 0;
-  double reach = -1;
+  Key center = 0;
+  double reach = 0;
+  size_t slices = 0;
 };
 
 // q = round(w * to_a * to_b) within [lowest, highest], and w = q * back_a * back_b. Each factor is a

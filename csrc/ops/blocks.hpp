@@ -106,7 +106,8 @@ void share(const Tasks& tasks, std::size_t bytes, const Body& body) {
 }
 
 // body(room, task) for every task; each thread has a Room of its own, made of the arguments. One that cannot
-// have it leaves the work to those that can: an array in place may already have been written to.
+// have it leaves the work to those that can: an array in place may already have been written to. (So it may
+// when a body needs more room than that, as it does for slices that are not in cache.)
 template <class Room, class Body, class... Arguments>
 void share_with_room(Tasks& tasks, std::size_t bytes, const Body& body,
                      const Arguments&... arguments) {

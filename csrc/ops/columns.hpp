@@ -10,7 +10,8 @@
 
 namespace secateur {
 
-// Whether slices are so short, and so many of them side by side, that this is the way to go.
+// Whether slices are so short, and so many of them side by side, that this is the way to go: not where
+// something else than their magnitude ranks elements.
 bool are_columns(const Source& array, const Slices& slices);
 
 // Writes the k largest of each slice, 0 <= k <= length, to where the array's output says. Throws Error when

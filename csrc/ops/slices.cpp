@@ -332,8 +332,9 @@ void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size
   Source source = array;
   decide_streaming({&source, 1});
   const Scope scope({&source, 1}, nan);
-  if (one) {
-    write_topk(scope, k);
+  const bool none_or_all = k == 0 || k == slices.length;
+  if (one || none_or_all) {
+    write_topk(scope, k == 0 ? 0 : one ? k : source.n);
     return;
   }
   if (source.n != 0 && are_columns(source, slices)) {

@@ -24,12 +24,12 @@ struct SliceResult {
 };
 
 // What is done with one slice: to bring its results, contiguous, to where `results` point. The selection in
-// it is known already, unless it is so long that the pass that selects may as well write.
+// it is known already, unless it is the only one, or so long that the pass that selects may as well write.
 using SliceWork =
     std::function<void(const Source& slice, void* const* results, const Selection* known)>;
 
-// Does it with all of them, 1 <= k <= length of whose elements are to be selected; or only the key of the
-// k-th (exact), which is the threshold of the selection then. Slices of a source that is not to be ranked
+// Does it with all of them, 0 <= k <= length of whose elements are to be selected; or only the key of the
+// k-th (exact; 1 <= k), which is the threshold of the selection then. Slices of a source that is not to be ranked
 // by its magnitude have their share of the scores. Throws Error when NaN is refused; results in place are
 // then as they were.
 void for_slices(const Source& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
