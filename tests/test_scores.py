@@ -351,6 +351,18 @@ def test_zero_times_infinity_is_nan(lib: Any) -> None:
     assert np.flatnonzero(~lib.topk_mask(w, k=599, scores=zeros, nan="prune")).tolist() == [94]
 
 
+def test_an_infinite_factor_beyond_the_end_makes_no_nan(lib: Any) -> None:
+    """Wherever results begin in a cache line: ends are ragged there."""
+    for n in (5, 1000, 70_001):
+        w, factors = normal(n), np.full(n, np.inf, np.float32)
+        room = np.empty(n + 16, np.float32)
+        for offset in (0, 1, 5, 15):
+            out = room[offset : offset + n]
+            lib.prune(w, k=n // 2, scores=sc.Times(factors), out=out)
+            assert_same_bits(out[: n // 2], w[: n // 2])
+            assert not out[n // 2 :].any()
+
+
 def test_nan_of_w_are_not_looked_at_beside_values(lib: Any) -> None:
     w = from_bits([NAN, 0xFF800001, 0x3F800000])
     kept = lib.prune(w, k=2, scores=np.float32([3, 2, 1]))

@@ -71,13 +71,17 @@ class ColumnSearch {
     Vec<E> a = Set(static_cast<E>(guess.lo)), b = Set(static_cast<E>(guess.hi));
     for (size_t pass = 1;; ++pass) {
       learn(a, b);
-      const Vec<E> half = ShiftRight<1>(Sub(hi_, lo_));
+      Vec<E> half = ShiftRight<1>(Sub(hi_, lo_));
       const Mask<E> active = Gt(half, Set(E{0}));
       if (BitsFromMask(active) == 0) {
         return;
       }
       if (pass % kPasses == 0 && rows_ >= kWorthLeavingOut) {
         leave_out(active);
+      }
+      if (pass % kTightened == 0) {
+        tighten();
+        half = ShiftRight<1>(Sub(hi_, lo_));
       }
       const Vec<E> third = Add(ShiftRight<1>(half), Add(ShiftRight<3>(half), ShiftRight<5>(half)));
       const Vec<E> step = Max(third, Set(E{1}));
@@ -103,6 +107,20 @@ class ColumnSearch {
     hi_ = IfThenElse(up_b, hi_, IfThenElse(up_a, b, a));
     above_hi_ = IfThenElse(up_b, above_hi_, IfThenElse(up_a, above_b, above_a));
     lo_ = IfThenElse(Gt(k_, above_hi_), lo_, Add(hi_, Set(E{-1})));
+  }
+
+  // To the keys that there are within.
+  SECATEUR_INLINE void tighten() {
+    Vec<E> most = lo_, least = hi_;
+    for (size_t row = 0; row < rows_; ++row) {
+      const Vec<E> key = LoadU(keys_ + row * kLanes<E>);
+      const Mask<E> is_within = AndNot(Gt(key, hi_), Gt(key, lo_));
+      most = Max(most, IfThenElse(is_within, key, lo_));
+      least = Min(least, IfThenElse(is_within, key, hi_));
+    }
+    const Mask<E> any = Gt(most, lo_);
+    hi_ = IfThenElse(any, most, hi_);
+    lo_ = IfThenElse(any, Add(least, Set(E{-1})), lo_);
   }
 
   // Leaves out the rows that have no key within an active bracket.

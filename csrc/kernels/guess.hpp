@@ -8,6 +8,10 @@ namespace {
 
 inline constexpr size_t kNoted = 4;  // one slice of so many, where there are many at once
 
+// Where many keys are the same, or nearly, cuts in thirds get there slowly: after so many of them, a bracket is
+// tightened to the keys that it holds.
+inline constexpr size_t kTightened = 4;
+
 SECATEUR_INLINE uint64_t distance(Key lo, Key hi) {
   return static_cast<uint64_t>(hi) - static_cast<uint64_t>(lo);
 }

@@ -14,8 +14,9 @@ namespace {
 // Elements up to which rows are transposed.
 inline constexpr size_t kTransposed = 128;
 
-// Keys from which it is worth bringing together those within a bracket.
+// Keys from which it is worth bringing together those within a bracket, if these are few.
 inline constexpr size_t kWorthNarrowing = 512;
+inline constexpr size_t kFewOf = 4;
 
 // One of them, or some of its keys.
 template <class E>
@@ -127,6 +128,24 @@ __attribute__((noinline)) Key least_above(const Row<E>& row, Order order, Key ke
   return least == kNoKey<E> ? Key{kMagnitude<E>} : -Key{least};
 }
 
+// The same bracket, with its ends at keys that there are.
+template <class E>
+__attribute__((noinline)) Bracket tightened(const Row<E>& row, Order order, Bracket bracket) {
+  const KeyOf<E> key_of(order);
+  const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
+  Vec<E> largest = lo;
+  row.for_words_until([&](const E* word, uint64_t valid, size_t) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
+      const Vec<E> x = key_of(LoadU(word + lane));
+      const Mask<E> is_up_to_hi = AndNot(Gt(x, hi), MaskFromBits<E>(valid >> lane));
+      largest = Max(largest, IfThenElse(is_up_to_hi, x, lo));
+    }
+    return false;
+  });
+  const Key most = ReduceMax(largest), least = least_above(row, order, bracket.lo);
+  return least <= most ? Bracket{below(least), most} : bracket;
+}
+
 // lo < threshold <= hi, of which k keys or fewer lie above hi.
 class Search {
  public:
@@ -140,6 +159,12 @@ class Search {
   [[nodiscard]] SECATEUR_INLINE size_t above() const { return above_hi_; }
   [[nodiscard]] SECATEUR_INLINE size_t within() const { return above_lo_ - above_hi_; }
   [[nodiscard]] SECATEUR_INLINE size_t ties_kept() const { return k_ - above_hi_; }
+  // To one between whose ends and its own there are no keys.
+  SECATEUR_INLINE void tighten(Bracket bracket) {
+    lo_ = bracket.lo;
+    hi_ = bracket.hi;
+  }
+
   // How many lie above the keys a <= b within the bracket.
   // Without a branch, which would be mispredicted every other time.
   SECATEUR_INLINE void learn(Key a, Key b, Counts counts) {
@@ -160,10 +185,13 @@ class Search {
 template <class E>
 SECATEUR_INLINE void cut(Search& search, const Row<E>& row, Order order, size_t elsewhere,
                          Vec<E>& largest) {
-  while (!search.done()) {
+  for (size_t pass = 1; !search.done(); ++pass) {
     const Bracket at = middle_third(search.bracket());
     const Counts counts = count(row, order, at.lo, at.hi, largest);
     search.learn(at.lo, at.hi, {elsewhere + counts.above_a, elsewhere + counts.above_b});
+    if (pass % kTightened == 0 && !search.done()) {
+      search.tighten(tightened(row, order, search.bracket()));
+    }
   }
 }
 
@@ -192,15 +220,15 @@ __attribute__((noinline)) Bracket sampled(const E* from, size_t length, Order or
                  center < half ? goal.range.hi : threshold(center - half)});
 }
 
-// Brings together the keys within a bracket. Whether the threshold is known then, or that of a selection
-// among them.
+// Brings together the keys within a bracket, and looks for the threshold among them. Whether it is known then.
 template <class E>
 SECATEUR_INLINE bool try_bracket(Search& search, const E* from, size_t length, Order order,
                                  Bracket at, E* room, Vec<E>& largest) {
   const Census census = narrow<E>(from, length, order, at, room);
   largest = Max(largest, Set(static_cast<E>(census.max_key)));
   search.learn(at.lo, at.hi, {census.above_lo, census.above()});
-  if (search.bracket().lo != at.lo || search.bracket().hi != at.hi) {
+  const bool hit = search.bracket().lo == at.lo && search.bracket().hi == at.hi;
+  if (!hit || census.collected > length / kFewOf) {
     return search.done();
   }
   Vec<E> unused = largest;
