@@ -42,7 +42,9 @@ struct Order {
   Key rotation;
   Key mask;
 };
-inline constexpr Order kAsTheyAre{0, -1};  // of elements that are keys already
+// Of elements that are keys already. Not inline: a kernel that is not inlined refers to it, and nothing of a
+// target may be shared.
+constexpr Order kAsTheyAre{0, -1};
 
 // What is ranked in the place of elements, made of them as they are read. Candidates are collected as
 // they were before.

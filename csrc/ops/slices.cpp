@@ -247,7 +247,7 @@ void for_columns(const Job& job) {
   share_with_room<Tile>(tasks, outer * length * inner * bytes, [&](Tile& tile, std::size_t task) {
     const OneThread one_thread;
     const std::size_t begin = task % tiles * at_once;
-    tile.work(task / tiles, begin, std::min(begin + at_once, inner));
+    tile.work(task / tiles, begin, std::min(begin + at_once, job.slices.inner));
   }, job, at_once);
 }
 
