@@ -357,10 +357,16 @@ def _topk(lib: Any, data: Data, order: str = "index") -> Callable[[], Any]:
 
 
 def _prune_matrix(
-    lib: Any, data: Data, out: Array, by: Callable[[Data], Any] | None = None, **how: Any
+    lib: Any,
+    data: Data,
+    out: Array,
+    by: Callable[[Data], Any] | None = None,
+    columns: int | None = None,
+    **how: Any,
 ) -> Callable[[], Any]:
     scores = by(data) if by else None
-    return partial(lib.prune, data.matrix, scores=scores, out=_as_matrix(out), **how)
+    matrix = data.w.reshape(-1, columns) if columns else data.matrix
+    return partial(lib.prune, matrix, scores=scores, out=out.reshape(matrix.shape), **how)
 
 
 def _soft_threshold(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
@@ -495,6 +501,7 @@ MATRIX_OPERATIONS = (
     _pruning(
         "by column", {"sparsity": 0.9, "axis": 0}, share_target=3.0, torch=_torch_prune_columns
     ),
+    _pruning("by row of 64", {"sparsity": 0.9, "axis": 1, "columns": 64}),
     _pruning("2:4", {"pattern": "2:4"}, share_target=1.1, numpy_target=40),
     _pruning("4:8", {"pattern": "4:8"}),
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
