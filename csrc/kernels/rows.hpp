@@ -18,7 +18,7 @@ inline constexpr size_t kTransposed = 128;
 inline constexpr size_t kWorthNarrowing = 512;
 inline constexpr size_t kFewOf = 4;
 
-// One of them, or some of its keys.
+// A slice, or some of its keys.
 template <class E>
 class Row {
  public:
@@ -220,7 +220,7 @@ __attribute__((noinline)) Bracket sampled(const E* from, size_t length, Order or
                  center < half ? goal.range.hi : threshold(center - half)});
 }
 
-// Brings together the keys within a bracket, and looks for the threshold among them. Whether it is known then.
+// Brings together the keys within a bracket, and looks for the threshold among them: is it known then?
 template <class E>
 SECATEUR_INLINE bool try_bracket(Search& search, const E* from, size_t length, Order order,
                                  Bracket at, E* room, Vec<E>& largest) {
