@@ -181,10 +181,11 @@ class Search {
   size_t above_lo_, above_hi_ = 0;
 };
 
-// Until the threshold is known. Of the keys that are not in the row, `elsewhere` lie above the bracket.
+// Until the threshold is known. Of the keys that are not in the row, `elsewhere` lie above the bracket. Not
+// inline, for it is long, and asked for at many places.
 template <class E>
-SECATEUR_INLINE void cut(Search& search, const Row<E>& row, Order order, size_t elsewhere,
-                         Vec<E>& largest) {
+__attribute__((noinline)) void cut(Search& search, const Row<E>& row, Order order, size_t elsewhere,
+                                   Vec<E>& largest) {
   for (size_t pass = 1; !search.done(); ++pass) {
     const Bracket at = middle_third(search.bracket());
     const Counts counts = count(row, order, at.lo, at.hi, largest);
