@@ -93,9 +93,7 @@ void prune_pattern(const Source& given, Pattern pattern, std::size_t inner, sc_n
   Source source = given;
   decide_streaming({&source, 1});
   const Scope scope({&source, 1}, nan);
-  if (scope.refuses_nan() && source.out.data == source.w) {
-    scope.check_nan();
-  }
+  scope.check_nan_in_place();
   const BandBlocks blocks(source.w, source.n, pattern.of, inner);
   Tasks tasks(blocks.count());
   std::atomic<bool> nan_met{false};

@@ -303,18 +303,9 @@ void emit(const Scope& scope, Selection selection) {
   }
 }
 
-bool is_in_place(const Scope& scope) {
-  const auto sources = scope.sources();
-  return std::any_of(sources.begin(), sources.end(), [](const Source& source) {
-    return source.n != 0 && source.out.data == source.w;
-  });
-}
-
 // The same for a selection that no pass over the data has gone before, which would have met NaN.
 void emit_first(const Scope& scope, Selection selection) {
-  if (scope.refuses_nan() && is_in_place(scope)) {
-    scope.check_nan();
-  }
+  scope.check_nan_in_place();
   emit(scope, selection);
 }
 
@@ -327,8 +318,8 @@ bool is_single_key(const Interval& between, std::size_t n) {
 // Whether the scan may write: never in place, and NaN that ranks below the numbers is 0 in fixed point
 // even where it is kept, which only emit() sees to.
 bool may_write(const Scope& scope, Selection outer) {
-  return !is_in_place(scope) && (!is_fixed_point(scope.first().out.form) ||
-                                 outer.threshold >= scope.order(scope.first()).rotation);
+  return !scope.is_in_place() && (!is_fixed_point(scope.first().out.form) ||
+                                  outer.threshold >= scope.order(scope.first()).rotation);
 }
 
 // Selects from memory and, if asked to, writes. Elsewhere than in place, the pass that selects

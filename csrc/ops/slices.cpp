@@ -251,13 +251,6 @@ void for_columns(const Job& job) {
   }, job, at_once);
 }
 
-// Before anything is written over what is read.
-void check_in_place(const Scope& scope) {
-  if (scope.refuses_nan() && scope.first().out.data == scope.first().w) {
-    scope.check_nan();
-  }
-}
-
 void for_batches(const Source& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
                  std::span<const SliceResult> results, const BatchWork& work) {
   if (slices.outer == 0 || slices.length == 0 || slices.inner == 0) {
@@ -265,7 +258,7 @@ void for_batches(const Source& array, const Slices& slices, sc_nan nan, std::siz
   }
   Source whole = array;
   const Scope scope({&whole, 1}, nan);
-  check_in_place(scope);
+  scope.check_nan_in_place();
   const Job job{scope, array, slices, results, {k, exact, {scope.least() - 1, scope.most()}}, work};
   try {
     slices.inner == 1 ? for_rows(job) : for_columns(job);
@@ -332,13 +325,13 @@ void write_topk(const Source& array, const Slices& slices, sc_nan nan, std::size
   Source source = array;
   decide_streaming({&source, 1});
   const Scope scope({&source, 1}, nan);
-  const bool none_or_all = k == 0 || k == slices.length;
-  if (one || none_or_all) {
-    write_topk(scope, k == 0 ? 0 : one ? k : source.n);
+  // None or all of each slice are none or all of the array.
+  if (one || k == 0 || k == slices.length) {
+    write_topk(scope, k * slices.outer * slices.inner);
     return;
   }
   if (source.n != 0 && are_columns(source, slices)) {
-    check_in_place(scope);
+    scope.check_nan_in_place();
     write_topk_of_columns(scope, slices, k);
     return;
   }

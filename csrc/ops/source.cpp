@@ -339,6 +339,18 @@ void Scope::refuse_nan() const {
   secateur::refuse_nan({0, 0}, "w");  // somebody writes to it meanwhile
 }
 
+bool Scope::is_in_place() const {
+  return std::any_of(sources_.begin(), sources_.end(), [](const Source& source) {
+    return source.n != 0 && source.out.data == source.w;
+  });
+}
+
+void Scope::check_nan_in_place() const {
+  if (refuses_nan_ && is_in_place()) {
+    check_nan();
+  }
+}
+
 void Scope::check_nan() const {
   const Parts parts(*this);
   Tasks tasks(parts.count());

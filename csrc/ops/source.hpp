@@ -142,6 +142,10 @@ class Scope {
   [[noreturn]] void refuse_nan() const;
   // The same if there are any.
   void check_nan() const;
+  // Whether one of the outputs is the array itself.
+  [[nodiscard]] bool is_in_place() const;
+  // Refuses NaN before something is written over what is read.
+  void check_nan_in_place() const;
 
  private:
   [[nodiscard]] Key least_of(const Source& source) const;
