@@ -2,10 +2,13 @@
 
 import copy
 import pickle
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from secateur import FixedPoint
 
@@ -108,14 +111,240 @@ def test_frac_bits_out_of_range(frac_bits: int) -> None:
         FixedPoint(8, frac_bits)
 
 
-@pytest.mark.parametrize("value", [True, np.True_, 8.0, "8", None, [8], np.array(8), np.array([8])])
-@pytest.mark.parametrize("name", ["bits", "frac_bits"])
-def test_not_an_integer(name: str, value: object) -> None:
-    with pytest.raises(TypeError, match=f"^{name} must be an integer, got "):
-        FixedPoint(**{name: value})  # type: ignore[arg-type]
+NOT_INTEGERS = [True, np.True_, 8.0, "8", None, np.array(8)]
+
+
+@pytest.mark.parametrize("value", [*NOT_INTEGERS, [8], np.array([8])])
+def test_bits_is_an_integer(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^bits must be an integer, got "):
+        FixedPoint(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "value", [*NOT_INTEGERS, [8.0], [True], [None], [], ["8"], np.float32([8]), np.ma.array([8])]
+)
+def test_frac_bits_are_integers(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^frac_bits must be an integer\b.*, got "):
+        FixedPoint(8, value)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [0, 1, None, "yes"])
 def test_signed_is_a_bool(value: object) -> None:
     with pytest.raises(TypeError, match="signed must be a bool"):
         FixedPoint(8, 5, value)  # type: ignore[arg-type]
+
+
+# --- one position of the point for each index, or for each group ------------------------------
+
+ARRAYS = {
+    "axis": FixedPoint(8, [5, -256, 256], axis=0),
+    "last axis": FixedPoint(8, [5, 6], axis=-1),
+    "groups": FixedPoint(12, [[5, 6, 7], [1, 2, 3]], False, group_size=32),
+    "groups along the first": FixedPoint(12, [[5, 6, 7]], axis=0, group_size=32),
+    "none": FixedPoint(8, np.zeros(0, np.int64), axis=0),
+    "many": FixedPoint(8, np.arange(200).reshape(2, 100), group_size=4),
+}
+arrays = pytest.mark.parametrize("fmt", ARRAYS.values(), ids=ARRAYS)
+
+
+@pytest.mark.parametrize("dtype", "bhilqBHILQ")
+def test_frac_bits_of_any_integers(dtype: str) -> None:
+    given_bits = np.array([[9, 5], [7, 0]], dtype)[:, ::-1]
+    fmt = FixedPoint(8, given_bits, axis=1, group_size=4)
+    assert isinstance(fmt.frac_bits, np.ndarray)
+    assert fmt.frac_bits.dtype == np.int32
+    assert fmt.frac_bits.flags.c_contiguous
+    assert fmt.frac_bits.flags.aligned
+    assert fmt.frac_bits.tolist() == [[5, 9], [0, 7]]
+    given_bits[...] = 1
+    assert fmt.frac_bits.tolist() == [[5, 9], [0, 7]]
+
+
+@arrays
+def test_arrays_are_read_only_for_good(fmt: FixedPoint) -> None:
+    assert isinstance(fmt.frac_bits, np.ndarray)
+    with pytest.raises(ValueError, match="read-only"):
+        fmt.frac_bits[...] = 0
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        fmt.frac_bits.flags.writeable = True
+
+
+@arrays
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_arrays_are_copied_and_pickled(fmt: FixedPoint, protocol: int) -> None:
+    again = pickle.loads(pickle.dumps(fmt, protocol))
+    for other in (again, copy.copy(fmt), copy.deepcopy(fmt)):
+        assert other == fmt
+        assert hash(other) == hash(fmt)
+        assert repr(other) == repr(fmt)
+    with pytest.raises(ValueError, match="read-only"):
+        again.frac_bits[...] = 0
+
+
+def test_formats_with_arrays_are_told_apart() -> None:
+    different = [
+        *ARRAYS.values(),
+        FixedPoint(8, 5),
+        FixedPoint(8, [5], axis=0),
+        FixedPoint(8, [5], axis=1),
+        FixedPoint(8, [5], group_size=1),
+        FixedPoint(8, [5], group_size=2),
+        FixedPoint(8, [[5]], group_size=2),
+        FixedPoint(8, [5, 5], axis=0),
+    ]
+    assert len(set(different)) == len(different)
+    assert FixedPoint(8, [[1, 2]], group_size=4) == FixedPoint(8, [[1, 2]], axis=1, group_size=4)
+
+
+def test_repr_of_arrays() -> None:
+    for name, frac_bits, rest in (
+        ("axis", "[5, -256, 256]", "signed=True, axis=0"),
+        ("groups", "[[5, 6, 7], [1, 2, 3]]", "signed=False, axis=1, group_size=32"),
+        (
+            "many",
+            "[[0, 1, ..., 98, 99], [100, 101, ..., 198, 199]]",
+            "signed=True, axis=1, group_size=4",
+        ),
+    ):
+        fmt = ARRAYS[name]
+        assert repr(fmt) == f"FixedPoint(bits={fmt.bits}, frac_bits={frac_bits}, {rest})"
+        if name != "many":
+            assert eval(repr(fmt)) == fmt
+
+
+@arrays
+def test_values_of_arrays(fmt: FixedPoint) -> None:
+    assert isinstance(fmt.frac_bits, np.ndarray)
+    assert isinstance(fmt.resolution, np.ndarray)
+    assert fmt.resolution.shape == fmt.range[0].shape == fmt.range[1].shape == fmt.frac_bits.shape
+    for place, frac_bits in np.ndenumerate(fmt.frac_bits):
+        one = FixedPoint(fmt.bits, int(frac_bits), fmt.signed)
+        assert fmt.resolution[place] == one.resolution
+        assert (fmt.range[0][place], fmt.range[1][place]) == one.range
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"frac_bits": [5, 257]}, ValueError, r"frac_bits must be integers .*, got 257 at \(1,\)"),
+        ({"frac_bits": [[5], [-257]]}, ValueError, r"got -257 at \(1, 0\)"),
+        ({"frac_bits": np.array([2**63], np.uint64)}, ValueError, "got 9223372036854775808 at"),
+        ({"axis": None}, ValueError, "axis must be an integer with frac_bits an array, got None"),
+        ({"axis": 0.0}, TypeError, "axis must be an integer, got 0.0"),
+        ({"axis": True}, TypeError, "axis must be an integer, got True"),
+        ({"frac_bits": [[1]]}, ValueError, "frac_bits must be .* without group_size, got 2 axes"),
+        ({"group_size": 0}, ValueError, "group_size must be an integer from 1 to .*, got 0"),
+        ({"group_size": -4}, ValueError, "group_size must be an integer from 1 to .*, got -4"),
+        ({"group_size": 4.0}, TypeError, "group_size must be an integer, got 4.0"),
+        ({"group_size": 4, "axis": 1}, ValueError, "axis must be an integer from -1 to 0, got 1"),
+        ({"frac_bits": 5}, ValueError, "axis must be None with frac_bits a single number, got 0"),
+        ({"frac_bits": 5, "axis": None, "group_size": 4}, ValueError,
+         "group_size must be None with frac_bits a single number, got 4"),
+    ],
+)  # fmt: skip
+def test_arrays_refused(arguments: dict[str, object], error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        FixedPoint(8, **{"frac_bits": [5, 6], "axis": 0, **arguments})  # type: ignore[arg-type]
+
+
+# --- Q notation and ap_fixed -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "sign_counted", "fmt"),
+    [
+        ("Q2.5", False, FixedPoint(8, 5)),
+        ("Q3.5", True, FixedPoint(8, 5)),
+        ("Q15", False, FixedPoint(16, 15)),
+        ("Q15", True, FixedPoint(16, 15)),
+        ("Q0.15", False, FixedPoint(16, 15)),
+        ("Q1.15", True, FixedPoint(16, 15)),
+        ("UQ8.8", False, FixedPoint(16, 8, False)),
+        ("UQ8.8", True, FixedPoint(16, 8, False)),
+        ("uq16", False, FixedPoint(16, 16, False)),
+        ("Q10.-3", False, FixedPoint(8, -3)),
+        ("Q-2.9", False, FixedPoint(8, 9)),
+        ("Q-1.9", True, FixedPoint(8, 9)),
+        (" Q2.5 ", False, FixedPoint(8, 5)),
+        ("ap_fixed<8, 3>", False, FixedPoint(8, 5)),
+        ("ap_fixed<8, 3>", True, FixedPoint(8, 5)),
+        ("ap_ufixed<8,3>", False, FixedPoint(8, 5, False)),
+        (" ap_fixed < 8 , 12 > ", False, FixedPoint(8, -4)),
+        ("ap_fixed<8,-2>", False, FixedPoint(8, 10)),
+    ],
+)
+def test_other_notations(text: str, sign_counted: bool, fmt: FixedPoint) -> None:
+    assert FixedPoint.parse(text, sign_counted=sign_counted) == fmt
+
+
+@given(
+    fmt=st.builds(FixedPoint, st.integers(2, 32), st.integers(-256, 256), st.booleans()),
+    sign_counted=st.booleans(),
+)
+def test_notations_come_back(fmt: FixedPoint, sign_counted: bool) -> None:
+    text = fmt.to_q(sign_counted=sign_counted)
+    assert FixedPoint.parse(text, sign_counted=sign_counted) == fmt
+    assert FixedPoint.parse(fmt.to_ap_fixed()) == fmt
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Q", "Q.5", "Q2.", "2.5", "Q2,5", "Q2.5.1", "QQ2.5", "Q2.5x", "fixed<8, 3>", "ap_fixed<8>",
+     "ap_fixed<8, 3", "ap_fixed<>", "ap_int<8>", "Q+2.5", "Q٢.5", "Q99999.1"],
+)  # fmt: skip
+def test_no_notation(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^text must be a format such as .*, got ") as refused:
+        FixedPoint.parse(text)
+    assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Q0.0", "bits must be an integer from 2 to 32, got 1"),
+        ("Q16.16", "bits must be an integer from 2 to 32, got 33"),
+        ("Q-300.310", "frac_bits must be an integer from -256 to 256, got 310"),
+        ("ap_fixed<33, 3>", "bits must be an integer from 2 to 32, got 33"),
+        ("ap_fixed<-8, 3>", "bits must be an integer from 2 to 32, got -8"),
+    ],
+)
+def test_notation_of_a_format_out_of_range(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FixedPoint.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("modes", "instead"),
+    [
+        ("AP_RND", 'rounding="nearest_up"'),
+        ("AP_RND_ZERO", 'rounding="nearest_zero"'),
+        ("AP_RND_MIN_INF", 'rounding="nearest_down"'),
+        ("AP_RND_INF", 'rounding="nearest_away"'),
+        ("AP_RND_CONV", 'rounding="nearest_even"'),
+        ("AP_TRN", 'rounding="floor"'),
+        ("AP_TRN_ZERO", 'rounding="trunc"'),
+        ("AP_TRN, AP_SAT", 'rounding="floor", overflow="saturate"'),
+        ("AP_TRN,AP_SAT_ZERO", 'rounding="floor", overflow="saturate_zero"'),
+        ("AP_TRN,AP_SAT_SYM", 'rounding="floor", overflow="saturate_symmetric"'),
+        ("AP_TRN,AP_WRAP", 'rounding="floor", overflow="wrap"'),
+        ("AP_TRN,AP_WRAP_SM,2", 'rounding="floor", nothing for AP_WRAP_SM, nothing for 2'),
+    ],
+)
+def test_modes_are_not_of_a_format(modes: str, instead: str) -> None:
+    text = f"ap_fixed<8, 3, {modes}>"
+    with pytest.raises(ValueError, match=r"^text must be without modes") as refused:
+        FixedPoint.parse(text)
+    assert instead in str(refused.value)
+    assert text in str(refused.value)
+
+
+def test_notations_of_something_else() -> None:
+    with pytest.raises(TypeError, match="text must be a str, got 8"):
+        FixedPoint.parse(8)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="sign_counted must be a bool, got 1"):
+        FixedPoint.parse("Q2.5", sign_counted=1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="sign_counted must be a bool, got 'no'"):
+        FixedPoint().to_q(sign_counted="no")  # type: ignore[arg-type]
+    for call in (ARRAYS["axis"].to_q, ARRAYS["axis"].to_ap_fixed):
+        with pytest.raises(ValueError, match=r"^frac_bits must be one integer for .*, got Fixed"):
+            call()

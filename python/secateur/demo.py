@@ -185,7 +185,7 @@ def _processed(tensor: Tensor, w: Float32s, sparsity: float, fmt: sc.FixedPoint)
         note="" if tensor.dtype == "F32" else f"converted from {tensor.dtype}",
         k=k,
         threshold=float(sc.kth_magnitude(w, k)) if k else None,
-        frac_bits=fmt.frac_bits,
+        frac_bits=int(fmt.frac_bits),
         signal=signal,
         noise=noise,
         seconds=seconds["ours"],
