@@ -8,6 +8,7 @@
 #include "kernels/fixed_point.hpp"
 #include "kernels/histogram.hpp"
 #include "kernels/mask.hpp"
+#include "kernels/packing.hpp"
 #include "kernels/pattern.hpp"
 #include "kernels/rows.hpp"
 #include "kernels/select.hpp"
@@ -143,6 +144,8 @@ constinit const KernelTable kernels = {
     .multiply_float64 = multiply<double>,
     .count_bits = count_bits,
     .transpose = {transpose<int8_t>, transpose<int16_t>, transpose<int32_t>, transpose<int64_t>},
+    .pack = pack,
+    .unpack = unpack,
     // In the order of Form
     .quantize = {quantize<int8_t>, quantize<uint8_t>, quantize<int16_t>, quantize<uint16_t>},
     .fake_quantize = fake_quantize,

@@ -214,6 +214,15 @@ struct Tiling {
 enum class Norm : uint32_t { l1, l2, max, count };
 inline constexpr size_t kNorms = static_cast<size_t>(Norm::count);
 
+// Integers of fewer bits than a byte, side by side: of a stream of bits, which begins with the lowest bit
+// of the first byte, element i has those from i * bits on, lowest bit first. High first, the stream begins
+// with the highest bit, and so does each element. Negative ones stand as two's complements.
+struct Packing {
+  int bits;  // 1 to 8
+  bool is_signed;
+  bool high_first;
+};
+
 struct Collected {
   void* bits;         // as they stand in w; room for the part and a few more
   uint32_t* offsets;  // from the begin of the part
@@ -344,6 +353,13 @@ struct KernelTable {
   size_t (*count_bits)(const void* bits, size_t count);
   // rows x columns elements of 1, 2, 4 or 8 bytes; strides in elements
   Transpose transpose[4];
+
+  // Integers, a byte each, and packed. The results of a part go to out from its start.
+  // pack: the low bits of codes, from the first bit of out on; spare bits of the last byte are 0. Returns
+  // whether all codes are integers of so many bits
+  bool (*pack)(Part codes, Packing packing, bool stream, void* out);
+  // unpack: the part is of elements; it begins at a multiple of 8
+  void (*unpack)(Part packed, Packing packing, bool stream, void* out);
 
   // Fixed point. NaN becomes 0; the largest magnitude, returned, tells whether there was one.
   Key (*quantize[kIntForms])(Part w, const Output& out);

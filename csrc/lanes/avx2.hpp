@@ -196,6 +196,12 @@ SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
 SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
   return {_mm256_srl_epi64(v.raw, _mm_cvtsi32_si128(count))};
 }
+SECATEUR_INLINE Vec<int64_t> Or(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_or_si256(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
+  return {_mm256_sll_epi64(v.raw, _mm_cvtsi32_si128(count))};
+}
 SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_mullo_epi32(a.raw, b.raw)};
 }
@@ -496,6 +502,37 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
              << (32 * half);
   }
   return ~zeros;
+}
+
+// Packed codes
+constexpr int PackedField(int bits) { return ShuffledField(bits); }
+SECATEUR_INLINE __m256i Reordered(__m256i v, const int8_t* order) {
+  const __m128i places = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
+  return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(places));
+}
+SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
+  return {Reordered(v.raw, kByteOrders.reverse[bits])};
+}
+SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
+  const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2 * bits));
+  return {Reordered(_mm256_set_m128i(high, low), kByteOrders.load[high_first][bits])};
+}
+SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
+  const __m256i bytes = Reordered(v.raw, kByteOrders.store[high_first][bits]);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * bits), _mm256_extracti128_si256(bytes, 1));
+}
+SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm256_sub_epi8(a.raw, b.raw)};
+}
+// Shifted by products.
+SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
+  const auto factors = static_cast<int16_t>(1 << (8 + bits) | 1);
+  return {_mm256_maddubs_epi16(_mm256_set1_epi16(factors), v.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> JoinWords(Vec<int64_t> v, int bits) {
+  return {_mm256_madd_epi16(v.raw, _mm256_set1_epi32(1 << (16 + 2 * bits) | 1))};
 }
 
 }  // namespace

@@ -181,6 +181,12 @@ SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
 SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
   return {_mm512_srl_epi64(v.raw, _mm_cvtsi32_si128(count))};
 }
+SECATEUR_INLINE Vec<int64_t> Or(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_or_si512(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
+  return {_mm512_sll_epi64(v.raw, _mm_cvtsi32_si128(count))};
+}
 SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_mullo_epi32(a.raw, b.raw)};
 }
@@ -462,6 +468,51 @@ SECATEUR_INLINE void StreamBools(uint64_t bits, uint8_t* p) {
 SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
   const __m512i v = _mm512_loadu_si512(p);
   return _cvtmask64_u64(_mm512_test_epi8_mask(v, v));
+}
+
+// Packed codes
+constexpr int PackedField(int bits) { return ShuffledField(bits); }
+SECATEUR_INLINE __m512i Reordered(__m512i v, const int8_t* order) {
+  const __m128i places = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
+  return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(places));
+}
+SECATEUR_INLINE __m512i WordPlaces() {
+  return _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14,
+                          13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+}
+SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
+  return {Reordered(v.raw, kByteOrders.reverse[bits])};
+}
+// Words of 16 bits are brought to where the packed bytes of two lanes, `bits` words, begin every 16 bytes,
+// and back. (vpexpandb and vpcompressb would do the same, but wait for what their result replaces.)
+SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
+  const __m512i block = _mm512_srli_epi16(WordPlaces(), 3);
+  const __m512i first = _mm512_mullo_epi16(block, _mm512_set1_epi16(static_cast<int16_t>(bits)));
+  const __m512i words =
+      _mm512_add_epi16(first, _mm512_and_si512(WordPlaces(), _mm512_set1_epi16(7)));
+  return {Reordered(_mm512_permutexvar_epi16(words, _mm512_loadu_si512(p)),
+                    kByteOrders.load[high_first][bits])};
+}
+SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
+  const __m512i bytes = Reordered(v.raw, kByteOrders.store[high_first][bits]);
+  __m512i words = WordPlaces();
+  for (int block = 1; block < 4; ++block) {
+    const auto last = _mm512_set1_epi16(static_cast<int16_t>(block * bits - 1));
+    words = _mm512_mask_add_epi16(words, _mm512_cmpgt_epi16_mask(WordPlaces(), last), words,
+                                  _mm512_set1_epi16(static_cast<int16_t>(8 - bits)));
+  }
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi16(words, bytes));
+}
+SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
+  return {_mm512_sub_epi8(a.raw, b.raw)};
+}
+// Shifted by products.
+SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
+  const auto factors = static_cast<int16_t>(1 << (8 + bits) | 1);
+  return {_mm512_maddubs_epi16(_mm512_set1_epi16(factors), v.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> JoinWords(Vec<int64_t> v, int bits) {
+  return {_mm512_madd_epi16(v.raw, _mm512_set1_epi32(1 << (16 + 2 * bits) | 1))};
 }
 
 }  // namespace

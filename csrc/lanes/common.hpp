@@ -37,5 +37,39 @@ SECATEUR_INLINE size_t LowestBit(uint64_t x) {
   return static_cast<size_t>(__builtin_ctzll(x | uint64_t{1} << 63));
 }
 
+// Packed codes where bytes can be moved within 16. The bits of a field are those of two, four or eight
+// codes, the fewest that fill whole bytes.
+constexpr int ShuffledField(int bits) { return bits % 4 == 0 ? 16 : bits % 2 == 0 ? 32 : 64; }
+
+// From where each of 16 bytes comes; a negative place stands for 0.
+struct ByteOrders {
+  int8_t load[2][8][16];   // packed bytes to the lower ends of fields: [high first][bits]
+  int8_t store[2][8][16];  // and back
+  int8_t reverse[8][16];   // within fields
+};
+constexpr ByteOrders make_byte_orders() {
+  ByteOrders orders{};
+  for (int bits = 1; bits < 8; ++bits) {
+    const int field = ShuffledField(bits) / 8;
+    const int filled = field * bits / 8;
+    for (int high = 0; high < 2; ++high) {
+      for (int i = 0; i < 16; ++i) {
+        orders.store[high][bits][i] = -1;
+      }
+      for (int i = 0; i < 16; ++i) {
+        const int at = i % field;
+        const int packed = i / field * filled + (high != 0 ? filled - 1 - at : at);
+        orders.load[high][bits][i] = static_cast<int8_t>(at < filled ? packed : -1);
+        if (at < filled) {
+          orders.store[high][bits][packed] = static_cast<int8_t>(i);
+        }
+        orders.reverse[bits][i] = static_cast<int8_t>(i - at + field - 1 - at);
+      }
+    }
+  }
+  return orders;
+}
+constexpr ByteOrders kByteOrders = make_byte_orders();
+
 }  // namespace
 }  // namespace secateur

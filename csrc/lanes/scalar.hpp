@@ -16,6 +16,7 @@
 //            ReduceSum                                    of 32 and 64 bits
 //            ShiftRight<count>(v)                         of 16, 32 and 64 bits; zeros come in
 //            Xor, ShiftRightSame(v, count)                of 32 and 64 bits; zeros come in
+//            Or, ShiftLeftSame(v, count)                  of 64 bits; zeros come in
 //            Mul(a, b)                the low halves of products of 32 bits
 //            MulEven, MulOdd          unsigned products of the even or the odd lanes of 32 bits, whole,
 //                                     as lanes of 64; 0 where there is no odd lane
@@ -40,6 +41,17 @@
 //            DemoteTo<F>(v)           as many vectors of float, none NaN, to the bits of Float16 or
 //                                     BFloat16, nearest even
 // Bits       BitCast<To>(v)
+// Packed     of lanes of 64 bits, which are eight codes, a byte each, of 1 to 7 bits
+//            PackedField(bits)        16, 32 or 64: the bits of the codes that are brought together in
+//                                     a register, those that fill whole bytes
+//            LoadPacked(p, bits, high_first)   these bytes of each field, of one after another; the first
+//                                     lowest, or highest; may read a whole Vec at p
+//            StorePacked(v, bits, high_first, p)   the same to p; may write a whole Vec
+//            SubBytes(a, b)           byte by byte, b below 128
+//            ReverseFields(v, bits)   the bytes of each field, the last one first
+//            JoinBytes(v, bits)       of each two bytes, neither of which has more bits, the first and, above
+//                                     these bits, the second, as 16 bits
+//            JoinWords(v, bits)       of these 16 bits, the same as 32
 // PopCount and LowestBit are the same everywhere: common.hpp.
 #pragma once
 
@@ -144,6 +156,10 @@ SECATEUR_INLINE Vec<int16_t> ShiftRightSame(Vec<int16_t> v, int count) {
 template <int kCount, class T>
 SECATEUR_INLINE Vec<T> ShiftRight(Vec<T> v) {
   return ShiftRightSame(v, kCount);
+}
+SECATEUR_INLINE Vec<int64_t> Or(Vec<int64_t> a, Vec<int64_t> b) { return {a.raw | b.raw}; }
+SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
+  return {static_cast<int64_t>(static_cast<uint64_t>(v.raw) << count)};
 }
 SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
   return {static_cast<int32_t>(static_cast<uint32_t>(a.raw) * static_cast<uint32_t>(b.raw))};
@@ -306,6 +322,39 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
     bits |= static_cast<uint64_t>(p[i] != 0) << i;
   }
   return bits;
+}
+
+// Packed codes. Bytes are moved by shifts alone, and so a field is a lane.
+constexpr int PackedField(int) { return 64; }
+SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int) {
+  return {static_cast<int64_t>(__builtin_bswap64(static_cast<uint64_t>(v.raw)))};
+}
+// With the highest bit of each byte set, none borrows from the next.
+SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
+  const auto top = static_cast<int64_t>(0x8080808080808080);
+  return {((a.raw | top) - b.raw) ^ (~a.raw & top)};
+}
+SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
+  Vec<int64_t> v;
+  __builtin_memcpy(&v.raw, p, sizeof v.raw);
+  const int others = 64 - 8 * bits;
+  return ShiftRightSame(high_first ? ReverseFields(v, bits) : ShiftLeftSame(v, others), others);
+}
+SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
+  if (high_first) {
+    v = ReverseFields(ShiftLeftSame(v, 64 - 8 * bits), bits);
+  }
+  __builtin_memcpy(p, &v.raw, sizeof v.raw);
+}
+SECATEUR_INLINE Vec<int64_t> Join(Vec<int64_t> v, int gap, int64_t first) {
+  const Vec<int64_t> stays{v.raw & first};
+  return Or(stays, ShiftRightSame(Xor(v, stays), gap));
+}
+SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
+  return Join(v, 8 - bits, 0x00ff00ff00ff00ff);
+}
+SECATEUR_INLINE Vec<int64_t> JoinWords(Vec<int64_t> v, int bits) {
+  return Join(v, 16 - 2 * bits, 0x0000ffff0000ffff);
 }
 
 }  // namespace

@@ -1,0 +1,216 @@
+// Integers of fewer bits than a byte: a byte each, and side by side.
+#pragma once
+
+#include "kernels/words.hpp"
+
+namespace secateur::SECATEUR_TARGET {
+namespace {
+
+inline constexpr uint64_t kEachByte = 0x0101010101010101;
+inline constexpr size_t kVectorCodes = kLanes<int64_t> * sizeof(int64_t);
+
+// The same bits in each field that is `width` bits wide.
+SECATEUR_INLINE Vec<int64_t> in_fields(uint64_t bits, int width) {
+  for (int w = width; w < 64; w *= 2) {
+    bits |= bits << w;
+  }
+  return Set(static_cast<int64_t>(bits));
+}
+SECATEUR_INLINE Vec<int64_t> low_bits(int count, int width) {
+  return in_fields(~uint64_t{0} >> (64 - count), width);
+}
+
+SECATEUR_INLINE size_t packed_bytes(size_t count, Packing packing) {
+  return (count * static_cast<size_t>(packing.bits) + 7) / 8;
+}
+
+// Codes that are neighbours are brought together in a field of bits: two bytes, two of these pairs, and the
+// two halves of a lane, as far as it takes to fill whole bytes. High first it is the same with the bytes
+// of a field reversed before and after.
+struct Packer {
+  Packing packing;
+  int field;
+  Vec<int64_t> code, half;
+
+  explicit Packer(Packing p)
+      : packing(p), field(PackedField(p.bits)), code(low_bits(p.bits, 8)), half(low_bits(32, 64)) {}
+
+  SECATEUR_INLINE void operator()(Vec<int64_t> v, unsigned char* to) const {
+    v = And(v, code);
+    if (packing.high_first) {
+      v = ReverseFields(v, packing.bits);
+    }
+    v = JoinBytes(v, packing.bits);
+    if (field != 16) {
+      v = JoinWords(v, packing.bits);
+    }
+    if (field == 64) {
+      const Vec<int64_t> low = And(v, half);
+      v = Or(low, ShiftRightSame(Xor(v, low), 32 - 4 * packing.bits));
+    }
+    StorePacked(v, packing.bits, packing.high_first, to);
+  }
+};
+
+// Which codes are not integers of so many bits: signed, those whose bits from the sign on differ, each from
+// the one above it; unsigned, those with bits above.
+struct Loss {
+  Vec<int64_t> seen = Set(int64_t{0});
+  int to_next;  // unsigned, away from all that matter
+
+  explicit Loss(Packing p) : to_next(p.is_signed ? 1 : 63) {}
+  SECATEUR_INLINE void see(Vec<int64_t> v) { seen = Or(seen, Xor(v, ShiftRightSame(v, to_next))); }
+
+  [[nodiscard]] bool any(Packing p) const {
+    int64_t lanes[kLanes<int64_t>];
+    StoreU(seen, lanes);
+    int64_t bits = 0;
+    for (const int64_t lane : lanes) {
+      bits |= lane;
+    }
+    const unsigned beyond = p.is_signed ? 0x7f & ~0u << (p.bits - 1) : 0xff & ~0u << p.bits;
+    return (static_cast<uint64_t>(bits) & beyond * kEachByte) != 0;
+  }
+};
+
+template <bool kStream>
+bool pack_words(Part codes, Packing packing, void* out) {
+  // Packed codes go to memory in whole lines, from so many as stay in the nearest cache.
+  constexpr size_t kPiece = 4096;
+  alignas(kLine) unsigned char staged[kPiece + kLine];  // a vector may end later than its codes
+  const Packer packer(packing);
+  Loss loss(packing);
+  const auto word = [&](const unsigned char* from, unsigned char* to)
+                        __attribute__((always_inline)) {
+    for (size_t at = 0; at < kWord; at += kVectorCodes) {
+      const Vec<int64_t> v = LoadU(reinterpret_cast<const int64_t*>(from + at));
+      loss.see(v);
+      packer(v, to + packed_bytes(at, packing));
+    }
+  };
+  const unsigned char* from = static_cast<const unsigned char*>(codes.array) + codes.begin;
+  unsigned char* to = static_cast<unsigned char*>(out);
+  for (size_t left = codes.end - codes.begin; left != 0;) {
+    const size_t count = left < kPiece ? left : kPiece;
+    size_t i = 0;
+    for (; i + kWord <= count; i += kWord) {
+      word(from + i, staged + packed_bytes(i, packing));
+    }
+    if (i != count) {
+      alignas(kLine) unsigned char padded[kWord] = {};
+      copy_bytes(padded, from + i, count - i);
+      word(padded, staged + packed_bytes(i, packing));
+    }
+    write_out<kStream>(staged, to, packed_bytes(count, packing));
+    from += count;
+    to += packed_bytes(count, packing);
+    left -= count;
+  }
+  return !loss.any(packing);
+}
+
+struct Unpacker {
+  Packing packing;
+  int field;
+  Vec<int64_t> of_16, of_32, of_64, sign;
+
+  explicit Unpacker(Packing p)
+      : packing(p),
+        field(PackedField(p.bits)),
+        of_16(low_bits(p.bits, 16)),
+        of_32(low_bits(2 * p.bits, 32)),
+        of_64(low_bits(4 * p.bits, 64)),
+        sign(in_fields(p.is_signed ? uint64_t{1} << (p.bits - 1) : 0, 8)) {}
+
+  // The lower half of the bits of a field stays, and the upper one goes to the upper half of the field.
+  SECATEUR_INLINE static Vec<int64_t> part(Vec<int64_t> v, Vec<int64_t> lower, int gap) {
+    const Vec<int64_t> stays = And(v, lower);
+    return Or(stays, ShiftLeftSame(Xor(v, stays), gap));
+  }
+
+  SECATEUR_INLINE Vec<int64_t> operator()(const unsigned char* from) const {
+    const int gap = 8 - packing.bits;
+    Vec<int64_t> v = LoadPacked(from, packing.bits, packing.high_first);
+    if (field == 64) {
+      v = part(v, of_64, 4 * gap);
+    }
+    if (field != 16) {
+      v = part(v, of_32, 2 * gap);
+    }
+    v = part(v, of_16, gap);
+    if (packing.high_first) {
+      v = ReverseFields(v, packing.bits);
+    }
+    return SubBytes(Xor(v, sign), sign);  // extends the sign
+  }
+};
+
+template <bool kStream>
+void unpack_words(Part packed, Packing packing, void* out) {
+  const Unpacker unpacker(packing);
+  const unsigned char* const array = static_cast<const unsigned char*>(packed.array);
+  const size_t bytes = packed_bytes(packed.n, packing);
+  unsigned char* to = static_cast<unsigned char*>(out);
+  size_t i = packed.begin;
+  const auto ragged = [&](size_t count) {
+    const size_t at = packed_bytes(i, packing);
+    const size_t readable = bytes - at < kLine ? bytes - at : kLine;
+    unsigned char padded[kLine] = {};
+    unsigned char codes[kWord];
+    copy_bytes(padded, array + at, readable);
+    for (size_t v = 0; v < kWord; v += kVectorCodes) {
+      StoreU(unpacker(padded + packed_bytes(v, packing)), reinterpret_cast<int64_t*>(codes + v));
+    }
+    copy_bytes(to, codes, count);
+    to += count;
+    i += count;
+  };
+  const auto rest = [&](size_t most) { return packed.end - i < most ? packed.end - i : most; };
+  if (kStream && reinterpret_cast<uintptr_t>(to) % kLine != 0) {
+    ragged(rest(kLine - reinterpret_cast<uintptr_t>(to) % kLine));
+  }
+  // A line may be read of each word.
+  const size_t readable = bytes - packed_bytes(i, packing);
+  size_t words = readable < kLine ? 0 : (readable - kLine) / packed_bytes(kWord, packing) + 1;
+  words = words < (packed.end - i) / kWord ? words : (packed.end - i) / kWord;
+  const unsigned char* from = array + packed_bytes(i, packing);
+  i += words * kWord;
+  for (; words != 0; --words) {
+    for (size_t v = 0; v < kWord; v += kVectorCodes) {
+      store<kStream>(unpacker(from), reinterpret_cast<int64_t*>(to));
+      from += packed_bytes(kVectorCodes, packing);
+      to += kVectorCodes;
+    }
+  }
+  while (i != packed.end) {
+    ragged(rest(kWord));
+  }
+}
+
+// Of 8 bits, codes are packed as they are.
+template <bool kStream>
+void copy_codes(Part codes, void* out) {
+  write_out<kStream>(static_cast<const unsigned char*>(codes.array) + codes.begin,
+                     static_cast<unsigned char*>(out), codes.end - codes.begin);
+}
+
+bool pack(Part codes, Packing packing, bool stream, void* out) {
+  if (packing.bits == 8) {
+    stream ? copy_codes<true>(codes, out) : copy_codes<false>(codes, out);
+    return true;
+  }
+  return stream ? pack_words<true>(codes, packing, out) : pack_words<false>(codes, packing, out);
+}
+
+void unpack(Part packed, Packing packing, bool stream, void* out) {
+  if (packing.bits == 8) {
+    pack(packed, packing, stream, out);
+  } else if (stream && reinterpret_cast<uintptr_t>(out) % 8 == 0) {
+    unpack_words<true>(packed, packing, out);
+  } else {
+    unpack_words<false>(packed, packing, out);
+  }
+}
+
+}  // namespace
+}  // namespace secateur::SECATEUR_TARGET
