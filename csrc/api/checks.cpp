@@ -39,6 +39,14 @@ std::string name_of(sc_dtype dtype) {
       return "float16";
     case SC_BFLOAT16:
       return "bfloat16";
+    case SC_INT32:
+      return "int32";
+    case SC_UINT32:
+      return "uint32";
+    case SC_PACKED_LOW_FIRST:
+      return "packed low first";
+    case SC_PACKED_HIGH_FIRST:
+      return "packed high first";
   }
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
 }
@@ -138,7 +146,7 @@ void require_apart_from_scores(const char* argument, const void* out, std::size_
 
 void write_floats(Source& source, void* out) {
   const Form form = source.ranks_itself() ? Form::floats : others_of(source.type.bytes);
-  source.out = {form, out, false, {}, source.w};
+  source.out = {form, out, false, source.w};
 }
 
 }  // namespace secateur::api

@@ -21,7 +21,7 @@ sc_status failed(sc_status status, const char* message) noexcept;
 template <class F>
 sc_status guarded(const F& body) noexcept {
   try {
-    const DefaultFloatState float_state;  // counts, thresholds and estimates are sums in double
+    const FloatState float_state;  // counts, thresholds and estimates are sums in double
     body();
     return SC_OK;
   } catch (const Error& error) {

@@ -89,7 +89,7 @@ sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const 
     require_selecting(nan);
     require_apart("mask", mask, mask_bytes(n, format), w, n * float_type(dtype).bytes);
     Source source = require_source(w, dtype, n, scores);
-    source.out = {format == SC_MASK_BOOLS ? Form::bools : Form::bits, mask, false, {}, nullptr};
+    source.out = {format == SC_MASK_BOOLS ? Form::bools : Form::bits, mask, false};
     require_apart_from_scores("mask", mask, mask_bytes(n, format), source);
     write_topk(source, along, nan, k);
   });

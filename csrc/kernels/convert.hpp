@@ -34,8 +34,8 @@ template <class F>
 using Integer = typename Bits<F>::Integer;
 
 template <class From, class To>
-void widen(Part x, To* out) {
-  const DefaultFloatState float_state;
+void widen(const Part& x, To* out) {
+  const FloatState float_state;
   Output output{};
   output.data = out;
   for_words<From>(x, FromBegin<To>(output, x.begin),
@@ -49,7 +49,7 @@ void widen(Part x, To* out) {
 
 template <class F>
 void multiply(Part a, const F* b, F* out) {
-  const DefaultFloatState float_state;
+  const FloatState float_state;
   Output output{};
   output.data = out;
   F padded[kWord] = {};

@@ -6,26 +6,32 @@
 namespace secateur {
 namespace {  // a copy for each file, compiled with that file's flags
 
-// While one lives: rounding to nearest even, and subnormals are numbers. The caller's program may
-// have it otherwise.
-class DefaultFloatState {
+enum class Direction : unsigned { nearest, down, up, zero };
+
+// While one lives: rounding in a direction, to nearest even unless said otherwise, and subnormals are
+// numbers. The caller's program may have it otherwise.
+class FloatState {
  public:
 #if defined(__x86_64__)
   using State = unsigned;
-  DefaultFloatState() : saved_(__builtin_ia32_stmxcsr()) { __builtin_ia32_ldmxcsr(0x1f80); }
-  ~DefaultFloatState() { __builtin_ia32_ldmxcsr(saved_); }
+  explicit FloatState(Direction direction = Direction::nearest)
+      : saved_(__builtin_ia32_stmxcsr()) {
+    __builtin_ia32_ldmxcsr(0x1f80 | static_cast<State>(direction) << 13);
+  }
+  ~FloatState() { __builtin_ia32_ldmxcsr(saved_); }
 #elif defined(__aarch64__)
   using State = uint64_t;
-  DefaultFloatState() {
+  explicit FloatState(Direction direction = Direction::nearest) {
+    constexpr State kModes[] = {0, 2, 1, 3};
     __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
-    __asm__ volatile("msr fpcr, %0" : : "r"(State{0}));
+    __asm__ volatile("msr fpcr, %0" : : "r"(kModes[static_cast<unsigned>(direction)] << 22));
   }
-  ~DefaultFloatState() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_)); }
+  ~FloatState() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_)); }
 #else
 #error "say here how this CPU's floating-point state is saved and set"
 #endif
-  DefaultFloatState(const DefaultFloatState&) = delete;
-  DefaultFloatState& operator=(const DefaultFloatState&) = delete;
+  FloatState(const FloatState&) = delete;
+  FloatState& operator=(const FloatState&) = delete;
 
  private:
   State saved_;

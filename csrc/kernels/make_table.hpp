@@ -5,11 +5,11 @@
 #include "kernels/columns.hpp"
 #include "kernels/compact.hpp"
 #include "kernels/convert.hpp"
-#include "kernels/fixed_point.hpp"
 #include "kernels/histogram.hpp"
 #include "kernels/mask.hpp"
 #include "kernels/packing.hpp"
 #include "kernels/pattern.hpp"
+#include "kernels/quantize.hpp"
 #include "kernels/rows.hpp"
 #include "kernels/select.hpp"
 #include "kernels/soft_threshold.hpp"
@@ -39,14 +39,6 @@ struct Sinks {
   using Other32 = OtherSink<int32_t>;
   template <bool>
   using Other64 = OtherSink<int64_t>;
-  template <bool kStream>
-  using Int8 = FixedPointSink<int8_t, kStream>;
-  template <bool kStream>
-  using UInt8 = FixedPointSink<uint8_t, kStream>;
-  template <bool kStream>
-  using Int16 = FixedPointSink<int16_t, kStream>;
-  template <bool kStream>
-  using UInt16 = FixedPointSink<uint16_t, kStream>;
 };
 
 // What ranks others of the same width may be made in passing.
@@ -89,14 +81,8 @@ constexpr ElementKernels element_kernels() {
   emit_of(Form::bools) = emit<E, BoolSink, Makes::anything>;
   emit_of(Form::bits) = emit<E, Sinks<E>::template Bit, Makes::anything>;
   if constexpr (sizeof(E) == sizeof(float)) {
-    scan_of(Form::int8) = scan<E, Sinks<E>::template Int8, Makes::nothing>;
-    scan_of(Form::uint8) = scan<E, Sinks<E>::template UInt8, Makes::nothing>;
-    scan_of(Form::int16) = scan<E, Sinks<E>::template Int16, Makes::nothing>;
-    scan_of(Form::uint16) = scan<E, Sinks<E>::template UInt16, Makes::nothing>;
-    emit_of(Form::int8) = emit<E, Sinks<E>::template Int8, Makes::nothing>;
-    emit_of(Form::uint8) = emit<E, Sinks<E>::template UInt8, Makes::nothing>;
-    emit_of(Form::int16) = emit<E, Sinks<E>::template Int16, Makes::nothing>;
-    emit_of(Form::uint16) = emit<E, Sinks<E>::template UInt16, Makes::nothing>;
+    scan_of(Form::integers) = scan<E, IntegerSink, Makes::nothing>;
+    emit_of(Form::integers) = emit<E, IntegerSink, Makes::nothing>;
   }
   return k;
 }
@@ -126,6 +112,38 @@ constexpr FloatKernels float_kernels() {
   return k;
 }
 
+template <class C, template <class> class Rounding>
+constexpr void set_decide(typename StageKernels<C>::Decide* by_overflow) {
+  by_overflow[static_cast<size_t>(Overflow::saturate)] = decide<C, Rounding, Saturated>;
+  by_overflow[static_cast<size_t>(Overflow::zero)] = decide<C, Rounding, Zeroed>;
+  by_overflow[static_cast<size_t>(Overflow::wrap)] = decide<C, Rounding, Wrapped>;
+}
+
+template <class C, class F>
+constexpr void set_floats(StageKernels<C>& k, Float type) {
+  k.give[static_cast<size_t>(type)] = give<F, C>;
+}
+
+template <class C>
+constexpr StageKernels<C> stage_kernels() {
+  StageKernels<C> k{};
+  set_floats<C, Float16>(k, Float::float16);
+  set_floats<C, BFloat16>(k, Float::bfloat16);
+  set_floats<C, float>(k, Float::float32);
+  if constexpr (sizeof(C) == sizeof(double)) {
+    set_floats<C, double>(k, Float::float64);
+  }
+  set_decide<C, Directed>(k.decide[static_cast<size_t>(Rounding::directed)]);
+  set_decide<C, Tied>(k.decide[static_cast<size_t>(Rounding::tied)]);
+  set_decide<C, Stochastic>(k.decide[static_cast<size_t>(Rounding::stochastic)]);
+  k.decide_shifted[static_cast<size_t>(Scaling::multiply)] = decide_shifted<C, Multiplied>;
+  k.decide_shifted[static_cast<size_t>(Scaling::divide)] = decide_shifted<C, Divided>;
+  k.powers = powers<C>;
+  k.integers = integers<C>;
+  k.fill_runs = fill_runs<C>;
+  return k;
+}
+
 }  // namespace
 
 extern const KernelTable kernels;
@@ -146,11 +164,10 @@ constinit const KernelTable kernels = {
     .transpose = {transpose<int8_t>, transpose<int16_t>, transpose<int32_t>, transpose<int64_t>},
     .pack = pack,
     .unpack = unpack,
-    // In the order of Form
-    .quantize = {quantize<int8_t>, quantize<uint8_t>, quantize<int16_t>, quantize<uint16_t>},
-    .fake_quantize = fake_quantize,
-    .dequantize = {dequantize<int8_t>, dequantize<uint8_t>, dequantize<int16_t>,
-                   dequantize<uint16_t>},
+    .stages_in_float = stage_kernels<float>(),
+    .stages_in_double = stage_kernels<double>(),
+    .put = {put<int8_t>, put<uint8_t>, put<int16_t>, put<uint16_t>, put<int32_t>},
+    .get = {get<int8_t>, get<uint8_t>, get<int16_t>, get<uint16_t>, get<int32_t>},
 };
 
 }  // namespace secateur::SECATEUR_TARGET

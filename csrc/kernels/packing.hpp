@@ -74,7 +74,7 @@ struct Loss {
 };
 
 template <bool kStream>
-bool pack_words(Part codes, Packing packing, void* out) {
+bool pack_words(const Part& codes, Packing packing, void* out) {
   // Packed codes go to memory in whole lines, from so many as stay in the nearest cache.
   constexpr size_t kPiece = 4096;
   alignas(kLine) unsigned char staged[kPiece + kLine];  // a vector may end later than its codes
@@ -146,7 +146,7 @@ struct Unpacker {
 };
 
 template <bool kStream>
-void unpack_words(Part packed, Packing packing, void* out) {
+void unpack_words(const Part& packed, Packing packing, void* out) {
   const Unpacker unpacker(packing);
   const unsigned char* const array = static_cast<const unsigned char*>(packed.array);
   const size_t bytes = packed_bytes(packed.n, packing);
@@ -189,12 +189,12 @@ void unpack_words(Part packed, Packing packing, void* out) {
 
 // Of 8 bits, codes are packed as they are.
 template <bool kStream>
-void copy_codes(Part codes, void* out) {
+void copy_codes(const Part& codes, void* out) {
   write_out<kStream>(static_cast<const unsigned char*>(codes.array) + codes.begin,
                      static_cast<unsigned char*>(out), codes.end - codes.begin);
 }
 
-bool pack(Part codes, Packing packing, bool stream, void* out) {
+bool pack(const Part& codes, Packing packing, bool stream, void* out) {
   if (packing.bits == 8) {
     stream ? copy_codes<true>(codes, out) : copy_codes<false>(codes, out);
     return true;
@@ -202,7 +202,7 @@ bool pack(Part codes, Packing packing, bool stream, void* out) {
   return stream ? pack_words<true>(codes, packing, out) : pack_words<false>(codes, packing, out);
 }
 
-void unpack(Part packed, Packing packing, bool stream, void* out) {
+void unpack(const Part& packed, Packing packing, bool stream, void* out) {
   if (packing.bits == 8) {
     pack(packed, packing, stream, out);
   } else if (stream && reinterpret_cast<uintptr_t>(out) % 8 == 0) {

@@ -53,7 +53,7 @@ struct AsValues {
 template <class F>
 struct AsProducts {
   using E = Integer<F>;
-  DefaultFloatState float_state;
+  FloatState float_state;
   const F* factors;
   size_t period, phase;
   const F* of_word = nullptr;

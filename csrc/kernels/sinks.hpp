@@ -3,7 +3,7 @@
 // of them are real and the index of the first; each form uses the one that suits it.
 #pragma once
 
-#include "kernels/fixed_point.hpp"
+#include "kernels/float_state.hpp"
 #include "kernels/words.hpp"
 
 namespace secateur::SECATEUR_TARGET {
@@ -33,21 +33,39 @@ struct FloatSink : Elements<E, kStream> {
   void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
-// The kept elements in fixed point, 0 for the others. NaN is never among the kept: the caller sees
-// to that, or refuses it.
-template <class Q, bool kStream>
-struct FixedPointSink : Elements<Q, kStream> {
-  DefaultFloatState float_state;
-  Quantizer quantizer;
+// The kept floats as integers, 0 for the others and for NaN.
+template <bool kStream>
+struct IntegerSink {
+  static constexpr bool kStreams = kStream;
+  unsigned char* data;
+  Integral integral;
+  FloatState float_state;
+  Vec<float> factor, lowest, highest;
 
-  explicit FixedPointSink(const Output& out) : Elements<Q, kStream>(out), quantizer(out.fixed) {}
+  explicit IntegerSink(const Output& out)
+      : data(static_cast<unsigned char*>(out.data)),
+        integral(*out.integral),
+        float_state(static_cast<Direction>(integral.direction)),
+        factor(Set(integral.factor)),
+        lowest(Set(integral.lowest)),
+        highest(Set(integral.highest)) {}
+  unsigned char* at(size_t i) const { return data + i * integral.bytes; }
+  [[nodiscard]] size_t bytes(size_t count) const { return count * integral.bytes; }
   SECATEUR_INLINE void put(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
                            size_t lane) const {
     Vec<int32_t> q[kGroup<int32_t>];
     for (size_t v = 0; v < kGroup<int32_t>; ++v) {
-      q[v] = IfThenElseZero(keep[v], quantizer(x[v]));
+      const Vec<float> w = BitCast<float>(x[v]);
+      const Vec<float> r = Min(Max(Product(w, factor), lowest), highest);
+      q[v] = IfThenElseZero(And(keep[v], IsNumber(w)), NearestInt(r));
     }
-    store_demoted<kStream>(q, reinterpret_cast<Q*>(to) + lane);
+    if (integral.bytes == 1) {
+      integral.is_signed ? store_demoted<kStream>(q, reinterpret_cast<int8_t*>(to) + lane)
+                         : store_demoted<kStream>(q, reinterpret_cast<uint8_t*>(to) + lane);
+    } else {
+      integral.is_signed ? store_demoted<kStream>(q, reinterpret_cast<int16_t*>(to) + lane)
+                         : store_demoted<kStream>(q, reinterpret_cast<uint16_t*>(to) + lane);
+    }
   }
   void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };

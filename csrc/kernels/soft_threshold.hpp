@@ -47,7 +47,7 @@ SECATEUR_INLINE Vec<Integer<F>> shrink(const F* w,
 template <class F, bool kStream>
 void soft_threshold_words(Part w, double threshold, const Output& out) {
   using E = Integer<F>;
-  const DefaultFloatState float_state;
+  const FloatState float_state;
   const SoftThreshold<typename Computed<F>::Type> shrunk(threshold);
   const Vec<E> clear_sign = Set(kMagnitude<E>), infinity = Set(Bits<F>::kInfinity);
   for_words<E>(w, Elements<E, kStream>(out),

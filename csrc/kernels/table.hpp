@@ -140,15 +140,46 @@ struct Guess {
   size_t slices = 0;
 };
 
-// q = round(w * to_a * to_b) within [lowest, highest], and w = q * back_a * back_b. Each factor is a
-// power of two that a float holds; two of them reach every scale that matters, 2^-252 to 2^252.
-struct FixedPointScale {
-  float to_a;
-  float to_b;
-  float back_a;
-  float back_b;
-  float lowest;
-  float highest;
+// How many elements go through the stages of quantizing at once, and what their buffers have beyond, where
+// kernels may read and write.
+inline constexpr size_t kStage = 512;
+inline constexpr size_t kStageRoom = kStage + kWord;
+
+// Numbers that go with elements: one each, or (step 0) the same for every word.
+template <class C>
+struct Spread {
+  const C* values;
+  size_t step;
+
+  [[nodiscard]] const C* of(size_t word) const { return values + word * step; }
+};
+
+// To which side rounding to nearest takes a tie, how out of range is dealt with, and what draws depend on.
+// C is float or double.
+enum class Rounding : uint32_t { directed, tied, stochastic, count };
+enum class Overflow : uint32_t { saturate, zero, wrap, count };
+template <class C>
+struct Rule {
+  C lowest, highest;     // of the range
+  C tie;                 // 0.5 or -0.5 from the even one, if ties go another way
+  bool tie_has_sign;     // times the sign of the element
+  int32_t bits, sign;    // of the range, for wrapping
+  uint64_t seed;         // mixed
+  Spread<C> zero_points;  // where elements are shifted
+};
+
+// The largest magnitude of elements that were decided, as a key of C; and how many were out of range, if those
+// become zero.
+struct Decided {
+  Key largest;
+  size_t out_of_range;
+};
+
+// Parameters that runs of neighbours share: an array is rows of `row` elements, in which a run ends after
+// so many, and with the row. Each row has `per_row` of its own, or all share these.
+struct SharedRuns {
+  size_t run, row, per_row;
+  bool shared;
 };
 
 // The elements [begin, end) of an array of n.
@@ -187,19 +218,25 @@ enum class Form : uint32_t {
   others64,
   bools,
   bits,
-  int8,
-  uint8,
-  int16,
-  uint16,
+  integers,  // of 8 or 16 bits, of floats of 32
   count
+};
+
+// Integers that a selection of floats is written as: round(w * factor), in a Direction, within [lowest,
+// highest].
+struct Integral {
+  float factor, lowest, highest;
+  uint32_t direction;
+  uint32_t bytes;
+  bool is_signed;
 };
 
 struct Output {
   Form form;
   void* data;
   bool stream;  // past the caches
-  FixedPointScale fixed;
-  const void* others;
+  const void* others = nullptr;
+  const Integral* integral = nullptr;
 };
 
 // Matrices one after another, each cut in tiles: `bands` of them one above the other, `across` side
@@ -228,8 +265,8 @@ struct Collected {
   uint32_t* offsets;  // from the begin of the part
 };
 
+inline constexpr size_t kIntegers = 5;
 inline constexpr size_t kForms = static_cast<size_t>(Form::count);
-inline constexpr size_t kIntForms = kForms - static_cast<size_t>(Form::int8);
 
 // Elements of the sample that lie side by side: as many floats as a cache line has.
 inline constexpr size_t kRun = 16;
@@ -302,8 +339,8 @@ struct ElementKernels {
 // Loops over floats of one type. The results of a part go to out from its start.
 struct FloatKernels {
   // Widened exactly, but that a signaling NaN may become quiet; to_float32 is null for float64
-  void (*to_float32)(Part x, float* out);
-  void (*to_float64)(Part x, double* out);
+  void (*to_float32)(const Part& x, float* out);
+  void (*to_float64)(const Part& x, double* out);
 
   // soft_threshold: sign(w) * max(|w| - threshold, 0), for a finite threshold of the type; NaN as
   // it is
@@ -329,6 +366,27 @@ struct KeyKernels {
   // mark_pattern: -1 for the keys that a pattern keeps, which may be any but the least K, and 0 for the
   // others; emit[bits] at a threshold of 0 makes bits of them
   void (*mark_pattern)(const Bands& keys, Pattern pattern, const Output& out);
+};
+
+// The stages of quantizing, and what they take of each element, of which there are whole words in buffers of
+// kStageRoom. Results of a part go to a buffer's begin.
+enum class Scaling : uint32_t { multiply, divide, count };
+template <class C>
+struct StageKernels {
+  // decide: times or by their factors, rounded and brought in range; index is that of the first one
+  using Decide = Decided (*)(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t index,
+                             int32_t* q);
+  Decide decide[static_cast<size_t>(Rounding::count)][static_cast<size_t>(Overflow::count)];
+  // decide_shifted: to nearest even, and saturated after the zero points are added
+  Decide decide_shifted[static_cast<size_t>(Scaling::count)];
+  // give: (q + offset) * factor, rounded to the floats of a type. A part begins at 0
+  void (*give[kFloats])(const Part& q, const Spread<C>& offsets, const Spread<C>& factors,
+                        const Output& out);
+  // powers: 2^exponent, or (inverse) 2^-exponent; integers: themselves, or (inverse) their negatives
+  void (*powers)(const int32_t* exponents, size_t count, bool inverse, C* to);
+  void (*integers)(const int32_t* numbers, size_t count, bool inverse, C* to);
+  // fill_runs: the parameters of elements, to a buffer that has room for a word more
+  void (*fill_runs)(const C* values, const SharedRuns& runs, size_t begin, size_t count, C* to);
 };
 
 using Transpose = void (*)(const void* from, size_t from_stride, size_t rows, size_t columns,
@@ -357,14 +415,15 @@ struct KernelTable {
   // Integers, a byte each, and packed. The results of a part go to out from its start.
   // pack: the low bits of codes, from the first bit of out on; spare bits of the last byte are 0. Returns
   // whether all codes are integers of so many bits
-  bool (*pack)(Part codes, Packing packing, bool stream, void* out);
+  bool (*pack)(const Part& codes, Packing packing, bool stream, void* out);
   // unpack: the part is of elements; it begins at a multiple of 8
-  void (*unpack)(Part packed, Packing packing, bool stream, void* out);
+  void (*unpack)(const Part& packed, Packing packing, bool stream, void* out);
 
-  // Fixed point. NaN becomes 0; the largest magnitude, returned, tells whether there was one.
-  Key (*quantize[kIntForms])(Part w, const Output& out);
-  Key (*fake_quantize)(Part w, const Output& out);
-  void (*dequantize[kIntForms])(Part q, const Output& out);
+  StageKernels<float> stages_in_float;
+  StageKernels<double> stages_in_double;
+  // Of int8, uint8, int16, uint16 and int32
+  void (*put[kIntegers])(const Part& q, const Output& out);
+  void (*get[kIntegers])(const Part& q, int32_t* to);
 };
 
 constexpr const ElementKernels& kernels_of(const KernelTable& table, size_t bytes_each) {

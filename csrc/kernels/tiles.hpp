@@ -181,7 +181,7 @@ Key finish_norms(double* norms, size_t n) {
 
 template <class F, class Norm>
 Key tile_norms(const void* w, const Tiling& t, size_t begin, size_t end, double* norms) {
-  const DefaultFloatState float_state;
+  const FloatState float_state;
   const F* const array = static_cast<const F*>(w);
   const F* const array_end = array + t.matrices * t.rows * t.columns;
   const size_t most = t.tile_columns < kStrip ? kStrip / t.tile_columns : 1;  // at a time

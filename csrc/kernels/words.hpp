@@ -62,7 +62,7 @@ template <class Sink>
 SECATEUR_INLINE size_t unaligned_head(const Sink& sink, size_t i) {
   if constexpr (Sink::kStreams) {
     const size_t past = reinterpret_cast<uintptr_t>(sink.at(i)) % kLine;
-    return past == 0 ? 0 : (kLine - past) / Sink::bytes(1);
+    return past == 0 ? 0 : (kLine - past) / sink.bytes(1);
   } else {
     return 0;
   }
@@ -79,16 +79,17 @@ SECATEUR_INLINE Part whole(const void* array, size_t n) { return {array, 0, n, n
 //
 // body(from, valid, to, i) for each word: 64 elements at from, of which the low bits of valid say
 // which are real; to takes the 64 results; i is the index of the first.
-template <class In, class Sink, class Body>
-SECATEUR_INLINE void for_words(Part in, const Sink& sink, const Body& body) {
+inline constexpr bool kFromCache = true;
+template <class In, bool kIsInCache = false, class Sink, class Body>
+SECATEUR_INLINE void for_words(const Part& in, const Sink& sink, const Body& body) {
   const unsigned char* source = static_cast<const unsigned char*>(in.array);
   const auto ragged = [&](size_t i, size_t count) {
     alignas(kLine) In padded[kWord] = {};
     alignas(kLine) unsigned char results[kWord * sizeof(int64_t)];
     copy_bytes(padded, source + i * sizeof(In), count * sizeof(In));
     body(padded, first_bits(count), results, i);
-    if (Sink::bytes(count) != 0) {
-      copy_bytes(sink.at(i), results, Sink::bytes(count));
+    if (sink.bytes(count) != 0) {
+      copy_bytes(sink.at(i), results, sink.bytes(count));
     }
   };
   size_t i = in.begin;
@@ -101,7 +102,7 @@ SECATEUR_INLINE void for_words(Part in, const Sink& sink, const Body& body) {
     // Not past the array: looking for a page that is not there takes as long as a cache miss.
     const size_t ahead = i + kPrefetchBytes / sizeof(In);
     const size_t last = in.n - kWord;
-    for (size_t line = 0; line < kWord * sizeof(In); line += kLine) {
+    for (size_t line = 0; !kIsInCache && line < kWord * sizeof(In); line += kLine) {
       __builtin_prefetch(source + (ahead < last ? ahead : last) * sizeof(In) + line);
     }
     body(reinterpret_cast<const In*>(source + i * sizeof(In)), kAllValid, sink.at(i), i);

@@ -68,6 +68,7 @@ SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
   _mm256_stream_si256(reinterpret_cast<__m256i*>(p), v.raw);
 }
 SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm256_stream_ps(p, v.raw); }
+SECATEUR_INLINE void Stream(Vec<double> v, double* p) { _mm256_stream_pd(p, v.raw); }
 
 SECATEUR_INLINE void Fence() { _mm_sfence(); }
 
@@ -196,6 +197,14 @@ SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
 SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
   return {_mm256_srl_epi64(v.raw, _mm_cvtsi32_si128(count))};
 }
+template <int kCount>
+SECATEUR_INLINE Vec<int32_t> ShiftLeft(Vec<int32_t> v) {
+  return {_mm256_slli_epi32(v.raw, kCount)};
+}
+template <int kCount>
+SECATEUR_INLINE Vec<int64_t> ShiftLeft(Vec<int64_t> v) {
+  return {_mm256_slli_epi64(v.raw, kCount)};
+}
 SECATEUR_INLINE Vec<int64_t> Or(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_or_si256(a.raw, b.raw)};
 }
@@ -221,6 +230,17 @@ SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
 // Floats
 SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) {
   return {_mm256_add_pd(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<float> Add(Vec<float> a, Vec<float> b) { return {_mm256_add_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<float> Product(Vec<float> a, Vec<float> b) {
+  return {_mm256_mul_ps(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<double> Product(Vec<double> a, Vec<double> b) {
+  return {_mm256_mul_pd(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<float> Div(Vec<float> a, Vec<float> b) { return {_mm256_div_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Div(Vec<double> a, Vec<double> b) {
+  return {_mm256_div_pd(a.raw, b.raw)};
 }
 SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {_mm256_sqrt_pd(v.raw)}; }
 SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm256_sub_ps(a.raw, b.raw)}; }
@@ -253,8 +273,34 @@ SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) {
 SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) {
   return {_mm256_castpd_si256(_mm256_cmp_pd(v.raw, v.raw, _CMP_ORD_Q))};
 }
+SECATEUR_INLINE Mask<int32_t> Le(Vec<float> a, Vec<float> b) {
+  return {_mm256_castps_si256(_mm256_cmp_ps(a.raw, b.raw, _CMP_LE_OQ))};
+}
+SECATEUR_INLINE Mask<int64_t> Le(Vec<double> a, Vec<double> b) {
+  return {_mm256_castpd_si256(_mm256_cmp_pd(a.raw, b.raw, _CMP_LE_OQ))};
+}
+SECATEUR_INLINE Mask<int32_t> Eq(Vec<float> a, Vec<float> b) {
+  return {_mm256_castps_si256(_mm256_cmp_ps(a.raw, b.raw, _CMP_EQ_OQ))};
+}
+SECATEUR_INLINE Mask<int64_t> Eq(Vec<double> a, Vec<double> b) {
+  return {_mm256_castpd_si256(_mm256_cmp_pd(a.raw, b.raw, _CMP_EQ_OQ))};
+}
+SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
+  return {_mm256_round_ps(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
+}
+SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
+  return {_mm256_round_pd(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
+}
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm256_cvtps_epi32(v.raw)}; }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm256_cvtepi32_ps(v.raw)}; }
+template <class To>
+SECATEUR_INLINE Vec<To> ConvertLoad(const int32_t* p) {
+  if constexpr (sizeof(To) == sizeof(float)) {
+    return ConvertTo(LoadU(p));
+  } else {
+    return {_mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
+}
 
 // Masks
 template <class T>
@@ -418,13 +464,16 @@ SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int16_t* p) {
 SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint16_t* p) {
   return {_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int32_t* p) { return LoadU(p); }
 
 template <class Q>
 inline constexpr size_t kDemoteInputs = sizeof(int32_t) / sizeof(Q);
 
 template <class Q>
 SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
-  if constexpr (sizeof(Q) == 1) {
+  if constexpr (sizeof(Q) == sizeof(int32_t)) {
+    return v[0];
+  } else if constexpr (sizeof(Q) == 1) {
     const __m256i ab = _mm256_packs_epi32(v[0].raw, v[1].raw);
     const __m256i cd = _mm256_packs_epi32(v[2].raw, v[3].raw);
     const __m256i bytes =
@@ -435,6 +484,15 @@ SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
                                                     : _mm256_packus_epi32(v[0].raw, v[1].raw);
     return {_mm256_permute4x64_epi64(words, 0xd8)};
   }
+}
+
+SECATEUR_INLINE Vec<int32_t> LowHalves(const Vec<int64_t>* v) {
+  const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+  return {_mm256_blend_epi32(_mm256_permutevar8x32_epi32(v[0].raw, even),
+                             _mm256_permutevar8x32_epi32(v[1].raw, even), 0xf0)};
+}
+SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) {
+  return {_mm256_set_m128(_mm256_cvtpd_ps(v[1].raw), _mm256_cvtpd_ps(v[0].raw))};
 }
 
 SECATEUR_INLINE __m256 Widened(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }

@@ -75,6 +75,7 @@ SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
   _mm512_stream_si512(reinterpret_cast<__m512i*>(p), v.raw);
 }
 SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm512_stream_ps(p, v.raw); }
+SECATEUR_INLINE void Stream(Vec<double> v, double* p) { _mm512_stream_pd(p, v.raw); }
 
 SECATEUR_INLINE void Fence() { _mm_sfence(); }
 
@@ -181,6 +182,14 @@ SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
 SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
   return {_mm512_srl_epi64(v.raw, _mm_cvtsi32_si128(count))};
 }
+template <int kCount>
+SECATEUR_INLINE Vec<int32_t> ShiftLeft(Vec<int32_t> v) {
+  return {_mm512_slli_epi32(v.raw, kCount)};
+}
+template <int kCount>
+SECATEUR_INLINE Vec<int64_t> ShiftLeft(Vec<int64_t> v) {
+  return {_mm512_slli_epi64(v.raw, kCount)};
+}
 SECATEUR_INLINE Vec<int64_t> Or(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_or_si512(a.raw, b.raw)};
 }
@@ -206,6 +215,17 @@ SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
 // Floats
 SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) {
   return {_mm512_add_pd(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<float> Add(Vec<float> a, Vec<float> b) { return {_mm512_add_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<float> Product(Vec<float> a, Vec<float> b) {
+  return {_mm512_mul_ps(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<double> Product(Vec<double> a, Vec<double> b) {
+  return {_mm512_mul_pd(a.raw, b.raw)};
+}
+SECATEUR_INLINE Vec<float> Div(Vec<float> a, Vec<float> b) { return {_mm512_div_ps(a.raw, b.raw)}; }
+SECATEUR_INLINE Vec<double> Div(Vec<double> a, Vec<double> b) {
+  return {_mm512_div_pd(a.raw, b.raw)};
 }
 SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {_mm512_sqrt_pd(v.raw)}; }
 SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm512_sub_ps(a.raw, b.raw)}; }
@@ -238,8 +258,34 @@ SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) {
 SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) {
   return {_mm512_cmp_pd_mask(v.raw, v.raw, _CMP_ORD_Q)};
 }
+SECATEUR_INLINE Mask<int32_t> Le(Vec<float> a, Vec<float> b) {
+  return {_mm512_cmp_ps_mask(a.raw, b.raw, _CMP_LE_OQ)};
+}
+SECATEUR_INLINE Mask<int64_t> Le(Vec<double> a, Vec<double> b) {
+  return {_mm512_cmp_pd_mask(a.raw, b.raw, _CMP_LE_OQ)};
+}
+SECATEUR_INLINE Mask<int32_t> Eq(Vec<float> a, Vec<float> b) {
+  return {_mm512_cmp_ps_mask(a.raw, b.raw, _CMP_EQ_OQ)};
+}
+SECATEUR_INLINE Mask<int64_t> Eq(Vec<double> a, Vec<double> b) {
+  return {_mm512_cmp_pd_mask(a.raw, b.raw, _CMP_EQ_OQ)};
+}
+SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
+  return {_mm512_roundscale_ps(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
+}
+SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
+  return {_mm512_roundscale_pd(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
+}
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm512_cvtps_epi32(v.raw)}; }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm512_cvtepi32_ps(v.raw)}; }
+template <class To>
+SECATEUR_INLINE Vec<To> ConvertLoad(const int32_t* p) {
+  if constexpr (sizeof(To) == sizeof(float)) {
+    return ConvertTo(LoadU(p));
+  } else {
+    return {_mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+}
 
 // Masks
 SECATEUR_INLINE Mask<int16_t> And(Mask<int16_t> a, Mask<int16_t> b) {
@@ -394,6 +440,7 @@ SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int16_t* p) {
 SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint16_t* p) {
   return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }
+SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int32_t* p) { return LoadU(p); }
 
 template <class Q>
 inline constexpr size_t kDemoteInputs = sizeof(int32_t) / sizeof(Q);
@@ -402,7 +449,9 @@ inline constexpr size_t kDemoteInputs = sizeof(int32_t) / sizeof(Q);
 // a third of the work of vpmovdb.
 template <class Q>
 SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
-  if constexpr (sizeof(Q) == 1) {
+  if constexpr (sizeof(Q) == sizeof(int32_t)) {
+    return v[0];
+  } else if constexpr (sizeof(Q) == 1) {
     const __m512i ab = _mm512_packs_epi32(v[0].raw, v[1].raw);
     const __m512i cd = _mm512_packs_epi32(v[2].raw, v[3].raw);
     const __m512i bytes =
@@ -414,6 +463,16 @@ SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
                                                     : _mm512_packus_epi32(v[0].raw, v[1].raw);
     return {_mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), words)};
   }
+}
+
+SECATEUR_INLINE Vec<int32_t> LowHalves(const Vec<int64_t>* v) {
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  return {_mm512_permutex2var_epi32(v[0].raw, even, v[1].raw)};
+}
+SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) {
+  const __m512d low = _mm512_castps_pd(_mm512_castps256_ps512(_mm512_cvtpd_ps(v[0].raw)));
+  const __m256d high = _mm256_castps_pd(_mm512_cvtpd_ps(v[1].raw));
+  return {_mm512_castpd_ps(_mm512_insertf64x4(low, high, 1))};
 }
 
 SECATEUR_INLINE __m512 Widened(Float16, __m256i bits) { return _mm512_cvtph_ps(bits); }

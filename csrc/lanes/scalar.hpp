@@ -4,7 +4,7 @@
 // Types      Vec<T>, Mask<T>          kLanes<T> elements of T, and one truth value for each
 // Memory     LoadU, StoreU            any alignment
 //            Stream                   past the caches; p aligned to the vector; Fence() when done
-//            PromoteLoad(p)           kLanes<float> integers of 8 or 16 bits, widened to int32
+//            PromoteLoad(p)           kLanes<float> integers of 8, 16 or 32 bits, widened to int32
 //            WidenLoad<To>(p)         kLanes<To> floats of any type that To (float, double) holds
 //                                     exactly; a signaling NaN may become quiet
 //            CompressStore(v, m, p)   the lanes of m, in order; returns how many; may write a whole
@@ -15,6 +15,7 @@
 // Integers   Set, And, Add, Sub, Min, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
 //            ReduceSum                                    of 32 and 64 bits
 //            ShiftRight<count>(v)                         of 16, 32 and 64 bits; zeros come in
+//            ShiftLeft<count>(v)                          of 32 and 64 bits
 //            Xor, ShiftRightSame(v, count)                of 32 and 64 bits; zeros come in
 //            Or, ShiftLeftSame(v, count)                  of 64 bits; zeros come in
 //            Mul(a, b)                the low halves of products of 32 bits
@@ -22,10 +23,14 @@
 //                                     as lanes of 64; 0 where there is no odd lane
 //            MulHalves(a, b)          unsigned products of the low halves of lanes of 64 bits, whole
 //            SwapHalves(v)            the two halves of lanes of 64 bits, exchanged
-// Floats     Set, Sub, Mul (of two NaN, the first one, quiet), IsNumber (not NaN)     float and double
-//            Add, Sqrt                                    double
+// Floats     Set, Add, Sub, Div, Le, Eq, IsNumber (not NaN)   float and double
+//            Mul                      of two NaN, the first one, quiet; Product: either
+//            Sqrt                                         double
+//            Round(v)                 to an integer, in the direction that the thread has set, as arithmetic
+//                                     is; a zero may come out with either sign
 //            Min, Max                 the second one where neither is less: NaN, zeros of two signs
-//            NearestInt (half to even; |v| < 2^31), ConvertTo (to float)     float
+//            NearestInt (as Round, to int32; |v| < 2^31), ConvertTo (to float)     float
+//            ConvertLoad<To>(p)       kLanes<To> int32, as float (rounded) or double
 // Masks      And, Or, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
 //            IfThenElse, IfThenElseZero                   of 16, 32 and 64 bits
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
@@ -40,6 +45,8 @@
 //                                     already in Q's range, to one Vec<Q>
 //            DemoteTo<F>(v)           as many vectors of float, none NaN, to the bits of Float16 or
 //                                     BFloat16, nearest even
+//            DemoteTo(v)              kGroupOf64 vectors of double to one of float
+//            LowHalves(v)             the same of 64 bits to one of 32: their low halves
 // Bits       BitCast<To>(v)
 // Packed     of lanes of 64 bits, which are eight codes, a byte each, of 1 to 7 bits
 //            PackedField(bits)        16, 32 or 64: the bits of the codes that are brought together in
@@ -157,6 +164,14 @@ template <int kCount, class T>
 SECATEUR_INLINE Vec<T> ShiftRight(Vec<T> v) {
   return ShiftRightSame(v, kCount);
 }
+template <int kCount>
+SECATEUR_INLINE Vec<int32_t> ShiftLeft(Vec<int32_t> v) {
+  return {static_cast<int32_t>(static_cast<uint32_t>(v.raw) << kCount)};
+}
+template <int kCount>
+SECATEUR_INLINE Vec<int64_t> ShiftLeft(Vec<int64_t> v) {
+  return {static_cast<int64_t>(static_cast<uint64_t>(v.raw) << kCount)};
+}
 SECATEUR_INLINE Vec<int64_t> Or(Vec<int64_t> a, Vec<int64_t> b) { return {a.raw | b.raw}; }
 SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
   return {static_cast<int64_t>(static_cast<uint64_t>(v.raw) << count)};
@@ -192,14 +207,36 @@ template <class T>
 SECATEUR_INLINE Vec<T> Mul(Vec<T> a, Vec<T> b) {
   return {a.raw != a.raw ? a.raw + a.raw : a.raw * b.raw};
 }
+SECATEUR_INLINE Vec<float> Add(Vec<float> a, Vec<float> b) { return {a.raw + b.raw}; }
 SECATEUR_INLINE Vec<double> Add(Vec<double> a, Vec<double> b) { return {a.raw + b.raw}; }
+template <class T>
+SECATEUR_INLINE Vec<T> Product(Vec<T> a, Vec<T> b) {
+  return {a.raw * b.raw};
+}
+SECATEUR_INLINE Vec<float> Div(Vec<float> a, Vec<float> b) { return {a.raw / b.raw}; }
+SECATEUR_INLINE Vec<double> Div(Vec<double> a, Vec<double> b) { return {a.raw / b.raw}; }
 SECATEUR_INLINE Vec<double> Sqrt(Vec<double> v) { return {__builtin_sqrt(v.raw)}; }
 SECATEUR_INLINE Mask<int32_t> IsNumber(Vec<float> v) { return {v.raw == v.raw}; }
 SECATEUR_INLINE Mask<int64_t> IsNumber(Vec<double> v) { return {v.raw == v.raw}; }
+SECATEUR_INLINE Mask<int32_t> Le(Vec<float> a, Vec<float> b) { return {a.raw <= b.raw}; }
+SECATEUR_INLINE Mask<int64_t> Le(Vec<double> a, Vec<double> b) { return {a.raw <= b.raw}; }
+SECATEUR_INLINE Mask<int32_t> Eq(Vec<float> a, Vec<float> b) { return {a.raw == b.raw}; }
+SECATEUR_INLINE Mask<int64_t> Eq(Vec<double> a, Vec<double> b) { return {a.raw == b.raw}; }
+// By way of integers, which is one instruction each way; beyond them all floats are integers.
+SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
+  return {__builtin_fabsf(v.raw) < 0x1p23f ? static_cast<float>(__builtin_lrintf(v.raw)) : v.raw};
+}
+SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
+  return {__builtin_fabs(v.raw) < 0x1p52 ? static_cast<double>(__builtin_lrint(v.raw)) : v.raw};
+}
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
   return {static_cast<int32_t>(__builtin_lrintf(v.raw))};
 }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {static_cast<float>(v.raw)}; }
+template <class To>
+SECATEUR_INLINE Vec<To> ConvertLoad(const int32_t* p) {
+  return {static_cast<To>(LoadU(p).raw)};
+}
 
 // Masks
 template <class T>
@@ -264,6 +301,12 @@ template <class Q>
 SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
   return {static_cast<Q>(v[0].raw)};
 }
+
+// As above: one lane of 64 bits gives one of 32.
+SECATEUR_INLINE Vec<int32_t> LowHalves(const Vec<int64_t>* v) {
+  return {static_cast<int32_t>(v[0].raw)};
+}
+SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) { return {static_cast<float>(v[0].raw)}; }
 
 SECATEUR_INLINE float ToFloat(float x) { return x; }
 SECATEUR_INLINE double ToFloat(double x) { return x; }

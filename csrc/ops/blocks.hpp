@@ -70,14 +70,11 @@ constexpr std::size_t bytes_of(Form form, std::size_t bytes_of_float) {
     case Form::others32:
       return sizeof(std::int32_t);
     case Form::others16:
-    case Form::int16:
-    case Form::uint16:
       return sizeof(std::int16_t);
     case Form::bools:
-    case Form::int8:
-    case Form::uint8:
       return 1;
     case Form::none:
+    case Form::integers:
     case Form::bits:
     case Form::count:
       break;

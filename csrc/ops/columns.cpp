@@ -103,10 +103,7 @@ class ColumnTile {
       const std::size_t begin = first + row * slices_.inner;
       kernels_.mark_columns(columns, keys_.data(), row, selection_, marks_.data());
       emit({marks_.data(), 0, n, n}, {}, {0, source_.type.most}, {0, 0},
-           {form,
-            static_cast<unsigned char*>(source_.out.data) + begin * bytes_each,
-            false,
-            {},
+           {form, static_cast<unsigned char*>(source_.out.data) + begin * bytes_each, false,
             source_.at(begin)});
     }
   }

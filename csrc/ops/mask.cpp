@@ -14,7 +14,7 @@ void apply_mask(const void* w, FloatType type, std::size_t n, const void* mask,
   const ElementKernels& of_width = kernels_of(kernels(), type.bytes);
   const auto kernel = format == SC_MASK_BOOLS ? of_width.apply_bools : of_width.apply_bits;
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes + mask_bytes(n, format));
-  const Output output{Form::floats, out, stream, {}, nullptr};
+  const Output output{Form::floats, out, stream};
   for_blocks(Blocks(w, n, out, type.bytes), n * type.bytes,
              [&](Part part) { kernel(part, mask, output); });
 }

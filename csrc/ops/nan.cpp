@@ -34,9 +34,9 @@ NaNs find_nan(const void* w, std::size_t n, FloatType type) {
   return find_in(w, n, type.infinity);
 }
 
-void refuse_nan(NaNs found, const char* name) {
-  throw Error(SC_ERROR_NAN, std::string(name) + " has " + std::to_string(found.count) +
-                                " NaN, the first at flat index " + std::to_string(found.first));
+void refuse_nan(NaNs found, const char* name, const char* what) {
+  throw Error(SC_ERROR_NAN, std::string(name) + " has " + std::to_string(found.count) + " " + what +
+                                ", the first at flat index " + std::to_string(found.first));
 }
 
 void refuse_nan(const void* w, std::size_t n, FloatType type) {

@@ -13,7 +13,7 @@ struct NaNs {
 NaNs find_nan(const void* w, std::size_t n, FloatType type);
 
 // Throws Error with the count of NaN and the index of the first.
-[[noreturn]] void refuse_nan(NaNs found, const char* name);
+[[noreturn]] void refuse_nan(NaNs found, const char* name, const char* what = "NaN");
 
 // Throws Error with the count of NaN in w and the index of the first, of which there is one.
 [[noreturn]] void refuse_nan(const void* w, std::size_t n, FloatType type);

@@ -65,16 +65,23 @@ void Scan<K>::work(std::size_t k, const Parts& parts, Tasks& tasks) {
   const Buffer<std::uint32_t> block_offsets(kRoom);
   const Collected block_collected{block_bits.data(), block_offsets.data()};
   const Room room(scope_);
+  const Desk desk(scope_);
   const Buffer<std::int64_t> made_room(scope_.is_made() ? 2 * kRoom : 0);
   for (std::size_t i = 0; tasks.take(i);) {
     const auto [number, part] = parts[i];
     const Source& source = scope_.sources()[number];
     const Pass& pass = passes_[number];
-    const Ready at = ready(scope_, source, part, pass.out, room);
+    Ready at = ready(scope_, source, part, pass.out, room);
+    if (pass.out.form != Form::none) {
+      at = desk.moved(source, part, at);
+    }
     const Bracket bracket = bracket_of(pass.between, part);
     const Key threshold = std::max(bracket.lo, std::min(bracket.hi, pass.between.likely));
     const Census c = pass.kernel(at.part, at.made, scope_.order(source), bracket, threshold, at.out,
                                  block_collected);
+    if (pass.out.form != Form::none) {
+      desk.convert(part);
+    }
     stretches_[i] = gather(source, at.made, c, part.begin, block_collected, made_room.data());
 
     const std::size_t below = part.end - part.begin - c.above_lo;
@@ -171,16 +178,16 @@ void put_bits(unsigned char* data, bool kept, const std::int64_t* places, std::s
   }
 }
 
-// Elements of one source that are kept after all, in other forms than of fixed point, or are not.
+// Elements of one source that are kept after all, unless they are converted, or are not.
 void put(const Source& source, bool kept, const std::int64_t* places, std::size_t count) {
   static constexpr unsigned char kRemoved[sizeof(std::int64_t)] = {};
   static constexpr unsigned char kTrue = 1;
   const Form form = source.out.form;
-  auto* const data = static_cast<unsigned char*>(source.out.data);
+  unsigned char* const data = source.results();
   if (form == Form::bits) {
     return put_bits(data, kept, places, count);
   }
-  const std::size_t bytes = bytes_of(form, source.type.bytes);
+  const std::size_t bytes = source.bytes_of_result();
   const auto put_elements = bytes == 8   ? put<8>
                             : bytes == 4 ? put<4>
                             : bytes == 2 ? put<2>

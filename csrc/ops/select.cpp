@@ -273,8 +273,6 @@ class Range {
   std::size_t n_;
 };
 
-bool is_fixed_point(Form form) { return form >= Form::int8; }
-
 // Writes a selection that is known.
 void emit(const Scope& scope, Selection selection) {
   const Parts parts(scope);
@@ -282,20 +280,20 @@ void emit(const Scope& scope, Selection selection) {
   std::atomic<bool> nan{false};
   share(tasks, scope.bytes(), [&] {
     const Room room(scope);
+    const Desk desk(scope);
     for (std::size_t i = 0; tasks.take(i);) {
       const auto [number, part] = parts[i];
       const Source& source = scope.sources()[number];
       const Order order = scope.order(source);
-      const Ready at = ready(scope, source, part, source.out, room);
+      const Ready at =
+          desk.moved(source, part, ready(scope, source, part, source.out, room));
       Selection own = scope.local(source, selection);
       own.tie_end -= std::min(own.tie_end, at.moved);
-      if (is_fixed_point(source.out.form) && own.threshold < order.rotation) {
-        own = {order.rotation - 1, 0};  // all numbers are kept, and NaN is 0 whether kept or not
-      }
       const auto kernel = scope.kernels(source).emit[static_cast<std::size_t>(source.out.form)];
       if (scope.is_nan(source, kernel(at.part, at.made, order, own, at.out))) {
         nan.store(true, std::memory_order_relaxed);
       }
+      desk.convert(part);
     }
   });
   if (nan.load()) {
@@ -315,11 +313,10 @@ bool is_single_key(const Interval& between, std::size_t n) {
          between.outer.tie_end >= n;
 }
 
-// Whether the scan may write: never in place, and NaN that ranks below the numbers is 0 in fixed point
-// even where it is kept, which only emit() sees to.
-bool may_write(const Scope& scope, Selection outer) {
-  return !scope.is_in_place() && (!is_fixed_point(scope.first().out.form) ||
-                                  outer.threshold >= scope.order(scope.first()).rotation);
+// Whether the scan may write: never in place, nor where results that share a byte would have to be put right.
+bool may_write(const Scope& scope) {
+  return !scope.is_in_place() &&
+         (scope.first().conversion == nullptr || scope.first().conversion->bytes_each != 0);
 }
 
 // Selects from memory and, if asked to, writes. Elsewhere than in place, the pass that selects
@@ -334,11 +331,11 @@ Selection select_from_memory(const Scope& scope, std::size_t k, bool with_output
     }
     Interval between = attempt < kSampledAttempts ? range.cut(sampled<K>(scope, k, attempt))
                                                   : range.middle_third();
-    if (is_fixed_point(scope.first().out.form)) {
-      // Losers become 0, but winners would have to be quantized
+    if (scope.first().become_integers()) {
+      // Losers become 0, but winners would have to be converted
       between.likely = scope.least() - 1;
     }
-    const bool write = with_output && may_write(scope, between.outer);
+    const bool write = with_output && may_write(scope);
     Scan<K> scan(scope, between, capacity_for(scope), write);
     const Place place = scan.run(k);
     if (place != Place::within || !(scan.complete() || is_single_key(between, n))) {

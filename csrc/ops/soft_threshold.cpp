@@ -30,12 +30,12 @@ void soft_threshold(const void* w, sc_dtype dtype, std::size_t n, double thresho
   const double limit = std::isinf(threshold) ? threshold : rounded(threshold, type);
   if (std::isinf(limit)) {  // nothing is left but NaN
     Source source{w, n, type};
-    source.out = {Form::floats, out, false, {}, nullptr};
+    source.out = {Form::floats, out, false};
     write_above(Scope({&source, 1}, SC_NAN_KEEP), type.infinity);
     return;
   }
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
-  const Output output{Form::floats, out, stream, {}, nullptr};
+  const Output output{Form::floats, out, stream};
   for_blocks(Blocks(w, n, out, type.bytes), n * type.bytes,
              [&, kernel = kernels_of(kernels(), type.kind).soft_threshold](Part part) {
     kernel(part, limit, output);

@@ -377,7 +377,7 @@ void Scope::check_nan() const {
 void decide_streaming(std::span<Source> sources) {
   std::size_t traffic = 0;
   for (const Source& source : sources) {
-    traffic += source.n * (source.type.bytes + bytes_of(source.out.form, source.type.bytes));
+    traffic += source.n * (source.type.bytes + source.bytes_of_result());
   }
   for (Source& source : sources) {
     source.out.stream = worth_streaming(source.w, source.out.data, traffic);
@@ -438,9 +438,35 @@ Ready ready(const Scope& scope, const Source& source, const Part& part, const Ou
   return {{scope.bits(source, part.begin, part.end, made), 0, count, count}, {}, to, part.begin};
 }
 
+Desk::Desk(const Scope& scope) {
+  if (scope.is_one() && scope.first().conversion != nullptr) {
+    hand_ = scope.first().conversion->hand();
+    floats_.emplace(kMadeBlock + 2 * kWord);
+  }
+}
+
+Ready Desk::moved(const Source& source, const Part& part, Ready at) const {
+  if (!hand_) {
+    return at;
+  }
+  const auto at_begin = [&](const void* array, std::size_t bytes_each) {
+    return static_cast<const unsigned char*>(array) + at.part.begin * bytes_each;
+  };
+  if (at.moved == 0) {
+    at.part = {at_begin(at.part.array, source.ranked_type().bytes), 0, part.end - part.begin,
+               at.part.n - at.part.begin};
+    at.out.others = source.at(part.begin);
+    at.moved = part.begin;
+  }
+  at.out.data = floats_->data();
+  at.out.stream = false;
+  return at;
+}
+
 Blocks Parts::blocks(const Source& source) {
-  return {source.w, source.n, source.out.data, bytes_of(source.out.form, source.type.bytes),
-          source.is_made() && !source.is_made_in_passing() ? kMadeBlock : kBlock};
+  const bool in_room = (source.is_made() && !source.is_made_in_passing()) || source.conversion;
+  return {source.w, source.n, source.results(), source.bytes_of_result(),
+          in_room ? kMadeBlock : kBlock};
 }
 
 Parts::Parts(const Scope& scope) : sources_(scope.sources()) {

@@ -9,6 +9,7 @@
 
 #include "kernels/table.hpp"
 #include "ops/blocks.hpp"
+#include "ops/conversion.hpp"
 #include "ops/float_type.hpp"
 #include "runtime/scratch.hpp"
 #include "secateur/secateur.h"
@@ -42,6 +43,7 @@ struct Source {
   Scores scores{};
   std::size_t begin = 0;  // of its first element among those of all sources
   std::size_t first = 0;  // of its first element in the array that it is a slice of
+  const Conversion* conversion = nullptr;  // of the floats that are written; `out` says but their form
 
   // The type of what is ranked: of the scores, or of the products.
   [[nodiscard]] FloatType ranked_type() const;
@@ -55,6 +57,18 @@ struct Source {
   // Whether kernels make what is ranked as they go: not where floats of two types are multiplied.
   [[nodiscard]] bool is_made_in_passing() const {
     return is_made() && (scores.kind == Scores::Kind::values || ranks_itself());
+  }
+  // Where results go, and the bytes of each; 0 where several share one.
+  [[nodiscard]] bool become_integers() const {
+    return conversion != nullptr || out.form == Form::integers;
+  }
+  [[nodiscard]] unsigned char* results() const {
+    return static_cast<unsigned char*>(conversion != nullptr ? conversion->data : out.data);
+  }
+  [[nodiscard]] std::size_t bytes_of_result() const {
+    return conversion != nullptr           ? conversion->bytes_each
+           : out.form == Form::integers ? out.integral->bytes
+                                        : bytes_of(out.form, type.bytes);
   }
   [[nodiscard]] std::size_t scores_bytes() const {
     return (scores.kind == Scores::Kind::values ? n : scores.period) * scores.type.bytes;
@@ -190,6 +204,26 @@ struct Ready {
 };
 Ready ready(const Scope& scope, const Source& source, const Part& part, const Output& out,
             const Room& room);
+
+// Where a thread writes what is selected of a source: to its results, or, where those are converted, to a
+// room from which they are.
+class Desk {
+ public:
+  explicit Desk(const Scope& scope);
+
+  // What is ready, but with the kernel's output in the room.
+  [[nodiscard]] Ready moved(const Source& source, const Part& part, Ready at) const;
+  // To be called when the kernel has written.
+  void convert(const Part& part) const {
+    if (hand_) {
+      hand_->write(floats_->data(), part.begin, part.end - part.begin);
+    }
+  }
+
+ private:
+  std::unique_ptr<Conversion::Hand> hand_;
+  std::optional<Buffer<std::int64_t>> floats_;
+};
 
 // The blocks of all sources, numbered through.
 class Parts {

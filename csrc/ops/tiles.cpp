@@ -182,7 +182,7 @@ void write_kept(const void* w, FloatType type, const Tiling& t, const std::uint8
     const auto* const from = static_cast<const unsigned char*>(w) + part.begin * type.bytes;
     auto* const to = static_cast<unsigned char*>(out) + part.begin * type.bytes;
     apply_bits({from, 0, part.end - part.begin, n - part.begin}, mask.data(),
-               {Form::floats, to, stream, {}, nullptr});
+               {Form::floats, to, stream});
   });
 }
 
@@ -203,7 +203,7 @@ void prune(const void* w, sc_dtype dtype, const sc_blocks& blocks, sc_nan nan, v
   }
   const Buffer<std::uint8_t> kept(count);
   Source of_norms{norms.data(), count, kFloat64};
-  of_norms.out = {Form::bools, kept.data(), false, {}, nullptr};
+  of_norms.out = {Form::bools, kept.data(), false};
   select(Scope({&of_norms, 1}, nan));
   write_kept(w, type, t, kept.data(), out);
 }

@@ -139,7 +139,7 @@ void compact_topk(const Source& source, sc_nan nan, std::size_t k, void* values,
                   std::int64_t* indices, const Selection* known) {
   const Buffer<unsigned char> mask((source.n + 7) / 8);
   Source masked = source;
-  masked.out = {Form::bits, mask.data(), false, {}, nullptr};
+  masked.out = {Form::bits, mask.data(), false};
   const Scope scope({&masked, 1}, nan);
   known != nullptr ? write_selection(scope, *known) : write_topk(scope, k);
 

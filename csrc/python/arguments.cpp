@@ -5,14 +5,11 @@
 #include <string_view>
 
 namespace secateur::python {
-namespace {
 
 bool is_bool(py::handle value) {
   const std::string_view type = Py_TYPE(value.ptr())->tp_name;
   return PyBool_Check(value.ptr()) || type == "numpy.bool" || type == "numpy.bool_";
 }
-
-}  // namespace
 
 std::string shown(py::handle value) {
   // A lone surrogate, which a repr may hold, has no place in UTF-8.
@@ -187,6 +184,9 @@ void check(sc_status status, const char* remedy) {
       throw py::value_error(std::string(sc_last_error()) + "; " + remedy);
     case SC_ERROR_MEMORY:
       PyErr_SetString(PyExc_MemoryError, sc_last_error());
+      throw py::error_already_set();
+    case SC_ERROR_OVERFLOW:
+      PyErr_SetString(PyExc_OverflowError, sc_last_error());
       throw py::error_already_set();
     case SC_ERROR_ARGUMENT:
     case SC_ERROR_UNSUPPORTED:

@@ -17,6 +17,9 @@
 
 namespace secateur::python {
 
+// Whether a value is a bool, of Python or of NumPy.
+bool is_bool(py::handle value);
+
 // What Python shows of a value.
 std::string shown(py::handle value);
 

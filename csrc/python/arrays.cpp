@@ -19,10 +19,6 @@ bool is_native(const py::array& array) {
   return order == '=' || order == '|' || order == kNative;
 }
 
-bool same_shape(const py::array& a, const py::array& b) {
-  return a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape());
-}
-
 bool is_exactly_ndarray(py::handle value) {
   return Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_;
 }
@@ -53,7 +49,7 @@ bool is_dtype(const py::array& array, int number, const Dtype& dtype) {
 }
 
 Dtype find_dtype(const std::string& name, const py::array& given,
-                 std::initializer_list<Dtype> allowed) {
+                 std::span<const Dtype> allowed) {
   const int number = given.dtype().num();
   const auto found = std::find_if(allowed.begin(), allowed.end(),
                                   [&](const Dtype& d) { return is_dtype(given, number, d); });
@@ -160,9 +156,17 @@ py::array as_array(const std::string& name, py::handle value) {
   return numpy("asarray")(value).cast<py::array>();
 }
 
+bool is_array_of(py::handle value, Dtype dtype) {
+  if (!is_ndarray(value)) {
+    return false;
+  }
+  const auto array = py::reinterpret_borrow<py::array>(value);
+  return is_dtype(array, array.dtype().num(), dtype);
+}
+
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
-Input::Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
+Input::Input(const std::string& name, py::handle value, std::span<const Dtype> allowed)
     : name_(name),
       given_(as_array(name, value)),
       work_(given_),
@@ -198,8 +202,18 @@ Result::Result(const py::dtype& dtype, const Shape& shape)
 
 Result::Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
                const Input* other, const std::string& name) {
+  take(out, dtype, shape_of(like.given()), "the input's", like, in_place, other, name);
+}
+
+Result::Result(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
+               const Input& like) {
+  take(out, dtype, shape, meaning, like, false, nullptr, "out");
+}
+
+void Result::take(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
+                  const Input& like, bool in_place, const Input* other, const std::string& name) {
   if (out.is_none()) {
-    *this = Result(dtype, shape_of(like.given()));
+    *this = Result(dtype, shape);
     return;
   }
   if (!is_ndarray(out)) {
@@ -212,9 +226,9 @@ Result::Result(py::handle out, const py::dtype& dtype, const Input& like, bool i
     throw py::type_error(name + " must be " + text(dtype) + " in native byte order, got " +
                          text(given_.dtype()));
   }
-  if (!same_shape(given_, like.given())) {
-    throw py::value_error(name + " must have the input's shape " + text(shape_of(like.given())) +
-                          ", got " + text(shape_of(given_)));
+  if (shape_of(given_) != shape) {
+    throw py::value_error(name + " must have " + meaning + " shape " + text(shape) + ", got " +
+                          text(shape_of(given_)));
   }
   if (!given_.writeable()) {
     throw py::value_error(name + " must be writeable, got a read-only array");

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,13 @@ inline constexpr Dtype kInt8{"int8", py::detail::npy_api::NPY_BYTE_, SC_INT8};
 inline constexpr Dtype kUInt8{"uint8", py::detail::npy_api::NPY_UBYTE_, SC_UINT8};
 inline constexpr Dtype kInt16{"int16", py::detail::npy_api::NPY_SHORT_, SC_INT16};
 inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_UINT16};
+inline constexpr Dtype kInt32{"int32", py::detail::npy_api::NPY_INT_, SC_INT32};
+inline constexpr Dtype kUInt32{"uint32", py::detail::npy_api::NPY_UINT_, SC_UINT32};
+// Of ml_dtypes, a byte each
+inline constexpr Dtype kInt4{"int4", kRegistered, SC_INT8};
+inline constexpr Dtype kUInt4{"uint4", kRegistered, SC_UINT8};
+inline constexpr Dtype kInt2{"int2", kRegistered, SC_INT8};
+inline constexpr Dtype kUInt2{"uint2", kRegistered, SC_UINT8};
 
 // The array that a value is, or that NumPy makes of it. Runs code of the value's own, if it has such.
 py::array as_array(const std::string& name, py::handle value);
@@ -39,13 +47,18 @@ py::array as_array(const std::string& name, py::handle value);
 using Shape = std::vector<py::ssize_t>;
 Shape shape_of(const py::array& array);
 
+// Whether a value is an array of that dtype.
+bool is_array_of(py::handle value, Dtype dtype);
+
 // An array as the core takes it. Lists become arrays as NumPy would make them; other strides or
 // another byte order become a copy, once everything else has been checked. What the core is told is
 // recorded at that time: the array itself may change, by code of the caller's that a check runs, or by
 // other threads once the GIL is released.
 class Input {
  public:
-  Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed);
+  Input(const std::string& name, py::handle value, std::span<const Dtype> allowed);
+  Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
+      : Input(name, value, std::span(allowed.begin(), allowed.size())) {}
 
   // To be called before data(). Throws RuntimeError if the array is no longer what it was.
   void settle();
@@ -54,6 +67,7 @@ class Input {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] bool is(Dtype dtype) const { return dtype_.number == dtype.number; }
+  [[nodiscard]] const Dtype& dtype() const { return dtype_; }
   [[nodiscard]] sc_dtype core_dtype() const { return dtype_.core; }
   // NumPy's, in native byte order
   [[nodiscard]] py::dtype numpy_dtype() const;
@@ -82,12 +96,19 @@ class Result {
   Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
          const Input* other = nullptr, const std::string& name = "out");
 
+  // The same of another shape than the input's.
+  Result(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
+         const Input& like);
+
   [[nodiscard]] void* data() { return data_; }
 
   // The result, once the core has written it: `out` itself where that was given.
   py::object finish();
 
  private:
+  void take(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
+            const Input& like, bool in_place, const Input* other, const std::string& name);
+
   py::object returned_;
   py::array given_ = none();  // the same as an array, without what a subclass adds
   py::array work_ = none();   // given_ itself, or a stand-in where the core cannot write to that

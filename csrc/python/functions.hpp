@@ -12,7 +12,7 @@ namespace py = pybind11;
 void define_selection(py::module_& m);
 void define_histogram(py::module_& m);
 void define_pruning(py::module_& m);
-void define_fixed_point(py::module_& m);
+void define_quantization(py::module_& m);
 void define_host(py::module_& m);
 
 }  // namespace secateur::python

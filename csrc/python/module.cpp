@@ -19,7 +19,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   define_selection(m);
   define_histogram(m);
   define_pruning(m);
-  define_fixed_point(m);
+  define_quantization(m);
   define_host(m);
 }
 

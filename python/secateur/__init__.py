@@ -9,6 +9,7 @@ array([ 0., -2.,  0.,  4.], dtype=float32)
 
 from secateur import reference
 from secateur._core import __version__
+from secateur.affine import dequantize_affine, quantize_affine
 from secateur.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
 from secateur.formats import FixedPoint
 from secateur.host import (
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "apply_mask",
     "dequantize",
+    "dequantize_affine",
     "fake_quantize",
     "get_cmake_dir",
     "get_include",
@@ -47,6 +49,7 @@ __all__ = [
     "prune_global",
     "prune_quantize",
     "quantize",
+    "quantize_affine",
     "reference",
     "set_num_threads",
     "soft_threshold",

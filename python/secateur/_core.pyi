@@ -3,7 +3,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from secateur.formats import FixedPoint
+from secateur.formats import FixedPoint, Granularity
 
 __version__: str
 
@@ -74,21 +74,31 @@ def quantize(
     rounding: str,
     overflow: str,
     nan: str,
+    seed: int | None,
+    packed: bool,
+    order: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
 def dequantize(
-    q: ArrayLike, fmt: FixedPoint, out: NDArray[np.float32] | None, /
-) -> NDArray[np.float32]: ...
+    q: ArrayLike,
+    fmt: FixedPoint,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...] | None,
+    order: str,
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
 def fake_quantize(
     w: ArrayLike,
     fmt: FixedPoint,
     rounding: str,
     overflow: str,
     nan: str,
-    out: NDArray[np.float32] | None,
+    seed: int | None,
+    out: NDArray[Any] | None,
     /,
-) -> NDArray[np.float32]: ...
+) -> NDArray[Any]: ...
 def prune_quantize(
     w: ArrayLike,
     fmt: FixedPoint,
@@ -97,6 +107,36 @@ def prune_quantize(
     rounding: str,
     overflow: str,
     nan: str,
+    seed: int | None,
+    packed: bool,
+    order: str,
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
+def quantize_affine(
+    w: NDArray[Any],
+    scale: NDArray[Any],
+    zero_point: NDArray[np.int32] | None,
+    granularity: Granularity | None,
+    bits: int,
+    signed: bool,
+    dtype: np.dtype[Any],
+    nan: str,
+    packed: bool,
+    order: str,
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
+def dequantize_affine(
+    q: NDArray[Any],
+    scale: NDArray[Any],
+    zero_point: NDArray[np.int32] | None,
+    granularity: Granularity | None,
+    bits: int,
+    signed: bool,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...] | None,
+    order: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...

@@ -40,7 +40,8 @@ typedef enum sc_status SC_OF_INT {
   SC_ERROR_NAN = 3,         /* the input has NaN, and SC_NAN_RAISE was asked for */
   SC_ERROR_MEMORY = 4,      /* scratch memory could not be had */
   SC_ERROR_ENVIRONMENT = 5, /* SECATEUR_ISA or SECATEUR_NUM_THREADS cannot be honoured */
-  SC_ERROR_INTERNAL = 6
+  SC_ERROR_INTERNAL = 6,
+  SC_ERROR_OVERFLOW = 7 /* the input is out of range, and SC_OVERFLOW_RAISE was asked for */
 } sc_status;
 
 /* What went wrong in the last call that failed on this thread: the argument, what came and what is
@@ -60,7 +61,11 @@ typedef enum sc_dtype SC_OF_INT {
   SC_UINT16 = 5,
   SC_FLOAT64 = 6,
   SC_FLOAT16 = 7, /* IEEE 754 binary16 */
-  SC_BFLOAT16 = 8 /* the upper half of a float32 */
+  SC_BFLOAT16 = 8, /* the upper half of a float32 */
+  SC_INT32 = 9,
+  SC_UINT32 = 10,
+  SC_PACKED_LOW_FIRST = 11, /* integers of so many bits as their format says, side by side: see sc_pack */
+  SC_PACKED_HIGH_FIRST = 12
 } sc_dtype;
 
 typedef enum sc_nan SC_OF_INT {
@@ -89,20 +94,64 @@ typedef struct sc_blocks {
   sc_norm norm; /* what is compared of them */
 } sc_blocks;
 
-typedef enum sc_rounding SC_OF_INT { SC_ROUND_NEAREST_EVEN = 0 } sc_rounding;
-typedef enum sc_overflow SC_OF_INT { SC_OVERFLOW_SATURATE = 0 } sc_overflow;
+/* The first five round to the nearest integer, and differ in where ties go. */
+typedef enum sc_rounding SC_OF_INT {
+  SC_ROUND_NEAREST_EVEN = 0,
+  SC_ROUND_NEAREST_AWAY = 1, /* from zero */
+  SC_ROUND_NEAREST_ZERO = 2,
+  SC_ROUND_NEAREST_UP = 3,   /* to plus infinity */
+  SC_ROUND_NEAREST_DOWN = 4, /* to minus infinity */
+  SC_ROUND_FLOOR = 5,
+  SC_ROUND_CEIL = 6,
+  SC_ROUND_TRUNC = 7,     /* towards zero */
+  SC_ROUND_STOCHASTIC = 8 /* away from zero as often as the fraction says: by a draw of 31 bits, which
+                           * depends on the seed and on the element's index alone */
+} sc_rounding;
+
+/* What becomes of a rounded number that a format has no integer for. */
+typedef enum sc_overflow SC_OF_INT {
+  SC_OVERFLOW_SATURATE = 0,           /* the nearest one that it has */
+  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same of -max to max; as above for unsigned formats */
+  SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0 */
+  SC_OVERFLOW_WRAP = 3,               /* modulo 2^bits; an infinity counts as NaN */
+  SC_OVERFLOW_RAISE = 4               /* SC_ERROR_OVERFLOW, with the count and the first index */
+} sc_overflow;
+
+/* Which elements share a parameter. w is seen as [n / (length * inner)][length][inner], and `block`
+ * neighbours along the middle, of which the last may be fewer, share one: of their own slice
+ * (groups), or all slices have the same (shared; for channels `block` is 1). Parameters lie in C
+ * order, [n / (length * inner)][ceil(length / block)][inner], or [ceil(length / block)] where they
+ * are shared. A length of 0 stands for one parameter for the whole array. */
+typedef struct sc_granularity {
+  size_t length;
+  size_t inner;
+  size_t block;
+  int32_t shared; /* 0 or 1 */
+} sc_granularity;
 
 /* w is stood for by the integer q = round(w * 2^frac_bits). */
 typedef struct sc_fixed_point {
-  int32_t bits;      /* 8 or 16 */
-  int32_t frac_bits; /* -256 to 256 */
-  int32_t is_signed; /* 0 or 1 */
+  int32_t bits;                /* 2 to 32 */
+  int32_t frac_bits;           /* -256 to 256 */
+  int32_t is_signed;           /* 0 or 1 */
+  const int32_t* each;         /* instead of frac_bits, those of the granularity; or null */
+  sc_granularity granularity;
 } sc_fixed_point;
+
+/* w is stood for by the integer q = round(w / scale) + zero_point. */
+typedef struct sc_affine {
+  int32_t bits;      /* 1 to 16; to dequantize 32 too, signed and without zero points */
+  int32_t is_signed; /* 0 or 1 */
+  const void* scale; /* float32, or float64 beside floats of float64; positive and normal */
+  const int32_t* zero_point; /* as many, integers of so many bits; null for 0 */
+  sc_granularity granularity;
+} sc_affine;
 
 typedef struct sc_quantize_options {
   sc_rounding rounding;
   sc_overflow overflow;
-  sc_nan nan; /* SC_NAN_RAISE or SC_NAN_ZERO */
+  sc_nan nan;    /* SC_NAN_RAISE or SC_NAN_ZERO */
+  uint64_t seed; /* of SC_ROUND_STOCHASTIC */
 } sc_quantize_options;
 
 /* Which elements of w are compared with each other: w is seen as [n / (length * inner)][length][inner],
@@ -249,9 +298,10 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_bloc
 sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out);
 
 /* ---- Fixed point ---------------------------------------------------------------------------- */
-/* Integers are held in the type of their width: 8 bits in SC_INT8 or SC_UINT8, 16 in SC_INT16 or
- * SC_UINT16. Results are those of exact arithmetic rounded once. `options` may be null: nearest
- * even, saturate, SC_NAN_RAISE. */
+/* Floats are of any type. Integers of up to 8, 16 or 32 bits are held in SC_INT8, SC_INT16 or SC_INT32,
+ * or, unsigned, in SC_UINT8, SC_UINT16 or SC_UINT32; those of up to 8 bits may be packed as well.
+ * Results are those of exact arithmetic rounded once. `options` may be null: nearest even, saturate,
+ * SC_NAN_RAISE. */
 
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype);
@@ -268,6 +318,18 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fix
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
                             const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
                             sc_dtype q_dtype);
+
+/* ---- Affine --------------------------------------------------------------------------------- */
+/* As ONNX's QuantizeLinear and DequantizeLinear, opset 25: computed in float64 where the floats are,
+ * else in float32. Integers are held as those of fixed point. */
+
+/* q = round(w / scale) + zero_point, ties to even, saturated. NaN may be refused, or is as 0. */
+sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_affine* fmt, sc_nan nan,
+                             void* q, sc_dtype q_dtype);
+
+/* out = (q - zero_point) * scale, rounded to out_dtype. */
+sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const sc_affine* fmt,
+                               void* out, sc_dtype out_dtype);
 
 /* ---- Host ------------------------------------------------------------------------------------ */
 

@@ -1,0 +1,266 @@
+// Fixed point, and affine integers.
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "api/checks.hpp"
+#include "ops/blocks.hpp"
+#include "ops/parameters.hpp"
+#include "ops/quantize.hpp"
+#include "ops/select.hpp"
+
+namespace secateur::api {
+namespace {
+
+void require_in(const char* argument, std::int64_t came, std::int64_t least, std::int64_t most) {
+  if (came < least || came > most) {
+    refuse(argument, std::to_string(least) + " to " + std::to_string(most), std::to_string(came));
+  }
+}
+
+void require_granularity(const sc_granularity& g, std::size_t n) {
+  if (g.length == 0) {
+    return;
+  }
+  require_in("fmt.granularity.shared", g.shared, 0, 1);
+  if (g.inner == 0 || g.block == 0) {
+    refuse("fmt.granularity", "an inner and a block of at least 1", "0");
+  }
+  if (g.inner > n / g.length || n % (g.length * g.inner) != 0) {
+    refuse("fmt.granularity", "slices that make up " + std::to_string(n) + " elements",
+           std::to_string(g.length) + " times " + std::to_string(g.inner));
+  }
+  if (g.shared != 0 && g.block != 1) {
+    refuse("fmt.granularity.block", "1 where parameters are shared", std::to_string(g.block));
+  }
+}
+
+Grid require_fixed_point(const sc_fixed_point* fmt, std::size_t n) {
+  if (fmt == nullptr) {
+    refuse("fmt", "a fixed-point format", "a null pointer");
+  }
+  require_in("fmt.bits", fmt->bits, 2, 32);
+  require_in("fmt.is_signed", fmt->is_signed, 0, 1);
+  Grid grid{fmt->bits, fmt->is_signed != 0, kPerTensor, &fmt->frac_bits, nullptr, nullptr};
+  if (fmt->each != nullptr) {
+    grid.frac_bits = fmt->each;
+    grid.granularity = fmt->granularity;
+    if (n != 0) {
+      require_granularity(grid.granularity, n);
+    }
+  }
+  const std::size_t count = n == 0 && fmt->each != nullptr ? 0 : count_of(grid.granularity, n);
+  for (std::size_t i = 0; i < count; ++i) {
+    require_in("fmt.frac_bits", grid.frac_bits[i], -256, 256);
+  }
+  return grid;
+}
+
+// The type that holds integers of so many bits.
+sc_dtype dtype_of(const Grid& grid) {
+  if (grid.bits <= 8) {
+    return grid.is_signed ? SC_INT8 : SC_UINT8;
+  }
+  if (grid.bits <= 16) {
+    return grid.is_signed ? SC_INT16 : SC_UINT16;
+  }
+  return grid.is_signed ? SC_INT32 : SC_UINT32;
+}
+
+std::size_t alignment_of(const Codes& q) {
+  return q.are_packed() ? 1 : q.bytes(1, Grid{});
+}
+
+void require_codes(const Codes& q, std::size_t n, const Grid& grid) {
+  if (!(q.are_packed() && grid.bits <= 8) && q.dtype != dtype_of(grid)) {
+    refuse("q", name_of(dtype_of(grid)) + (grid.bits <= 8 ? " or packed" : "") + " for this fmt",
+           name_of(q.dtype));
+  }
+  require_array("q", q.data, n, alignment_of(q));
+}
+
+sc_quantize_options require_options(const sc_quantize_options* options) {
+  if (options == nullptr) {
+    return {};
+  }
+  require_in("rounding", options->rounding, SC_ROUND_NEAREST_EVEN, SC_ROUND_STOCHASTIC);
+  require_in("overflow", options->overflow, SC_OVERFLOW_SATURATE, SC_OVERFLOW_RAISE);
+  if (options->nan != SC_NAN_RAISE && options->nan != SC_NAN_ZERO) {
+    refuse("nan", "raise or zero", std::to_string(static_cast<int>(options->nan)));
+  }
+  return *options;
+}
+
+// ---- Affine ----------------------------------------------------------------------------------
+
+template <class T>
+void require_scale(T scale) {
+  if (!(scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max())) {
+    refuse("scale", "positive and normal", std::to_string(scale));
+  }
+}
+
+// What scales are powers of two of: the negative exponents, if all of them are such and 2^±exponent is a float;
+// else none. Multiplying is faster than dividing, and exact as well.
+template <class T>
+std::vector<std::int32_t> exponents_of(const T* scales, std::size_t count) {
+  using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
+  constexpr int kMantissa = std::numeric_limits<T>::digits - 1;
+  constexpr int kBias = std::numeric_limits<T>::max_exponent - 1;
+  std::vector<std::int32_t> exponents(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<Bits>(scales[i]);
+    const int exponent = static_cast<int>(bits >> kMantissa) - kBias;
+    if (bits << (sizeof(T) * 8 - kMantissa) != 0 || std::abs(exponent) > 126) {
+      return {};
+    }
+    exponents[i] = -exponent;
+  }
+  return exponents;
+}
+
+template <class T>
+Grid require_affine(const sc_affine& fmt, std::size_t n) {
+  const Grid grid{fmt.bits, fmt.is_signed != 0, fmt.granularity, nullptr, fmt.scale,
+                  fmt.zero_point};
+  if (n == 0) {
+    return grid;
+  }
+  require_granularity(grid.granularity, n);
+  const std::size_t count = count_of(grid.granularity, n);
+  require_array("scale", fmt.scale, count, sizeof(T));
+  const std::int64_t codes = std::int64_t{1} << fmt.bits;
+  const std::int64_t least = grid.is_signed ? -codes / 2 : 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    require_scale(static_cast<const T*>(fmt.scale)[i]);
+    if (fmt.zero_point != nullptr) {
+      require_in("zero_point", fmt.zero_point[i], least, least + codes - 1);
+    }
+  }
+  return grid;
+}
+
+Grid require_affine(const sc_affine* fmt, std::size_t n, sc_dtype floats) {
+  if (fmt == nullptr) {
+    refuse("fmt", "an affine format", "a null pointer");
+  }
+  require_in("fmt.bits", fmt->bits, 1, 32);
+  require_in("fmt.is_signed", fmt->is_signed, 0, 1);
+  if (fmt->bits > 16 && (fmt->bits != 32 || fmt->is_signed == 0 || fmt->zero_point != nullptr)) {
+    refuse("fmt", "1 to 16 bits, or 32 signed ones without zero points", std::to_string(fmt->bits));
+  }
+  return floats == SC_FLOAT64 ? require_affine<double>(*fmt, n) : require_affine<float>(*fmt, n);
+}
+
+// ---- Both ------------------------------------------------------------------------------------
+
+void require_to_quantize(const void* w, sc_dtype dtype, std::size_t n, const Grid& grid,
+                         const Codes& q) {
+  require_codes(q, n, grid);
+  require_apart("q", q.data, q.bytes(n, grid), w, n * float_type(dtype).bytes);
+}
+
+void dequantize_to(const Codes& q, std::size_t n, const Grid& grid, void* out, sc_dtype dtype) {
+  require_codes(q, n, grid);
+  const FloatType type = float_type(dtype);
+  require_apart("out", out, n * type.bytes, q.data, q.bytes(n, grid));
+  if (n != 0) {
+    dequantize(q, n, grid, out, type);
+  }
+}
+
+}  // namespace
+}  // namespace secateur::api
+
+using namespace secateur;
+using namespace secateur::api;
+
+sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
+                      const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    const Grid grid = require_fixed_point(fmt, n);
+    const sc_quantize_options how = require_options(options);
+    const Codes codes{q, q_dtype};
+    require_to_quantize(w, dtype, n, grid, codes);
+    if (n != 0) {
+      quantize(w, float_type(dtype), n, grid, how, codes);
+    }
+  });
+}
+
+sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixed_point* fmt,
+                        void* out, sc_dtype out_dtype) {
+  return guarded([&] {
+    require_floats("out", out, n, out_dtype);
+    dequantize_to({const_cast<void*>(q), q_dtype}, n, require_fixed_point(fmt, n), out, out_dtype);
+  });
+}
+
+sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
+                           const sc_quantize_options* options, void* out) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    require_floats("out", out, n, dtype);
+    const Grid grid = require_fixed_point(fmt, n);
+    const sc_quantize_options how = require_options(options);
+    const FloatType type = float_type(dtype);
+    require_apart("out", out, n * type.bytes, w, n * type.bytes, true);
+    if (n != 0) {
+      fake_quantize(w, type, n, grid, how, out);
+    }
+  });
+}
+
+sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
+                            const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
+                            sc_dtype q_dtype) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    require_k(k, 0, n);
+    const Grid grid = require_fixed_point(fmt, n);
+    const sc_quantize_options how = require_options(options);
+    const Codes codes{q, q_dtype};
+    require_to_quantize(w, dtype, n, grid, codes);
+    if (n != 0) {
+      prune_quantize(w, float_type(dtype), n, k, grid, how, codes);
+    }
+  });
+}
+
+sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_affine* fmt,
+                             sc_nan nan, void* q, sc_dtype q_dtype) {
+  return guarded([&] {
+    require_floats("w", w, n, dtype);
+    Grid grid = require_affine(fmt, n, dtype);
+    require_in("fmt.bits", grid.bits, 1, 16);
+    const sc_quantize_options how{SC_ROUND_NEAREST_EVEN, SC_OVERFLOW_SATURATE, nan, 0};
+    require_options(&how);
+    const Codes codes{q, q_dtype};
+    require_to_quantize(w, dtype, n, grid, codes);
+    if (n == 0) {
+      return;
+    }
+    const std::size_t count = count_of(grid.granularity, n);
+    const std::vector<std::int32_t> exponents =
+        dtype == SC_FLOAT64 ? exponents_of(static_cast<const double*>(grid.scales), count)
+                            : exponents_of(static_cast<const float*>(grid.scales), count);
+    if (!exponents.empty()) {
+      grid.frac_bits = exponents.data();
+      grid.scales = nullptr;
+    }
+    quantize(w, float_type(dtype), n, grid, how, codes);
+  });
+}
+
+sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const sc_affine* fmt,
+                               void* out, sc_dtype out_dtype) {
+  return guarded([&] {
+    require_floats("out", out, n, out_dtype);
+    dequantize_to({const_cast<void*>(q), q_dtype}, n, require_affine(fmt, n, out_dtype), out,
+                  out_dtype);
+  });
+}

@@ -1,0 +1,428 @@
+// Quantizing, and back. Elements go through stages, kStage of them at a time, so that what lies between
+// two stages stays in the nearest cache:
+//
+//   floats --(widen)--> floats --decide--> integers --put--> integers as they are stored
+//   integers as they are stored --get--> integers --give--> floats
+//
+// Stages compute in C, which is float or double: whichever holds what comes in, and what lies between,
+// exactly. They round in the direction that the thread has set.
+#pragma once
+
+#include "kernels/convert.hpp"
+
+namespace secateur::SECATEUR_TARGET {
+namespace {
+
+template <class C>
+SECATEUR_INLINE Vec<Integer<C>> bits_of(Vec<C> x) {
+  return BitCast<Integer<C>>(x);
+}
+template <class C>
+SECATEUR_INLINE Vec<C> magnitude(Vec<C> x) {
+  return BitCast<C>(And(bits_of(x), Set(kMagnitude<Integer<C>>)));
+}
+template <class C>
+SECATEUR_INLINE Vec<C> sign_from(Vec<C> x, Vec<C> magnitude) {
+  const auto sign = static_cast<Integer<C>>(~kMagnitude<Integer<C>>);
+  return BitCast<C>(Xor(And(bits_of(x), Set(sign)), bits_of(magnitude)));
+}
+template <class C>
+SECATEUR_INLINE Vec<C> only_where(Mask<Integer<C>> m, Vec<C> x) {
+  return BitCast<C>(IfThenElseZero(m, bits_of(x)));
+}
+
+// Vectors of C that have as many lanes as one of int32.
+template <class C>
+inline constexpr size_t kPerInt = kLanes<int32_t> / kLanes<C>;
+
+// ---- decide: rounding ------------------------------------------------------------------------
+
+// In the direction of the thread.
+template <class C>
+struct Directed {
+  explicit Directed(const Rule<C>&) {}
+  void begin_word(size_t) {}
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const { return Round(x); }
+};
+
+// To nearest: a tie, which has gone to the even one, goes to the side that the rule says.
+template <class C>
+struct Tied {
+  Vec<C> tie;
+  Vec<Integer<C>> with_sign;
+
+  explicit Tied(const Rule<C>& rule)
+      : tie(Set(rule.tie)),
+        with_sign(Set(rule.tie_has_sign ? static_cast<Integer<C>>(~kMagnitude<Integer<C>>)
+                                        : Integer<C>{0})) {}
+  void begin_word(size_t) {}
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const {
+    const Vec<C> even = Round(x);
+    const Vec<C> half = BitCast<C>(Xor(And(bits_of(x), with_sign), bits_of(tie)));
+    return Add(even, only_where(Eq(Sub(x, even), half), Add(half, half)));
+  }
+};
+
+SECATEUR_INLINE uint64_t mix(uint64_t z) {
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+struct Counting {
+  int32_t of[kWord];
+};
+constexpr Counting make_counting() {
+  Counting counting{};
+  for (size_t i = 0; i < kWord; ++i) {
+    counting.of[i] = static_cast<int32_t>(i);
+  }
+  return counting;
+}
+constexpr Counting kCounting = make_counting();
+
+// The upper 31 bits of a mix of the lower half of an element's index, keyed by the seed and the upper half.
+struct Draws {
+  uint64_t seed;
+  alignas(kLine) int32_t numbers[kWord];
+
+  explicit Draws(uint64_t mixed_seed) : seed(mixed_seed) {}
+  SECATEUR_INLINE void begin_word(size_t index) {
+    const size_t last = index + (kWord - 1);
+    draw(index, numbers);
+    if (last >> 32 != index >> 32) [[unlikely]] {
+      alignas(kLine) int32_t others[kWord];
+      const size_t lane = kWord - 1 - (last & (kWord - 1));
+      draw((last >> 32) << 32, others);
+      copy_bytes(numbers + lane, others, (kWord - lane) * sizeof(int32_t));
+    }
+  }
+
+ private:
+  // For the elements from `index` on.
+  SECATEUR_INLINE void draw(size_t index, int32_t* drawn) const {
+    const uint64_t key = mix(seed ^ index >> 32);
+    const Vec<int32_t> first = Set(static_cast<int32_t>(index));
+    const Vec<int32_t> low = Set(static_cast<int32_t>(key));
+    const Vec<int32_t> high = Set(static_cast<int32_t>(key >> 32));
+    for (size_t i = 0; i < kWord; i += kLanes<int32_t>) {
+      Vec<int32_t> x = Xor(Add(first, LoadU(kCounting.of + i)), low);
+      x = Mul(Xor(x, ShiftRight<16>(x)), Set(int32_t{0x7feb352d}));
+      x = Xor(Xor(x, ShiftRight<15>(x)), high);
+      x = Mul(x, Set(static_cast<int32_t>(0x846ca68bu)));
+      StoreU(ShiftRight<1>(Xor(x, ShiftRight<16>(x))), drawn + i);
+    }
+  }
+};
+
+// Away from zero where the draw of an element is less than its fraction; towards zero is the direction of
+// the thread.
+template <class C>
+struct Stochastic {
+  Draws draws;
+
+  explicit Stochastic(const Rule<C>& rule) : draws(rule.seed) {}
+  SECATEUR_INLINE void begin_word(size_t index) { draws.begin_word(index); }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t lane) const {
+    const Vec<C> all = magnitude(x);
+    const Vec<C> whole = Round(all);
+    const Vec<C> fraction = Product(Sub(all, whole), Set(C{0x1p31}));
+    return sign_from(x, Add(whole, only_where(is_above(fraction, draws.numbers + lane), Set(C{1}))));
+  }
+
+ private:
+  static SECATEUR_INLINE Mask<int32_t> is_above(Vec<float> fraction, const int32_t* draw) {
+    return Gt(NearestInt(fraction), LoadU(draw));
+  }
+  static SECATEUR_INLINE Mask<int64_t> is_above(Vec<double> fraction, const int32_t* draw) {
+    return Le(Add(ConvertLoad<double>(draw), Set(1.0)), fraction);
+  }
+};
+
+// ---- decide: overflow ------------------------------------------------------------------------
+
+// Integral floats as int32; those of double that it does not hold, modulo 2^32.
+SECATEUR_INLINE Vec<int32_t> to_integers(const Vec<float>* r) { return NearestInt(r[0]); }
+SECATEUR_INLINE Vec<int32_t> to_integers(const Vec<double>* r) {
+  Vec<int64_t> low[kPerInt<double>];
+  for (size_t v = 0; v < kPerInt<double>; ++v) {
+    low[v] = bits_of(Add(r[v], Set(0x1.8p52)));  // whose last bit is worth 1
+  }
+  return LowHalves(low);
+}
+
+template <class C>
+SECATEUR_INLINE Vec<C> clamped(Vec<C> r, Vec<C> lowest, Vec<C> highest) {
+  return Min(Max(r, lowest), highest);
+}
+
+template <class C>
+struct Saturated {
+  Vec<C> lowest, highest;
+  static constexpr size_t out = 0;
+
+  explicit Saturated(const Rule<C>& rule) : lowest(Set(rule.lowest)), highest(Set(rule.highest)) {}
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> r) { return clamped(r, lowest, highest); }
+  SECATEUR_INLINE Vec<int32_t> cut(Vec<int32_t> q) const { return q; }
+};
+
+// What is out of range becomes 0, and is counted.
+template <class C>
+struct Zeroed {
+  Vec<C> lowest, highest;
+  size_t out = 0;
+
+  explicit Zeroed(const Rule<C>& rule) : lowest(Set(rule.lowest)), highest(Set(rule.highest)) {}
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> r) {
+    const Mask<Integer<C>> in_range = And(Le(lowest, r), Le(r, highest));
+    out += kLanes<C> - PopCount(BitsFromMask(in_range));
+    return only_where(in_range, r);
+  }
+  SECATEUR_INLINE Vec<int32_t> cut(Vec<int32_t> q) const { return q; }
+};
+
+// Modulo a power of two that leaves integers which to_integers takes; and then modulo that of the range.
+// From 2^85 on every float is a multiple of it.
+template <class C>
+struct Wrapped {
+  static constexpr C kModulus = sizeof(C) == sizeof(float) ? C{0x1p16} : C{0x1p32};
+  Vec<int32_t> bits, sign;
+  static constexpr size_t out = 0;
+
+  explicit Wrapped(const Rule<C>& rule) : bits(Set(rule.bits)), sign(Set(rule.sign)) {}
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> r) {
+    const Vec<C> x = only_where(Le(magnitude(r), Set(C{0x1p85})), r);
+    return Sub(x, Product(Round(Product(x, Set(1 / kModulus))), Set(kModulus)));
+  }
+  SECATEUR_INLINE Vec<int32_t> cut(Vec<int32_t> q) const {
+    return Sub(Xor(And(q, bits), sign), sign);
+  }
+};
+
+// The elements of a word, with their magnitudes looked at, and brought to integers' scale.
+template <class C>
+struct Multiplied {
+  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> factor) { return Product(x, factor); }
+};
+template <class C>
+struct Divided {
+  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> divisor) { return Div(x, divisor); }
+};
+
+// rounded(x, lane, i) of all elements of a part, the scaled x of a word's lane, where word i begins.
+template <class C, template <class> class Scaling, class BeginWord, class Rounded, class Cut>
+SECATEUR_INLINE Key decide_words(const Part& w, const Spread<C>& factors, int32_t* q,
+                                 const BeginWord& begin_word, const Rounded& rounded,
+                                 const Cut& cut) {
+  using E = Integer<C>;
+  Vec<E> largest = Set(E{0});
+  Output output{};
+  output.data = q;
+  for_words<C>(w, FromBegin<int32_t>(output, w.begin),
+               [&](const C* from, uint64_t, unsigned char* to, size_t index)
+                   __attribute__((always_inline)) {
+    const size_t i = index - w.begin;
+    const C* const factor = factors.of(i);
+    begin_word(i);
+    for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
+      Vec<C> r[kPerInt<C>];
+      for (size_t v = 0; v < kPerInt<C>; ++v) {
+        const size_t at = lane + v * kLanes<C>;
+        const Vec<C> x = LoadU(from + at);
+        largest = Max(largest, bits_of(magnitude(x)));
+        r[v] = rounded(Scaling<C>::scaled(x, LoadU(factor + at)), i, at);
+      }
+      StoreU(cut(to_integers(r)), reinterpret_cast<int32_t*>(to) + lane);
+    }
+  });
+  return ReduceMax(largest);
+}
+
+template <class C, template <class> class Rounding, template <class> class Overflow>
+Decided decide(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t index, int32_t* q) {
+  Rounding<C> round(rule);
+  Overflow<C> overflow(rule);
+  const Key largest = decide_words<C, Multiplied>(
+      w, factors, q, [&](size_t i) __attribute__((always_inline)) { round.begin_word(index + i); },
+      [&](Vec<C> x, size_t, size_t lane)
+          __attribute__((always_inline)) { return overflow(round(x, lane)); },
+      [&](Vec<int32_t> integers)
+          __attribute__((always_inline)) { return overflow.cut(integers); });
+  return {largest, overflow.out};
+}
+
+// With a zero point added after rounding, of each element its own.
+template <class C, template <class> class Scaling>
+Decided decide_shifted(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t,
+                       int32_t* q) {
+  Saturated<C> overflow(rule);
+  const Spread<C> zero_points = rule.zero_points;
+  const Key largest = decide_words<C, Scaling>(
+      w, factors, q, [](size_t) __attribute__((always_inline)) {},
+      [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
+    return overflow(Add(Round(x), LoadU(zero_points.of(i) + lane)));
+  },
+      [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
+  return {largest, 0};
+}
+
+// ---- put and get -----------------------------------------------------------------------------
+
+template <class Q, bool kStream>
+void put_words(const Part& q, const Output& out) {
+  for_words<int32_t, kFromCache>(q, Elements<Q, kStream>(out),
+                     [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
+                         __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
+      Vec<int32_t> group[kGroup<int32_t>];
+      for (size_t v = 0; v < kGroup<int32_t>; ++v) {
+        group[v] = LoadU(from + lane + v * kLanes<int32_t>);
+      }
+      store_demoted<kStream>(group, reinterpret_cast<Q*>(to) + lane);
+    }
+  });
+}
+
+template <class Q>
+void put(const Part& q, const Output& out) {
+  return out.stream ? put_words<Q, true>(q, out) : put_words<Q, false>(q, out);
+}
+
+template <class Q>
+void get(const Part& q, int32_t* to) {
+  Output output{};
+  output.data = to;
+  for_words<Q>(q, FromBegin<int32_t>(output, q.begin),
+               [&](const Q* from, uint64_t, unsigned char* integers, size_t)
+                   __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
+      StoreU(PromoteLoad(from + lane), reinterpret_cast<int32_t*>(integers) + lane);
+    }
+  });
+}
+
+// ---- give ------------------------------------------------------------------------------------
+
+// What of a double float holds, and floats of 16 bits: as many bits, and the exponent of the last one of
+// the least.
+template <class F>
+struct Precision;
+template <>
+struct Precision<Float16> {
+  static constexpr int kBits = 11, kLast = -24;
+};
+template <>
+struct Precision<BFloat16> {
+  static constexpr int kBits = 8, kLast = -133;
+};
+
+// To the nearest number of F, half to even: in a sum with one so large that its last bit is that of F.
+template <class F>
+SECATEUR_INLINE Vec<double> rounded_to(Vec<double> x) {
+  constexpr int64_t kExponent = 0x7ff0000000000000;
+  constexpr int64_t kLeast = int64_t{1023 + Precision<F>::kLast + Precision<F>::kBits - 1} << 52;
+  constexpr int64_t kFurther = (int64_t{53 - Precision<F>::kBits} << 52) + (int64_t{1} << 51);
+  const Vec<int64_t> exponent = Max(And(bits_of(x), Set(kExponent)), Set(kLeast));
+  const Vec<double> large = BitCast<double>(Add(exponent, Set(kFurther)));
+  return Sub(Add(x, large), large);
+}
+
+// Vectors of C that become one of F.
+template <class F, class C>
+inline constexpr size_t kToOne = kLanes<Integer<F>> / kLanes<C>;
+
+template <class F, class C>
+SECATEUR_INLINE Vec<Integer<F>> narrowed(Vec<C>* y) {
+  if constexpr (sizeof(F) == sizeof(C)) {
+    return bits_of(y[0]);
+  } else if constexpr (sizeof(C) == sizeof(float)) {
+    return DemoteTo<F>(y);
+  } else if constexpr (sizeof(F) == sizeof(float)) {
+    return bits_of(DemoteTo(y));
+  } else {
+    Vec<float> halves[kToOne<F, float>];
+    for (size_t v = 0; v < kToOne<F, double>; ++v) {
+      y[v] = rounded_to<F>(y[v]);
+    }
+    for (size_t v = 0; v < kToOne<F, float>; ++v) {
+      halves[v] = DemoteTo(y + v * kPerInt<double>);
+    }
+    return DemoteTo<F>(halves);
+  }
+}
+
+template <class F, class C, bool kStream>
+void give_words(const Part& q, const Spread<C>& offsets, const Spread<C>& factors,
+                const Output& out) {
+  using E = Integer<F>;
+  for_words<int32_t, kFromCache>(q, Elements<E, kStream>(out),
+                     [&](const int32_t* from, uint64_t, unsigned char* to, size_t i)
+                         __attribute__((always_inline)) {
+    const C* const offset = offsets.of(i);
+    const C* const factor = factors.of(i);
+    for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
+      Vec<C> y[kToOne<F, C>];
+      for (size_t v = 0; v < kToOne<F, C>; ++v) {
+        const size_t at = lane + v * kLanes<C>;
+        y[v] = Product(Add(ConvertLoad<C>(from + at), LoadU(offset + at)), LoadU(factor + at));
+      }
+      store<kStream>(narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
+    }
+  });
+}
+
+template <class F, class C>
+void give(const Part& q, const Spread<C>& offsets, const Spread<C>& factors, const Output& out) {
+  return out.stream ? give_words<F, C, true>(q, offsets, factors, out)
+                    : give_words<F, C, false>(q, offsets, factors, out);
+}
+
+// ---- Parameters of elements ------------------------------------------------------------------
+
+// 2^±exponent: the exponent, in the last bits of a sum, is shifted to where that of a float stands.
+template <class C>
+void powers(const int32_t* exponents, size_t count, bool inverse, C* to) {
+  constexpr int kMantissa = sizeof(C) == sizeof(float) ? 23 : 52;
+  constexpr C kBias = sizeof(C) == sizeof(float) ? 127 : 1023;
+  const C last_is_one = C{1.5} * static_cast<C>(uint64_t{1} << kMantissa) + kBias;
+  const Vec<C> sum = Set(last_is_one), sign = Set(inverse ? C{-1} : C{1});
+  for (size_t i = 0; i < count; i += kLanes<C>) {
+    const Vec<C> shifted = Add(Product(ConvertLoad<C>(exponents + i), sign), sum);
+    StoreU(BitCast<C>(ShiftLeft<kMantissa>(bits_of(shifted))), to + i);
+  }
+}
+
+template <class C>
+void integers(const int32_t* numbers, size_t count, bool inverse, C* to) {
+  const Vec<C> sign = Set(inverse ? C{-1} : C{1});
+  for (size_t i = 0; i < count; i += kLanes<C>) {
+    StoreU(Product(ConvertLoad<C>(numbers + i), sign), to + i);
+  }
+}
+
+template <class C>
+void fill_runs(const C* values, const SharedRuns& runs, size_t begin, size_t count, C* to) {
+  size_t in_row = begin % runs.row;
+  size_t in_run = in_row % runs.run;
+  const C* value = values + in_row / runs.run;
+  value += runs.shared ? 0 : begin / runs.row * runs.per_row;
+  for (size_t i = 0; i < count;) {
+    const size_t in_rest = runs.row - in_row < runs.run - in_run ? runs.row - in_row : runs.run - in_run;
+    const size_t here = in_rest < count - i ? in_rest : count - i;
+    const Vec<C> same = Set(*value);
+    for (size_t lane = 0; lane < here; lane += kLanes<C>) {
+      StoreU(same, to + i + lane);
+    }
+    i += here;
+    in_row += here;
+    in_run = 0;
+    ++value;
+    if (in_row == runs.row) {
+      in_row = 0;
+      value = runs.shared ? values : value;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace secateur::SECATEUR_TARGET

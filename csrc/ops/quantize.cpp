@@ -1,0 +1,213 @@
+#include "ops/quantize.hpp"
+
+#include <optional>
+
+#include "ops/blocks.hpp"
+#include "ops/select.hpp"
+#include "ops/source.hpp"
+#include "ops/stages.hpp"
+
+namespace secateur {
+namespace {
+
+// body(part) for the stages of a part.
+template <class Body>
+void for_stages(const Part& part, const Body& body) {
+  for (std::size_t begin = part.begin; begin < part.end; begin += kStage) {
+    body(Part{part.array, begin, std::min(part.end, begin + kStage), part.n});
+  }
+}
+
+// body(state, part) for all stages of an array, on as many threads as the bytes are worth, each with a state
+// that make() gives it, and rounding in that direction.
+template <class Make, class Body>
+void share_stages(const Blocks& blocks, std::size_t bytes, Direction direction, const Make& make,
+                  const Body& body) {
+  Tasks tasks(blocks.count());
+  share(tasks, bytes, [&] {
+    const FloatState float_state(direction);
+    auto state = make();
+    for (std::size_t block = 0; tasks.take(block);) {
+      for_stages(blocks[block], [&](const Part& part) { body(state, part); });
+    }
+  });
+}
+
+// Quantizes all elements; put(state, q, part) has their integers, with a state that make() gives.
+template <class C, class Make, class Put>
+void quantize_all(const Quantizing<C>& how, const Blocks& blocks, const void* w, FloatType type,
+                  std::size_t n, const sc_quantize_options& options, const Make& make,
+                  const Put& put) {
+  struct State {
+    Quantizer<C> quantize;
+    decltype(make()) sink;
+  };
+  Findings findings;
+  share_stages(
+      blocks, n * type.bytes, how.direction,
+      [&] {
+    return State{{how, findings}, make()};
+  },
+      [&](State& state, const Part& part) { put(state.sink, state.quantize(part, part.begin), part); });
+  findings.check(w, type, n, options);
+}
+
+// Floats that a selection has written, quantized.
+template <class C>
+class Quantization final : public Conversion {
+ public:
+  Quantization(const Quantizing<C>& how, const Grid& grid, const Codes& q, bool stream)
+      : how_(how), grid_(grid), q_(q), stream_(stream) {
+    data = q.data;
+    bytes_each = q.are_packed() ? 0 : q.bytes(1, grid);
+  }
+
+  [[nodiscard]] std::unique_ptr<Hand> hand() const override {
+    return std::make_unique<Quantized>(*this);
+  }
+
+  mutable Findings findings;
+
+ private:
+  class Quantized final : public Hand {
+   public:
+    explicit Quantized(const Quantization& all)
+        : all_(all), quantize_(all.how_, all.findings), store_(all.q_, all.grid_) {}
+    void write(const void* floats, std::size_t begin, std::size_t count) override {
+      const FloatState float_state(all_.how_.direction);
+      for_stages({floats, 0, count, count}, [&](const Part& part) {
+        store_.put(quantize_(part, begin + part.begin), part.end - part.begin, begin + part.begin,
+                   all_.stream_);
+      });
+    }
+
+   private:
+    const Quantization& all_;
+    Quantizer<C> quantize_;
+    Store store_;
+  };
+
+  const Quantizing<C>& how_;
+  const Grid& grid_;
+  Codes q_;
+  bool stream_;
+};
+
+// What kernels write themselves as they select: the integers that are asked for most.
+template <class C>
+std::optional<Integral> integral_of(const Quantizing<C>& how, FloatType type, const Codes& q) {
+  const bool plain =
+      how.decide == stage_kernels<C>().decide[static_cast<std::size_t>(Rounding::directed)]
+                                             [static_cast<std::size_t>(Overflow::saturate)];
+  if (type.kind != Float::float32 || sizeof(C) != sizeof(float) || !plain || q.are_packed() ||
+      how.steps.factors().size() != 1) {
+    return std::nullopt;
+  }
+  return Integral{static_cast<float>(*how.steps.factors().values()),
+                  static_cast<float>(how.rule.lowest), static_cast<float>(how.rule.highest),
+                  static_cast<std::uint32_t>(how.direction),
+                  q.dtype == SC_INT8 || q.dtype == SC_UINT8 ? 1u : 2u,
+                  q.dtype == SC_INT8 || q.dtype == SC_INT16};
+}
+
+bool may_refuse(const sc_quantize_options& options) {
+  return options.nan == SC_NAN_RAISE || options.overflow == SC_OVERFLOW_RAISE;
+}
+
+}  // namespace
+
+std::size_t Codes::bytes(std::size_t n, const Grid& grid) const {
+  switch (dtype) {
+    case SC_PACKED_LOW_FIRST:
+    case SC_PACKED_HIGH_FIRST:  // without n times bits, which may be more than there are
+      return n / 8 * static_cast<std::size_t>(grid.bits) +
+             (n % 8 * static_cast<std::size_t>(grid.bits) + 7) / 8;
+    case SC_INT16:
+    case SC_UINT16:
+      return n * sizeof(std::int16_t);
+    case SC_INT32:
+    case SC_UINT32:
+      return n * sizeof(std::int32_t);
+    default:
+      return n;
+  }
+}
+
+void quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+              const sc_quantize_options& options, const Codes& q) {
+  const std::size_t bytes = q.bytes(n, grid);
+  const bool stream = worth_streaming(w, q.data, n * type.bytes + bytes);
+  const Blocks blocks(w, n, q.data, q.are_packed() ? 0 : bytes / std::max<std::size_t>(n, 1));
+  with_computed(type, grid, n, [&](auto zero) {
+    const Quantizing<decltype(zero)> how(type, n, grid, options);
+    quantize_all(
+        how, blocks, w, type, n, options, [&] { return Store(q, grid); },
+        [&](Store& store, std::int32_t* codes, const Part& part) {
+      store.put(codes, part.end - part.begin, part.begin, stream);
+    });
+  });
+}
+
+void fake_quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+                   const sc_quantize_options& options, void* out) {
+  const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
+  const Blocks blocks(w, n, out, type.bytes);
+  with_computed(type, grid, n, [&](auto zero) {
+    using C = decltype(zero);
+    const Quantizing<C> how(type, n, grid, options);
+    if (out == w && may_refuse(options)) {
+      struct Nothing {};
+      quantize_all(
+          how, blocks, w, type, n, options, [] { return Nothing{}; },
+          [](Nothing, std::int32_t*, const Part&) {});
+    }
+    const Dequantizing<C> back(grid, n, type);
+    quantize_all(
+        how, blocks, w, type, n, options, [&] { return Dequantizer<C>(back); },
+        [&](Dequantizer<C>& dequantize, std::int32_t* codes, const Part& part) {
+      const FloatState to_nearest;
+      dequantize(codes, part.end - part.begin, part.begin, stream, out);
+    });
+  });
+}
+
+void dequantize(const Codes& q, std::size_t n, const Grid& grid, void* out, FloatType type) {
+  const bool stream = worth_streaming(q.data, out, q.bytes(n, grid) + n * type.bytes);
+  with_computed(type, grid, n, [&](auto zero) {
+    using C = decltype(zero);
+    struct State {
+      Store store;
+      Dequantizer<C> dequantize;
+    };
+    const Dequantizing<C> how(grid, n, type);
+    share_stages(
+        Blocks(q.data, n, out, type.bytes), n * type.bytes, Direction::nearest,
+        [&] { return State{Store(q, grid), Dequantizer<C>(how)}; },
+        [&](State& state, const Part& part) {
+      const std::size_t count = part.end - part.begin;
+      state.dequantize(state.store.get(part.begin, count, n), count, part.begin, stream, out);
+    });
+  });
+}
+
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Grid& grid,
+                    const sc_quantize_options& options, const Codes& q) {
+  const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, grid));
+  with_computed(type, grid, n, [&](auto zero) {
+    using C = decltype(zero);
+    const Quantizing<C> how(type, n, grid, options);
+    Source source{w, n, type};
+    if (const auto integral = integral_of(how, type, q)) {
+      source.out = {Form::integers, q.data, stream, nullptr, &*integral};
+      write_topk(Scope({&source, 1}, options.nan), k);
+      return;
+    }
+    const Quantization<C> quantization(how, grid, q, stream);
+    source.out.form = Form::floats;
+    source.conversion = &quantization;
+    write_topk(Scope({&source, 1}, options.nan), k);
+    quantization.findings.check(w, type, n, options);
+  });
+}
+
+}  // namespace secateur

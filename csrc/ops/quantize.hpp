@@ -1,0 +1,49 @@
+// Floats as integers times a step, and back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/table.hpp"
+#include "ops/float_type.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur {
+
+// What integers stand for: (q - zero point) * step. The steps are 2^-frac_bits, or else scales of the type
+// that is computed in; there are as many of each, and of zero points if any, as the granularity says.
+struct Grid {
+  int bits;
+  bool is_signed;
+  sc_granularity granularity;
+  const std::int32_t* frac_bits;
+  const void* scales;  // float, but double for floats of float64
+  const std::int32_t* zero_points;
+};
+
+// Where integers are: one by one in a type that holds them, or packed, whose bits are those of the grid.
+struct Codes {
+  void* data;
+  sc_dtype dtype;
+
+  [[nodiscard]] bool are_packed() const {
+    return dtype == SC_PACKED_LOW_FIRST || dtype == SC_PACKED_HIGH_FIRST;
+  }
+  // How many bytes n of them take.
+  [[nodiscard]] std::size_t bytes(std::size_t n, const Grid& grid) const;
+};
+
+// Throw Error when NaN or what is out of range is refused. fake_quantize leaves an output in place as it was
+// then.
+void quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+              const sc_quantize_options& options, const Codes& q);
+void fake_quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+                   const sc_quantize_options& options, void* out);
+void dequantize(const Codes& q, std::size_t n, const Grid& grid, void* out, FloatType type);
+
+
+// quantize() of the k largest, and 0 for the others.
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Grid& grid,
+                    const sc_quantize_options& options, const Codes& q);
+
+}  // namespace secateur

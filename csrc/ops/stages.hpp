@@ -1,0 +1,279 @@
+// The stages of quantizing, put together: what all threads share, and what one thread needs to send
+// elements through them, kStage at a time.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <type_traits>
+
+#include "dispatch/dispatch.hpp"
+#include "kernels/float_state.hpp"
+#include "ops/parameters.hpp"
+#include "ops/quantize.hpp"
+#include "runtime/scratch.hpp"
+
+namespace secateur {
+
+// body(zero of the type that holds these floats, and integers of the grid times a step, exactly).
+template <class Body>
+auto with_computed(FloatType type, const Grid& grid, std::size_t n, const Body& body) {
+  bool in_float = type.kind != Float::float64;
+  if (grid.frac_bits != nullptr) {
+    // 2^126 is as far as a float and its inverse go, and 16 bits as much as one holds with half of the
+    // last one beside
+    const auto is_near = [](std::int32_t frac_bits) { return frac_bits >= -126 && frac_bits <= 126; };
+    const std::size_t count = count_of(grid.granularity, n);
+    in_float = in_float && grid.bits <= 16 &&
+               std::all_of(grid.frac_bits, grid.frac_bits + count, is_near);
+  }
+  return in_float ? body(float{}) : body(double{});
+}
+
+inline bool is_wide_unsigned(const Grid& grid) { return !grid.is_signed && grid.bits == 32; }
+
+// What elements are multiplied with or divided by, and their zero points.
+template <class C>
+class Steps {
+ public:
+  // From integers: the steps, and negative zero points; else what goes from floats to integers.
+  Steps(const Grid& grid, std::size_t n, bool from_integers)
+      : scaling_(grid.frac_bits == nullptr && !from_integers ? Scaling::divide : Scaling::multiply),
+        numbers_(grid.frac_bits == nullptr ? 0 : whole_words(count_of(grid.granularity, n))),
+        points_(grid.zero_points == nullptr ? 0 : whole_words(count_of(grid.granularity, n))),
+        factors_(factors(grid, n, from_integers), grid.granularity, n) {
+    if (grid.zero_points != nullptr) {
+      made(grid.zero_points, grid, n, stage_kernels<C>().integers, from_integers, points_);
+      zero_points_.emplace(points_.data(), grid.granularity, n);
+    }
+  }
+
+  [[nodiscard]] Scaling scaling() const { return scaling_; }
+  [[nodiscard]] const Parameters<C>& factors() const { return factors_; }
+  // Null where they are all 0.
+  [[nodiscard]] const Parameters<C>* zero_points() const {
+    return zero_points_ ? &*zero_points_ : nullptr;
+  }
+
+ private:
+  using Make = void (*)(const std::int32_t* from, std::size_t count, bool inverse, C* to);
+
+  static void made(const std::int32_t* from, const Grid& grid, std::size_t n, Make make,
+                   bool inverse, Buffer<C>& to) {
+    const std::size_t count = count_of(grid.granularity, n);
+    const std::size_t whole = count / kWord * kWord;
+    std::int32_t last[kWord] = {};
+    std::copy(from + whole, from + count, last);
+    make(from, whole, inverse, to.data());
+    make(last, whole_words(count - whole), inverse, to.data() + whole);
+  }
+  const C* factors(const Grid& grid, std::size_t n, bool from_integers) {
+    if (grid.frac_bits == nullptr) {
+      return static_cast<const C*>(grid.scales);
+    }
+    made(grid.frac_bits, grid, n, stage_kernels<C>().powers, from_integers, numbers_);
+    return numbers_.data();
+  }
+
+  Scaling scaling_;
+  Buffer<C> numbers_, points_;
+  Parameters<C> factors_;
+  std::optional<Parameters<C>> zero_points_;
+};
+
+// Zeros in the place of zero points, or others.
+template <class C>
+class Shift {
+ public:
+  Shift(const Parameters<C>* zero_points, C otherwise) {
+    if (zero_points != nullptr) {
+      beside_.emplace(*zero_points);
+    }
+    std::fill(std::begin(same_), std::end(same_), otherwise);
+  }
+  Spread<C> operator()(std::size_t begin, std::size_t count) {
+    return beside_ ? (*beside_)(begin, count) : Spread<C>{same_, 0};
+  }
+
+ private:
+  std::optional<Beside<C>> beside_;
+  alignas(kLine) C same_[kWord];
+};
+
+// What was met on the way.
+struct Met {
+  bool nan = false;
+  std::size_t out_of_range = 0;
+  std::size_t first = std::numeric_limits<std::size_t>::max();  // out of range, where that is refused
+};
+
+// The same of all threads.
+class Findings {
+ public:
+  void add(const Met& met) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_.nan |= met.nan;
+    all_.out_of_range += met.out_of_range;
+    all_.first = std::min(all_.first, met.first);
+  }
+  // Throws Error if what was met is refused.
+  void check(const void* w, FloatType type, std::size_t n, const sc_quantize_options& options) const;
+
+ private:
+  std::mutex mutex_;
+  Met all_;
+};
+
+// How floats become integers.
+template <class C>
+struct Quantizing {
+  Steps<C> steps;
+  Rule<C> rule;
+  Key most;  // larger magnitudes count as NaN
+  bool nan_is_zero, refuses_overflow;
+  Direction direction;
+  void (*widen)(const Part& floats, C* to);  // unless they are of C
+  typename StageKernels<C>::Decide decide;
+
+  Quantizing(FloatType type, std::size_t n, const Grid& grid, const sc_quantize_options& options);
+};
+
+template <class C>
+class Quantizer {
+ public:
+  Quantizer(const Quantizing<C>& how, Findings& findings)
+      : how_(how),
+        findings_(findings),
+        factors_(how.steps.factors()),
+        zero_points_(how.steps.zero_points(), 0),
+        rule_(how.rule) {}
+  ~Quantizer() { findings_.add(met_); }
+  Quantizer(const Quantizer&) = delete;
+  Quantizer& operator=(const Quantizer&) = delete;
+
+  // The integers of a part of at most kStage elements, the first of which is number `index` of the array.
+  std::int32_t* operator()(const Part& floats, std::size_t index) {
+    const std::size_t count = floats.end - floats.begin;
+    const Spread<C> factors = factors_(index, count);
+    rule_.zero_points = zero_points_(index, count);
+    const Part widened{x_, 0, count, count};
+    const Part* w = &floats;
+    if (how_.widen != nullptr) {
+      how_.widen(floats, x_);
+      w = &widened;
+    }
+    Decided decided = how_.decide(*w, factors, rule_, index, q_);
+    if (decided.largest > how_.most) [[unlikely]] {
+      met_.nan = true;
+      if (how_.nan_is_zero) {
+        remove_nan(*w);
+        w = &widened;
+        decided = how_.decide(*w, factors, rule_, index, q_);
+      }
+    }
+    met_.out_of_range += decided.out_of_range;
+    if (decided.out_of_range != 0 && how_.refuses_overflow && index < met_.first) {
+      met_.first = first_out_of_range(*w, factors, index);
+    }
+    return q_;
+  }
+
+ private:
+  using Bits = std::conditional_t<sizeof(C) == sizeof(float), std::int32_t, std::int64_t>;
+
+  // Of a part, to the buffer of widened floats.
+  void remove_nan(const Part& w) {
+    const std::size_t count = w.end - w.begin;
+    std::copy_n(static_cast<const C*>(w.array) + w.begin, count, x_);
+    std::replace_if(
+        x_, x_ + count,
+        [&](C x) { return (std::bit_cast<Bits>(x) & kMagnitude<Bits>) > how_.most; }, C{0});
+  }
+
+  // Of a part in which there is one.
+  std::size_t first_out_of_range(const Part& w, const Spread<C>& factors, std::size_t index) {
+    for (std::size_t i = 0;; ++i) {
+      const Part alone{w.array, w.begin + i, w.begin + i + 1, w.n};
+      if (how_.decide(alone, {factors.of(i), 0}, rule_, index + i, q_).out_of_range != 0) {
+        return index + i;
+      }
+    }
+  }
+
+  const Quantizing<C>& how_;
+  Findings& findings_;
+  Met met_;
+  Beside<C> factors_;
+  Shift<C> zero_points_;
+  Rule<C> rule_;
+  alignas(kLine) C x_[kStageRoom];
+  alignas(kLine) std::int32_t q_[kStageRoom];
+};
+
+// How integers become floats.
+template <class C>
+struct Dequantizing {
+  Steps<C> steps;
+  FloatType type;
+  bool wide;  // unsigned integers of 32 bits
+  void (*give)(const Part& q, const Spread<C>& offsets, const Spread<C>& factors, const Output& out);
+
+  Dequantizing(const Grid& grid, std::size_t n, FloatType to)
+      : steps(grid, n, true),
+        type(to),
+        wide(is_wide_unsigned(grid)),
+        give(stage_kernels<C>().give[static_cast<std::size_t>(to.kind)]) {}
+};
+
+template <class C>
+class Dequantizer {
+ public:
+  explicit Dequantizer(const Dequantizing<C>& how)
+      : how_(how),
+        factors_(how.steps.factors()),
+        offsets_(how.steps.zero_points(), how.wide ? C{0x1p31f} : C{0}) {}
+
+  // Writes the floats of so many integers; the first one is number `index` of the array.
+  void operator()(std::int32_t* q, std::size_t count, std::size_t index, bool stream, void* out) {
+    if (how_.wide) {  // as signed ones, from the middle of their range
+      std::for_each(q, q + count, [](std::int32_t& code) { code ^= std::int32_t{1} << 31; });
+    }
+    Output to{};
+    to.data = static_cast<unsigned char*>(out) + index * how_.type.bytes;
+    to.stream = stream;
+    how_.give({q, 0, count, count}, offsets_(index, count), factors_(index, count), to);
+  }
+
+ private:
+  const Dequantizing<C>& how_;
+  Beside<C> factors_;
+  Shift<C> offsets_;
+};
+
+// Integers between a buffer and where they are stored.
+class Store {
+ public:
+  Store(const Codes& codes, const Grid& grid);
+
+  // Packed ones are written from multiples of kWord on.
+  void put(std::int32_t* q, std::size_t count, std::size_t index, bool stream);
+  std::int32_t* get(std::size_t index, std::size_t count, std::size_t n);
+
+ private:
+  [[nodiscard]] Packing packing() const;
+
+  Codes codes_;
+  int bits_;
+  bool is_signed_;
+  std::size_t type_;  // among those that kernels put and get
+  std::size_t bytes_each_;
+  alignas(kLine) std::int32_t q_[kStageRoom];
+  alignas(kLine) unsigned char bytes_[kStageRoom];
+};
+
+}  // namespace secateur

@@ -1,0 +1,370 @@
+// Fixed point, and affine integers.
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "arrays.hpp"
+#include "functions.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur::python {
+namespace {
+
+// ---- Options ---------------------------------------------------------------------------------
+
+std::uint64_t to_seed(sc_rounding rounding, py::handle seed) {
+  if (rounding != SC_ROUND_STOCHASTIC) {
+    if (!seed.is_none()) {
+      refuse("seed", "None unless rounding is 'stochastic'", seed);
+    }
+    return 0;
+  }
+  constexpr char kAllowed[] = "an integer from 0 to 2**64 - 1 where rounding is 'stochastic'";
+  if (seed.is_none()) {
+    refuse("seed", kAllowed, seed);
+  }
+  to_integer("seed", seed);
+  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(seed.ptr()));
+  const std::uint64_t number = PyLong_AsUnsignedLongLong(index.ptr());
+  if (PyErr_Occurred() != nullptr) {
+    PyErr_Clear();
+    refuse("seed", kAllowed, seed);
+  }
+  return number;
+}
+
+sc_nan to_quantizing_nan(py::handle nan) {
+  static constexpr Choice<sc_nan> kNaNs[] = {{"raise", SC_NAN_RAISE}, {"zero", SC_NAN_ZERO}};
+  return to_choice("nan", nan, kNaNs);
+}
+
+sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::handle nan,
+                               py::handle seed) {
+  static constexpr Choice<sc_rounding> kRoundings[] = {{"nearest_even", SC_ROUND_NEAREST_EVEN},
+                                                       {"nearest_away", SC_ROUND_NEAREST_AWAY},
+                                                       {"nearest_zero", SC_ROUND_NEAREST_ZERO},
+                                                       {"nearest_up", SC_ROUND_NEAREST_UP},
+                                                       {"nearest_down", SC_ROUND_NEAREST_DOWN},
+                                                       {"floor", SC_ROUND_FLOOR},
+                                                       {"ceil", SC_ROUND_CEIL},
+                                                       {"trunc", SC_ROUND_TRUNC},
+                                                       {"stochastic", SC_ROUND_STOCHASTIC}};
+  static constexpr Choice<sc_overflow> kOverflows[] = {
+      {"saturate", SC_OVERFLOW_SATURATE},
+      {"saturate_symmetric", SC_OVERFLOW_SATURATE_SYMMETRIC},
+      {"saturate_zero", SC_OVERFLOW_SATURATE_ZERO},
+      {"wrap", SC_OVERFLOW_WRAP},
+      {"raise", SC_OVERFLOW_RAISE}};
+  const sc_rounding how = to_choice("rounding", rounding, kRoundings);
+  return {how, to_choice("overflow", overflow, kOverflows), to_quantizing_nan(nan),
+          to_seed(how, seed)};
+}
+
+bool to_bool(const char* name, py::handle value) {
+  if (!is_bool(value)) {
+    throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
+  }
+  return py::bool_(py::reinterpret_borrow<py::object>(value));
+}
+
+constexpr char kQuantizingRemedy[] = "nan='zero' quantizes it to 0";
+
+// ---- Integers --------------------------------------------------------------------------------
+
+// How integers of a format are kept: one by one, or packed, in an order.
+struct Kind {
+  int bits;
+  bool is_signed;
+  std::optional<sc_dtype> packed;
+
+  Kind(int bits_, bool is_signed_, bool is_packed, py::handle order)
+      : bits(bits_), is_signed(is_signed_) {
+    static constexpr Choice<sc_dtype> kOrders[] = {{"low_first", SC_PACKED_LOW_FIRST},
+                                                   {"high_first", SC_PACKED_HIGH_FIRST}};
+    const sc_dtype in_order = to_choice("order", order, kOrders);
+    if (is_packed) {
+      packed = in_order;
+      if (bits > 8) {
+        throw py::value_error("integers must be of at most 8 bits to be packed, got " +
+                              std::to_string(bits));
+      }
+    }
+  }
+
+  [[nodiscard]] Dtype dtype() const {
+    if (packed) {
+      return kUInt8;
+    }
+    if (bits <= 8) {
+      return is_signed ? kInt8 : kUInt8;
+    }
+    if (bits <= 16) {
+      return is_signed ? kInt16 : kUInt16;
+    }
+    return is_signed ? kInt32 : kUInt32;
+  }
+  [[nodiscard]] sc_dtype core_dtype() const { return packed ? *packed : dtype().core; }
+  // Of an array of that shape.
+  [[nodiscard]] Shape stored_shape(const Shape& shape, std::size_t n) const {
+    if (!packed) {
+      return shape;
+    }
+    const auto width = static_cast<std::size_t>(bits);
+    return {static_cast<py::ssize_t>(n / 8 * width + (n % 8 * width + 7) / 8)};
+  }
+
+};
+
+// The dtypes that hold these integers: NumPy's, and those of ml_dtypes that are as wide, or wider.
+std::vector<Dtype> dtypes_of(const Kind& kind) {
+  std::vector<Dtype> dtypes{kind.dtype()};
+  if (!kind.packed && kind.bits <= 2) {
+    dtypes.push_back(kind.is_signed ? kInt2 : kUInt2);
+  }
+  if (!kind.packed && kind.bits <= 4) {
+    dtypes.push_back(kind.is_signed ? kInt4 : kUInt4);
+  }
+  return dtypes;
+}
+
+// The integers of an array like `in`: in `out`, or in a new array of `dtype` or of NumPy's own.
+Result integers_for(py::handle out, const Input& in, const Kind& kind, py::handle dtype = py::none()) {
+  py::dtype wanted = dtype.is_none() ? py::dtype(kind.dtype().number)
+                                     : py::reinterpret_borrow<py::dtype>(dtype);
+  for (const Dtype& narrow : dtypes_of(kind)) {
+    if (dtype.is_none() && narrow.number == kRegistered && is_array_of(out, narrow)) {
+      wanted = py::reinterpret_borrow<py::array>(out).dtype();
+    }
+  }
+  return {out, wanted, kind.stored_shape(shape_of(in.given()), in.size()),
+          kind.packed ? "the packed" : "the input's", in};
+}
+
+// Integers to be made floats of, and the shape of these: their own, or the one that was packed.
+struct Stored {
+  Input in;
+  Shape shape;
+  std::size_t n;
+
+  Stored(py::handle q, const Kind& kind, py::handle shape_given)
+      : in("q", q, dtypes_of(kind)), shape(shape_of(in.given())), n(in.size()) {
+    if (!kind.packed) {
+      return;
+    }
+    shape = shape_given.cast<Shape>();
+    n = 1;
+    for (const py::ssize_t length : shape) {
+      n *= static_cast<std::size_t>(length);
+    }
+    in.require_shape(kind.stored_shape(shape, n), "what that shape takes when packed");
+  }
+};
+
+// ---- Formats ---------------------------------------------------------------------------------
+
+sc_granularity to_granularity(py::handle granularity) {
+  if (granularity.is_none()) {
+    return {};
+  }
+  const auto parts = py::reinterpret_borrow<py::tuple>(granularity);
+  return {parts[0].cast<std::size_t>(), parts[1].cast<std::size_t>(), parts[2].cast<std::size_t>(),
+          parts[3].cast<bool>() ? 1 : 0};
+}
+
+using Int32s = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
+
+// A FixedPoint.
+class Format {
+ public:
+  Format(py::handle fmt, bool is_packed, py::handle order)
+      : given_(fmt), kind_(read(fmt, is_packed, order)) {}
+
+  [[nodiscard]] const Kind& kind() const { return kind_; }
+  // For an array of that shape.
+  const sc_fixed_point* fit(const Shape& shape) {
+    if (each_) {
+      const py::object fitting = given_.attr("for_shape")(py::tuple(py::cast(shape)));
+      core_.granularity = to_granularity(fitting);
+      core_.each = each_->data();
+    }
+    return &core_;
+  }
+
+ private:
+  Kind read(py::handle fmt, bool is_packed, py::handle order) {
+    // What is looked up once, for the life of the process.
+    struct Names {
+      py::object type = py::module_::import("secateur.formats").attr("FixedPoint");
+      py::str bits{"bits"}, frac_bits{"frac_bits"}, is_signed{"signed"};
+    };
+    PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<Names> once;
+    const Names& names = once.call_once_and_store_result([] { return Names(); }).get_stored();
+    if (!py::isinstance(fmt, names.type)) {
+      throw py::type_error("fmt must be a FixedPoint, got " + shown(fmt));
+    }
+    const auto get = [&](const py::str& name) { return py::object(py::getattr(fmt, name)); };
+    core_.bits = static_cast<std::int32_t>(
+        in_range("fmt.bits", to_integer("fmt.bits", get(names.bits)), 2, 32, fmt));
+    core_.is_signed = py::bool_(get(names.is_signed)) ? 1 : 0;
+    const py::object frac_bits = get(names.frac_bits);
+    if (py::isinstance<py::array>(frac_bits)) {
+      each_ = frac_bits.cast<Int32s>();
+    } else {
+      core_.frac_bits = static_cast<std::int32_t>(
+          std::clamp<std::int64_t>(to_integer("fmt.frac_bits", frac_bits), -257, 257));
+    }
+    return {core_.bits, core_.is_signed != 0, is_packed, order};
+  }
+
+  py::handle given_;
+  sc_fixed_point core_{};
+  std::optional<Int32s> each_;
+  Kind kind_;
+};
+
+// Scales and zero points, as secateur.affine puts them: an array of float32 or float64, one of int32 or
+// None, and their granularity.
+class Affine {
+ public:
+  Affine(const Kind& kind, py::handle scale, py::handle zero_point, py::handle granularity)
+      : scale_(py::reinterpret_borrow<py::array>(scale)) {
+    core_.bits = kind.bits;
+    core_.is_signed = kind.is_signed ? 1 : 0;
+    core_.scale = scale_.data();
+    core_.granularity = to_granularity(granularity);
+    if (!zero_point.is_none()) {
+      zero_points_ = zero_point.cast<Int32s>();
+      core_.zero_point = zero_points_->data();
+    }
+  }
+  [[nodiscard]] const sc_affine* data() const { return &core_; }
+
+ private:
+  py::array scale_;
+  std::optional<Int32s> zero_points_;
+  sc_affine core_{};
+};
+
+// The type of float that a dtype is.
+Dtype to_float(py::handle dtype) {
+  const py::array none(py::reinterpret_borrow<py::dtype>(dtype), Shape{0});
+  return Input("dtype", none, {kFloat16, kBFloat16, kFloat32, kFloat64}).dtype();
+}
+
+// ---- Functions -------------------------------------------------------------------------------
+
+py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handle overflow,
+                    py::handle nan, py::handle seed, py::handle packed, py::handle order,
+                    py::handle out) {
+  Format format(fmt, to_bool("packed", packed), order);
+  const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
+  Input in = floats(w);
+  const sc_fixed_point* const fitting = format.fit(shape_of(in.given()));
+  Result q = integers_for(out, in, format.kind());
+  in.settle();
+  call(in, kQuantizingRemedy, [&, data = q.data()] {
+    return sc_quantize(in.data(), in.core_dtype(), in.size(), fitting, &options, data,
+                       format.kind().core_dtype());
+  });
+  return q.finish();
+}
+
+py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle shape,
+                      py::handle order, py::handle out) {
+  Format format(fmt, !shape.is_none(), order);
+  const Dtype to = to_float(dtype);
+  Stored stored(q, format.kind(), shape);
+  const sc_fixed_point* const fitting = format.fit(stored.shape);
+  Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, "the input's",
+                stored.in);
+  stored.in.settle();
+  call(stored.in, "", [&, data = result.data()] {
+    return sc_dequantize(stored.in.data(), format.kind().core_dtype(), stored.n, fitting, data,
+                         to.core);
+  });
+  return result.finish();
+}
+
+py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::handle overflow,
+                         py::handle nan, py::handle seed, py::handle out) {
+  Format format(fmt, false, py::str("low_first"));
+  const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
+  Input in = floats(w);
+  const sc_fixed_point* const fitting = format.fit(shape_of(in.given()));
+  Result result(out, in.numpy_dtype(), in, true);
+  in.settle();
+  call(in, kQuantizingRemedy, [&, data = result.data()] {
+    return sc_fake_quantize(in.data(), in.core_dtype(), in.size(), fitting, &options, data);
+  });
+  return result.finish();
+}
+
+py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle sparsity,
+                          py::handle rounding, py::handle overflow, py::handle nan,
+                          py::handle seed, py::handle packed, py::handle order, py::handle out) {
+  require_one({{"k", k}, {"sparsity", sparsity}});
+  Format format(fmt, to_bool("packed", packed), order);
+  const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
+  const Kept keep(k, sparsity);
+  Input in = floats(w);
+  const std::size_t kept = keep.of(in.size());
+  const sc_fixed_point* const fitting = format.fit(shape_of(in.given()));
+  Result q = integers_for(out, in, format.kind());
+  in.settle();
+  call(in, kQuantizingRemedy, [&, data = q.data()] {
+    return sc_prune_quantize(in.data(), in.core_dtype(), in.size(), kept, fitting, &options, data,
+                             format.kind().core_dtype());
+  });
+  return q.finish();
+}
+
+py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point,
+                           py::handle granularity, int bits, bool is_signed, py::handle dtype,
+                           py::handle nan, py::handle packed, py::handle order, py::handle out) {
+  const Kind kind(bits, is_signed, to_bool("packed", packed), order);
+  const Affine affine(kind, scale, zero_point, granularity);
+  const sc_nan nan_rule = to_quantizing_nan(nan);
+  Input in = floats(w);
+  Result q = integers_for(out, in, kind, kind.packed ? py::handle(py::none()) : dtype);
+  in.settle();
+  call(in, kQuantizingRemedy, [&, data = q.data()] {
+    return sc_quantize_affine(in.data(), in.core_dtype(), in.size(), affine.data(), nan_rule, data,
+                              kind.core_dtype());
+  });
+  return q.finish();
+}
+
+py::object dequantize_affine(py::handle q, py::handle scale, py::handle zero_point,
+                             py::handle granularity, int bits, bool is_signed, py::handle dtype,
+                             py::handle shape, py::handle order, py::handle out) {
+  const Kind kind(bits, is_signed, !shape.is_none(), order);
+  const Affine affine(kind, scale, zero_point, granularity);
+  const Dtype to = to_float(dtype);
+  Stored stored(q, kind, shape);
+  Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, "the input's",
+                stored.in);
+  stored.in.settle();
+  call(stored.in, "", [&, data = result.data()] {
+    return sc_dequantize_affine(stored.in.data(), kind.core_dtype(), stored.n, affine.data(), data,
+                                to.core);
+  });
+  return result.finish();
+}
+
+}  // namespace
+
+void define_quantization(py::module_& m) {
+  m.def("quantize", &quantize);
+  m.def("dequantize", &dequantize);
+  m.def("fake_quantize", &fake_quantize);
+  m.def("prune_quantize", &prune_quantize);
+  m.def("quantize_affine", &quantize_affine);
+  m.def("dequantize_affine", &dequantize_affine);
+}
+
+}  // namespace secateur::python
