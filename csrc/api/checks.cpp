@@ -47,6 +47,14 @@ std::string name_of(sc_dtype dtype) {
       return "packed low first";
     case SC_PACKED_HIGH_FIRST:
       return "packed high first";
+    case SC_INT4:
+      return "int4";
+    case SC_UINT4:
+      return "uint4";
+    case SC_INT2:
+      return "int2";
+    case SC_UINT2:
+      return "uint2";
   }
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
 }

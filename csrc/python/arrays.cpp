@@ -19,6 +19,10 @@ bool is_native(const py::array& array) {
   return order == '=' || order == '|' || order == kNative;
 }
 
+std::span<const py::ssize_t> lengths(const py::array& array) {
+  return {array.shape(), static_cast<std::size_t>(array.ndim())};
+}
+
 bool is_exactly_ndarray(py::handle value) {
   return Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_;
 }
@@ -40,28 +44,12 @@ std::string text(const Shape& shape) {
 }
 
 // NumPy's own are told by their numbers; one that is registered has a number of this process.
-bool is_dtype(const py::array& array, int number, const Dtype& dtype) {
+bool is_dtype(const py::dtype& given, const Dtype& dtype) {
   if (dtype.number != kRegistered) {
-    return number == dtype.number;
+    return given.num() == dtype.number;
   }
   constexpr int kFirstRegistered = 256;
-  return number >= kFirstRegistered && text(array.dtype().attr("name")) == dtype.name;
-}
-
-Dtype find_dtype(const std::string& name, const py::array& given,
-                 std::span<const Dtype> allowed) {
-  const int number = given.dtype().num();
-  const auto found = std::find_if(allowed.begin(), allowed.end(),
-                                  [&](const Dtype& d) { return is_dtype(given, number, d); });
-  if (found != allowed.end()) {
-    return *found;
-  }
-  std::string names;
-  for (const Dtype& d : allowed) {
-    names += (names.empty() ? "" : " or ") + std::string(d.name);
-  }
-  throw py::type_error(name + " must be " + names + ", got " + text(given.dtype()) + "; " + name +
-                       ".astype(...) converts");
+  return given.num() >= kFirstRegistered && text(given.attr("name")) == dtype.name;
 }
 
 // Bytes from the first to past the last of an array.
@@ -142,6 +130,20 @@ py::array contiguous_copy(const py::array& array) {
 
 }  // namespace
 
+Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const Dtype> allowed,
+               const std::string& remedy) {
+  const auto found = std::find_if(allowed.begin(), allowed.end(),
+                                  [&](const Dtype& d) { return is_dtype(given, d); });
+  if (found != allowed.end()) {
+    return *found;
+  }
+  std::string names;
+  for (const Dtype& d : allowed) {
+    names += (names.empty() ? "" : " or ") + std::string(d.name);
+  }
+  throw py::type_error(name + " must be " + names + ", got " + text(given) + remedy);
+}
+
 py::array as_array(const std::string& name, py::handle value) {
   if (is_exactly_ndarray(value)) {
     return py::reinterpret_borrow<py::array>(value);
@@ -160,8 +162,7 @@ bool is_array_of(py::handle value, Dtype dtype) {
   if (!is_ndarray(value)) {
     return false;
   }
-  const auto array = py::reinterpret_borrow<py::array>(value);
-  return is_dtype(array, array.dtype().num(), dtype);
+  return is_dtype(py::reinterpret_borrow<py::array>(value).dtype(), dtype);
 }
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
@@ -170,15 +171,14 @@ Input::Input(const std::string& name, py::handle value, std::span<const Dtype> a
     : name_(name),
       given_(as_array(name, value)),
       work_(given_),
-      dtype_(find_dtype(name, given_, allowed)),
+      dtype_(to_dtype(name, given_.dtype(), allowed, "; " + name + ".astype(...) converts")),
       size_(static_cast<std::size_t>(given_.size())) {}
 
 void Input::settle() {
   if (!has_flags(given_, kContiguous) || !is_native(given_)) {
     work_ = contiguous_copy(given_);
   }
-  if (!is_dtype(work_, work_.dtype().num(), dtype_) ||
-      static_cast<std::size_t>(work_.size()) != size_) {
+  if (!is_dtype(work_.dtype(), dtype_) || static_cast<std::size_t>(work_.size()) != size_) {
     throw std::runtime_error(name_ + " was changed while it was being looked at");
   }
   data_ = work_.data();
@@ -201,19 +201,13 @@ Result::Result(const py::dtype& dtype, const Shape& shape)
 }
 
 Result::Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
-               const Input* other, const std::string& name) {
-  take(out, dtype, shape_of(like.given()), "the input's", like, in_place, other, name);
-}
+               const Input* other, const std::string& name)
+    : Result(out, dtype, lengths(like.given()), like, in_place, other, name) {}
 
-Result::Result(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
-               const Input& like) {
-  take(out, dtype, shape, meaning, like, false, nullptr, "out");
-}
-
-void Result::take(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
-                  const Input& like, bool in_place, const Input* other, const std::string& name) {
+Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize_t> shape,
+               const Input& like, bool in_place, const Input* other, const std::string& name) {
   if (out.is_none()) {
-    *this = Result(dtype, shape);
+    *this = Result(dtype, Shape(shape.begin(), shape.end()));
     return;
   }
   if (!is_ndarray(out)) {
@@ -226,9 +220,9 @@ void Result::take(py::handle out, const py::dtype& dtype, const Shape& shape, co
     throw py::type_error(name + " must be " + text(dtype) + " in native byte order, got " +
                          text(given_.dtype()));
   }
-  if (shape_of(given_) != shape) {
-    throw py::value_error(name + " must have " + meaning + " shape " + text(shape) + ", got " +
-                          text(shape_of(given_)));
+  if (!std::ranges::equal(lengths(given_), shape)) {
+    throw py::value_error(name + " must have shape " + text(Shape(shape.begin(), shape.end())) +
+                          ", got " + text(shape_of(given_)));
   }
   if (!given_.writeable()) {
     throw py::value_error(name + " must be writeable, got a read-only array");

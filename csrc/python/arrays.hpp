@@ -32,14 +32,17 @@ inline constexpr Dtype kFloat64{"float64", py::detail::npy_api::NPY_DOUBLE_, SC_
 inline constexpr Dtype kInt8{"int8", py::detail::npy_api::NPY_BYTE_, SC_INT8};
 inline constexpr Dtype kUInt8{"uint8", py::detail::npy_api::NPY_UBYTE_, SC_UINT8};
 inline constexpr Dtype kInt16{"int16", py::detail::npy_api::NPY_SHORT_, SC_INT16};
+inline constexpr Dtype kInt4{"int4", kRegistered, SC_INT4};
+inline constexpr Dtype kUInt4{"uint4", kRegistered, SC_UINT4};
+inline constexpr Dtype kInt2{"int2", kRegistered, SC_INT2};
+inline constexpr Dtype kUInt2{"uint2", kRegistered, SC_UINT2};
 inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_UINT16};
 inline constexpr Dtype kInt32{"int32", py::detail::npy_api::NPY_INT_, SC_INT32};
 inline constexpr Dtype kUInt32{"uint32", py::detail::npy_api::NPY_UINT_, SC_UINT32};
-// Of ml_dtypes, a byte each
-inline constexpr Dtype kInt4{"int4", kRegistered, SC_INT8};
-inline constexpr Dtype kUInt4{"uint4", kRegistered, SC_UINT8};
-inline constexpr Dtype kInt2{"int2", kRegistered, SC_INT8};
-inline constexpr Dtype kUInt2{"uint2", kRegistered, SC_UINT8};
+
+// The one that NumPy calls so; `remedy` ends the message of the TypeError if there is none.
+Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const Dtype> allowed,
+               const std::string& remedy = "");
 
 // The array that a value is, or that NumPy makes of it. Runs code of the value's own, if it has such.
 py::array as_array(const std::string& name, py::handle value);
@@ -67,7 +70,6 @@ class Input {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] bool is(Dtype dtype) const { return dtype_.number == dtype.number; }
-  [[nodiscard]] const Dtype& dtype() const { return dtype_; }
   [[nodiscard]] sc_dtype core_dtype() const { return dtype_.core; }
   // NumPy's, in native byte order
   [[nodiscard]] py::dtype numpy_dtype() const;
@@ -96,9 +98,9 @@ class Result {
   Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
          const Input* other = nullptr, const std::string& name = "out");
 
-  // The same of another shape than the input's.
-  Result(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
-         const Input& like);
+  // The same of a shape that is not that of `like`.
+  Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize_t> shape,
+         const Input& like, bool in_place, const Input* other, const std::string& name);
 
   [[nodiscard]] void* data() { return data_; }
 
@@ -106,9 +108,6 @@ class Result {
   py::object finish();
 
  private:
-  void take(py::handle out, const py::dtype& dtype, const Shape& shape, const char* meaning,
-            const Input& like, bool in_place, const Input* other, const std::string& name);
-
   py::object returned_;
   py::array given_ = none();  // the same as an array, without what a subclass adds
   py::array work_ = none();   // given_ itself, or a stand-in where the core cannot write to that

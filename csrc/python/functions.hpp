@@ -13,6 +13,7 @@ void define_selection(py::module_& m);
 void define_histogram(py::module_& m);
 void define_pruning(py::module_& m);
 void define_quantization(py::module_& m);
+void define_packing(py::module_& m);
 void define_host(py::module_& m);
 
 }  // namespace secateur::python

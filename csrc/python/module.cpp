@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   define_histogram(m);
   define_pruning(m);
   define_quantization(m);
+  define_packing(m);
   define_host(m);
 }
 

@@ -141,8 +141,7 @@ Result integers_for(py::handle out, const Input& in, const Kind& kind, py::handl
       wanted = py::reinterpret_borrow<py::array>(out).dtype();
     }
   }
-  return {out, wanted, kind.stored_shape(shape_of(in.given()), in.size()),
-          kind.packed ? "the packed" : "the input's", in};
+  return {out, wanted, kind.stored_shape(shape_of(in.given()), in.size()), in, false, nullptr, "out"};
 }
 
 // Integers to be made floats of, and the shape of these: their own, or the one that was packed.
@@ -252,8 +251,8 @@ class Affine {
 
 // The type of float that a dtype is.
 Dtype to_float(py::handle dtype) {
-  const py::array none(py::reinterpret_borrow<py::dtype>(dtype), Shape{0});
-  return Input("dtype", none, {kFloat16, kBFloat16, kFloat32, kFloat64}).dtype();
+  static constexpr Dtype kFloats[] = {kFloat16, kBFloat16, kFloat32, kFloat64};
+  return to_dtype("dtype", py::reinterpret_borrow<py::dtype>(dtype), kFloats);
 }
 
 // ---- Functions -------------------------------------------------------------------------------
@@ -280,8 +279,8 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
   const Dtype to = to_float(dtype);
   Stored stored(q, format.kind(), shape);
   const sc_fixed_point* const fitting = format.fit(stored.shape);
-  Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, "the input's",
-                stored.in);
+  Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
+                nullptr, "out");
   stored.in.settle();
   call(stored.in, "", [&, data = result.data()] {
     return sc_dequantize(stored.in.data(), format.kind().core_dtype(), stored.n, fitting, data,
@@ -346,8 +345,8 @@ py::object dequantize_affine(py::handle q, py::handle scale, py::handle zero_poi
   const Affine affine(kind, scale, zero_point, granularity);
   const Dtype to = to_float(dtype);
   Stored stored(q, kind, shape);
-  Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, "the input's",
-                stored.in);
+  Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
+                nullptr, "out");
   stored.in.settle();
   call(stored.in, "", [&, data = result.data()] {
     return sc_dequantize_affine(stored.in.data(), kind.core_dtype(), stored.n, affine.data(), data,

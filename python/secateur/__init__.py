@@ -21,6 +21,7 @@ from secateur.host import (
     set_num_threads,
     threads,
 )
+from secateur.packing import pack_ints, unpack_ints
 from secateur.pruning import apply_mask, prune, prune_global, soft_threshold
 from secateur.results import Bracket, TopK
 from secateur.schedules import sparsity_schedule
@@ -45,6 +46,7 @@ __all__ = [
     "isa",
     "isas",
     "kth_magnitude",
+    "pack_ints",
     "prune",
     "prune_global",
     "prune_quantize",
@@ -57,4 +59,5 @@ __all__ = [
     "threads",
     "topk",
     "topk_mask",
+    "unpack_ints",
 ]

@@ -68,6 +68,18 @@ def prune_blocks(
 ) -> NDArray[Any]: ...
 def apply_mask(w: ArrayLike, mask: ArrayLike, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
+def pack_ints(
+    q: ArrayLike, bits: int, order: str, out: NDArray[np.uint8] | None, /
+) -> NDArray[np.uint8]: ...
+def unpack_ints(
+    packed: ArrayLike,
+    bits: int,
+    n: int,
+    order: str,
+    dtype: np.dtype[Any],
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
 def quantize(
     w: ArrayLike,
     fmt: FixedPoint,

@@ -60,12 +60,16 @@ typedef enum sc_dtype SC_OF_INT {
   SC_INT16 = 4,
   SC_UINT16 = 5,
   SC_FLOAT64 = 6,
-  SC_FLOAT16 = 7, /* IEEE 754 binary16 */
+  SC_FLOAT16 = 7,  /* IEEE 754 binary16 */
   SC_BFLOAT16 = 8, /* the upper half of a float32 */
-  SC_INT32 = 9,
-  SC_UINT32 = 10,
-  SC_PACKED_LOW_FIRST = 11, /* integers of so many bits as their format says, side by side: see sc_pack */
-  SC_PACKED_HIGH_FIRST = 12
+  SC_INT4 = 9, /* a byte each, of which only the low bits are read; the others are 0 when written */
+  SC_UINT4 = 10,
+  SC_INT2 = 11,
+  SC_UINT2 = 12,
+  SC_INT32 = 13,
+  SC_UINT32 = 14,
+  SC_PACKED_LOW_FIRST = 15, /* integers of as many bits as their format has, side by side as by */
+  SC_PACKED_HIGH_FIRST = 16 /* sc_pack_ints */
 } sc_dtype;
 
 typedef enum sc_nan SC_OF_INT {
@@ -330,6 +334,24 @@ sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_a
 /* out = (q - zero_point) * scale, rounded to out_dtype. */
 sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const sc_affine* fmt,
                                void* out, sc_dtype out_dtype);
+
+/* ---- Packed integers ------------------------------------------------------------------------ */
+/* Integers of 1 to 8 bits, side by side in (n * bits + 7) / 8 bytes as a stream of bits, in which each
+ * follows the one before. Negative ones are two's complements; spare bits are 0 when written. */
+
+typedef enum sc_bit_order SC_OF_INT {
+  SC_LOW_FIRST = 0, /* the stream, and each integer, begins with the lowest bit: so do bytes */
+  SC_HIGH_FIRST = 1 /* all of them begin with the highest */
+} sc_bit_order;
+
+/* q is of SC_INT8 or SC_UINT8, and all are integers of so many bits, signed or unsigned as q is; or it
+ * is of the type that has so many bits, such as SC_INT4. */
+sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, sc_bit_order order,
+                       void* packed);
+
+/* The first n of them, to q, which is of a type as above. */
+sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bit_order order, void* q,
+                         sc_dtype q_dtype);
 
 /* ---- Host ------------------------------------------------------------------------------------ */
 

@@ -45,6 +45,10 @@ inline std::size_t elements(const sc_blocks& blocks) {
   return blocks.matrices * blocks.rows * blocks.columns;
 }
 
+inline std::size_t packed_bytes(std::size_t n, int bits) {
+  return (n * static_cast<std::size_t>(bits) + 7) / 8;
+}
+
 template <class T>
 inline constexpr sc_dtype dtype = std::is_same_v<T, float>          ? SC_FLOAT32
                                   : std::is_same_v<T, double>       ? SC_FLOAT64
@@ -61,6 +65,9 @@ concept integer = std::is_same_v<Q, std::int8_t> || std::is_same_v<Q, std::uint8
 template <class R>
 concept integers = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
                    integer<std::ranges::range_value_t<R>>;
+
+template <class R>
+concept byte_integers = integers<R> && sizeof(std::ranges::range_value_t<R>) == 1;
 
 template <class R>
 concept floats = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
@@ -183,6 +190,25 @@ void prune_quantize(std::span<const float> w, std::size_t k, const sc_fixed_poin
   const std::size_t n = detail::length(w.size(), std::ranges::size(q), "q");
   detail::check(sc_prune_quantize(w.data(), SC_FLOAT32, n, k, &fmt, &options, std::ranges::data(q),
                                   detail::dtype_of<Q>));
+}
+
+/* `packed` must have the bytes that so many integers take: (n * bits + 7) / 8. */
+template <detail::byte_integers Q>
+void pack_ints(const Q& q, int bits, std::span<std::uint8_t> packed,
+               sc_bit_order order = SC_LOW_FIRST) {
+  const std::size_t n = std::ranges::size(q);
+  detail::length(detail::packed_bytes(n, bits), packed.size(), "packed");
+  detail::check(
+      sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, order, packed.data()));
+}
+
+template <detail::byte_integers Q>
+void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
+                 sc_bit_order order = SC_LOW_FIRST) {
+  const std::size_t n = std::ranges::size(q);
+  detail::length(detail::packed_bytes(n, bits), packed.size(), "packed");
+  detail::check(
+      sc_unpack_ints(packed.data(), n, bits, order, std::ranges::data(q), detail::dtype_of<Q>));
 }
 
 }  // namespace secateur::cpp

@@ -17,6 +17,7 @@ below zero (``"prune"``).
 
 from secateur.reference.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
 from secateur.reference.global_pruning import prune_global
+from secateur.reference.packing import pack_ints, unpack_ints
 from secateur.reference.pruning import apply_mask, prune, soft_threshold
 from secateur.reference.selection import kth_magnitude, topk, topk_mask
 from secateur.reference.sketch import MagnitudeSketch
@@ -28,6 +29,7 @@ __all__ = [
     "dequantize",
     "fake_quantize",
     "kth_magnitude",
+    "pack_ints",
     "prune",
     "prune_global",
     "prune_quantize",
@@ -36,4 +38,5 @@ __all__ = [
     "sparsity_schedule",
     "topk",
     "topk_mask",
+    "unpack_ints",
 ]

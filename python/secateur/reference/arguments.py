@@ -51,19 +51,38 @@ def float_type(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
-def result(out: Any, dtype: DTypeLike, like: Array, *others: Array) -> Array:
-    """`out` if it can hold the result, else a new array of the shape of `like`, in C order."""
-    return np.empty(like.shape, dtype) if out is None else fitting("out", out, dtype, like, *others)
+def result(
+    out: Any,
+    dtype: DTypeLike,
+    like: Array,
+    *others: Array,
+    shape: tuple[int, ...] | None = None,
+) -> Array:
+    """`out` if it can hold the result, else a new array in C order; of the shape of `like`, or
+    of another that is given.
+    """
+    if out is None:
+        return np.empty(like.shape if shape is None else shape, dtype)
+    return fitting("out", out, dtype, like, *others, shape=shape)
 
 
-def fitting(name: str, out: Any, dtype: DTypeLike, like: Array, *others: Array) -> Array:
+def fitting(
+    name: str,
+    out: Any,
+    dtype: DTypeLike,
+    like: Array,
+    *others: Array,
+    shape: tuple[int, ...] | None = None,
+) -> Array:
     """`out` if it can hold the result: it may be `like` itself, and else shares no memory."""
     if not isinstance(out, np.ndarray):
         refuse(name, type(out).__name__, f"an array of {np.dtype(dtype)}", TypeError)
     plain(name, out)
     if out.dtype != dtype:
         refuse(name, out.dtype, f"{np.dtype(dtype)} in native byte order", TypeError)
-    if out.shape != like.shape:
+    if shape is not None and out.shape != shape:
+        refuse(name, f"shape {out.shape}", f"of shape {shape}")
+    if shape is None and out.shape != like.shape:
         refuse(name, f"shape {out.shape}", f"of the input's shape {like.shape}")
     if not out.flags.writeable:
         refuse(name, "a read-only array", "writeable")

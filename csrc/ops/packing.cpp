@@ -1,0 +1,65 @@
+#include "ops/packing.hpp"
+
+#include <atomic>
+#include <string>
+
+#include "dispatch/dispatch.hpp"
+#include "ops/blocks.hpp"
+#include "runtime/error.hpp"
+
+namespace secateur {
+namespace {
+
+[[noreturn]] void refuse_codes(const void* codes, std::size_t n, const Packing& packing) {
+  const auto value = [&](std::size_t i) {
+    const unsigned char byte = static_cast<const unsigned char*>(codes)[i];
+    return packing.is_signed ? static_cast<signed char>(byte) : static_cast<int>(byte);
+  };
+  const int count = 1 << packing.bits;
+  const int lowest = packing.is_signed ? -count / 2 : 0;
+  const int highest = lowest + count - 1;
+  std::size_t first = 0;
+  while (first + 1 < n && value(first) >= lowest && value(first) <= highest) {
+    ++first;
+  }
+  throw Error(SC_ERROR_ARGUMENT, "q must be integers from " + std::to_string(lowest) + " to " +
+                                     std::to_string(highest) + ", those of " +
+                                     std::to_string(packing.bits) + " bits, got " +
+                                     std::to_string(value(first)) + " at flat index " +
+                                     std::to_string(first));
+}
+
+// Begin at multiples of kBlock, so that no two threads share a byte of what is packed.
+Blocks whole_blocks(const void* array, std::size_t n) { return {array, n, nullptr, 0}; }
+
+}  // namespace
+
+std::size_t packed_bytes(std::size_t n, int bits) {
+  const auto each = static_cast<std::size_t>(bits);
+  return n / 8 * each + (n % 8 * each + 7) / 8;
+}
+
+void pack_ints(const void* codes, std::size_t n, const Packing& packing, bool checked,
+               void* packed) {
+  auto* const out = static_cast<unsigned char*>(packed);
+  const bool stream = worth_streaming(codes, packed, n + packed_bytes(n, packing.bits));
+  std::atomic<bool> lost{false};
+  for_blocks(whole_blocks(codes, n), n, [&, pack = kernels().pack](Part part) {
+    if (!pack(part, packing, stream, out + packed_bytes(part.begin, packing.bits))) {
+      lost.store(true, std::memory_order_relaxed);
+    }
+  });
+  if (checked && lost.load()) {
+    refuse_codes(codes, n, packing);
+  }
+}
+
+void unpack_ints(const void* packed, std::size_t n, const Packing& packing, void* codes) {
+  auto* const out = static_cast<unsigned char*>(codes);
+  const bool stream = worth_streaming(packed, codes, n + packed_bytes(n, packing.bits));
+  for_blocks(whole_blocks(packed, n), n, [&, unpack = kernels().unpack](Part part) {
+    unpack(part, packing, stream, out + part.begin);
+  });
+}
+
+}  // namespace secateur

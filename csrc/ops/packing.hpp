@@ -1,0 +1,17 @@
+// Integers of fewer bits than a byte, side by side.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/table.hpp"
+
+namespace secateur {
+
+std::size_t packed_bytes(std::size_t n, int bits);
+
+// Throws Error, when `checked`, if a code is not an integer of so many bits; the other bits are lost.
+void pack_ints(const void* codes, std::size_t n, const Packing& packing, bool checked,
+               void* packed);
+void unpack_ints(const void* packed, std::size_t n, const Packing& packing, void* codes);
+
+}  // namespace secateur

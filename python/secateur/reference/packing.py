@@ -1,0 +1,188 @@
+"""Packing: integers of a few bits side by side in bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from secateur.formats import integer_in, truth
+from secateur.packing import result_dtype
+from secateur.reference.arguments import native, one_of, plain, refuse, result
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    Array = NDArray[Any]
+    Bytes = NDArray[np.uint8]
+
+# Of each type of at most 8 bits: how many there are, and whether one is the sign.
+NARROW = {
+    "int2": (2, True),
+    "uint2": (2, False),
+    "int4": (4, True),
+    "uint4": (4, False),
+    "int8": (8, True),
+    "uint8": (8, False),
+}
+
+
+def pack_ints(
+    q: ArrayLike, bits: int, *, order: str = "low_first", out: Bytes | None = None
+) -> Bytes:
+    """Integers of `bits` bits each, side by side in bytes.
+
+    Parameters, results and errors are those of :func:`secateur.pack_ints`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> reference.pack_ints(np.int8([1, -1, 7]), 4)
+    array([241,   7], dtype=uint8)
+    >>> reference.pack_ints(np.int8([1, -1, 7]), 4, order="high_first")
+    array([ 31, 112], dtype=uint8)
+    """
+    bits = integer_in("bits", bits, 1, 8)
+    check_order(order)
+    q = plain("q", q)
+    if q.dtype.name not in NARROW:
+        refuse("q", q.dtype, " or ".join(NARROW), TypeError)
+    signed = NARROW[q.dtype.name][1]
+    codes = q.astype(np.int8 if signed else np.uint8).ravel()
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    out = result(out, np.uint8, q, q, shape=(bytes_of(bits, q.size),))
+    wrong = (codes < low) | (codes > high)
+    if wrong.any():
+        first = wrong.argmax()
+        allowed = f"integers from {low} to {high}, those of {bits} bits"
+        refuse("q", f"{codes[first]} at flat index {first}", allowed)
+    np.copyto(out, packed_codes(codes, bits, order))
+    return out
+
+
+def unpack_ints(
+    packed: ArrayLike,
+    bits: int,
+    n: int,
+    *,
+    signed: bool = True,
+    order: str = "low_first",
+    dtype: DTypeLike = None,
+    out: Array | None = None,
+) -> Array:
+    """The `n` integers that :func:`pack_ints` packed.
+
+    Parameters, results and errors are those of :func:`secateur.unpack_ints`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> reference.unpack_ints(np.uint8([241, 7]), 4, 3)
+    array([ 1, -1,  7], dtype=int8)
+    >>> reference.unpack_ints(np.uint8([241, 7]), 4, 3, signed=False)
+    array([ 1, 15,  7], dtype=uint8)
+    """
+    bits = integer_in("bits", bits, 1, 8)
+    n = integer_in("n", n, 0, 2**63 - 1)
+    check_order(order)
+    wanted = result_dtype(signed, dtype)
+    if wanted.name not in NARROW:
+        refuse("dtype", wanted, " or ".join(NARROW), TypeError)
+    own_bits, signed = NARROW[wanted.name]
+    if own_bits not in (8, bits):
+        refuse("bits", bits, f"that of dtype {wanted}")
+    given = native("packed", packed, np.uint8)
+    if given.size < bytes_of(bits, n):
+        allowed = f"at least {bytes_of(bits, n)} bytes long, for {n} integers of {bits} bits"
+        refuse("packed", given.size, allowed)
+    out = result(out, wanted, given, given, shape=(n,))
+    codes = unpacked_codes(given.ravel()[: bytes_of(bits, n)], bits, n, signed, order)
+    np.copyto(out, codes.astype(wanted))
+    return out
+
+
+def check_order(order: str) -> None:
+    one_of("order", order, "low_first", "high_first")
+
+
+def packed_is_wanted(packed: bool, name: str, bits: int, came: str, order: str) -> bool:
+    """Whether it is, if that can be."""
+    check_order(order)
+    if truth("packed", packed) and bits > 8:
+        refuse(name, came, "at most 8 bits wide to be packed")
+    return packed
+
+
+def bytes_of(bits: int, n: int) -> int:
+    """How many bytes n integers take."""
+    return -(-n * bits // 8)
+
+
+def packed_bytes(name: str, packed: ArrayLike, bits: int, n: int) -> Bytes:
+    """`packed` if it holds n integers and nothing else."""
+    array = native(name, packed, np.uint8)
+    shape = (bytes_of(bits, n),)
+    if array.shape != shape:
+        refuse(name, f"shape {array.shape}", f"of shape {shape} for {n} integers of {bits} bits")
+    return array
+
+
+def unpacked(
+    name: str, packed: ArrayLike, shape: Any, bits: int, signed: bool, order: str
+) -> tuple[Bytes, Array]:
+    """The packed bytes, and the integers in them in the shape they had."""
+    shape = shape_of(shape)
+    n = math.prod(shape)
+    given = packed_bytes(name, packed, bits, n)
+    return given, unpacked_codes(given, bits, n, signed, order).reshape(shape)
+
+
+def shape_of(shape: Any) -> tuple[int, ...]:
+    """Lengths, or the only one."""
+    lengths = (shape,) if not isinstance(shape, (tuple, list)) else shape
+    lengths = tuple(integer_in("shape", length, 0, 2**63 - 1) for length in lengths)
+    integer_in("shape", math.prod(lengths), 0, 2**63 - 1)
+    return lengths
+
+
+# Eight integers are `bits` bytes exactly, and fit one word of 64 bits: in it they stand side by
+# side, and its bytes are the packed ones, its lowest first or its highest first.
+
+
+def packed_codes(codes: Array, bits: int, order: str) -> Bytes:
+    eights = np.zeros((-(-codes.size // 8), 8), np.uint8)
+    eights.reshape(-1)[: codes.size] = codes.view(np.uint8)
+    eights &= np.uint8((1 << bits) - 1)
+    words = np.zeros(len(eights), _words(order))
+    for j, shift in enumerate(_shifts(bits, order)):
+        words |= eights[:, j].astype(np.uint64) << shift
+    packed = words.view(np.uint8).reshape(-1, 8)[:, :bits]
+    return packed.reshape(-1)[: bytes_of(bits, codes.size)]
+
+
+def unpacked_codes(packed: Bytes, bits: int, n: int, signed: bool, order: str) -> Array:
+    words = np.zeros(-(-n // 8), _words(order))
+    padded = np.zeros(words.size * bits, np.uint8)
+    padded[: packed.size] = packed
+    words.view(np.uint8).reshape(-1, 8)[:, :bits] = padded.reshape(-1, bits)
+    eights = np.empty((words.size, 8), np.uint8)
+    for j, shift in enumerate(_shifts(bits, order)):
+        eights[:, j] = words >> shift & np.uint64((1 << bits) - 1)
+    codes = eights.reshape(-1)[:n]
+    if not signed:
+        return codes
+    sign = np.uint8(1 << bits - 1)
+    return ((codes ^ sign) - sign).view(np.int8)
+
+
+def _words(order: str) -> str:
+    return "<u8" if order == "low_first" else ">u8"
+
+
+def _shifts(bits: int, order: str) -> list[np.uint64]:
+    """Where in the word each of eight integers stands."""
+    low_first = order == "low_first"
+    return [np.uint64(bits * j if low_first else 64 - bits * (j + 1)) for j in range(8)]
