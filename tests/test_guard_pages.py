@@ -89,10 +89,19 @@ def cases(n: int) -> Iterator[Case]:
         yield Case(partial(sc.topk_mask, k=k), (v,), has_out=False)
         yield Case(partial(sc.prune, k=k), (v,), in_place=True)
         yield Case(sc.apply_mask, (v, mask), in_place=True)
+    yield from packing_cases(n)
     with_nan = w.copy()
     with_nan[[0, n - 1]] = np.nan
     yield Case(partial(sc.topk_mask, k=k, nan="keep"), (with_nan,), has_out=False)
     yield Case(partial(sc.quantize, fmt=fmt, nan="zero"), (with_nan,))
+
+
+def packing_cases(n: int) -> Iterator[Case]:
+    for bits in (1, 2, 4, 5, 7, 8):
+        q = np.random.default_rng(n).integers(0, 1 << bits, n, dtype=np.uint8)
+        how = {"bits": bits, "order": "low_first" if n % 2 else "high_first"}
+        yield Case(partial(sc.pack_ints, **how), (q,))
+        yield Case(partial(sc.unpack_ints, n=n, **how), (sc.pack_ints(q, **how),))
 
 
 def in_shape(

@@ -99,9 +99,7 @@ def begin_at(offset: int, n: int) -> np.ndarray:
     return room[begin : begin + n]
 
 
-@given(
-    data=st.data(), bits=st.integers(1, 8), order=st.sampled_from(ORDERS), signed=st.booleans()
-)
+@given(data=st.data(), bits=st.integers(1, 8), order=st.sampled_from(ORDERS), signed=st.booleans())
 def test_any_integers(data: st.DataObject, bits: int, order: str, signed: bool) -> None:
     low = lowest(bits, signed)
     values = st.lists(st.integers(low, low + (1 << bits) - 1), max_size=300)
@@ -345,7 +343,6 @@ def test_signed_and_dtype(lib: Any) -> None:
         (ValueError, ["out must", "shape (6,)", "(7,)"], np.zeros(7, np.uint8)),
         (ValueError, ["out must", "shape (6,)", "(2, 3)"], np.zeros((2, 3), np.uint8)),
         (ValueError, ["out must be writeable"], READ_ONLY),
-        (ValueError, ["out must"], np.zeros(1, np.uint8)[[0] * 6].view()[:0]),
         (ValueError, ["out must", "apart"], as_strided(np.zeros(3, np.uint8), (6,), (0,))),
     ],
 )

@@ -39,6 +39,8 @@ FUNCTIONS = [
     "dequantize",
     "fake_quantize",
     "prune_quantize",
+    "pack_ints",
+    "unpack_ints",
 ]
 
 

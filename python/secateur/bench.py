@@ -651,6 +651,21 @@ def _together(shapes: Sequence[tuple[int, ...]]) -> Contest:
     )
 
 
+def _packing(name: str, bits: int, n: int) -> Contest:
+    """Integers packed or unpacked, against a copy of them, a byte each."""
+    q = np.random.default_rng(5).integers(0, 1 << bits, n, dtype=np.uint8)
+    packed = reference.pack_ints(q, bits)
+
+    def entrant(lib: Any, every: int = 1) -> Entrant:
+        if name == "pack_ints":
+            call = partial(lib.pack_ints, q, bits, out=np.empty_like(packed))
+        else:
+            call = partial(lib.unpack_ints, packed, bits, n, signed=False, out=np.empty_like(q))
+        return Entrant(call, every=every)
+
+    return Contest(entrant(sc), entrant(reference, 21), _limit("copy", q))
+
+
 def _small_call(operation: Operation, n: int) -> Contest:
     return Contest(*operation.entrants(Data(normal(n), 0.5)))
 
@@ -722,6 +737,7 @@ def cases(main: int = FULL) -> list[Case]:
         *_matrix_cases(main),
         *_sketch_cases(main),
         *_global_cases(main),
+        *_packing_cases(main),
         *_dtype_cases(main),
         *_small_cases(),
         *_thread_cases(main),
@@ -799,6 +815,15 @@ def _global_cases(main: int) -> Iterator[Case]:
         n = sum(math.prod(shape) for shape in MINILM)
         build = partial(_together, MINILM)
         yield Case("prune_global", "MiniLM", n, 8, "copies", build, share_target=1.15)
+
+
+def _packing_cases(main: int) -> Iterator[Case]:
+    target = 1.0 if main == FULL else None
+    for name in ("pack_ints", "unpack_ints"):
+        for bits in (4, 2):
+            build = partial(_packing, name, bits, main)
+            moved = 1 + bits / 8
+            yield Case(name, f"{bits} bits", main, moved, "copy", build, share_target=target)
 
 
 def _dtype_cases(main: int) -> Iterator[Case]:

@@ -93,7 +93,7 @@ def unpack_ints(
     *,
     signed: bool = True,
     order: str = "low_first",
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     out: Array | None = None,
 ) -> Array:
     """The integers that :func:`pack_ints` packed.
@@ -146,7 +146,7 @@ def unpack_ints(
     return _core.unpack_ints(packed, bits, n, order, result_dtype(signed, dtype), out)
 
 
-def result_dtype(signed: bool, dtype: DTypeLike) -> np.dtype[Any]:
+def result_dtype(signed: bool, dtype: DTypeLike | None) -> np.dtype[Any]:
     """What integers are unpacked to."""
     if dtype is None:
         return np.dtype(np.int8 if truth("signed", signed) else np.uint8)

@@ -42,6 +42,13 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
                            .norm = static_cast<sc_norm>(value)};
     require(sc_prune_blocks(w, SC_FLOAT32, &blocks, 1, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
             "a norm");
+    require(sc_pack_ints(q, dtype, 4, 4, SC_LOW_FIRST, out) == SC_ERROR_UNSUPPORTED,
+            "a dtype of integers");
+    require(
+        sc_pack_ints(q, SC_INT8, 4, 4, static_cast<sc_bit_order>(value), out) == SC_ERROR_ARGUMENT,
+        "an order of bits");
+    require(sc_unpack_ints(out, 4, value, SC_LOW_FIRST, q, SC_INT8) == SC_ERROR_ARGUMENT,
+            "a number of bits");
     const sc_fixed_point sign{.bits = 8, .frac_bits = 2, .is_signed = value};
     require(sc_quantize(w, SC_FLOAT32, 4, &sign, nullptr, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a sign");
@@ -116,6 +123,11 @@ int main() {
   require(out == w, "fake_quantize");
   sc::prune_quantize(w, 1, format, std::span<std::int8_t>(q));
   require(q == std::array<std::int8_t, 4>{0, -8, 0, 0}, "prune_quantize");
+  std::array<std::uint8_t, 2> packed{};
+  sc::pack_ints(std::vector<std::int8_t>{1, -8, 0, 7}, 4, packed);
+  require(packed == std::array<std::uint8_t, 2>{0x81, 0x70}, "pack_ints");
+  sc::unpack_ints(packed, 4, q, SC_HIGH_FIRST);
+  require(q == std::array<std::int8_t, 4>{-8, 1, 7, 0}, "unpack_ints");
 
   try {
     sc::kth_magnitude(w, 5);

@@ -69,7 +69,7 @@ def unpack_ints(
     *,
     signed: bool = True,
     order: str = "low_first",
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     out: Array | None = None,
 ) -> Array:
     """The `n` integers that :func:`pack_ints` packed.
