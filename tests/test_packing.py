@@ -19,9 +19,9 @@ from refusals import assert_refuses
 BITS = range(1, 9)
 ORDERS = ["low_first", "high_first"]
 # Eight integers are whole bytes; words of 64, and the bytes that are read of one at once; pieces of
-# 4096; blocks of 16384.
+# 4096; blocks of 65536.
 SIZES = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 511, 513]
-SIZES += [4095, 4096, 4097, 4160, 16383, 16384, 16385, 40_000]
+SIZES += [4095, 4096, 4097, 4160, 16383, 16384, 16385, 65535, 65536, 65537, 140_000]
 PAST_THE_CACHES = (8 << 20) + 67
 NARROW = {
     "int4": (ml_dtypes.int4, 4, True),
@@ -83,9 +83,10 @@ def test_sizes(lib_on_threads: Any, bits: int, order: str, signed: bool) -> None
 @pytest.mark.parametrize("bits", [1, 2, 4, 5, 8])
 @pytest.mark.parametrize("offset", [0, 1, 24, 63])
 def test_past_the_caches(bits: int, order: str, offset: int) -> None:
-    """Wherever in a cache line the results begin."""
+    """Wherever in a cache line the arrays begin."""
     n = PAST_THE_CACHES
-    q = integers(n, bits, True)
+    q = begin_at(offset, n).view(np.int8)
+    q[...] = integers(n, bits, True)
     expected = by_packbits(q, bits, order)
     packed, codes = (begin_at(offset, size) for size in (expected.size, n))
     assert_same_bits(sc.pack_ints(q, bits, order=order, out=packed), expected)

@@ -75,37 +75,61 @@ struct Loss {
 
 template <bool kStream>
 bool pack_words(const Part& codes, Packing packing, void* out) {
-  // Packed codes go to memory in whole lines, from so many as stay in the nearest cache.
+  // Packed codes go to memory in whole lines, from so many as stay in the nearest cache. A part of a line is
+  // kept for the next piece: a store to it that misses the caches would hold up all those behind it.
   constexpr size_t kPiece = 4096;
-  alignas(kLine) unsigned char staged[kPiece + kLine];  // a vector may end later than its codes
+  alignas(
+      kLine) unsigned char staged[kPiece];  // of 7 bits at most, with room for a line and a vector
   const Packer packer(packing);
   Loss loss(packing);
-  const auto word = [&](const unsigned char* from, unsigned char* to)
+  const auto word = [&](const unsigned char* from, unsigned char*& to)
                         __attribute__((always_inline)) {
     for (size_t at = 0; at < kWord; at += kVectorCodes) {
       const Vec<int64_t> v = LoadU(reinterpret_cast<const int64_t*>(from + at));
       loss.see(v);
-      packer(v, to + packed_bytes(at, packing));
+      packer(v, to);
+      to += packed_bytes(kVectorCodes, packing);
     }
   };
-  const unsigned char* from = static_cast<const unsigned char*>(codes.array) + codes.begin;
-  unsigned char* to = static_cast<unsigned char*>(out);
-  for (size_t left = codes.end - codes.begin; left != 0;) {
-    const size_t count = left < kPiece ? left : kPiece;
+  const unsigned char* const array = static_cast<const unsigned char*>(codes.array);
+  unsigned char* line = static_cast<unsigned char*>(out);
+  size_t before = reinterpret_cast<uintptr_t>(line) % kLine;  // bytes of the line that are not ours
+  size_t filled = before;
+  line -= before;
+  const auto flush = [&](size_t bytes) {
+    write_out<kStream>(staged + before, line + before, bytes - before);
+    line += bytes;
+    filled -= bytes;
+    before = 0;
+  };
+  // The first piece ends where codes are aligned, if that is between two packed bytes: of vectors that
+  // begin within a line, every one of AVX-512 lies in two, and packing takes twice as long.
+  const size_t past = reinterpret_cast<uintptr_t>(array + codes.begin) % kLine;
+  size_t most = past != 0 && past % 8 == 0 ? kLine - past : kPiece;
+  for (size_t begin = codes.begin; begin != codes.end; most = kPiece) {
+    const unsigned char* const from = array + begin;
+    const bool more = begin + kPrefetchBytes + kPiece <= codes.n;
+    const unsigned char* const ahead = more ? from + kPrefetchBytes : from;
+    unsigned char* to = staged + filled;
+    const size_t count = codes.end - begin < most ? codes.end - begin : most;
     size_t i = 0;
     for (; i + kWord <= count; i += kWord) {
-      word(from + i, staged + packed_bytes(i, packing));
+      __builtin_prefetch(ahead + i);
+      word(from + i, to);
     }
     if (i != count) {
       alignas(kLine) unsigned char padded[kWord] = {};
       copy_bytes(padded, from + i, count - i);
-      word(padded, staged + packed_bytes(i, packing));
+      word(padded, to);
     }
-    write_out<kStream>(staged, to, packed_bytes(count, packing));
-    from += count;
-    to += packed_bytes(count, packing);
-    left -= count;
+    begin += count;
+    filled += packed_bytes(count, packing);
+    if (const size_t whole = filled / kLine * kLine; whole != 0) {
+      flush(whole);
+      copy_bytes(staged, staged + whole, kLine);
+    }
   }
+  flush(filled);
   return !loss.any(packing);
 }
 

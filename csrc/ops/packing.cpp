@@ -29,8 +29,11 @@ namespace {
                                      std::to_string(first));
 }
 
-// Begin at multiples of kBlock, so that no two threads share a byte of what is packed.
-Blocks whole_blocks(const void* array, std::size_t n) { return {array, n, nullptr, 0}; }
+// Of as many bytes of codes as blocks of floats have. They begin at multiples of 64, so that no two threads
+// share a byte of what is packed.
+Blocks blocks_of(const void* array, std::size_t n) {
+  return {array, n, nullptr, 0, kBlock * sizeof(float)};
+}
 
 }  // namespace
 
@@ -44,7 +47,7 @@ void pack_ints(const void* codes, std::size_t n, const Packing& packing, bool ch
   auto* const out = static_cast<unsigned char*>(packed);
   const bool stream = worth_streaming(codes, packed, n + packed_bytes(n, packing.bits));
   std::atomic<bool> lost{false};
-  for_blocks(whole_blocks(codes, n), n, [&, pack = kernels().pack](Part part) {
+  for_blocks(blocks_of(codes, n), n, [&, pack = kernels().pack](Part part) {
     if (!pack(part, packing, stream, out + packed_bytes(part.begin, packing.bits))) {
       lost.store(true, std::memory_order_relaxed);
     }
@@ -57,7 +60,7 @@ void pack_ints(const void* codes, std::size_t n, const Packing& packing, bool ch
 void unpack_ints(const void* packed, std::size_t n, const Packing& packing, void* codes) {
   auto* const out = static_cast<unsigned char*>(codes);
   const bool stream = worth_streaming(packed, codes, n + packed_bytes(n, packing.bits));
-  for_blocks(whole_blocks(packed, n), n, [&, unpack = kernels().unpack](Part part) {
+  for_blocks(blocks_of(packed, n), n, [&, unpack = kernels().unpack](Part part) {
     unpack(part, packing, stream, out + part.begin);
   });
 }
