@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import re
 from fractions import Fraction
 
 import numpy as np

@@ -136,6 +136,15 @@ def more_cases(n: int) -> Iterator[Case]:
                 how = {"k": (length + 1) // 2, "axis": axis}
                 yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
                 yield Case(in_shape(sc.kth_magnitude, shape, **how), (w,), has_out=False)
+                yield Case(in_shape(chosen, shape, axis=axis), (w,), has_out=False)
+                yield Case(in_shape(chosen, shape, axis=axis, group_size=5), (w,), has_out=False)
+                yield Case(
+                    lambda w, x, shape=shape, axis=axis: compared(
+                        w.reshape(shape), x.reshape(shape), axis=axis
+                    ),
+                    (w, x),
+                    has_out=False,
+                )
             block = min(shape[0], 2), min(shape[1], 3)
             for norm in ("l1", "max"):
                 how = {"sparsity": 0.5, "block": block, "norm": norm}
@@ -147,6 +156,17 @@ def more_cases(n: int) -> Iterator[Case]:
         v = w.astype(dtype)
         yield Case(partial(sc.soft_threshold, threshold=0.5), (v,), in_place=True)
         yield Case(sketched, (v,), has_out=False)
+        yield Case(chosen, (v,), has_out=False)
+        yield Case(compared, (v, x), has_out=False)
+
+
+def chosen(w: np.ndarray, **how: int) -> np.ndarray:
+    formats = [sc.choose_format(w, 6, method=m, **how).frac_bits for m in ("max", "mse")]
+    return np.concatenate([np.ravel(x) for x in formats])
+
+
+def compared(w: np.ndarray, w_hat: np.ndarray, **how: int) -> np.ndarray:
+    return np.stack(sc.compare(w, w_hat, fmt=sc.FixedPoint(4, 2), **how), axis=-1)
 
 
 def sketched(w: np.ndarray) -> np.ndarray:

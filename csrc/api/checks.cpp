@@ -123,6 +123,18 @@ Slices require_slices(const sc_slices* slices, std::size_t n) {
   return {each == 0 ? 0 : n / each, slices->length, slices->inner};
 }
 
+Cells require_cells(const sc_cells* cells, std::size_t n) {
+  if (cells == nullptr) {
+    return {1, 1, n, 0};
+  }
+  const sc_slices slices{cells->length, cells->inner};
+  const auto [outer, length, inner] = require_slices(&slices, n);
+  if (cells->group_size == 0 && length == 1) {
+    return {1, 1, n, 0};
+  }
+  return {outer, length, inner, cells->group_size};
+}
+
 Source require_source(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
                       const char* argument) {
   Source source{w, n, float_type(dtype)};

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kernels/float_state.hpp"
+#include "ops/cells.hpp"
 #include "ops/slices.hpp"
 #include "ops/source.hpp"
 #include "runtime/error.hpp"
@@ -56,6 +57,8 @@ void require_selecting(sc_nan nan);
 
 // A mask of n elements, to be read or written beside floats.
 void require_mask(const void* mask, std::size_t n, sc_mask_format format);
+
+Cells require_cells(const sc_cells* cells, std::size_t n);
 
 Slices require_slices(const sc_slices* slices, std::size_t n);
 

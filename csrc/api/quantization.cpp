@@ -38,45 +38,45 @@ void require_granularity(const sc_granularity& g, std::size_t n) {
   }
 }
 
-Grid require_fixed_point(const sc_fixed_point* fmt, std::size_t n) {
+Scheme require_fixed_point(const sc_fixed_point* fmt, std::size_t n) {
   if (fmt == nullptr) {
     refuse("fmt", "a fixed-point format", "a null pointer");
   }
   require_in("fmt.bits", fmt->bits, 2, 32);
   require_in("fmt.is_signed", fmt->is_signed, 0, 1);
-  Grid grid{fmt->bits, fmt->is_signed != 0, kPerTensor, &fmt->frac_bits, nullptr, nullptr};
+  Scheme scheme{fmt->bits, fmt->is_signed != 0, kPerTensor, &fmt->frac_bits, nullptr, nullptr};
   if (fmt->each != nullptr) {
-    grid.frac_bits = fmt->each;
-    grid.granularity = fmt->granularity;
+    scheme.frac_bits = fmt->each;
+    scheme.granularity = fmt->granularity;
     if (n != 0) {
-      require_granularity(grid.granularity, n);
+      require_granularity(scheme.granularity, n);
     }
   }
-  const std::size_t count = n == 0 && fmt->each != nullptr ? 0 : count_of(grid.granularity, n);
+  const std::size_t count = n == 0 && fmt->each != nullptr ? 0 : count_of(scheme.granularity, n);
   for (std::size_t i = 0; i < count; ++i) {
-    require_in("fmt.frac_bits", grid.frac_bits[i], -256, 256);
+    require_in("fmt.frac_bits", scheme.frac_bits[i], -256, 256);
   }
-  return grid;
+  return scheme;
 }
 
 // The type that holds integers of so many bits.
-sc_dtype dtype_of(const Grid& grid) {
-  if (grid.bits <= 8) {
-    return grid.is_signed ? SC_INT8 : SC_UINT8;
+sc_dtype dtype_of(const Scheme& scheme) {
+  if (scheme.bits <= 8) {
+    return scheme.is_signed ? SC_INT8 : SC_UINT8;
   }
-  if (grid.bits <= 16) {
-    return grid.is_signed ? SC_INT16 : SC_UINT16;
+  if (scheme.bits <= 16) {
+    return scheme.is_signed ? SC_INT16 : SC_UINT16;
   }
-  return grid.is_signed ? SC_INT32 : SC_UINT32;
+  return scheme.is_signed ? SC_INT32 : SC_UINT32;
 }
 
 std::size_t alignment_of(const Codes& q) {
-  return q.are_packed() ? 1 : q.bytes(1, Grid{});
+  return q.are_packed() ? 1 : q.bytes(1, Scheme{});
 }
 
-void require_codes(const Codes& q, std::size_t n, const Grid& grid) {
-  if (!(q.are_packed() && grid.bits <= 8) && q.dtype != dtype_of(grid)) {
-    refuse("q", name_of(dtype_of(grid)) + (grid.bits <= 8 ? " or packed" : "") + " for this fmt",
+void require_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
+  if (!(q.are_packed() && scheme.bits <= 8) && q.dtype != dtype_of(scheme)) {
+    refuse("q", name_of(dtype_of(scheme)) + (scheme.bits <= 8 ? " or packed" : "") + " for this fmt",
            name_of(q.dtype));
   }
   require_array("q", q.data, n, alignment_of(q));
@@ -123,27 +123,27 @@ std::vector<std::int32_t> exponents_of(const T* scales, std::size_t count) {
 }
 
 template <class T>
-Grid require_affine(const sc_affine& fmt, std::size_t n) {
-  const Grid grid{fmt.bits, fmt.is_signed != 0, fmt.granularity, nullptr, fmt.scale,
+Scheme require_affine(const sc_affine& fmt, std::size_t n) {
+  const Scheme scheme{fmt.bits, fmt.is_signed != 0, fmt.granularity, nullptr, fmt.scale,
                   fmt.zero_point};
   if (n == 0) {
-    return grid;
+    return scheme;
   }
-  require_granularity(grid.granularity, n);
-  const std::size_t count = count_of(grid.granularity, n);
+  require_granularity(scheme.granularity, n);
+  const std::size_t count = count_of(scheme.granularity, n);
   require_array("scale", fmt.scale, count, sizeof(T));
   const std::int64_t codes = std::int64_t{1} << fmt.bits;
-  const std::int64_t least = grid.is_signed ? -codes / 2 : 0;
+  const std::int64_t least = scheme.is_signed ? -codes / 2 : 0;
   for (std::size_t i = 0; i < count; ++i) {
     require_scale(static_cast<const T*>(fmt.scale)[i]);
     if (fmt.zero_point != nullptr) {
       require_in("zero_point", fmt.zero_point[i], least, least + codes - 1);
     }
   }
-  return grid;
+  return scheme;
 }
 
-Grid require_affine(const sc_affine* fmt, std::size_t n, sc_dtype floats) {
+Scheme require_affine(const sc_affine* fmt, std::size_t n, sc_dtype floats) {
   if (fmt == nullptr) {
     refuse("fmt", "an affine format", "a null pointer");
   }
@@ -157,18 +157,18 @@ Grid require_affine(const sc_affine* fmt, std::size_t n, sc_dtype floats) {
 
 // ---- Both ------------------------------------------------------------------------------------
 
-void require_to_quantize(const void* w, sc_dtype dtype, std::size_t n, const Grid& grid,
+void require_to_quantize(const void* w, sc_dtype dtype, std::size_t n, const Scheme& scheme,
                          const Codes& q) {
-  require_codes(q, n, grid);
-  require_apart("q", q.data, q.bytes(n, grid), w, n * float_type(dtype).bytes);
+  require_codes(q, n, scheme);
+  require_apart("q", q.data, q.bytes(n, scheme), w, n * float_type(dtype).bytes);
 }
 
-void dequantize_to(const Codes& q, std::size_t n, const Grid& grid, void* out, sc_dtype dtype) {
-  require_codes(q, n, grid);
+void dequantize_to(const Codes& q, std::size_t n, const Scheme& scheme, void* out, sc_dtype dtype) {
+  require_codes(q, n, scheme);
   const FloatType type = float_type(dtype);
-  require_apart("out", out, n * type.bytes, q.data, q.bytes(n, grid));
+  require_apart("out", out, n * type.bytes, q.data, q.bytes(n, scheme));
   if (n != 0) {
-    dequantize(q, n, grid, out, type);
+    dequantize(q, n, scheme, out, type);
   }
 }
 
@@ -182,12 +182,12 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_po
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
   return guarded([&] {
     require_floats("w", w, n, dtype);
-    const Grid grid = require_fixed_point(fmt, n);
+    const Scheme scheme = require_fixed_point(fmt, n);
     const sc_quantize_options how = require_options(options);
     const Codes codes{q, q_dtype};
-    require_to_quantize(w, dtype, n, grid, codes);
+    require_to_quantize(w, dtype, n, scheme, codes);
     if (n != 0) {
-      quantize(w, float_type(dtype), n, grid, how, codes);
+      quantize(w, float_type(dtype), n, scheme, how, codes);
     }
   });
 }
@@ -205,12 +205,12 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fix
   return guarded([&] {
     require_floats("w", w, n, dtype);
     require_floats("out", out, n, dtype);
-    const Grid grid = require_fixed_point(fmt, n);
+    const Scheme scheme = require_fixed_point(fmt, n);
     const sc_quantize_options how = require_options(options);
     const FloatType type = float_type(dtype);
     require_apart("out", out, n * type.bytes, w, n * type.bytes, true);
     if (n != 0) {
-      fake_quantize(w, type, n, grid, how, out);
+      fake_quantize(w, type, n, scheme, how, out);
     }
   });
 }
@@ -221,12 +221,12 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
   return guarded([&] {
     require_floats("w", w, n, dtype);
     require_k(k, 0, n);
-    const Grid grid = require_fixed_point(fmt, n);
+    const Scheme scheme = require_fixed_point(fmt, n);
     const sc_quantize_options how = require_options(options);
     const Codes codes{q, q_dtype};
-    require_to_quantize(w, dtype, n, grid, codes);
+    require_to_quantize(w, dtype, n, scheme, codes);
     if (n != 0) {
-      prune_quantize(w, float_type(dtype), n, k, grid, how, codes);
+      prune_quantize(w, float_type(dtype), n, k, scheme, how, codes);
     }
   });
 }
@@ -235,24 +235,24 @@ sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_a
                              sc_nan nan, void* q, sc_dtype q_dtype) {
   return guarded([&] {
     require_floats("w", w, n, dtype);
-    Grid grid = require_affine(fmt, n, dtype);
-    require_in("fmt.bits", grid.bits, 1, 16);
+    Scheme scheme = require_affine(fmt, n, dtype);
+    require_in("fmt.bits", scheme.bits, 1, 16);
     const sc_quantize_options how{SC_ROUND_NEAREST_EVEN, SC_OVERFLOW_SATURATE, nan, 0};
     require_options(&how);
     const Codes codes{q, q_dtype};
-    require_to_quantize(w, dtype, n, grid, codes);
+    require_to_quantize(w, dtype, n, scheme, codes);
     if (n == 0) {
       return;
     }
-    const std::size_t count = count_of(grid.granularity, n);
+    const std::size_t count = count_of(scheme.granularity, n);
     const std::vector<std::int32_t> exponents =
-        dtype == SC_FLOAT64 ? exponents_of(static_cast<const double*>(grid.scales), count)
-                            : exponents_of(static_cast<const float*>(grid.scales), count);
+        dtype == SC_FLOAT64 ? exponents_of(static_cast<const double*>(scheme.scales), count)
+                            : exponents_of(static_cast<const float*>(scheme.scales), count);
     if (!exponents.empty()) {
-      grid.frac_bits = exponents.data();
-      grid.scales = nullptr;
+      scheme.frac_bits = exponents.data();
+      scheme.scales = nullptr;
     }
-    quantize(w, float_type(dtype), n, grid, how, codes);
+    quantize(w, float_type(dtype), n, scheme, how, codes);
   });
 }
 

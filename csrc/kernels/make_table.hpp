@@ -9,10 +9,12 @@
 #include "kernels/mask.hpp"
 #include "kernels/packing.hpp"
 #include "kernels/pattern.hpp"
+#include "kernels/peaks.hpp"
 #include "kernels/quantize.hpp"
 #include "kernels/rows.hpp"
 #include "kernels/select.hpp"
 #include "kernels/soft_threshold.hpp"
+#include "kernels/sums.hpp"
 #include "kernels/table.hpp"
 #include "kernels/tiles.hpp"
 #include "kernels/transpose.hpp"
@@ -63,6 +65,7 @@ constexpr ElementKernels element_kernels() {
   k.emit_columns = emit_columns<E>;
   k.mark_columns = mark_columns<E>;
   k.prune_pattern = prune_pattern<E>;
+  k.peaks = peaks<E>;
   k.apply_bools = apply<E, BoolMask>;
   k.apply_bits = apply<E, BitMask>;
   const auto scan_of = [&](Form form) -> auto& { return k.scan[static_cast<size_t>(form)]; };
@@ -158,6 +161,8 @@ constinit const KernelTable kernels = {
     // In the order of Float
     .of_float = {float_kernels<Float16>(), float_kernels<BFloat16>(), float_kernels<float>(),
                  float_kernels<double>()},
+    .sums_of_float32 = {pair_sums<float>, count_outside<float>, rounding_sums<float>},
+    .sums_of_float64 = {pair_sums<double>, count_outside<double>, rounding_sums<double>},
     .multiply_float32 = multiply<float>,
     .multiply_float64 = multiply<double>,
     .count_bits = count_bits,

@@ -260,6 +260,33 @@ struct Packing {
   bool high_first;
 };
 
+// The largest positive element of a row, and the largest negative one by magnitude, as keys; 0 where there is
+// none.
+struct Peaks {
+  Key positive;
+  Key negative;
+};
+
+// Of pairs of elements, a and b: the sums of (a - b)^2, a^2, b^2 and a * b, and the largest |a - b|, NaN
+// aside. And how many a are outside some range.
+struct PairSums {
+  double error, a, b, product, largest;
+  uint64_t outside;
+};
+
+// The integers lowest <= q <= highest, lowest <= 0 <= highest, for which x * multiplier is rounded to q;
+// a row with the multiplier 0 is passed over.
+struct Grid {
+  double multiplier, lowest, highest;
+};
+
+// Of three grids, each `ratio` times as fine as the one before, the second of which is given. With
+// y = x * multiplier: of the first the sum of squares of how far y is from any integer, of the second from
+// one within the range, of the third from the range.
+struct RoundingSums {
+  double coarser, error, finer;
+};
+
 struct Collected {
   void* bits;         // as they stand in w; room for the part and a few more
   uint32_t* offsets;  // from the begin of the part
@@ -332,6 +359,9 @@ struct ElementKernels {
   void (*mark_columns)(const Columns& w, const void* tile, size_t row,
                        const ColumnSelection& selection, void* marks);
 
+  // peaks: those of each row, with those that are there
+  void (*peaks)(const Rows& rows, Peaks* peaks);
+
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);
 };
@@ -392,6 +422,19 @@ struct StageKernels {
 using Transpose = void (*)(const void* from, size_t from_stride, size_t rows, size_t columns,
                            void* to, size_t to_stride);
 
+// Sums over rows of floats of one type, added to those that are there. Element i of a row goes to the
+// partial sum i % 8; these are added as ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)). What each row has
+// its own of is `step` after that of the row before: 1, or 0 where it is the same for all.
+struct SumKernels {
+  // pair_sums: of rows of a, and of others that lie as they do
+  void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
+  // count_outside: how many elements are above the peaks, NaN aside
+  void (*count_outside)(const Rows& a, const Peaks* peaks, size_t step, PairSums* sums);
+  // rounding_sums: of finite elements; x * multiplier, and what is made of it, are rounded to their type
+  void (*rounding_sums)(const Rows& rows, double ratio, const Grid* grids, size_t step,
+                        RoundingSums* sums);
+};
+
 struct KernelTable {
   const char* isa;
 
@@ -402,6 +445,7 @@ struct KernelTable {
   KeyKernels<int32_t> keys_of_32_bits;
   KeyKernels<int64_t> keys_of_64_bits;
   FloatKernels of_float[kFloats];
+  SumKernels sums_of_float32, sums_of_float64;
 
   // The products of the elements of a part and of b; b and out begin where the part does. Of two NaN,
   // a's.
@@ -431,6 +475,9 @@ constexpr const ElementKernels& kernels_of(const KernelTable& table, size_t byte
 }
 constexpr const FloatKernels& kernels_of(const KernelTable& table, Float type) {
   return table.of_float[static_cast<size_t>(type)];
+}
+constexpr const SumKernels& sum_kernels_of(const KernelTable& table, Float type) {
+  return type == Float::float32 ? table.sums_of_float32 : table.sums_of_float64;
 }
 template <class K>
 constexpr const KeyKernels<K>& key_kernels_of(const KernelTable& table) {

@@ -276,6 +276,13 @@ SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
 SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
   return {_mm512_roundscale_pd(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
 }
+template <class T>
+inline constexpr size_t kWidened = kLanes<T> / kLanes<double>;
+SECATEUR_INLINE void Widen(Vec<float> v, Vec<double>* out) {
+  out[0] = {_mm512_cvtps_pd(_mm512_castps512_ps256(v.raw))};
+  out[1] = {_mm512_cvtps_pd(_mm512_extractf32x8_ps(v.raw, 1))};
+}
+SECATEUR_INLINE void Widen(Vec<double> v, Vec<double>* out) { out[0] = v; }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm512_cvtps_epi32(v.raw)}; }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm512_cvtepi32_ps(v.raw)}; }
 template <class To>

@@ -16,7 +16,8 @@
 //            ReduceSum                                    of 32 and 64 bits
 //            ShiftRight<count>(v)                         of 16, 32 and 64 bits; zeros come in
 //            ShiftLeft<count>(v)                          of 32 and 64 bits
-//            Xor, ShiftRightSame(v, count)                of 32 and 64 bits; zeros come in
+//            Xor                                          of 16, 32 and 64 bits
+//            ShiftRightSame(v, count)                     of 32 and 64 bits; zeros come in
 //            Or, ShiftLeftSame(v, count)                  of 64 bits; zeros come in
 //            Mul(a, b)                the low halves of products of 32 bits
 //            MulEven, MulOdd          unsigned products of the even or the odd lanes of 32 bits, whole,
@@ -31,6 +32,7 @@
 //            Min, Max                 the second one where neither is less: NaN, zeros of two signs
 //            NearestInt (as Round, to int32; |v| < 2^31), ConvertTo (to float)     float
 //            ConvertLoad<To>(p)       kLanes<To> int32, as float (rounded) or double
+//            Widen(v, out)            a vector to kWidened<T> of double, in order     float and double
 // Masks      And, Or, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
 //            IfThenElse, IfThenElseZero                   of 16, 32 and 64 bits
 //            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
@@ -228,6 +230,12 @@ SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
 }
 SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
   return {__builtin_fabs(v.raw) < 0x1p52 ? static_cast<double>(__builtin_lrint(v.raw)) : v.raw};
+}
+template <class T>
+inline constexpr size_t kWidened = kLanes<T> / kLanes<double>;
+template <class T>
+SECATEUR_INLINE void Widen(Vec<T> v, Vec<double>* out) {
+  out[0] = {static_cast<double>(v.raw)};
 }
 SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
   return {static_cast<int32_t>(__builtin_lrintf(v.raw))};

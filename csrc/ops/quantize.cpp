@@ -56,10 +56,10 @@ void quantize_all(const Quantizing<C>& how, const Blocks& blocks, const void* w,
 template <class C>
 class Quantization final : public Conversion {
  public:
-  Quantization(const Quantizing<C>& how, const Grid& grid, const Codes& q, bool stream)
-      : how_(how), grid_(grid), q_(q), stream_(stream) {
+  Quantization(const Quantizing<C>& how, const Scheme& scheme, const Codes& q, bool stream)
+      : how_(how), scheme_(scheme), q_(q), stream_(stream) {
     data = q.data;
-    bytes_each = q.are_packed() ? 0 : q.bytes(1, grid);
+    bytes_each = q.are_packed() ? 0 : q.bytes(1, scheme);
   }
 
   [[nodiscard]] std::unique_ptr<Hand> hand() const override {
@@ -72,7 +72,7 @@ class Quantization final : public Conversion {
   class Quantized final : public Hand {
    public:
     explicit Quantized(const Quantization& all)
-        : all_(all), quantize_(all.how_, all.findings), store_(all.q_, all.grid_) {}
+        : all_(all), quantize_(all.how_, all.findings), store_(all.q_, all.scheme_) {}
     void write(const void* floats, std::size_t begin, std::size_t count) override {
       const FloatState float_state(all_.how_.direction);
       for_stages({floats, 0, count, count}, [&](const Part& part) {
@@ -88,7 +88,7 @@ class Quantization final : public Conversion {
   };
 
   const Quantizing<C>& how_;
-  const Grid& grid_;
+  const Scheme& scheme_;
   Codes q_;
   bool stream_;
 };
@@ -116,12 +116,12 @@ bool may_refuse(const sc_quantize_options& options) {
 
 }  // namespace
 
-std::size_t Codes::bytes(std::size_t n, const Grid& grid) const {
+std::size_t Codes::bytes(std::size_t n, const Scheme& scheme) const {
   switch (dtype) {
     case SC_PACKED_LOW_FIRST:
     case SC_PACKED_HIGH_FIRST:  // without n times bits, which may be more than there are
-      return n / 8 * static_cast<std::size_t>(grid.bits) +
-             (n % 8 * static_cast<std::size_t>(grid.bits) + 7) / 8;
+      return n / 8 * static_cast<std::size_t>(scheme.bits) +
+             (n % 8 * static_cast<std::size_t>(scheme.bits) + 7) / 8;
     case SC_INT16:
     case SC_UINT16:
       return n * sizeof(std::int16_t);
@@ -133,35 +133,35 @@ std::size_t Codes::bytes(std::size_t n, const Grid& grid) const {
   }
 }
 
-void quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
               const sc_quantize_options& options, const Codes& q) {
-  const std::size_t bytes = q.bytes(n, grid);
+  const std::size_t bytes = q.bytes(n, scheme);
   const bool stream = worth_streaming(w, q.data, n * type.bytes + bytes);
   const Blocks blocks(w, n, q.data, q.are_packed() ? 0 : bytes / std::max<std::size_t>(n, 1));
-  with_computed(type, grid, n, [&](auto zero) {
-    const Quantizing<decltype(zero)> how(type, n, grid, options);
+  with_computed(type, scheme, n, [&](auto zero) {
+    const Quantizing<decltype(zero)> how(type, n, scheme, options);
     quantize_all(
-        how, blocks, w, type, n, options, [&] { return Store(q, grid); },
+        how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
         [&](Store& store, std::int32_t* codes, const Part& part) {
       store.put(codes, part.end - part.begin, part.begin, stream);
     });
   });
 }
 
-void fake_quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
                    const sc_quantize_options& options, void* out) {
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
   const Blocks blocks(w, n, out, type.bytes);
-  with_computed(type, grid, n, [&](auto zero) {
+  with_computed(type, scheme, n, [&](auto zero) {
     using C = decltype(zero);
-    const Quantizing<C> how(type, n, grid, options);
+    const Quantizing<C> how(type, n, scheme, options);
     if (out == w && may_refuse(options)) {
       struct Nothing {};
       quantize_all(
           how, blocks, w, type, n, options, [] { return Nothing{}; },
           [](Nothing, std::int32_t*, const Part&) {});
     }
-    const Dequantizing<C> back(grid, n, type);
+    const Dequantizing<C> back(scheme, n, type);
     quantize_all(
         how, blocks, w, type, n, options, [&] { return Dequantizer<C>(back); },
         [&](Dequantizer<C>& dequantize, std::int32_t* codes, const Part& part) {
@@ -171,18 +171,18 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Grid& gri
   });
 }
 
-void dequantize(const Codes& q, std::size_t n, const Grid& grid, void* out, FloatType type) {
-  const bool stream = worth_streaming(q.data, out, q.bytes(n, grid) + n * type.bytes);
-  with_computed(type, grid, n, [&](auto zero) {
+void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type) {
+  const bool stream = worth_streaming(q.data, out, q.bytes(n, scheme) + n * type.bytes);
+  with_computed(type, scheme, n, [&](auto zero) {
     using C = decltype(zero);
     struct State {
       Store store;
       Dequantizer<C> dequantize;
     };
-    const Dequantizing<C> how(grid, n, type);
+    const Dequantizing<C> how(scheme, n, type);
     share_stages(
         Blocks(q.data, n, out, type.bytes), n * type.bytes, Direction::nearest,
-        [&] { return State{Store(q, grid), Dequantizer<C>(how)}; },
+        [&] { return State{Store(q, scheme), Dequantizer<C>(how)}; },
         [&](State& state, const Part& part) {
       const std::size_t count = part.end - part.begin;
       state.dequantize(state.store.get(part.begin, count, n), count, part.begin, stream, out);
@@ -190,19 +190,19 @@ void dequantize(const Codes& q, std::size_t n, const Grid& grid, void* out, Floa
   });
 }
 
-void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Grid& grid,
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Scheme& scheme,
                     const sc_quantize_options& options, const Codes& q) {
-  const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, grid));
-  with_computed(type, grid, n, [&](auto zero) {
+  const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
+  with_computed(type, scheme, n, [&](auto zero) {
     using C = decltype(zero);
-    const Quantizing<C> how(type, n, grid, options);
+    const Quantizing<C> how(type, n, scheme, options);
     Source source{w, n, type};
     if (const auto integral = integral_of(how, type, q)) {
       source.out = {Form::integers, q.data, stream, nullptr, &*integral};
       write_topk(Scope({&source, 1}, options.nan), k);
       return;
     }
-    const Quantization<C> quantization(how, grid, q, stream);
+    const Quantization<C> quantization(how, scheme, q, stream);
     source.out.form = Form::floats;
     source.conversion = &quantization;
     write_topk(Scope({&source, 1}, options.nan), k);

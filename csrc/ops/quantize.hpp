@@ -12,7 +12,7 @@ namespace secateur {
 
 // What integers stand for: (q - zero point) * step. The steps are 2^-frac_bits, or else scales of the type
 // that is computed in; there are as many of each, and of zero points if any, as the granularity says.
-struct Grid {
+struct Scheme {
   int bits;
   bool is_signed;
   sc_granularity granularity;
@@ -21,7 +21,7 @@ struct Grid {
   const std::int32_t* zero_points;
 };
 
-// Where integers are: one by one in a type that holds them, or packed, whose bits are those of the grid.
+// Where integers are: one by one in a type that holds them, or packed, whose bits are those of the scheme.
 struct Codes {
   void* data;
   sc_dtype dtype;
@@ -30,20 +30,20 @@ struct Codes {
     return dtype == SC_PACKED_LOW_FIRST || dtype == SC_PACKED_HIGH_FIRST;
   }
   // How many bytes n of them take.
-  [[nodiscard]] std::size_t bytes(std::size_t n, const Grid& grid) const;
+  [[nodiscard]] std::size_t bytes(std::size_t n, const Scheme& scheme) const;
 };
 
 // Throw Error when NaN or what is out of range is refused. fake_quantize leaves an output in place as it was
 // then.
-void quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
               const sc_quantize_options& options, const Codes& q);
-void fake_quantize(const void* w, FloatType type, std::size_t n, const Grid& grid,
+void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
                    const sc_quantize_options& options, void* out);
-void dequantize(const Codes& q, std::size_t n, const Grid& grid, void* out, FloatType type);
+void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type);
 
 
 // quantize() of the k largest, and 0 for the others.
-void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Grid& grid,
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Scheme& scheme,
                     const sc_quantize_options& options, const Codes& q);
 
 }  // namespace secateur

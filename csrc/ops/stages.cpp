@@ -77,10 +77,10 @@ std::uint64_t mixed(std::uint64_t seed) {
 }
 
 template <class C>
-Rule<C> rule_of(const Grid& grid, const sc_quantize_options& options, const Way& way) {
-  const double codes = std::ldexp(1.0, grid.bits);
-  const double highest = (grid.is_signed ? codes / 2 : codes) - 1;
-  const double lowest = !grid.is_signed                                      ? 0
+Rule<C> rule_of(const Scheme& scheme, const sc_quantize_options& options, const Way& way) {
+  const double codes = std::ldexp(1.0, scheme.bits);
+  const double highest = (scheme.is_signed ? codes / 2 : codes) - 1;
+  const double lowest = !scheme.is_signed                                      ? 0
                         : options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC ? -highest
                                                                              : -codes / 2;
   Rule<C> rule{};
@@ -88,8 +88,8 @@ Rule<C> rule_of(const Grid& grid, const sc_quantize_options& options, const Way&
   rule.highest = static_cast<C>(highest);
   rule.tie = static_cast<C>(way.tie);
   rule.tie_has_sign = way.tie_has_sign;
-  rule.bits = static_cast<std::int32_t>(0xffffffffu >> (32 - grid.bits));
-  rule.sign = grid.is_signed ? static_cast<std::int32_t>(1u << (grid.bits - 1)) : 0;
+  rule.bits = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
+  rule.sign = scheme.is_signed ? static_cast<std::int32_t>(1u << (scheme.bits - 1)) : 0;
   rule.seed = mixed(options.seed);
   return rule;
 }
@@ -107,13 +107,13 @@ auto widening(FloatType type) -> void (*)(const Part&, C*) {
 }  // namespace
 
 template <class C>
-Quantizing<C>::Quantizing(FloatType type, std::size_t n, const Grid& grid,
+Quantizing<C>::Quantizing(FloatType type, std::size_t n, const Scheme& scheme,
                           const sc_quantize_options& options)
-    : steps(grid, n, false) {
+    : steps(scheme, n, false) {
   const Way way = way_of(options.rounding);
   const Overflow overflow = overflow_of(options.overflow);
   const StageKernels<C>& stages = stage_kernels<C>();
-  rule = rule_of<C>(grid, options, way);
+  rule = rule_of<C>(scheme, options, way);
   // An infinity does not wrap.
   const Key infinity = sizeof(C) == sizeof(float) ? kFloat32.infinity : kFloat64.infinity;
   most = infinity - (overflow == Overflow::wrap ? 1 : 0);
@@ -149,11 +149,11 @@ std::size_t stored_as(sc_dtype dtype, bool is_signed) {
 
 }  // namespace
 
-Store::Store(const Codes& codes, const Grid& grid)
+Store::Store(const Codes& codes, const Scheme& scheme)
     : codes_(codes),
-      bits_(grid.bits),
-      is_signed_(grid.is_signed),
-      type_(stored_as(codes.dtype, grid.is_signed)),
+      bits_(scheme.bits),
+      is_signed_(scheme.is_signed),
+      type_(stored_as(codes.dtype, scheme.is_signed)),
       bytes_each_(std::size_t{1} << type_ / 2) {}
 
 Packing Store::packing() const {

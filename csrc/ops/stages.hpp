@@ -20,36 +20,36 @@
 
 namespace secateur {
 
-// body(zero of the type that holds these floats, and integers of the grid times a step, exactly).
+// body(zero of the type that holds these floats, and integers of the scheme times a step, exactly).
 template <class Body>
-auto with_computed(FloatType type, const Grid& grid, std::size_t n, const Body& body) {
+auto with_computed(FloatType type, const Scheme& scheme, std::size_t n, const Body& body) {
   bool in_float = type.kind != Float::float64;
-  if (grid.frac_bits != nullptr) {
+  if (scheme.frac_bits != nullptr) {
     // 2^126 is as far as a float and its inverse go, and 16 bits as much as one holds with half of the
     // last one beside
     const auto is_near = [](std::int32_t frac_bits) { return frac_bits >= -126 && frac_bits <= 126; };
-    const std::size_t count = count_of(grid.granularity, n);
-    in_float = in_float && grid.bits <= 16 &&
-               std::all_of(grid.frac_bits, grid.frac_bits + count, is_near);
+    const std::size_t count = count_of(scheme.granularity, n);
+    in_float = in_float && scheme.bits <= 16 &&
+               std::all_of(scheme.frac_bits, scheme.frac_bits + count, is_near);
   }
   return in_float ? body(float{}) : body(double{});
 }
 
-inline bool is_wide_unsigned(const Grid& grid) { return !grid.is_signed && grid.bits == 32; }
+inline bool is_wide_unsigned(const Scheme& scheme) { return !scheme.is_signed && scheme.bits == 32; }
 
 // What elements are multiplied with or divided by, and their zero points.
 template <class C>
 class Steps {
  public:
   // From integers: the steps, and negative zero points; else what goes from floats to integers.
-  Steps(const Grid& grid, std::size_t n, bool from_integers)
-      : scaling_(grid.frac_bits == nullptr && !from_integers ? Scaling::divide : Scaling::multiply),
-        numbers_(grid.frac_bits == nullptr ? 0 : whole_words(count_of(grid.granularity, n))),
-        points_(grid.zero_points == nullptr ? 0 : whole_words(count_of(grid.granularity, n))),
-        factors_(factors(grid, n, from_integers), grid.granularity, n) {
-    if (grid.zero_points != nullptr) {
-      made(grid.zero_points, grid, n, stage_kernels<C>().integers, from_integers, points_);
-      zero_points_.emplace(points_.data(), grid.granularity, n);
+  Steps(const Scheme& scheme, std::size_t n, bool from_integers)
+      : scaling_(scheme.frac_bits == nullptr && !from_integers ? Scaling::divide : Scaling::multiply),
+        numbers_(scheme.frac_bits == nullptr ? 0 : whole_words(count_of(scheme.granularity, n))),
+        points_(scheme.zero_points == nullptr ? 0 : whole_words(count_of(scheme.granularity, n))),
+        factors_(factors(scheme, n, from_integers), scheme.granularity, n) {
+    if (scheme.zero_points != nullptr) {
+      made(scheme.zero_points, scheme, n, stage_kernels<C>().integers, from_integers, points_);
+      zero_points_.emplace(points_.data(), scheme.granularity, n);
     }
   }
 
@@ -63,20 +63,20 @@ class Steps {
  private:
   using Make = void (*)(const std::int32_t* from, std::size_t count, bool inverse, C* to);
 
-  static void made(const std::int32_t* from, const Grid& grid, std::size_t n, Make make,
+  static void made(const std::int32_t* from, const Scheme& scheme, std::size_t n, Make make,
                    bool inverse, Buffer<C>& to) {
-    const std::size_t count = count_of(grid.granularity, n);
+    const std::size_t count = count_of(scheme.granularity, n);
     const std::size_t whole = count / kWord * kWord;
     std::int32_t last[kWord] = {};
     std::copy(from + whole, from + count, last);
     make(from, whole, inverse, to.data());
     make(last, whole_words(count - whole), inverse, to.data() + whole);
   }
-  const C* factors(const Grid& grid, std::size_t n, bool from_integers) {
-    if (grid.frac_bits == nullptr) {
-      return static_cast<const C*>(grid.scales);
+  const C* factors(const Scheme& scheme, std::size_t n, bool from_integers) {
+    if (scheme.frac_bits == nullptr) {
+      return static_cast<const C*>(scheme.scales);
     }
-    made(grid.frac_bits, grid, n, stage_kernels<C>().powers, from_integers, numbers_);
+    made(scheme.frac_bits, scheme, n, stage_kernels<C>().powers, from_integers, numbers_);
     return numbers_.data();
   }
 
@@ -140,7 +140,7 @@ struct Quantizing {
   void (*widen)(const Part& floats, C* to);  // unless they are of C
   typename StageKernels<C>::Decide decide;
 
-  Quantizing(FloatType type, std::size_t n, const Grid& grid, const sc_quantize_options& options);
+  Quantizing(FloatType type, std::size_t n, const Scheme& scheme, const sc_quantize_options& options);
 };
 
 template <class C>
@@ -223,10 +223,10 @@ struct Dequantizing {
   bool wide;  // unsigned integers of 32 bits
   void (*give)(const Part& q, const Spread<C>& offsets, const Spread<C>& factors, const Output& out);
 
-  Dequantizing(const Grid& grid, std::size_t n, FloatType to)
-      : steps(grid, n, true),
+  Dequantizing(const Scheme& scheme, std::size_t n, FloatType to)
+      : steps(scheme, n, true),
         type(to),
-        wide(is_wide_unsigned(grid)),
+        wide(is_wide_unsigned(scheme)),
         give(stage_kernels<C>().give[static_cast<std::size_t>(to.kind)]) {}
 };
 
@@ -258,7 +258,7 @@ class Dequantizer {
 // Integers between a buffer and where they are stored.
 class Store {
  public:
-  Store(const Codes& codes, const Grid& grid);
+  Store(const Codes& codes, const Scheme& scheme);
 
   // Packed ones are written from multiples of kWord on.
   void put(std::int32_t* q, std::size_t count, std::size_t index, bool stream);

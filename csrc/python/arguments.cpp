@@ -1,6 +1,8 @@
 #include "arguments.hpp"
 
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <string_view>
 
@@ -143,6 +145,27 @@ Slices::Slices(const Shape& shape, py::ssize_t axis) : core{0, 1}, whole(axis ==
   core.length = static_cast<std::size_t>(shape[at]);
   for (std::size_t i = at + 1; i < shape.size(); ++i) {
     core.inner *= static_cast<std::size_t>(shape[i]);
+  }
+}
+
+Cells::Cells(py::handle axis, py::handle group_size) : axis_(axis), whole_(axis.is_none()) {
+  if (!group_size.is_none()) {
+    core_.group_size = to_count("group_size", group_size, 1, INT64_MAX);
+  }
+}
+
+void Cells::settle(const Shape& shape) {
+  const Slices slices(shape, axis_.in(static_cast<py::ssize_t>(shape.size())));
+  if (whole_) {
+    return;
+  }
+  core_.length = slices.core.length;
+  core_.inner = slices.core.inner;
+  count_ = core_.length;
+  if (core_.group_size != 0) {
+    const auto n = std::accumulate(shape.begin(), shape.end(), py::ssize_t{1}, std::multiplies<>());
+    const std::size_t outer = n == 0 ? 0 : static_cast<std::size_t>(n) / core_.length / core_.inner;
+    count_ = outer * ((core_.length - 1) / core_.group_size + 1) * core_.inner;
   }
 }
 

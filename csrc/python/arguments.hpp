@@ -93,6 +93,22 @@ struct Slices {
   [[nodiscard]] const sc_slices* data() const { return whole ? nullptr : &core; }
 };
 
+// A shape as cells: one for each index along an axis, or for each group of so many along it; or one for all.
+class Cells {
+ public:
+  Cells(py::handle axis, py::handle group_size);
+  // To be called before the others.
+  void settle(const Shape& shape);
+  [[nodiscard]] const sc_cells* data() const { return whole_ ? nullptr : &core_; }
+  [[nodiscard]] std::size_t count() const { return count_; }
+
+ private:
+  Axis axis_;
+  bool whole_;
+  sc_cells core_{0, 1, 0};
+  std::size_t count_ = 1;
+};
+
 // How many elements are compared with each other.
 std::size_t length_along(const Input& in, const Slices& slices);
 

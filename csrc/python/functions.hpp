@@ -14,6 +14,8 @@ void define_histogram(py::module_& m);
 void define_pruning(py::module_& m);
 void define_quantization(py::module_& m);
 void define_packing(py::module_& m);
+void define_compare(py::module_& m);
+void define_choosing(py::module_& m);
 void define_host(py::module_& m);
 
 }  // namespace secateur::python

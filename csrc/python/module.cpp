@@ -21,6 +21,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   define_pruning(m);
   define_quantization(m);
   define_packing(m);
+  define_compare(m);
+  define_choosing(m);
   define_host(m);
 }
 

@@ -10,6 +10,8 @@ array([ 0., -2.,  0.,  4.], dtype=float32)
 from secateur import reference
 from secateur._core import __version__
 from secateur.affine import dequantize_affine, quantize_affine
+from secateur.choosing import choose_affine, choose_format
+from secateur.comparing import compare
 from secateur.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
 from secateur.formats import FixedPoint
 from secateur.host import (
@@ -23,20 +25,25 @@ from secateur.host import (
 )
 from secateur.packing import pack_ints, unpack_ints
 from secateur.pruning import apply_mask, prune, prune_global, soft_threshold
-from secateur.results import Bracket, TopK
+from secateur.results import AffineParameters, Bracket, ErrorStats, TopK
 from secateur.schedules import sparsity_schedule
 from secateur.scores import Times
 from secateur.selection import kth_magnitude, topk, topk_mask
 from secateur.sketch import MagnitudeSketch
 
 __all__ = [
+    "AffineParameters",
     "Bracket",
+    "ErrorStats",
     "FixedPoint",
     "MagnitudeSketch",
     "Times",
     "TopK",
     "__version__",
     "apply_mask",
+    "choose_affine",
+    "choose_format",
+    "compare",
     "dequantize",
     "dequantize_affine",
     "fake_quantize",

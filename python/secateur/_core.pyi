@@ -152,6 +152,26 @@ def dequantize_affine(
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
+def compare(
+    w: ArrayLike,
+    w_hat: ArrayLike,
+    axis: int | None,
+    bits: int,
+    signed: bool,
+    frac_bits: NDArray[np.int32],
+    /,
+) -> NDArray[np.float64]: ...  # [cell][sum], the last one an int64
+def find_ranges(
+    w: ArrayLike, axis: int | None, group_size: int | None, /
+) -> NDArray[np.float64]: ...
+def sum_rounding_errors(
+    w: ArrayLike,
+    axis: int | None,
+    group_size: int | None,
+    grids: NDArray[np.float64],
+    ratio: float,
+    /,
+) -> NDArray[np.float64]: ...
 def isa() -> str: ...
 def isas() -> tuple[str, ...]: ...
 def set_isa(name: str, /) -> None: ...

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from secateur import _core
-from secateur.formats import granularity, integer_in, integers_in, real
 from secateur.fixed_point import lengths
+from secateur.formats import granularity, integer_in, integers_in, real
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray

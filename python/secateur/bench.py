@@ -85,7 +85,7 @@ class Entrant:
             self.prepare()
         returned = self.call()
         several = returned if isinstance(returned, (list, tuple)) else [returned]
-        return [np.array(one) for one in several]
+        return [np.array(one) for one in several if one is not None]
 
 
 @dataclass(frozen=True)
@@ -241,6 +241,10 @@ class Data:
         return reference.quantize(self.w, FORMAT)
 
     @cached_property
+    def rounded(self) -> Array:
+        return reference.fake_quantize(self.w, FORMAT)
+
+    @cached_property
     def matrix(self) -> Array:
         return _as_matrix(self.w)
 
@@ -350,6 +354,14 @@ def _apply_mask(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
 
 def _apply_packed(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
     return partial(lib.apply_mask, data.w, data.packed, out=out)
+
+
+def _compare(lib: Any, data: Data) -> Callable[[], Any]:
+    return partial(lib.compare, data.w, data.rounded)
+
+
+def _choose(lib: Any, data: Data, method: str) -> Callable[[], Any]:
+    return lambda: lib.choose_format(data.w, FORMAT.bits, method=method).frac_bits
 
 
 def _topk(lib: Any, data: Data, order: str = "index") -> Callable[[], Any]:
@@ -510,6 +522,11 @@ MATRIX_OPERATIONS = (
     _pruning("by values", _by(lambda data: data.beside), 12),
     _pruning("times gradient", _by(lambda data: sc.Times(data.beside)), 12),
 )
+CHOICES = (  # against one read, but for compare, which has two arrays to read
+    Operation("compare", _compare, None, 8, share_target=1.3, every=21),
+    Operation("choose_format", partial(_choose, method="max"), None, 4, "max", 1.15, every=21),
+    Operation("choose_format", partial(_choose, method="mse"), None, 4, "mse", 3.0, every=21),
+)
 WANDA = _pruning("Wanda", _by(lambda data: data.norms), share_target=1.3)
 SKETCHES = (
     Operation("MagnitudeSketch", _first_pass, None, 4, "first pass", every=21),
@@ -629,6 +646,13 @@ def _against_plain(operation: Operation, n: int) -> Contest:
     return Contest(*operation.entrants(data), PRUNE.entrants(data)[0])
 
 
+def _against_both(operation: Operation, n: int) -> Contest:
+    """What reads the data and what stands for it, against reading both."""
+    data = Data(normal(n), 0.1)
+    reads = [_limit("read", array).call for array in (data.w, data.rounded)]
+    return Contest(*operation.entrants(data), Entrant(lambda: [read() for read in reads]))
+
+
 def _together(shapes: Sequence[tuple[int, ...]]) -> Contest:
     """Arrays pruned together, against copies of all of them."""
     sizes = [math.prod(shape) for shape in shapes]
@@ -736,6 +760,7 @@ def cases(main: int = FULL) -> list[Case]:
         *_topk_cases(main),
         *_matrix_cases(main),
         *_sketch_cases(main),
+        *_choice_cases(main),
         *_global_cases(main),
         *_packing_cases(main),
         *_dtype_cases(main),
@@ -808,6 +833,18 @@ def _sketch_cases(main: int) -> Iterator[Case]:
     for operation in SKETCHES:
         build = partial(_against_limit, operation, main, 0.1, "read")
         yield _case(operation, main, "read", build)
+
+
+def _choice_cases(main: int) -> Iterator[Case]:
+    for operation in CHOICES:
+        both = operation.name == "compare"
+        build = (
+            partial(_against_both, operation, main)
+            if both
+            else partial(_against_limit, operation, main, 0.1, "read")
+        )
+        target = operation.share_target if main == FULL else None
+        yield _case(operation, main, "reads" if both else "read", build, share_target=target)
 
 
 def _global_cases(main: int) -> Iterator[Case]:

@@ -52,3 +52,58 @@ class Bracket(NamedTuple):
 
     low: np.floating[Any]
     high: np.floating[Any]
+
+
+class ErrorStats(NamedTuple):
+    """How much two arrays differ, as :func:`secateur.compare` tells it.
+
+    Attributes
+    ----------
+    mse : float or ndarray of float64
+        The mean of the squared differences.
+    max_abs : float or ndarray of float64
+        The largest difference, its sign cleared.
+    sqnr_db : float or ndarray of float64
+        The signal-to-quantization-noise ratio in decibels.
+    cosine : float or ndarray of float64
+        The cosine of the angle between the two, as vectors.
+    saturated : int or ndarray of int64, or None
+        How many elements are out of the range of a format, if there was one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> reference.compare(np.float32([3, -4]), np.float32([3, -4]))
+    ErrorStats(mse=0.0, max_abs=0.0, sqnr_db=inf, cosine=1.0, saturated=None)
+    """
+
+    mse: Any
+    max_abs: Any
+    sqnr_db: Any
+    cosine: Any
+    saturated: Any
+
+
+class AffineParameters(NamedTuple):
+    """What integers stand for, as :func:`secateur.choose_affine` chooses it.
+
+    The integer ``q`` stands for ``(q - zero_point) * scale``.
+
+    Attributes
+    ----------
+    scale : float, or ndarray of float32 or float64
+        Positive, and neither infinite nor subnormal.
+    zero_point : int, or ndarray of int32
+        Within the range of the integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from secateur import reference
+    >>> reference.choose_affine(np.float32([0, 510]), np.uint8)
+    AffineParameters(scale=2.0, zero_point=0)
+    """
+
+    scale: Any
+    zero_point: Any

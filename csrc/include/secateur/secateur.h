@@ -184,6 +184,17 @@ typedef struct sc_scores {
   size_t repeat; /* of products: how many elements in a row have the same factor */
 } sc_scores;
 
+/* What has results of its own: a cell. w is seen as [n / (length * inner)][length][inner]. Where
+ * group_size is 0, there is a cell for each index along the middle, with all elements of that index.
+ * Otherwise there are [n / (length * inner)][length / group_size, rounded up][inner] of them, each of
+ * group_size neighbours along the middle, the last of which may have fewer. Wherever these are asked
+ * for, a null pointer stands for one cell, the whole array. */
+typedef struct sc_cells {
+  size_t length;
+  size_t inner;
+  size_t group_size;
+} sc_cells;
+
 typedef enum sc_order SC_OF_INT {
   SC_ORDER_INDEX = 0,    /* lowest index first */
   SC_ORDER_MAGNITUDE = 1 /* largest first, those that tie by index */
@@ -352,6 +363,58 @@ sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, 
 /* The first n of them, to q, which is of a type as above. */
 sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bit_order order, void* q,
                          sc_dtype q_dtype);
+
+/* ---- Comparing, and choosing formats -------------------------------------------------------- */
+/* Sums are float64. The elements of a cell come in runs: of those that lie in line, or, where a cell
+ * has none that do, of all that lie evenly apart. A run is cut in blocks, of 4096 elements in line or 256
+ * apart. Element i of a block goes to one of eight partial sums, the i % 8-th, which are added as
+ * ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)); and the sums of the blocks one after another. */
+
+/* Of the n pairs of elements of a cell. NaN and infinity count as in any sum, but max_error leaves NaN
+ * out. */
+typedef struct sc_error_sums {
+  double squared_error; /* of (w - w_hat)^2 */
+  double squared_w;     /* of w^2 */
+  double squared_w_hat; /* of w_hat^2 */
+  double products;      /* of w * w_hat */
+  double max_error;     /* the largest |w - w_hat| */
+  uint64_t saturated;   /* how many w become integers out of range when rounded half to even; 0
+                         * without fmt */
+} sc_error_sums;
+
+/* The sums of each cell, in one pass over both arrays, which have any types of float. fmt may be null.
+ * frac_bits may be null or one number for each cell, which then stands in the place of fmt's. */
+sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
+                     size_t n, const sc_cells* cells, const sc_fixed_point* fmt,
+                     const int32_t* frac_bits, sc_error_sums* sums);
+
+/* The lowest and the highest of the elements of each cell and 0. SC_ERROR_NAN where elements are NaN
+ * or infinite. */
+sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
+                         double* lowest, double* highest);
+
+/* Integers lowest <= q <= highest, where lowest <= 0 <= highest, that stand for q / multiplier. A cell
+ * with the multiplier 0 is passed over. */
+typedef struct sc_grid {
+  double multiplier, lowest, highest;
+} sc_grid;
+
+/* Of three grids with the same integers, each `ratio` times as fine as the one before, the second of
+ * which is given. With y = w * multiplier the sums are of squares of how far y is
+ *   coarser  on the first, from the nearest integer, whatever the range: grids that are 2^k times as
+ *            coarse have no less error
+ *   error    on the second, from the nearest integer, half to even, within the range
+ *   finer    on the third, from the range: still finer grids have no less error
+ * each in squares of its grid's own step. */
+typedef struct sc_rounding_sums {
+  double coarser, error, finer;
+} sc_rounding_sums;
+
+/* The sums of each cell, with its grid, for finite w; 1 <= ratio <= 2. What is squared is computed in
+ * float32 where w has 32 bits or fewer, all multipliers are between 2^-100 and 2^100, and all integers
+ * within 2^24; else in float64. */
+sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
+                                 const sc_grid* grids, double ratio, sc_rounding_sums* sums);
 
 /* ---- Host ------------------------------------------------------------------------------------ */
 

@@ -15,6 +15,8 @@ NaN is refused (``nan="raise"``), or takes part in the order above (``"keep"``),
 below zero (``"prune"``).
 """
 
+from secateur.reference.choosing import choose_affine, choose_format
+from secateur.reference.comparing import compare
 from secateur.reference.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
 from secateur.reference.global_pruning import prune_global
 from secateur.reference.packing import pack_ints, unpack_ints
@@ -26,6 +28,9 @@ from secateur.schedules import sparsity_schedule  # plain NumPy already
 __all__ = [
     "MagnitudeSketch",
     "apply_mask",
+    "choose_affine",
+    "choose_format",
+    "compare",
     "dequantize",
     "fake_quantize",
     "kth_magnitude",
