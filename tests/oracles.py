@@ -1,15 +1,15 @@
 """What results must be, by means that share nothing with the package or its reference.
 
 Selection is a stable sort of the sign-cleared bits. Norms and soft thresholds are loops over Python's
-floats and fractions. Fixed point is exact fractions where values are
-hard, and float64 in bulk: there the product of a float32 and 2**frac_bits is exact, and `rint`
-rounds it once, half to even.
+floats and fractions. Quantization is exact fractions where values are hard, and float64 in bulk:
+there the product of a float32 and 2**frac_bits is exact, and `rint` rounds it once, half to even.
 """
 
 import math
 from collections.abc import Callable
 from fractions import Fraction
 
+import ml_dtypes
 import numpy as np
 
 from secateur import FixedPoint
@@ -255,31 +255,173 @@ def above(w: np.ndarray, threshold: float, nan: str = "keep") -> np.ndarray:
         return np.where(is_nan(w), nan == "keep", np.abs(w.astype(np.float64)) > threshold)
 
 
-def exact_codes(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:
+def exact_codes(
+    w: np.ndarray,
+    fmt: FixedPoint,
+    rounding: str = "nearest_even",
+    overflow: str = "saturate",
+    seed: int | None = None,
+) -> np.ndarray:
     """Fixed point by exact fractions; 0 for NaN."""
-    scale = Fraction(2) ** fmt.frac_bits
-
-    def code(value: float) -> int:
-        if math.isnan(value):
-            return 0
-        if math.isinf(value):
-            return fmt.max if value > 0 else fmt.min
-        return min(max(round(Fraction(value) * scale), fmt.min), fmt.max)  # round: half to even
-
-    return np.array([code(value) for value in w.ravel().tolist()], fmt.dtype).reshape(w.shape)
+    integers = exact_integers(w, fmt, rounding, seed)
+    codes = [in_range(r, fmt, overflow) for r in integers]
+    return np.array(codes, fmt.dtype).reshape(w.shape)
 
 
-def exact_values(q: np.ndarray, fmt: FixedPoint) -> np.ndarray:
-    """What the codes stand for, by exact fractions rounded once to float32."""
-    step = Fraction(1, 2) ** fmt.frac_bits
-    values = [nearest_float32(code * step, code < 0) for code in q.ravel().tolist()]
-    return np.array(values, np.float32).reshape(q.shape)
+def exact_integers(
+    w: np.ndarray, fmt: FixedPoint, rounding: str, seed: int | None = None
+) -> list[float]:
+    """What each element rounds to, before it is brought in range; infinities and NaN as they are."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        values = w.astype(np.float64).ravel().tolist()
+    positions = frac_bits_of(fmt, w.shape)
+    return [
+        rounded(Fraction(value) * Fraction(2) ** positions[i], rounding, seed, i)
+        if math.isfinite(value)
+        else value
+        for i, value in enumerate(values)
+    ]
 
 
-def nearest_float32(value: Fraction, negative: bool) -> np.float32:
+def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
+    """By the definition of each way, word for word."""
+    half = Fraction(1, 2)
+    sign = -1 if x < 0 else 1
+    ways = {
+        "nearest_even": lambda: round(x),
+        "nearest_away": lambda: sign * math.floor(abs(x) + half),
+        "nearest_zero": lambda: sign * math.ceil(abs(x) - half),
+        "nearest_up": lambda: math.floor(x + half),
+        "nearest_down": lambda: math.ceil(x - half),
+        "floor": lambda: math.floor(x),
+        "ceil": lambda: math.ceil(x),
+        "trunc": lambda: sign * math.floor(abs(x)),
+        "stochastic": lambda: sign * math.floor(abs(x) + Fraction(draw(seed or 0, i), 2**31)),
+    }
+    return ways[rounding]()
+
+
+def draw(seed: int, i: int) -> int:
+    """31 random bits for the element of that index."""
+
+    def mixed(z: int) -> int:
+        z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & (2**64 - 1)
+        return z ^ z >> 31
+
+    key = mixed(mixed((seed + 0x9E3779B97F4A7C15) & (2**64 - 1)) ^ i >> 32)
+    x = (i ^ key) & (2**32 - 1)
+    x = ((x ^ x >> 16) * 0x7FEB352D) & (2**32 - 1)
+    x ^= x >> 15
+    x = ((x ^ key >> 32) * 0x846CA68B) & (2**32 - 1)
+    return (x ^ x >> 16) >> 1
+
+
+def in_range(r: float, fmt: FixedPoint, overflow: str) -> int:
+    if isinstance(r, float) and (math.isnan(r) or overflow == "wrap"):  # not a number to wrap
+        return 0
+    if overflow == "wrap":
+        return (int(r) - fmt.min) % 2**fmt.bits + fmt.min
+    low = -fmt.max if overflow == "saturate_symmetric" and fmt.signed else fmt.min
+    if overflow == "saturate_zero":
+        return int(r) if low <= r <= fmt.max else 0
+    return int(min(max(r, low), fmt.max))
+
+
+def frac_bits_of(fmt: FixedPoint, shape: tuple[int, ...]) -> list[int]:
+    """That of each element, in C order."""
+    return of_elements(np.asarray(fmt.frac_bits), shape, fmt.axis, fmt.group_size).tolist()
+
+
+def of_elements(
+    parameters: np.ndarray, shape: tuple[int, ...], axis: int | None, group_size: int | None
+) -> np.ndarray:
+    """The parameter of each element in C order: one for all, for an index, or for a group."""
+    if parameters.ndim == 0:
+        return np.full(math.prod(shape), parameters[()])
+    axis = -1 if axis is None else axis
+    found = np.empty(math.prod(shape), parameters.dtype)
+    for flat, place in enumerate(np.ndindex(shape)):
+        at = list(place)
+        if group_size is None:
+            found[flat] = parameters[at[axis]]
+        else:
+            at[axis] //= group_size
+            found[flat] = parameters[tuple(at)]
+    return found
+
+
+def exact_values(q: np.ndarray, fmt: FixedPoint, dtype: str = "float32") -> np.ndarray:
+    """What the codes stand for, by exact fractions rounded once."""
+    pairs = zip(q.ravel().tolist(), frac_bits_of(fmt, q.shape), strict=True)
+    values = [signed_nearest(code * Fraction(1, 2) ** position, dtype) for code, position in pairs]
+    return np.array(values, np.float64).astype(dtype_of(dtype)).reshape(q.shape)
+
+
+def signed_nearest(value: Fraction, dtype: str) -> float:
     """`value` rounded half to even; what rounds to zero keeps its sign."""
-    number = nearest(abs(value), "float32")
-    return np.float32(-number if negative else number)
+    size = nearest(abs(value), dtype)
+    return -size if value < 0 else size
+
+
+def dtype_of(name: str) -> np.dtype:
+    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+# Of each type of integers: the lowest and the highest.
+INTEGERS = {
+    "int2": (-2, 1),
+    "uint2": (0, 3),
+    "int4": (-8, 7),
+    "uint4": (0, 15),
+    "int8": (-128, 127),
+    "uint8": (0, 255),
+    "int16": (-32768, 32767),
+    "uint16": (0, 65535),
+    "int32": (-(2**31), 2**31 - 1),
+}
+
+
+def exact_affine_codes(
+    w: np.ndarray, scales: np.ndarray, zeros: np.ndarray, integers: str
+) -> list[int]:
+    """Of each element with its scale and zero point: a quotient rounded to a float, that to an
+    integer.
+    """
+    number = "float64" if w.dtype == np.float64 else "float32"
+    low, high = INTEGERS[integers]
+    codes = []
+    with np.errstate(all="ignore"):
+        values = w.astype(np.float64).ravel().tolist()
+        steps = np.asarray(scales).astype(number).tolist()
+    for value, step, zero in zip(values, steps, np.asarray(zeros).tolist(), strict=True):
+        if math.isnan(value):
+            codes.append(zero)
+            continue
+        quotient = value
+        if math.isfinite(value):
+            quotient = signed_nearest(Fraction(value) / Fraction(step), number)
+        if math.isinf(quotient):
+            codes.append(high if quotient > 0 else low)
+            continue
+        codes.append(min(max(round(quotient) + zero, low), high))
+    return codes
+
+
+def exact_affine_values(
+    q: list[int], scales: np.ndarray, zeros: np.ndarray, dtype: str
+) -> np.ndarray:
+    """A difference as a float, times the scale; rounded to that float, and then to the type."""
+    number = "float64" if dtype == "float64" else "float32"
+    values = []
+    with np.errstate(all="ignore"):
+        steps = np.asarray(scales).astype(number).tolist()
+    for code, step, zero in zip(q, steps, np.asarray(zeros).tolist(), strict=True):
+        difference = signed_nearest(Fraction(code - zero), number)
+        product = signed_nearest(Fraction(difference) * Fraction(step), number)
+        finite = math.isfinite(product)
+        values.append(signed_nearest(Fraction(product), dtype) if finite else product)
+    return np.array(values, np.float64).astype(dtype_of(dtype))
 
 
 def bulk_codes(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:

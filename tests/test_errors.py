@@ -82,11 +82,6 @@ def assert_refused(
 # --- w ---------------------------------------------------------------------------------------
 
 FLOATS = "float16 or bfloat16 or float32 or float64"
-WRONG_FLOATS = {
-    "float64": normal(12).astype(np.float64),
-    "float16": normal(12).astype(np.float16),
-    ">f8": normal(12).astype(">f8"),
-}
 WRONG_ARRAYS = {
     "int32": np.arange(12, dtype=np.int32),
     "uint8": np.arange(12, dtype=np.uint8),
@@ -105,14 +100,7 @@ WRONG_ARRAYS = {
 @pytest.mark.parametrize("came", WRONG_ARRAYS)
 def test_w_of_another_dtype(came: str, name: str) -> None:
     w = WRONG_ARRAYS[came]
-    allowed = "float32" if name in QUANTIZING else FLOATS
-    assert_refused(name, TypeError, "w", allowed, str(w.dtype), w=w)
-
-
-@pytest.mark.parametrize("name", QUANTIZING)
-@pytest.mark.parametrize("came", WRONG_FLOATS)
-def test_w_of_another_float(came: str, name: str) -> None:
-    assert_refused(name, TypeError, "w", "float32", came, w=WRONG_FLOATS[came])
+    assert_refused(name, TypeError, "w", FLOATS, str(w.dtype), w=w)
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
@@ -128,15 +116,7 @@ def test_w_of_another_float(came: str, name: str) -> None:
     ],
 )
 def test_w_that_becomes_another_dtype(w: object, came: str, name: str) -> None:
-    allowed = "float32" if name in QUANTIZING else FLOATS
-    with pytest.raises(TypeError, match=f"^w must be {allowed}, got {came}"):
-        CALLS[name](w)
-
-
-@pytest.mark.parametrize("name", QUANTIZING)
-@pytest.mark.parametrize("w", [[1.0] * 12, [], 1.5])
-def test_w_that_becomes_another_float(w: object, name: str) -> None:
-    with pytest.raises(TypeError, match=r"^w must be float32, got float64"):
+    with pytest.raises(TypeError, match=f"^w must be {FLOATS}, got {came}"):
         CALLS[name](w)
 
 
@@ -278,12 +258,6 @@ def test_nan_when_quantizing(nan: object, name: str) -> None:
     assert_refused(name, ValueError, "nan", "'raise' or 'zero'", repr(nan), nan=nan)
 
 
-@pytest.mark.parametrize("name", QUANTIZING)
-@pytest.mark.parametrize("seed", [0, False, "2:4", (1, 2), normal(2)], ids=str)
-def test_what_is_to_come(seed: object, name: str) -> None:
-    assert_refused(name, ValueError, "seed", "None", repr(seed), seed=seed)
-
-
 @pytest.mark.parametrize("name", ["kth_magnitude", "topk", "topk_mask", "prune", "prune pattern"])
 def test_axis(name: str) -> None:
     for axis in (1, -2, 2**64):
@@ -292,38 +266,10 @@ def test_axis(name: str) -> None:
         assert_refused(name, TypeError, "axis", "an integer", repr(axis), axis=axis)
 
 
-@pytest.mark.parametrize("name", QUANTIZING)
-@pytest.mark.parametrize(
-    ("parameter", "allowed", "others"),
-    [
-        ("rounding", "'nearest_even'", ["nearest_away", "stochastic", "floor", "", None, 0]),
-        ("overflow", "'saturate'", ["wrap", "raise", "Saturate", "", None, 0]),
-    ],
-)
-def test_roundings_and_overflows_to_come(
-    name: str, parameter: str, allowed: str, others: list[object]
-) -> None:
-    for other in others:
-        assert_refused(name, ValueError, parameter, allowed, repr(other), **{parameter: other})
-
-
 @pytest.mark.parametrize("name", WITH_FMT)
 def test_fmt_that_is_no_format(name: str) -> None:
     for fmt in (None, 8, (8, 5), "int8", np.int8, FixedPoint, {"bits": 8}):
         assert_refused(name, TypeError, "fmt", "a FixedPoint", repr(fmt), fmt=fmt)
-
-
-@pytest.mark.parametrize("name", WITH_FMT)
-def test_fmt_of_other_widths(name: str) -> None:
-    for bits in (2, 4, 7, 9, 12, 15, 17, 24, 32):
-        fmt = FixedPoint(bits, 3)
-        assert_refused(name, ValueError, "fmt.bits", "8 or 16", repr(fmt), fmt=fmt)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, "float16", np.int8, ">f4", object, None])
-def test_dequantizing_to_another_dtype(dtype: object) -> None:
-    came = str(np.dtype(dtype))
-    assert_refused("dequantize", TypeError, "dtype", "float32", came, dtype=dtype)
 
 
 # --- mask ------------------------------------------------------------------------------------

@@ -12,14 +12,16 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import secateur as sc
+from arrays import DTYPES
 from oracles import assert_same_bits
+from quantizing import ROUNDINGS, seed_of
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect")
 
@@ -178,6 +180,45 @@ def sketched(w: np.ndarray) -> np.ndarray:
     return np.array(sketch.bracket(1))
 
 
+def quantizing_cases(n: int) -> Iterator[Case]:
+    """Every type of float and width of integers; formats along axes and in groups, and packed."""
+    w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
+    for number, dtype in enumerate(DTYPES.values()):
+        v = w.astype(dtype)
+        for bits in (5, 12, 32):
+            fmt = sc.FixedPoint(bits, bits - 3)
+            rounding = ROUNDINGS[(number + bits) % len(ROUNDINGS)]
+            modes = {"fmt": fmt, "rounding": rounding, **seed_of(rounding)}
+            yield Case(partial(sc.quantize, **modes), (v,))
+            yield Case(partial(sc.prune_quantize, **modes, k=n // 2), (v,))
+            yield Case(partial(sc.fake_quantize, **modes), (v,), in_place=True)
+            yield Case(partial(sc.dequantize, fmt=fmt, dtype=dtype), (sc.quantize(v, fmt),))
+        for bits, order in ((3, "low_first"), (4, "low_first"), (4, "high_first")):
+            fmt = sc.FixedPoint(bits, bits - 2)
+            how = {"fmt": fmt, "order": order}
+            yield Case(partial(sc.quantize, **how, packed=True), (v,))
+            packed = sc.quantize(v, **how, packed=True)
+            yield Case(partial(sc.dequantize, **how, dtype=dtype, shape=n), (packed,))
+        yield Case(partial(sc.quantize_affine, scale=0.03, zero_point=3), (v,))
+        q = sc.quantize_affine(v, 0.03, 3)
+        yield Case(partial(sc.dequantize_affine, scale=0.03, zero_point=3, dtype=dtype), (q,))
+    widths = [m for m in (1, 3, 8, 32) if n % m == 0]
+    for m in {widths[-1], widths[len(widths) // 2]}:
+        for axis, shape in product((0, 1), {(n // m, m), (m, n // m)}):
+            for size in (None, 5):
+                groups = list(shape)
+                groups[axis] = -(-shape[axis] // 5)
+                fitting = groups if size else shape[axis]
+                fmt = sc.FixedPoint(8, np.full(fitting, 4), axis=axis, group_size=size)
+                yield Case(in_shape(sc.quantize, shape, fmt=fmt), (w,))
+                yield Case(in_shape(sc.fake_quantize, shape, fmt=fmt), (w,), in_place=True)
+                q = sc.quantize(w.reshape(shape), fmt).ravel()
+                yield Case(in_shape(sc.dequantize, shape, fmt=fmt), (q,))
+                how = {"scale": np.full(fitting, 0.03), "axis": axis, "block_size": size}
+                yield Case(in_shape(sc.quantize_affine, shape, **how), (w,))
+                yield Case(in_shape(sc.dequantize_affine, shape, **how), (q,))
+
+
 def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
     """The arrays, each in a room of its own, at either end of it."""
     if not arrays:
@@ -192,7 +233,8 @@ def run(isa: str) -> None:
     """Every function, out of and into guarded memory."""
     sc._core.set_isa(isa)
     rooms = [Room(8 * max(SIZES)) for _ in range(3)]
-    for case in chain.from_iterable(chain(map(cases, SIZES), map(more_cases, SIZES))):
+    makers = product((cases, more_cases, quantizing_cases), SIZES)
+    for case in chain.from_iterable(make(n) for make, n in makers):
         expected = case.call(*case.inputs)
         for inputs in guarded(rooms, case.inputs):
             assert_same_bits(case.call(*inputs), expected)

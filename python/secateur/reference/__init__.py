@@ -13,8 +13,11 @@ Three rules decide every selection:
 
 NaN is refused (``nan="raise"``), or takes part in the order above (``"keep"``), or is ranked
 below zero (``"prune"``).
+
+What quantizing does is in docs/semantics.md.
 """
 
+from secateur.reference.affine import dequantize_affine, quantize_affine
 from secateur.reference.choosing import choose_affine, choose_format
 from secateur.reference.comparing import compare
 from secateur.reference.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
@@ -32,6 +35,7 @@ __all__ = [
     "choose_format",
     "compare",
     "dequantize",
+    "dequantize_affine",
     "fake_quantize",
     "kth_magnitude",
     "pack_ints",
@@ -39,6 +43,7 @@ __all__ = [
     "prune_global",
     "prune_quantize",
     "quantize",
+    "quantize_affine",
     "soft_threshold",
     "sparsity_schedule",
     "topk",

@@ -51,6 +51,14 @@ def float_type(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
+def wanted_float(dtype: DTypeLike) -> np.dtype[Any]:
+    """One of the four floats, as the type of a result."""
+    wanted = np.dtype(dtype)
+    if wanted.name not in INFINITIES or not wanted.isnative:
+        refuse("dtype", wanted, " or ".join(INFINITIES) + " in native byte order", TypeError)
+    return wanted
+
+
 def result(
     out: Any,
     dtype: DTypeLike,
@@ -114,16 +122,19 @@ def _same(a: Array, b: Array) -> bool:
     )
 
 
-def refuse_nan(name: str, values: Floats, nan: str) -> None:
-    """If that is the policy."""
+def refuse_nan(name: str, values: Floats, nan: str, *, infinite: bool = False) -> None:
+    """If that is the policy; infinities with them, if `infinite`."""
     if nan != "raise":
         return
     with np.errstate(invalid="ignore"):  # a signalling NaN
-        if not np.isnan(np.max(values, initial=0)):  # max is the cheapest look for NaN
+        if not infinite and not np.isnan(np.max(values, initial=0)):  # the cheapest look for NaN
             return
-        found = np.isnan(values).ravel()
+        found = (~np.isfinite(values) if infinite else np.isnan(values)).ravel()
+    if not found.any():
+        return
     count, first = np.count_nonzero(found), found.argmax()
-    msg = f"{name} has {count} NaN, the first at flat index {first}"
+    kind = "NaN or infinities" if infinite else "NaN"
+    msg = f"{name} has {count} {kind}, the first at flat index {first}"
     msg += "; nan= can say what to do with it"
     raise ValueError(msg)
 

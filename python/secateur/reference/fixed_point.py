@@ -9,20 +9,32 @@ import numpy as np
 from secateur.formats import FixedPoint
 from secateur.reference.arguments import (
     exactly_one,
+    floats,
     native,
     one_of,
-    only_none,
     refuse,
     refuse_nan,
     result,
+    wanted_float,
 )
-from secateur.reference.selection import topk_mask
+from secateur.reference.granularity import spread_along
+from secateur.reference.order import narrowed
+from secateur.reference.packing import (
+    bytes_of,
+    packed_codes,
+    packed_is_wanted,
+    unpacked,
+)
+from secateur.reference.pruning import prune
+from secateur.reference.rounding import check_rounding, to_integers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     Array = NDArray[Any]
-    Float32s = NDArray[np.float32]
+    Floats = NDArray[Any]
+
+OVERFLOWS = ("saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise")
 
 
 def quantize(
@@ -33,6 +45,8 @@ def quantize(
     overflow: str = "saturate",
     nan: str = "raise",
     seed: int | None = None,
+    packed: bool = False,
+    order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
     """The integers nearest to ``w * 2**fmt.frac_bits``.
@@ -45,22 +59,31 @@ def quantize(
     --------
     >>> import numpy as np
     >>> from secateur import FixedPoint, reference
-    >>> reference.quantize(np.float32([0.25, 0.75, -1, 100]), FixedPoint(8, frac_bits=1))
+    >>> w = np.float32([0.25, 0.75, -1, 100])
+    >>> reference.quantize(w, FixedPoint(8, frac_bits=1))
     array([  0,   2,  -2, 127], dtype=int8)
+    >>> reference.quantize(w, FixedPoint(8, frac_bits=1), rounding="ceil", overflow="wrap")
+    array([ 1,  2, -2, -56], dtype=int8)
     """
     fmt = _format(fmt)
     _check_modes(rounding, overflow, nan, seed)
-    w = native("w", w, np.float32)
+    w = floats("w", w)
+    if packed_is_wanted(packed, "fmt.bits", fmt.bits, repr(fmt), order):
+        out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
+        q = quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed)
+        np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, order))
+        return out
+    # Where rounding or overflow needs the number itself, no matter how small or large.
+    exactly = rounding in ("floor", "ceil") or overflow == "wrap"
+    real = _real_type(w, fmt, exactly or rounding == "stochastic")
+    frac_bits = _frac_bits(fmt, w.shape)
     out = result(out, fmt.dtype, w)
-    refuse_nan("w", w, nan)
-    real = _real_type(fmt)
-    with np.errstate(over="ignore", invalid="ignore"):  # past the range, and signalling NaN
-        q = np.asarray(np.multiply(w, real(2.0**fmt.frac_bits), dtype=real, order="C"))
-        np.rint(q, out=q)
-        np.clip(q, fmt.min, fmt.max, out=q)
+    refuse_nan("w", w, nan, infinite=overflow == "wrap")
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # signalling NaN too
+        r = to_integers(_scaled(w, frac_bits, real, exactly), rounding, seed)
         if nan == "zero":
-            np.copyto(q, 0, where=np.isnan(q))
-        np.copyto(out, q, casting="unsafe")
+            np.copyto(r, 0, where=np.isnan(r) if overflow != "wrap" else ~np.isfinite(r))
+        np.copyto(out, _in_range(r, fmt, overflow), casting="unsafe")
     return out
 
 
@@ -69,8 +92,10 @@ def dequantize(
     fmt: FixedPoint,
     *,
     dtype: DTypeLike = np.float32,
-    out: Float32s | None = None,
-) -> Float32s:
+    shape: tuple[int, ...] | None = None,
+    order: str = "low_first",
+    out: Floats | None = None,
+) -> Floats:
     """The values ``q * 2**-fmt.frac_bits``, rounded once.
 
     Parameters, results and errors are those of :func:`secateur.dequantize`.
@@ -81,15 +106,25 @@ def dequantize(
     >>> from secateur import FixedPoint, reference
     >>> reference.dequantize(np.int8([0, 2, -2, 127]), FixedPoint(8, frac_bits=1))
     array([ 0. ,  1. , -1. , 63.5], dtype=float32)
+    >>> reference.dequantize(np.uint8([225]), FixedPoint(4, frac_bits=1), shape=(2,))
+    array([ 0.5, -1. ], dtype=float32)
     """
     fmt = _format(fmt)
-    if np.dtype(dtype) != np.float32:
-        refuse("dtype", np.dtype(dtype), "float32", TypeError)
-    q = native("q", q, fmt.dtype)
-    out = result(out, np.float32, q)
-    real = _real_type(fmt)
-    with np.errstate(over="ignore"):  # past float32's range is infinite
-        np.multiply(q, real(fmt.resolution), out=out, dtype=real, casting="same_kind")
+    dtype = wanted_float(dtype)
+    if shape is None:
+        given = q = native("q", q, fmt.dtype)
+    else:
+        packed_is_wanted(True, "fmt.bits", fmt.bits, repr(fmt), order)
+        given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, order)
+    step = np.ldexp(1.0, -_frac_bits(fmt, q.shape))
+    out = result(out, dtype, q, given)
+    with np.errstate(over="ignore", under="ignore"):  # past the range is infinite, or zero
+        if dtype == np.float32 and _real_type(out, fmt, False) is np.float32:
+            return np.multiply(
+                q, step.astype(np.float32), out=out, dtype=np.float32, casting="same_kind"
+            )
+        values = np.asarray(np.multiply(q, step, dtype=np.float64))
+        np.copyto(out, narrowed(values, dtype))
     return out
 
 
@@ -101,8 +136,8 @@ def fake_quantize(
     overflow: str = "saturate",
     nan: str = "raise",
     seed: int | None = None,
-    out: Float32s | None = None,
-) -> Float32s:
+    out: Floats | None = None,
+) -> Floats:
     """The values that quantizing would leave: ``dequantize(quantize(w))``.
 
     Parameters, results and errors are those of :func:`secateur.fake_quantize`.
@@ -114,10 +149,10 @@ def fake_quantize(
     >>> reference.fake_quantize(np.float32([0.3, -0.1, 100]), FixedPoint(8, frac_bits=1))
     array([ 0.5,  0. , 63.5], dtype=float32)
     """
-    w = native("w", w, np.float32)
-    out = result(out, np.float32, w)
+    w = floats("w", w)
+    out = result(out, w.dtype, w)
     q = quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed)
-    return dequantize(q, fmt, out=out)
+    return dequantize(q, fmt, dtype=w.dtype, out=out)
 
 
 def prune_quantize(
@@ -149,34 +184,73 @@ def prune_quantize(
     fmt = _format(fmt)
     _check_modes(rounding, overflow, nan, seed)
     exactly_one(k=k, sparsity=sparsity)
-    w = native("w", w, np.float32)
+    w = floats("w", w)
     out = result(out, fmt.dtype, w)
-    mask = topk_mask(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else nan)
-    quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed, out=out)
-    return np.multiply(out, mask, out=out)  # integers are cheaper to mask than floats
+    fmt.for_shape(w.shape)
+    kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else nan)
+    return quantize(kept, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed, out=out)
 
 
-# --- scales and modes -----------------------------------------------------------------------
+# --- scales and ranges ----------------------------------------------------------------------
 
 
-def _real_type(fmt: FixedPoint) -> type[np.float32 | np.float64]:
-    """In which products with the format's power of two can be rounded once to what is wanted."""
-    # In float32 `w * 2**frac_bits` is exact, or infinite and saturates, or subnormal and becomes 0;
-    # and `q * 2**-frac_bits` is exact or infinite. Where the power itself leaves float32's normal
-    # numbers, float64 serves: 24 bits of w, and exponents between -405 and 384, are exact there.
-    return np.float32 if abs(fmt.frac_bits) <= 126 else np.float64
+def _frac_bits(fmt: FixedPoint, shape: tuple[int, ...]) -> Array:
+    """In a shape that broadcasts to that one."""
+    how = fmt.for_shape(shape)
+    return spread_along(np.asarray(fmt.frac_bits), how, shape, fmt.axis)
+
+
+def _real_type(w: Floats, fmt: FixedPoint, exactly: bool) -> type[np.float32 | np.float64]:
+    """In which products with powers of two can be rounded once to what is wanted."""
+    # In float32 `w * 2**frac_bits` is exact, or infinite and out of range, or subnormal and rounded
+    # to 0; and `q * 2**-frac_bits` is exact or infinite, if q is. Where the power itself leaves
+    # float32's normal numbers, float64 serves: 32 bits and exponents between -405 and 384 are exact
+    # there.
+    narrow = w.dtype != np.float64 and fmt.bits <= 24 and not exactly
+    small = np.max(np.abs(fmt.frac_bits), initial=0) <= 126
+    return np.float32 if narrow and small else np.float64
+
+
+def _scaled(w: Floats, frac_bits: Array, real: type, exactly: bool) -> Floats:
+    """A new array of ``w * 2**frac_bits``, or of what rounds and overflows alike."""
+    if w.dtype == np.float64 and exactly:
+        # What is tiny rounds as 2^-64 does; and of what is huge only its being a multiple of 2^32
+        # matters, which all floats from 2^84 are. So float64's own range does not.
+        fraction, exponent = np.frexp(w)
+        exponent = np.clip(exponent + frac_bits, -64, 128)
+        return np.asarray(np.ldexp(fraction, exponent, order="C"))
+    power = np.ldexp(real(1), frac_bits)
+    return np.asarray(np.multiply(w.astype(real, copy=False), power, order="C"))
+
+
+def _in_range(r: Floats, fmt: FixedPoint, overflow: str) -> Floats:
+    """Integers of the format, from those in `r`, where they become so."""
+    if overflow == "wrap":
+        np.remainder(r, 2.0**fmt.bits, out=r)
+        return np.subtract(r, 2.0**fmt.bits, out=r, where=r > fmt.max)
+    if overflow.startswith("saturate") and overflow != "saturate_zero":
+        symmetric = fmt.signed and overflow == "saturate_symmetric"
+        return np.asarray(np.clip(r, -fmt.max if symmetric else fmt.min, fmt.max, out=r))
+    beyond = (r < fmt.min) | (r > fmt.max)
+    if overflow == "saturate_zero":
+        np.copyto(r, 0, where=beyond)
+    elif beyond.any():
+        msg = f"w has {np.count_nonzero(beyond)} elements out of range of {fmt}, "
+        msg += f"the first at flat index {beyond.argmax()}"
+        raise OverflowError(msg)
+    return r
+
+
+# --- arguments ------------------------------------------------------------------------------
 
 
 def _format(fmt: FixedPoint) -> FixedPoint:
     if not isinstance(fmt, FixedPoint):
         refuse("fmt", repr(fmt), "a FixedPoint", TypeError)
-    if fmt.bits not in (8, 16):
-        refuse("fmt.bits", repr(fmt), "8 or 16")
     return fmt
 
 
 def _check_modes(rounding: str, overflow: str, nan: str, seed: int | None) -> None:
-    one_of("rounding", rounding, "nearest_even")
-    one_of("overflow", overflow, "saturate")
+    check_rounding(rounding, seed)
+    one_of("overflow", overflow, *OVERFLOWS)
     one_of("nan", nan, "raise", "zero")
-    only_none(", the only value that this version supports", seed=seed)

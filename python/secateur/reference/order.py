@@ -93,17 +93,21 @@ def key_below(limit: float, dtype: np.dtype[Any]) -> int:
 
 
 def rounded(value: float, dtype: np.dtype[Any]) -> Any:
-    """A number not below zero, as a scalar of the type; to nearest, half to even."""
+    """A number as a scalar of the type; to nearest, half to even."""
+    return narrowed(np.array([value]), dtype)[0]
+
+
+def narrowed(values: NDArray[np.float64], dtype: np.dtype[Any]) -> Floats:
+    """The values as floats of a type; to nearest, half to even, once."""
     with np.errstate(over="ignore", under="ignore"):
-        if dtype.name == "bfloat16":
-            # Its own conversion rounds to float32 first. To odd, that loses nothing: a number that
-            # is not a float32 becomes the neighbour that is odd, and so none half way.
-            single = np.array([value], np.float32)
-            nearest = float(single[0])
-            bits_of(single)[0] -= nearest > value
-            bits_of(single)[0] |= nearest != value
-            return single.astype(dtype)[0]
-        return np.array([value]).astype(dtype)[0]
+        if dtype.name != "bfloat16":
+            return values.astype(dtype)
+        # Its own conversion rounds to float32 first. To odd, that loses nothing: a number that is
+        # not a float32 becomes the neighbour that is odd, and so none half way.
+        single = values.astype(np.float32)
+        bits_of(single)[...] -= np.abs(single) > np.abs(values)
+        bits_of(single)[...] |= single != values
+        return single.astype(dtype)
 
 
 def widened(values: Floats) -> Floats:

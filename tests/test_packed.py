@@ -1,0 +1,189 @@
+"""Quantizing straight to packed integers, and dequantizing these."""
+
+from itertools import product
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arrays import DTYPES, around
+from isas import LIBRARIES, library
+from oracles import assert_same_bits
+from quantizing import ROUNDINGS, normal, seed_of
+from refusals import assert_refuses
+from secateur import FixedPoint, reference
+
+ORDERS = ["low_first", "high_first"]
+orders = pytest.mark.parametrize("order", ORDERS)
+SIZES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128, 512, 4096, 16384)]
+TYPES = [np.int8, np.uint8, ml_dtypes.int4, ml_dtypes.uint4, ml_dtypes.int2, ml_dtypes.uint2]
+
+
+def packed_bits(codes: list[int], bits: int, order: str) -> np.ndarray:
+    """The stream of bits as text, cut in bytes."""
+    words = [format(code % (1 << bits), f"0{bits}b") for code in codes]
+    if order == "low_first":
+        words = [word[::-1] for word in words]  # the lowest bit comes first
+    stream = "".join(words)
+    stream += "0" * (-len(stream) % 8)
+    cut = [stream[i : i + 8] for i in range(0, len(stream), 8)]
+    if order == "low_first":
+        cut = [byte[::-1] for byte in cut]
+    return np.array([int(byte, 2) for byte in cut], np.uint8)
+
+
+@orders
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_fixed_point(lib: Any, bits: int, order: str) -> None:
+    for signed, n in product((True, False), SIZES):
+        fmt = FixedPoint(bits, bits - 3, signed)
+        w = normal(n, "float32", 2.0)
+        q = reference.quantize(w, fmt)
+        expected = packed_bits(q.tolist(), bits, order)
+        assert_same_bits(lib.quantize(w, fmt, packed=True, order=order), expected)
+        out = np.full_like(expected, 7)
+        assert lib.quantize(w, fmt, packed=True, order=order, out=out) is out
+        assert_same_bits(out, expected)
+        values = lib.dequantize(expected, fmt, shape=(n,), order=order)
+        assert_same_bits(values, reference.dequantize(q, fmt))
+
+
+@orders
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_every_mode_and_float(lib: Any, dtype: str, rounding: str, order: str) -> None:
+    for bits, shape in ((4, (33, 7)), (3, (5, 13, 3)), (8, (65,)), (2, ())):
+        for axis in (None, *range(len(shape))):
+            frac_bits = 1 if axis is None else np.arange(shape[axis]) % 3
+            fmt = FixedPoint(bits, frac_bits, axis=axis)
+            w = normal(shape, dtype, 2.0)
+            modes = {"rounding": rounding, "overflow": "wrap", **seed_of(rounding)}
+            q = reference.quantize(w, fmt, **modes)
+            packed = packed_bits(q.ravel().tolist(), bits, order)
+            assert_same_bits(lib.quantize(w, fmt, **modes, packed=True, order=order), packed)
+            values = reference.dequantize(q, fmt, dtype=w.dtype)
+            actual = lib.dequantize(packed, fmt, dtype=w.dtype, shape=shape, order=order)
+            assert_same_bits(actual, values)
+
+
+@orders
+@pytest.mark.parametrize("integers", TYPES, ids=lambda of: np.dtype(of).name)
+def test_affine(lib: Any, integers: Any, order: str) -> None:
+    bits = int(np.dtype(integers).name.lstrip("uint"))
+    for n, grouped in product(SIZES, (False, True)):
+        w = normal((3, n), "float32", 2.0)
+        scale = np.full((3, -(-n // 32)), 0.25) if grouped else 0.25
+        how = {"block_size": 32 if grouped else None}
+        q = reference.quantize_affine(w, scale, 1, dtype=integers, **how)
+        packed = packed_bits(q.ravel().astype(np.int64).tolist(), bits, order)
+        how["order"] = order
+        actual = lib.quantize_affine(w, scale, 1, dtype=integers, packed=True, **how)
+        assert_same_bits(actual, packed)
+        values = lib.dequantize_affine(packed, scale, 1, shape=(3, n), packed_dtype=integers, **how)
+        del how["order"]
+        assert_same_bits(values, reference.dequantize_affine(q, scale, 1, **how))
+
+
+@orders
+def test_on_several_threads(lib_on_threads: Any, order: str) -> None:
+    """Where parts meet, two elements may be in one byte."""
+    w = normal(1_100_003, "float32", 2.0)
+    for bits in (3, 4, 5, 8):
+        fmt = FixedPoint(bits, bits - 3)
+        q = reference.quantize(w, fmt)
+        packed = reference.pack_ints(q, bits, order=order)
+        assert_same_bits(lib_on_threads.quantize(w, fmt, packed=True, order=order), packed)
+        values = lib_on_threads.dequantize(packed, fmt, shape=w.shape, order=order)
+        assert_same_bits(values, reference.dequantize(q, fmt))
+
+
+@given(data=st.data(), bits=st.integers(2, 8), signed=st.booleans(), order=st.sampled_from(ORDERS))
+def test_any_bytes_are_integers(data: st.DataObject, bits: int, signed: bool, order: str) -> None:
+    """Spare bits at the end are looked at by nobody."""
+    n = data.draw(st.integers(0, 100))
+    packed = np.frombuffer(
+        data.draw(st.binary(min_size=-(-n * bits // 8), max_size=-(-n * bits // 8))), np.uint8
+    )
+    fmt = FixedPoint(bits, 2, signed)
+    q = reference.unpack_ints(packed, bits, n, signed=signed, order=order)
+    stream = "".join(format(byte, "08b")[:: 1 if order == "high_first" else -1] for byte in packed)
+    words = [stream[i * bits : (i + 1) * bits] for i in range(n)]
+    words = words if order == "high_first" else [word[::-1] for word in words]
+    codes = [int(word, 2) for word in words]
+    expected = [code - (1 << bits) if signed and code > fmt.max else code for code in codes]
+    assert q.tolist() == expected
+    for name in LIBRARIES:
+        with library(name) as lib:
+            values = lib.dequantize(packed, fmt, shape=n, order=order)
+            assert_same_bits(values, reference.dequantize(q, fmt))
+
+
+@orders
+def test_errors_leave_out_as_it_was(lib: Any, order: str) -> None:
+    w = normal(100, "float32")
+    w[70] = np.nan
+    out = np.full(50, 7, np.uint8)
+    words = ["w has 1 NaN", "the first at flat index 70"]
+    how = {"packed": True, "order": order}
+    assert_refuses(ValueError, words, lib.quantize, w, FixedPoint(4, 2), **how)
+    w[70] = 1000
+    words = ["w has 1 element", "the first at flat index 70"]
+    how["overflow"] = "raise"
+    assert_refuses(OverflowError, words, lib.quantize, w, FixedPoint(4, 0), **how)
+    del how["overflow"]
+    for words, error, wrong in (
+        (["out must", "(50,)", "(51,)"], ValueError, np.zeros(51, np.uint8)),
+        (["out must", "(50,)", "(100,)"], ValueError, np.zeros(100, np.uint8)),
+        (["out must", "uint8", "int8"], TypeError, np.zeros(50, np.int8)),
+    ):
+        assert_refuses(error, words, lib.quantize, w, FixedPoint(4, 2), **how, out=wrong)
+    assert lib.quantize(w, FixedPoint(4, 2), **how, out=out) is out
+
+
+def test_what_cannot_be_packed(lib: Any) -> None:
+    w = normal(10, "float32")
+    for bits in (9, 16, 32):
+        fmt = FixedPoint(bits, 2)
+        words = ["fmt.bits must be", "8", repr(fmt)]
+        assert_refuses(ValueError, words, lib.quantize, w, fmt, packed=True)
+        q = np.zeros(10 * bits // 8 + 1, np.uint8)
+        assert_refuses(ValueError, words, lib.dequantize, q, fmt, shape=(10,))
+    for integers in ("int16", "uint16", "int32"):
+        words = ["dtype must be", "8", integers]
+        assert_refuses(ValueError, words, lib.quantize_affine, w, 1.0, dtype=integers, packed=True)
+    for packed in (1, None, "yes"):
+        words = ["packed must be a bool", repr(packed)]
+        assert_refuses(TypeError, words, lib.quantize, w, FixedPoint(), packed=packed)
+    for order in ("little", "", None, 0):
+        words = ["order must be 'low_first' or 'high_first'", repr(order)]
+        assert_refuses(ValueError, words, lib.quantize, w, FixedPoint(), packed=True, order=order)
+
+
+@pytest.mark.parametrize("size", [0, 49, 51, 100])
+def test_packed_that_does_not_fit_the_shape(lib: Any, size: int) -> None:
+    packed = np.zeros(size, np.uint8)
+    words = ["q must be", "(50,)", f"({size},)"]
+    for shape in ((100,), (10, 10), [20, 5], 100):
+        assert_refuses(ValueError, words, lib.dequantize, packed, FixedPoint(4, 2), shape=shape)
+    how = {"shape": (100,), "packed_dtype": ml_dtypes.int4}
+    assert_refuses(ValueError, words, lib.dequantize_affine, packed, 1.0, **how)
+
+
+def test_packed_of_other_arguments(lib: Any) -> None:
+    packed, fmt = np.zeros(50, np.uint8), FixedPoint(4, 2)
+    words = ["q must be uint8", "int8"]
+    assert_refuses(TypeError, words, lib.dequantize, packed.view(np.int8), fmt, shape=(100,))
+    words = ["q must be", "(50,)", "(5, 10)"]
+    assert_refuses(ValueError, words, lib.dequantize, packed.reshape(5, 10), fmt, shape=(100,))
+    for shape in ((-1,), (10, -10), (2**62, 4)):
+        assert_refuses(ValueError, ["shape must be"], lib.dequantize, packed, fmt, shape=shape)
+    for shape in ((10.0,), "100", (True,)):
+        assert_refuses(TypeError, ["shape must be"], lib.dequantize, packed, fmt, shape=shape)
+    words = ["packed_dtype must be", "int4"]
+    assert_refuses(TypeError, words, lib.dequantize_affine, packed, 1.0, shape=(100,))
+    words = ["packed_dtype must be", "None"]
+    how = {"packed_dtype": np.int8}
+    assert_refuses(ValueError, words, lib.dequantize_affine, packed, 1.0, **how)
