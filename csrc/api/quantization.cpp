@@ -70,12 +70,20 @@ sc_dtype dtype_of(const Scheme& scheme) {
   return scheme.is_signed ? SC_INT32 : SC_UINT32;
 }
 
+// Whether a type of fewer bits than its byte holds the integers.
+bool is_narrow(sc_dtype dtype, const Scheme& scheme) {
+  const bool of_four = dtype == (scheme.is_signed ? SC_INT4 : SC_UINT4);
+  const bool of_two = dtype == (scheme.is_signed ? SC_INT2 : SC_UINT2);
+  return (of_four && scheme.bits <= 4) || (of_two && scheme.bits <= 2);
+}
+
 std::size_t alignment_of(const Codes& q) {
   return q.are_packed() ? 1 : q.bytes(1, Scheme{});
 }
 
 void require_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
-  if (!(q.are_packed() && scheme.bits <= 8) && q.dtype != dtype_of(scheme)) {
+  if (!(q.are_packed() && scheme.bits <= 8) && q.dtype != dtype_of(scheme) &&
+      !is_narrow(q.dtype, scheme)) {
     refuse("q", name_of(dtype_of(scheme)) + (scheme.bits <= 8 ? " or packed" : "") + " for this fmt",
            name_of(q.dtype));
   }
@@ -236,7 +244,6 @@ sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_a
   return guarded([&] {
     require_floats("w", w, n, dtype);
     Scheme scheme = require_affine(fmt, n, dtype);
-    require_in("fmt.bits", scheme.bits, 1, 16);
     const sc_quantize_options how{SC_ROUND_NEAREST_EVEN, SC_OVERFLOW_SATURATE, nan, 0};
     require_options(&how);
     const Codes codes{q, q_dtype};
@@ -245,12 +252,18 @@ sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_a
       return;
     }
     const std::size_t count = count_of(scheme.granularity, n);
+    std::vector<double> widened;
     const std::vector<std::int32_t> exponents =
         dtype == SC_FLOAT64 ? exponents_of(static_cast<const double*>(scheme.scales), count)
                             : exponents_of(static_cast<const float*>(scheme.scales), count);
     if (!exponents.empty()) {
       scheme.frac_bits = exponents.data();
       scheme.scales = nullptr;
+    } else if (scheme.bits > 16 && dtype != SC_FLOAT64) {
+      const auto* const scales = static_cast<const float*>(scheme.scales);
+      widened.assign(scales, scales + count);
+      scheme.scales = widened.data();
+      scheme.in_double = true;
     }
     quantize(w, float_type(dtype), n, scheme, how, codes);
   });

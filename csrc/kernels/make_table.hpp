@@ -141,6 +141,10 @@ constexpr StageKernels<C> stage_kernels() {
   set_decide<C, Stochastic>(k.decide[static_cast<size_t>(Rounding::stochastic)]);
   k.decide_shifted[static_cast<size_t>(Scaling::multiply)] = decide_shifted<C, Multiplied>;
   k.decide_shifted[static_cast<size_t>(Scaling::divide)] = decide_shifted<C, Divided>;
+  if constexpr (sizeof(C) == sizeof(double)) {
+    k.decide_shifted[static_cast<size_t>(Scaling::divide_as_float)] =
+        decide_shifted<C, DividedAsFloat>;
+  }
   k.powers = powers<C>;
   k.integers = integers<C>;
   k.fill_runs = fill_runs<C>;

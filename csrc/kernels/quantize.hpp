@@ -81,7 +81,8 @@ constexpr Counting make_counting() {
 }
 constexpr Counting kCounting = make_counting();
 
-// The upper 31 bits of a mix of the lower half of an element's index, keyed by the seed and the upper half.
+// Draws of 31 bits, the upper ones of a mix of the lower half of an element's index, keyed by the seed and the
+// upper half; each taken from the largest, as it is compared.
 struct Draws {
   uint64_t seed;
   alignas(kLine) int32_t numbers[kWord];
@@ -110,13 +111,14 @@ struct Draws {
       x = Mul(Xor(x, ShiftRight<16>(x)), Set(int32_t{0x7feb352d}));
       x = Xor(Xor(x, ShiftRight<15>(x)), high);
       x = Mul(x, Set(static_cast<int32_t>(0x846ca68bu)));
-      StoreU(ShiftRight<1>(Xor(x, ShiftRight<16>(x))), drawn + i);
+      const Vec<int32_t> mixed = Xor(x, ShiftRight<16>(x));
+      StoreU(ShiftRight<1>(Xor(mixed, Set(int32_t{-1}))), drawn + i);
     }
   }
 };
 
-// Away from zero where the draw of an element is less than its fraction; towards zero is the direction of
-// the thread.
+// Away from zero where the fraction of an element and its draw make up one; towards zero is the direction of the
+// thread.
 template <class C>
 struct Stochastic {
   Draws draws;
@@ -136,6 +138,51 @@ struct Stochastic {
   }
   static SECATEUR_INLINE Mask<int64_t> is_above(Vec<double> fraction, const int32_t* draw) {
     return Le(Add(ConvertLoad<double>(draw), Set(1.0)), fraction);
+  }
+};
+
+// ---- decide: scaling ------------------------------------------------------------------------
+
+// What shorter floats hold of a double: as many bits, and the exponent of the last one of the least.
+template <class F>
+struct Precision;
+template <>
+struct Precision<Float16> {
+  static constexpr int kBits = 11, kLast = -24;
+};
+template <>
+struct Precision<BFloat16> {
+  static constexpr int kBits = 8, kLast = -133;
+};
+template <>
+struct Precision<float> {
+  static constexpr int kBits = 24, kLast = -149;
+};
+
+// To the nearest number of F, half to even: in a sum with one so large that its last bit is that of F.
+template <class F>
+SECATEUR_INLINE Vec<double> rounded_to(Vec<double> x) {
+  constexpr int64_t kExponent = 0x7ff0000000000000;
+  constexpr int64_t kLeast = int64_t{1023 + Precision<F>::kLast + Precision<F>::kBits - 1} << 52;
+  constexpr int64_t kFurther = (int64_t{53 - Precision<F>::kBits} << 52) + (int64_t{1} << 51);
+  const Vec<int64_t> exponent = Max(And(bits_of(x), Set(kExponent)), Set(kLeast));
+  const Vec<double> large = BitCast<double>(Add(exponent, Set(kFurther)));
+  return sign_from(x, magnitude(Sub(Add(x, large), large)));  // a zero keeps its sign
+}
+
+template <class C>
+struct Multiplied {
+  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> factor) { return Product(x, factor); }
+};
+template <class C>
+struct Divided {
+  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> divisor) { return Div(x, divisor); }
+};
+// Quotients of floats, which a double holds precisely enough to be rounded once more.
+template <class C>
+struct DividedAsFloat {
+  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> divisor) {
+    return rounded_to<float>(Div(x, divisor));
   }
 };
 
@@ -199,17 +246,10 @@ struct Wrapped {
   }
 };
 
-// The elements of a word, with their magnitudes looked at, and brought to integers' scale.
-template <class C>
-struct Multiplied {
-  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> factor) { return Product(x, factor); }
-};
-template <class C>
-struct Divided {
-  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> divisor) { return Div(x, divisor); }
-};
+// ---- decide ----------------------------------------------------------------------------------
 
-// rounded(x, lane, i) of all elements of a part, the scaled x of a word's lane, where word i begins.
+// cut(rounded(x, i, lane)) as integers, of all elements x of a part when they are scaled, by words that begin
+// with element i; and the largest magnitude.
 template <class C, template <class> class Scaling, class BeginWord, class Rounded, class Cut>
 SECATEUR_INLINE Key decide_words(const Part& w, const Spread<C>& factors, int32_t* q,
                                  const BeginWord& begin_word, const Rounded& rounded,
@@ -302,30 +342,6 @@ void get(const Part& q, int32_t* to) {
 }
 
 // ---- give ------------------------------------------------------------------------------------
-
-// What of a double float holds, and floats of 16 bits: as many bits, and the exponent of the last one of
-// the least.
-template <class F>
-struct Precision;
-template <>
-struct Precision<Float16> {
-  static constexpr int kBits = 11, kLast = -24;
-};
-template <>
-struct Precision<BFloat16> {
-  static constexpr int kBits = 8, kLast = -133;
-};
-
-// To the nearest number of F, half to even: in a sum with one so large that its last bit is that of F.
-template <class F>
-SECATEUR_INLINE Vec<double> rounded_to(Vec<double> x) {
-  constexpr int64_t kExponent = 0x7ff0000000000000;
-  constexpr int64_t kLeast = int64_t{1023 + Precision<F>::kLast + Precision<F>::kBits - 1} << 52;
-  constexpr int64_t kFurther = (int64_t{53 - Precision<F>::kBits} << 52) + (int64_t{1} << 51);
-  const Vec<int64_t> exponent = Max(And(bits_of(x), Set(kExponent)), Set(kLeast));
-  const Vec<double> large = BitCast<double>(Add(exponent, Set(kFurther)));
-  return Sub(Add(x, large), large);
-}
 
 // Vectors of C that become one of F.
 template <class F, class C>

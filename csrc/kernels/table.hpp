@@ -400,14 +400,15 @@ struct KeyKernels {
 
 // The stages of quantizing, and what they take of each element, of which there are whole words in buffers of
 // kStageRoom. Results of a part go to a buffer's begin.
-enum class Scaling : uint32_t { multiply, divide, count };
+enum class Scaling : uint32_t { multiply, divide, divide_as_float, count };
 template <class C>
 struct StageKernels {
   // decide: times or by their factors, rounded and brought in range; index is that of the first one
   using Decide = Decided (*)(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t index,
                              int32_t* q);
   Decide decide[static_cast<size_t>(Rounding::count)][static_cast<size_t>(Overflow::count)];
-  // decide_shifted: to nearest even, and saturated after the zero points are added
+  // decide_shifted: to nearest even, and saturated after the zero points are added. Quotients as those of
+  // float are for C double
   Decide decide_shifted[static_cast<size_t>(Scaling::count)];
   // give: (q + offset) * factor, rounded to the floats of a type. A part begins at 0
   void (*give[kFloats])(const Part& q, const Spread<C>& offsets, const Spread<C>& factors,

@@ -17,8 +17,9 @@ struct Scheme {
   bool is_signed;
   sc_granularity granularity;
   const std::int32_t* frac_bits;
-  const void* scales;  // float, but double for floats of float64
+  const void* scales;  // float, but double for floats of float64, or in_double
   const std::int32_t* zero_points;
+  bool in_double = false;  // integers that float does not hold, of quotients as float has them
 };
 
 // Where integers are: one by one in a type that holds them, or packed, whose bits are those of the scheme.

@@ -121,7 +121,7 @@ Quantizing<C>::Quantizing(FloatType type, std::size_t n, const Scheme& scheme,
   refuses_overflow = options.overflow == SC_OVERFLOW_RAISE;
   direction = way.direction;
   widen = widening<C>(type);
-  decide = steps.zero_points() != nullptr || steps.scaling() == Scaling::divide
+  decide = steps.zero_points() != nullptr || steps.scaling() != Scaling::multiply
                ? stages.decide_shifted[static_cast<std::size_t>(steps.scaling())]
                : stages.decide[static_cast<std::size_t>(way.rounding)]
                               [static_cast<std::size_t>(overflow)];
@@ -151,36 +151,49 @@ std::size_t stored_as(sc_dtype dtype, bool is_signed) {
 
 Store::Store(const Codes& codes, const Scheme& scheme)
     : codes_(codes),
-      bits_(scheme.bits),
-      is_signed_(scheme.is_signed),
+      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_PACKED_HIGH_FIRST},
       type_(stored_as(codes.dtype, scheme.is_signed)),
-      bytes_each_(std::size_t{1} << type_ / 2) {}
+      bytes_each_(std::size_t{1} << type_ / 2),
+      narrow_(codes.dtype >= SC_INT4 && codes.dtype <= SC_UINT2) {
+  if (narrow_) {
+    packing_.bits = codes.dtype <= SC_UINT4 ? 4 : 2;
+  }
+}
 
-Packing Store::packing() const {
-  return {bits_, is_signed_, codes_.dtype == SC_PACKED_HIGH_FIRST};
+void Store::extend(const unsigned char* from, std::size_t count, bool is_signed,
+                   unsigned char* to) {
+  kernels().pack({from, 0, count, count}, packing_, false, packed_);
+  kernels().unpack({packed_, 0, count, count}, {packing_.bits, is_signed, false}, false, to);
 }
 
 void Store::put(std::int32_t* q, std::size_t count, std::size_t index, bool stream) {
   auto* const data = static_cast<unsigned char*>(codes_.data);
   const bool packed = codes_.are_packed();
   Output to{};
-  to.data = packed ? bytes_ : data + index * bytes_each_;
-  to.stream = stream && !packed;
+  to.data = packed || narrow_ ? bytes_ : data + index * bytes_each_;
+  to.stream = stream && !packed && !narrow_;
   kernels().put[type_]({q, 0, count, count}, to);
   if (packed) {
-    kernels().pack({bytes_, 0, count, count}, packing(), stream,
-                   data + index / kWord * (kWord / 8 * static_cast<std::size_t>(bits_)));
+    kernels().pack({bytes_, 0, count, count}, packing_, stream,
+                   data + index / kWord * (kWord / 8 * static_cast<std::size_t>(packing_.bits)));
+  } else if (narrow_) {
+    extend(bytes_, count, false, data + index);
   }
 }
 
 std::int32_t* Store::get(std::size_t index, std::size_t count, std::size_t n) {
-  if (!codes_.are_packed()) {
-    kernels().get[type_]({codes_.data, index, index + count, n}, q_);
-    return q_;
+  const auto* const data = static_cast<const unsigned char*>(codes_.data);
+  const auto get = kernels().get[type_];
+  if (codes_.are_packed()) {
+    const std::size_t before = index % 8;  // what is unpacked begins with a byte
+    kernels().unpack({data, index - before, index + count, n}, packing_, false, bytes_);
+    get({bytes_, before, before + count, before + count}, q_);
+  } else if (narrow_) {
+    extend(data + index, count, packing_.is_signed, bytes_);
+    get({bytes_, 0, count, count}, q_);
+  } else {
+    get({data, index, index + count, n}, q_);
   }
-  const std::size_t before = index % 8;  // what is unpacked begins with a byte
-  kernels().unpack({codes_.data, index - before, index + count, n}, packing(), false, bytes_);
-  kernels().get[type_]({bytes_, before, before + count, before + count}, q_);
   return q_;
 }
 

@@ -23,7 +23,7 @@ namespace secateur {
 // body(zero of the type that holds these floats, and integers of the scheme times a step, exactly).
 template <class Body>
 auto with_computed(FloatType type, const Scheme& scheme, std::size_t n, const Body& body) {
-  bool in_float = type.kind != Float::float64;
+  bool in_float = type.kind != Float::float64 && !scheme.in_double;
   if (scheme.frac_bits != nullptr) {
     // 2^126 is as far as a float and its inverse go, and 16 bits as much as one holds with half of the
     // last one beside
@@ -43,7 +43,9 @@ class Steps {
  public:
   // From integers: the steps, and negative zero points; else what goes from floats to integers.
   Steps(const Scheme& scheme, std::size_t n, bool from_integers)
-      : scaling_(scheme.frac_bits == nullptr && !from_integers ? Scaling::divide : Scaling::multiply),
+      : scaling_(scheme.frac_bits != nullptr || from_integers ? Scaling::multiply
+                 : scheme.in_double                            ? Scaling::divide_as_float
+                                                               : Scaling::divide),
         numbers_(scheme.frac_bits == nullptr ? 0 : whole_words(count_of(scheme.granularity, n))),
         points_(scheme.zero_points == nullptr ? 0 : whole_words(count_of(scheme.granularity, n))),
         factors_(factors(scheme, n, from_integers), scheme.granularity, n) {
@@ -265,15 +267,17 @@ class Store {
   std::int32_t* get(std::size_t index, std::size_t count, std::size_t n);
 
  private:
-  [[nodiscard]] Packing packing() const;
+  // Bytes of which only the low bits count: packed, and unpacked to integers of that sign.
+  void extend(const unsigned char* from, std::size_t count, bool is_signed, unsigned char* to);
 
   Codes codes_;
-  int bits_;
-  bool is_signed_;
+  Packing packing_;
   std::size_t type_;  // among those that kernels put and get
   std::size_t bytes_each_;
+  bool narrow_;  // of fewer bits than the byte that each has
   alignas(kLine) std::int32_t q_[kStageRoom];
   alignas(kLine) unsigned char bytes_[kStageRoom];
+  alignas(kLine) unsigned char packed_[kStageRoom];
 };
 
 }  // namespace secateur

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "arguments.hpp"
@@ -24,7 +25,8 @@ std::uint64_t to_seed(sc_rounding rounding, py::handle seed) {
     }
     return 0;
   }
-  constexpr char kAllowed[] = "an integer from 0 to 2**64 - 1 where rounding is 'stochastic'";
+  constexpr char kAllowed[] =
+      "an integer from 0 to 18446744073709551615 where rounding is 'stochastic'";
   if (seed.is_none()) {
     refuse("seed", kAllowed, seed);
   }
@@ -74,6 +76,20 @@ bool to_bool(const char* name, py::handle value) {
 
 constexpr char kQuantizingRemedy[] = "nan='zero' quantizes it to 0";
 
+// As call(), with the format in the place of its name where an element is out of its range.
+template <class F>
+void quantizing(const Input& in, py::handle fmt, const F& core) {
+  const sc_status status = without_gil(in.size(), core);
+  if (status == SC_ERROR_OVERFLOW) {
+    std::string message = sc_last_error();
+    constexpr std::string_view kName = "fmt";
+    message.replace(message.find(kName), kName.size(), shown(fmt));
+    PyErr_SetString(PyExc_OverflowError, message.c_str());
+    throw py::error_already_set();
+  }
+  check(status, kQuantizingRemedy);
+}
+
 // ---- Integers --------------------------------------------------------------------------------
 
 // How integers of a format are kept: one by one, or packed, in an order.
@@ -89,10 +105,6 @@ struct Kind {
     const sc_dtype in_order = to_choice("order", order, kOrders);
     if (is_packed) {
       packed = in_order;
-      if (bits > 8) {
-        throw py::value_error("integers must be of at most 8 bits to be packed, got " +
-                              std::to_string(bits));
-      }
     }
   }
 
@@ -108,7 +120,8 @@ struct Kind {
     }
     return is_signed ? kInt32 : kUInt32;
   }
-  [[nodiscard]] sc_dtype core_dtype() const { return packed ? *packed : dtype().core; }
+  // As the core knows them, in an array of that dtype.
+  [[nodiscard]] sc_dtype core_dtype(sc_dtype in) const { return packed ? *packed : in; }
   // Of an array of that shape.
   [[nodiscard]] Shape stored_shape(const Shape& shape, std::size_t n) const {
     if (!packed) {
@@ -132,26 +145,55 @@ std::vector<Dtype> dtypes_of(const Kind& kind) {
   return dtypes;
 }
 
-// The integers of an array like `in`: in `out`, or in a new array of `dtype` or of NumPy's own.
-Result integers_for(py::handle out, const Input& in, const Kind& kind, py::handle dtype = py::none()) {
-  py::dtype wanted = dtype.is_none() ? py::dtype(kind.dtype().number)
-                                     : py::reinterpret_borrow<py::dtype>(dtype);
-  for (const Dtype& narrow : dtypes_of(kind)) {
-    if (dtype.is_none() && narrow.number == kRegistered && is_array_of(out, narrow)) {
-      wanted = py::reinterpret_borrow<py::array>(out).dtype();
+// Where the integers of an array like `in` go: `out`, or a new array of a dtype, or else of NumPy's own.
+class Integers {
+ public:
+  Integers(py::handle out, const Input& in, const Kind& kind, py::handle dtype = py::none())
+      : Integers(out, in, kind, chosen(out, kind, dtype)) {}
+
+  [[nodiscard]] void* data() { return result_.data(); }
+  [[nodiscard]] sc_dtype core_dtype() const { return core_; }
+  py::object finish() { return result_.finish(); }
+
+ private:
+  struct Chosen {
+    py::dtype dtype;
+    Dtype known;
+  };
+  static Chosen chosen(py::handle out, const Kind& kind, py::handle dtype) {
+    const std::vector<Dtype> dtypes = dtypes_of(kind);
+    if (!dtype.is_none() && !kind.packed) {
+      const auto given = py::reinterpret_borrow<py::dtype>(dtype);
+      return {given, to_dtype("dtype", given, dtypes)};
     }
+    for (const Dtype& narrow : dtypes) {
+      if (narrow.number == kRegistered && is_array_of(out, narrow)) {
+        return {py::reinterpret_borrow<py::array>(out).dtype(), narrow};
+      }
+    }
+    return {py::dtype(kind.dtype().number), kind.dtype()};
   }
-  return {out, wanted, kind.stored_shape(shape_of(in.given()), in.size()), in, false, nullptr, "out"};
-}
+  Integers(py::handle out, const Input& in, const Kind& kind, const Chosen& as)
+      : core_(kind.core_dtype(as.known.core)),
+        result_(out, as.dtype, kind.stored_shape(shape_of(in.given()), in.size()), in, false,
+                nullptr, "out") {}
+
+  sc_dtype core_;
+  Result result_;
+};
 
 // Integers to be made floats of, and the shape of these: their own, or the one that was packed.
 struct Stored {
   Input in;
   Shape shape;
   std::size_t n;
+  sc_dtype core_dtype;
 
   Stored(py::handle q, const Kind& kind, py::handle shape_given)
-      : in("q", q, dtypes_of(kind)), shape(shape_of(in.given())), n(in.size()) {
+      : in("q", q, dtypes_of(kind)),
+        shape(shape_of(in.given())),
+        n(in.size()),
+        core_dtype(kind.core_dtype(in.core_dtype())) {
     if (!kind.packed) {
       return;
     }
@@ -160,7 +202,7 @@ struct Stored {
     for (const py::ssize_t length : shape) {
       n *= static_cast<std::size_t>(length);
     }
-    in.require_shape(kind.stored_shape(shape, n), "what that shape takes when packed");
+    in.require_shape(kind.stored_shape(shape, n), "which is what the integers take");
   }
 };
 
@@ -217,6 +259,9 @@ class Format {
       core_.frac_bits = static_cast<std::int32_t>(
           std::clamp<std::int64_t>(to_integer("fmt.frac_bits", frac_bits), -257, 257));
     }
+    if (is_packed && core_.bits > 8) {
+      refuse("fmt.bits", "at most 8 to be packed", fmt);
+    }
     return {core_.bits, core_.is_signed != 0, is_packed, order};
   }
 
@@ -264,11 +309,11 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
   Input in = floats(w);
   const sc_fixed_point* const fitting = format.fit(shape_of(in.given()));
-  Result q = integers_for(out, in, format.kind());
+  Integers q(out, in, format.kind());
   in.settle();
-  call(in, kQuantizingRemedy, [&, data = q.data()] {
+  quantizing(in, fmt, [&, data = q.data()] {
     return sc_quantize(in.data(), in.core_dtype(), in.size(), fitting, &options, data,
-                       format.kind().core_dtype());
+                       q.core_dtype());
   });
   return q.finish();
 }
@@ -283,7 +328,7 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
                 nullptr, "out");
   stored.in.settle();
   call(stored.in, "", [&, data = result.data()] {
-    return sc_dequantize(stored.in.data(), format.kind().core_dtype(), stored.n, fitting, data,
+    return sc_dequantize(stored.in.data(), stored.core_dtype, stored.n, fitting, data,
                          to.core);
   });
   return result.finish();
@@ -297,7 +342,7 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
   const sc_fixed_point* const fitting = format.fit(shape_of(in.given()));
   Result result(out, in.numpy_dtype(), in, true);
   in.settle();
-  call(in, kQuantizingRemedy, [&, data = result.data()] {
+  quantizing(in, fmt, [&, data = result.data()] {
     return sc_fake_quantize(in.data(), in.core_dtype(), in.size(), fitting, &options, data);
   });
   return result.finish();
@@ -313,11 +358,11 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   Input in = floats(w);
   const std::size_t kept = keep.of(in.size());
   const sc_fixed_point* const fitting = format.fit(shape_of(in.given()));
-  Result q = integers_for(out, in, format.kind());
+  Integers q(out, in, format.kind());
   in.settle();
-  call(in, kQuantizingRemedy, [&, data = q.data()] {
+  quantizing(in, fmt, [&, data = q.data()] {
     return sc_prune_quantize(in.data(), in.core_dtype(), in.size(), kept, fitting, &options, data,
-                             format.kind().core_dtype());
+                       q.core_dtype());
   });
   return q.finish();
 }
@@ -329,11 +374,11 @@ py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point
   const Affine affine(kind, scale, zero_point, granularity);
   const sc_nan nan_rule = to_quantizing_nan(nan);
   Input in = floats(w);
-  Result q = integers_for(out, in, kind, kind.packed ? py::handle(py::none()) : dtype);
+  Integers q(out, in, kind, dtype);
   in.settle();
   call(in, kQuantizingRemedy, [&, data = q.data()] {
     return sc_quantize_affine(in.data(), in.core_dtype(), in.size(), affine.data(), nan_rule, data,
-                              kind.core_dtype());
+                              q.core_dtype());
   });
   return q.finish();
 }
@@ -349,7 +394,7 @@ py::object dequantize_affine(py::handle q, py::handle scale, py::handle zero_poi
                 nullptr, "out");
   stored.in.settle();
   call(stored.in, "", [&, data = result.data()] {
-    return sc_dequantize_affine(stored.in.data(), kind.core_dtype(), stored.n, affine.data(), data,
+    return sc_dequantize_affine(stored.in.data(), stored.core_dtype, stored.n, affine.data(), data,
                                 to.core);
   });
   return result.finish();

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from secateur import _core
-from secateur.fixed_point import lengths
+from secateur.fixed_point import float_type, lengths
 from secateur.formats import granularity, integer_in, integers_in, real
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ _INTEGERS = {
     "uint4": (4, False),
     "int2": (2, True),
     "uint2": (2, False),
+    "int32": (32, True),
 }
-_STORED = {**_INTEGERS, "int32": (32, True)}
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class _Kind(NamedTuple):
@@ -40,12 +41,16 @@ class _Kind(NamedTuple):
     signed: bool
 
 
-def _kind(name: str, dtype: DTypeLike | None, allowed: dict[str, tuple[int, bool]]) -> _Kind:
+def _kind(name: str, dtype: DTypeLike | None, packed: bool = False) -> _Kind:
     wanted = None if dtype is None else np.dtype(dtype)  # which takes None for float64
-    if wanted is None or wanted.name not in allowed:
-        msg = f"{name} must be {' or '.join(allowed)}, got {wanted}"
+    if wanted is None or wanted.name not in _INTEGERS or not wanted.isnative:
+        msg = f"{name} must be {' or '.join(_INTEGERS)}, got {wanted}"
         raise TypeError(msg)
-    return _Kind(wanted.newbyteorder("="), *allowed[wanted.name])
+    kind = _Kind(wanted, *_INTEGERS[wanted.name])
+    if packed and kind.bits > 8:
+        msg = f"{name} must be of at most 8 bits to be packed, got {wanted}"
+        raise ValueError(msg)
+    return kind
 
 
 class _Parameters(NamedTuple):
@@ -67,13 +72,20 @@ def _parameters(
 ) -> _Parameters:
     if isinstance(scale, (np.ndarray, list, tuple)):
         scales = np.asarray(scale)
-        if isinstance(scale, np.ma.MaskedArray) or not _is_real(scales.dtype):
-            msg = f"scale must be a number or an array of floats, got {scales.dtype}"
+        if isinstance(scale, np.ma.MaskedArray) or not _is_float(scales.dtype):
+            came = "a masked array" if isinstance(scale, np.ma.MaskedArray) else scales.dtype
+            msg = f"scale must be a number or an array of {' or '.join(_FLOATS)}, got {came}"
             raise TypeError(msg)
     else:
         scales = np.asarray(real("scale", scale))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         scales = np.asarray(scales.astype(computed), order="C")
+    wrong = ~((scales >= np.finfo(computed).tiny) & (scales <= np.finfo(computed).max))
+    if wrong.any():
+        place = tuple(map(int, np.argwhere(wrong)[0]))
+        msg = f"scale must be positive, finite and not subnormal in {np.dtype(computed)}"
+        msg += f", got {scales[place]}" + (f" at {place}" if place else "")
+        raise ValueError(msg)
     how = granularity("scale", scales.shape, shape, axis, block_size, group_name="block_size")
     zeros = _zero_points(zero_point, kind)
     if zeros.ndim and zeros.shape != scales.shape:
@@ -86,8 +98,8 @@ def _parameters(
     return _Parameters(scales, beside, how)
 
 
-def _is_real(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind in "fiu" or dtype.name == "bfloat16"
+def _is_float(dtype: np.dtype[Any]) -> bool:
+    return dtype.name in _FLOATS
 
 
 def _zero_points(zero_point: ArrayLike, kind: _Kind) -> Array:
@@ -97,7 +109,7 @@ def _zero_points(zero_point: ArrayLike, kind: _Kind) -> Array:
     if not isinstance(zero_point, (np.ndarray, list, tuple)):
         return np.asarray(integer_in("zero_point", zero_point, low, high))
     points = zero_point
-    if isinstance(points, np.ndarray) and points.dtype.name in _STORED:
+    if isinstance(points, np.ndarray) and points.dtype.name in _INTEGERS:
         points = points.astype(np.int64)  # ml_dtypes' are none of NumPy's integers
     return integers_in("zero_point", points, low, high)
 
@@ -131,7 +143,8 @@ def quantize_affine(
     zero_point : int or array_like of int, default 0
         The integers that stand for 0: one, or as many as there are scales.
     dtype : dtype, default int8
-        Of the integers: int8, uint8, int16 or uint16, or int4, uint4, int2 or uint2 of ml_dtypes.
+        Of the integers: int8, uint8, int16, uint16, or int32, whose zero point is 0; or int4, uint4,
+        int2 or uint2 of ml_dtypes.
     axis : int, optional
         Of `w`, with an array of scales; with `block_size` the last by default.
     block_size : int, optional
@@ -177,11 +190,11 @@ def quantize_affine(
     One scale for each row:
 
     >>> w = np.float32([[1, 2, 3], [10, 20, 30]])
-    >>> sc.quantize_affine(w, [1, 10], axis=0)
+    >>> sc.quantize_affine(w, [1.0, 10.0], axis=0)
     array([[1, 2, 3],
            [1, 2, 3]], dtype=int8)
     """
-    kind = _kind("dtype", dtype, _INTEGERS)
+    kind = _kind("dtype", dtype, packed)
     w = w if isinstance(w, np.ndarray) else np.asarray(w)
     computed = np.float64 if w.dtype == np.float64 else np.float32
     parameters = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
@@ -211,10 +224,9 @@ def dequantize_affine(
     Parameters
     ----------
     q : array_like of integers, any shape; or packed ones
-        As :func:`quantize_affine` returns them; or int32.
+        As :func:`quantize_affine` returns them.
     scale, zero_point, axis, block_size
-        As for :func:`quantize_affine`, beside `q` in the place of `w`. The zero point of int32 is
-        0.
+        As for :func:`quantize_affine`, beside `q` in the place of `w`.
     dtype : dtype, default float32
         The dtype of the result: float16, bfloat16, float32 or float64.
     shape : int or tuple of int, optional
@@ -252,17 +264,17 @@ def dequantize_affine(
     >>> sc.dequantize_affine(np.int8([10, 8, 127]), 0.5, 10)
     array([ 0. , -1. , 58.5], dtype=float32)
     """
-    wanted = np.dtype(dtype)
+    wanted = float_type(dtype)
     computed = np.float64 if wanted == np.float64 else np.float32
     q = q if isinstance(q, np.ndarray) else np.asarray(q)
     if shape is None:
         if packed_dtype is not None:
             msg = f"packed_dtype must be None without shape, got {packed_dtype!r}"
             raise ValueError(msg)
-        kind = _kind("q", q.dtype, _STORED)
+        kind = _kind("q", q.dtype.newbyteorder("="))
         of = q.shape
     else:
-        kind = _kind("packed_dtype", packed_dtype, _INTEGERS)
+        kind = _kind("packed_dtype", packed_dtype, packed=True)
         of = shape = lengths(shape)
     parameters = _parameters(scale, zero_point, kind, computed, of, axis, block_size)
     return _core.dequantize_affine(

@@ -161,8 +161,16 @@ def dequantize(
     """
     if shape is not None:
         shape = lengths(shape)
-    wanted = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
-    return _core.dequantize(q, fmt, wanted, shape, order, out)
+    return _core.dequantize(q, fmt, float_type(dtype), shape, order, out)
+
+
+def float_type(dtype: DTypeLike) -> np.dtype[Any]:
+    """The dtype of a result; which floats there are, the core knows."""
+    wanted = np.dtype(dtype)
+    if not wanted.isnative:
+        msg = f"dtype must be in native byte order, got {wanted}"
+        raise TypeError(msg)
+    return wanted
 
 
 def lengths(shape: Any) -> tuple[int, ...]:

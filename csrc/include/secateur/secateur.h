@@ -144,7 +144,7 @@ typedef struct sc_fixed_point {
 
 /* w is stood for by the integer q = round(w / scale) + zero_point. */
 typedef struct sc_affine {
-  int32_t bits;      /* 1 to 16; to dequantize 32 too, signed and without zero points */
+  int32_t bits;      /* 1 to 16; or 32, signed and without zero points */
   int32_t is_signed; /* 0 or 1 */
   const void* scale; /* float32, or float64 beside floats of float64; positive and normal */
   const int32_t* zero_point; /* as many, integers of so many bits; null for 0 */
