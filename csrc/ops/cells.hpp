@@ -50,9 +50,8 @@ class CellWork {
  public:
   template <class F>
   CellWork(const F& body)  // NOLINT(google-explicit-constructor): a lambda stands for it
-      : body_(&body), call_([](const void* of, const CellRows& rows) {
-          (*static_cast<const F*>(of))(rows);
-        }) {}
+      : body_(&body),
+        call_([](const void* f, const CellRows& rows) { (*static_cast<const F*>(f))(rows); }) {}
   void operator()(const CellRows& rows) const { call_(body_, rows); }
 
  private:

@@ -129,6 +129,19 @@ int main() {
   sc::unpack_ints(packed, 4, q, SC_HIGH_FIRST);
   require(q == std::array<std::int8_t, 4>{-8, 1, 7, 0}, "unpack_ints");
 
+  const std::vector<double> w_hat{0.5, -2.0, 0.75, 1.0};
+  const sc_error_sums sums = sc::compare(w, w_hat, &format);
+  require(sums.squared_error == 0.5 && sums.max_error == 0.5 && sums.saturated == 0, "compare");
+  require(sums.squared_w == 6.5625 && sums.products == 5.9375, "the other sums");
+  const sc::limits range = sc::find_range(w);
+  require(range.lowest == -2 && range.highest == 1.5, "find_range");
+  const sc_rounding_sums rounding = sc::sum_rounding_errors(w, {1, -2, 1});
+  require(rounding.error == 0.25 + 0.0625 + 0.25 && rounding.finer == 4 + 4, "rounding errors");
+  require(rounding.coarser == 0.0625 + 0.015625 + 0.0625, "those of the coarser grid");
+  require(sc_sum_rounding_errors(w.data(), SC_FLOAT32, 4, nullptr, nullptr, 2, nullptr) ==
+              SC_ERROR_ARGUMENT,
+          "an error for no grids");
+
   try {
     sc::kth_magnitude(w, 5);
     require(false, "an error for k = 5");

@@ -211,6 +211,36 @@ void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
       sc_unpack_ints(packed.data(), n, bits, order, std::ranges::data(q), detail::dtype_of<Q>));
 }
 
+/* Of the whole arrays; of cells, sc_compare tells. */
+template <detail::floats W, detail::floats Other>
+sc_error_sums compare(const W& w, const Other& w_hat, const sc_fixed_point* fmt = nullptr) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(w_hat), "w_hat");
+  sc_error_sums sums{};
+  detail::check(sc_compare(std::ranges::data(w), detail::dtype_of<W>, std::ranges::data(w_hat),
+                           detail::dtype_of<Other>, n, nullptr, fmt, nullptr, &sums));
+  return sums;
+}
+
+struct limits {
+  double lowest, highest;
+};
+
+template <detail::floats W>
+limits find_range(const W& w) {
+  limits range{};
+  detail::check(sc_find_ranges(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
+                               nullptr, &range.lowest, &range.highest));
+  return range;
+}
+
+template <detail::floats W>
+sc_rounding_sums sum_rounding_errors(const W& w, const sc_grid& grid, double ratio = 2) {
+  sc_rounding_sums sums{};
+  detail::check(sc_sum_rounding_errors(std::ranges::data(w), detail::dtype_of<W>,
+                                       std::ranges::size(w), nullptr, &grid, ratio, &sums));
+  return sums;
+}
+
 }  // namespace secateur::cpp
 
 #endif
