@@ -73,8 +73,8 @@ def compare(
     additions, of ``b`` blocks, and its square comes from three roundings, so that sums of squares
     have a relative error of at most ``(d + 3) * 2**-53`` to first order [1]_: ``5.2e-13`` of
     ``2**24`` elements. The sum of products has that times ``sum(|w * w_hat|)``. Squares
-    below ``1e-308`` are lost, and beyond ``1e308`` they are infinite, as only those of float64 can
-    be.
+    below ``1e-308`` lose digits, and beyond ``1e308`` they are infinite, as only those of float64
+    can be.
 
     References
     ----------
