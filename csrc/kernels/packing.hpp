@@ -73,8 +73,21 @@ struct Loss {
   }
 };
 
-template <bool kStream>
-bool pack_words(const Part& codes, Packing packing, void* out) {
+void write_bytes(const unsigned char* from, unsigned char* to, size_t bytes, bool stream) {
+  stream ? write_out<true>(from, to, bytes) : write_out<false>(from, to, bytes);
+}
+
+// Of 8 bits, codes are packed as they are.
+void copy_codes(const Part& codes, bool stream, void* out) {
+  write_bytes(static_cast<const unsigned char*>(codes.array) + codes.begin,
+              static_cast<unsigned char*>(out), codes.end - codes.begin, stream);
+}
+
+bool pack(const Part& codes, Packing packing, bool stream, void* out) {
+  if (packing.bits == 8) {
+    copy_codes(codes, stream, out);
+    return true;
+  }
   // Packed codes go to memory in whole lines, from so many as stay in the nearest cache. A part of a line is
   // kept for the next piece: a store to it that misses the caches would hold up all those behind it.
   constexpr size_t kPiece = 4096;
@@ -96,12 +109,6 @@ bool pack_words(const Part& codes, Packing packing, void* out) {
   size_t before = reinterpret_cast<uintptr_t>(line) % kLine;  // bytes of the line that are not ours
   size_t filled = before;
   line -= before;
-  const auto flush = [&](size_t bytes) {
-    write_out<kStream>(staged + before, line + before, bytes - before);
-    line += bytes;
-    filled -= bytes;
-    before = 0;
-  };
   // The first piece ends where codes are aligned, if that is between two packed bytes: of vectors that
   // begin within a line, every one of AVX-512 lies in two, and packing takes twice as long.
   const size_t past = reinterpret_cast<uintptr_t>(array + codes.begin) % kLine;
@@ -124,12 +131,15 @@ bool pack_words(const Part& codes, Packing packing, void* out) {
     }
     begin += count;
     filled += packed_bytes(count, packing);
-    if (const size_t whole = filled / kLine * kLine; whole != 0) {
-      flush(whole);
+    const size_t whole = begin == codes.end ? filled : filled / kLine * kLine;
+    if (whole != 0) {
+      write_bytes(staged + before, line + before, whole - before, stream);
       copy_bytes(staged, staged + whole, kLine);
+      line += whole;
+      filled -= whole;
+      before = 0;
     }
   }
-  flush(filled);
   return !loss.any(packing);
 }
 
@@ -169,70 +179,59 @@ struct Unpacker {
   }
 };
 
-template <bool kStream>
-void unpack_words(const Part& packed, Packing packing, void* out) {
+// Fewer codes than a word, or bytes than may be read of one.
+__attribute__((noinline)) void unpack_ragged(const unsigned char* from, size_t readable,
+                                             Packing packing, unsigned char* to, size_t count) {
   const Unpacker unpacker(packing);
+  unsigned char padded[kLine] = {};
+  unsigned char codes[kWord];
+  copy_bytes(padded, from, readable);
+  for (size_t v = 0; v < kWord; v += kVectorCodes) {
+    StoreU(unpacker(padded + packed_bytes(v, packing)), reinterpret_cast<int64_t*>(codes + v));
+  }
+  copy_bytes(to, codes, count);
+}
+
+void unpack(const Part& packed, Packing packing, bool stream, void* out) {
+  if (packing.bits == 8) {
+    copy_codes(packed, stream, out);
+    return;
+  }
   const unsigned char* const array = static_cast<const unsigned char*>(packed.array);
   const size_t bytes = packed_bytes(packed.n, packing);
   unsigned char* to = static_cast<unsigned char*>(out);
   size_t i = packed.begin;
-  const auto ragged = [&](size_t count) {
+  const auto ragged = [&](size_t most) {
     const size_t at = packed_bytes(i, packing);
-    const size_t readable = bytes - at < kLine ? bytes - at : kLine;
-    unsigned char padded[kLine] = {};
-    unsigned char codes[kWord];
-    copy_bytes(padded, array + at, readable);
-    for (size_t v = 0; v < kWord; v += kVectorCodes) {
-      StoreU(unpacker(padded + packed_bytes(v, packing)), reinterpret_cast<int64_t*>(codes + v));
-    }
-    copy_bytes(to, codes, count);
+    const size_t count = packed.end - i < most ? packed.end - i : most;
+    unpack_ragged(array + at, bytes - at < kLine ? bytes - at : kLine, packing, to, count);
     to += count;
     i += count;
   };
-  const auto rest = [&](size_t most) { return packed.end - i < most ? packed.end - i : most; };
-  if (kStream && reinterpret_cast<uintptr_t>(to) % kLine != 0) {
-    ragged(rest(kLine - reinterpret_cast<uintptr_t>(to) % kLine));
+  const size_t past = reinterpret_cast<uintptr_t>(to) % kLine;
+  const bool streams = stream && past % 8 == 0;  // lines begin between two packed bytes
+  if (streams && past != 0) {
+    ragged(kLine - past);
   }
   // A line may be read of each word.
   const size_t readable = bytes - packed_bytes(i, packing);
   size_t words = readable < kLine ? 0 : (readable - kLine) / packed_bytes(kWord, packing) + 1;
   words = words < (packed.end - i) / kWord ? words : (packed.end - i) / kWord;
+  const Unpacker unpacker(packing);
   const unsigned char* from = array + packed_bytes(i, packing);
+  unsigned char* const end = to + words * kWord;
   i += words * kWord;
-  for (; words != 0; --words) {
-    for (size_t v = 0; v < kWord; v += kVectorCodes) {
-      store<kStream>(unpacker(from), reinterpret_cast<int64_t*>(to));
-      from += packed_bytes(kVectorCodes, packing);
-      to += kVectorCodes;
+  for (; to != end; to += kVectorCodes) {
+    const Vec<int64_t> v = unpacker(from);
+    from += packed_bytes(kVectorCodes, packing);
+    if (streams) {
+      Stream(v, reinterpret_cast<int64_t*>(to));
+    } else {
+      StoreU(v, reinterpret_cast<int64_t*>(to));
     }
   }
   while (i != packed.end) {
-    ragged(rest(kWord));
-  }
-}
-
-// Of 8 bits, codes are packed as they are.
-template <bool kStream>
-void copy_codes(const Part& codes, void* out) {
-  write_out<kStream>(static_cast<const unsigned char*>(codes.array) + codes.begin,
-                     static_cast<unsigned char*>(out), codes.end - codes.begin);
-}
-
-bool pack(const Part& codes, Packing packing, bool stream, void* out) {
-  if (packing.bits == 8) {
-    stream ? copy_codes<true>(codes, out) : copy_codes<false>(codes, out);
-    return true;
-  }
-  return stream ? pack_words<true>(codes, packing, out) : pack_words<false>(codes, packing, out);
-}
-
-void unpack(const Part& packed, Packing packing, bool stream, void* out) {
-  if (packing.bits == 8) {
-    pack(packed, packing, stream, out);
-  } else if (stream && reinterpret_cast<uintptr_t>(out) % 8 == 0) {
-    unpack_words<true>(packed, packing, out);
-  } else {
-    unpack_words<false>(packed, packing, out);
+    ragged(kWord);
   }
 }
 
