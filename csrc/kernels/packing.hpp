@@ -180,8 +180,9 @@ struct Unpacker {
 };
 
 // Fewer codes than a word, or bytes than may be read of one.
-__attribute__((noinline)) void unpack_ragged(const unsigned char* from, size_t readable,
-                                             Packing packing, unsigned char* to, size_t count) {
+__attribute__((noinline, cold)) void unpack_ragged(const unsigned char* from, size_t readable,
+                                                   Packing packing, unsigned char* to,
+                                                   size_t count) {
   const Unpacker unpacker(packing);
   unsigned char padded[kLine] = {};
   unsigned char codes[kWord];

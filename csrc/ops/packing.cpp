@@ -1,7 +1,7 @@
 #include "ops/packing.hpp"
 
 #include <atomic>
-#include <string>
+#include <cstdio>
 
 #include "dispatch/dispatch.hpp"
 #include "ops/blocks.hpp"
@@ -22,11 +22,11 @@ namespace {
   while (first + 1 < n && value(first) >= lowest && value(first) <= highest) {
     ++first;
   }
-  throw Error(SC_ERROR_ARGUMENT, "q must be integers from " + std::to_string(lowest) + " to " +
-                                     std::to_string(highest) + ", those of " +
-                                     std::to_string(packing.bits) + " bits, got " +
-                                     std::to_string(value(first)) + " at flat index " +
-                                     std::to_string(first));
+  char message[128];
+  std::snprintf(message, sizeof message,
+                "q must be integers from %d to %d, those of %d bits, got %d at flat index %zu",
+                lowest, highest, packing.bits, value(first), first);
+  throw Error(SC_ERROR_ARGUMENT, message);
 }
 
 // Of as many bytes of codes as blocks of floats have. They begin at multiples of 64, so that no two threads
