@@ -32,7 +32,7 @@ struct Packer {
   int field;
   Vec<int64_t> code, half;
 
-  explicit Packer(Packing p)
+  SECATEUR_INLINE explicit Packer(Packing p)
       : packing(p), field(PackedField(p.bits)), code(low_bits(p.bits, 8)), half(low_bits(32, 64)) {}
 
   SECATEUR_INLINE void operator()(Vec<int64_t> v, unsigned char* to) const {
@@ -148,7 +148,7 @@ struct Unpacker {
   int field;
   Vec<int64_t> of_16, of_32, of_64, sign;
 
-  explicit Unpacker(Packing p)
+  SECATEUR_INLINE explicit Unpacker(Packing p)
       : packing(p),
         field(PackedField(p.bits)),
         of_16(low_bits(p.bits, 16)),
@@ -220,17 +220,19 @@ void unpack(const Part& packed, Packing packing, bool stream, void* out) {
   words = words < (packed.end - i) / kWord ? words : (packed.end - i) / kWord;
   const Unpacker unpacker(packing);
   const unsigned char* from = array + packed_bytes(i, packing);
-  unsigned char* const end = to + words * kWord;
-  i += words * kWord;
-  for (; to != end; to += kVectorCodes) {
+  unsigned char* word = to;
+  unsigned char* const end = word + words * kWord;
+  for (; word != end; word += kVectorCodes) {
     const Vec<int64_t> v = unpacker(from);
     from += packed_bytes(kVectorCodes, packing);
     if (streams) {
-      Stream(v, reinterpret_cast<int64_t*>(to));
+      Stream(v, reinterpret_cast<int64_t*>(word));
     } else {
-      StoreU(v, reinterpret_cast<int64_t*>(to));
+      StoreU(v, reinterpret_cast<int64_t*>(word));
     }
   }
+  to = end;
+  i += words * kWord;
   while (i != packed.end) {
     ragged(kWord);
   }
