@@ -389,7 +389,10 @@ SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_fi
   Vec<int64_t> v;
   __builtin_memcpy(&v.raw, p, sizeof v.raw);
   const int others = 64 - 8 * bits;
-  return ShiftRightSame(high_first ? ReverseFields(v, bits) : ShiftLeftSame(v, others), others);
+  if (high_first) {
+    return ShiftRightSame(ReverseFields(v, bits), others);
+  }
+  return And(v, ShiftRightSame(Set(int64_t{-1}), others));
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
   if (high_first) {
