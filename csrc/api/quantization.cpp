@@ -77,14 +77,13 @@ bool is_narrow(sc_dtype dtype, const Scheme& scheme) {
   return (of_four && scheme.bits <= 4) || (of_two && scheme.bits <= 2);
 }
 
-std::size_t alignment_of(const Codes& q) {
-  return q.are_packed() ? 1 : q.bytes(1, Scheme{});
-}
+std::size_t alignment_of(const Codes& q) { return q.are_packed() ? 1 : q.bytes(1, Scheme{}); }
 
 void require_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
   if (!(q.are_packed() && scheme.bits <= 8) && q.dtype != dtype_of(scheme) &&
       !is_narrow(q.dtype, scheme)) {
-    refuse("q", name_of(dtype_of(scheme)) + (scheme.bits <= 8 ? " or packed" : "") + " for this fmt",
+    refuse("q",
+           name_of(dtype_of(scheme)) + (scheme.bits <= 8 ? " or packed" : "") + " for this fmt",
            name_of(q.dtype));
   }
   require_array("q", q.data, n, alignment_of(q));
@@ -132,8 +131,8 @@ std::vector<std::int32_t> exponents_of(const T* scales, std::size_t count) {
 
 template <class T>
 Scheme require_affine(const sc_affine& fmt, std::size_t n) {
-  const Scheme scheme{fmt.bits, fmt.is_signed != 0, fmt.granularity, nullptr, fmt.scale,
-                  fmt.zero_point};
+  const Scheme scheme{fmt.bits, fmt.is_signed != 0, fmt.granularity,
+                      nullptr,  fmt.scale,          fmt.zero_point};
   if (n == 0) {
     return scheme;
   }

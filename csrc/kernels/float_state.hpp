@@ -14,8 +14,7 @@ class FloatState {
  public:
 #if defined(__x86_64__)
   using State = unsigned;
-  explicit FloatState(Direction direction = Direction::nearest)
-      : saved_(__builtin_ia32_stmxcsr()) {
+  explicit FloatState(Direction direction = Direction::nearest) : saved_(__builtin_ia32_stmxcsr()) {
     __builtin_ia32_ldmxcsr(0x1f80 | static_cast<State>(direction) << 13);
   }
   ~FloatState() { __builtin_ia32_ldmxcsr(saved_); }

@@ -129,7 +129,8 @@ struct Stochastic {
     const Vec<C> all = magnitude(x);
     const Vec<C> whole = Round(all);
     const Vec<C> fraction = Product(Sub(all, whole), Set(C{0x1p31}));
-    return sign_from(x, Add(whole, only_where(is_above(fraction, draws.numbers + lane), Set(C{1}))));
+    return sign_from(x,
+                     Add(whole, only_where(is_above(fraction, draws.numbers + lane), Set(C{1}))));
   }
 
  private:
@@ -279,15 +280,15 @@ SECATEUR_INLINE Key decide_words(const Part& w, const Spread<C>& factors, int32_
 }
 
 template <class C, template <class> class Rounding, template <class> class Overflow>
-Decided decide(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t index, int32_t* q) {
+Decided decide(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t index,
+               int32_t* q) {
   Rounding<C> round(rule);
   Overflow<C> overflow(rule);
   const Key largest = decide_words<C, Multiplied>(
       w, factors, q, [&](size_t i) __attribute__((always_inline)) { round.begin_word(index + i); },
-      [&](Vec<C> x, size_t, size_t lane)
-          __attribute__((always_inline)) { return overflow(round(x, lane)); },
-      [&](Vec<int32_t> integers)
-          __attribute__((always_inline)) { return overflow.cut(integers); });
+      [&](Vec<C> x, size_t, size_t lane) __attribute__((always_inline)) {
+    return overflow(round(x, lane));
+  }, [&](Vec<int32_t> integers) __attribute__((always_inline)) { return overflow.cut(integers); });
   return {largest, overflow.out};
 }
 
@@ -297,12 +298,11 @@ Decided decide_shifted(const Part& w, const Spread<C>& factors, const Rule<C>& r
                        int32_t* q) {
   Saturated<C> overflow(rule);
   const Spread<C> zero_points = rule.zero_points;
-  const Key largest = decide_words<C, Scaling>(
-      w, factors, q, [](size_t) __attribute__((always_inline)) {},
-      [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
+  const Key largest =
+      decide_words<C, Scaling>(w, factors, q, [](size_t) __attribute__((always_inline)) {},
+                               [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
     return overflow(Add(Round(x), LoadU(zero_points.of(i) + lane)));
-  },
-      [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
+  }, [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
   return {largest, 0};
 }
 
@@ -311,8 +311,8 @@ Decided decide_shifted(const Part& w, const Spread<C>& factors, const Rule<C>& r
 template <class Q, bool kStream>
 void put_words(const Part& q, const Output& out) {
   for_words<int32_t, kFromCache>(q, Elements<Q, kStream>(out),
-                     [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
-                         __attribute__((always_inline)) {
+                                 [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
+                                     __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
       Vec<int32_t> group[kGroup<int32_t>];
       for (size_t v = 0; v < kGroup<int32_t>; ++v) {
@@ -372,8 +372,8 @@ void give_words(const Part& q, const Spread<C>& offsets, const Spread<C>& factor
                 const Output& out) {
   using E = Integer<F>;
   for_words<int32_t, kFromCache>(q, Elements<E, kStream>(out),
-                     [&](const int32_t* from, uint64_t, unsigned char* to, size_t i)
-                         __attribute__((always_inline)) {
+                                 [&](const int32_t* from, uint64_t, unsigned char* to, size_t i)
+                                     __attribute__((always_inline)) {
     const C* const offset = offsets.of(i);
     const C* const factor = factors.of(i);
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
@@ -423,7 +423,8 @@ void fill_runs(const C* values, const SharedRuns& runs, size_t begin, size_t cou
   const C* value = values + in_row / runs.run;
   value += runs.shared ? 0 : begin / runs.row * runs.per_row;
   for (size_t i = 0; i < count;) {
-    const size_t in_rest = runs.row - in_row < runs.run - in_run ? runs.row - in_row : runs.run - in_run;
+    const size_t in_rest =
+        runs.row - in_row < runs.run - in_run ? runs.row - in_row : runs.run - in_run;
     const size_t here = in_rest < count - i ? in_rest : count - i;
     const Vec<C> same = Set(*value);
     for (size_t lane = 0; lane < here; lane += kLanes<C>) {

@@ -160,11 +160,11 @@ enum class Rounding : uint32_t { directed, tied, stochastic, count };
 enum class Overflow : uint32_t { saturate, zero, wrap, count };
 template <class C>
 struct Rule {
-  C lowest, highest;     // of the range
-  C tie;                 // 0.5 or -0.5 from the even one, if ties go another way
-  bool tie_has_sign;     // times the sign of the element
-  int32_t bits, sign;    // of the range, for wrapping
-  uint64_t seed;         // mixed
+  C lowest, highest;      // of the range
+  C tie;                  // 0.5 or -0.5 from the even one, if ties go another way
+  bool tie_has_sign;      // times the sign of the element
+  int32_t bits, sign;     // of the range, for wrapping
+  uint64_t seed;          // mixed
   Spread<C> zero_points;  // where elements are shifted
 };
 
@@ -404,8 +404,8 @@ enum class Scaling : uint32_t { multiply, divide, divide_as_float, count };
 template <class C>
 struct StageKernels {
   // decide: times or by their factors, rounded and brought in range; index is that of the first one
-  using Decide = Decided (*)(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t index,
-                             int32_t* q);
+  using Decide = Decided (*)(const Part& w, const Spread<C>& factors, const Rule<C>& rule,
+                             size_t index, int32_t* q);
   Decide decide[static_cast<size_t>(Rounding::count)][static_cast<size_t>(Overflow::count)];
   // decide_shifted: to nearest even, and saturated after the zero points are added. Quotients as those of
   // float are for C double

@@ -76,8 +76,8 @@ void prune_ranked(const Scope& scope, const Bands& bands, Pattern pattern, const
   const Form form = others_of(bytes);
   for (std::size_t line = 0; line < lines; ++line) {
     const std::size_t begin = bands.begin + line * bands.inner;
-    const Output to{
-        form, static_cast<unsigned char*>(out.data) + begin * bytes, false, source.at(begin)};
+    const Output to{form, static_cast<unsigned char*>(out.data) + begin * bytes, false,
+                    source.at(begin)};
     kernels_of(scope.table(), sizeof(K))
         .emit[static_cast<std::size_t>(form)]({marks.data() + line * length, 0, length, length}, {},
                                               {0, kMagnitude<K>}, {0, 0}, to);

@@ -43,12 +43,10 @@ void quantize_all(const Quantizing<C>& how, const Blocks& blocks, const void* w,
     decltype(make()) sink;
   };
   Findings findings;
-  share_stages(
-      blocks, n * type.bytes, how.direction,
-      [&] {
-    return State{{how, findings}, make()};
-  },
-      [&](State& state, const Part& part) { put(state.sink, state.quantize(part, part.begin), part); });
+  share_stages(blocks, n * type.bytes, how.direction,
+               [&] { return State{{how, findings}, make()}; }, [&](State& state, const Part& part) {
+    put(state.sink, state.quantize(part, part.begin), part);
+  });
   findings.check(w, type, n, options);
 }
 
@@ -104,7 +102,8 @@ std::optional<Integral> integral_of(const Quantizing<C>& how, FloatType type, co
     return std::nullopt;
   }
   return Integral{static_cast<float>(*how.steps.factors().values()),
-                  static_cast<float>(how.rule.lowest), static_cast<float>(how.rule.highest),
+                  static_cast<float>(how.rule.lowest),
+                  static_cast<float>(how.rule.highest),
                   static_cast<std::uint32_t>(how.direction),
                   q.dtype == SC_INT8 || q.dtype == SC_UINT8 ? 1u : 2u,
                   q.dtype == SC_INT8 || q.dtype == SC_INT16};
@@ -140,9 +139,8 @@ void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme
   const Blocks blocks(w, n, q.data, q.are_packed() ? 0 : bytes / std::max<std::size_t>(n, 1));
   with_computed(type, scheme, n, [&](auto zero) {
     const Quantizing<decltype(zero)> how(type, n, scheme, options);
-    quantize_all(
-        how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
-        [&](Store& store, std::int32_t* codes, const Part& part) {
+    quantize_all(how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
+                 [&](Store& store, std::int32_t* codes, const Part& part) {
       store.put(codes, part.end - part.begin, part.begin, stream);
     });
   });
@@ -157,14 +155,12 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& s
     const Quantizing<C> how(type, n, scheme, options);
     if (out == w && may_refuse(options)) {
       struct Nothing {};
-      quantize_all(
-          how, blocks, w, type, n, options, [] { return Nothing{}; },
-          [](Nothing, std::int32_t*, const Part&) {});
+      quantize_all(how, blocks, w, type, n, options, [] { return Nothing{}; },
+                   [](Nothing, std::int32_t*, const Part&) {});
     }
     const Dequantizing<C> back(scheme, n, type);
-    quantize_all(
-        how, blocks, w, type, n, options, [&] { return Dequantizer<C>(back); },
-        [&](Dequantizer<C>& dequantize, std::int32_t* codes, const Part& part) {
+    quantize_all(how, blocks, w, type, n, options, [&] { return Dequantizer<C>(back); },
+                 [&](Dequantizer<C>& dequantize, std::int32_t* codes, const Part& part) {
       const FloatState to_nearest;
       dequantize(codes, part.end - part.begin, part.begin, stream, out);
     });
@@ -180,18 +176,17 @@ void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, 
       Dequantizer<C> dequantize;
     };
     const Dequantizing<C> how(scheme, n, type);
-    share_stages(
-        Blocks(q.data, n, out, type.bytes), n * type.bytes, Direction::nearest,
-        [&] { return State{Store(q, scheme), Dequantizer<C>(how)}; },
-        [&](State& state, const Part& part) {
+    share_stages(Blocks(q.data, n, out, type.bytes), n * type.bytes, Direction::nearest, [&] {
+      return State{Store(q, scheme), Dequantizer<C>(how)};
+    }, [&](State& state, const Part& part) {
       const std::size_t count = part.end - part.begin;
       state.dequantize(state.store.get(part.begin, count, n), count, part.begin, stream, out);
     });
   });
 }
 
-void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Scheme& scheme,
-                    const sc_quantize_options& options, const Codes& q) {
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
+                    const Scheme& scheme, const sc_quantize_options& options, const Codes& q) {
   const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
   with_computed(type, scheme, n, [&](auto zero) {
     using C = decltype(zero);

@@ -42,9 +42,8 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& s
                    const sc_quantize_options& options, void* out);
 void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type);
 
-
 // quantize() of the k largest, and 0 for the others.
-void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k, const Scheme& scheme,
-                    const sc_quantize_options& options, const Codes& q);
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
+                    const Scheme& scheme, const sc_quantize_options& options, const Codes& q);
 
 }  // namespace secateur

@@ -285,8 +285,7 @@ void emit(const Scope& scope, Selection selection) {
       const auto [number, part] = parts[i];
       const Source& source = scope.sources()[number];
       const Order order = scope.order(source);
-      const Ready at =
-          desk.moved(source, part, ready(scope, source, part, source.out, room));
+      const Ready at = desk.moved(source, part, ready(scope, source, part, source.out, room));
       Selection own = scope.local(source, selection);
       own.tie_end -= std::min(own.tie_end, at.moved);
       const auto kernel = scope.kernels(source).emit[static_cast<std::size_t>(source.out.form)];

@@ -43,7 +43,8 @@ struct Source {
   Scores scores{};
   std::size_t begin = 0;  // of its first element among those of all sources
   std::size_t first = 0;  // of its first element in the array that it is a slice of
-  const Conversion* conversion = nullptr;  // of the floats that are written; `out` says but their form
+  const Conversion* conversion =
+      nullptr;  // of the floats that are written; `out` says but their form
 
   // The type of what is ranked: of the scores, or of the products.
   [[nodiscard]] FloatType ranked_type() const;
@@ -66,7 +67,7 @@ struct Source {
     return static_cast<unsigned char*>(conversion != nullptr ? conversion->data : out.data);
   }
   [[nodiscard]] std::size_t bytes_of_result() const {
-    return conversion != nullptr           ? conversion->bytes_each
+    return conversion != nullptr        ? conversion->bytes_each
            : out.form == Form::integers ? out.integral->bytes
                                         : bytes_of(out.form, type.bytes);
   }

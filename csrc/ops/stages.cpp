@@ -80,7 +80,7 @@ template <class C>
 Rule<C> rule_of(const Scheme& scheme, const sc_quantize_options& options, const Way& way) {
   const double codes = std::ldexp(1.0, scheme.bits);
   const double highest = (scheme.is_signed ? codes / 2 : codes) - 1;
-  const double lowest = !scheme.is_signed                                      ? 0
+  const double lowest = !scheme.is_signed                                    ? 0
                         : options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC ? -highest
                                                                              : -codes / 2;
   Rule<C> rule{};
@@ -121,10 +121,11 @@ Quantizing<C>::Quantizing(FloatType type, std::size_t n, const Scheme& scheme,
   refuses_overflow = options.overflow == SC_OVERFLOW_RAISE;
   direction = way.direction;
   widen = widening<C>(type);
-  decide = steps.zero_points() != nullptr || steps.scaling() != Scaling::multiply
-               ? stages.decide_shifted[static_cast<std::size_t>(steps.scaling())]
-               : stages.decide[static_cast<std::size_t>(way.rounding)]
-                              [static_cast<std::size_t>(overflow)];
+  decide =
+      steps.zero_points() != nullptr || steps.scaling() != Scaling::multiply
+          ? stages.decide_shifted[static_cast<std::size_t>(steps.scaling())]
+          : stages
+                .decide[static_cast<std::size_t>(way.rounding)][static_cast<std::size_t>(overflow)];
 }
 
 template struct Quantizing<float>;

@@ -27,7 +27,9 @@ auto with_computed(FloatType type, const Scheme& scheme, std::size_t n, const Bo
   if (scheme.frac_bits != nullptr) {
     // 2^126 is as far as a float and its inverse go, and 16 bits as much as one holds with half of the
     // last one beside
-    const auto is_near = [](std::int32_t frac_bits) { return frac_bits >= -126 && frac_bits <= 126; };
+    const auto is_near = [](std::int32_t frac_bits) {
+      return frac_bits >= -126 && frac_bits <= 126;
+    };
     const std::size_t count = count_of(scheme.granularity, n);
     in_float = in_float && scheme.bits <= 16 &&
                std::all_of(scheme.frac_bits, scheme.frac_bits + count, is_near);
@@ -35,7 +37,9 @@ auto with_computed(FloatType type, const Scheme& scheme, std::size_t n, const Bo
   return in_float ? body(float{}) : body(double{});
 }
 
-inline bool is_wide_unsigned(const Scheme& scheme) { return !scheme.is_signed && scheme.bits == 32; }
+inline bool is_wide_unsigned(const Scheme& scheme) {
+  return !scheme.is_signed && scheme.bits == 32;
+}
 
 // What elements are multiplied with or divided by, and their zero points.
 template <class C>
@@ -44,8 +48,8 @@ class Steps {
   // From integers: the steps, and negative zero points; else what goes from floats to integers.
   Steps(const Scheme& scheme, std::size_t n, bool from_integers)
       : scaling_(scheme.frac_bits != nullptr || from_integers ? Scaling::multiply
-                 : scheme.in_double                            ? Scaling::divide_as_float
-                                                               : Scaling::divide),
+                 : scheme.in_double                           ? Scaling::divide_as_float
+                                                              : Scaling::divide),
         numbers_(scheme.frac_bits == nullptr ? 0 : whole_words(count_of(scheme.granularity, n))),
         points_(scheme.zero_points == nullptr ? 0 : whole_words(count_of(scheme.granularity, n))),
         factors_(factors(scheme, n, from_integers), scheme.granularity, n) {
@@ -111,7 +115,8 @@ class Shift {
 struct Met {
   bool nan = false;
   std::size_t out_of_range = 0;
-  std::size_t first = std::numeric_limits<std::size_t>::max();  // out of range, where that is refused
+  std::size_t first =
+      std::numeric_limits<std::size_t>::max();  // out of range, where that is refused
 };
 
 // The same of all threads.
@@ -124,7 +129,8 @@ class Findings {
     all_.first = std::min(all_.first, met.first);
   }
   // Throws Error if what was met is refused.
-  void check(const void* w, FloatType type, std::size_t n, const sc_quantize_options& options) const;
+  void check(const void* w, FloatType type, std::size_t n,
+             const sc_quantize_options& options) const;
 
  private:
   std::mutex mutex_;
@@ -142,7 +148,8 @@ struct Quantizing {
   void (*widen)(const Part& floats, C* to);  // unless they are of C
   typename StageKernels<C>::Decide decide;
 
-  Quantizing(FloatType type, std::size_t n, const Scheme& scheme, const sc_quantize_options& options);
+  Quantizing(FloatType type, std::size_t n, const Scheme& scheme,
+             const sc_quantize_options& options);
 };
 
 template <class C>
@@ -192,9 +199,9 @@ class Quantizer {
   void remove_nan(const Part& w) {
     const std::size_t count = w.end - w.begin;
     std::copy_n(static_cast<const C*>(w.array) + w.begin, count, x_);
-    std::replace_if(
-        x_, x_ + count,
-        [&](C x) { return (std::bit_cast<Bits>(x) & kMagnitude<Bits>) > how_.most; }, C{0});
+    std::replace_if(x_, x_ + count, [&](C x) {
+      return (std::bit_cast<Bits>(x) & kMagnitude<Bits>) > how_.most;
+    }, C{0});
   }
 
   // Of a part in which there is one.
@@ -223,7 +230,8 @@ struct Dequantizing {
   Steps<C> steps;
   FloatType type;
   bool wide;  // unsigned integers of 32 bits
-  void (*give)(const Part& q, const Spread<C>& offsets, const Spread<C>& factors, const Output& out);
+  void (*give)(const Part& q, const Spread<C>& offsets, const Spread<C>& factors,
+               const Output& out);
 
   Dequantizing(const Scheme& scheme, std::size_t n, FloatType to)
       : steps(scheme, n, true),

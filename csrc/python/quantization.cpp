@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -130,7 +131,6 @@ struct Kind {
     const auto width = static_cast<std::size_t>(bits);
     return {static_cast<py::ssize_t>(n / 8 * width + (n % 8 * width + 7) / 8)};
   }
-
 };
 
 // The dtypes that hold these integers: NumPy's, and those of ml_dtypes that are as wide, or wider.
@@ -286,7 +286,13 @@ class Affine {
       core_.zero_point = zero_points_->data();
     }
   }
-  [[nodiscard]] const sc_affine* data() const { return &core_; }
+  // For floats that are computed with in float64, or not.
+  [[nodiscard]] const sc_affine* data(bool in_float64) const {
+    if (scale_.itemsize() != (in_float64 ? 8 : 4)) {
+      throw std::runtime_error("w was changed while it was being looked at");
+    }
+    return &core_;
+  }
 
  private:
   py::array scale_;
@@ -328,8 +334,7 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
                 nullptr, "out");
   stored.in.settle();
   call(stored.in, "", [&, data = result.data()] {
-    return sc_dequantize(stored.in.data(), stored.core_dtype, stored.n, fitting, data,
-                         to.core);
+    return sc_dequantize(stored.in.data(), stored.core_dtype, stored.n, fitting, data, to.core);
   });
   return result.finish();
 }
@@ -349,8 +354,8 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
 }
 
 py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle sparsity,
-                          py::handle rounding, py::handle overflow, py::handle nan,
-                          py::handle seed, py::handle packed, py::handle order, py::handle out) {
+                          py::handle rounding, py::handle overflow, py::handle nan, py::handle seed,
+                          py::handle packed, py::handle order, py::handle out) {
   require_one({{"k", k}, {"sparsity", sparsity}});
   Format format(fmt, to_bool("packed", packed), order);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
@@ -362,7 +367,7 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   in.settle();
   quantizing(in, fmt, [&, data = q.data()] {
     return sc_prune_quantize(in.data(), in.core_dtype(), in.size(), kept, fitting, &options, data,
-                       q.core_dtype());
+                             q.core_dtype());
   });
   return q.finish();
 }
@@ -377,7 +382,8 @@ py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point
   Integers q(out, in, kind, dtype);
   in.settle();
   call(in, kQuantizingRemedy, [&, data = q.data()] {
-    return sc_quantize_affine(in.data(), in.core_dtype(), in.size(), affine.data(), nan_rule, data,
+    return sc_quantize_affine(in.data(), in.core_dtype(), in.size(),
+                              affine.data(in.core_dtype() == SC_FLOAT64), nan_rule, data,
                               q.core_dtype());
   });
   return q.finish();
@@ -394,8 +400,8 @@ py::object dequantize_affine(py::handle q, py::handle scale, py::handle zero_poi
                 nullptr, "out");
   stored.in.settle();
   call(stored.in, "", [&, data = result.data()] {
-    return sc_dequantize_affine(stored.in.data(), stored.core_dtype, stored.n, affine.data(), data,
-                                to.core);
+    return sc_dequantize_affine(stored.in.data(), stored.core_dtype, stored.n,
+                                affine.data(to.core == SC_FLOAT64), data, to.core);
   });
   return result.finish();
 }

@@ -196,7 +196,7 @@ def quantize_affine(
     """
     kind = _kind("dtype", dtype, packed)
     w = w if isinstance(w, np.ndarray) else np.asarray(w)
-    computed = np.float64 if w.dtype == np.float64 else np.float32
+    computed = np.float64 if w.dtype.name == "float64" else np.float32
     parameters = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
     return _core.quantize_affine(
         w, *parameters, kind.bits, kind.signed, kind.dtype, nan, packed, order, out

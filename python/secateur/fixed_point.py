@@ -168,7 +168,8 @@ def float_type(dtype: DTypeLike) -> np.dtype[Any]:
     """The dtype of a result; which floats there are, the core knows."""
     wanted = np.dtype(dtype)
     if not wanted.isnative:
-        msg = f"dtype must be in native byte order, got {wanted}"
+        msg = "dtype must be float16 or bfloat16 or float32 or float64 in native byte order"
+        msg += f", got {wanted}"
         raise TypeError(msg)
     return wanted
 

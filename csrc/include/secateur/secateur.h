@@ -107,8 +107,9 @@ typedef enum sc_rounding SC_OF_INT {
   SC_ROUND_NEAREST_DOWN = 4, /* to minus infinity */
   SC_ROUND_FLOOR = 5,
   SC_ROUND_CEIL = 6,
-  SC_ROUND_TRUNC = 7,     /* towards zero */
-  SC_ROUND_STOCHASTIC = 8 /* away from zero as often as the fraction says: by a draw of 31 bits, which
+  SC_ROUND_TRUNC = 7, /* towards zero */
+  SC_ROUND_STOCHASTIC =
+      8 /* away from zero as often as the fraction says: by a draw of 31 bits, which
                            * depends on the seed and on the element's index alone */
 } sc_rounding;
 
@@ -135,18 +136,18 @@ typedef struct sc_granularity {
 
 /* w is stood for by the integer q = round(w * 2^frac_bits). */
 typedef struct sc_fixed_point {
-  int32_t bits;                /* 2 to 32 */
-  int32_t frac_bits;           /* -256 to 256 */
-  int32_t is_signed;           /* 0 or 1 */
-  const int32_t* each;         /* instead of frac_bits, those of the granularity; or null */
+  int32_t bits;        /* 2 to 32 */
+  int32_t frac_bits;   /* -256 to 256 */
+  int32_t is_signed;   /* 0 or 1 */
+  const int32_t* each; /* instead of frac_bits, those of the granularity; or null */
   sc_granularity granularity;
 } sc_fixed_point;
 
 /* w is stood for by the integer q = round(w / scale) + zero_point. */
 typedef struct sc_affine {
-  int32_t bits;      /* 1 to 16; or 32, signed and without zero points */
-  int32_t is_signed; /* 0 or 1 */
-  const void* scale; /* float32, or float64 beside floats of float64; positive and normal */
+  int32_t bits;              /* 1 to 16; or 32, signed and without zero points */
+  int32_t is_signed;         /* 0 or 1 */
+  const void* scale;         /* float32, or float64 beside floats of float64; positive and normal */
   const int32_t* zero_point; /* as many, integers of so many bits; null for 0 */
   sc_granularity granularity;
 } sc_affine;
@@ -339,8 +340,8 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
  * else in float32. Integers are held as those of fixed point. */
 
 /* q = round(w / scale) + zero_point, ties to even, saturated. NaN may be refused, or is as 0. */
-sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_affine* fmt, sc_nan nan,
-                             void* q, sc_dtype q_dtype);
+sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_affine* fmt,
+                             sc_nan nan, void* q, sc_dtype q_dtype);
 
 /* out = (q - zero_point) * scale, rounded to out_dtype. */
 sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const sc_affine* fmt,

@@ -63,7 +63,7 @@ def quantize(
     >>> reference.quantize(w, FixedPoint(8, frac_bits=1))
     array([  0,   2,  -2, 127], dtype=int8)
     >>> reference.quantize(w, FixedPoint(8, frac_bits=1), rounding="ceil", overflow="wrap")
-    array([ 1,  2, -2, -56], dtype=int8)
+    array([  1,   2,  -2, -56], dtype=int8)
     """
     fmt = _format(fmt)
     _check_modes(rounding, overflow, nan, seed)
@@ -165,6 +165,8 @@ def prune_quantize(
     overflow: str = "saturate",
     nan: str = "raise",
     seed: int | None = None,
+    packed: bool = False,
+    order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
     """The integers of the largest magnitudes, and zero for the rest: ``quantize(prune(w))``.
@@ -185,10 +187,23 @@ def prune_quantize(
     _check_modes(rounding, overflow, nan, seed)
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
-    out = result(out, fmt.dtype, w)
     fmt.for_shape(w.shape)
+    if packed_is_wanted(packed, "fmt.bits", fmt.bits, repr(fmt), order):
+        out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
+    else:
+        out = result(out, fmt.dtype, w)
     kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else nan)
-    return quantize(kept, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed, out=out)
+    return quantize(
+        kept,
+        fmt,
+        rounding=rounding,
+        overflow=overflow,
+        nan=nan,
+        seed=seed,
+        packed=packed,
+        order=order,
+        out=out,
+    )
 
 
 # --- scales and ranges ----------------------------------------------------------------------
