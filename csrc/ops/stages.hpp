@@ -137,6 +137,22 @@ class Findings {
   Met all_;
 };
 
+// A buffer of a stage, half a page away from what is read meanwhile: a load that follows a store to an address
+// which is the same in its lower 12 bits waits for it (4K aliasing), the more so across cache lines.
+template <class T>
+class Aside {
+ public:
+  T* beside(const void* read) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(room_);
+    const auto wanted = reinterpret_cast<std::uintptr_t>(read) + kPage / 2 + kLine - 1;
+    return room_ + (wanted - begin) % kPage / kLine * (kLine / sizeof(T));
+  }
+
+ private:
+  static constexpr std::size_t kPage = 4096;
+  alignas(kLine) T room_[kStageRoom + kPage / sizeof(T)];
+};
+
 // How floats become integers.
 template <class C>
 struct Quantizing {
@@ -170,26 +186,27 @@ class Quantizer {
     const std::size_t count = floats.end - floats.begin;
     const Spread<C> factors = factors_(index, count);
     rule_.zero_points = zero_points_(index, count);
+    std::int32_t* const q = q_.beside(static_cast<const C*>(floats.array) + floats.begin);
     const Part widened{x_, 0, count, count};
     const Part* w = &floats;
     if (how_.widen != nullptr) {
       how_.widen(floats, x_);
       w = &widened;
     }
-    Decided decided = how_.decide(*w, factors, rule_, index, q_);
+    Decided decided = how_.decide(*w, factors, rule_, index, q);
     if (decided.largest > how_.most) [[unlikely]] {
       met_.nan = true;
       if (how_.nan_is_zero) {
         remove_nan(*w);
         w = &widened;
-        decided = how_.decide(*w, factors, rule_, index, q_);
+        decided = how_.decide(*w, factors, rule_, index, q);
       }
     }
     met_.out_of_range += decided.out_of_range;
     if (decided.out_of_range != 0 && how_.refuses_overflow && index < met_.first) {
       met_.first = first_out_of_range(*w, factors, index);
     }
-    return q_;
+    return q;
   }
 
  private:
@@ -206,9 +223,10 @@ class Quantizer {
 
   // Of a part in which there is one.
   std::size_t first_out_of_range(const Part& w, const Spread<C>& factors, std::size_t index) {
+    alignas(kLine) std::int32_t q[kWord];
     for (std::size_t i = 0;; ++i) {
       const Part alone{w.array, w.begin + i, w.begin + i + 1, w.n};
-      if (how_.decide(alone, {factors.of(i), 0}, rule_, index + i, q_).out_of_range != 0) {
+      if (how_.decide(alone, {factors.of(i), 0}, rule_, index + i, q).out_of_range != 0) {
         return index + i;
       }
     }
@@ -221,7 +239,7 @@ class Quantizer {
   Shift<C> zero_points_;
   Rule<C> rule_;
   alignas(kLine) C x_[kStageRoom];
-  alignas(kLine) std::int32_t q_[kStageRoom];
+  Aside<std::int32_t> q_;
 };
 
 // How integers become floats.
