@@ -101,7 +101,7 @@ struct Draws {
 
  private:
   // For the elements from `index` on.
-  SECATEUR_INLINE void draw(size_t index, int32_t* drawn) const {
+  __attribute__((noinline)) void draw(size_t index, int32_t* drawn) const {
     const uint64_t key = mix(seed ^ index >> 32);
     const Vec<int32_t> first = Set(static_cast<int32_t>(index));
     const Vec<int32_t> low = Set(static_cast<int32_t>(key));
