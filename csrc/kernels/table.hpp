@@ -142,7 +142,7 @@ struct Guess {
 
 // How many elements go through the stages of quantizing at once, and what their buffers have beyond, where
 // kernels may read and write.
-inline constexpr size_t kStage = 512;
+inline constexpr size_t kStage = 1024;
 inline constexpr size_t kStageRoom = kStage + kWord;
 
 // Numbers that go with elements: one each, or (step 0) the same for every word.
