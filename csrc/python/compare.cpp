@@ -32,7 +32,7 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, int bits, bo
   b.settle();
   each.settle();
   const auto* const own = static_cast<const std::int32_t*>(each.data());
-  const sc_fixed_point fmt{bits, each.size() == 1 ? *own : 0, is_signed ? 1 : 0};
+  const sc_fixed_point fmt{bits, each.size() == 1 ? *own : 0, is_signed ? 1 : 0, nullptr, {}};
   call(a, "", [&, to = static_cast<sc_error_sums*>(sums.data())] {
     return sc_compare(a.data(), a.core_dtype(), b.data(), b.core_dtype(), a.size(), cells.data(),
                       bits == 0 ? nullptr : &fmt, each.size() == 1 ? nullptr : own, to);

@@ -534,6 +534,154 @@ SKETCHES = (
 )
 
 
+# --- ways to quantize -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Way:
+    """A call that quantizes or dequantizes, and what it is measured against."""
+
+    name: str
+    variant: str
+    bind: Callable[[Any, Array], Callable[[], Any]]  # (library, floats) -> the call
+    moved: float = 5
+    yardstick: str = "copy"  # or "default": float32 to int8
+    share_target: float | None = None
+    dtype: DTypeLike = np.float32
+    torch: Callable[[Array], Callable[[], Any]] | None = None
+
+    def contest(self, n: int) -> Contest:
+        """Ours, NumPy's, the yardstick and perhaps PyTorch's."""
+        w = normal(n)
+        default = partial(sc.quantize, w, FORMAT, out=np.empty(n, np.int8))
+        floats = _as_matrix(w.astype(self.dtype, copy=False))
+        return Contest(
+            Entrant(self.bind(sc, floats)),
+            Entrant(self.bind(reference, floats), every=21),
+            Entrant(default) if self.yardstick == "default" else _limit("copy", w),
+            torch=None
+            if self.torch is None or torch() is None
+            else Entrant(self.torch(floats), every=21),
+        )
+
+
+def _quantize_in(fmt: Any = FORMAT, **how: Any) -> Callable[[Any, Array], Callable[[], Any]]:
+    """Quantizing in a format, or one that a function makes for the array."""
+
+    def bind(lib: Any, w: Array) -> Callable[[], Any]:
+        chosen = fmt(w) if callable(fmt) else fmt
+        if how.get("packed"):
+            out = np.empty(-(-w.size * chosen.bits // 8), np.uint8)
+        else:
+            out = np.empty(w.shape, chosen.dtype)
+        return partial(lib.quantize, w, chosen, out=out, **how)
+
+    return bind
+
+
+def _varied(*shape: int, **along: Any) -> sc.FixedPoint:
+    frac_bits = np.random.default_rng(3).integers(4, 7, shape)
+    return sc.FixedPoint(8, frac_bits, **along)
+
+
+def _affine(scale: Any, **how: Any) -> Callable[[Any, Array], Callable[[], Any]]:
+    def bind(lib: Any, w: Array) -> Callable[[], Any]:
+        scales = scale(w) if callable(scale) else scale
+        return partial(lib.quantize_affine, w, scales, 3, out=np.empty(w.shape, np.int8), **how)
+
+    return bind
+
+
+def _row_scales(w: Array) -> Array:
+    return np.linspace(0.01, 0.05, len(w), dtype=np.float32)
+
+
+def _dequantize_affine(lib: Any, w: Array) -> Callable[[], Any]:
+    q = reference.quantize_affine(w, 0.03, 3)
+    return partial(lib.dequantize_affine, q, 0.03, 3, out=np.empty(w.shape, np.float32))
+
+
+def _dequantize_packed(lib: Any, w: Array) -> Callable[[], Any]:
+    packed = reference.quantize(w, NIBBLES, packed=True)
+    out = np.empty(w.shape, np.float32)
+    return partial(lib.dequantize, packed, NIBBLES, shape=w.shape, out=out)
+
+
+def _torch_affine(w: Array) -> Callable[[], Any]:
+    lib, tensor = torch(), torch().from_numpy(w.copy())
+    return lambda: lib.quantize_per_tensor(tensor, 0.03, 3, lib.qint8)
+
+
+def _torch_affine_rows(w: Array) -> Callable[[], Any]:
+    lib, tensor = torch(), torch().from_numpy(w.copy())
+    scales, zeros = lib.from_numpy(_row_scales(w)), lib.full((len(w),), 3)
+    return lambda: lib.quantize_per_channel(tensor, scales, zeros, 0, lib.qint8)
+
+
+def _torch_dequantize(w: Array) -> Callable[[], Any]:
+    q = _torch_affine(w)()
+    dequantize: Callable[[], Any] = q.dequantize
+    return dequantize
+
+
+NIBBLES = sc.FixedPoint(4, 2)
+ROUNDINGS = (
+    *("nearest_away", "nearest_zero", "nearest_up", "nearest_down"),
+    *("floor", "ceil", "trunc"),
+)
+OVERFLOWS = ("saturate_symmetric", "saturate_zero", "wrap", "raise")
+WAYS = (
+    *(
+        Way("quantize", rounding, _quantize_in(rounding=rounding), 5, "default", 1.3)
+        for rounding in ROUNDINGS
+    ),
+    *(
+        # In a format that holds all of the data, so that nothing is refused
+        Way("quantize", rule, _quantize_in(sc.FixedPoint(8, 4), overflow=rule), 5, "default", 1.3)
+        for rule in OVERFLOWS
+    ),
+    Way("quantize", "stochastic", _quantize_in(rounding="stochastic", seed=1), 5, "copy", 1.0),
+    Way("quantize", "int16", _quantize_in(sc.FixedPoint(16, 12)), 6),
+    Way("quantize", "int32", _quantize_in(sc.FixedPoint(32, 27)), 8),
+    Way("quantize", "4 bits, packed", _quantize_in(NIBBLES, packed=True), 4.5, "copy", 0.6),
+    Way("dequantize", "4 bits, packed", _dequantize_packed, 4.5, "copy", 0.6),
+    Way(
+        "quantize", "each row", _quantize_in(lambda w: _varied(len(w), axis=0)), 5, "default", 1.15
+    ),
+    Way(
+        "quantize",
+        "each column",
+        _quantize_in(lambda w: _varied(w.shape[1], axis=1)),
+        5,
+        "default",
+        1.15,
+    ),
+    *(
+        Way(
+            "quantize",
+            f"groups of {g}",
+            _quantize_in(lambda w, g=g: _varied(len(w), -(-w.shape[1] // g), group_size=g)),
+            5,
+            "default",
+            1.15,
+        )
+        for g in (32, 128)
+    ),
+    Way(
+        "quantize",
+        "groups of 32 down columns",
+        _quantize_in(lambda w: _varied(-(-len(w) // 32), w.shape[1], group_size=32, axis=0)),
+        5,
+        "default",
+        1.15,
+    ),
+    Way("quantize_affine", "", _affine(0.03), 5, "copy", 0.75, torch=_torch_affine),
+    Way("quantize_affine", "power of two", _affine(2.0**-5)),
+    Way("quantize_affine", "each row", _affine(_row_scales, axis=0), torch=_torch_affine_rows),
+    Way("dequantize_affine", "", _dequantize_affine, torch=_torch_dequantize),
+)
+
+
 # --- the data -------------------------------------------------------------------------------
 
 
@@ -763,6 +911,7 @@ def cases(main: int = FULL) -> list[Case]:
         *_choice_cases(main),
         *_global_cases(main),
         *_packing_cases(main),
+        *_way_cases(main),
         *_dtype_cases(main),
         *_small_cases(),
         *_thread_cases(main),
@@ -861,6 +1010,27 @@ def _packing_cases(main: int) -> Iterator[Case]:
             build = partial(_packing, name, bits, main)
             moved = 1 + bits / 8
             yield Case(name, f"{bits} bits", main, moved, "copy", build, share_target=target)
+
+
+def _way_cases(main: int) -> Iterator[Case]:
+    others = (
+        Way(
+            "quantize",
+            dtype.name,
+            _quantize_in(),
+            1 + dtype.itemsize,
+            "default",
+            1.0 if dtype.itemsize == 2 else None,
+            dtype,
+        )
+        for dtype in other_floats()
+    )
+    for way in (*WAYS, *others):
+        target = way.share_target if main == FULL else None
+        build = partial(way.contest, main)
+        yield Case(
+            way.name, way.variant, main, way.moved, way.yardstick, build, share_target=target
+        )
 
 
 def _dtype_cases(main: int) -> Iterator[Case]:

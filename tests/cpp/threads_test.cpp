@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t kSize = (std::size_t{1} << 20) + 13;  // enough to be shared among threads
 constexpr std::size_t kKept = kSize / 10;
-constexpr sc_fixed_point kFormat{.bits = 8, .frac_bits = 6, .is_signed = 1};
+constexpr sc_fixed_point kFormat{
+    .bits = 8, .frac_bits = 6, .is_signed = 1, .each = nullptr, .granularity = {}};
 
 void require(sc_status status) {
   if (status != SC_OK) {
