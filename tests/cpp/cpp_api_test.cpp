@@ -28,11 +28,13 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
     require(sc_topk_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
                 SC_ERROR_ARGUMENT,
             "a mask format");
-    const sc_fixed_point format{.bits = 8, .frac_bits = 2, .is_signed = 1};
+    const sc_fixed_point format{
+        .bits = 8, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
     const sc_quantize_options options{.rounding = static_cast<sc_rounding>(value),
                                       .overflow = SC_OVERFLOW_SATURATE,
-                                      .nan = SC_NAN_RAISE};
-    require(sc_quantize(w, SC_FLOAT32, 4, &format, &options, q, SC_INT8) == SC_ERROR_UNSUPPORTED,
+                                      .nan = SC_NAN_RAISE,
+                                      .seed = 0};
+    require(sc_quantize(w, SC_FLOAT32, 4, &format, &options, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a rounding");
     const sc_blocks blocks{.matrices = 1,
                            .rows = 1,
@@ -49,7 +51,8 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
         "an order of bits");
     require(sc_unpack_ints(out, 4, value, SC_LOW_FIRST, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a number of bits");
-    const sc_fixed_point sign{.bits = 8, .frac_bits = 2, .is_signed = value};
+    const sc_fixed_point sign{
+        .bits = 8, .frac_bits = 2, .is_signed = value, .each = nullptr, .granularity = {}};
     require(sc_quantize(w, SC_FLOAT32, 4, &sign, nullptr, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a sign");
   }
@@ -83,7 +86,8 @@ std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_
 int main() {
   namespace sc = secateur::cpp;
   const std::array<float, 4> w{0.5f, -2.0f, 0.25f, 1.5f};
-  const sc_fixed_point format{.bits = 8, .frac_bits = 2, .is_signed = 1};
+  const sc_fixed_point format{
+      .bits = 8, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
   std::array<float, 4> out{};
   std::array<bool, 4> mask{};
   std::array<std::int8_t, 4> q{};
