@@ -418,28 +418,29 @@ void integers(const int32_t* numbers, size_t count, bool inverse, C* to) {
 }
 
 template <class C>
-void fill_runs(const C* values, const SharedRuns& runs, size_t begin, size_t count, C* to) {
-  size_t in_row = begin % runs.row;
-  size_t in_run = in_row % runs.run;
-  const C* value = values + in_row / runs.run;
-  value += runs.shared ? 0 : begin / runs.row * runs.per_row;
+void fill_runs(const C* values, const SharedRuns& runs, RunPlace& place, size_t count, C* to) {
+  auto [value, in_row, in_run] = place;
   for (size_t i = 0; i < count;) {
-    const size_t in_rest =
-        runs.row - in_row < runs.run - in_run ? runs.row - in_row : runs.run - in_run;
-    const size_t here = in_rest < count - i ? in_rest : count - i;
-    const Vec<C> same = Set(*value);
+    const size_t row_left = runs.row - in_row, run_left = runs.run - in_run;
+    const size_t left = row_left < run_left ? row_left : run_left;
+    const size_t here = left < count - i ? left : count - i;
+    const Vec<C> same = Set(values[value]);
     for (size_t lane = 0; lane < here; lane += kLanes<C>) {
       StoreU(same, to + i + lane);
     }
     i += here;
     in_row += here;
-    in_run = 0;
-    ++value;
+    in_run += here;
+    if (here == left) {
+      in_run = 0;
+      ++value;
+    }
     if (in_row == runs.row) {
       in_row = 0;
-      value = runs.shared ? values : value;
+      value = runs.shared ? 0 : value;
     }
   }
+  place = {value, in_row, in_run};
 }
 
 }  // namespace

@@ -182,6 +182,11 @@ struct SharedRuns {
   bool shared;
 };
 
+// Where an element lies: the number of its parameter, and how far in its row and in its run.
+struct RunPlace {
+  size_t value, in_row, in_run;
+};
+
 // The elements [begin, end) of an array of n.
 struct Part {
   const void* array;
@@ -416,8 +421,9 @@ struct StageKernels {
   // powers: 2^exponent, or (inverse) 2^-exponent; integers: themselves, or (inverse) their negatives
   void (*powers)(const int32_t* exponents, size_t count, bool inverse, C* to);
   void (*integers)(const int32_t* numbers, size_t count, bool inverse, C* to);
-  // fill_runs: the parameters of elements, to a buffer that has room for a word more
-  void (*fill_runs)(const C* values, const SharedRuns& runs, size_t begin, size_t count, C* to);
+  // fill_runs: the parameters of elements from a place on, to a buffer that has room for a word more; the place
+  // moves on
+  void (*fill_runs)(const C* values, const SharedRuns& runs, RunPlace& place, size_t count, C* to);
 };
 
 using Transpose = void (*)(const void* from, size_t from_stride, size_t rows, size_t columns,

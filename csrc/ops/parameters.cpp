@@ -85,17 +85,23 @@ Spread<C> Beside<C>::in_run(std::size_t begin, std::size_t count) {
     return {room_, 0};
   }
   const SharedRuns& runs = of_.runs_;
-  const std::size_t row = begin / runs.row;
-  const std::size_t in_row = begin - row * runs.row;
-  const std::size_t run = in_row / runs.run;
-  run_begin_ = row * runs.row + run * runs.run;
-  run_end_ = row * runs.row + std::min((run + 1) * runs.run, runs.row);
+  if (begin != next_) {
+    const std::size_t row = begin / runs.row;
+    place_.in_row = begin - row * runs.row;
+    const std::size_t run = place_.in_row / runs.run;
+    place_.in_run = place_.in_row - run * runs.run;
+    place_.value = (runs.shared ? 0 : row * runs.per_row) + run;
+  }
+  next_ = begin + count;
+  run_begin_ = begin - place_.in_run;
+  run_end_ = begin + std::min(runs.run - place_.in_run, runs.row - place_.in_row);
   if (begin + count <= run_end_) {
-    std::fill_n(room_, kWord, of_.values_[(runs.shared ? 0 : row * runs.per_row) + run]);
+    std::fill_n(room_, kWord, of_.values_[place_.value]);
+    next_ = kNowhere;
     return {room_, 0};
   }
   run_end_ = 0;
-  stage_kernels<C>().fill_runs(of_.values_, runs, begin, count, room_);
+  stage_kernels<C>().fill_runs(of_.values_, runs, place_, count, room_);
   return {room_, 1};
 }
 

@@ -73,7 +73,10 @@ class Beside {
   Spread<C> in_run(std::size_t begin, std::size_t count);
 
   const Parameters<C>& of_;
+  static constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
   std::size_t run_begin_ = 1, run_end_ = 0;  // what the first word of the room is of
+  std::size_t next_ = kNowhere;              // the element that lies in `place_`
+  RunPlace place_{};
   alignas(kLine) C room_[kStageRoom];
 };
 

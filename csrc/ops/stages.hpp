@@ -264,7 +264,7 @@ class Dequantizer {
   explicit Dequantizer(const Dequantizing<C>& how)
       : how_(how),
         factors_(how.steps.factors()),
-        offsets_(how.steps.zero_points(), how.wide ? C{0x1p31f} : C{0}) {}
+        offsets_(how.steps.zero_points(), how.wide ? static_cast<C>(0x1p31) : C{0}) {}
 
   // Writes the floats of so many integers; the first one is number `index` of the array.
   void operator()(std::int32_t* q, std::size_t count, std::size_t index, bool stream, void* out) {
