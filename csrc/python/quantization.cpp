@@ -286,10 +286,18 @@ class Affine {
       core_.zero_point = zero_points_->data();
     }
   }
-  // For floats that are computed with in float64, or not.
-  [[nodiscard]] const sc_affine* data(bool in_float64) const {
-    if (scale_.itemsize() != (in_float64 ? 8 : 4)) {
-      throw std::runtime_error("w was changed while it was being looked at");
+  // For n elements, in float64 or not. Code of the caller's may have changed the array since parameters were
+  // made to fit it.
+  [[nodiscard]] const sc_affine* data(std::size_t n, bool in_float64) const {
+    const auto& [length, inner, block, shared] = core_.granularity;
+    const std::size_t slices = shared != 0 || length == 0 ? 1 : n / length;
+    const std::size_t count = length == 0 ? 1 : slices * ((length + block - 1) / block);
+    const auto has_count = [&](const py::array& array) {
+      return static_cast<std::size_t>(array.size()) == count || n == 0;
+    };
+    if (scale_.itemsize() != (in_float64 ? 8 : 4) || !has_count(scale_) ||
+        (zero_points_ && !has_count(*zero_points_))) {
+      throw std::runtime_error("the array was changed while it was being looked at");
     }
     return &core_;
   }
@@ -381,9 +389,9 @@ py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point
   Input in = floats(w);
   Integers q(out, in, kind, dtype);
   in.settle();
+  const sc_affine* const fitting = affine.data(in.size(), in.core_dtype() == SC_FLOAT64);
   call(in, kQuantizingRemedy, [&, data = q.data()] {
-    return sc_quantize_affine(in.data(), in.core_dtype(), in.size(),
-                              affine.data(in.core_dtype() == SC_FLOAT64), nan_rule, data,
+    return sc_quantize_affine(in.data(), in.core_dtype(), in.size(), fitting, nan_rule, data,
                               q.core_dtype());
   });
   return q.finish();
@@ -399,9 +407,10 @@ py::object dequantize_affine(py::handle q, py::handle scale, py::handle zero_poi
   Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
                 nullptr, "out");
   stored.in.settle();
+  const sc_affine* const fitting = affine.data(stored.n, to.core == SC_FLOAT64);
   call(stored.in, "", [&, data = result.data()] {
-    return sc_dequantize_affine(stored.in.data(), stored.core_dtype, stored.n,
-                                affine.data(to.core == SC_FLOAT64), data, to.core);
+    return sc_dequantize_affine(stored.in.data(), stored.core_dtype, stored.n, fitting, data,
+                                to.core);
   });
   return result.finish();
 }
