@@ -80,8 +80,9 @@ bool is_narrow(sc_dtype dtype, const Scheme& scheme) {
 std::size_t alignment_of(const Codes& q) { return q.are_packed() ? 1 : q.bytes(1, Scheme{}); }
 
 void require_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
-  if (!(q.are_packed() && scheme.bits <= 8) && q.dtype != dtype_of(scheme) &&
-      !is_narrow(q.dtype, scheme)) {
+  const bool fits = (q.are_packed() && scheme.bits <= 8) || q.dtype == dtype_of(scheme) ||
+                    is_narrow(q.dtype, scheme);
+  if (!fits) {
     refuse("q",
            name_of(dtype_of(scheme)) + (scheme.bits <= 8 ? " or packed" : "") + " for this fmt",
            name_of(q.dtype));

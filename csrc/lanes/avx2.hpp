@@ -474,7 +474,7 @@ SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint16_t* p) {
 SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int32_t* p) { return LoadU(p); }
 
 template <class Q>
-inline constexpr size_t kDemoteInputs = sizeof(int32_t) / sizeof(Q);
+inline constexpr size_t kDemoteInputs = kLanes<Q> / kLanes<int32_t>;
 
 template <class Q>
 SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
@@ -580,13 +580,13 @@ SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
 }
 SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
   const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2 * bits));
+  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + ptrdiff_t{2} * bits));
   return {Reordered(_mm256_set_m128i(high, low), kByteOrders.load[high_first][bits])};
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
   const __m256i bytes = Reordered(v.raw, kByteOrders.store[high_first][bits]);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 2 * bits), _mm256_extracti128_si256(bytes, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + ptrdiff_t{2} * bits), _mm256_extracti128_si256(bytes, 1));
 }
 SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_sub_epi8(a.raw, b.raw)};

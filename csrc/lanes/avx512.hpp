@@ -450,7 +450,7 @@ SECATEUR_INLINE Vec<int32_t> PromoteLoad(const uint16_t* p) {
 SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int32_t* p) { return LoadU(p); }
 
 template <class Q>
-inline constexpr size_t kDemoteInputs = sizeof(int32_t) / sizeof(Q);
+inline constexpr size_t kDemoteInputs = kLanes<Q> / kLanes<int32_t>;
 
 // Packs work within 128-bit parts; the permutation puts the pieces back in order. On Zen 4 that is
 // a third of the work of vpmovdb.

@@ -438,12 +438,11 @@ Ready ready(const Scope& scope, const Source& source, const Part& part, const Ou
   return {{scope.bits(source, part.begin, part.end, made), 0, count, count}, {}, to, part.begin};
 }
 
-Desk::Desk(const Scope& scope) {
-  if (scope.is_one() && scope.first().conversion != nullptr) {
-    hand_ = scope.first().conversion->hand();
-    floats_.emplace(kMadeBlock + 2 * kWord);
-  }
-}
+Desk::Desk(const Scope& scope)
+    : hand_(scope.is_one() && scope.first().conversion != nullptr
+                ? scope.first().conversion->hand()
+                : nullptr),
+      floats_(hand_ ? kMadeBlock + 2 * kWord : 0) {}
 
 Ready Desk::moved(const Source& source, const Part& part, Ready at) const {
   if (!hand_) {
@@ -458,7 +457,7 @@ Ready Desk::moved(const Source& source, const Part& part, Ready at) const {
     at.out.others = source.at(part.begin);
     at.moved = part.begin;
   }
-  at.out.data = floats_->data();
+  at.out.data = floats_.data();
   at.out.stream = false;
   return at;
 }

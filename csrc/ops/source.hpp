@@ -217,13 +217,13 @@ class Desk {
   // To be called when the kernel has written.
   void convert(const Part& part) const {
     if (hand_) {
-      hand_->write(floats_->data(), part.begin, part.end - part.begin);
+      hand_->write(floats_.data(), part.begin, part.end - part.begin);
     }
   }
 
  private:
   std::unique_ptr<Conversion::Hand> hand_;
-  std::optional<Buffer<std::int64_t>> floats_;
+  Buffer<std::int64_t> floats_;
 };
 
 // The blocks of all sources, numbered through.

@@ -167,7 +167,7 @@ void Store::extend(const unsigned char* from, std::size_t count, bool is_signed,
   kernels().unpack({packed_, 0, count, count}, {packing_.bits, is_signed, false}, false, to);
 }
 
-void Store::put(std::int32_t* q, std::size_t count, std::size_t index, bool stream) {
+void Store::put(const std::int32_t* q, std::size_t count, std::size_t index, bool stream) {
   auto* const data = static_cast<unsigned char*>(codes_.data);
   const bool packed = codes_.are_packed();
   Output to{};

@@ -289,7 +289,7 @@ class Store {
   Store(const Codes& codes, const Scheme& scheme);
 
   // Packed ones are written from multiples of kWord on.
-  void put(std::int32_t* q, std::size_t count, std::size_t index, bool stream);
+  void put(const std::int32_t* q, std::size_t count, std::size_t index, bool stream);
   std::int32_t* get(std::size_t index, std::size_t count, std::size_t n);
 
  private:
