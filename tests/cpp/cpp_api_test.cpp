@@ -15,6 +15,14 @@ void require(bool holds, const char* what) {
   }
 }
 
+sc_fixed_point fixed_point(int bits, int frac_bits, bool is_signed = true) {
+  return {.bits = bits,
+          .frac_bits = frac_bits,
+          .is_signed = is_signed ? 1 : 0,
+          .each = nullptr,
+          .granularity = {}};
+}
+
 // Values that a caller in C can pass, or one in another language.
 void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
   for (const int value : {-1, 99}) {
@@ -28,8 +36,7 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
     require(sc_topk_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
                 SC_ERROR_ARGUMENT,
             "a mask format");
-    const sc_fixed_point format{
-        .bits = 8, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
+    const sc_fixed_point format = fixed_point(8, 2);
     const sc_quantize_options options{.rounding = static_cast<sc_rounding>(value),
                                       .overflow = SC_OVERFLOW_SATURATE,
                                       .nan = SC_NAN_RAISE,
@@ -51,8 +58,8 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
         "an order of bits");
     require(sc_unpack_ints(out, 4, value, SC_LOW_FIRST, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a number of bits");
-    const sc_fixed_point sign{
-        .bits = 8, .frac_bits = 2, .is_signed = value, .each = nullptr, .granularity = {}};
+    sc_fixed_point sign = format;
+    sign.is_signed = value;
     require(sc_quantize(w, SC_FLOAT32, 4, &sign, nullptr, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a sign");
   }
@@ -81,13 +88,84 @@ std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_
   return range.first;
 }
 
+sc_quantize_options with(sc_rounding rounding, sc_overflow overflow = SC_OVERFLOW_SATURATE) {
+  return {.rounding = rounding, .overflow = overflow, .nan = SC_NAN_RAISE, .seed = 1};
+}
+
+// Integers of every width, from both types of float and back.
+template <class F>
+void quantizes() {
+  namespace sc = secateur::cpp;
+  const std::array<F, 4> w{F{0.5}, F{-2}, F{0.25}, F{1.5}};
+  std::array<F, 4> out{};
+  std::array<std::int8_t, 4> q{};
+  std::array<std::uint16_t, 4> of_16{};
+  std::array<std::int32_t, 4> of_32{};
+  std::array<std::uint32_t, 4> of_32_unsigned{};
+
+  const sc_fixed_point format = fixed_point(8, 2);
+  sc::quantize(w, format, q);
+  require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
+  sc::dequantize(std::vector<std::int8_t>(q.begin(), q.end()), format, out);
+  require(out == w, "dequantize");
+  sc::fake_quantize(w, fixed_point(4, 1), out, with(SC_ROUND_CEIL));
+  require(out == std::array<F, 4>{F{0.5}, F{-2}, F{0.5}, F{1.5}}, "fake_quantize");
+  sc::prune_quantize(w, 1, format, std::span<std::int8_t>(q));
+  require(q == std::array<std::int8_t, 4>{0, -8, 0, 0}, "prune_quantize");
+
+  sc::quantize(w, fixed_point(16, 15, false), of_16, with(SC_ROUND_FLOOR, SC_OVERFLOW_WRAP));
+  require(of_16 == std::array<std::uint16_t, 4>{0x4000, 0, 0x2000, 0xc000}, "wrap");
+  sc::quantize(w, fixed_point(32, 30), of_32);
+  require(of_32 == std::array<std::int32_t, 4>{1 << 29, INT32_MIN, 1 << 28, 3 << 29}, "int32");
+  sc::dequantize(of_32, fixed_point(32, 30), std::span<F>(out));
+  require(out == w, "floats of int32");
+  sc::quantize(w, fixed_point(32, 31, false), of_32_unsigned);
+  require(of_32_unsigned == std::array<std::uint32_t, 4>{1u << 30, 0, 1u << 29, 3u << 30},
+          "uint32");
+  sc::dequantize(of_32_unsigned, fixed_point(32, 31, false), out);
+  require(out == std::array<F, 4>{F{0.5}, F{0}, F{0.25}, F{1.5}}, "floats of uint32");
+  sc::prune_quantize(w, 2, fixed_point(32, 30), of_32, with(SC_ROUND_STOCHASTIC));
+  require(of_32 == std::array<std::int32_t, 4>{0, INT32_MIN, 0, 3 << 29}, "int32 of the largest");
+
+  // As a matrix of two rows, each with its own format
+  const std::array<std::int32_t, 2> each{2, 3};
+  const sc_granularity rows{.length = 2, .inner = 2, .block = 1, .shared = 1};
+  sc_fixed_point by_row = fixed_point(8, 0);
+  by_row.each = each.data();
+  by_row.granularity = rows;
+  sc::quantize(w, by_row, q);
+  require(q == std::array<std::int8_t, 4>{2, -8, 2, 12}, "quantize by row");
+
+  const std::array<F, 2> scales{F{0.5}, F{0.75}};
+  const std::array<std::int32_t, 2> zero_points{10, -1};
+  sc_affine affine{.bits = 8,
+                   .is_signed = 1,
+                   .scale = scales.data(),
+                   .zero_point = zero_points.data(),
+                   .granularity = rows};
+  sc::quantize_affine(w, affine, q);
+  require(q == std::array<std::int8_t, 4>{11, 6, -1, 1}, "quantize_affine");
+  sc::dequantize_affine(q, affine, out);
+  require(out == std::array<F, 4>{F{0.5}, F{-2}, F{0}, F{1.5}}, "dequantize_affine");
+  affine = {
+      .bits = 32, .is_signed = 1, .scale = scales.data(), .zero_point = nullptr, .granularity = {}};
+  sc::quantize_affine(w, affine, of_32, SC_NAN_ZERO);
+  require(of_32 == std::array<std::int32_t, 4>{1, -4, 0, 3}, "quantize_affine to int32");
+
+  try {
+    sc::quantize(w, fixed_point(8, 7), q, with(SC_ROUND_NEAREST_AWAY, SC_OVERFLOW_RAISE));
+    require(false, "an error for what is out of range");
+  } catch (const sc::error& error) {
+    require(error.status() == SC_ERROR_OVERFLOW, "the status of an overflow");
+  }
+}
+
 }  // namespace
 
 int main() {
   namespace sc = secateur::cpp;
   const std::array<float, 4> w{0.5f, -2.0f, 0.25f, 1.5f};
-  const sc_fixed_point format{
-      .bits = 8, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
+  const sc_fixed_point format = fixed_point(8, 2);
   std::array<float, 4> out{};
   std::array<bool, 4> mask{};
   std::array<std::int8_t, 4> q{};
@@ -119,14 +197,8 @@ int main() {
   require(out == std::array<float, 4>{}, "prune_blocks_threshold");
   sc::soft_threshold(w, 0.5, out);
   require(out == std::array<float, 4>{0, -1.5f, 0, 1.0f}, "soft_threshold");
-  sc::quantize(w, format, q);
-  require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
-  sc::dequantize(std::vector<std::int8_t>(q.begin(), q.end()), format, out);
-  require(out == w, "dequantize");
-  sc::fake_quantize(w, format, out);
-  require(out == w, "fake_quantize");
-  sc::prune_quantize(w, 1, format, std::span<std::int8_t>(q));
-  require(q == std::array<std::int8_t, 4>{0, -8, 0, 0}, "prune_quantize");
+  quantizes<float>();
+  quantizes<double>();
   std::array<std::uint8_t, 2> packed{};
   sc::pack_ints(std::vector<std::int8_t>{1, -8, 0, 7}, 4, packed);
   require(packed == std::array<std::uint8_t, 2>{0x81, 0x70}, "pack_ints");

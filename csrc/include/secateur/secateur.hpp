@@ -50,16 +50,19 @@ inline std::size_t packed_bytes(std::size_t n, int bits) {
 }
 
 template <class T>
-inline constexpr sc_dtype dtype = std::is_same_v<T, float>          ? SC_FLOAT32
-                                  : std::is_same_v<T, double>       ? SC_FLOAT64
-                                  : std::is_same_v<T, std::int8_t>  ? SC_INT8
-                                  : std::is_same_v<T, std::uint8_t> ? SC_UINT8
-                                  : std::is_same_v<T, std::int16_t> ? SC_INT16
-                                                                    : SC_UINT16;
+inline constexpr sc_dtype dtype = std::is_same_v<T, float>           ? SC_FLOAT32
+                                  : std::is_same_v<T, double>        ? SC_FLOAT64
+                                  : std::is_same_v<T, std::int8_t>   ? SC_INT8
+                                  : std::is_same_v<T, std::uint8_t>  ? SC_UINT8
+                                  : std::is_same_v<T, std::int16_t>  ? SC_INT16
+                                  : std::is_same_v<T, std::uint16_t> ? SC_UINT16
+                                  : std::is_same_v<T, std::int32_t>  ? SC_INT32
+                                                                     : SC_UINT32;
 
 template <class Q>
 concept integer = std::is_same_v<Q, std::int8_t> || std::is_same_v<Q, std::uint8_t> ||
-                  std::is_same_v<Q, std::int16_t> || std::is_same_v<Q, std::uint16_t>;
+                  std::is_same_v<Q, std::int16_t> || std::is_same_v<Q, std::uint16_t> ||
+                  std::is_same_v<Q, std::int32_t> || std::is_same_v<Q, std::uint32_t>;
 
 /* A vector, an array or a span of integers. */
 template <class R>
@@ -82,8 +85,7 @@ template <class R>
 inline constexpr sc_dtype dtype_of = dtype<std::ranges::range_value_t<R>>;
 }  // namespace detail
 
-/* What selects and prunes takes floats or doubles; 16-bit floats, for which C++20 has no type, are for
- * secateur.h. */
+/* Floats are floats or doubles; 16-bit floats, for which C++20 has no type, are for secateur.h. */
 
 template <detail::floats W>
 std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan nan = SC_NAN_RAISE) {
@@ -163,33 +165,53 @@ void soft_threshold(const W& w, double threshold, Out&& out) {
                                   std::ranges::data(out)));
 }
 
-template <detail::integers Q>
-void quantize(std::span<const float> w, const sc_fixed_point& fmt, Q&& q,
+/* Integers are one by one, in the type that holds those of the format; what is packed or narrower than a
+ * byte in the same pass is for secateur.h. */
+
+template <detail::floats W, detail::integers Q>
+void quantize(const W& w, const sc_fixed_point& fmt, Q&& q,
               const sc_quantize_options& options = {}) {
-  const std::size_t n = detail::length(w.size(), std::ranges::size(q), "q");
-  detail::check(sc_quantize(w.data(), SC_FLOAT32, n, &fmt, &options, std::ranges::data(q),
-                            detail::dtype_of<Q>));
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(q), "q");
+  detail::check(sc_quantize(std::ranges::data(w), detail::dtype_of<W>, n, &fmt, &options,
+                            std::ranges::data(q), detail::dtype_of<Q>));
 }
 
-template <detail::integers Q>
-void dequantize(const Q& q, const sc_fixed_point& fmt, std::span<float> out) {
-  const std::size_t n = detail::length(std::ranges::size(q), out.size(), "out");
-  detail::check(
-      sc_dequantize(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt, out.data(), SC_FLOAT32));
+template <detail::integers Q, detail::floats Out>
+void dequantize(const Q& q, const sc_fixed_point& fmt, Out&& out) {
+  const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
+  detail::check(sc_dequantize(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt,
+                              std::ranges::data(out), detail::dtype_of<Out>));
 }
 
-inline void fake_quantize(std::span<const float> w, const sc_fixed_point& fmt, std::span<float> out,
-                          const sc_quantize_options& options = {}) {
-  const std::size_t n = detail::length(w.size(), out.size(), "out");
-  detail::check(sc_fake_quantize(w.data(), SC_FLOAT32, n, &fmt, &options, out.data()));
+template <detail::floats W, detail::floats_as<W> Out>
+void fake_quantize(const W& w, const sc_fixed_point& fmt, Out&& out,
+                   const sc_quantize_options& options = {}) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(sc_fake_quantize(std::ranges::data(w), detail::dtype_of<W>, n, &fmt, &options,
+                                 std::ranges::data(out)));
 }
 
-template <detail::integers Q>
-void prune_quantize(std::span<const float> w, std::size_t k, const sc_fixed_point& fmt, Q&& q,
+template <detail::floats W, detail::integers Q>
+void prune_quantize(const W& w, std::size_t k, const sc_fixed_point& fmt, Q&& q,
                     const sc_quantize_options& options = {}) {
-  const std::size_t n = detail::length(w.size(), std::ranges::size(q), "q");
-  detail::check(sc_prune_quantize(w.data(), SC_FLOAT32, n, k, &fmt, &options, std::ranges::data(q),
-                                  detail::dtype_of<Q>));
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(q), "q");
+  detail::check(sc_prune_quantize(std::ranges::data(w), detail::dtype_of<W>, n, k, &fmt, &options,
+                                  std::ranges::data(q), detail::dtype_of<Q>));
+}
+
+/* The scales of `fmt` are of the type of the floats. */
+template <detail::floats W, detail::integers Q>
+void quantize_affine(const W& w, const sc_affine& fmt, Q&& q, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(q), "q");
+  detail::check(sc_quantize_affine(std::ranges::data(w), detail::dtype_of<W>, n, &fmt, nan,
+                                   std::ranges::data(q), detail::dtype_of<Q>));
+}
+
+template <detail::integers Q, detail::floats Out>
+void dequantize_affine(const Q& q, const sc_affine& fmt, Out&& out) {
+  const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
+  detail::check(sc_dequantize_affine(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt,
+                                     std::ranges::data(out), detail::dtype_of<Out>));
 }
 
 /* `packed` must have the bytes that so many integers take: (n * bits + 7) / 8. */
