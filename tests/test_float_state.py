@@ -9,14 +9,17 @@ import contextlib
 import ctypes
 import ctypes.util
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 
 import secateur as sc
-from arrays import SUBNORMALS, from_bits, raw, standard, with_signs
+from arrays import DTYPES, SUBNORMALS, from_bits, raw, standard, with_signs
 from oracles import above, assert_same_bits, bulk_codes, bulk_values, masked
+from quantizing import OVERFLOWS, ROUNDINGS, seed_of
 from secateur import FixedPoint
 
 # Per machine: FE_UPWARD and its like, and where fenv_t holds the bits that turn subnormals off.
@@ -102,6 +105,101 @@ def test_fixed_point(state: str) -> None:
         assert_same_bits(fake, value)
         assert_same_bits(back, value)
         assert_same_bits(kept, code)
+
+
+def assert_same_in(state: str, call: Callable[[], list[np.ndarray]]) -> None:
+    """Results that other tests look at in the usual state."""
+    expected = call()
+    with float_state(state):
+        actual = call()
+    for a, b in zip(actual, expected, strict=True):
+        assert_same_bits(a, b)
+
+
+def of_types(w: np.ndarray) -> list[np.ndarray]:
+    with np.errstate(over="ignore", under="ignore"):
+        return [w.astype(dtype) for dtype in DTYPES.values()]
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_every_rounding(rounding: str, state: str) -> None:
+    formats = [FixedPoint(8, 3), FixedPoint(16, 140), FixedPoint(32, 30, signed=False)]
+    formats.append(FixedPoint(4, np.arange(3, 13), group_size=200))
+    inputs = of_types(values())
+    seed = seed_of(rounding)
+
+    def call() -> list[np.ndarray]:
+        results = []
+        for w in inputs:
+            for fmt in formats:
+                for overflow in OVERFLOWS:
+                    how = {"rounding": rounding, "overflow": overflow, "nan": "zero", **seed}
+                    q = sc.quantize(w, fmt, **how)
+                    results += [q, sc.fake_quantize(w, fmt, **how)]
+                results += [
+                    sc.prune_quantize(w, fmt, k=w.size // 2, rounding=rounding, nan="zero", **seed),
+                    sc.dequantize(q, fmt, dtype=w.dtype),
+                ]
+        return results
+
+    assert_same_in(state, call)
+
+
+def affine(inputs: list[np.ndarray], scales: list[Any]) -> list[np.ndarray]:
+    """Of every type of float, to integers and back; arrays of scales are those of blocks of 50."""
+    results = []
+    for w, scale, dtype in product(inputs, scales, (np.int8, np.uint16, np.int32)):
+        zero_point = 0 if dtype is np.int32 else 5
+        how = {"block_size": 50} if np.ndim(scale) else {}
+        q = sc.quantize_affine(w, scale, zero_point, dtype=dtype, nan="zero", **how)
+        results.append(q)
+        for to in DTYPES.values():
+            results.append(sc.dequantize_affine(q, scale, zero_point, dtype=to, **how))
+    return results
+
+
+SCALES = [0.1, 0.5, 1 / 3, 2.0**-126, 1e-37, np.linspace(0.01, 0.1, values().size // 50)]
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+def test_affine(state: str) -> None:
+    inputs = of_types(values())
+    scales = [np.float32(scale) for scale in SCALES]
+    assert_same_in(state, lambda: affine(inputs, scales))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+def test_packing(state: str) -> None:
+    w, fmt = values(), FixedPoint(4, 3)
+
+    def call() -> list[np.ndarray]:
+        packed = sc.quantize(w, fmt, packed=True)
+        codes = sc.unpack_ints(packed, 4, w.size)
+        back = sc.dequantize(packed, fmt, shape=w.size)
+        return [packed, codes, back, sc.pack_ints(codes, 4, order="high_first")]
+
+    assert_same_in(state, call)
+
+
+MATRICES = [values().reshape(19, 100) * np.float32(factor) for factor in (1, 1e-36)]
+CELLS: list[dict[str, int]] = [{}, {"axis": 0}, {"axis": 1}]
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("method", ["max", "mse"])
+def test_choosing_formats(method: str, state: str) -> None:
+    def call() -> list[np.ndarray]:
+        return [
+            np.asarray(sc.choose_format(w, 8, method=method, percentile=99.9, **cells).frac_bits)
+            for w, cells in product(MATRICES, CELLS)
+        ]
+
+    assert_same_in(state, call)
 
 
 @pytest.mark.usefixtures("isa")

@@ -20,6 +20,8 @@ from secateur import FixedPoint
 from test_isa import imported
 
 FMT = FixedPoint(8, 5)
+NIBBLES = FixedPoint(4, 2)
+WIDE = FixedPoint(32, 28)
 SHARED = 600_000  # elements, enough for four threads
 
 
@@ -43,6 +45,50 @@ def all_results(w: np.ndarray, k: int, nan: str = "raise") -> list[np.ndarray]:
         sc.dequantize(q, FMT),
         sc.fake_quantize(w, FMT, nan=zero),
         sc.prune_quantize(w, FMT, k=k, nan=zero),
+        *quantized(w, k),
+        *compared(w),
+    ]
+
+
+def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
+    """In every way that shares its work differently."""
+    in_groups = FixedPoint(8, np.arange(-(-w.size // 1000)) % 9, group_size=1000)
+    scales = np.linspace(0.01, 0.1, -(-w.size // 700), dtype=np.float32)
+    points = np.arange(scales.size) % 7
+    nibbles = sc.quantize(w, NIBBLES, nan="zero", packed=True)
+    codes = sc.unpack_ints(nibbles, 4, w.size)
+    q = sc.quantize_affine(w, scales, points, block_size=700, nan="zero")
+    in_place = w.copy()
+    return [
+        sc.quantize(w, FMT, nan="zero", rounding="stochastic", seed=1),
+        sc.quantize(w, FMT, nan="zero", rounding="ceil", overflow="saturate_zero"),
+        sc.quantize(w, FMT, nan="zero", rounding="nearest_away", overflow="wrap"),
+        sc.quantize(w, in_groups, nan="zero"),
+        sc.quantize(w, WIDE, nan="zero", rounding="floor"),
+        sc.fake_quantize(in_place, WIDE, nan="zero", overflow="wrap", out=in_place),
+        sc.prune_quantize(w, WIDE, k=k, nan="zero"),
+        sc.prune_quantize(w, NIBBLES, k=k, nan="zero", packed=True),
+        nibbles,
+        codes,
+        sc.pack_ints(codes, 4, order="high_first"),
+        sc.dequantize(nibbles, NIBBLES, shape=w.shape, dtype=np.float16),
+        q,
+        sc.dequantize_affine(q, scales, points, block_size=700),
+        sc.quantize_affine(w, 0.1, dtype=np.int32, nan="zero"),
+    ]
+
+
+def compared(w: np.ndarray) -> list[np.ndarray]:
+    """Sums and extremes over all elements, of those that are not too large to be squared."""
+    w = w[np.abs(w) < 1e15]  # NaN is not
+    chosen = [sc.choose_format(w, 8, method=method) for method in ("max", "percentile", "mse")]
+    scale, zero_point = sc.choose_affine(w, np.uint8)
+    w_hat = sc.fake_quantize(w, chosen[0])
+    return [
+        np.array([fmt.frac_bits for fmt in chosen]),
+        np.array([scale, zero_point]),
+        np.array(sc.compare(w, w_hat, fmt=chosen[2])),
+        np.asarray(sc.choose_format(w, 8, group_size=1000).frac_bits),
     ]
 
 
