@@ -68,15 +68,17 @@ typedef enum sc_dtype SC_OF_INT {
   SC_UINT2 = 12,
   SC_INT32 = 13,
   SC_UINT32 = 14,
-  SC_PACKED_LOW_FIRST = 15, /* integers of as many bits as their format has, side by side as by */
-  SC_PACKED_HIGH_FIRST = 16 /* sc_pack_ints */
+  /* Where integers of a format go to, or come from: as many bits each as it has, packed as by
+   * sc_pack_ints with SC_LOW_FIRST or with SC_HIGH_FIRST. */
+  SC_PACKED_LOW_FIRST = 15,
+  SC_PACKED_HIGH_FIRST = 16
 } sc_dtype;
 
 typedef enum sc_nan SC_OF_INT {
   SC_NAN_RAISE = 0, /* SC_ERROR_NAN, with the count and the first index in sc_last_error */
   SC_NAN_KEEP = 1,  /* selecting: larger than infinity, ordered by its bits */
   SC_NAN_PRUNE = 2, /* selecting: smaller than zero, ordered by its bits */
-  SC_NAN_ZERO = 3   /* quantizing: becomes 0 (and, selecting too, smaller than zero) */
+  SC_NAN_ZERO = 3   /* quantizing: as 0 (and, selecting too, smaller than zero) */
 } sc_nan;
 
 typedef enum sc_mask_format SC_OF_INT {
@@ -98,7 +100,9 @@ typedef struct sc_blocks {
   sc_norm norm; /* what is compared of them */
 } sc_blocks;
 
-/* The first five round to the nearest integer, and differ in where ties go. */
+/* The first five round to the nearest integer, and differ in where ties go. The last rounds away from zero
+ * as often as the fraction says: by a draw of 31 bits, which depends on the seed and on the element's
+ * index alone. */
 typedef enum sc_rounding SC_OF_INT {
   SC_ROUND_NEAREST_EVEN = 0,
   SC_ROUND_NEAREST_AWAY = 1, /* from zero */
@@ -108,9 +112,7 @@ typedef enum sc_rounding SC_OF_INT {
   SC_ROUND_FLOOR = 5,
   SC_ROUND_CEIL = 6,
   SC_ROUND_TRUNC = 7, /* towards zero */
-  SC_ROUND_STOCHASTIC =
-      8 /* away from zero as often as the fraction says: by a draw of 31 bits, which
-                           * depends on the seed and on the element's index alone */
+  SC_ROUND_STOCHASTIC = 8
 } sc_rounding;
 
 /* What becomes of a rounded number that a format has no integer for. */
@@ -136,11 +138,11 @@ typedef struct sc_granularity {
 
 /* w is stood for by the integer q = round(w * 2^frac_bits). */
 typedef struct sc_fixed_point {
-  int32_t bits;        /* 2 to 32 */
-  int32_t frac_bits;   /* -256 to 256 */
-  int32_t is_signed;   /* 0 or 1 */
-  const int32_t* each; /* instead of frac_bits, those of the granularity; or null */
-  sc_granularity granularity;
+  int32_t bits;               /* 2 to 32 */
+  int32_t frac_bits;          /* -256 to 256 */
+  int32_t is_signed;          /* 0 or 1 */
+  const int32_t* each;        /* instead of frac_bits, one for each of the granularity; or null */
+  sc_granularity granularity; /* of `each`; not looked at without */
 } sc_fixed_point;
 
 /* w is stood for by the integer q = round(w / scale) + zero_point. */
@@ -156,7 +158,7 @@ typedef struct sc_quantize_options {
   sc_rounding rounding;
   sc_overflow overflow;
   sc_nan nan;    /* SC_NAN_RAISE or SC_NAN_ZERO */
-  uint64_t seed; /* of SC_ROUND_STOCHASTIC */
+  uint64_t seed; /* of SC_ROUND_STOCHASTIC; any number */
 } sc_quantize_options;
 
 /* Which elements of w are compared with each other: w is seen as [n / (length * inner)][length][inner],
@@ -202,7 +204,7 @@ typedef enum sc_order SC_OF_INT {
 } sc_order;
 
 /* ---- Selection ---------------------------------------------------------------------------- */
-/* Here, and for pruning, dtype is any of the floats; for fixed point it is SC_FLOAT32. */
+/* Here, and everywhere below, dtype is any of the floats; any other is SC_ERROR_UNSUPPORTED. */
 
 /* The k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] (of type dtype). */
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
@@ -314,36 +316,50 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_bloc
 sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out);
 
 /* ---- Fixed point ---------------------------------------------------------------------------- */
-/* Floats are of any type. Integers of up to 8, 16 or 32 bits are held in SC_INT8, SC_INT16 or SC_INT32,
- * or, unsigned, in SC_UINT8, SC_UINT16 or SC_UINT32; those of up to 8 bits may be packed as well.
+/* Integers of up to 8, 16 or 32 bits are held in SC_INT8, SC_INT16 or SC_INT32, or, unsigned, in SC_UINT8,
+ * SC_UINT16 or SC_UINT32, and those of up to 4 or 2 bits in SC_INT4, SC_UINT4, SC_INT2 or SC_UINT2 too. Of
+ * up to 8 bits they may also be packed, in (n * bits + 7) / 8 bytes at any address. Any other q_dtype is
+ * SC_ERROR_ARGUMENT, and so are fields of a format out of their range, and a granularity that does not
+ * fit n. Integers and floats are apart from each other.
+ *
  * Results are those of exact arithmetic rounded once. `options` may be null: nearest even, saturate,
  * SC_NAN_RAISE. */
 
+/* q = round(w * 2^frac_bits), and then what options->overflow says. SC_ERROR_NAN if NaN are refused, or
+ * infinities that are to wrap; SC_ERROR_OVERFLOW if what is out of range is refused. Both name, in
+ * sc_last_error, how many there are and the first. */
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
-/* out = q * 2^-frac_bits, rounded once to out_dtype. */
+/* out = q * 2^-frac_bits, rounded once to out_dtype, half to even: infinite beyond its range. Any integer
+ * that q_dtype holds is taken, be it out of the range of the format. */
 sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixed_point* fmt,
                         void* out, sc_dtype out_dtype);
 
-/* What w becomes when it is quantized and dequantized; the integer 0 becomes +0.0. */
+/* What w becomes when it is quantized and dequantized, to floats of its own type; the integer 0 becomes
+ * +0.0. `out` may be w. Errors are those of sc_quantize. */
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                            const sc_quantize_options* options, void* out);
 
-/* sc_prune to the k largest and sc_quantize, in one read of w; integers, 0 where pruned. */
+/* sc_prune to the k largest, 0 <= k <= n, and sc_quantize, in one read of w; integers, 0 where pruned. Any
+ * NaN in w is SC_ERROR_NAN if they are refused, and ranks below zero if not; out of range, or infinite
+ * where that does not wrap, is only what is kept. */
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
                             const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
                             sc_dtype q_dtype);
 
 /* ---- Affine --------------------------------------------------------------------------------- */
 /* As ONNX's QuantizeLinear and DequantizeLinear, opset 25: computed in float64 where the floats are,
- * else in float32. Integers are held as those of fixed point. */
+ * else in float32. Integers are held as those of fixed point, and errors are the same; a scale that is
+ * not positive and normal, or a zero point that is none of the integers, is SC_ERROR_ARGUMENT. */
 
-/* q = round(w / scale) + zero_point, ties to even, saturated. NaN may be refused, or is as 0. */
+/* q = round(w / scale) + zero_point, of the quotient rounded to the type that is computed in; ties to even,
+ * saturated, infinities as well. NaN is refused, or with SC_NAN_ZERO becomes the zero point. */
 sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_affine* fmt,
                              sc_nan nan, void* q, sc_dtype q_dtype);
 
-/* out = (q - zero_point) * scale, rounded to out_dtype. */
+/* out = (q - zero_point) * scale: the difference, then the product are rounded to the type that is
+ * computed in, and the product to out_dtype. The type of the scales goes by out_dtype. */
 sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const sc_affine* fmt,
                                void* out, sc_dtype out_dtype);
 
@@ -356,8 +372,9 @@ typedef enum sc_bit_order SC_OF_INT {
   SC_HIGH_FIRST = 1 /* all of them begin with the highest */
 } sc_bit_order;
 
-/* q is of SC_INT8 or SC_UINT8, and all are integers of so many bits, signed or unsigned as q is; or it
- * is of the type that has so many bits, such as SC_INT4. */
+/* q is of SC_INT8 or SC_UINT8, and all are integers of so many bits, signed or unsigned as q is: else it is
+ * SC_ERROR_ARGUMENT, with the first that is none; or it is of the type that has so many bits, such as
+ * SC_INT4, of which nothing is refused. Any other type is SC_ERROR_UNSUPPORTED. */
 sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, sc_bit_order order,
                        void* packed);
 
