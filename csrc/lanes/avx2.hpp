@@ -586,7 +586,8 @@ SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_fi
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
   const __m256i bytes = Reordered(v.raw, kByteOrders.store[high_first][bits]);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + ptrdiff_t{2} * bits), _mm256_extracti128_si256(bytes, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p + ptrdiff_t{2} * bits),
+                   _mm256_extracti128_si256(bytes, 1));
 }
 SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_sub_epi8(a.raw, b.raw)};

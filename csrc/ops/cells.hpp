@@ -18,7 +18,7 @@ namespace secateur {
 struct Cells {
   std::size_t outer, length, inner, group;
 
-  [[nodiscard]] std::size_t groups() const { return (length + group - 1) / group; }
+  [[nodiscard]] std::size_t groups() const { return length == 0 ? 0 : (length - 1) / group + 1; }
   [[nodiscard]] std::size_t count() const { return group == 0 ? length : outer * groups() * inner; }
   [[nodiscard]] std::size_t elements() const { return outer * length * inner; }
 };

@@ -22,6 +22,8 @@ class Conversion {
   // Where the results go, and how large each is; 0 where several share a byte.
   void* data = nullptr;
   std::size_t bytes_each = 0;
+  // Whether it looks for what is refused: then it is given what is kept, once, and nothing else.
+  bool refuses = false;
 };
 
 }  // namespace secateur

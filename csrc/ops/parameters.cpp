@@ -5,7 +5,7 @@
 namespace secateur {
 namespace {
 
-std::size_t blocks_of(const sc_granularity& g) { return (g.length + g.block - 1) / g.block; }
+std::size_t blocks_of(const sc_granularity& g) { return (g.length - 1) / g.block + 1; }
 
 }  // namespace
 

@@ -58,6 +58,7 @@ class Quantization final : public Conversion {
       : how_(how), scheme_(scheme), q_(q), stream_(stream) {
     data = q.data;
     bytes_each = q.are_packed() ? 0 : q.bytes(1, scheme);
+    refuses = how.refuses_overflow;
   }
 
   [[nodiscard]] std::unique_ptr<Hand> hand() const override {
@@ -97,7 +98,9 @@ std::optional<Integral> integral_of(const Quantizing<C>& how, FloatType type, co
   const bool plain =
       how.decide == stage_kernels<C>().decide[static_cast<std::size_t>(Rounding::directed)]
                                              [static_cast<std::size_t>(Overflow::saturate)];
-  if (type.kind != Float::float32 || sizeof(C) != sizeof(float) || !plain || q.are_packed() ||
+  const bool whole = q.dtype == SC_INT8 || q.dtype == SC_UINT8 || q.dtype == SC_INT16 ||
+                     q.dtype == SC_UINT16;
+  if (type.kind != Float::float32 || sizeof(C) != sizeof(float) || !plain || !whole ||
       how.steps.factors().size() != 1) {
     return std::nullopt;
   }

@@ -314,8 +314,9 @@ bool is_single_key(const Interval& between, std::size_t n) {
 
 // Whether the scan may write: never in place, nor where results that share a byte would have to be put right.
 bool may_write(const Scope& scope) {
+  const Conversion* const conversion = scope.first().conversion;
   return !scope.is_in_place() &&
-         (scope.first().conversion == nullptr || scope.first().conversion->bytes_each != 0);
+         (conversion == nullptr || (conversion->bytes_each != 0 && !conversion->refuses));
 }
 
 // Selects from memory and, if asked to, writes. Elsewhere than in place, the pass that selects

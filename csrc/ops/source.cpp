@@ -439,9 +439,8 @@ Ready ready(const Scope& scope, const Source& source, const Part& part, const Ou
 }
 
 Desk::Desk(const Scope& scope)
-    : hand_(scope.is_one() && scope.first().conversion != nullptr
-                ? scope.first().conversion->hand()
-                : nullptr),
+    : hand_(scope.is_one() && scope.first().conversion != nullptr ? scope.first().conversion->hand()
+                                                                  : nullptr),
       floats_(hand_ ? kMadeBlock + 2 * kWord : 0) {}
 
 Ready Desk::moved(const Source& source, const Part& part, Ready at) const {
