@@ -173,6 +173,14 @@ def test_affine(state: str) -> None:
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("state", STATES)
+def test_scales_that_are_rounded(state: str) -> None:
+    """To float32, half to even, as they are by NumPy in the usual state."""
+    inputs = of_types(values())
+    assert_same_in(state, lambda: affine(inputs, SCALES))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
 def test_packing(state: str) -> None:
     w, fmt = values(), FixedPoint(4, 3)
 
@@ -191,12 +199,43 @@ CELLS: list[dict[str, int]] = [{}, {"axis": 0}, {"axis": 1}]
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("method", ["max", "mse"])
+@pytest.mark.parametrize("method", ["max", "percentile", "mse"])
 def test_choosing_formats(method: str, state: str) -> None:
     def call() -> list[np.ndarray]:
         return [
             np.asarray(sc.choose_format(w, 8, method=method, percentile=99.9, **cells).frac_bits)
             for w, cells in product(MATRICES, CELLS)
+        ]
+
+    assert_same_in(state, call)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("method", ["max", "percentile", "mse"])
+def test_choosing_scales(method: str, state: str) -> None:
+    def call() -> list[np.ndarray]:
+        return [
+            np.asarray(part)
+            for w, cells in product(MATRICES, CELLS)
+            for part in sc.choose_affine(w, np.uint8, method=method, percentile=99.9, **cells)
+        ]
+
+    assert_same_in(state, call)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("state", STATES)
+def test_comparing(state: str) -> None:
+    fmt = FixedPoint(8, 5)
+    w_hat = sc.fake_quantize(MATRICES[0], fmt)
+    inputs = [MATRICES[0], MATRICES[0].astype(np.float64)]
+
+    def call() -> list[np.ndarray]:
+        return [
+            np.array(sc.compare(w, w_hat, fmt=fmt, axis=axis))
+            for w in inputs
+            for axis in (None, 0, 1)
         ]
 
     assert_same_in(state, call)

@@ -518,3 +518,17 @@ def test_the_oracle_by_hand() -> None:
     assert exact_integers(w, FixedPoint(8, 1), "ceil") == [1, -1, 3, 1]
     assert not is_nan(hard(FixedPoint(8, 5), "bfloat16", nan=False)).any()
     assert Fraction(float(hard(FixedPoint(8, 0), "float64")[0])) == Fraction(-130)
+
+
+@pytest.mark.parametrize("n", [1000, 100_000])
+def test_what_is_pruned_is_out_of_no_range(lib: Any, n: int) -> None:
+    """Nor is what nearly stays: negative elements, here."""
+    rng = np.random.default_rng(0)
+    w = rng.uniform(-1, 1, n).astype(np.float32)
+    kept = rng.permutation(n)[: n // 10]
+    w[kept] = rng.uniform(1, 2, kept.size).astype(np.float32)
+    with pytest.raises(OverflowError, match=f"w has {kept.size} elements"):
+        lib.prune_quantize(w, FixedPoint(8, 12), k=kept.size, overflow="raise")
+    unsigned = FixedPoint(8, 4, signed=False)
+    q = lib.prune_quantize(w, unsigned, k=kept.size, overflow="raise")
+    assert_same_bits(q, reference.quantize(np.where(w > 1, w, 0), unsigned))
