@@ -1,6 +1,7 @@
 // Fixed point, and affine integers.
 #include <bit>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -46,6 +47,7 @@ Scheme require_fixed_point(const sc_fixed_point* fmt, std::size_t n) {
   require_in("fmt.is_signed", fmt->is_signed, 0, 1);
   Scheme scheme{fmt->bits, fmt->is_signed != 0, kPerTensor, &fmt->frac_bits, nullptr, nullptr};
   if (fmt->each != nullptr) {
+    require_array("fmt.each", fmt->each, 1, sizeof(std::int32_t));
     scheme.frac_bits = fmt->each;
     scheme.granularity = fmt->granularity;
     if (n != 0) {
@@ -107,7 +109,9 @@ sc_quantize_options require_options(const sc_quantize_options* options) {
 template <class T>
 void require_scale(T scale) {
   if (!(scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max())) {
-    refuse("scale", "positive and normal", std::to_string(scale));
+    char came[32];
+    std::snprintf(came, sizeof came, "%g", static_cast<double>(scale));
+    refuse("scale", "positive and normal", came);
   }
 }
 
@@ -140,6 +144,7 @@ Scheme require_affine(const sc_affine& fmt, std::size_t n) {
   require_granularity(scheme.granularity, n);
   const std::size_t count = count_of(scheme.granularity, n);
   require_array("scale", fmt.scale, count, sizeof(T));
+  require_array("zero_point", fmt.zero_point, 0, sizeof(std::int32_t));
   const std::int64_t codes = std::int64_t{1} << fmt.bits;
   const std::int64_t least = scheme.is_signed ? -codes / 2 : 0;
   for (std::size_t i = 0; i < count; ++i) {

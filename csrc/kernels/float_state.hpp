@@ -17,7 +17,7 @@ class FloatState {
   explicit FloatState(Direction direction = Direction::nearest) : saved_(__builtin_ia32_stmxcsr()) {
     __builtin_ia32_ldmxcsr(0x1f80 | static_cast<State>(direction) << 13);
   }
-  ~FloatState() { __builtin_ia32_ldmxcsr(saved_); }
+  static void restore(State state) { __builtin_ia32_ldmxcsr(state); }
 #elif defined(__aarch64__)
   using State = uint64_t;
   explicit FloatState(Direction direction = Direction::nearest) {
@@ -25,12 +25,16 @@ class FloatState {
     __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
     __asm__ volatile("msr fpcr, %0" : : "r"(kModes[static_cast<unsigned>(direction)] << 22));
   }
-  ~FloatState() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_)); }
+  static void restore(State state) { __asm__ volatile("msr fpcr, %0" : : "r"(state)); }
 #else
 #error "say here how this CPU's floating-point state is saved and set"
 #endif
+  ~FloatState() { restore(saved_); }
   FloatState(const FloatState&) = delete;
   FloatState& operator=(const FloatState&) = delete;
+
+  // What it will put back; for those that must let it live beyond a scope.
+  [[nodiscard]] State saved() const { return saved_; }
 
  private:
   State saved_;

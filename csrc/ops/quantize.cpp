@@ -98,8 +98,8 @@ std::optional<Integral> integral_of(const Quantizing<C>& how, FloatType type, co
   const bool plain =
       how.decide == stage_kernels<C>().decide[static_cast<std::size_t>(Rounding::directed)]
                                              [static_cast<std::size_t>(Overflow::saturate)];
-  const bool whole = q.dtype == SC_INT8 || q.dtype == SC_UINT8 || q.dtype == SC_INT16 ||
-                     q.dtype == SC_UINT16;
+  const bool whole =
+      q.dtype == SC_INT8 || q.dtype == SC_UINT8 || q.dtype == SC_INT16 || q.dtype == SC_UINT16;
   if (type.kind != Float::float32 || sizeof(C) != sizeof(float) || !plain || !whole ||
       how.steps.factors().size() != 1) {
     return std::nullopt;

@@ -1,11 +1,13 @@
 // The instruction set and the threads.
 #include <cstddef>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "arguments.hpp"
 #include "arrays.hpp"
 #include "functions.hpp"
+#include "kernels/float_state.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
@@ -43,12 +45,24 @@ std::size_t set_thread_num_threads(py::handle n, std::size_t least) {
   return previous;
 }
 
+// The floating-point state of this thread, which is replaced by the default one, or put back.
+unsigned long long enter_float_state() {
+  static_assert(sizeof(FloatState) >= sizeof(FloatState::State));
+  alignas(FloatState) unsigned char lives[sizeof(FloatState)];
+  return (new (lives) FloatState)->saved();  // never destroyed
+}
+void leave_float_state(unsigned long long saved) {
+  FloatState::restore(static_cast<FloatState::State>(saved));
+}
+
 }  // namespace
 
 void define_host(py::module_& m) {
   m.def("isa", &isa);
   m.def("isas", &isas);
   m.def("set_isa", [](const std::string& name) { check(sc_set_isa(name.c_str()), ""); });
+  m.def("enter_float_state", &enter_float_state);
+  m.def("leave_float_state", &leave_float_state);
   m.def("get_num_threads", &get_num_threads);
   m.def("set_num_threads", &set_num_threads);
   m.def("set_thread_num_threads", &set_thread_num_threads);

@@ -217,6 +217,22 @@ sc_granularity to_granularity(py::handle granularity) {
           parts[3].cast<bool>() ? 1 : 0};
 }
 
+// How many parameters an array of n has.
+std::size_t count_of(const sc_granularity& granularity, std::size_t n) {
+  const auto& [length, inner, block, shared] = granularity;
+  if (length == 0) {
+    return 1;
+  }
+  return (shared != 0 ? 1 : n / length) * ((length - 1) / block + 1);
+}
+
+// Code of the caller's may have changed an array since parameters were made to fit it.
+void require_count(const py::array& parameters, const sc_granularity& granularity, std::size_t n) {
+  if (n != 0 && static_cast<std::size_t>(parameters.size()) != count_of(granularity, n)) {
+    throw std::runtime_error("an array was changed while it was being looked at");
+  }
+}
+
 using Int32s = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
 
 // A FixedPoint.
@@ -232,6 +248,11 @@ class Format {
       const py::object fitting = given_.attr("for_shape")(py::tuple(py::cast(shape)));
       core_.granularity = to_granularity(fitting);
       core_.each = each_->data();
+      std::size_t n = 1;
+      for (const py::ssize_t length : shape) {
+        n *= static_cast<std::size_t>(length);
+      }
+      require_count(*each_, core_.granularity, n);
     }
     return &core_;
   }
@@ -286,18 +307,14 @@ class Affine {
       core_.zero_point = zero_points_->data();
     }
   }
-  // For n elements, in float64 or not. Code of the caller's may have changed the array since parameters were
-  // made to fit it.
+  // For n elements, in float64 or not.
   [[nodiscard]] const sc_affine* data(std::size_t n, bool in_float64) const {
-    const auto& [length, inner, block, shared] = core_.granularity;
-    const std::size_t slices = shared != 0 || length == 0 ? 1 : n / length;
-    const std::size_t count = length == 0 ? 1 : slices * ((length + block - 1) / block);
-    const auto has_count = [&](const py::array& array) {
-      return static_cast<std::size_t>(array.size()) == count || n == 0;
-    };
-    if (scale_.itemsize() != (in_float64 ? 8 : 4) || !has_count(scale_) ||
-        (zero_points_ && !has_count(*zero_points_))) {
-      throw std::runtime_error("the array was changed while it was being looked at");
+    if (scale_.itemsize() != (in_float64 ? 8 : 4)) {
+      throw std::runtime_error("an array was changed while it was being looked at");
+    }
+    require_count(scale_, core_.granularity, n);
+    if (zero_points_) {
+      require_count(*zero_points_, core_.granularity, n);
     }
     return &core_;
   }
@@ -390,7 +407,7 @@ py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point
   Integers q(out, in, kind, dtype);
   in.settle();
   const sc_affine* const fitting = affine.data(in.size(), in.core_dtype() == SC_FLOAT64);
-  call(in, kQuantizingRemedy, [&, data = q.data()] {
+  call(in, "nan='zero' quantizes it to the zero point", [&, data = q.data()] {
     return sc_quantize_affine(in.data(), in.core_dtype(), in.size(), fitting, nan_rule, data,
                               q.core_dtype());
   });

@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.fixed_point import float_type, lengths
+from secateur.float_state import default_float_state
 from secateur.formats import granularity, integer_in, integers_in, real
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _parameters(
             raise TypeError(msg)
     else:
         scales = np.asarray(real("scale", scale))
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    with default_float_state(), np.errstate(over="ignore", under="ignore", invalid="ignore"):
         scales = np.asarray(scales.astype(computed), order="C")
     wrong = ~((scales >= np.finfo(computed).tiny) & (scales <= np.finfo(computed).max))
     if wrong.any():

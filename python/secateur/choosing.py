@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from secateur import _core
+from secateur.float_state import default_float_state
 from secateur.formats import FixedPoint, integer_in, real, truth
 from secateur.results import AffineParameters
 
@@ -134,7 +135,8 @@ def choose_format(
     FixedPoint(bits=8, frac_bits=[9, 6], signed=True, axis=0)
     """
     how = bits, signed, method, percentile, axis, group_size
-    return choose_fixed_point(_CORE, w, *how)
+    with default_float_state():
+        return choose_fixed_point(_CORE, w, *how)
 
 
 def choose_affine(
@@ -209,7 +211,8 @@ def choose_affine(
     array([0.00787402, 1.        ], dtype=float32)
     """
     how = dtype, symmetric, method, percentile, axis, block_size
-    return choose_scale(_CORE, w, *how)
+    with default_float_state():
+        return choose_scale(_CORE, w, *how)
 
 
 # --- what is chosen, whatever counts and sums -----------------------------------------------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
+from secateur.float_state import default_float_state
 from secateur.formats import FixedPoint, integer_in
 from secateur.results import ErrorStats
 
@@ -96,11 +97,13 @@ def compare(
     bits, signed, each = 0, True, np.zeros(1, np.int32)
     if fmt is not None:
         each = frac_bits_along(fmt, np.ndim(w), axis)
+        fmt.for_shape(np.shape(w))
         bits, signed = fmt.bits, fmt.signed
     sums = _core.compare(w, w_hat, axis, bits, signed, each)
     saturated = None if fmt is None else sums.view(np.int64)[:, -1].copy()
     count = np.size(w) // max(len(sums), 1)
-    return statistics(sums[:, :-1].T, saturated, count, per_axis=axis is not None)
+    with default_float_state():
+        return statistics(sums[:, :-1].T, saturated, count, per_axis=axis is not None)
 
 
 def frac_bits_along(fmt: Any, ndim: int, axis: int | None) -> NDArray[np.int32]:

@@ -266,10 +266,10 @@ class FixedPoint:
     array([0.03125 , 0.015625, 0.125   ])
     """
 
-    __slots__ = ("axis", "bits", "frac_bits", "group_size", "signed")
+    __slots__ = ("_frac_bits", "axis", "bits", "group_size", "signed")
 
     bits: int
-    frac_bits: int | Int32s
+    _frac_bits: int | Int32s
     signed: bool
     axis: int | None
     group_size: int | None
@@ -292,7 +292,7 @@ class FixedPoint:
             held = _read_only(integers_in("frac_bits", frac_bits, -256, 256))
         else:
             held = integer_in("frac_bits", frac_bits, -256, 256)
-        put(self, "frac_bits", held)
+        put(self, "_frac_bits", held)
         ndim = np.ndim(held)
         _check_choice("frac_bits", ndim, axis, group_size, "", "group_size")
         if group_size is not None:
@@ -342,6 +342,13 @@ class FixedPoint:
             value = getattr(self, name)
             fields += "" if value is None else f", {name}={value}"
         return f"FixedPoint({fields})"
+
+    @property
+    def frac_bits(self) -> int | Int32s:
+        """How many of the bits lie behind the binary point, of all or of each; as given."""
+        held = self._frac_bits
+        # A view, for the shape of an array can be changed even if it is read-only.
+        return held if isinstance(held, int) else held.view()
 
     @property
     def dtype(self) -> np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]]:
