@@ -243,8 +243,8 @@ SECATEUR_INLINE void emit_column_words(const Columns& w, Order order,
 template <class E>
 void emit_columns(const Columns& w, Order order, const ColumnSelection& selection, bool stream,
                   void* out) {
-  stream ? emit_column_words<E, true>(w, order, selection, static_cast<E*>(out))
-         : emit_column_words<E, false>(w, order, selection, static_cast<E*>(out));
+  kCanStream&& stream ? emit_column_words<E, true>(w, order, selection, static_cast<E*>(out))
+                      : emit_column_words<E, false>(w, order, selection, static_cast<E*>(out));
 }
 
 template <class E>

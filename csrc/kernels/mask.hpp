@@ -60,8 +60,8 @@ void apply_words(Part w, const void* mask, const Output& out) {
 
 template <class E, class MaskSource>
 void apply(Part w, const void* mask, const Output& out) {
-  return out.stream ? apply_words<E, MaskSource, true>(w, mask, out)
-                    : apply_words<E, MaskSource, false>(w, mask, out);
+  return kCanStream && out.stream ? apply_words<E, MaskSource, true>(w, mask, out)
+                                  : apply_words<E, MaskSource, false>(w, mask, out);
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ struct Loss {
 };
 
 void write_bytes(const unsigned char* from, unsigned char* to, size_t bytes, bool stream) {
-  stream ? write_out<true>(from, to, bytes) : write_out<false>(from, to, bytes);
+  kCanStream&& stream ? write_out<true>(from, to, bytes) : write_out<false>(from, to, bytes);
 }
 
 // Of 8 bits, codes are packed as they are.

@@ -384,8 +384,9 @@ class PatternPass {
 
 template <class E>
 Key prune_pattern(const Bands& w, Pattern pattern, Order order, const Output& out) {
-  return out.stream ? PatternPass<E, FloatMembers<E>, true>(w, pattern, order, out).run()
-                    : PatternPass<E, FloatMembers<E>, false>(w, pattern, order, out).run();
+  return kCanStream && out.stream
+             ? PatternPass<E, FloatMembers<E>, true>(w, pattern, order, out).run()
+             : PatternPass<E, FloatMembers<E>, false>(w, pattern, order, out).run();
 }
 
 template <class K>

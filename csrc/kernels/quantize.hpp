@@ -326,7 +326,7 @@ void put_words(const Part& q, const Output& out) {
 
 template <class Q>
 void put(const Part& q, const Output& out) {
-  return out.stream ? put_words<Q, true>(q, out) : put_words<Q, false>(q, out);
+  return kCanStream && out.stream ? put_words<Q, true>(q, out) : put_words<Q, false>(q, out);
 }
 
 template <class Q>
@@ -390,8 +390,8 @@ void give_words(const Part& q, const Spread<C>& offsets, const Spread<C>& factor
 
 template <class F, class C>
 void give(const Part& q, const Spread<C>& offsets, const Spread<C>& factors, const Output& out) {
-  return out.stream ? give_words<F, C, true>(q, offsets, factors, out)
-                    : give_words<F, C, false>(q, offsets, factors, out);
+  return kCanStream && out.stream ? give_words<F, C, true>(q, offsets, factors, out)
+                                  : give_words<F, C, false>(q, offsets, factors, out);
 }
 
 // ---- Parameters of elements ------------------------------------------------------------------

@@ -408,8 +408,8 @@ SECATEUR_INLINE void emit_short_rows(const Rows& rows, Order order, const Select
 template <class E>
 void emit_rows(const Rows& rows, Order order, const Selection* selections, bool stream, void* out) {
   auto* const to = static_cast<unsigned char*>(out);
-  stream ? emit_short_rows<E, true>(rows, order, selections, to)
-         : emit_short_rows<E, false>(rows, order, selections, to);
+  kCanStream&& stream ? emit_short_rows<E, true>(rows, order, selections, to)
+                      : emit_short_rows<E, false>(rows, order, selections, to);
 }
 
 }  // namespace

@@ -209,14 +209,15 @@ Key emit_words(Part w, const Made& made, Order order, Selection selection, const
 template <class E, template <bool> class Sink, class Make>
 Census scan_made(Part w, const Made& made, Order order, Bracket bracket, Key threshold,
                  const Output& out, Collected collected) {
-  return out.stream
+  return kCanStream && out.stream
              ? scan_words<E, Sink<true>, Make>(w, made, order, bracket, threshold, out, collected)
              : scan_words<E, Sink<false>, Make>(w, made, order, bracket, threshold, out, collected);
 }
 template <class E, template <bool> class Sink, class Make>
 Key emit_made(Part w, const Made& made, Order order, Selection selection, const Output& out) {
-  return out.stream ? emit_words<E, Sink<true>, Make>(w, made, order, selection, out)
-                    : emit_words<E, Sink<false>, Make>(w, made, order, selection, out);
+  return kCanStream && out.stream
+             ? emit_words<E, Sink<true>, Make>(w, made, order, selection, out)
+             : emit_words<E, Sink<false>, Make>(w, made, order, selection, out);
 }
 
 // What may be made of the elements for a form: products where they themselves are written, values where

@@ -65,8 +65,8 @@ void soft_threshold_words(Part w, double threshold, const Output& out) {
 
 template <class F>
 void soft_threshold(Part w, double threshold, const Output& out) {
-  return out.stream ? soft_threshold_words<F, true>(w, threshold, out)
-                    : soft_threshold_words<F, false>(w, threshold, out);
+  return kCanStream && out.stream ? soft_threshold_words<F, true>(w, threshold, out)
+                                  : soft_threshold_words<F, false>(w, threshold, out);
 }
 
 }  // namespace

@@ -70,6 +70,7 @@ SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
 SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm256_stream_ps(p, v.raw); }
 SECATEUR_INLINE void Stream(Vec<double> v, double* p) { _mm256_stream_pd(p, v.raw); }
 
+inline constexpr bool kCanStream = true;
 SECATEUR_INLINE void Fence() { _mm_sfence(); }
 
 template <class To>

@@ -77,6 +77,7 @@ SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
 SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm512_stream_ps(p, v.raw); }
 SECATEUR_INLINE void Stream(Vec<double> v, double* p) { _mm512_stream_pd(p, v.raw); }
 
+inline constexpr bool kCanStream = true;
 SECATEUR_INLINE void Fence() { _mm_sfence(); }
 
 template <class To>

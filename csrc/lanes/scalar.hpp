@@ -3,7 +3,8 @@
 //
 // Types      Vec<T>, Mask<T>          kLanes<T> elements of T, and one truth value for each
 // Memory     LoadU, StoreU            any alignment
-//            Stream                   past the caches; p aligned to the vector; Fence() when done
+//            Stream                   past the caches where kCanStream, which need not be asked for where
+//                                     not; p aligned to the vector; Fence() when done
 //            PromoteLoad(p)           kLanes<float> integers of 8, 16 or 32 bits, widened to int32
 //            WidenLoad<To>(p)         kLanes<To> floats of any type that To (float, double) holds
 //                                     exactly; a signaling NaN may become quiet
@@ -106,6 +107,7 @@ SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {
   __builtin_memcpy(p, &v.raw, sizeof(T));
 }
 
+inline constexpr bool kCanStream = false;
 template <class T>
 SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
   StoreU(v, p);
