@@ -271,6 +271,35 @@ def test_prune_quantize_of_any_bits(
     on_every_library(lambda lib: lib.prune_quantize(w, fmt, sparsity=share, **modes), codes)
 
 
+@pytest.mark.parametrize("n", [1000, 100_000])
+def test_what_loses_among_many_cannot_overflow(lib: Any, n: int) -> None:
+    """Candidates that are written before the selection is known are no findings."""
+    w = np.float32(np.random.default_rng(0).uniform(50, 100, n))
+    w[np.argsort(w)[: n // 2]] *= -1
+    fmt = FixedPoint(8, 0, signed=False)
+    q = lib.prune_quantize(w, fmt, k=n // 2, overflow="raise")
+    assert q.tobytes() == reference.prune_quantize(w, fmt, k=n // 2).tobytes()
+    words = [f"w has {n // 2} elements", "out of range"]
+    assert_refuses(
+        OverflowError, words, lib.prune_quantize, w * 100, fmt, k=n // 2, overflow="raise"
+    )
+
+
+@pytest.mark.parametrize("name", ["int4", "uint4", "int2", "uint2"])
+@pytest.mark.parametrize("n", [1000, 100_000])
+def test_pruned_to_narrow_integers(lib: Any, name: str, n: int) -> None:
+    if lib is reference:
+        return  # which knows NumPy's own integers alone
+    dtype = np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
+    fmt = FixedPoint(int(name[-1]), 0, signed=name[0] == "i")
+    w = np.random.default_rng(1).normal(size=n).astype(np.float32)
+    whole = np.zeros(n + 64, np.uint8)
+    q = lib.prune_quantize(w, fmt, k=n // 3, out=whole[:n].view(dtype))
+    expected = reference.prune_quantize(w, fmt, k=n // 3)
+    assert q.astype(expected.dtype).tobytes() == expected.tobytes()
+    assert not whole[n:].any()
+
+
 def test_only_what_is_kept_can_overflow(lib: Any) -> None:
     w = np.float32([1, -200, 3, 300, 5])
     fmt = FixedPoint(8, 0)
