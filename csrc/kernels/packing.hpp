@@ -134,7 +134,7 @@ bool pack(const Part& codes, Packing packing, bool stream, void* out) {
     const size_t whole = begin == codes.end ? filled : filled / kLine * kLine;
     if (whole != 0) {
       write_bytes(staged + before, line + before, whole - before, stream);
-      copy_bytes(staged, staged + whole, kLine);
+      copy_bytes(staged, staged + whole, filled - whole);  // less than a line, so nothing overlaps
       line += whole;
       filled -= whole;
       before = 0;

@@ -384,8 +384,9 @@ SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int) {
 }
 // With the highest bit of each byte set, none borrows from the next.
 SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
-  const auto top = static_cast<int64_t>(0x8080808080808080);
-  return {((a.raw | top) - b.raw) ^ (~a.raw & top)};
+  const uint64_t top = 0x8080808080808080;
+  const auto from = static_cast<uint64_t>(a.raw);
+  return {static_cast<int64_t>(((from | top) - static_cast<uint64_t>(b.raw)) ^ (~from & top))};
 }
 SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
   Vec<int64_t> v;
