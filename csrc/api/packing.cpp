@@ -51,7 +51,7 @@ sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, 
                        void* packed) {
   return guarded([&] {
     require_packing(q, q_dtype, n, bits, order, packed);
-    require_apart("packed", packed, packed_bytes(n, bits), q, n);
+    require_apart("packed", packed, packed_bytes(n, static_cast<std::size_t>(bits)), q, n);
     pack_ints(q, n, {bits, is_signed(q_dtype), order == SC_HIGH_FIRST}, bits_of(q_dtype) == 8,
               packed);
   });
@@ -61,7 +61,7 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bit_orde
                          sc_dtype q_dtype) {
   return guarded([&] {
     require_packing(q, q_dtype, n, bits, order, packed);
-    require_apart("q", q, n, packed, packed_bytes(n, bits));
+    require_apart("q", q, n, packed, packed_bytes(n, static_cast<std::size_t>(bits)));
     unpack_ints(packed, n, {bits, q_dtype == SC_INT8, order == SC_HIGH_FIRST}, q);
   });
 }

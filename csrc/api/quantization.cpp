@@ -1,4 +1,5 @@
 // Fixed point, and affine integers.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdio>
@@ -19,6 +20,15 @@ namespace {
 void require_in(const char* argument, std::int64_t came, std::int64_t least, std::int64_t most) {
   if (came < least || came > most) {
     refuse(argument, std::to_string(least) + " to " + std::to_string(most), std::to_string(came));
+  }
+}
+
+void require_in(const char* argument, const std::int32_t* came, std::size_t count,
+                std::int32_t least, std::int32_t most) {
+  if (!all_within(came, count, least, most)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      require_in(argument, came[i], least, most);
+    }
   }
 }
 
@@ -55,9 +65,7 @@ Scheme require_fixed_point(const sc_fixed_point* fmt, std::size_t n) {
     }
   }
   const std::size_t count = n == 0 && fmt->each != nullptr ? 0 : count_of(scheme.granularity, n);
-  for (std::size_t i = 0; i < count; ++i) {
-    require_in("fmt.frac_bits", scheme.frac_bits[i], -256, 256);
-  }
+  require_in("fmt.frac_bits", scheme.frac_bits, count, -256, 256);
   return scheme;
 }
 
@@ -107,10 +115,19 @@ sc_quantize_options require_options(const sc_quantize_options* options) {
 // ---- Affine ----------------------------------------------------------------------------------
 
 template <class T>
-void require_scale(T scale) {
-  if (!(scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max())) {
+void require_scales(const T* scales, std::size_t count) {
+  const auto is_fit = [](T scale) {
+    return scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max();
+  };
+  if constexpr (sizeof(T) == sizeof(float)) {  // which are in the order of their bits
+    if (all_within(reinterpret_cast<const std::int32_t*>(scales), count, 0x00800000, 0x7f7fffff)) {
+      return;
+    }
+  }
+  const T* const unfit = std::find_if_not(scales, scales + count, is_fit);
+  if (unfit != scales + count) {
     char came[32];
-    std::snprintf(came, sizeof came, "%g", static_cast<double>(scale));
+    std::snprintf(came, sizeof came, "%g", static_cast<double>(*unfit));
     refuse("scale", "positive and normal", came);
   }
 }
@@ -122,14 +139,15 @@ std::vector<std::int32_t> exponents_of(const T* scales, std::size_t count) {
   using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
   constexpr int kMantissa = std::numeric_limits<T>::digits - 1;
   constexpr int kBias = std::numeric_limits<T>::max_exponent - 1;
-  std::vector<std::int32_t> exponents(count);
+  std::vector<std::int32_t> exponents;
+  exponents.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto bits = std::bit_cast<Bits>(scales[i]);
     const int exponent = static_cast<int>(bits >> kMantissa) - kBias;
     if (bits << (sizeof(T) * 8 - kMantissa) != 0 || std::abs(exponent) > 126) {
       return {};
     }
-    exponents[i] = -exponent;
+    exponents.push_back(-exponent);
   }
   return exponents;
 }
@@ -147,11 +165,10 @@ Scheme require_affine(const sc_affine& fmt, std::size_t n) {
   require_array("zero_point", fmt.zero_point, 0, sizeof(std::int32_t));
   const std::int64_t codes = std::int64_t{1} << fmt.bits;
   const std::int64_t least = scheme.is_signed ? -codes / 2 : 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    require_scale(static_cast<const T*>(fmt.scale)[i]);
-    if (fmt.zero_point != nullptr) {
-      require_in("zero_point", fmt.zero_point[i], least, least + codes - 1);
-    }
+  require_scales(static_cast<const T*>(fmt.scale), count);
+  if (fmt.zero_point != nullptr) {  // of 16 bits at most
+    require_in("zero_point", fmt.zero_point, count, static_cast<std::int32_t>(least),
+               static_cast<std::int32_t>(least + codes - 1));
   }
   return scheme;
 }

@@ -38,9 +38,8 @@ void widen(const Part& x, To* out) {
   const FloatState float_state;
   Output output{};
   output.data = out;
-  for_words<From>(x, FromBegin<To>(output, x.begin),
-                  [&](const From* from, uint64_t, unsigned char* to, size_t)
-                      __attribute__((always_inline)) {
+  map_words<From>(x, FromBegin<To>(output, x.begin),
+                  [&](const From* from, unsigned char* to, size_t) __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<To>) {
       StoreU(WidenLoad<To>(from + lane), reinterpret_cast<To*>(to) + lane);
     }

@@ -35,13 +35,19 @@ SECATEUR_INLINE Vec<C> only_where(Mask<Integer<C>> m, Vec<C> x) {
 template <class C>
 inline constexpr size_t kPerInt = kLanes<int32_t> / kLanes<C>;
 
+template <class C>
+SECATEUR_INLINE Vec<C> beside(const Spread<C>& numbers, size_t i) {
+  const C* const first = numbers.values + numbers.place(i);
+  return numbers.shift == 0 ? LoadU(first) : Set(*first);
+}
+
 // ---- decide: rounding ------------------------------------------------------------------------
 
 // In the direction of the thread.
 template <class C>
 struct Directed {
-  explicit Directed(const Rule<C>&) {}
-  void begin_word(size_t) {}
+  Directed(const Rule<C>&, size_t) {}
+  void begin_vector() {}
   SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const { return Round(x); }
 };
 
@@ -51,11 +57,11 @@ struct Tied {
   Vec<C> tie;
   Vec<Integer<C>> with_sign;
 
-  explicit Tied(const Rule<C>& rule)
+  Tied(const Rule<C>& rule, size_t)
       : tie(Set(rule.tie)),
         with_sign(Set(rule.tie_has_sign ? static_cast<Integer<C>>(~kMagnitude<Integer<C>>)
                                         : Integer<C>{0})) {}
-  void begin_word(size_t) {}
+  void begin_vector() {}
   SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const {
     const Vec<C> even = Round(x);
     const Vec<C> half = BitCast<C>(Xor(And(bits_of(x), with_sign), bits_of(tie)));
@@ -82,63 +88,56 @@ constexpr Counting make_counting() {
 constexpr Counting kCounting = make_counting();
 
 // Draws of 31 bits, the upper ones of a mix of the lower half of an element's index, keyed by the seed and the
-// upper half; each taken from the largest, as it is compared.
-struct Draws {
-  uint64_t seed;
-  alignas(kLine) int32_t numbers[kWord];
-
-  explicit Draws(uint64_t mixed_seed) : seed(mixed_seed) {}
-  SECATEUR_INLINE void begin_word(size_t index) {
-    const size_t last = index + (kWord - 1);
-    draw(index, numbers);
-    if (last >> 32 != index >> 32) [[unlikely]] {
-      alignas(kLine) int32_t others[kWord];
-      const size_t lane = kWord - 1 - (last & (kWord - 1));
-      draw((last >> 32) << 32, others);
-      copy_bytes(numbers + lane, others, (kWord - lane) * sizeof(int32_t));
-    }
+// upper half; of one vector of elements after the other.
+class Draws {
+ public:
+  // For elements from `index` on whose indices have the upper half of that one's.
+  Draws(uint64_t seed, size_t index)
+      : next_(Add(Set(static_cast<int32_t>(index)), LoadU(kCounting))) {
+    const uint64_t key = mix(seed ^ index >> 32);
+    low_ = Set(static_cast<int32_t>(key));
+    high_ = Set(static_cast<int32_t>(key >> 32));
+  }
+  SECATEUR_INLINE Vec<int32_t> next() {
+    Vec<int32_t> x = Xor(next_, low_);
+    next_ = Add(next_, Set(static_cast<int32_t>(kLanes<int32_t>)));
+    x = Mul(Xor(x, ShiftRight<16>(x)), Set(int32_t{0x7feb352d}));
+    x = Xor(Xor(x, ShiftRight<15>(x)), high_);
+    x = Mul(x, Set(static_cast<int32_t>(0x846ca68bu)));
+    return ShiftRight<1>(Xor(x, ShiftRight<16>(x)));
   }
 
  private:
-  // For the elements from `index` on.
-  __attribute__((noinline)) void draw(size_t index, int32_t* drawn) const {
-    const uint64_t key = mix(seed ^ index >> 32);
-    const Vec<int32_t> first = Set(static_cast<int32_t>(index));
-    const Vec<int32_t> low = Set(static_cast<int32_t>(key));
-    const Vec<int32_t> high = Set(static_cast<int32_t>(key >> 32));
-    for (size_t i = 0; i < kWord; i += kLanes<int32_t>) {
-      Vec<int32_t> x = Xor(Add(first, LoadU(kCounting.of + i)), low);
-      x = Mul(Xor(x, ShiftRight<16>(x)), Set(int32_t{0x7feb352d}));
-      x = Xor(Xor(x, ShiftRight<15>(x)), high);
-      x = Mul(x, Set(static_cast<int32_t>(0x846ca68bu)));
-      const Vec<int32_t> mixed = Xor(x, ShiftRight<16>(x));
-      StoreU(ShiftRight<1>(Xor(mixed, Set(int32_t{-1}))), drawn + i);
-    }
-  }
+  alignas(kLine) static constexpr int32_t kCounting[] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                         8, 9, 10, 11, 12, 13, 14, 15};
+  static_assert(sizeof kCounting >= sizeof(int32_t) * kLanes<int32_t>);
+  Vec<int32_t> next_, low_, high_;
 };
 
-// Away from zero where the fraction of an element and its draw make up one; towards zero is the direction of the
-// thread.
+// Away from zero where the fraction of an element and its draw make up one, which is where the sum of them as
+// integers is below 0; towards zero is the direction of the thread.
 template <class C>
 struct Stochastic {
   Draws draws;
+  Vec<int32_t> drawn;
 
-  explicit Stochastic(const Rule<C>& rule) : draws(rule.seed) {}
-  SECATEUR_INLINE void begin_word(size_t index) { draws.begin_word(index); }
-  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t lane) const {
+  Stochastic(const Rule<C>& rule, size_t index) : draws(rule.seed, index) {}
+  SECATEUR_INLINE void begin_vector() { drawn = draws.next(); }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t v) const {
     const Vec<C> all = magnitude(x);
     const Vec<C> whole = Round(all);
     const Vec<C> fraction = Product(Sub(all, whole), Set(C{0x1p31}));
-    return sign_from(x,
-                     Add(whole, only_where(is_above(fraction, draws.numbers + lane), Set(C{1}))));
+    return sign_from(x, Add(whole, only_where(make_up_one(fraction, v), Set(C{1}))));
   }
 
  private:
-  static SECATEUR_INLINE Mask<int32_t> is_above(Vec<float> fraction, const int32_t* draw) {
-    return Gt(NearestInt(fraction), LoadU(draw));
+  SECATEUR_INLINE Mask<int32_t> make_up_one(Vec<float> fraction, size_t) const {
+    return Gt(Set(0), Add(NearestInt(fraction), drawn));
   }
-  static SECATEUR_INLINE Mask<int64_t> is_above(Vec<double> fraction, const int32_t* draw) {
-    return Le(Add(ConvertLoad<double>(draw), Set(1.0)), fraction);
+  SECATEUR_INLINE Mask<int64_t> make_up_one(Vec<double> fraction, size_t v) const {
+    alignas(kLine) int32_t draw[kLanes<int32_t>];
+    StoreU(drawn, draw);
+    return Le(Set(0x1p31), Add(ConvertLoad<double>(draw + v * kLanes<double>), fraction));
   }
 };
 
@@ -251,28 +250,27 @@ struct Wrapped {
 // ---- decide ----------------------------------------------------------------------------------
 
 // cut(rounded(x, i, lane)) as integers, of all elements x of a part when they are scaled, by words that begin
-// with element i; and the largest magnitude.
-template <class C, template <class> class Scaling, class BeginWord, class Rounded, class Cut>
-SECATEUR_INLINE Key decide_words(const Part& w, const Spread<C>& factors, int32_t* q,
-                                 const BeginWord& begin_word, const Rounded& rounded,
+// with element i; before those that one vector of integers holds, begin_vector(); and the largest magnitude.
+template <class C, template <class> class Scaling, class BeginVector, class Rounded, class Cut>
+SECATEUR_INLINE Key decide_words(const Part& w, Spread<C> factors, int32_t* q,
+                                 const BeginVector& begin_vector, const Rounded& rounded,
                                  const Cut& cut) {
   using E = Integer<C>;
   Vec<E> largest = Set(E{0});
   Output output{};
   output.data = q;
-  for_words<C>(w, FromBegin<int32_t>(output, w.begin),
-               [&](const C* from, uint64_t, unsigned char* to, size_t index)
-                   __attribute__((always_inline)) {
+  map_words<C>(w, FromBegin<int32_t>(output, w.begin),
+               [&](const C* from, unsigned char* to, size_t index) __attribute__((always_inline)) {
     const size_t i = index - w.begin;
-    const C* const factor = factors.of(i);
-    begin_word(i);
+    SECATEUR_ROLLED
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
+      begin_vector();
       Vec<C> r[kPerInt<C>];
       for (size_t v = 0; v < kPerInt<C>; ++v) {
         const size_t at = lane + v * kLanes<C>;
         const Vec<C> x = LoadU(from + at);
         largest = Max(largest, bits_of(magnitude(x)));
-        r[v] = rounded(Scaling<C>::scaled(x, LoadU(factor + at)), i, at);
+        r[v] = rounded(Scaling<C>::scaled(x, beside(factors, i + at)), i, at);
       }
       StoreU(cut(to_integers(r)), reinterpret_cast<int32_t*>(to) + lane);
     }
@@ -281,28 +279,25 @@ SECATEUR_INLINE Key decide_words(const Part& w, const Spread<C>& factors, int32_
 }
 
 template <class C, template <class> class Rounding, template <class> class Overflow>
-Decided decide(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t index,
-               int32_t* q) {
-  Rounding<C> round(rule);
+Decided decide(const Part& w, Spread<C> factors, const Rule<C>& rule, size_t index, int32_t* q) {
+  Rounding<C> round(rule, index);
   Overflow<C> overflow(rule);
   const Key largest = decide_words<C, Multiplied>(
-      w, factors, q, [&](size_t i) __attribute__((always_inline)) { round.begin_word(index + i); },
+      w, factors, q, [&]() __attribute__((always_inline)) { round.begin_vector(); },
       [&](Vec<C> x, size_t, size_t lane) __attribute__((always_inline)) {
-    return overflow(round(x, lane));
+    return overflow(round(x, lane / kLanes<C> % kPerInt<C>));
   }, [&](Vec<int32_t> integers) __attribute__((always_inline)) { return overflow.cut(integers); });
   return {largest, overflow.out};
 }
 
 // With a zero point added after rounding, of each element its own.
 template <class C, template <class> class Scaling>
-Decided decide_shifted(const Part& w, const Spread<C>& factors, const Rule<C>& rule, size_t,
-                       int32_t* q) {
+Decided decide_shifted(const Part& w, Spread<C> factors, const Rule<C>& rule, size_t, int32_t* q) {
   Saturated<C> overflow(rule);
   const Spread<C> zero_points = rule.zero_points;
-  const Key largest =
-      decide_words<C, Scaling>(w, factors, q, [](size_t) __attribute__((always_inline)) {},
-                               [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
-    return overflow(Add(Round(x), LoadU(zero_points.of(i) + lane)));
+  const Key largest = decide_words<C, Scaling>(w, factors, q, []() __attribute__((always_inline)) {
+  }, [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
+    return overflow(Add(Round(x), beside(zero_points, i + lane)));
   }, [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
   return {largest, 0};
 }
@@ -311,8 +306,8 @@ Decided decide_shifted(const Part& w, const Spread<C>& factors, const Rule<C>& r
 
 template <class Q, bool kStream>
 void put_words(const Part& q, const Output& out) {
-  for_words<int32_t, kFromCache>(q, Elements<Q, kStream>(out),
-                                 [&](const int32_t* from, uint64_t, unsigned char* to, size_t)
+  map_words<int32_t, kFromCache>(q, Elements<Q, kStream>(out),
+                                 [&](const int32_t* from, unsigned char* to, size_t)
                                      __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
       Vec<int32_t> group[kGroup<int32_t>];
@@ -333,9 +328,8 @@ template <class Q>
 void get(const Part& q, int32_t* to) {
   Output output{};
   output.data = to;
-  for_words<Q>(q, FromBegin<int32_t>(output, q.begin),
-               [&](const Q* from, uint64_t, unsigned char* integers, size_t)
-                   __attribute__((always_inline)) {
+  map_words<Q>(q, FromBegin<int32_t>(output, q.begin),
+               [&](const Q* from, unsigned char* integers, size_t) __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
       StoreU(PromoteLoad(from + lane), reinterpret_cast<int32_t*>(integers) + lane);
     }
@@ -369,19 +363,18 @@ SECATEUR_INLINE Vec<Integer<F>> narrowed(Vec<C>* y) {
 }
 
 template <class F, class C, bool kStream>
-void give_words(const Part& q, const Spread<C>& offsets, const Spread<C>& factors,
-                const Output& out) {
+void give_words(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out) {
   using E = Integer<F>;
-  for_words<int32_t, kFromCache>(q, Elements<E, kStream>(out),
-                                 [&](const int32_t* from, uint64_t, unsigned char* to, size_t i)
+  map_words<int32_t, kFromCache>(q, Elements<E, kStream>(out),
+                                 [&](const int32_t* from, unsigned char* to, size_t i)
                                      __attribute__((always_inline)) {
-    const C* const offset = offsets.of(i);
-    const C* const factor = factors.of(i);
+    SECATEUR_ROLLED
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
       Vec<C> y[kToOne<F, C>];
       for (size_t v = 0; v < kToOne<F, C>; ++v) {
         const size_t at = lane + v * kLanes<C>;
-        y[v] = Product(Add(ConvertLoad<C>(from + at), LoadU(offset + at)), LoadU(factor + at));
+        y[v] = Product(Add(ConvertLoad<C>(from + at), beside(offsets, i + at)),
+                       beside(factors, i + at));
       }
       store<kStream>(narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
     }
@@ -389,7 +382,7 @@ void give_words(const Part& q, const Spread<C>& offsets, const Spread<C>& factor
 }
 
 template <class F, class C>
-void give(const Part& q, const Spread<C>& offsets, const Spread<C>& factors, const Output& out) {
+void give(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out) {
   return kCanStream && out.stream ? give_words<F, C, true>(q, offsets, factors, out)
                                   : give_words<F, C, false>(q, offsets, factors, out);
 }
@@ -420,27 +413,53 @@ void integers(const int32_t* numbers, size_t count, bool inverse, C* to) {
 template <class C>
 void fill_runs(const C* values, const SharedRuns& runs, RunPlace& place, size_t count, C* to) {
   auto [value, in_row, in_run] = place;
-  for (size_t i = 0; i < count;) {
-    const size_t row_left = runs.row - in_row, run_left = runs.run - in_run;
-    const size_t left = row_left < run_left ? row_left : run_left;
-    const size_t here = left < count - i ? left : count - i;
+  size_t i = 0;
+  const auto fill = [&](size_t length) __attribute__((always_inline)) {
     const Vec<C> same = Set(values[value]);
-    for (size_t lane = 0; lane < here; lane += kLanes<C>) {
+    for (size_t lane = 0; lane < length; lane += kLanes<C>) {
       StoreU(same, to + i + lane);
     }
-    i += here;
-    in_row += here;
-    in_run += here;
-    if (here == left) {
-      in_run = 0;
-      ++value;
+    i += length;
+  };
+  while (i < count) {
+    const size_t row_left = runs.row - in_row;
+    const size_t end = row_left < count - i ? i + row_left : count;
+    in_row += end - i;
+    if (in_run != 0) {
+      const size_t left = runs.run - in_run;
+      const size_t here = left < end - i ? left : end - i;
+      fill(here);
+      in_run = here == left ? 0 : in_run + here;
+      value += here == left ? 1 : 0;
+    }
+    for (; end - i >= runs.run; ++value) {
+      fill(runs.run);
+    }
+    if (i != end) {
+      in_run = end - i;
+      fill(in_run);
     }
     if (in_row == runs.row) {
-      in_row = 0;
-      value = runs.shared ? 0 : value;
+      value = runs.shared ? 0 : value + (in_run != 0 ? 1 : 0);
+      in_row = in_run = 0;
     }
   }
   place = {value, in_row, in_run};
+}
+
+bool all_within(const int32_t* x, size_t count, int32_t least, int32_t most) {
+  Vec<int32_t> lowest = Set(most), highest = Set(least);
+  size_t i = 0;
+  for (; i + kLanes<int32_t> <= count; i += kLanes<int32_t>) {
+    const Vec<int32_t> v = LoadU(x + i);
+    lowest = Min(lowest, v);
+    highest = Max(highest, v);
+  }
+  bool within = least <= ~ReduceMax(Xor(lowest, Set(int32_t{-1}))) && ReduceMax(highest) <= most;
+  for (; i < count; ++i) {
+    within = within && least <= x[i] && x[i] <= most;
+  }
+  return within;
 }
 
 }  // namespace

@@ -145,14 +145,26 @@ struct Guess {
 inline constexpr size_t kStage = 1024;
 inline constexpr size_t kStageRoom = kStage + kWord;
 
-// Numbers that go with elements: one each, or (step 0) the same for every word.
+// Numbers that go with elements: one each, or (shift != 0) one for 2^shift neighbours, of which the first has
+// `past` before it. No vector has elements with different ones then: both are multiples of the lanes of the widest.
+inline constexpr size_t kWidestVector = 16;
 template <class C>
 struct Spread {
   const C* values;
-  size_t step;
+  uint32_t shift;
+  uint32_t past;
 
-  [[nodiscard]] const C* of(size_t word) const { return values + word * step; }
+  [[nodiscard]] size_t place(size_t i) const { return (past + i) >> shift; }
 };
+// The same for all.
+template <class C>
+constexpr Spread<C> same_for_all(const C* value) {
+  return {value, 63, 0};
+}
+template <class C>
+constexpr Spread<C> one_each(const C* values) {
+  return {values, 0, 0};
+}
 
 // To which side rounding to nearest takes a tie, how out of range is dealt with, and what draws depend on.
 // C is float or double.
@@ -408,16 +420,16 @@ struct KeyKernels {
 enum class Scaling : uint32_t { multiply, divide, divide_as_float, count };
 template <class C>
 struct StageKernels {
-  // decide: times or by their factors, rounded and brought in range; index is that of the first one
-  using Decide = Decided (*)(const Part& w, const Spread<C>& factors, const Rule<C>& rule,
-                             size_t index, int32_t* q);
+  // decide: times or by their factors, rounded and brought in range; index is that of the first one, and its
+  // upper 32 bits are those of all
+  using Decide = Decided (*)(const Part& w, Spread<C> factors, const Rule<C>& rule, size_t index,
+                             int32_t* q);
   Decide decide[static_cast<size_t>(Rounding::count)][static_cast<size_t>(Overflow::count)];
   // decide_shifted: to nearest even, and saturated after the zero points are added. Quotients as those of
   // float are for C double
   Decide decide_shifted[static_cast<size_t>(Scaling::count)];
   // give: (q + offset) * factor, rounded to the floats of a type. A part begins at 0
-  void (*give[kFloats])(const Part& q, const Spread<C>& offsets, const Spread<C>& factors,
-                        const Output& out);
+  void (*give[kFloats])(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out);
   // powers: 2^exponent, or (inverse) 2^-exponent; integers: themselves, or (inverse) their negatives
   void (*powers)(const int32_t* exponents, size_t count, bool inverse, C* to);
   void (*integers)(const int32_t* numbers, size_t count, bool inverse, C* to);
@@ -472,6 +484,8 @@ struct KernelTable {
 
   StageKernels<float> stages_in_float;
   StageKernels<double> stages_in_double;
+  // Whether least <= x <= most of all x, least <= most
+  bool (*all_within)(const int32_t* x, size_t count, int32_t least, int32_t most);
   // Of int8, uint8, int16, uint16 and int32
   void (*put[kIntegers])(const Part& q, const Output& out);
   void (*get[kIntegers])(const Part& q, int32_t* to);

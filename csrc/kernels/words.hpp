@@ -119,6 +119,44 @@ SECATEUR_INLINE void for_words(const Part& in, const Sink& sink, const Body& bod
   }
 }
 
+// body(from, to, i) for each word where what becomes of an element depends on that alone: those that only fill
+// up a ragged one are 0, and as good as real. Its code is there once then, where for_words has it twice.
+template <class In, bool kIsInCache = false, class Sink, class Body>
+SECATEUR_INLINE void map_words(const Part& in, const Sink& sink, const Body& body) {
+  const unsigned char* source = static_cast<const unsigned char*>(in.array);
+  const size_t last = in.n < kWord ? 0 : in.n - kWord;
+  size_t head = unaligned_head(sink, in.begin);
+  for (size_t i = in.begin; i != in.end; head = 0) {
+    alignas(kLine) In padded[kWord];
+    alignas(kLine) unsigned char results[kWord * sizeof(int64_t)];
+    const size_t left = in.end - i;
+    const size_t here = head != 0 && head <= left ? head : left;
+    const bool is_ragged = here < kWord;
+    const unsigned char* from = source + i * sizeof(In);
+    unsigned char* to = sink.at(i);
+    if (is_ragged) {
+      __builtin_memset(padded, 0, sizeof padded);
+      copy_bytes(padded, from, here * sizeof(In));
+      from = reinterpret_cast<const unsigned char*>(padded);
+      to = results;
+    }
+    const size_t end = is_ragged ? i + kWord : i + here / kWord * kWord;
+    for (size_t word = i; word != end; word += kWord) {
+      const size_t ahead = word + kPrefetchBytes / sizeof(In);
+      for (size_t line = 0; !kIsInCache && line < kWord * sizeof(In); line += kLine) {
+        __builtin_prefetch(source + (ahead < last ? ahead : last) * sizeof(In) + line);
+      }
+      body(reinterpret_cast<const In*>(from), to, word);
+      from += kWord * sizeof(In);
+      to += sink.bytes(kWord);
+    }
+    if (is_ragged) {
+      copy_bytes(sink.at(i), results, sink.bytes(here));
+    }
+    i = is_ragged ? i + here : end;
+  }
+}
+
 // Out of a tile: whole lines, and the bytes before and after them.
 template <bool kStream>
 SECATEUR_INLINE void write_out(const unsigned char* from, unsigned char* to, size_t bytes) {

@@ -7,6 +7,13 @@
 
 #define SECATEUR_INLINE inline __attribute__((always_inline))
 
+// Before a loop: its body stays there once.
+#ifdef __clang__
+#define SECATEUR_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define SECATEUR_ROLLED _Pragma("GCC unroll 1")
+#endif
+
 namespace secateur {
 namespace {
 

@@ -19,6 +19,10 @@ namespace secateur {
 // short enough to share a megabyte fairly.
 inline constexpr std::size_t kBlock = 16384;
 
+// Of arrays so large that sharing is fair anyway. Taking a block waits until all that was stored before has left
+// the core, which is long after what bypasses the caches was stored.
+inline constexpr std::size_t kLargeBlock = 4 * kBlock;
+
 // Bytes worth a thread of their own. Waking one takes 10 to 25 microseconds, in which one CPU moves
 // about this much.
 inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
@@ -32,16 +36,17 @@ inline bool worth_streaming(const void* in, const void* out, std::size_t bytes) 
   return out != in && bytes > kStreamBytes;
 }
 
-// Blocks of an array that begin where results of `bytes_each` at `out` are aligned to a cache line, so
+// Blocks of an array that begin where results of `bits_each` at `out` are aligned to a cache line, so
 // that only the first and the last have ragged ends.
 class Blocks {
  public:
-  Blocks(const void* array, std::size_t n, const void* out, std::size_t bytes_each,
+  Blocks(const void* array, std::size_t n, const void* out, std::size_t bits_each,
          std::size_t length = kBlock)
       : array_(array), n_(n), length_(length) {
     const std::size_t past = reinterpret_cast<std::uintptr_t>(out) % kLine;
-    if (past != 0 && bytes_each != 0 && past % bytes_each == 0) {
-      head_ = (kLine - past) / bytes_each;
+    const std::size_t bits = (kLine - past) * 8;
+    if (past != 0 && bits_each != 0 && bits % bits_each == 0) {
+      head_ = bits / bits_each;
     }
   }
 

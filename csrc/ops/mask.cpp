@@ -15,7 +15,7 @@ void apply_mask(const void* w, FloatType type, std::size_t n, const void* mask,
   const auto kernel = format == SC_MASK_BOOLS ? of_width.apply_bools : of_width.apply_bits;
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes + mask_bytes(n, format));
   const Output output{Form::floats, out, stream};
-  for_blocks(Blocks(w, n, out, type.bytes), n * type.bytes,
+  for_blocks(Blocks(w, n, out, 8 * type.bytes), n * type.bytes,
              [&](Part part) { kernel(part, mask, output); });
 }
 

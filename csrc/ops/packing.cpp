@@ -37,18 +37,14 @@ Blocks blocks_of(const void* array, std::size_t n) {
 
 }  // namespace
 
-std::size_t packed_bytes(std::size_t n, int bits) {
-  const auto each = static_cast<std::size_t>(bits);
-  return n / 8 * each + (n % 8 * each + 7) / 8;
-}
-
 void pack_ints(const void* codes, std::size_t n, const Packing& packing, bool checked,
                void* packed) {
+  const auto bits = static_cast<std::size_t>(packing.bits);
   auto* const out = static_cast<unsigned char*>(packed);
-  const bool stream = worth_streaming(codes, packed, n + packed_bytes(n, packing.bits));
+  const bool stream = worth_streaming(codes, packed, n + packed_bytes(n, bits));
   std::atomic<bool> lost{false};
   for_blocks(blocks_of(codes, n), n, [&, pack = kernels().pack](Part part) {
-    if (!pack(part, packing, stream, out + packed_bytes(part.begin, packing.bits))) {
+    if (!pack(part, packing, stream, out + packed_bytes(part.begin, bits))) {
       lost.store(true, std::memory_order_relaxed);
     }
   });
@@ -58,8 +54,9 @@ void pack_ints(const void* codes, std::size_t n, const Packing& packing, bool ch
 }
 
 void unpack_ints(const void* packed, std::size_t n, const Packing& packing, void* codes) {
+  const auto bits = static_cast<std::size_t>(packing.bits);
   auto* const out = static_cast<unsigned char*>(codes);
-  const bool stream = worth_streaming(packed, codes, n + packed_bytes(n, packing.bits));
+  const bool stream = worth_streaming(packed, codes, n + packed_bytes(n, bits));
   for_blocks(blocks_of(packed, n), n, [&, unpack = kernels().unpack](Part part) {
     unpack(part, packing, stream, out + part.begin);
   });

@@ -1,6 +1,7 @@
 #include "ops/parameters.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace secateur {
 namespace {
@@ -40,69 +41,93 @@ Parameters<C>::Parameters(const C* values, const sc_granularity& granularity, st
   } else {
     lie_ = Lie::in_groups;
   }
-}
-
-template <class C>
-const C* Parameters<C>::gathered(std::size_t begin, std::size_t count, C* room) const {
-  const auto& [length, inner, block, shared] = granularity_;
-  for (std::size_t i = 0; i < count;) {
-    const std::size_t row = (begin + i) / inner;
-    const std::size_t in_row = (begin + i) % inner;
-    const std::size_t here = std::min(inner - in_row, count - i);
-    const std::size_t group = row / length * blocks_of(granularity_) + row % length / block;
-    const C* const from = values_ + group * inner + in_row;
-    if (here == count && from + whole_words(count) <= values_ + size_) {
-      return from;
-    }
-    std::copy_n(from, here, room + i);
-    i += here;
+  constexpr std::size_t kMost = std::size_t{1} << 31;
+  if (std::has_single_bit(runs_.run) && runs_.run >= kWidestVector && runs_.run <= kMost &&
+      runs_.row % runs_.run == 0) {
+    shift_ = static_cast<std::uint32_t>(std::countr_zero(runs_.run));
   }
-  return room;
 }
 
 template <class C>
 Spread<C> Beside<C>::operator()(std::size_t begin, std::size_t count) {
   switch (of_.lie_) {
     case Parameters<C>::Lie::in_runs:
-      return in_run(begin, count);
-    case Parameters<C>::Lie::periodically: {
-      const C* const from = of_.values_ + begin % of_.period_;
-      if (from + whole_words(count) <= of_.values_ + of_.size_) {
-        return {from, 1};
-      }
-      std::copy_n(from, count, room_);  // the last ones of all
-      return {room_, 1};
-    }
+      return of_.size_ == 1 ? same_for_all(of_.values_) : in_runs(begin, count);
+    case Parameters<C>::Lie::periodically:
+      return periodically(begin, count);
     case Parameters<C>::Lie::in_groups:
       break;
   }
-  return {of_.gathered(begin, count, room_), 1};
+  return in_groups(begin, count);
 }
 
 template <class C>
-Spread<C> Beside<C>::in_run(std::size_t begin, std::size_t count) {
-  if (begin >= run_begin_ && begin + count <= run_end_) {
-    return {room_, 0};
-  }
-  const SharedRuns& runs = of_.runs_;
+Spread<C> Beside<C>::in_runs(std::size_t begin, std::size_t count) {
+  const auto& [run, row, per_row, shared] = of_.runs_;
+  auto& [value, in_row, in_run] = run_;
   if (begin != next_) {
-    const std::size_t row = begin / runs.row;
-    place_.in_row = begin - row * runs.row;
-    const std::size_t run = place_.in_row / runs.run;
-    place_.in_run = place_.in_row - run * runs.run;
-    place_.value = (runs.shared ? 0 : row * runs.per_row) + run;
+    in_row = begin % row;
+    in_run = in_row % run;
+    value = (shared ? 0 : begin / row * per_row) + in_row / run;
   }
   next_ = begin + count;
-  run_begin_ = begin - place_.in_run;
-  run_end_ = begin + std::min(runs.run - place_.in_run, runs.row - place_.in_row);
-  if (begin + count <= run_end_) {
-    std::fill_n(room_, kWord, of_.values_[place_.value]);
-    next_ = kNowhere;
-    return {room_, 0};
+  const C* const values = of_.values_ + value;
+  if (count < std::min(run - in_run, row - in_row)) {
+    in_row += count;
+    in_run += count;
+    return same_for_all(values);
   }
-  run_end_ = 0;
-  stage_kernels<C>().fill_runs(of_.values_, runs, place_, count, room_);
-  return {room_, 1};
+  // Rows follow one another as runs do, unless the values are shared; and nothing is read past the last one.
+  const std::size_t past = in_run;
+  const bool follow = !shared || in_row + count < row;
+  if (of_.shift_ != 0 && past % kWidestVector == 0 && follow &&
+      value + ((past + whole_words(count) - 1) >> of_.shift_) < of_.size_) {
+    in_row = (in_row + count) % row;
+    in_run = (past + count) % run;
+    value += (past + count) >> of_.shift_;
+    return {values, of_.shift_, static_cast<std::uint32_t>(past)};
+  }
+  stage_kernels<C>().fill_runs(of_.values_, of_.runs_, run_, count, room_);
+  return one_each(room_);
+}
+
+template <class C>
+Spread<C> Beside<C>::periodically(std::size_t begin, std::size_t count) {
+  const C* const from = of_.values_ + begin % of_.period_;
+  if (from + whole_words(count) <= of_.values_ + of_.size_) {
+    return one_each(from);
+  }
+  std::copy_n(from, count, room_);  // the last ones of all
+  return one_each(room_);
+}
+
+template <class C>
+Spread<C> Beside<C>::in_groups(std::size_t begin, std::size_t count) {
+  const auto& [length, inner, block, shared] = of_.granularity_;
+  auto& [group, index, in_row] = group_;
+  if (begin != next_) {
+    const std::size_t row = begin / inner;
+    in_row = begin % inner;
+    index = row % length;
+    group = row / length * blocks_of(of_.granularity_) + index / block;
+  }
+  next_ = begin + count;
+  for (std::size_t i = 0; i < count;) {
+    const std::size_t here = std::min(inner - in_row, count - i);
+    const C* const from = of_.values_ + group * inner + in_row;
+    in_row += here;
+    if (in_row == inner) {
+      in_row = 0;
+      index = index + 1 == length ? 0 : index + 1;
+      group += index % block == 0 ? 1 : 0;
+    }
+    if (here == count && from + whole_words(count) <= of_.values_ + of_.size_) {
+      return one_each(from);
+    }
+    std::copy_n(from, here, room_ + i);
+    i += here;
+  }
+  return one_each(room_);
 }
 
 template class Parameters<float>;

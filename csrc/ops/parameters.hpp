@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <limits>
 #include <vector>
@@ -20,6 +21,11 @@ const StageKernels<C>& stage_kernels() {
   } else {
     return kernels().stages_in_double;
   }
+}
+
+inline bool all_within(const std::int32_t* x, std::size_t count, std::int32_t least,
+                       std::int32_t most) {
+  return kernels().all_within(x, count, least, most);
 }
 
 constexpr std::size_t whole_words(std::size_t count) { return (count + kWord - 1) / kWord * kWord; }
@@ -46,13 +52,13 @@ class Parameters {
 
   enum class Lie { in_runs, periodically, in_groups };
 
-  const C* gathered(std::size_t begin, std::size_t count, C* room) const;
-
   const C* values_;
   std::size_t size_;
   sc_granularity granularity_;
   Lie lie_ = Lie::in_runs;
   SharedRuns runs_{};
+  std::uint32_t shift_ =
+      0;  // runs are of 2^shift_ elements, and none is cut off by the end of a row
   std::size_t period_ = 0;
   std::vector<C> repeated_;  // the values of a period, and their beginning again
 };
@@ -62,21 +68,30 @@ template <class C>
 class Beside {
  public:
   explicit Beside(const Parameters<C>& parameters) : of_(parameters) {
-    std::fill(std::begin(room_), std::end(room_), C{1});  // what is beyond may be anything but NaN
+    if (of_.size_ != 1) {
+      std::fill(std::begin(room_), std::end(room_),
+                C{1});  // what is beyond may be anything but NaN
+    }
   }
 
   // Of `count` elements from `begin` on, at most kStage; valid until the next call.
   Spread<C> operator()(std::size_t begin, std::size_t count);
 
  private:
-  // The run that begins before, and where it ends.
-  Spread<C> in_run(std::size_t begin, std::size_t count);
+  // Where an element lies in a grid of groups: which one it is of, its index along the axis, and the one in
+  // the row of those that have this.
+  struct GroupPlace {
+    std::size_t group, index, in_row;
+  };
+
+  Spread<C> in_runs(std::size_t begin, std::size_t count);
+  Spread<C> periodically(std::size_t begin, std::size_t count);
+  Spread<C> in_groups(std::size_t begin, std::size_t count);
 
   const Parameters<C>& of_;
-  static constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
-  std::size_t run_begin_ = 1, run_end_ = 0;  // what the first word of the room is of
-  std::size_t next_ = kNowhere;              // the element that lies in `place_`
-  RunPlace place_{};
+  std::size_t next_ = std::numeric_limits<std::size_t>::max();  // the element that a place is of
+  RunPlace run_{};
+  GroupPlace group_{};
   alignas(kLine) C room_[kStageRoom];
 };
 

@@ -10,15 +10,22 @@
 namespace secateur {
 namespace {
 
-// body(part) for the stages of a part.
+// body(stage, index of its first element) for the stages of a part, which begins with element `first`. The
+// upper 32 bits of an index are the same throughout a stage.
 template <class Body>
-void for_stages(const Part& part, const Body& body) {
-  for (std::size_t begin = part.begin; begin < part.end; begin += kStage) {
-    body(Part{part.array, begin, std::min(part.end, begin + kStage), part.n});
+void for_stages(const Part& part, std::size_t first, const Body& body) {
+  constexpr std::uint64_t kLower = 0xffffffff;
+  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
+    const std::uint64_t index = first + (begin - part.begin);
+    const std::uint64_t most = std::min<std::uint64_t>(kStage, kLower - (index & kLower) + 1);
+    end = std::min<std::uint64_t>(part.end, begin + most);
+    body(Part{part.array, begin, end, part.n}, index);
   }
 }
 
-// body(state, part) for all stages of an array, on as many threads as the bytes are worth, each with a state
+std::size_t block_of(bool stream) { return stream ? kLargeBlock : kBlock; }
+
+// body(state, stage) for all stages of an array, on as many threads as the bytes are worth, each with a state
 // that make() gives it, and rounding in that direction.
 template <class Make, class Body>
 void share_stages(const Blocks& blocks, std::size_t bytes, Direction direction, const Make& make,
@@ -28,7 +35,8 @@ void share_stages(const Blocks& blocks, std::size_t bytes, Direction direction, 
     const FloatState float_state(direction);
     auto state = make();
     for (std::size_t block = 0; tasks.take(block);) {
-      for_stages(blocks[block], [&](const Part& part) { body(state, part); });
+      const Part part = blocks[block];
+      for_stages(part, part.begin, [&](const Part& stage, std::size_t) { body(state, stage); });
     }
   });
 }
@@ -74,9 +82,8 @@ class Quantization final : public Conversion {
         : all_(all), quantize_(all.how_, all.findings), store_(all.q_, all.scheme_) {}
     void write(const void* floats, std::size_t begin, std::size_t count) override {
       const FloatState float_state(all_.how_.direction);
-      for_stages({floats, 0, count, count}, [&](const Part& part) {
-        store_.put(quantize_(part, begin + part.begin), part.end - part.begin, begin + part.begin,
-                   all_.stream_);
+      for_stages({floats, 0, count, count}, begin, [&](const Part& stage, std::size_t index) {
+        store_.put(quantize_(stage, index), stage.end - stage.begin, index, all_.stream_);
       });
     }
 
@@ -118,28 +125,26 @@ bool may_refuse(const sc_quantize_options& options) {
 
 }  // namespace
 
-std::size_t Codes::bytes(std::size_t n, const Scheme& scheme) const {
+std::size_t Codes::bits_each(const Scheme& scheme) const {
   switch (dtype) {
     case SC_PACKED_LOW_FIRST:
-    case SC_PACKED_HIGH_FIRST:  // without n times bits, which may be more than there are
-      return n / 8 * static_cast<std::size_t>(scheme.bits) +
-             (n % 8 * static_cast<std::size_t>(scheme.bits) + 7) / 8;
+    case SC_PACKED_HIGH_FIRST:
+      return static_cast<std::size_t>(scheme.bits);
     case SC_INT16:
     case SC_UINT16:
-      return n * sizeof(std::int16_t);
+      return 16;
     case SC_INT32:
     case SC_UINT32:
-      return n * sizeof(std::int32_t);
+      return 32;
     default:
-      return n;
+      return 8;
   }
 }
 
 void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
               const sc_quantize_options& options, const Codes& q) {
-  const std::size_t bytes = q.bytes(n, scheme);
-  const bool stream = worth_streaming(w, q.data, n * type.bytes + bytes);
-  const Blocks blocks(w, n, q.data, q.are_packed() ? 0 : bytes / std::max<std::size_t>(n, 1));
+  const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
+  const Blocks blocks(w, n, q.data, q.bits_each(scheme), block_of(stream));
   with_computed(type, scheme, n, [&](auto zero) {
     const Quantizing<decltype(zero)> how(type, n, scheme, options);
     quantize_all(how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
@@ -152,7 +157,7 @@ void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme
 void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
                    const sc_quantize_options& options, void* out) {
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
-  const Blocks blocks(w, n, out, type.bytes);
+  const Blocks blocks(w, n, out, 8 * type.bytes, block_of(stream));
   with_computed(type, scheme, n, [&](auto zero) {
     using C = decltype(zero);
     const Quantizing<C> how(type, n, scheme, options);
@@ -179,9 +184,9 @@ void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, 
       Dequantizer<C> dequantize;
     };
     const Dequantizing<C> how(scheme, n, type);
-    share_stages(Blocks(q.data, n, out, type.bytes), n * type.bytes, Direction::nearest, [&] {
-      return State{Store(q, scheme), Dequantizer<C>(how)};
-    }, [&](State& state, const Part& part) {
+    share_stages(Blocks(q.data, n, out, 8 * type.bytes, block_of(stream)), n * type.bytes,
+                 Direction::nearest, [&] { return State{Store(q, scheme), Dequantizer<C>(how)}; },
+                 [&](State& state, const Part& part) {
       const std::size_t count = part.end - part.begin;
       state.dequantize(state.store.get(part.begin, count, n), count, part.begin, stream, out);
     });

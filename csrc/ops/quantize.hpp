@@ -6,6 +6,7 @@
 
 #include "kernels/table.hpp"
 #include "ops/float_type.hpp"
+#include "ops/packing.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur {
@@ -30,8 +31,11 @@ struct Codes {
   [[nodiscard]] bool are_packed() const {
     return dtype == SC_PACKED_LOW_FIRST || dtype == SC_PACKED_HIGH_FIRST;
   }
+  [[nodiscard]] std::size_t bits_each(const Scheme& scheme) const;
   // How many bytes n of them take.
-  [[nodiscard]] std::size_t bytes(std::size_t n, const Scheme& scheme) const;
+  [[nodiscard]] std::size_t bytes(std::size_t n, const Scheme& scheme) const {
+    return packed_bytes(n, bits_each(scheme));
+  }
 };
 
 // Throw Error when NaN or what is out of range is refused. fake_quantize leaves an output in place as it was

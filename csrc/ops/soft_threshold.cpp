@@ -36,7 +36,7 @@ void soft_threshold(const void* w, sc_dtype dtype, std::size_t n, double thresho
   }
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
   const Output output{Form::floats, out, stream};
-  for_blocks(Blocks(w, n, out, type.bytes), n * type.bytes,
+  for_blocks(Blocks(w, n, out, 8 * type.bytes), n * type.bytes,
              [&, kernel = kernels_of(kernels(), type.kind).soft_threshold](Part part) {
     kernel(part, limit, output);
   });

@@ -154,7 +154,7 @@ Store::Store(const Codes& codes, const Scheme& scheme)
     : codes_(codes),
       packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_PACKED_HIGH_FIRST},
       type_(stored_as(codes.dtype, scheme.is_signed)),
-      bytes_each_(std::size_t{1} << type_ / 2),
+      bits_each_(codes.bits_each(scheme)),
       narrow_(codes.dtype >= SC_INT4 && codes.dtype <= SC_UINT2) {
   if (narrow_) {
     packing_.bits = codes.dtype <= SC_UINT4 ? 4 : 2;
@@ -168,17 +168,16 @@ void Store::extend(const unsigned char* from, std::size_t count, bool is_signed,
 }
 
 void Store::put(const std::int32_t* q, std::size_t count, std::size_t index, bool stream) {
-  auto* const data = static_cast<unsigned char*>(codes_.data);
+  auto* const place = static_cast<unsigned char*>(codes_.data) + packed_bytes(index, bits_each_);
   const bool packed = codes_.are_packed();
   Output to{};
-  to.data = packed || narrow_ ? bytes_ : data + index * bytes_each_;
+  to.data = packed || narrow_ ? bytes_ : place;
   to.stream = stream && !packed && !narrow_;
   kernels().put[type_]({q, 0, count, count}, to);
   if (packed) {
-    kernels().pack({bytes_, 0, count, count}, packing_, stream,
-                   data + index / kWord * (kWord / 8 * static_cast<std::size_t>(packing_.bits)));
+    kernels().pack({bytes_, 0, count, count}, packing_, stream, place);
   } else if (narrow_) {
-    extend(bytes_, count, false, data + index);
+    extend(bytes_, count, false, place);
   }
 }
 

@@ -27,12 +27,8 @@ auto with_computed(FloatType type, const Scheme& scheme, std::size_t n, const Bo
   if (scheme.frac_bits != nullptr) {
     // 2^126 is as far as a float and its inverse go, and 16 bits as much as one holds with half of the
     // last one beside
-    const auto is_near = [](std::int32_t frac_bits) {
-      return frac_bits >= -126 && frac_bits <= 126;
-    };
-    const std::size_t count = count_of(scheme.granularity, n);
     in_float = in_float && scheme.bits <= 16 &&
-               std::all_of(scheme.frac_bits, scheme.frac_bits + count, is_near);
+               all_within(scheme.frac_bits, count_of(scheme.granularity, n), -126, 126);
   }
   return in_float ? body(float{}) : body(double{});
 }
@@ -96,19 +92,18 @@ class Steps {
 template <class C>
 class Shift {
  public:
-  Shift(const Parameters<C>* zero_points, C otherwise) {
+  Shift(const Parameters<C>* zero_points, C otherwise) : same_(otherwise) {
     if (zero_points != nullptr) {
       beside_.emplace(*zero_points);
     }
-    std::fill(std::begin(same_), std::end(same_), otherwise);
   }
   Spread<C> operator()(std::size_t begin, std::size_t count) {
-    return beside_ ? (*beside_)(begin, count) : Spread<C>{same_, 0};
+    return beside_ ? (*beside_)(begin, count) : same_for_all(&same_);
   }
 
  private:
   std::optional<Beside<C>> beside_;
-  alignas(kLine) C same_[kWord];
+  C same_;
 };
 
 // What was met on the way.
@@ -222,11 +217,12 @@ class Quantizer {
   }
 
   // Of a part in which there is one.
-  std::size_t first_out_of_range(const Part& w, const Spread<C>& factors, std::size_t index) {
+  std::size_t first_out_of_range(const Part& w, Spread<C> factors, std::size_t index) {
     alignas(kLine) std::int32_t q[kWord];
     for (std::size_t i = 0;; ++i) {
       const Part alone{w.array, w.begin + i, w.begin + i + 1, w.n};
-      if (how_.decide(alone, {factors.of(i), 0}, rule_, index + i, q).out_of_range != 0) {
+      if (how_.decide(alone, same_for_all(factors.values + factors.place(i)), rule_, index + i, q)
+              .out_of_range != 0) {
         return index + i;
       }
     }
@@ -248,8 +244,7 @@ struct Dequantizing {
   Steps<C> steps;
   FloatType type;
   bool wide;  // unsigned integers of 32 bits
-  void (*give)(const Part& q, const Spread<C>& offsets, const Spread<C>& factors,
-               const Output& out);
+  void (*give)(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out);
 
   Dequantizing(const Scheme& scheme, std::size_t n, FloatType to)
       : steps(scheme, n, true),
@@ -288,7 +283,7 @@ class Store {
  public:
   Store(const Codes& codes, const Scheme& scheme);
 
-  // Packed ones are written from multiples of kWord on.
+  // Packed ones are written from where a byte begins.
   void put(const std::int32_t* q, std::size_t count, std::size_t index, bool stream);
   std::int32_t* get(std::size_t index, std::size_t count, std::size_t n);
 
@@ -299,7 +294,7 @@ class Store {
   Codes codes_;
   Packing packing_;
   std::size_t type_;  // among those that kernels put and get
-  std::size_t bytes_each_;
+  std::size_t bits_each_;
   bool narrow_;  // of fewer bits than the byte that each has
   alignas(kLine) std::int32_t q_[kStageRoom];
   alignas(kLine) unsigned char bytes_[kStageRoom];

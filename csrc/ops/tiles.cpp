@@ -176,7 +176,7 @@ void write_kept(const void* w, FloatType type, const Tiling& t, const std::uint8
   const std::size_t n = elements(t);
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
   const Expansion expansion(t, kept);
-  for_blocks(Blocks(w, n, out, type.bytes), n * type.bytes, [&](Part part) {
+  for_blocks(Blocks(w, n, out, 8 * type.bytes), n * type.bytes, [&](Part part) {
     Words mask;
     expansion.write(part, mask.data());
     const auto* const from = static_cast<const unsigned char*>(w) + part.begin * type.bytes;
