@@ -65,7 +65,10 @@ Scheme require_fixed_point(const sc_fixed_point* fmt, std::size_t n) {
     }
   }
   const std::size_t count = n == 0 && fmt->each != nullptr ? 0 : count_of(scheme.granularity, n);
-  require_in("fmt.frac_bits", scheme.frac_bits, count, -256, 256);
+  scheme.are_near = all_within(scheme.frac_bits, count, -kNearFracBits, kNearFracBits);
+  if (!scheme.are_near) {
+    require_in("fmt.frac_bits", scheme.frac_bits, count, -256, 256);
+  }
   return scheme;
 }
 
@@ -144,7 +147,7 @@ std::vector<std::int32_t> exponents_of(const T* scales, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto bits = std::bit_cast<Bits>(scales[i]);
     const int exponent = static_cast<int>(bits >> kMantissa) - kBias;
-    if (bits << (sizeof(T) * 8 - kMantissa) != 0 || std::abs(exponent) > 126) {
+    if (bits << (sizeof(T) * 8 - kMantissa) != 0 || std::abs(exponent) > kNearFracBits) {
       return {};
     }
     exponents.push_back(-exponent);

@@ -145,7 +145,7 @@ void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme
               const sc_quantize_options& options, const Codes& q) {
   const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
   const Blocks blocks(w, n, q.data, q.bits_each(scheme), block_of(stream));
-  with_computed(type, scheme, n, [&](auto zero) {
+  with_computed(type, scheme, [&](auto zero) {
     const Quantizing<decltype(zero)> how(type, n, scheme, options);
     quantize_all(how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
                  [&](Store& store, std::int32_t* codes, const Part& part) {
@@ -158,7 +158,7 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& s
                    const sc_quantize_options& options, void* out) {
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
   const Blocks blocks(w, n, out, 8 * type.bytes, block_of(stream));
-  with_computed(type, scheme, n, [&](auto zero) {
+  with_computed(type, scheme, [&](auto zero) {
     using C = decltype(zero);
     const Quantizing<C> how(type, n, scheme, options);
     if (out == w && may_refuse(options)) {
@@ -177,7 +177,7 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& s
 
 void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type) {
   const bool stream = worth_streaming(q.data, out, q.bytes(n, scheme) + n * type.bytes);
-  with_computed(type, scheme, n, [&](auto zero) {
+  with_computed(type, scheme, [&](auto zero) {
     using C = decltype(zero);
     struct State {
       Store store;
@@ -196,7 +196,7 @@ void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, 
 void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
                     const Scheme& scheme, const sc_quantize_options& options, const Codes& q) {
   const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
-  with_computed(type, scheme, n, [&](auto zero) {
+  with_computed(type, scheme, [&](auto zero) {
     using C = decltype(zero);
     const Quantizing<C> how(type, n, scheme, options);
     Source source{w, n, type};

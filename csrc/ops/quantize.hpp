@@ -11,6 +11,9 @@
 
 namespace secateur {
 
+// As far as float goes with a power of two and its inverse.
+inline constexpr std::int32_t kNearFracBits = 126;
+
 // What integers stand for: (q - zero point) * step. The steps are 2^-frac_bits, or else scales of the type
 // that is computed in; there are as many of each, and of zero points if any, as the granularity says.
 struct Scheme {
@@ -21,6 +24,7 @@ struct Scheme {
   const void* scales;  // float, but double for floats of float64, or in_double
   const std::int32_t* zero_points;
   bool in_double = false;  // integers that float does not hold, of quotients as float has them
+  bool are_near = true;  // all frac_bits are at most kNearFracBits, and at least the negative of it
 };
 
 // Where integers are: one by one in a type that holds them, or packed, whose bits are those of the scheme.

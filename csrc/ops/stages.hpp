@@ -22,14 +22,10 @@ namespace secateur {
 
 // body(zero of the type that holds these floats, and integers of the scheme times a step, exactly).
 template <class Body>
-auto with_computed(FloatType type, const Scheme& scheme, std::size_t n, const Body& body) {
-  bool in_float = type.kind != Float::float64 && !scheme.in_double;
-  if (scheme.frac_bits != nullptr) {
-    // 2^126 is as far as a float and its inverse go, and 16 bits as much as one holds with half of the
-    // last one beside
-    in_float = in_float && scheme.bits <= 16 &&
-               all_within(scheme.frac_bits, count_of(scheme.granularity, n), -126, 126);
-  }
+auto with_computed(FloatType type, const Scheme& scheme, const Body& body) {
+  // Of integers to be rounded, float holds 16 bits with half of the last one beside.
+  const bool holds = scheme.frac_bits == nullptr || (scheme.bits <= 16 && scheme.are_near);
+  const bool in_float = type.kind != Float::float64 && !scheme.in_double && holds;
   return in_float ? body(float{}) : body(double{});
 }
 
