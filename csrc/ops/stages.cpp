@@ -18,7 +18,8 @@ void Findings::check(const void* w, FloatType type, std::size_t n,
   }
   if (all_.out_of_range != 0 && options.overflow == SC_OVERFLOW_RAISE) {
     throw Error(SC_ERROR_OVERFLOW, "w has " + std::to_string(all_.out_of_range) +
-                                       " elements out of range of fmt, the first at flat index " +
+                                       (all_.out_of_range == 1 ? " element" : " elements") +
+                                       " out of range of fmt, the first at flat index " +
                                        std::to_string(all_.first));
   }
 }

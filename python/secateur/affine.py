@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,11 @@ class _Kind(NamedTuple):
 
 def _kind(name: str, dtype: DTypeLike | None, packed: bool = False) -> _Kind:
     wanted = None if dtype is None else np.dtype(dtype)  # which takes None for float64
+    return _kind_of(name, wanted, packed)
+
+
+@lru_cache
+def _kind_of(name: str, wanted: np.dtype[Any] | None, packed: bool) -> _Kind:
     if wanted is None or wanted.name not in _INTEGERS or not wanted.isnative:
         msg = f"{name} must be {' or '.join(_INTEGERS)}, got {wanted}"
         raise TypeError(msg)
@@ -63,6 +69,27 @@ class _Parameters(NamedTuple):
 
 
 def _parameters(
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    kind: _Kind,
+    computed: type[np.float32 | np.float64],
+    shape: tuple[int, ...],
+    axis: int | None,
+    block_size: int | None,
+) -> _Parameters:
+    if type(scale) is float and type(zero_point) is int and axis is None and block_size is None:
+        return _of_numbers(scale, zero_point, kind, computed)
+    return _of_arrays(scale, zero_point, kind, computed, shape, axis, block_size)
+
+
+@lru_cache  # for what NumPy does with two numbers takes longer than quantizing a thousand
+def _of_numbers(
+    scale: float, zero_point: int, kind: _Kind, computed: type[np.float32 | np.float64]
+) -> _Parameters:
+    return _of_arrays(scale, zero_point, kind, computed, (), None, None)
+
+
+def _of_arrays(
     scale: ArrayLike,
     zero_point: ArrayLike,
     kind: _Kind,
@@ -197,7 +224,7 @@ def quantize_affine(
     """
     kind = _kind("dtype", dtype, packed)
     w = w if isinstance(w, np.ndarray) else np.asarray(w)
-    computed = np.float64 if w.dtype.name == "float64" else np.float32
+    computed = np.float64 if w.dtype.char == "d" else np.float32
     parameters = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
     return _core.quantize_affine(
         w, *parameters, kind.bits, kind.signed, kind.dtype, nan, packed, order, out

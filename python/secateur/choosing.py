@@ -522,8 +522,8 @@ def _percentage(method: Any, percentile: Any) -> float:
 
 
 def _integers(name: str, dtype: DTypeLike) -> tuple[int, int]:
-    came = np.dtype(dtype).name
-    if came not in RANGES:
+    came = np.dtype(dtype)
+    if came.name not in RANGES or not came.isnative:
         msg = f"{name} must be {' or '.join(RANGES)}, got {came}"
         raise TypeError(msg)
-    return RANGES[came]
+    return RANGES[came.name]

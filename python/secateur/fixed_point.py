@@ -166,8 +166,8 @@ def dequantize(
 
 def float_type(dtype: DTypeLike) -> np.dtype[Any]:
     """The dtype of a result; which floats there are, the core knows."""
-    wanted = np.dtype(dtype)
-    if not wanted.isnative:
+    wanted = None if dtype is None else np.dtype(dtype)  # which takes None for float64
+    if wanted is None or not wanted.isnative:
         msg = "dtype must be float16 or bfloat16 or float32 or float64 in native byte order"
         msg += f", got {wanted}"
         raise TypeError(msg)

@@ -250,7 +250,8 @@ def _in_range(r: Floats, fmt: FixedPoint, overflow: str) -> Floats:
     if overflow == "saturate_zero":
         np.copyto(r, 0, where=beyond)
     elif beyond.any():
-        msg = f"w has {np.count_nonzero(beyond)} elements out of range of {fmt}, "
+        count = np.count_nonzero(beyond)
+        msg = f"w has {count} {'element' if count == 1 else 'elements'} out of range of {fmt}, "
         msg += f"the first at flat index {beyond.argmax()}"
         raise OverflowError(msg)
     return r
