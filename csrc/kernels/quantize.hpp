@@ -172,8 +172,7 @@ SECATEUR_INLINE Vec<double> rounded_to(Vec<double> x) {
 
 template <class C>
 struct Multiplied {
-  // Mul, unlike Product, takes x from a register: it is read once then, which counts where it is not aligned.
-  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> factor) { return Mul(x, factor); }
+  static SECATEUR_INLINE Vec<C> scaled(Vec<C> x, Vec<C> factor) { return Product(x, factor); }
 };
 template <class C>
 struct Divided {
@@ -268,7 +267,7 @@ SECATEUR_INLINE Key decide_words(const Part& w, Spread<C> factors, int32_t* q,
       Vec<C> r[kPerInt<C>];
       for (size_t v = 0; v < kPerInt<C>; ++v) {
         const size_t at = lane + v * kLanes<C>;
-        const Vec<C> x = LoadU(from + at);
+        const Vec<C> x = LoadOnce(from + at);
         largest = Max(largest, bits_of(magnitude(x)));
         r[v] = rounded(Scaling<C>::scaled(x, beside(factors, i + at)), i, at);
       }

@@ -140,10 +140,10 @@ struct Guess {
   size_t slices = 0;
 };
 
-// How many elements go through the stages of quantizing at once, and what their buffers have beyond, where
-// kernels may read and write.
+// How many elements go through the stages of quantizing at once, where the first may have a word more; and what
+// their buffers have beyond, where kernels may read and write.
 inline constexpr size_t kStage = 1024;
-inline constexpr size_t kStageRoom = kStage + kWord;
+inline constexpr size_t kStageRoom = kStage + 2 * kWord;
 
 // Numbers that go with elements: one each, or (shift != 0) one for 2^shift neighbours, of which the first has
 // `past` before it. No vector has elements with different ones then: both are multiples of the lanes of the widest.

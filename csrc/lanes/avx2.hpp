@@ -56,6 +56,15 @@ SECATEUR_INLINE Vec<double> LoadU(const double* p) {
   return {_mm256_loadu_pd(p)};
 }
 
+// One load, where the compiler would rather load twice than keep a register. It counts where vectors lie across
+// two lines.
+template <class T>
+SECATEUR_INLINE Vec<T> LoadOnce(const T* p) {
+  Vec<T> v = LoadU(p);
+  __asm__("" : "+x"(v.raw));
+  return v;
+}
+
 template <class T>
 SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.raw);

@@ -63,6 +63,15 @@ SECATEUR_INLINE Vec<double> LoadU(const double* p) {
   return {_mm512_loadu_pd(p)};
 }
 
+// One load, where the compiler would rather load twice than keep a register. It counts where vectors lie across
+// two lines.
+template <class T>
+SECATEUR_INLINE Vec<T> LoadOnce(const T* p) {
+  Vec<T> v = LoadU(p);
+  __asm__("" : "+v"(v.raw));
+  return v;
+}
+
 template <class T>
 SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {
   _mm512_storeu_si512(p, v.raw);

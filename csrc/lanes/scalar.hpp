@@ -101,6 +101,10 @@ SECATEUR_INLINE Vec<T> LoadU(const T* p) {
   __builtin_memcpy(&v.raw, p, sizeof(T));
   return v;
 }
+template <class T>
+SECATEUR_INLINE Vec<T> LoadOnce(const T* p) {
+  return LoadU(p);
+}
 
 template <class T>
 SECATEUR_INLINE void StoreU(Vec<T> v, T* p) {

@@ -50,6 +50,8 @@ class Blocks {
     }
   }
 
+  // The elements before the first that is aligned.
+  [[nodiscard]] std::size_t head() const { return head_; }
   [[nodiscard]] std::size_t count() const {
     return n_ <= head_ ? 1 : (n_ - head_ + length_ - 1) / length_;
   }

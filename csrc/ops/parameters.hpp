@@ -45,6 +45,8 @@ class Parameters {
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const C* values() const { return values_; }
+  // Whether neighbours that follow one another in vectors from the first element on share them.
+  [[nodiscard]] bool are_of_runs() const { return size_ != 1 && lie_ == Lie::in_runs; }
 
  private:
   template <class>
@@ -74,7 +76,7 @@ class Beside {
     }
   }
 
-  // Of `count` elements from `begin` on, at most kStage; valid until the next call.
+  // Of `count` elements from `begin` on, at most a stage; valid until the next call.
   Spread<C> operator()(std::size_t begin, std::size_t count);
 
  private:

@@ -10,20 +10,32 @@
 namespace secateur {
 namespace {
 
-// body(stage, index of its first element) for the stages of a part, which begins with element `first`. The
-// upper 32 bits of an index are the same throughout a stage.
+// body(stage, index of its first element) for the stages of a part, which begins with element `first`, `head`
+// elements before one that is aligned. The upper 32 bits of an index are the same throughout a stage.
 template <class Body>
-void for_stages(const Part& part, std::size_t first, const Body& body) {
+void for_stages(const Part& part, std::size_t first, std::size_t head, const Body& body) {
   constexpr std::uint64_t kLower = 0xffffffff;
-  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
+  std::size_t length = head > kWord ? head : kStage + head;
+  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end, length = kStage) {
     const std::uint64_t index = first + (begin - part.begin);
-    const std::uint64_t most = std::min<std::uint64_t>(kStage, kLower - (index & kLower) + 1);
+    const std::uint64_t most = std::min<std::uint64_t>(length, kLower - (index & kLower) + 1);
     end = std::min<std::uint64_t>(part.end, begin + most);
     body(Part{part.array, begin, end, part.n}, index);
   }
 }
 
-std::size_t block_of(bool stream) { return stream ? kLargeBlock : kBlock; }
+// Where results bypass the caches they are aligned, so that they go in whole lines; and else the elements, of
+// which every vector would lie in two lines, unless runs of them share parameters, which begin with the array.
+template <class C>
+Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
+                 std::size_t bits_each, bool stream, const Steps<C>& steps) {
+  if (stream) {
+    return {w, n, out, bits_each, kLargeBlock};
+  }
+  const bool from_begin =
+      bits_each < 8 || steps.factors().are_of_runs();  // nor may blocks share a byte
+  return {w, n, w, from_begin ? 0 : 8 * type.bytes};
+}
 
 // body(state, stage) for all stages of an array, on as many threads as the bytes are worth, each with a state
 // that make() gives it, and rounding in that direction.
@@ -36,7 +48,9 @@ void share_stages(const Blocks& blocks, std::size_t bytes, Direction direction, 
     auto state = make();
     for (std::size_t block = 0; tasks.take(block);) {
       const Part part = blocks[block];
-      for_stages(part, part.begin, [&](const Part& stage, std::size_t) { body(state, stage); });
+      const std::size_t head = part.begin == 0 ? blocks.head() : 0;
+      for_stages(part, part.begin, head,
+                 [&](const Part& stage, std::size_t) { body(state, stage); });
     }
   });
 }
@@ -82,7 +96,7 @@ class Quantization final : public Conversion {
         : all_(all), quantize_(all.how_, all.findings), store_(all.q_, all.scheme_) {}
     void write(const void* floats, std::size_t begin, std::size_t count) override {
       const FloatState float_state(all_.how_.direction);
-      for_stages({floats, 0, count, count}, begin, [&](const Part& stage, std::size_t index) {
+      for_stages({floats, 0, count, count}, begin, 0, [&](const Part& stage, std::size_t index) {
         store_.put(quantize_(stage, index), stage.end - stage.begin, index, all_.stream_);
       });
     }
@@ -144,9 +158,9 @@ std::size_t Codes::bits_each(const Scheme& scheme) const {
 void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
               const sc_quantize_options& options, const Codes& q) {
   const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
-  const Blocks blocks(w, n, q.data, q.bits_each(scheme), block_of(stream));
   with_computed(type, scheme, [&](auto zero) {
     const Quantizing<decltype(zero)> how(type, n, scheme, options);
+    const Blocks blocks = blocks_of(w, type, n, q.data, q.bits_each(scheme), stream, how.steps);
     quantize_all(how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
                  [&](Store& store, std::int32_t* codes, const Part& part) {
       store.put(codes, part.end - part.begin, part.begin, stream);
@@ -157,10 +171,10 @@ void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme
 void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
                    const sc_quantize_options& options, void* out) {
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
-  const Blocks blocks(w, n, out, 8 * type.bytes, block_of(stream));
   with_computed(type, scheme, [&](auto zero) {
     using C = decltype(zero);
     const Quantizing<C> how(type, n, scheme, options);
+    const Blocks blocks = blocks_of(w, type, n, out, 8 * type.bytes, stream, how.steps);
     if (out == w && may_refuse(options)) {
       struct Nothing {};
       quantize_all(how, blocks, w, type, n, options, [] { return Nothing{}; },
@@ -184,9 +198,10 @@ void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, 
       Dequantizer<C> dequantize;
     };
     const Dequantizing<C> how(scheme, n, type);
-    share_stages(Blocks(q.data, n, out, 8 * type.bytes, block_of(stream)), n * type.bytes,
-                 Direction::nearest, [&] { return State{Store(q, scheme), Dequantizer<C>(how)}; },
-                 [&](State& state, const Part& part) {
+    share_stages(Blocks(q.data, n, out, 8 * type.bytes, stream ? kLargeBlock : kBlock),
+                 n * type.bytes, Direction::nearest, [&] {
+      return State{Store(q, scheme), Dequantizer<C>(how)};
+    }, [&](State& state, const Part& part) {
       const std::size_t count = part.end - part.begin;
       state.dequantize(state.store.get(part.begin, count, n), count, part.begin, stream, out);
     });

@@ -172,7 +172,7 @@ class Quantizer {
   Quantizer(const Quantizer&) = delete;
   Quantizer& operator=(const Quantizer&) = delete;
 
-  // The integers of a part of at most kStage elements, the first of which is number `index` of the array.
+  // The integers of a part, at most a stage, the first of which is number `index` of the array.
   std::int32_t* operator()(const Part& floats, std::size_t index) {
     const std::size_t count = floats.end - floats.begin;
     const Spread<C> factors = factors_(index, count);
