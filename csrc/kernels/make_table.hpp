@@ -175,6 +175,7 @@ constinit const KernelTable kernels = {
     .unpack = unpack,
     .stages_in_float = stage_kernels<float>(),
     .stages_in_double = stage_kernels<double>(),
+    .quantize = {quantize<int8_t>, quantize<uint8_t>, quantize<int16_t>, quantize<uint16_t>},
     .all_within = all_within,
     .put = {put<int8_t>, put<uint8_t>, put<int16_t>, put<uint16_t>, put<int32_t>},
     .get = {get<int8_t>, get<uint8_t>, get<int16_t>, get<uint16_t>, get<int32_t>},

@@ -4,11 +4,15 @@
 //   floats --(widen)--> floats --decide--> integers --put--> integers as they are stored
 //   integers as they are stored --get--> integers --give--> floats
 //
+// Where all elements have the same factor and floats become integers in the way that is asked for most, there are
+// no stages between.
+//
 // Stages compute in C, which is float or double: whichever holds what comes in, and what lies between,
 // exactly. They round in the direction that the thread has set.
 #pragma once
 
 #include "kernels/convert.hpp"
+#include "kernels/float_state.hpp"
 
 namespace secateur::SECATEUR_TARGET {
 namespace {
@@ -333,6 +337,44 @@ void get(const Part& q, int32_t* to) {
       StoreU(PromoteLoad(from + lane), reinterpret_cast<int32_t*>(integers) + lane);
     }
   });
+}
+
+// ---- All of it at once -----------------------------------------------------------------------
+
+// What is clamped between integers is in range when it is rounded, too.
+template <class Q, bool kStream, template <class> class Scaling>
+Key quantize_words(const Part& w, const Integral& to, const Output& out) {
+  const FloatState float_state(static_cast<Direction>(to.direction));
+  const Vec<float> factor = Set(to.factor), lowest = Set(to.lowest), highest = Set(to.highest);
+  const Vec<int32_t> zero_point = Set(to.zero_point);
+  Vec<int32_t> largest = Set(int32_t{0});
+  map_words<float>(w, Elements<Q, kStream>(out),
+                   [&](const float* from, unsigned char* place, size_t)
+                       __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
+      Vec<int32_t> q[kGroup<int32_t>];
+      for (size_t v = 0; v < kGroup<int32_t>; ++v) {
+        const Vec<float> x = LoadOnce(from + lane + v * kLanes<float>);
+        largest = Max(largest, bits_of(magnitude(x)));
+        const Vec<float> y = clamped(Scaling<float>::scaled(x, factor), lowest, highest);
+        q[v] = Add(NearestInt(y), zero_point);
+      }
+      store_demoted<kStream>(q, reinterpret_cast<Q*>(place) + lane);
+    }
+  });
+  return ReduceMax(largest);
+}
+
+template <class Q, template <class> class Scaling>
+Key quantize_scaled(const Part& w, const Integral& to, const Output& out) {
+  return kCanStream && out.stream ? quantize_words<Q, kCanStream, Scaling>(w, to, out)
+                                  : quantize_words<Q, false, Scaling>(w, to, out);
+}
+
+template <class Q>
+Key quantize(const Part& w, const Integral& to, const Output& out) {
+  return to.divides ? quantize_scaled<Q, Divided>(w, to, out)
+                    : quantize_scaled<Q, Multiplied>(w, to, out);
 }
 
 // ---- give ------------------------------------------------------------------------------------

@@ -235,14 +235,16 @@ enum class Form : uint32_t {
   others64,
   bools,
   bits,
-  integers,  // of 8 or 16 bits, of floats of 32
+  integers,  // of floats of 32 bits, times a factor and about 0
   count
 };
 
-// Integers that a selection of floats is written as: round(w * factor), in a Direction, within [lowest,
-// highest].
+// The integers that are asked for most, 8 or 16 bits wide: round(w * factor), or round(w / factor), in a
+// Direction, within [lowest, highest]; to which a zero point is added.
 struct Integral {
   float factor, lowest, highest;
+  int32_t zero_point;
+  bool divides;
   uint32_t direction;
   uint32_t bytes;
   bool is_signed;
@@ -310,6 +312,7 @@ struct Collected {
 };
 
 inline constexpr size_t kIntegers = 5;
+inline constexpr size_t kIntegrals = 4;
 inline constexpr size_t kForms = static_cast<size_t>(Form::count);
 
 // Elements of the sample that lie side by side: as many floats as a cache line has.
@@ -484,6 +487,9 @@ struct KernelTable {
 
   StageKernels<float> stages_in_float;
   StageKernels<double> stages_in_double;
+  // quantize: floats of 32 bits at once, without stages between; by width, signed ones first. Returns the largest
+  // magnitude: of NaN, what is written may be anything
+  Key (*quantize[kIntegrals])(const Part& w, const Integral& to, const Output& out);
   // Whether least <= x <= most of all x, least <= most
   bool (*all_within)(const int32_t* x, size_t count, int32_t least, int32_t most);
   // Of int8, uint8, int16, uint16 and int32

@@ -1,5 +1,6 @@
 #include "ops/quantize.hpp"
 
+#include <atomic>
 #include <optional>
 
 #include "ops/blocks.hpp"
@@ -113,24 +114,50 @@ class Quantization final : public Conversion {
   bool stream_;
 };
 
-// What kernels write themselves as they select: the integers that are asked for most.
+// What kernels write without stages between, if it is that.
 template <class C>
 std::optional<Integral> integral_of(const Quantizing<C>& how, FloatType type, const Codes& q) {
-  const bool plain =
-      how.decide == stage_kernels<C>().decide[static_cast<std::size_t>(Rounding::directed)]
-                                             [static_cast<std::size_t>(Overflow::saturate)];
-  const bool whole =
-      q.dtype == SC_INT8 || q.dtype == SC_UINT8 || q.dtype == SC_INT16 || q.dtype == SC_UINT16;
-  if (type.kind != Float::float32 || sizeof(C) != sizeof(float) || !plain || !whole ||
+  const bool is_wide = q.dtype == SC_INT16 || q.dtype == SC_UINT16;
+  const bool is_signed = q.dtype == SC_INT8 || q.dtype == SC_INT16;
+  const bool holds = is_wide || is_signed || q.dtype == SC_UINT8;
+  if (!holds || !how.is_plain || type.kind != Float::float32 || sizeof(C) != sizeof(float) ||
       how.steps.factors().size() != 1) {
     return std::nullopt;
   }
+  const Parameters<C>* const zero_points = how.steps.zero_points();
+  const C zero_point = zero_points == nullptr ? C{0} : *zero_points->values();
   return Integral{static_cast<float>(*how.steps.factors().values()),
-                  static_cast<float>(how.rule.lowest),
-                  static_cast<float>(how.rule.highest),
+                  static_cast<float>(how.rule.lowest - zero_point),
+                  static_cast<float>(how.rule.highest - zero_point),
+                  static_cast<std::int32_t>(zero_point),
+                  how.steps.scaling() == Scaling::divide,
                   static_cast<std::uint32_t>(how.direction),
-                  q.dtype == SC_INT8 || q.dtype == SC_UINT8 ? 1u : 2u,
-                  q.dtype == SC_INT8 || q.dtype == SC_INT16};
+                  is_wide ? 2u : 1u,
+                  is_signed};
+}
+
+// Whether there is no NaN, without which the integers are right.
+bool quantize_at_once(const Blocks& blocks, const Integral& integral, const Codes& q,
+                      std::size_t bytes, bool stream) {
+  const auto kernel =
+      kernels().quantize[(integral.bytes == 2 ? 2 : 0) + (integral.is_signed ? 0 : 1)];
+  std::atomic<bool> has_nan{false};
+  for_blocks(blocks, bytes, [&](const Part& part) {
+    Output out{};
+    out.data = q.data;
+    out.stream = stream;
+    const std::size_t head = part.begin == 0 && !stream ? std::min(blocks.head(), part.end) : 0;
+    Key largest = 0;
+    if (head != 0) {
+      largest = kernel({part.array, 0, head, part.n}, integral, out);
+    }
+    largest =
+        std::max(largest, kernel({part.array, part.begin + head, part.end, part.n}, integral, out));
+    if (largest > kFloat32.infinity) {
+      has_nan.store(true, std::memory_order_relaxed);
+    }
+  });
+  return !has_nan.load();
 }
 
 bool may_refuse(const sc_quantize_options& options) {
@@ -161,6 +188,10 @@ void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme
   with_computed(type, scheme, [&](auto zero) {
     const Quantizing<decltype(zero)> how(type, n, scheme, options);
     const Blocks blocks = blocks_of(w, type, n, q.data, q.bits_each(scheme), stream, how.steps);
+    const auto integral = integral_of(how, type, q);
+    if (integral && quantize_at_once(blocks, *integral, q, n * type.bytes, stream)) {
+      return;
+    }
     quantize_all(how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
                  [&](Store& store, std::int32_t* codes, const Part& part) {
       store.put(codes, part.end - part.begin, part.begin, stream);

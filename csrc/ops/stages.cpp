@@ -122,11 +122,12 @@ Quantizing<C>::Quantizing(FloatType type, std::size_t n, const Scheme& scheme,
   refuses_overflow = options.overflow == SC_OVERFLOW_RAISE;
   direction = way.direction;
   widen = widening<C>(type);
-  decide =
-      steps.zero_points() != nullptr || steps.scaling() != Scaling::multiply
-          ? stages.decide_shifted[static_cast<std::size_t>(steps.scaling())]
-          : stages
-                .decide[static_cast<std::size_t>(way.rounding)][static_cast<std::size_t>(overflow)];
+  const auto rounding = static_cast<std::size_t>(way.rounding);
+  const bool is_shifted = steps.zero_points() != nullptr || steps.scaling() != Scaling::multiply;
+  is_plain = is_shifted ? steps.scaling() != Scaling::divide_as_float
+                        : way.rounding == Rounding::directed && overflow == Overflow::saturate;
+  decide = is_shifted ? stages.decide_shifted[static_cast<std::size_t>(steps.scaling())]
+                      : stages.decide[rounding][static_cast<std::size_t>(overflow)];
 }
 
 template struct Quantizing<float>;

@@ -151,6 +151,7 @@ struct Quantizing {
   Rule<C> rule;
   Key most;  // larger magnitudes count as NaN
   bool nan_is_zero, refuses_overflow;
+  bool is_plain;  // saturated, and rounded as the thread does
   Direction direction;
   void (*widen)(const Part& floats, C* to);  // unless they are of C
   typename StageKernels<C>::Decide decide;
