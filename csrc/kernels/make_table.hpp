@@ -30,6 +30,8 @@ namespace {
 template <class E>
 struct Sinks {
   template <bool>
+  using Integer = IntegerSink;
+  template <bool>
   using None = NoSink;
   template <bool>
   using Bit = BitSink;
@@ -84,8 +86,8 @@ constexpr ElementKernels element_kernels() {
   emit_of(Form::bools) = emit<E, BoolSink, Makes::anything>;
   emit_of(Form::bits) = emit<E, Sinks<E>::template Bit, Makes::anything>;
   if constexpr (sizeof(E) == sizeof(float)) {
-    scan_of(Form::integers) = scan<E, IntegerSink, Makes::nothing>;
-    emit_of(Form::integers) = emit<E, IntegerSink, Makes::nothing>;
+    scan_of(Form::integers) = scan<E, Sinks<E>::template Integer, Makes::nothing>;
+    emit_of(Form::integers) = emit<E, Sinks<E>::template Integer, Makes::nothing>;
   }
   return k;
 }
@@ -105,6 +107,7 @@ constexpr FloatKernels float_kernels() {
   FloatKernels k{};
   if constexpr (sizeof(F) <= sizeof(float)) {
     k.to_float32 = widen<F, float>;
+    k.quantize = quantize<F>;
   }
   k.to_float64 = widen<F, double>;
   k.soft_threshold = soft_threshold<F>;
@@ -175,7 +178,6 @@ constinit const KernelTable kernels = {
     .unpack = unpack,
     .stages_in_float = stage_kernels<float>(),
     .stages_in_double = stage_kernels<double>(),
-    .quantize = {quantize<int8_t>, quantize<uint8_t>, quantize<int16_t>, quantize<uint16_t>},
     .all_within = all_within,
     .put = {put<int8_t>, put<uint8_t>, put<int16_t>, put<uint16_t>, put<int32_t>},
     .get = {get<int8_t>, get<uint8_t>, get<int16_t>, get<uint16_t>, get<int32_t>},

@@ -4,15 +4,13 @@
 //   floats --(widen)--> floats --decide--> integers --put--> integers as they are stored
 //   integers as they are stored --get--> integers --give--> floats
 //
-// Where all elements have the same factor and floats become integers in the way that is asked for most, there are
-// no stages between.
+// What is asked for most goes from floats to integers as they are stored without stages between (quantize).
 //
 // Stages compute in C, which is float or double: whichever holds what comes in, and what lies between,
 // exactly. They round in the direction that the thread has set.
 #pragma once
 
 #include "kernels/convert.hpp"
-#include "kernels/float_state.hpp"
 
 namespace secateur::SECATEUR_TARGET {
 namespace {
@@ -307,24 +305,19 @@ Decided decide_shifted(const Part& w, Spread<C> factors, const Rule<C>& rule, si
 
 // ---- put and get -----------------------------------------------------------------------------
 
-template <class Q, bool kStream>
-void put_words(const Part& q, const Output& out) {
-  map_words<int32_t, kFromCache>(q, Elements<Q, kStream>(out),
-                                 [&](const int32_t* from, unsigned char* to, size_t)
-                                     __attribute__((always_inline)) {
+template <class Q>
+void put(const Part& q, const Output& out) {
+  const MayStream<Q> sink(out);
+  map_words<int32_t, kFromCache>(
+      q, sink, [&](const int32_t* from, unsigned char* to, size_t) __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
       Vec<int32_t> group[kGroup<int32_t>];
       for (size_t v = 0; v < kGroup<int32_t>; ++v) {
         group[v] = LoadU(from + lane + v * kLanes<int32_t>);
       }
-      store_demoted<kStream>(group, reinterpret_cast<Q*>(to) + lane);
+      store_demoted(sink.stream, group, reinterpret_cast<Q*>(to) + lane);
     }
   });
-}
-
-template <class Q>
-void put(const Part& q, const Output& out) {
-  return kCanStream && out.stream ? put_words<Q, true>(q, out) : put_words<Q, false>(q, out);
 }
 
 template <class Q>
@@ -341,40 +334,57 @@ void get(const Part& q, int32_t* to) {
 
 // ---- All of it at once -----------------------------------------------------------------------
 
-// What is clamped between integers is in range when it is rounded, too.
-template <class Q, bool kStream, template <class> class Scaling>
-Key quantize_words(const Part& w, const Integral& to, const Output& out) {
-  const FloatState float_state(static_cast<Direction>(to.direction));
-  const Vec<float> factor = Set(to.factor), lowest = Set(to.lowest), highest = Set(to.highest);
-  const Vec<int32_t> zero_point = Set(to.zero_point);
+SECATEUR_INLINE Vec<float> load_as_float(const float* p) { return LoadOnce(p); }
+template <class F>
+SECATEUR_INLINE Vec<float> load_as_float(const F* p) {
+  return WidenLoad<float>(p);
+}
+
+// With one factor for all, or not.
+template <class F, template <class> class Scaling, bool kSame>
+Key quantize_words(const Part& w, const Integral& to, Spread<float> factors,
+                   const float* zero_points, const Output& out) {
+  const Vec<float> lowest = Set(to.lowest), highest = Set(to.highest);
+  const Spread<float> zeros{zero_points, factors.shift, factors.past};
+  const Vec<float> factor = Set(*factors.values);
+  const Vec<float> zero = Set(zero_points == nullptr ? 0 : *zero_points);
+  const Integers integers(to, out);
   Vec<int32_t> largest = Set(int32_t{0});
-  map_words<float>(w, Elements<Q, kStream>(out),
-                   [&](const float* from, unsigned char* place, size_t)
-                       __attribute__((always_inline)) {
+  map_words<F>(w, integers,
+               [&](const F* from, unsigned char* place, size_t index)
+                   __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
       Vec<int32_t> q[kGroup<int32_t>];
       for (size_t v = 0; v < kGroup<int32_t>; ++v) {
-        const Vec<float> x = LoadOnce(from + lane + v * kLanes<float>);
+        const size_t at = lane + v * kLanes<float>;
+        const size_t i = index - w.begin + at;
+        const Vec<float> x = load_as_float(from + at);
         largest = Max(largest, bits_of(magnitude(x)));
-        const Vec<float> y = clamped(Scaling<float>::scaled(x, factor), lowest, highest);
-        q[v] = Add(NearestInt(y), zero_point);
+        const Vec<float> y = Scaling<float>::scaled(x, kSame ? factor : beside(factors, i));
+        const bool is_about_zero = !kSame && zero_points == nullptr;
+        const Vec<float> r =
+            is_about_zero ? Round(y) : Add(Round(y), kSame ? zero : beside(zeros, i));
+        q[v] = NearestInt(clamped(r, lowest, highest));
       }
-      store_demoted<kStream>(q, reinterpret_cast<Q*>(place) + lane);
+      integers.store(q, place, lane);
     }
   });
   return ReduceMax(largest);
 }
 
-template <class Q, template <class> class Scaling>
-Key quantize_scaled(const Part& w, const Integral& to, const Output& out) {
-  return kCanStream && out.stream ? quantize_words<Q, kCanStream, Scaling>(w, to, out)
-                                  : quantize_words<Q, false, Scaling>(w, to, out);
+template <class F, template <class> class Scaling>
+Key quantize_scaled(const Part& w, const Integral& to, Spread<float> factors,
+                    const float* zero_points, const Output& out) {
+  return is_same_for_all(factors)
+             ? quantize_words<F, Scaling, true>(w, to, factors, zero_points, out)
+             : quantize_words<F, Scaling, false>(w, to, factors, zero_points, out);
 }
 
-template <class Q>
-Key quantize(const Part& w, const Integral& to, const Output& out) {
-  return to.divides ? quantize_scaled<Q, Divided>(w, to, out)
-                    : quantize_scaled<Q, Multiplied>(w, to, out);
+template <class F>
+Key quantize(const Part& w, const Integral& to, Spread<float> factors, const float* zero_points,
+             const Output& out) {
+  return to.divides ? quantize_scaled<F, Divided>(w, to, factors, zero_points, out)
+                    : quantize_scaled<F, Multiplied>(w, to, factors, zero_points, out);
 }
 
 // ---- give ------------------------------------------------------------------------------------
@@ -403,10 +413,11 @@ SECATEUR_INLINE Vec<Integer<F>> narrowed(Vec<C>* y) {
   }
 }
 
-template <class F, class C, bool kStream>
-void give_words(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out) {
+template <class F, class C>
+void give(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out) {
   using E = Integer<F>;
-  map_words<int32_t, kFromCache>(q, Elements<E, kStream>(out),
+  const MayStream<E> sink(out);
+  map_words<int32_t, kFromCache>(q, sink,
                                  [&](const int32_t* from, unsigned char* to, size_t i)
                                      __attribute__((always_inline)) {
     SECATEUR_ROLLED
@@ -417,15 +428,9 @@ void give_words(const Part& q, Spread<C> offsets, Spread<C> factors, const Outpu
         y[v] = Product(Add(ConvertLoad<C>(from + at), beside(offsets, i + at)),
                        beside(factors, i + at));
       }
-      store<kStream>(narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
+      store(sink.stream, narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
     }
   });
-}
-
-template <class F, class C>
-void give(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out) {
-  return kCanStream && out.stream ? give_words<F, C, true>(q, offsets, factors, out)
-                                  : give_words<F, C, false>(q, offsets, factors, out);
 }
 
 // ---- Parameters of elements ------------------------------------------------------------------

@@ -12,6 +12,7 @@ namespace {
 struct NoSink {
   static constexpr bool kStreams = false;
   explicit NoSink(const Output&) {}
+  static constexpr bool streams() { return false; }
   unsigned char* at(size_t) const { return nullptr; }
   static constexpr size_t bytes(size_t) { return 0; }
   template <class E>
@@ -34,23 +35,16 @@ struct FloatSink : Elements<E, kStream> {
 };
 
 // The kept floats as integers, 0 for the others and for NaN.
-template <bool kStream>
-struct IntegerSink {
-  static constexpr bool kStreams = kStream;
-  unsigned char* data;
-  Integral integral;
+struct IntegerSink : Integers {
   FloatState float_state;
   Vec<float> factor, lowest, highest;
 
   explicit IntegerSink(const Output& out)
-      : data(static_cast<unsigned char*>(out.data)),
-        integral(*out.integral),
-        float_state(static_cast<Direction>(integral.direction)),
-        factor(Set(integral.factor)),
-        lowest(Set(integral.lowest)),
-        highest(Set(integral.highest)) {}
-  unsigned char* at(size_t i) const { return data + i * integral.bytes; }
-  [[nodiscard]] size_t bytes(size_t count) const { return count * integral.bytes; }
+      : Integers(*out.integral, out),
+        float_state(static_cast<Direction>(out.integral->direction)),
+        factor(Set(out.integral->factor)),
+        lowest(Set(out.integral->lowest)),
+        highest(Set(out.integral->highest)) {}
   SECATEUR_INLINE void put(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
                            size_t lane) const {
     Vec<int32_t> q[kGroup<int32_t>];
@@ -59,13 +53,7 @@ struct IntegerSink {
       const Vec<float> r = Min(Max(Product(w, factor), lowest), highest);
       q[v] = IfThenElseZero(And(keep[v], IsNumber(w)), NearestInt(r));
     }
-    if (integral.bytes == 1) {
-      integral.is_signed ? store_demoted<kStream>(q, reinterpret_cast<int8_t*>(to) + lane)
-                         : store_demoted<kStream>(q, reinterpret_cast<uint8_t*>(to) + lane);
-    } else {
-      integral.is_signed ? store_demoted<kStream>(q, reinterpret_cast<int16_t*>(to) + lane)
-                         : store_demoted<kStream>(q, reinterpret_cast<uint16_t*>(to) + lane);
-    }
+    store(q, to, lane);
   }
   void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
@@ -124,6 +112,7 @@ struct BitSink {
   unsigned char* data;
 
   explicit BitSink(const Output& out) : data(static_cast<unsigned char*>(out.data)) {}
+  static constexpr bool streams() { return false; }
   unsigned char* at(size_t i) const { return data + i / 8; }
   static constexpr size_t bytes(size_t count) { return (count + 7) / 8; }
   template <class E>

@@ -161,6 +161,16 @@ template <class C>
 constexpr Spread<C> same_for_all(const C* value) {
   return {value, 63, 0};
 }
+// The same for some, while others follow that differ. Where kernels have code of their own for the former, these go
+// the way of the others: the CPU mispredicts what happens after each change from one to the other.
+template <class C>
+constexpr Spread<C> same_for_run(const C* value) {
+  return {value, 62, 0};
+}
+template <class C>
+constexpr bool is_same_for_all(Spread<C> spread) {
+  return spread.shift == 63;
+}
 template <class C>
 constexpr Spread<C> one_each(const C* values) {
   return {values, 0, 0};
@@ -239,11 +249,11 @@ enum class Form : uint32_t {
   count
 };
 
-// The integers that are asked for most, 8 or 16 bits wide: round(w * factor), or round(w / factor), in a
-// Direction, within [lowest, highest]; to which a zero point is added.
+// The integers that are asked for most, 8 or 16 bits wide: rounded as the thread does, within [lowest,
+// highest].
 struct Integral {
-  float factor, lowest, highest;
-  int32_t zero_point;
+  float factor;  // where it is the same for all
+  float lowest, highest;
   bool divides;
   uint32_t direction;
   uint32_t bytes;
@@ -312,7 +322,6 @@ struct Collected {
 };
 
 inline constexpr size_t kIntegers = 5;
-inline constexpr size_t kIntegrals = 4;
 inline constexpr size_t kForms = static_cast<size_t>(Form::count);
 
 // Elements of the sample that lie side by side: as many floats as a cache line has.
@@ -400,6 +409,12 @@ struct FloatKernels {
   // norms; returns the largest, as a key. All NaN are the same.
   Key (*tile_norms[kNorms])(const void* w, const Tiling& tiling, size_t begin, size_t end,
                             double* norms);
+  // quantize: times or by their factors, rounded as the thread does; zero points, unless null, which lie as the factors do, are added, and what
+  // is out of range is clamped. Of floats of 32 bits at most. Returns the largest magnitude: of NaN, what is
+  // written may be anything
+  using Quantize = Key (*)(const Part& w, const Integral& to, Spread<float> factors,
+                           const float* zero_points, const Output& out);
+  Quantize quantize;
 };
 
 // Selection in cache among fewer than 2^31 keys, K of 32 or 64 bits; whole keys, the sign included.
@@ -487,9 +502,6 @@ struct KernelTable {
 
   StageKernels<float> stages_in_float;
   StageKernels<double> stages_in_double;
-  // quantize: floats of 32 bits at once, without stages between; by width, signed ones first. Returns the largest
-  // magnitude: of NaN, what is written may be anything
-  Key (*quantize[kIntegrals])(const Part& w, const Integral& to, const Output& out);
   // Whether least <= x <= most of all x, least <= most
   bool (*all_within)(const int32_t* x, size_t count, int32_t least, int32_t most);
   // Of int8, uint8, int16, uint16 and int32

@@ -29,11 +29,17 @@ SECATEUR_INLINE void store(Vec<T> v, T* p) {
   }
 }
 
+// As the others do that are not written twice for it: a branch that always goes the same way is cheap.
+template <class T>
+SECATEUR_INLINE void store(bool stream, Vec<T> v, T* p) {
+  kCanStream&& stream ? Stream(v, p) : StoreU(v, p);
+}
+
 // A group of vectors of integers, narrowed to Q.
-template <bool kStream, class Q>
-SECATEUR_INLINE void store_demoted(const Vec<int32_t>* q, Q* p) {
+template <class Q>
+SECATEUR_INLINE void store_demoted(bool stream, const Vec<int32_t>* q, Q* p) {
   for (size_t v = 0; v < kGroup<int32_t>; v += kDemoteInputs<Q>) {
-    store<kStream>(DemoteTo<Q>(q + v), p + v * kLanes<int32_t>);
+    store(stream, DemoteTo<Q>(q + v), p + v * kLanes<int32_t>);
   }
 }
 
@@ -44,6 +50,7 @@ struct Elements {
   unsigned char* data;
 
   explicit Elements(const Output& out) : data(static_cast<unsigned char*>(out.data)) {}
+  [[nodiscard]] static constexpr bool streams() { return kStream; }
   unsigned char* at(size_t i) const { return data + i * sizeof(T); }
   static constexpr size_t bytes(size_t count) { return count * sizeof(T); }
 };
@@ -57,15 +64,57 @@ struct FromBegin : Elements<T, false> {
   unsigned char* at(size_t i) const { return Elements<T, false>::at(i - begin); }
 };
 
-// How many elements lie between i and the next one whose place is aligned.
+// Those that are streamed or not.
+template <class T>
+struct MayStream : Elements<T, false> {
+  static constexpr bool kStreams = kCanStream;
+  bool stream;
+
+  explicit MayStream(const Output& out) : Elements<T, false>(out), stream(out.stream) {}
+  [[nodiscard]] bool streams() const { return kCanStream && stream; }
+};
+
+// Integers of which it is known at run time alone how they are stored.
+class Integers {
+ public:
+  static constexpr bool kStreams = kCanStream;
+
+  Integers(const Integral& integral, const Output& out)
+      : data_(static_cast<unsigned char*>(out.data)),
+        bytes_(integral.bytes),
+        is_signed_(integral.is_signed),
+        stream_(out.stream) {}
+  [[nodiscard]] bool streams() const { return kCanStream && stream_; }
+  unsigned char* at(size_t i) const { return data_ + i * bytes_; }
+  [[nodiscard]] size_t bytes(size_t count) const { return count * bytes_; }
+  // A group, from a lane on.
+  SECATEUR_INLINE void store(const Vec<int32_t>* q, unsigned char* to, size_t lane) const {
+    if (bytes_ == 1) {
+      is_signed_ ? store_demoted(stream_, q, reinterpret_cast<int8_t*>(to) + lane)
+                 : store_demoted(stream_, q, reinterpret_cast<uint8_t*>(to) + lane);
+    } else {
+      is_signed_ ? store_demoted(stream_, q, reinterpret_cast<int16_t*>(to) + lane)
+                 : store_demoted(stream_, q, reinterpret_cast<uint16_t*>(to) + lane);
+    }
+  }
+
+ private:
+  unsigned char* data_;
+  uint32_t bytes_;
+  bool is_signed_, stream_;
+};
+
+// How many elements lie between i and the next one whose place is aligned, where they are streamed.
 template <class Sink>
 SECATEUR_INLINE size_t unaligned_head(const Sink& sink, size_t i) {
-  if constexpr (Sink::kStreams) {
-    const size_t past = reinterpret_cast<uintptr_t>(sink.at(i)) % kLine;
-    return past == 0 ? 0 : (kLine - past) / sink.bytes(1);
-  } else {
+  if constexpr (!Sink::kStreams) {
     return 0;
   }
+  if (sink.streams()) {
+    const size_t past = reinterpret_cast<uintptr_t>(sink.at(i)) % kLine;
+    return past == 0 ? 0 : (kLine - past) / sink.bytes(1);
+  }
+  return 0;
 }
 
 // How far ahead of their use elements are asked for. The processor looks ahead too, but hardly past

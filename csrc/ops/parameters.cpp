@@ -6,6 +6,9 @@
 namespace secateur {
 namespace {
 
+// How many of `count` elements' parameters kernels may read: to the end of a word, wherever it begins.
+constexpr std::size_t read_of(std::size_t count) { return count + kWord - 1; }
+
 std::size_t blocks_of(const sc_granularity& g) { return (g.length - 1) / g.block + 1; }
 
 }  // namespace
@@ -62,26 +65,48 @@ Spread<C> Beside<C>::operator()(std::size_t begin, std::size_t count) {
 }
 
 template <class C>
+std::size_t Beside<C>::alike(std::size_t begin) {
+  if (of_.lie_ != Parameters<C>::Lie::in_runs) {
+    return 1;
+  }
+  go_to(begin);
+  return std::min(of_.runs_.run - run_.in_run, of_.runs_.row - run_.in_row);
+}
+
+template <class C>
+void Beside<C>::go_to(std::size_t begin) {
+  const auto& [run, row, per_row, shared] = of_.runs_;
+  if (begin != next_) {
+    run_.in_row = begin % row;
+    run_.in_run = run_.in_row % run;
+    run_.value = (shared ? 0 : begin / row * per_row) + run_.in_row / run;
+    next_ = begin;
+  }
+}
+
+template <class C>
 Spread<C> Beside<C>::in_runs(std::size_t begin, std::size_t count) {
+  go_to(begin);
+  next_ = begin + count;
   const auto& [run, row, per_row, shared] = of_.runs_;
   auto& [value, in_row, in_run] = run_;
-  if (begin != next_) {
-    in_row = begin % row;
-    in_run = in_row % run;
-    value = (shared ? 0 : begin / row * per_row) + in_row / run;
-  }
-  next_ = begin + count;
   const C* const values = of_.values_ + value;
-  if (count < std::min(run - in_run, row - in_row)) {
+  const std::size_t left = std::min(run - in_run, row - in_row);
+  if (count <= left) {
     in_row += count;
     in_run += count;
-    return same_for_all(values);
+    if (count == left) {
+      in_run = 0;
+      in_row = in_row == row ? 0 : in_row;
+      value = shared && in_row == 0 ? 0 : value + 1;
+    }
+    return same_for_run(values);
   }
   // Rows follow one another as runs do, unless the values are shared; and nothing is read past the last one.
   const std::size_t past = in_run;
   const bool follow = !shared || in_row + count < row;
   if (of_.shift_ != 0 && past % kWidestVector == 0 && follow &&
-      value + ((past + whole_words(count) - 1) >> of_.shift_) < of_.size_) {
+      value + ((past + read_of(count) - 1) >> of_.shift_) < of_.size_) {
     in_row = (in_row + count) % row;
     in_run = (past + count) % run;
     value += (past + count) >> of_.shift_;
@@ -94,7 +119,7 @@ Spread<C> Beside<C>::in_runs(std::size_t begin, std::size_t count) {
 template <class C>
 Spread<C> Beside<C>::periodically(std::size_t begin, std::size_t count) {
   const C* const from = of_.values_ + begin % of_.period_;
-  if (from + whole_words(count) <= of_.values_ + of_.size_) {
+  if (from + read_of(count) <= of_.values_ + of_.size_) {
     return one_each(from);
   }
   std::copy_n(from, count, room_);  // the last ones of all
@@ -121,7 +146,7 @@ Spread<C> Beside<C>::in_groups(std::size_t begin, std::size_t count) {
       index = index + 1 == length ? 0 : index + 1;
       group += index % block == 0 ? 1 : 0;
     }
-    if (here == count && from + whole_words(count) <= of_.values_ + of_.size_) {
+    if (here == count && from + read_of(count) <= of_.values_ + of_.size_) {
       return one_each(from);
     }
     // Piece by piece: from 2 KiB on, the C library copies in a way that takes four times as long.

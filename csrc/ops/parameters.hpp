@@ -76,8 +76,10 @@ class Beside {
     }
   }
 
-  // Of `count` elements from `begin` on, at most a stage; valid until the next call.
+  // Of `count` elements from `begin` on, at most a stage or alike; valid until the next call.
   Spread<C> operator()(std::size_t begin, std::size_t count);
+  // How many from `begin` on have the same, as far as is known.
+  std::size_t alike(std::size_t begin);
 
  private:
   // Where an element lies in a grid of groups: which one it is of, its index along the axis, and the one in
@@ -86,6 +88,7 @@ class Beside {
     std::size_t group, index, in_row;
   };
 
+  void go_to(std::size_t begin);  // in runs
   Spread<C> in_runs(std::size_t begin, std::size_t count);
   Spread<C> periodically(std::size_t begin, std::size_t count);
   Spread<C> in_groups(std::size_t begin, std::size_t count);

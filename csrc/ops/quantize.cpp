@@ -116,48 +116,99 @@ class Quantization final : public Conversion {
 
 // What kernels write without stages between, if it is that.
 template <class C>
-std::optional<Integral> integral_of(const Quantizing<C>& how, FloatType type, const Codes& q) {
+std::optional<Integral> integral_of(const Quantizing<C>& how, const Codes& q) {
   const bool is_wide = q.dtype == SC_INT16 || q.dtype == SC_UINT16;
   const bool is_signed = q.dtype == SC_INT8 || q.dtype == SC_INT16;
   const bool holds = is_wide || is_signed || q.dtype == SC_UINT8;
-  if (!holds || !how.is_plain || type.kind != Float::float32 || sizeof(C) != sizeof(float) ||
-      how.steps.factors().size() != 1) {
+  if (!holds || !how.is_plain || sizeof(C) != sizeof(float)) {
     return std::nullopt;
   }
-  const Parameters<C>* const zero_points = how.steps.zero_points();
-  const C zero_point = zero_points == nullptr ? C{0} : *zero_points->values();
-  return Integral{static_cast<float>(*how.steps.factors().values()),
-                  static_cast<float>(how.rule.lowest - zero_point),
-                  static_cast<float>(how.rule.highest - zero_point),
-                  static_cast<std::int32_t>(zero_point),
+  const Parameters<C>& factors = how.steps.factors();
+  return Integral{factors.size() == 1 ? static_cast<float>(*factors.values()) : 0,
+                  static_cast<float>(how.rule.lowest),
+                  static_cast<float>(how.rule.highest),
                   how.steps.scaling() == Scaling::divide,
                   static_cast<std::uint32_t>(how.direction),
                   is_wide ? 2u : 1u,
                   is_signed};
 }
 
-// Whether there is no NaN, without which the integers are right.
-bool quantize_at_once(const Blocks& blocks, const Integral& integral, const Codes& q,
-                      std::size_t bytes, bool stream) {
-  const auto kernel =
-      kernels().quantize[(integral.bytes == 2 ? 2 : 0) + (integral.is_signed ? 0 : 1)];
-  std::atomic<bool> has_nan{false};
-  for_blocks(blocks, bytes, [&](const Part& part) {
-    Output out{};
-    out.data = q.data;
-    out.stream = stream;
-    const std::size_t head = part.begin == 0 && !stream ? std::min(blocks.head(), part.end) : 0;
+// Floats to such integers. Those that are made of NaN are wrong.
+class AtOnce {
+ public:
+  AtOnce(const Quantizing<float>& how, const Integral& integral, FloatType type, const Output& out)
+      : how_(how),
+        integral_(integral),
+        kernel_(kernels_of(kernels(), type.kind).quantize),
+        out_(out),
+        factors_(how.steps.factors()) {
+    if (how.steps.zero_points() != nullptr) {
+      zero_points_.emplace(*how.steps.zero_points());
+    }
+  }
+
+  // Returns whether there was no NaN.
+  bool operator()(const Part& part, std::size_t head) {
     Key largest = 0;
-    if (head != 0) {
-      largest = kernel({part.array, 0, head, part.n}, integral, out);
+    for (std::size_t begin = part.begin; begin != part.end; head = 0) {
+      const std::size_t count = next(begin, part.end - begin, head);
+      largest = std::max(largest, write({part.array, begin, begin + count, part.n}));
+      begin += count;
     }
-    largest =
-        std::max(largest, kernel({part.array, part.begin + head, part.end, part.n}, integral, out));
-    if (largest > kFloat32.infinity) {
-      has_nan.store(true, std::memory_order_relaxed);
+    return largest <= kFloat32.infinity;
+  }
+
+ private:
+  // How many of those that are left go to the kernel now, from `begin` on, which `head` precede one that is
+  // aligned: a stage, or all where all have the same parameters.
+  std::size_t next(std::size_t begin, std::size_t left, std::size_t head) {
+    if (head != 0 && !out_.stream) {
+      return std::min(left, head);
     }
-  });
-  return !has_nan.load();
+    return factors_.alike(begin) >= left ? left : std::min(left, kStage + head);
+  }
+
+  Key write(const Part& part) {
+    const std::size_t count = part.end - part.begin;
+    const Spread<float> factors = factors_(part.begin, count);
+    const float* const zero_points =
+        zero_points_ ? (*zero_points_)(part.begin, count).values : nullptr;
+    return kernel_(part, integral_, factors, zero_points, out_);
+  }
+
+  const Quantizing<float>& how_;
+  const Integral& integral_;
+  FloatKernels::Quantize kernel_;
+  Output out_;
+  Beside<float> factors_;
+  std::optional<Beside<float>> zero_points_;
+};
+
+// Whether that is how they are quantized, and there was no NaN.
+template <class C>
+bool quantize_at_once(const Quantizing<C>& how, const Blocks& blocks, FloatType type,
+                      const Codes& q, std::size_t bytes, bool stream) {
+  const auto integral = integral_of(how, q);
+  if constexpr (sizeof(C) == sizeof(float)) {
+    if (integral) {
+      Output out{};
+      out.data = q.data;
+      out.stream = stream;
+      std::atomic<bool> has_nan{false};
+      Tasks tasks(blocks.count());
+      share(tasks, bytes, [&] {
+        const FloatState float_state(how.direction);
+        AtOnce quantize(how, *integral, type, out);
+        for (std::size_t block = 0; tasks.take(block);) {
+          if (!quantize(blocks[block], block == 0 ? blocks.head() : 0)) {
+            has_nan.store(true, std::memory_order_relaxed);
+          }
+        }
+      });
+      return !has_nan.load();
+    }
+  }
+  return false;
 }
 
 bool may_refuse(const sc_quantize_options& options) {
@@ -188,8 +239,7 @@ void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme
   with_computed(type, scheme, [&](auto zero) {
     const Quantizing<decltype(zero)> how(type, n, scheme, options);
     const Blocks blocks = blocks_of(w, type, n, q.data, q.bits_each(scheme), stream, how.steps);
-    const auto integral = integral_of(how, type, q);
-    if (integral && quantize_at_once(blocks, *integral, q, n * type.bytes, stream)) {
+    if (quantize_at_once(how, blocks, type, q, n * type.bytes, stream)) {
       return;
     }
     quantize_all(how, blocks, w, type, n, options, [&] { return Store(q, scheme); },
@@ -246,7 +296,8 @@ void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
     using C = decltype(zero);
     const Quantizing<C> how(type, n, scheme, options);
     Source source{w, n, type};
-    if (const auto integral = integral_of(how, type, q)) {
+    const auto integral = integral_of(how, q);
+    if (integral && type.kind == Float::float32 && how.steps.factors().size() == 1) {
       source.out = {Form::integers, q.data, stream, nullptr, &*integral};
       write_topk(Scope({&source, 1}, options.nan), k);
       return;
