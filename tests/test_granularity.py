@@ -193,6 +193,42 @@ def test_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
         assert_same_bits(kept, reference.prune_quantize(w, fmt, sparsity=0.5, **modes))
 
 
+BEGINS = [(0, 0), (1, 0), (12, 16), (5, 11), (0, 63)]  # in a line: of elements, and of integers
+
+
+@pytest.mark.parametrize("size", [8, 16, 24, 128, 1000, 1024, 4096])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_wherever_arrays_begin(lib: Any, size: int, bits: int) -> None:
+    """Runs of many lengths; few elements, and so many that their results bypass the caches."""
+    for number, n in enumerate([1087, 20_000, (1 << 21) + 77]):
+        w_room = normal(n + 64, "float32", 2.0)
+        fmt = grouped((n,), 0, size, bits, bool(number % 2))
+        for w_begin, q_begin in BEGINS if n < 1 << 20 else BEGINS[2:4]:
+            w = w_room[w_begin : w_begin + n]
+            codes = reference.quantize(w, fmt)
+            q = np.empty(n + 64, codes.dtype)[q_begin : q_begin + n]
+            assert_same_bits(lib.quantize(w, fmt, out=q), codes)
+            values = np.empty(n + 64, np.float32)[w_begin : w_begin + n]
+            assert_same_bits(
+                lib.dequantize(codes, fmt, out=values), reference.dequantize(codes, fmt)
+            )
+
+
+@pytest.mark.parametrize("shape", [(1025, 2050), (2050, 1025)])
+def test_rows_and_columns_past_the_caches(lib: Any, shape: tuple[int, int]) -> None:
+    """With and without zero points, which lie as the scales do."""
+    w = normal(shape, "float32", 2.0)
+    for axis, size in product(range(2), [None, 16, 33]):
+        fmt = grouped(shape, axis, size)
+        codes = reference.quantize(w, fmt)
+        assert_same_bits(lib.quantize(w, fmt), codes)
+        scale = np.ldexp(np.float32(1.25), -fmt.frac_bits)
+        how = {"axis": axis, "block_size": size}
+        for zero_point in (0, fmt.frac_bits - 3):
+            expected = reference.quantize_affine(w, scale, zero_point, **how)
+            assert_same_bits(lib.quantize_affine(w, scale, zero_point, **how), expected)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_on_several_threads(lib_on_threads: Any, dtype: str) -> None:
     """Parts of the array begin in the middle of groups and of rows."""
