@@ -77,8 +77,10 @@ def _parameters(
     axis: int | None,
     block_size: int | None,
 ) -> _Parameters:
-    if type(scale) is float and type(zero_point) is int and axis is None and block_size is None:
-        return _of_numbers(scale, zero_point, kind, computed)
+    are_numbers = (type(scale), type(zero_point)) == (float, int)
+    if are_numbers and axis is None and block_size is None:
+        hashable: Any = (scale, zero_point, kind, computed)
+        return _of_numbers(*hashable)
     return _of_arrays(scale, zero_point, kind, computed, shape, axis, block_size)
 
 

@@ -3,8 +3,8 @@
 A time on a shared machine is noise; a ratio of times taken alternately in one run is a result. So
 each case measures three things by turns: the call of this package, a yardstick beside it (mostly
 the memory limit: reading or copying the same array), and the same call of `secateur.reference`.
-Where PyTorch is installed, what it has of the same operations takes part as well, on one thread.
-What is reported are ratios of medians, beside the targets that the project has set itself.
+Where PyTorch or ONNX Runtime is installed, what they have of the same operations takes part as well, on
+one thread. What is reported are ratios of medians, beside the targets that the project has set itself.
 
 Examples
 --------
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 FULL = 1 << 24  # elements of the main rows; their targets are set for this size
 QUICK = 1 << 22
+CACHED = 1 << 20  # as much as the caches of most CPUs hold
 FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # of normal data, 6 in 100,000 saturate
 SHRINKAGE = 0.5
 # The weights of all-MiniLM-L6-v2: embeddings, six layers, and the pooler.
@@ -96,7 +97,7 @@ class Contest:
     numpy: Entrant
     yardstick: Entrant | None = None
     goals: tuple[Entrant, Entrant] | None = None
-    torch: Entrant | None = None
+    peers: dict[str, Entrant] = field(default_factory=dict)
 
     def identical(self) -> bool:
         """Whether this package and NumPy return the same bits."""
@@ -108,8 +109,12 @@ class Contest:
 
     def medians(self, rounds: int) -> dict[str, float]:
         """Median seconds per call of each entrant, all of them sampled by turns."""
-        entrants = {"ours": self.ours, "yardstick": self.yardstick, "numpy": self.numpy}
-        entrants["torch"] = self.torch
+        entrants: dict[str, Entrant | None] = {
+            "ours": self.ours,
+            "yardstick": self.yardstick,
+            "numpy": self.numpy,
+        }
+        entrants |= self.peers
         entrants["goal"], entrants["goal base"] = self.goals or (None, None)
         present = {name: entrant for name, entrant in entrants.items() if entrant}
         loops = {name: entrant.loops() for name, entrant in present.items()}
@@ -155,7 +160,7 @@ class Result:
     times_numpy: float
     numpy_target: float | None
     call_target: float | None
-    times_torch: float | None
+    times_peers: dict[str, float]  # how many times faster than each of them
     identical: bool
 
     @property
@@ -207,7 +212,7 @@ def measure(case: Case, rounds: int = 21) -> Result:
         times_numpy=seconds["numpy"] / ours,
         numpy_target=case.numpy_target,
         call_target=case.call_target,
-        times_torch=seconds["torch"] / ours if contest.torch else None,
+        times_peers={name: seconds[name] / ours for name in contest.peers},
         identical=identical,
     )
 
@@ -283,6 +288,16 @@ def torch() -> Any:
     return module
 
 
+@lru_cache(maxsize=1)
+def onnxruntime() -> Any:
+    """ONNX Runtime; None where it, or ONNX to make models with, is not installed."""
+    try:
+        import_module("onnx")
+        return import_module("onnxruntime")
+    except ImportError:
+        return None
+
+
 @dataclass(frozen=True)
 class Operation:
     """A call as both libraries take it, its result, its limit and its targets at `FULL`."""
@@ -309,11 +324,11 @@ class Operation:
             Entrant(self.bind(reference, data, **self.results(n)), every=self.every),
         )
 
-    def peer(self, data: Data) -> Entrant | None:
+    def peers(self, data: Data) -> dict[str, Entrant]:
         """PyTorch's, of float32, where it is installed and has the operation."""
         if self.torch is None or data.w.dtype != np.float32 or torch() is None:
-            return None
-        return Entrant(self.torch(data), every=21)
+            return {}
+        return {"torch": Entrant(self.torch(data), every=21)}
 
 
 def _kth(lib: Any, data: Data) -> Callable[[], Any]:
@@ -549,9 +564,10 @@ class Way:
     share_target: float | None = None
     dtype: DTypeLike = np.float32
     torch: Callable[[Array], Callable[[], Any]] | None = None
+    onnxruntime: Callable[[Array], Callable[[], Any]] | None = None
 
     def contest(self, n: int) -> Contest:
-        """Ours, NumPy's, the yardstick and perhaps PyTorch's."""
+        """Ours, NumPy's, the yardstick and perhaps those of others."""
         w = normal(n)
         default = partial(sc.quantize, w, FORMAT, out=np.empty(n, np.int8))
         floats = _as_matrix(w.astype(self.dtype, copy=False))
@@ -559,9 +575,14 @@ class Way:
             Entrant(self.bind(sc, floats)),
             Entrant(self.bind(reference, floats), every=21),
             Entrant(default) if self.yardstick == "default" else _limit("copy", w),
-            torch=None
-            if self.torch is None or torch() is None
-            else Entrant(self.torch(floats), every=21),
+            peers={
+                name: Entrant(bind(floats), every=21)
+                for name, bind, installed in (
+                    ("torch", self.torch, torch()),
+                    ("onnxruntime", self.onnxruntime, onnxruntime()),
+                )
+                if bind and installed
+            },
         )
 
 
@@ -624,7 +645,50 @@ def _torch_dequantize(w: Array) -> Callable[[], Any]:
     return dequantize
 
 
+def _onnx(operator: str, x: Array, scale: Any, dtype: Any, **attributes: int) -> Callable[[], Any]:
+    """A model of one operator, with the zero point 3, on one thread and between given arrays."""
+    lib, onnx = onnxruntime(), import_module("onnx")
+    helper, types = onnx.helper, onnx.TensorProto
+    type_of = helper.np_dtype_to_tensor_dtype
+    scales = np.asarray(scale, np.float32)
+    y = np.empty(x.shape, dtype)
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["x", "scale", "zero_point"], ["y"], **attributes)],
+        operator,
+        [helper.make_tensor_value_info("x", type_of(x.dtype), x.shape)],
+        [helper.make_tensor_value_info("y", type_of(y.dtype), x.shape)],
+        [
+            helper.make_tensor("scale", types.FLOAT, scales.shape, scales.ravel()),
+            helper.make_tensor("zero_point", types.INT8, scales.shape, [3] * scales.size),
+        ],
+    )
+    opset = helper.make_opsetid("", 21)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=10)
+    options = lib.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = lib.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    binding = session.io_binding()
+    binding.bind_ortvalue_input("x", lib.OrtValue.ortvalue_from_numpy(x))
+    binding.bind_ortvalue_output("y", lib.OrtValue.ortvalue_from_numpy(y))
+    return partial(session.run_with_iobinding, binding)
+
+
+def _onnx_affine(w: Array) -> Callable[[], Any]:
+    return _onnx("QuantizeLinear", w, 0.03, np.int8)
+
+
+def _onnx_affine_rows(w: Array) -> Callable[[], Any]:
+    return _onnx("QuantizeLinear", w, _row_scales(w), np.int8, axis=0)
+
+
+def _onnx_dequantize(w: Array) -> Callable[[], Any]:
+    return _onnx("DequantizeLinear", reference.quantize_affine(w, 0.03, 3), 0.03, np.float32)
+
+
 NIBBLES = sc.FixedPoint(4, 2)
+PLAIN = Way("quantize", "", _quantize_in(), 5, "copy", 0.6)
 ROUNDINGS = (
     *("nearest_away", "nearest_zero", "nearest_up", "nearest_down"),
     *("floor", "ceil", "trunc"),
@@ -675,10 +739,22 @@ WAYS = (
         "default",
         1.15,
     ),
-    Way("quantize_affine", "", _affine(0.03), 5, "copy", 0.75, torch=_torch_affine),
+    Way(
+        *("quantize_affine", "", _affine(0.03), 5, "copy", 0.75),
+        torch=_torch_affine,
+        onnxruntime=_onnx_affine,
+    ),
     Way("quantize_affine", "power of two", _affine(2.0**-5)),
-    Way("quantize_affine", "each row", _affine(_row_scales, axis=0), torch=_torch_affine_rows),
-    Way("dequantize_affine", "", _dequantize_affine, torch=_torch_dequantize),
+    Way(
+        *("quantize_affine", "each row", _affine(_row_scales, axis=0)),
+        torch=_torch_affine_rows,
+        onnxruntime=_onnx_affine_rows,
+    ),
+    Way(
+        *("dequantize_affine", "", _dequantize_affine),
+        torch=_torch_dequantize,
+        onnxruntime=_onnx_dequantize,
+    ),
 )
 
 
@@ -785,7 +861,7 @@ def _against_limit(
 ) -> Contest:
     data = Data(normal(n).astype(dtype, copy=False), kept)
     entrants = operation.entrants(data)
-    return Contest(*entrants, _limit(limit, data.w), torch=operation.peer(data))
+    return Contest(*entrants, _limit(limit, data.w), peers=operation.peers(data))
 
 
 def _against_plain(operation: Operation, n: int) -> Contest:
@@ -1025,12 +1101,13 @@ def _way_cases(main: int) -> Iterator[Case]:
         )
         for dtype in other_floats()
     )
-    for way in (*WAYS, *others):
+    ways = [(main, way) for way in (*WAYS, *others)]
+    if main > CACHED:
+        ways += [(CACHED, way) for way in (PLAIN, *WAYS)]
+    for n, way in ways:
         target = way.share_target if main == FULL else None
-        build = partial(way.contest, main)
-        yield Case(
-            way.name, way.variant, main, way.moved, way.yardstick, build, share_target=target
-        )
+        build = partial(way.contest, n)
+        yield Case(way.name, way.variant, n, way.moved, way.yardstick, build, share_target=target)
 
 
 def _dtype_cases(main: int) -> Iterator[Case]:

@@ -169,9 +169,9 @@ def _bench_table(results: list[benchmarks.Result], title: str) -> Table:
     table.add_column("target", no_wrap=True)
     table.add_column("x NumPy", justify="right", no_wrap=True)
     table.add_column("target", no_wrap=True)
-    peer = any(result.times_torch for result in results)
-    if peer:
-        table.add_column("x torch", justify="right", no_wrap=True)
+    peers = sorted({name for result in results for name in result.times_peers})
+    for name in peers:
+        table.add_column(f"x {name}", justify="right", no_wrap=True)
     for result in results:
         table.add_row(
             result.operation,
@@ -184,7 +184,10 @@ def _bench_table(results: list[benchmarks.Result], title: str) -> Table:
             _verdict(_limit(result), result.limit_met),
             f"{result.times_numpy:.1f}" if result.identical else "WRONG RESULT",
             _verdict(f">= {result.numpy_target or 0:.3g}", result.numpy_met),
-            *([f"{result.times_torch:.1f}" if result.times_torch else ""] if peer else []),
+            *(
+                f"{result.times_peers[name]:.1f}" if name in result.times_peers else ""
+                for name in peers
+            ),
         )
     return table
 

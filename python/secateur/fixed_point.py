@@ -164,7 +164,7 @@ def dequantize(
     return _core.dequantize(q, fmt, float_type(dtype), shape, order, out)
 
 
-def float_type(dtype: DTypeLike) -> np.dtype[Any]:
+def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """The dtype of a result; which floats there are, the core knows."""
     wanted = None if dtype is None else np.dtype(dtype)  # which takes None for float64
     if wanted is None or not wanted.isnative:
