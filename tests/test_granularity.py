@@ -193,25 +193,25 @@ def test_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
         assert_same_bits(kept, reference.prune_quantize(w, fmt, sparsity=0.5, **modes))
 
 
-BEGINS = [(0, 0), (1, 0), (12, 16), (5, 11), (0, 63)]  # in a line: of elements, and of integers
-
-
-@pytest.mark.parametrize("size", [8, 16, 24, 128, 1000, 1024, 4096])
+@pytest.mark.parametrize("size", [8, 16, 24, 32, 128, 1000, 1024, 4096])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_wherever_arrays_begin(lib: Any, size: int, bits: int) -> None:
-    """Runs of many lengths; few elements, and so many that their results bypass the caches."""
-    for number, n in enumerate([1087, 20_000, (1 << 21) + 77]):
-        w_room = normal(n + 64, "float32", 2.0)
+    """In a line: of few elements, and of so many that their results bypass the caches."""
+    for number, n in enumerate([1087, 20_480, (1 << 21) + 4096]):
+        room = normal(n + 64, "float32", 2.0)
         fmt = grouped((n,), 0, size, bits, bool(number % 2))
-        for w_begin, q_begin in BEGINS if n < 1 << 20 else BEGINS[2:4]:
-            w = w_room[w_begin : w_begin + n]
-            codes = reference.quantize(w, fmt)
-            q = np.empty(n + 64, codes.dtype)[q_begin : q_begin + n]
-            assert_same_bits(lib.quantize(w, fmt, out=q), codes)
-            values = np.empty(n + 64, np.float32)[w_begin : w_begin + n]
-            assert_same_bits(
-                lib.dequantize(codes, fmt, out=values), reference.dequantize(codes, fmt)
-            )
+        codes, values = reference.quantize(room[:n], fmt), np.empty(n + 64, np.float32)
+        expected = reference.dequantize(codes, fmt)
+        for begin in (0, 1, 4, 5, 16, 60) if n < 1 << 20 else (4, 5, 16):
+            q = np.empty(n + 64, codes.dtype)[begin : begin + n]
+            assert_same_bits(lib.quantize(room[:n], fmt, out=q), codes)
+            out = values[begin : begin + n]
+            assert_same_bits(lib.dequantize(codes, fmt, out=out), expected)
+            assert_same_bits(lib.fake_quantize(room[:n], fmt, out=out), expected)
+            room[begin : begin + n] = room[:n].copy()
+            w = room[begin : begin + n]
+            assert_same_bits(lib.quantize(w, fmt), codes)
+            room[:n] = w.copy()
 
 
 @pytest.mark.parametrize("shape", [(1025, 2050), (2050, 1025)])

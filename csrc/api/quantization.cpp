@@ -123,7 +123,7 @@ void require_scales(const T* scales, std::size_t count) {
     return scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max();
   };
   if constexpr (sizeof(T) == sizeof(float)) {  // which are in the order of their bits
-    if (all_within(reinterpret_cast<const std::int32_t*>(scales), count, 0x00800000, 0x7f7fffff)) {
+    if (all_within(scales, count, 0x00800000, 0x7f7fffff)) {
       return;
     }
   }

@@ -77,18 +77,6 @@ SECATEUR_INLINE uint64_t mix(uint64_t z) {
   return z ^ z >> 31;
 }
 
-struct Counting {
-  int32_t of[kWord];
-};
-constexpr Counting make_counting() {
-  Counting counting{};
-  for (size_t i = 0; i < kWord; ++i) {
-    counting.of[i] = static_cast<int32_t>(i);
-  }
-  return counting;
-}
-constexpr Counting kCounting = make_counting();
-
 // Draws of 31 bits, the upper ones of a mix of the lower half of an element's index, keyed by the seed and the
 // upper half; of one vector of elements after the other.
 class Draws {
@@ -493,7 +481,8 @@ void fill_runs(const C* values, const SharedRuns& runs, RunPlace& place, size_t 
   place = {value, in_row, in_run};
 }
 
-bool all_within(const int32_t* x, size_t count, int32_t least, int32_t most) {
+bool all_within(const void* integers, size_t count, int32_t least, int32_t most) {
+  const auto* const x = static_cast<const int32_t*>(integers);
   Vec<int32_t> lowest = Set(most), highest = Set(least);
   size_t i = 0;
   for (; i + kLanes<int32_t> <= count; i += kLanes<int32_t>) {
@@ -503,7 +492,9 @@ bool all_within(const int32_t* x, size_t count, int32_t least, int32_t most) {
   }
   bool within = least <= ~ReduceMax(Xor(lowest, Set(int32_t{-1}))) && ReduceMax(highest) <= most;
   for (; i < count; ++i) {
-    within = within && least <= x[i] && x[i] <= most;
+    int32_t one;  // what is there may be floats
+    copy_bytes(&one, x + i, sizeof one);
+    within = within && least <= one && one <= most;
   }
   return within;
 }

@@ -140,10 +140,10 @@ struct Guess {
   size_t slices = 0;
 };
 
-// How many elements go through the stages of quantizing at once, where the first may have a word more; and what
-// their buffers have beyond, where kernels may read and write.
+// How many elements go through the stages of quantizing at once, and what their buffers have beyond, where
+// kernels may read and write.
 inline constexpr size_t kStage = 1024;
-inline constexpr size_t kStageRoom = kStage + 2 * kWord;
+inline constexpr size_t kStageRoom = kStage + kWord;
 
 // Numbers that go with elements: one each, or (shift != 0) one for 2^shift neighbours, of which the first has
 // `past` before it. No vector has elements with different ones then: both are multiples of the lanes of the widest.
@@ -249,15 +249,15 @@ enum class Form : uint32_t {
   count
 };
 
-// The integers that are asked for most, 8 or 16 bits wide: rounded as the thread does, within [lowest,
-// highest].
+// The integers that are asked for most, 8 or 16 bits wide, within [lowest, highest].
 struct Integral {
-  float factor;  // where it is the same for all
   float lowest, highest;
-  bool divides;
-  uint32_t direction;
+  bool divides;  // by factors, rather than multiply
   uint32_t bytes;
   bool is_signed;
+  // Where a selection writes them, whose kernels set the direction for themselves, there is one for all
+  float factor;
+  uint32_t direction;
 };
 
 struct Output {
@@ -409,9 +409,10 @@ struct FloatKernels {
   // norms; returns the largest, as a key. All NaN are the same.
   Key (*tile_norms[kNorms])(const void* w, const Tiling& tiling, size_t begin, size_t end,
                             double* norms);
-  // quantize: times or by their factors, rounded as the thread does; zero points, unless null, which lie as the factors do, are added, and what
-  // is out of range is clamped. Of floats of 32 bits at most. Returns the largest magnitude: of NaN, what is
-  // written may be anything
+  // quantize: times or by their factors, rounded as the thread does; zero points, unless null, which lie as the
+  // factors do, are added, and what is out of range is clamped. Of floats of 32 bits at most. Returns the largest
+  // magnitude; what is written for NaN may be anything. Streamed results begin at a line, but where the factor
+  // is the same for all
   using Quantize = Key (*)(const Part& w, const Integral& to, Spread<float> factors,
                            const float* zero_points, const Output& out);
   Quantize quantize;
@@ -446,7 +447,8 @@ struct StageKernels {
   // decide_shifted: to nearest even, and saturated after the zero points are added. Quotients as those of
   // float are for C double
   Decide decide_shifted[static_cast<size_t>(Scaling::count)];
-  // give: (q + offset) * factor, rounded to the floats of a type. A part begins at 0
+  // give: (q + offset) * factor, rounded to the floats of a type. A part begins at 0; as quantize, below, if it
+  // is streamed
   void (*give[kFloats])(const Part& q, Spread<C> offsets, Spread<C> factors, const Output& out);
   // powers: 2^exponent, or (inverse) 2^-exponent; integers: themselves, or (inverse) their negatives
   void (*powers)(const int32_t* exponents, size_t count, bool inverse, C* to);
@@ -502,8 +504,8 @@ struct KernelTable {
 
   StageKernels<float> stages_in_float;
   StageKernels<double> stages_in_double;
-  // Whether least <= x <= most of all x, least <= most
-  bool (*all_within)(const int32_t* x, size_t count, int32_t least, int32_t most);
+  // Whether least <= x <= most of all x, which are int32, or floats taken for such; least <= most
+  bool (*all_within)(const void* x, size_t count, int32_t least, int32_t most);
   // Of int8, uint8, int16, uint16 and int32
   void (*put[kIntegers])(const Part& q, const Output& out);
   void (*get[kIntegers])(const Part& q, int32_t* to);

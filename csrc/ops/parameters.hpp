@@ -23,8 +23,7 @@ const StageKernels<C>& stage_kernels() {
   }
 }
 
-inline bool all_within(const std::int32_t* x, std::size_t count, std::int32_t least,
-                       std::int32_t most) {
+inline bool all_within(const void* x, std::size_t count, std::int32_t least, std::int32_t most) {
   return kernels().all_within(x, count, least, most);
 }
 
@@ -45,7 +44,7 @@ class Parameters {
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const C* values() const { return values_; }
-  // Whether neighbours that follow one another in vectors from the first element on share them.
+  // Whether neighbours share one, in runs counted from the first element.
   [[nodiscard]] bool are_of_runs() const { return size_ != 1 && lie_ == Lie::in_runs; }
 
  private:

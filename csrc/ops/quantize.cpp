@@ -12,16 +12,19 @@ namespace secateur {
 namespace {
 
 // body(stage, index of its first element) for the stages of a part, which begins with element `first`, `head`
-// elements before one that is aligned. The upper 32 bits of an index are the same throughout a stage.
+// elements before one that is aligned. These are a stage of their own, so that no kernel sets some apart: its
+// vectors would not begin where runs of parameters do. The upper 32 bits of an index are the same throughout a stage.
 template <class Body>
 void for_stages(const Part& part, std::size_t first, std::size_t head, const Body& body) {
   constexpr std::uint64_t kLower = 0xffffffff;
-  std::size_t length = head > kWord ? head : kStage + head;
-  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end, length = kStage) {
+  std::uint64_t length = head != 0 ? head : kStage;
+  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
     const std::uint64_t index = first + (begin - part.begin);
-    const std::uint64_t most = std::min<std::uint64_t>(length, kLower - (index & kLower) + 1);
-    end = std::min<std::uint64_t>(part.end, begin + most);
+    const std::uint64_t most = kLower - (index & kLower) + 1;
+    end = std::min<std::uint64_t>(part.end, begin + std::min(length, most));
     body(Part{part.array, begin, end, part.n}, index);
+    const std::uint64_t cut_off = most < length ? (length - most) % kWord : 0;
+    length = cut_off != 0 ? cut_off : kStage;
   }
 }
 
@@ -124,21 +127,20 @@ std::optional<Integral> integral_of(const Quantizing<C>& how, const Codes& q) {
     return std::nullopt;
   }
   const Parameters<C>& factors = how.steps.factors();
-  return Integral{factors.size() == 1 ? static_cast<float>(*factors.values()) : 0,
-                  static_cast<float>(how.rule.lowest),
+  return Integral{static_cast<float>(how.rule.lowest),
                   static_cast<float>(how.rule.highest),
                   how.steps.scaling() == Scaling::divide,
-                  static_cast<std::uint32_t>(how.direction),
                   is_wide ? 2u : 1u,
-                  is_signed};
+                  is_signed,
+                  factors.size() == 1 ? static_cast<float>(*factors.values()) : 0,
+                  static_cast<std::uint32_t>(how.direction)};
 }
 
 // Floats to such integers. Those that are made of NaN are wrong.
 class AtOnce {
  public:
   AtOnce(const Quantizing<float>& how, const Integral& integral, FloatType type, const Output& out)
-      : how_(how),
-        integral_(integral),
+      : integral_(integral),
         kernel_(kernels_of(kernels(), type.kind).quantize),
         out_(out),
         factors_(how.steps.factors()) {
@@ -160,23 +162,21 @@ class AtOnce {
 
  private:
   // How many of those that are left go to the kernel now, from `begin` on, which `head` precede one that is
-  // aligned: a stage, or all where all have the same parameters.
+  // aligned: these, as stages do; then a stage, or all where all have the same parameters.
   std::size_t next(std::size_t begin, std::size_t left, std::size_t head) {
-    if (head != 0 && !out_.stream) {
-      return std::min(left, head);
-    }
-    return factors_.alike(begin) >= left ? left : std::min(left, kStage + head);
+    const std::size_t most = head != 0 ? head : factors_.alike(begin) >= left ? left : kStage;
+    return std::min(left, most);
   }
 
   Key write(const Part& part) {
     const std::size_t count = part.end - part.begin;
     const Spread<float> factors = factors_(part.begin, count);
+    // Which lie as the factors do, being of the same granularity
     const float* const zero_points =
         zero_points_ ? (*zero_points_)(part.begin, count).values : nullptr;
     return kernel_(part, integral_, factors, zero_points, out_);
   }
 
-  const Quantizing<float>& how_;
   const Integral& integral_;
   FloatKernels::Quantize kernel_;
   Output out_;
