@@ -463,7 +463,7 @@ Ready Desk::moved(const Source& source, const Part& part, Ready at) const {
 
 Blocks Parts::blocks(const Source& source) {
   const bool in_room = (source.is_made() && !source.is_made_in_passing()) || source.conversion;
-  return {source.w, source.n, source.results(), source.bytes_of_result(),
+  return {source.w, source.n, source.results(), 8 * source.bytes_of_result(),
           in_room ? kMadeBlock : kBlock};
 }
 
