@@ -126,10 +126,19 @@ SECATEUR_INLINE Part whole(const void* array, size_t n) { return {array, 0, n, n
 // Stores past the caches are not fenced here: one fence costs as much as a thousand of them, and one is
 // enough for all the blocks that a thread works on (KernelTable::fence).
 //
+// Not past the array of n: looking for a page that is not there takes as long as a cache miss.
+template <class In>
+SECATEUR_INLINE void prefetch_ahead(const unsigned char* array, size_t i, size_t n) {
+  const size_t ahead = i + kPrefetchBytes / sizeof(In);
+  const size_t last = n < kWord ? 0 : n - kWord;
+  for (size_t line = 0; line < kWord * sizeof(In); line += kLine) {
+    __builtin_prefetch(array + (ahead < last ? ahead : last) * sizeof(In) + line);
+  }
+}
+
 // body(from, valid, to, i) for each word: 64 elements at from, of which the low bits of valid say
 // which are real; to takes the 64 results; i is the index of the first.
-inline constexpr bool kFromCache = true;
-template <class In, bool kIsInCache = false, class Sink, class Body>
+template <class In, class Sink, class Body>
 SECATEUR_INLINE void for_words(const Part& in, const Sink& sink, const Body& body) {
   const unsigned char* source = static_cast<const unsigned char*>(in.array);
   const auto ragged = [&](size_t i, size_t count) {
@@ -148,12 +157,7 @@ SECATEUR_INLINE void for_words(const Part& in, const Sink& sink, const Body& bod
   for (bool before = Sink::kStreams;; before = false) {
     if (!before) {
       for (; i + kWord <= in.end; i += kWord) {
-        // Not past the array: looking for a page that is not there takes as long as a cache miss.
-        const size_t ahead = i + kPrefetchBytes / sizeof(In);
-        const size_t last = in.n - kWord;
-        for (size_t line = 0; !kIsInCache && line < kWord * sizeof(In); line += kLine) {
-          __builtin_prefetch(source + (ahead < last ? ahead : last) * sizeof(In) + line);
-        }
+        prefetch_ahead<In>(source, i, in.n);
         body(reinterpret_cast<const In*>(source + i * sizeof(In)), kAllValid, sink.at(i), i);
       }
       count = in.end - i;
@@ -170,10 +174,10 @@ SECATEUR_INLINE void for_words(const Part& in, const Sink& sink, const Body& bod
 
 // body(from, to, i) for each word where what becomes of an element depends on that alone: those that only fill
 // up a ragged one are 0, and as good as real. Its code is there once then, where for_words has it twice.
+inline constexpr bool kFromCache = true;
 template <class In, bool kIsInCache = false, class Sink, class Body>
 SECATEUR_INLINE void map_words(const Part& in, const Sink& sink, const Body& body) {
   const unsigned char* source = static_cast<const unsigned char*>(in.array);
-  const size_t last = in.n < kWord ? 0 : in.n - kWord;
   size_t head = unaligned_head(sink, in.begin);
   for (size_t i = in.begin; i != in.end; head = 0) {
     alignas(kLine) In padded[kWord];
@@ -191,9 +195,8 @@ SECATEUR_INLINE void map_words(const Part& in, const Sink& sink, const Body& bod
     }
     const size_t end = is_ragged ? i + kWord : i + here / kWord * kWord;
     for (size_t word = i; word != end; word += kWord) {
-      const size_t ahead = word + kPrefetchBytes / sizeof(In);
-      for (size_t line = 0; !kIsInCache && line < kWord * sizeof(In); line += kLine) {
-        __builtin_prefetch(source + (ahead < last ? ahead : last) * sizeof(In) + line);
+      if constexpr (!kIsInCache) {
+        prefetch_ahead<In>(source, word, in.n);
       }
       body(reinterpret_cast<const In*>(from), to, word);
       from += kWord * sizeof(In);
