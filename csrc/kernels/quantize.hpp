@@ -446,7 +446,7 @@ void integers(const int32_t* numbers, size_t count, bool inverse, C* to) {
 
 template <class C>
 void fill_runs(const C* values, const SharedRuns& runs, RunPlace& place, size_t count, C* to) {
-  auto [value, in_row, in_run] = place;
+  size_t value = place.value, in_row = place.in_row, in_run = place.in_run;
   size_t i = 0;
   const auto fill = [&](size_t length) __attribute__((always_inline)) {
     const Vec<C> same = Set(values[value]);
