@@ -445,33 +445,35 @@ void integers(const int32_t* numbers, size_t count, bool inverse, C* to) {
 }
 
 template <class C>
+SECATEUR_INLINE void fill(C* to, size_t count, C value) {
+  const Vec<C> same = Set(value);
+  for (size_t lane = 0; lane < count; lane += kLanes<C>) {
+    StoreU(same, to + lane);
+  }
+}
+
+template <class C>
 void fill_runs(const C* values, const SharedRuns& runs, RunPlace& place, size_t count, C* to) {
   size_t value = place.value, in_row = place.in_row, in_run = place.in_run;
-  size_t i = 0;
-  const auto fill = [&](size_t length) __attribute__((always_inline)) {
-    const Vec<C> same = Set(values[value]);
-    for (size_t lane = 0; lane < length; lane += kLanes<C>) {
-      StoreU(same, to + i + lane);
-    }
-    i += length;
-  };
-  while (i < count) {
+  for (size_t i = 0; i < count;) {
     const size_t row_left = runs.row - in_row;
     const size_t end = row_left < count - i ? i + row_left : count;
     in_row += end - i;
     if (in_run != 0) {
       const size_t left = runs.run - in_run;
       const size_t here = left < end - i ? left : end - i;
-      fill(here);
+      fill(to + i, here, values[value]);
+      i += here;
       in_run = here == left ? 0 : in_run + here;
       value += here == left ? 1 : 0;
     }
-    for (; end - i >= runs.run; ++value) {
-      fill(runs.run);
+    for (; end - i >= runs.run; i += runs.run, ++value) {
+      fill(to + i, runs.run, values[value]);
     }
     if (i != end) {
       in_run = end - i;
-      fill(in_run);
+      fill(to + i, in_run, values[value]);
+      i = end;
     }
     if (in_row == runs.row) {
       value = runs.shared ? 0 : value + (in_run != 0 ? 1 : 0);
