@@ -6,6 +6,7 @@ from functools import lru_cache
 import ml_dtypes
 import numpy as np
 
+from grids import subset
 from oracles import Ranking
 
 
@@ -151,10 +152,8 @@ def ranking(name: str, n: int, nan: str) -> Ranking:
 
 
 def ranks(w: np.ndarray) -> list[int]:
-    """Numbers of kept elements to try: all of them, or both ends, the middle, and where w gives out."""
+    """Numbers of kept elements to try: both ends, the middle, and where w gives out; or some of them."""
     n = w.size
-    if n <= 9:
-        return list(range(n + 1))
     nonzero = int(np.count_nonzero(w))
     tried = {0, 1, 2, n // 100, n // 10, n // 2, n - n // 10, n - 1, n, *around(nonzero)}
-    return sorted(k for k in tried if 0 <= k <= n)
+    return subset((k for k in sorted(tried if n > 9 else range(n + 1)) if 0 <= k <= n), 4)

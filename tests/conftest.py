@@ -1,18 +1,98 @@
-"""Fixtures that choose what runs: the instruction set and the number of threads."""
+"""What runs: how much of each grid, for how long, on which instruction sets and how many threads."""
 
+import argparse
+import faulthandler
+import os
+import sys
 from collections.abc import Iterator
-from itertools import product
+from itertools import groupby
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+import grids
+import sanitizers
 import secateur as sc
 from isas import LIBRARIES, library, running
 
 # How long an example takes says more about the machine than about the code.
-settings.register_profile("secateur", deadline=None)
-settings.load_profile("secateur")
+settings.register_profile("quick", deadline=None, max_examples=20)
+settings.register_profile("exhaustive", deadline=None)
+
+STDERR = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    parser.addoption(
+        "--exhaustive", action="store_true", help="run all cases of each grid, not a part of them"
+    )
+    if not pluginmanager.hasplugin("xdist"):  # the default of pyproject.toml then has no meaning
+        parser.addoption("--numprocesses", help=argparse.SUPPRESS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    grids.exhaustive = config.getoption("exhaustive")
+    settings.load_profile("exhaustive" if grids.exhaustive else "quick")
+    if not sanitizers.is_instrumented(sc._core.__file__):
+        raise pytest.UsageError(f"{sc._core.__file__} is not built for {sanitizers.RUNNING}")
+    assert sys.__stderr__ is not None
+    config.stash[STDERR] = os.dup(sys.__stderr__.fileno())  # not yet captured
+
+
+# --- grids -----------------------------------------------------------------------------------
+
+
+def parameters(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+def has_threads(item: pytest.Item) -> bool:
+    """The reference has none, so that one of its cases is enough."""
+    given = parameters(item)
+    return given.get("lib") != "reference" or given.get("threads", 1) == 1
+
+
+def thinned(cases: list[pytest.Item]) -> list[pytest.Item]:
+    """Of one test: all of them, or few that have every pair of values of two parameters."""
+    if grids.exhaustive or not cases:
+        return cases
+    rows = [tuple(map(id, parameters(case).values())) for case in cases]
+    return [cases[i] for i in grids.pairwise(rows)]
+
+
+@pytest.hookimpl(trylast=True)  # -k and the like select first
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept: list[pytest.Item] = []
+    for _, cases in groupby(filter(has_threads, items), lambda item: item.nodeid.partition("[")[0]):
+        kept += thinned(list(cases))
+    dropped = set(items).difference(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item in dropped])
+    items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    grids.choose.seed(item.nodeid)
+
+
+# --- hangs -----------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
+    """Ends the process with the tracebacks of its threads, even if one that hangs holds the GIL."""
+    seconds = settings.timeout * sanitizers.SLOWDOWN
+    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[STDERR])
+    return True
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_timeout_cancel_timer() -> bool:
+    faulthandler.cancel_dump_traceback_later()
+    return True
+
+
+# --- fixtures --------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=sc.isas())
@@ -39,11 +119,7 @@ def lib(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield module
 
 
-@pytest.fixture(
-    params=[*product(sc.isas(), THREADS), ("reference", 1)], ids=lambda x: f"{x[0]}-{x[1]}"
-)
-def lib_on_threads(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The package on each instruction set and number of threads, and the reference."""
-    name, count = request.param
-    with library(name) as module, sc.threads(count):
-        yield module
+@pytest.fixture
+def lib_on_threads(lib: Any, threads: int) -> Any:  # noqa: ARG001
+    """The package on each instruction set and number of threads, and the reference on one."""
+    return lib

@@ -48,15 +48,18 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:
 
 
 def keys_of(values: np.ndarray, nan: str, by_value: bool = False) -> np.ndarray:
-    """int64 in the order of magnitudes, or of values: NaN above infinity, or below everything."""
+    """int64 in the order of magnitudes, or of values: NaN above infinity, or below everything.
+
+    Among themselves NaN are in the order of their payloads.
+    """
     sign = 1 << (8 * values.itemsize - 1)
     bits = bits_of(values)
     keys = (bits & (sign - 1)).astype(np.int64)
     if by_value:
-        return np.where(np.where(is_nan(values), nan == "prune", bits >= sign), -keys, keys)
-    if nan == "prune":
+        keys = np.where((bits >= sign) & ~is_nan(values), -keys, keys)
+    if nan == "prune":  # below the least of the values, in the order of their payloads
+        keys[is_nan(values)] -= INFINITIES[values.dtype.name] + 1
         keys[is_nan(values)] -= sign - 1
-        keys[is_nan(values)] -= 1
     return keys
 
 
@@ -265,7 +268,19 @@ def exact_codes(
     """Fixed point by exact fractions; 0 for NaN."""
     integers = exact_integers(w, fmt, rounding, seed)
     codes = [in_range(r, fmt, overflow) for r in integers]
-    return np.array(codes, fmt.dtype).reshape(w.shape)
+    return np.array(codes, code_dtype(fmt)).reshape(w.shape)
+
+
+def ends(fmt: FixedPoint) -> tuple[int, int]:
+    """The lowest and the highest integer of a format."""
+    return (-(2 ** (fmt.bits - 1)), 2 ** (fmt.bits - 1) - 1) if fmt.signed else (0, 2**fmt.bits - 1)
+
+
+def code_dtype(fmt: FixedPoint) -> np.dtype:
+    """The first dtype that holds them all."""
+    low, high = ends(fmt)
+    dtypes = map(np.dtype, ("int8", "int16", "int32") if fmt.signed else ("u1", "u2", "u4"))
+    return next(d for d in dtypes if np.iinfo(d).min <= low <= high <= np.iinfo(d).max)
 
 
 def exact_integers(
@@ -318,14 +333,15 @@ def draw(seed: int, i: int) -> int:
 
 
 def in_range(r: float, fmt: FixedPoint, overflow: str) -> int:
+    low, high = ends(fmt)
     if isinstance(r, float) and (math.isnan(r) or overflow == "wrap"):  # not a number to wrap
         return 0
     if overflow == "wrap":
-        return (int(r) - fmt.min) % 2**fmt.bits + fmt.min
-    low = -fmt.max if overflow == "saturate_symmetric" and fmt.signed else fmt.min
+        return (int(r) - low) % 2**fmt.bits + low
+    low = -high if overflow == "saturate_symmetric" and fmt.signed else low
     if overflow == "saturate_zero":
-        return int(r) if low <= r <= fmt.max else 0
-    return int(min(max(r, low), fmt.max))
+        return int(r) if low <= r <= high else 0
+    return int(min(max(r, low), high))
 
 
 def frac_bits_of(fmt: FixedPoint, shape: tuple[int, ...]) -> list[int]:
@@ -370,15 +386,9 @@ def dtype_of(name: str) -> np.dtype:
 
 # Of each type of integers: the lowest and the highest.
 INTEGERS = {
-    "int2": (-2, 1),
-    "uint2": (0, 3),
-    "int4": (-8, 7),
-    "uint4": (0, 15),
-    "int8": (-128, 127),
-    "uint8": (0, 255),
-    "int16": (-32768, 32767),
-    "uint16": (0, 65535),
-    "int32": (-(2**31), 2**31 - 1),
+    name: (int(info.min), int(info.max))
+    for name in ("int2", "uint2", "int4", "uint4", "int8", "uint8", "int16", "uint16", "int32")
+    for info in [ml_dtypes.iinfo(getattr(ml_dtypes, name, name))]
 }
 
 
@@ -428,8 +438,8 @@ def bulk_codes(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:
     """As exact_codes, in float64."""
     with np.errstate(invalid="ignore"):  # a signalling NaN
         scaled = np.rint(w.astype(np.float64) * 2.0**fmt.frac_bits)
-        codes = np.where(np.isnan(scaled), 0, np.clip(scaled, fmt.min, fmt.max))
-    return codes.astype(fmt.dtype)
+        codes = np.where(np.isnan(scaled), 0, np.clip(scaled, *ends(fmt)))
+    return codes.astype(code_dtype(fmt))
 
 
 def bulk_values(q: np.ndarray, fmt: FixedPoint) -> np.ndarray:

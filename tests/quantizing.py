@@ -5,7 +5,7 @@ from itertools import cycle, product
 import numpy as np
 
 from arrays import DTYPES
-from oracles import INFINITIES, RAW
+from oracles import INFINITIES, RAW, ends
 from secateur import FixedPoint
 
 ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
@@ -39,8 +39,9 @@ def hard(fmt: FixedPoint, dtype: str, nan: bool = True) -> np.ndarray:
     """
     unsigned = RAW[DTYPES[dtype].itemsize]
     sign = int(np.iinfo(unsigned).max) // 2 + 1
-    ends = (fmt.min, fmt.max, -fmt.max, 0, fmt.max // 2, 1 << fmt.bits)
-    halves = np.array([2 * end + step for end in ends for step in range(-4, 5)], np.float64)
+    low, high = ends(fmt)
+    turns = (low, high, -high, 0, high // 2, 1 << fmt.bits)
+    halves = np.array([2 * turn + step for turn in turns for step in range(-4, 5)], np.float64)
     with np.errstate(over="ignore", under="ignore"):
         about = np.ldexp(halves, -1 - int(fmt.frac_bits)).astype(DTYPES[dtype]).view(unsigned)
     infinity = INFINITIES[dtype]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arrays import DTYPES, around
+from grids import grid, subset
 from isas import LIBRARIES, library
 from oracles import (
     INTEGERS,
@@ -61,24 +62,22 @@ SCALES = [1.0, 0.5, 0.1, 1 / 3, 3.0, 7e-3, 123.456, 1e-30, 2.0**-126, 1e30]
 
 
 @cache
-def hard_cases(dtype: str, integers: str) -> list[tuple[Any, ...]]:
-    """Values, scale and zero point; the codes, and what these stand for in each type."""
-    cases = []
-    for given_scale, zero in product(SCALES, zero_points(integers)):
-        scale = nearest(given_scale, NUMBERS.get(dtype, "float32"))
-        w = hard(dtype, scale, zero, integers)
-        every = np.full(w.size, scale), np.full(w.size, zero)
-        codes = exact_affine_codes(w, *every, integers)
-        values = {other: exact_affine_values(codes, *every, other) for other in DTYPES}
-        cases.append((w, scale, zero, codes_of(codes, integers), values))
-    return cases
+def hard_case(dtype: str, integers: str, scale: float, zero: int) -> tuple[Any, ...]:
+    """Values; the codes, and what these stand for in each type."""
+    w = hard(dtype, scale, zero, integers)
+    every = np.full(w.size, scale), np.full(w.size, zero)
+    codes = exact_affine_codes(w, *every, integers)
+    values = {other: exact_affine_values(codes, *every, other) for other in DTYPES}
+    return w, codes_of(codes, integers), values
 
 
 @dtypes
 @integers
 def test_hard_values(lib: Any, dtype: str, integers: str) -> None:
     number = np.dtype(NUMBERS.get(dtype, "float32")).type
-    for w, scale, zero, q, values in hard_cases(dtype, integers):
+    for given_scale, zero in grid(subset(SCALES, 4), zero_points(integers)):
+        scale = nearest(given_scale, NUMBERS.get(dtype, "float32"))
+        w, q, values = hard_case(dtype, integers, scale, zero)
         how = {"dtype": TYPES[integers], "nan": "zero"}
         assert_same_bits(lib.quantize_affine(w, scale, zero, **how), q)
         assert_same_bits(lib.quantize_affine(w, number(scale), np.int32(zero), **how), q)
@@ -118,11 +117,10 @@ def test_every_code(lib: Any, integers: str) -> None:
     step = 1 if high - low < 256 else 97
     codes = [*range(low, high, step), high] if integers != "int32" else INT32S
     q = codes_of(codes, integers)
-    for scale, zero in product([0.1, 2.0**-126, 3e38], zero_points(integers)):
+    for dtype, scale, zero in grid(DTYPES, [0.1, 2.0**-126, 3e38], zero_points(integers)):
         every = np.full(q.size, scale), np.full(q.size, zero)
-        for dtype in DTYPES:
-            values = lib.dequantize_affine(q, scale, zero, dtype=DTYPES[dtype])
-            assert_same_bits(values, exact_affine_values(codes, *every, dtype))
+        values = lib.dequantize_affine(q, scale, zero, dtype=DTYPES[dtype])
+        assert_same_bits(values, exact_affine_values(codes, *every, dtype))
 
 
 def test_by_hand(lib: Any) -> None:
@@ -238,7 +236,7 @@ SHAPES = [(7,), (1, 1), (3, 5), (5, 3), (2, 3, 4), (4, 1, 6), (0, 3), (3, 0), (2
 @pytest.mark.parametrize("integers", ["int8", "uint8", "int4", "int16", "int32"])
 def test_parameters_along_every_axis(lib: Any, dtype: str, integers: str) -> None:
     for shape in SHAPES:
-        for axis, size in product(range(-len(shape), len(shape)), [None, 1, 2, 3, 100]):
+        for size, axis in grid([None, 1, 2, 3, 100], range(-len(shape), len(shape))):
             w = normal(shape, dtype, 3.0)
             scales, zeros = parameters(shape, axis, size, integers)
             how = {"axis": axis, "block_size": size}
@@ -308,6 +306,20 @@ def test_scales_out_of_range(lib: Any, name: str, scale: float) -> None:
     scales = np.ones(6)
     scales[4] = scale
     assert_refuses(ValueError, [*words, "(4,)"], call, scales, axis=0)
+
+
+@dtypes
+def test_scales_at_the_ends_of_their_range(lib: Any, dtype: str) -> None:
+    """Of each type of float: the least and the largest that float32 or float64 takes."""
+    number = np.dtype(NUMBERS.get(dtype, "float32"))
+    least, most = (float(end) for end in (np.finfo(number).tiny, np.finfo(number).max))
+    w = np.array([0.0], number)
+    for scale in (least, most):
+        assert lib.quantize_affine(w, scale).tolist() == [0]
+        assert lib.dequantize_affine(np.int8([1]), scale, dtype=number).tolist() == [scale]
+    scales = np.array([0.5, 1, 2], DTYPES[dtype])
+    values = lib.dequantize_affine(np.int8([1, 2, 3]), scales, axis=0)
+    assert values.tolist() == [0.5, 2, 6]
 
 
 def test_scales_that_float64_takes(lib: Any) -> None:

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 import secateur as sc
 from arrays import DTYPES, around, generator, normal, of_type
+from grids import subset
 from isas import LIBRARIES, library
 from oracles import Ranking, assert_same_bits, assert_writes, bits_of
 from raw_bits import POLICIES, floats
@@ -54,9 +55,9 @@ def check(lib: Any, expected: Ranking, axis: int, k: int, nan: str) -> None:
 @pytest.mark.parametrize("values", HARD)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes(lib: Any, shape: tuple[int, ...], values: str) -> None:
-    for axis in range(len(shape)):
+    for axis in subset(range(len(shape)), 2):
         n = shape[axis]
-        for k in {0, 1, n // 3, n}:
+        for k in subset(sorted({0, 1, n // 3, n}), 2):
             check(lib, ranking(values, "float32", shape, "keep", axis), axis, k, "keep")
 
 
@@ -81,7 +82,7 @@ def test_lengths(lib: Any, dtype: str, length: int) -> None:
     for shape, axis in (((37, length), 1), ((length, 37), 0)):
         for values in ("normal", "coarse grid") if length < 1000 else ("coarse grid",):
             expected = ranking(values, dtype, shape, "keep", axis)
-            for k in {1, length // 10, length}:
+            for k in subset(sorted({1, length // 10, length}), 1):
                 assert_writes(lib.prune, expected.w, expected.pruned(k), k=k, axis=axis)
             kth = lib.kth_magnitude(expected.w, length // 3, axis=axis)
             assert_same_bits(kth, expected.kth_magnitude(length // 3))
@@ -118,7 +119,7 @@ def test_past_the_caches(lib_on_threads: Any, shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("shape", [(2048, 300), (300, 2048), (3, 70_000, 3)], ids=str)
 def test_large(lib_on_threads: Any, shape: tuple[int, ...]) -> None:
-    for axis in range(len(shape)):
+    for axis in subset(range(len(shape)), 1):
         check(lib_on_threads, ranking("normal", "float32", shape, "raise", axis), axis, 3, "raise")
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arrays import DTYPES, from_bits, normal, of_type
+from grids import subset
 from isas import LIBRARIES, library
 from oracles import Ranking, assert_same_bits, assert_writes, block_norms, in_blocks, is_nan, masked
 from raw_bits import POLICIES, floats
@@ -77,7 +78,7 @@ def test_types(lib: Any, dtype: str, norm: str) -> None:
 @pytest.mark.parametrize(("dtype", "block"), [("float64", (4, 4)), ("float32", (1, 8)),
                                               ("bfloat16", (32, 32))])  # fmt: skip
 def test_many_blocks(lib_on_threads: Any, dtype: str, block: Block) -> None:
-    for norm in NORMS:
+    for norm in subset(NORMS, 1):
         w, ranked = ranking("normal", dtype, (500, 801), block, norm, "raise")
         k = ranked.w.size // 5
         assert_writes(
@@ -269,3 +270,10 @@ def test_norm_without_blocks(lib: Any) -> None:
 def test_too_few_axes(lib: Any) -> None:
     for w in (normal(6), np.float32(1)):
         assert_refuses(ValueError, ["w must", w.shape], lib.prune, w, k=1, block=(1, 1))
+
+
+@pytest.mark.parametrize("block", [(2**63, 1), (1, 2**70)])
+def test_blocks_of_more_than_any_array(lib: Any, block: tuple[int, int]) -> None:
+    """Also where there are no elements, and so any block is large enough."""
+    with pytest.raises(ValueError, match=r"^block\[[01]\] must be "):
+        lib.prune(np.ones((0, 2), np.float32), k=0, block=block)

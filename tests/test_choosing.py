@@ -9,9 +9,11 @@ import pytest
 
 import secateur as sc
 from arrays import DTYPES, LANES, NUMBERS, of_type
-from isas import library
+from grids import subset
+from isas import LIBRARIES, library
+from oracles import INTEGERS, ends
 from refusals import assert_refuses
-from secateur import FixedPoint, choosing, reference
+from secateur import FixedPoint, choosing
 
 FINITE = [name for name in NUMBERS if "infinite" not in name and name != "every exponent"]
 METHODS = ["max", "percentile", "mse"]
@@ -25,9 +27,9 @@ def spread(n: int, dtype: str) -> np.ndarray:
 
 def codes(w: np.ndarray, bits: int, frac_bits: int, signed: bool = True) -> list[tuple[int, int]]:
     """What is rounded to, before and after the range is looked at."""
-    fmt = FixedPoint(bits, 0, signed)
+    low, high = ends(FixedPoint(bits, 0, signed))
     rounded = [round(Fraction(float(x)) * Fraction(2) ** frac_bits) for x in w.ravel()]
-    return [(q, min(max(q, fmt.min), fmt.max)) for q in rounded]
+    return [(q, min(max(q, low), high)) for q in rounded]
 
 
 def saturates(w: np.ndarray, bits: int, frac_bits: int, signed: bool = True) -> bool:
@@ -95,7 +97,7 @@ def test_percentile_is_max_of_the_clipped(lib) -> None:
 @pytest.mark.parametrize("bits", [2, 3, 5, 8, 17, 32])
 @pytest.mark.parametrize("name", [*FINITE, "spread"])
 def test_mse_is_the_least_of_all(lib, name: str, bits: int) -> None:
-    for dtype, signed in (("float32", True), ("float16", True), ("float64", False)):
+    for dtype, signed in subset([("float32", True), ("float16", True), ("float64", False)], 1):
         w = spread(30, dtype) if name == "spread" else of_type(name, 30, dtype)
         w = w if signed else np.abs(w)
         if not w.any():
@@ -119,7 +121,9 @@ LARGE = {
     "one outlier": outlier,
     "tails": lambda n: np.random.default_rng(1).standard_cauchy(n).astype(np.float32),
     "nothing but zeros in the sample": lambda n: np.where(
-        np.arange(n) % (n // choosing.RUNS) < choosing.RUN, 0, of_type("normal", n, "float32")
+        np.arange(n) % (n // choosing.RUNS) < choosing.RUN_LENGTH,
+        0,
+        of_type("normal", n, "float32"),
     ).astype(np.float32),
 } | {name: lambda n, name=name: of_type(name, n, "float32") for name in FINITE}
 
@@ -127,18 +131,18 @@ LARGE = {
 @pytest.mark.parametrize("name", LARGE)
 def test_mse_of_a_large_array_needs_no_luck(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the sample, without it, and by the sums of all."""
-    w = LARGE[name](choosing.SAMPLED + 5)
-    for bits in (2, 4, 8, 16):
+    w = LARGE[name](choosing.MIN_SAMPLED_SIZE + 5)
+    for bits in subset((2, 4, 8, 16), 1):
         with_sample = frac_bits(sc, w, bits, method="mse")
         with monkeypatch.context() as patch:
-            patch.setattr(choosing, "SAMPLED", w.size + 1)
+            patch.setattr(choosing, "MIN_SAMPLED_SIZE", w.size + 1)
             assert frac_bits(sc, w, bits, method="mse") == with_sample
-        x, fmt = w.astype(np.float64), FixedPoint(bits)
+        x, range_ = w.astype(np.float64), ends(FixedPoint(bits))
         most = frac_bits(sc, w, bits)
         tried = range(most, min(256, most + 12) + 1)
         errors = []
         for p in tried if x.any() else ():
-            codes = np.clip(np.rint(np.ldexp(x, p)), fmt.min, fmt.max)
+            codes = np.clip(np.rint(np.ldexp(x, p)), *range_)
             errors.append(math.fsum(np.square(x - np.ldexp(codes, -p))))
         least = min(errors, default=0)
         assert not errors or errors[with_sample - most] == pytest.approx(least, rel=1e-9)
@@ -225,16 +229,23 @@ def test_nothing_and_zeros(lib) -> None:
         assert lib.choose_format(w, 8, method=method, axis=0).frac_bits.tolist() == [7, 6]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_frac_bits_end_at_256(lib, method: str) -> None:
+    for power, expected in ((-400, 256), (-248, 255), (262, -255), (264, -256)):
+        w = np.float64([-(2.0**power)])  # the integer -128, or less
+        assert frac_bits(lib, w, 8, method=method) == expected
+
+
 # --- affine ---------------------------------------------------------------------------------
 
-INTEGERS = [np.int8, np.uint8, np.int16, np.uint16]
-INTEGERS += [getattr(ml_dtypes, name) for name in ("int4", "uint4", "int2", "uint2")]
+TYPES = [np.int8, np.uint8, np.int16, np.uint16]
+TYPES += [getattr(ml_dtypes, name) for name in ("int4", "uint4", "int2", "uint2")]
 
 
-@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_affine_holds_the_range(lib, dtype: type, symmetric: bool) -> None:
-    low, high = choosing.RANGES[np.dtype(dtype).name]
+    low, high = INTEGERS[np.dtype(dtype).name]
     pairs = [[-1, 3], [1, 3], [-3, -1], [1e-45, 0], [3e38, -3e38], [0.1, -1e-9]]
     for w in np.float32(pairs):
         scale, zero_point = lib.choose_affine(w, dtype, symmetric=symmetric)
@@ -267,22 +278,113 @@ def test_affine_percentile_clips_both_tails(lib) -> None:
     assert lib.choose_affine(w, np.int8, **how) == expected
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_affine_by_hand(lib, dtype: type, method: str) -> None:
+    """What lies on the grid, from end to end, has that grid."""
+    low, high = INTEGERS[np.dtype(dtype).name]
+    w = 0.25 * np.arange(low - low // 2, high - low // 2 + 1, dtype=np.float64)
+    how = {"method": method, "percentile": 100}
+    assert lib.choose_affine(w, dtype, **how) == (0.25, low // 2)
+    middle = 0 if low < 0 else (high + 1) // 2
+    w = 0.25 * np.arange(middle - high, high - middle + 1, dtype=np.float64)
+    assert lib.choose_affine(w, dtype, symmetric=True, **how) == (0.25, middle)
+
+
+@pytest.mark.parametrize("w_dtype", ["float32", "float64"])
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, ml_dtypes.int4, ml_dtypes.uint2])
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_affine_mse_is_the_least_of_its_grid(lib, dtype: type, symmetric: bool) -> None:
-    low, high = choosing.RANGES[np.dtype(dtype).name]
+def test_affine_mse_is_the_least_of_its_grid(
+    lib, dtype: type, symmetric: bool, w_dtype: str
+) -> None:
+    low, high = INTEGERS[np.dtype(dtype).name]
     for name in ("normal", "blocks of own scale", "90 % zeros", "two-valued"):
-        w = of_type(name, 2000, "float32")
+        w = of_type(name, 2000, w_dtype)
         first, zero_point = lib.choose_affine(w, dtype, symmetric=symmetric)
         chosen = lib.choose_affine(w, dtype, symmetric=symmetric, method="mse")
         assert chosen.zero_point == zero_point
         errors = {}
         for j in range(65):
-            scale = float(np.float32(first * choosing.SHRINK**-j))
+            scale = float(DTYPES[w_dtype].type(first * 2 ** (-j / 4)))
             q = np.clip(np.rint(w.astype(np.float64) / scale) + zero_point, low, high)
             errors[scale] = math.fsum(np.square(w - (q - zero_point) * scale))
         assert chosen.scale in errors
         assert errors[chosen.scale] == pytest.approx(min(errors.values()), rel=1e-5)
+
+
+def test_affine_mse_of_steps_that_tie_is_the_smallest(lib) -> None:
+    """What is the integer -1 of one step is -2 of half that step: exact in both."""
+    for dtype in DTYPES.values():
+        for power in (-10, 0, 10) if dtype == np.float16 else (-120, -1, 0, 50, 120):
+            w = np.array([-(2.0**power), 0], dtype)
+            chosen = lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse")
+            assert chosen == (2.0 ** (power - 1), 0)
+
+
+def test_affine_mse_leaves_an_outlier_out(lib) -> None:
+    """Its square is less than the sum of those that a range 2^8 times smaller has exactly."""
+    w = np.resize(np.float32([-1, 1]), 1 << 18)
+    w[1000] = 2.0**8
+    assert lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse") == (1, 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_affine_of_any_magnitude(lib, method: str, symmetric: bool) -> None:
+    """Where float64 holds all numbers and steps, but no squares of them."""
+    w = of_type("normal", 200, "float64")
+    how = {"method": method, "percentile": 95, "symmetric": symmetric}
+    w[0] = 100
+    for dtype in (np.uint8, ml_dtypes.int2):
+        scale, zero_point = lib.choose_affine(w, dtype, **how)
+        for power in (-1000, -600, 600, 1000):
+            moved = lib.choose_affine(np.ldexp(w, power), dtype, **how)
+            assert moved == (math.ldexp(scale, power), zero_point)
+
+
+def test_affine_of_what_no_normal_step_divides(lib) -> None:
+    for dtype, least in (("float64", 2.0**-1074), ("float32", 2.0**-149)):
+        for symmetric in (True, False):
+            w = np.array([least, 0], dtype)
+            for method in METHODS:
+                chosen = lib.choose_affine(w, np.uint8, method=method, symmetric=symmetric)
+                assert chosen == (np.finfo(dtype).tiny, 128 if symmetric else 0)
+
+
+def test_affine_mse_tries_the_least_normal_step(lib) -> None:
+    """It is less than 2^(1/4) times smaller than the one before, and the last."""
+    for dtype, tiny in (("float32", 2.0**-126), ("bfloat16", 2.0**-126), ("float64", 2.0**-1022)):
+        w = (tiny * np.float64([-2, -2, -2.25])).astype(DTYPES[dtype])
+        assert lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse") == (tiny, 0)
+
+
+def mixed(seed: int, dtype: str) -> np.ndarray:
+    """Rows of few numbers, for which many steps are as good; and a few far larger or smaller."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([rng.integers(-2, 3, (40, 3)), np.tile([-1, 0, 0], (40, 1))])
+    rows = np.ldexp(rows * rng.random((80, 1)), rng.integers(-9, 9, (80, 1)))
+    if dtype != "float16":
+        rows[::8] = np.abs(rows[::8]) * 2.0 ** rng.choice([-112, 112], (10, 1))
+    return rows.astype(DTYPES[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_groups_do_not_decide_for_each_other(dtype: str) -> None:
+    """However far apart they are. Of each, each library says the same."""
+    for seed, kind in enumerate((ml_dtypes.int2, ml_dtypes.uint2, np.int8)):
+        w = mixed(seed, dtype)
+        for symmetric in (True, False):
+            how = {"method": "mse", "symmetric": symmetric}
+            with library("reference") as lib:
+                alone = [lib.choose_affine(row, kind, **how) for row in w]
+                formats = [frac_bits(lib, row, 3, method="mse") for row in w]
+            for name in LIBRARIES:
+                with library(name) as lib:
+                    together = lib.choose_affine(w, kind, axis=0, **how)
+                    assert [*zip(*map(np.ndarray.tolist, together), strict=True)] == alone
+                    assert [lib.choose_affine(row, kind, **how) for row in w] == alone
+                    fmt = lib.choose_format(w, 3, method="mse", axis=0)
+                    assert fmt.frac_bits.tolist() == formats
 
 
 # --- what is refused ------------------------------------------------------------------------
@@ -290,7 +392,7 @@ def test_affine_mse_is_the_least_of_its_grid(lib, dtype: type, symmetric: bool) 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_must_be_finite(lib, dtype: str) -> None:
-    for n in (5, choosing.SAMPLED + 3):
+    for n in (5, choosing.MIN_SAMPLED_SIZE + 3):
         w = np.ones(n, DTYPES[dtype])
         w[[3, n - 1]] = np.nan, -np.inf
         for method in METHODS:
@@ -302,12 +404,24 @@ def test_numbers_must_be_finite(lib, dtype: str) -> None:
                 assert_refuses(ValueError, words, lib.choose_format, matrix, 8, **how)
 
 
+@pytest.mark.parametrize("method", ["max", "percentile", "mse"])
+def test_the_ends_of_float64_are_no_warning(lib, method: str) -> None:
+    """Nor is it one where the caller has NumPy raise what overflows."""
+    w = np.float64([-1.7e308, 1.7e308, 5e-324, 0])
+    with np.errstate(all="raise"):
+        lib.choose_format(w, 8, method=method)
+        lib.choose_affine(w, np.int8, method=method)
+        lib.choose_affine(w[2:], np.uint8, method=method)
+        with pytest.raises(ValueError, match="w must be at least 0 for an unsigned format"):
+            lib.choose_format(w, 8, signed=False, method=method)
+
+
 def test_refusals(lib) -> None:
     w = np.ones((2, 3), np.float32)
     choose, affine = lib.choose_format, lib.choose_affine
     assert_refuses(TypeError, ["w must be", "int64"], choose, np.arange(3), 8)
     assert_refuses(TypeError, ["w must be", "masked"], choose, np.ma.array(w), 8)
-    large = np.ma.array(np.ones(choosing.SAMPLED, np.float32))
+    large = np.ma.array(np.ones(choosing.MIN_SAMPLED_SIZE, np.float32))
     assert_refuses(TypeError, ["w must be", "masked"], choose, large, 8, method="mse")
     assert_refuses(ValueError, ["bits", "33"], choose, w, 33)
     assert_refuses(TypeError, ["signed", "1"], choose, w, 8, signed=1)
@@ -322,9 +436,3 @@ def test_refusals(lib) -> None:
     assert_refuses(TypeError, ["symmetric"], affine, w, np.int8, symmetric=1)
     assert_refuses(ValueError, ["block_size", "0"], affine, w, np.int8, block_size=0)
     assert_refuses(ValueError, ["method"], affine, w, np.int8, method=None)
-
-
-def test_the_reference_shares_no_pass_with_the_core() -> None:
-    assert reference.choose_format.__module__ == "secateur.reference.choosing"
-    w = of_type("normal", 50, "float32")
-    assert reference.choose_format(w, 8) == sc.choose_format(w, 8)

@@ -1,44 +1,101 @@
 """The command line: what it prints, where, and with which exit code."""
 
+import contextlib
+import io
 import json
 import math
+import os
+import signal
 import struct
 import subprocess
 import sys
-from fractions import Fraction
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from typer.testing import CliRunner, Result
 
 import secateur as sc
+from sanitizers import not_under_sanitizers
 from secateur import bench, demo, reference
-from secateur.cli import app
+from secateur.cli import main
+from secateur.terminal import escaped, shown
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+class Result(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+
+class Stream(io.TextIOWrapper):
+    """A stream as the command finds it, whose text is kept."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="")
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode()
+
+
+def run(*arguments: object, terminal: bool = False) -> Result:
+    """The command within this process."""
+    stdout, stderr = Stream(terminal=terminal), Stream(terminal=terminal)
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        exit_code = main([str(argument) for argument in arguments])
+    return Result(exit_code, stdout.text(), stderr.text())
+
+
+def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "secateur.cli", *map(str, arguments)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 def assert_refused(result: Result, *words: str) -> None:
     """One line on stderr, nothing else, and the exit code of wrong usage."""
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith("secateur: ")
-    assert result.stderr.count("\n") == 1
+    assert_one_line(result.stderr, *words)
+
+
+def assert_one_line(stderr: str, *words: str) -> None:
+    assert stderr.startswith("secateur: ")
+    assert stderr.endswith("\n")
+    assert stderr[:-1].isprintable()
     for word in words:
-        assert word in result.stderr
+        assert word in stderr
 
 
 def rows(result: Result) -> dict[str, list[str]]:
     """The cells of the printed table by its first column."""
     lines = [line.split() for line in result.stdout.splitlines()]
     return {cells[0]: cells[1:] for cells in lines if len(cells) > 4}
+
+
+def lines_of(result: Result) -> dict[str, str]:
+    """The lines of the printed table by their first word."""
+    return {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
 
 
 @pytest.fixture
@@ -113,7 +170,7 @@ def test_demo_builtin(small_model: list[demo.Tensor]) -> None:
     table = rows(result)
     assert {tensor.name for tensor in matrices} <= set(table)
     assert "layers.0.norm.weight" not in table
-    assert "1 tensors of fewer than two dimensions left out" in result.stdout
+    assert "1 tensor of fewer than two dimensions left out" in result.stdout
     assert "1 thread" in result.stdout
     assert result.stderr == ""
 
@@ -145,20 +202,24 @@ def test_builtin_model_is_seeded_and_of_the_promised_size() -> None:
     model = demo.builtin_model()
     assert 20e6 < sum(tensor.size for tensor in model) < 30e6
     tensor = model[2]
-    assert tensor.load().shape == tensor.shape
+    assert tensor.load().shape == (tensor.size,)
     assert tensor.load().dtype == np.float32
     assert tensor.load().tobytes() == demo.builtin_model()[2].load().tobytes()
 
 
 def write_safetensors(path: Path, tensors: dict[str, tuple[str, list[int], bytes]]) -> None:
     """By hand, for the dtypes that NumPy lacks."""
-    header, data = {}, b""
+    header, data = {}, []
+    end = 0
     for name, (dtype, shape, raw) in tensors.items():
-        offsets = [len(data), len(data) + len(raw)]
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        data += raw
+        begin, end = end, end + len(raw)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+        data.append(raw)
     text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data))
+
+
+EYE = ("F32", [2, 2], np.eye(2, dtype=np.float32).tobytes())
 
 
 def test_dtypes(tmp_path: Path) -> None:
@@ -195,18 +256,336 @@ def test_what_is_refused_is_reported_and_the_rest_goes_on(tmp_path: Path) -> Non
         "a.holes": holes,
         "b.infinite": np.float32([[1, np.inf]]),
         "c.too_large": np.float64([[1e300, 1]]),
-        "d.good": np.eye(3, dtype=np.float32),
+        "d.infinite": np.float64([[1, -np.inf]]),
+        "e.good": np.eye(3, dtype=np.float32),
     }
     save_file(weights, tmp_path / "m.safetensors")
     result = run("demo", tmp_path / "m.safetensors")
     assert result.exit_code == 1
-    lines = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
-    assert "refused: w has 2 NaN" in lines["a.holes"]
-    assert "8" in lines["a.holes"].partition("refused")[2]  # the index of the first
-    assert "refused: it holds an infinity" in lines["b.infinite"]
-    assert "refused: it holds an infinity in float32" in lines["c.too_large"]
-    assert "refused" not in lines["d.good"]
-    assert result.stderr == ""
+    lines = lines_of(result)
+    for name, first in (("a.holes", 8), ("b.infinite", 1), ("d.infinite", 1)):
+        assert "refused: w has " in lines[name]
+        assert f"NaN or infinite, the first at flat index {first}" in lines[name]
+    assert "refused: it holds values beyond float32's range" in lines["c.too_large"]
+    assert "refused" not in lines["e.good"]
+    assert_one_line(result.stderr, "4 of 5 tensors refused")
+
+
+def test_every_finite_weight_is_taken(tmp_path: Path) -> None:
+    """The largest, which rounds to a power of two that float32 lacks; and the smallest."""
+    largest, smallest = np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
+    weights = {
+        "largest": np.full((3, 3), largest),
+        "one": np.array([[largest, 1]], np.float32),
+        "smallest": np.full((3, 3), smallest),
+        "both": np.array([[largest, smallest, 0, -1]], np.float32),
+        "zeros": np.zeros((3, 3), np.float32),
+    }
+    save_file(weights, tmp_path / "m.safetensors")
+    for bits in (8, 16):
+        result = run("demo", tmp_path / "m.safetensors", "--bits", bits, "--sparsity", 0)
+        assert result.exit_code == 0, result.output
+        sqnr = {name: cells[4] for name, cells in rows(result).items() if name in weights}
+        assert sqnr["zeros"] == "-"
+        assert sqnr["smallest"] == "inf"
+        # 2**128 instead of 2**128 - 2**104
+        assert float(sqnr["largest"]) == pytest.approx(20 * math.log10(2.0**24 - 1), abs=0.01)
+
+
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32", "F64"])
+def test_signaling_nan_is_refused_without_a_warning(tmp_path: Path, dtype: str) -> None:
+    bits = {"F16": "<H", "BF16": "<H", "F32": "<I", "F64": "<Q"}
+    signaling = {"F16": 0x7C01, "BF16": 0x7F81, "F32": 0x7F800001, "F64": 0x7FF0000000000001}
+    raw = struct.pack(bits[dtype], signaling[dtype])
+    write_safetensors(tmp_path / "m.safetensors", {"w": (dtype, [1, 1], raw), "good": EYE})
+    result = run("demo", tmp_path / "m.safetensors")
+    assert result.exit_code == 1
+    assert "refused: w has 1 elements that are NaN" in lines_of(result)["w"]
+
+
+def test_more_axes_than_numpy_has(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {"deep": ("F32", [1] * 68 + [2, 2], EYE[2]), "flat": EYE})
+    result = run("demo", path)
+    assert result.exit_code == 0, result.output
+    lines = lines_of(result)
+    assert " 70 axes " in lines["deep"]
+    assert lines["deep"].split()[3:7] == lines["flat"].split()[2:6]
+
+
+def test_tensors_that_are_left_out_or_skipped_or_alone(tmp_path: Path) -> None:
+    one = np.float32(3).tobytes()
+    tensors = {
+        "none": ("F32", [0, 2], b""),
+        "none.huge": ("F32", [0, 2**63], b""),
+        "scalar": ("F32", [], one),
+        "vector": ("F32", [1], one),
+        "float8": ("F8_E4M3", [1, 1], b"1"),
+        "bool": ("BOOL", [1, 1], b"1"),
+        "integer": ("I64", [1, 1], b"12345678"),
+        "complex": ("C64", [1, 1], b"12345678"),
+    }
+    write_safetensors(tmp_path / "m.safetensors", tensors)
+    result = run("demo", tmp_path / "m.safetensors", "--sparsity", 0)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "2 tensors of fewer than two dimensions left out" in result.stdout
+    result = run("demo", tmp_path / "m.safetensors", "--sparsity", 0, "--all")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = lines_of(result)
+    assert lines["scalar"].split()[:5] == ["scalar", "scalar", "1", "3", "5"]
+    assert lines["vector"].split()[:5] == ["vector", "1", "1", "3", "5"]
+    for name, reason in (
+        ("none", "empty"),
+        ("none.huge", "empty"),
+        ("float8", "F8_E4M3 is not taken"),
+        ("bool", "BOOL is not taken"),
+        ("integer", "I64 is not taken"),
+        ("complex", "C64 is not taken"),
+    ):
+        assert f"skipped: {reason}" in lines[name]
+
+
+def test_many_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "SAMPLE_SECONDS", 1e-9)
+    write_safetensors(tmp_path / "m.safetensors", {f"w.{i}": EYE for i in range(300)})
+    result = run("demo", tmp_path / "m.safetensors")
+    assert result.exit_code == 0, result.output
+    assert sum(name.startswith("w.") for name in rows(result)) == 300
+
+
+def test_a_file_that_shrinks_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, dict.fromkeys("abc", EYE))
+    process = demo.process
+
+    def process_and_cut(tensor: demo.Tensor, *how: Any) -> demo.Report:
+        report = process(tensor, *how)
+        os.truncate(path, path.stat().st_size - 20)  # more than the last, less than two
+        return report
+
+    monkeypatch.setattr(demo, "process", process_and_cut)
+    result = run("demo", path)
+    assert result.exit_code == 1
+    lines = lines_of(result)
+    assert "refused" not in lines["a"]
+    for name in "bc":
+        assert "refused: the file has become shorter since its header was read" in lines[name]
+    assert_one_line(result.stderr, "2 of 3 tensors refused")
+
+
+def test_a_file_that_vanishes_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {"w": EYE})
+    read = demo.read_safetensors
+
+    def read_and_remove(file: Path) -> list[demo.Tensor]:
+        tensors = read(file)
+        file.unlink()
+        return tensors
+
+    monkeypatch.setattr(demo, "read_safetensors", read_and_remove)
+    result = run("demo", path)
+    assert result.exit_code == 1
+    assert "refused: No such file or directory" in lines_of(result)["w"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(MemoryError("Unable to allocate 3 GiB"), "Unable to allocate 3 GiB"),
+     (MemoryError(), "MemoryError")],
+)  # fmt: skip
+def test_memory_that_is_not_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: MemoryError, reason: str
+) -> None:
+    choose_format = sc.choose_format
+
+    def choose(w: np.ndarray, bits: int) -> sc.FixedPoint:
+        if w.size > 4:
+            raise error
+        return choose_format(w, bits)
+
+    monkeypatch.setattr(sc, "choose_format", choose)
+    large = ("F32", [1, 8], bytes(32))
+    write_safetensors(tmp_path / "m.safetensors", {"large": large, "small": EYE})
+    result = run("demo", tmp_path / "m.safetensors")
+    assert result.exit_code == 1
+    assert f"refused: {reason}" in lines_of(result)["large"]
+    assert "refused" not in lines_of(result)["small"]
+
+
+@pytest.fixture
+def python_handles_sigint() -> Iterator[None]:
+    """As it does unless it was started in the background, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("python_handles_sigint")
+def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "process", lambda *_: signal.raise_signal(signal.SIGINT))
+    for terminal in (False, True):
+        result = run("demo", terminal=terminal)
+        assert result.exit_code == 130
+        assert result.stdout == ""
+        assert result.stderr.endswith("secateur: interrupted\n")
+        assert "Traceback" not in result.stderr
+    assert_one_line(run("demo").stderr.lstrip("\n"))  # older Typer starts a new line
+
+
+# --- what comes from files and arguments is shown, and not obeyed ------------------------------
+
+HOSTILE = {
+    "escape": "\x1b[2J\x1b]0;title\x07",
+    "C1": "\x9b31m\x85",
+    "NUL": "a\x00b",
+    "bidirectional": "\u202egnp.\u2066\u200f",
+    "lines": "a\nb\rc\u2028d\x0b",
+    "invisible": "\u200b\ufeff\U000e0041",
+}
+
+
+def assert_plain(text: str) -> None:
+    for line in text.split("\n"):
+        assert line.isprintable(), ascii(line)
+
+
+@given(st.text(st.characters()))
+def test_escaped_text_is_one_printable_line_from_which_the_original_follows(text: str) -> None:
+    assert escaped(text).isprintable()
+    assert escaped(escaped(text)) == escaped(text)
+    if text.isprintable():
+        assert escaped(text) == text
+    if "\\" not in text and "'" not in text:
+        assert repr(text) == f"'{escaped(text)}'"
+
+
+@given(st.text(st.characters(), max_size=20), st.integers(0, 10_000))
+def test_long_text_loses_its_middle(text: str, times: int) -> None:
+    long = text * times
+    assert shown(long).isprintable()
+    if len(long) <= 200:
+        assert shown(long) == escaped(long)
+    else:
+        assert shown(long).startswith(escaped(long[:100]))
+        assert shown(long).endswith(f"{escaped(long[-100:])} ({len(long):,} characters)")
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_names_are_shown_escaped(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {text: EYE, f"bad{text}": ("I8", [1, 1], b"1")})
+    result = run("demo", path)
+    assert result.exit_code == 0, result.output
+    assert_plain(result.stdout)
+    lines = [line.strip() for line in result.stdout.split("\n")]
+    assert any(line.startswith(f"{escaped(text)} ") for line in lines)
+    assert any(line.startswith(f"bad{escaped(text)} ") for line in lines)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE.values(), "[bold]x[/] :smile: {task}"], ids=ascii)
+def test_names_are_shown_escaped_on_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    write_safetensors(tmp_path / "m.safetensors", {text: EYE})
+    result = run("demo", tmp_path / "m.safetensors", terminal=True)
+    assert result.exit_code == 0, result.output
+    for stream in (result.stdout, result.stderr):
+        assert escaped(text) in stream
+        if not text.isprintable():
+            assert text not in stream
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE.values() if "\0" not in text], ids=ascii)
+def test_paths_and_arguments_are_shown_escaped(tmp_path: Path, text: str) -> None:
+    missing = tmp_path / text
+    assert_refused(run("demo", missing), escaped(str(missing)), "No such file")
+    missing.mkdir()
+    assert_refused(run("demo", missing), escaped(str(missing)))
+    broken = missing / "broken"
+    broken.write_bytes(b"")
+    assert_refused(run("demo", broken), escaped(str(broken)), "not a safetensors file")
+    good = missing / "good"
+    write_safetensors(good, {"w": EYE})
+    result = run("demo", good)
+    assert result.exit_code == 0, result.output
+    assert_plain(result.stdout)
+    assert escaped(str(good)) in result.stdout.replace("\n", "")
+    for arguments in ([text], ["demo", f"--{text}"], ["demo", "a", text], ["demo", "--bits", text],
+                      ["bench", "--json", missing / "none" / "results.json"]):  # fmt: skip
+        assert_refused(run(*arguments), " --help)")
+
+
+def test_what_other_libraries_say_is_shown_escaped_and_short(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {"w": ("F7\x1b[2J", [1, 1], b"1")})
+    assert_refused(run("demo", path), "F7\\x1b[2J")
+    write_safetensors(path, {"w": ("F" * 100_000, [1, 1], b"1")})
+    result = run("demo", path)
+    assert_refused(result, "not a safetensors file")
+    assert len(result.stderr) < 1000
+
+
+def test_what_the_machine_is_called_is_shown_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "CPU [red]\x1b[2J\u202e[/nope]"
+    monkeypatch.setattr("secateur.cli._cpu", lambda: name)
+    monkeypatch.setattr(bench, "cases", lambda _: [])
+    for arguments in (["info"], ["bench", "--quick"]):
+        result = run(*arguments)
+        assert result.exit_code == 0, result.output
+        assert_plain(result.stdout)
+        assert escaped(name) in result.stdout
+
+
+def test_a_long_name_takes_one_line(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "m.safetensors", {"x" * 100_000: EYE})
+    result = run("demo", tmp_path / "m.safetensors")
+    assert result.exit_code == 0, result.output
+    (line,) = (line for line in result.stdout.splitlines() if "xxx" in line)
+    assert "(100,000 characters)" in line
+    assert " 2x2 " in line
+
+
+def test_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    tensors = {"layer.0.attention.weight" * 5: EYE, "i8": ("I8", [1, 1], b"1")}
+    write_safetensors(tmp_path / "m.safetensors", tensors)
+    result = run("demo", tmp_path / "m.safetensors", terminal=True)
+    assert result.exit_code == 0, result.output
+    assert "…" not in result.stdout
+    assert "skipped: I8 is not taken" in result.stdout
+
+
+def test_output_that_is_ascii(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {"größe": EYE})
+    done = command("demo", path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gr\\xf6\\xdfe" in done.stdout
+    done = command("demo", tmp_path / "größe", PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert_one_line(done.stderr, "gr\\xf6\\xdfe", "No such file")
+
+
+def test_a_path_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"bad\xff.safetensors")
+    assert_refused(run("demo", path), "bad\\udcff", "No such file")
+    try:
+        write_safetensors(path, {"w": EYE})
+    except OSError:
+        pytest.skip("needs a file system that takes any bytes for names")
+    result = run("demo", path)
+    assert result.exit_code == 0, result.output
+    assert "bad\\udcff" in result.stdout.replace("\n", "")
 
 
 def test_a_name_is_not_markup(tmp_path: Path) -> None:
@@ -232,27 +611,29 @@ def test_a_wrong_result_is_told(
     assert result.stdout.count("differs from NumPy's") == len(small_model) - 1
 
 
-@given(
-    largest=st.floats(0, width=32, exclude_min=True, allow_infinity=False),
-    bits=st.sampled_from([8, 16]),
-)
-def test_most_frac_bits_that_saturate_nothing(largest: float, bits: int) -> None:
-    def saturates(frac_bits: int) -> bool:
-        return round(Fraction(largest) * Fraction(2) ** frac_bits) > 2 ** (bits - 1) - 1
-
-    frac_bits = demo.choose_frac_bits(largest, bits)
-    assert not saturates(frac_bits)
-    assert saturates(frac_bits + 1)
-    sc.FixedPoint(bits, frac_bits)
-
-
 def test_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "none.safetensors"
     assert_refused(run("demo", path), f"cannot read {path}: No such file")
 
 
 def test_directory(tmp_path: Path) -> None:
-    assert_refused(run("demo", tmp_path), f"cannot read {tmp_path}")
+    assert_refused(run("demo", tmp_path), f"cannot read {tmp_path}: it is not a regular file")
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    done = command("demo", tmp_path / "fifo")
+    assert done.returncode == 2
+    assert_one_line(done.stderr, "it is not a regular file")
+
+
+def test_no_permission(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {"w": EYE})
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("needs a user who is not root")
+    assert_refused(run("demo", path), f"cannot read {path}: Permission denied")
 
 
 @pytest.mark.parametrize("length", [0, 4, 8, 40, -1])
@@ -263,7 +644,42 @@ def test_truncated_file(tmp_path: Path, length: int) -> None:
     assert_refused(run("demo", path), "truncated or not a safetensors file")
 
 
-@pytest.mark.parametrize("content", [b"hello, world, this is text", bytes(64), b"\xff" * 64])
+def with_length(header: bytes) -> bytes:
+    return struct.pack("<Q", len(header)) + header
+
+
+ENTRY = b'{"dtype":"F32","shape":[1,1],"data_offsets":[%d,%d]}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello, world, this is text",
+        bytes(64),
+        b"\xff" * 64,
+        with_length(b'{"\xff":' + ENTRY % (0, 4) + b"}") + bytes(4),
+        with_length(b'{"w":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        with_length(b'{"w":{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"),
+        with_length(b'{"w":' + ENTRY % (0, 4) + b',"w":' + ENTRY % (4, 8) + b"}") + bytes(8),
+        with_length(b"[]"),
+        with_length(b'{"w":["F32",[1,1],[0,4]]}') + bytes(4),
+        with_length(b'{"w":' + ENTRY.replace(b'"F32"', b'{"F32":null}') % (0, 4) + b"}") + bytes(4),
+        with_length(b'{"w":' + ENTRY.replace(b"[1,1]", b"4") % (0, 4) + b"}") + bytes(4),
+    ],
+    ids=[
+        "text",
+        "zeros",
+        "ones",
+        "not UTF-8",
+        "deep",
+        "deep entry",
+        "name twice",
+        "list",
+        "entry as a list",
+        "dtype as an object",
+        "shape as a number",
+    ],
+)
 def test_not_a_safetensors_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.safetensors"
     path.write_bytes(content)
@@ -282,6 +698,13 @@ def test_not_a_safetensors_file(tmp_path: Path, content: bytes) -> None:
 )
 def test_option_out_of_range(option: str, value: str, message: str) -> None:
     assert_refused(run("demo", f"{option}={value}"), message)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["demo", "--help"]])
+def test_help(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: secateur")
 
 
 def test_threads_are_put_back(small_model: list[demo.Tensor]) -> None:
@@ -316,19 +739,35 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bench_cannot_write(tmp_path: Path) -> None:
     result = run("bench", "--quick", "--json", tmp_path / "none" / "results.json")
-    assert result.exit_code == 2
-    assert "No such file" in result.stderr
-    assert "Traceback" not in result.output
+    assert_refused(result, "--json", "No such file")
+
+
+def one_case(*results: int) -> list[bench.Case]:
+    """Two calls that return these, to be compared."""
+    entrants = [bench.Entrant(partial(np.float32, result)) for result in results]
+    return [bench.Case("prune", "", 1024, 8, "", lambda: bench.Contest(*entrants))]
 
 
 def test_bench_tells_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = bench.Entrant(lambda: np.float32(1)), bench.Entrant(lambda: np.float32(2))
-    case = bench.Case("prune", "", 1024, 8, "", lambda: bench.Contest(*wrong))
-    monkeypatch.setattr(bench, "cases", lambda _: [case])
+    monkeypatch.setattr(bench, "cases", lambda _: one_case(1, 2))
     result = run("bench", "--quick")
     assert result.exit_code == 1
     assert "WRONG RESULT" in result.stdout
-    assert result.stderr.startswith("secateur: a result differs")
+    assert_one_line(result.stderr, "a result differs")
+
+
+def test_bench_shows_targets_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = bench.Entrant(lambda: np.float32(1))
+    contest = bench.Contest(call, call, peers={"Peer": call})
+    cases = [
+        bench.Case(name, "", 1024, 8, "", lambda: contest, numpy_target=target)
+        for name, target in (("prune", 1e-9), ("quantize", 1e9))
+    ]
+    monkeypatch.setattr(bench, "cases", lambda _: cases)
+    lines = lines_of(run("bench", "--quick"))
+    assert "x Peer" in lines["operation"]
+    assert ">= 1e-09 yes" in lines["prune"]
+    assert ">= 1e+09 NO" in lines["quantize"]
 
 
 def test_full_size_has_a_target_for_every_row_of_the_design() -> None:
@@ -364,3 +803,102 @@ def test_targets_met(
     row |= {"seconds": 1e-6, "times_numpy": 10.0} | values
     result = bench.Result(**row)
     assert (result.limit_met, result.numpy_met) == (limit_met, numpy_met)
+
+
+# --- output that cannot be written -------------------------------------------------------------
+
+FULL_DISK = Path("/dev/full")
+needs_full_disk = pytest.mark.skipif(not FULL_DISK.exists(), reason="needs /dev/full")
+EVERY_COMMAND = [["info"], ["demo", "FILE"], ["bench", "--quick"], ["--help"], ["demo", "--help"]]
+WITH_ONE_CASE = """
+import sys
+from secateur import bench, cli
+call = bench.Entrant(lambda: 1)
+case = bench.Case("prune", "", 1024, 8, "", lambda: bench.Contest(call, call))
+bench.cases = lambda _: [case]
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def with_output(arguments: Iterable[str], tmp_path: Path, stdout: Any) -> tuple[int, str]:
+    """The exit code and stderr of a command that writes to that."""
+    path = tmp_path / "m.safetensors"
+    write_safetensors(path, {"w": EYE})
+    given = [str(path) if argument == "FILE" else argument for argument in arguments]
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_ONE_CASE, *given],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, done.stderr
+
+
+@needs_full_disk
+@pytest.mark.parametrize("arguments", EVERY_COMMAND, ids=" ".join)
+def test_full_disk(tmp_path: Path, arguments: list[str]) -> None:
+    with FULL_DISK.open("w") as full:
+        exit_code, stderr = with_output(arguments, tmp_path, full)
+    assert exit_code == 1
+    assert_one_line(stderr, "No space left on device")
+
+
+@pytest.mark.parametrize("arguments", EVERY_COMMAND, ids=" ".join)
+def test_closed_pipe(tmp_path: Path, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert with_output(arguments, tmp_path, writer) == (1, "")
+    finally:
+        os.close(writer)
+
+
+@needs_full_disk
+@pytest.mark.parametrize("wrong", [False, True])
+def test_full_disk_for_json(monkeypatch: pytest.MonkeyPatch, wrong: bool) -> None:
+    """What was measured is shown nevertheless."""
+    monkeypatch.setattr(bench, "cases", lambda _: one_case(1, 1 + wrong))
+    result = run("bench", "--quick", "--json", FULL_DISK)
+    assert result.exit_code == 1
+    assert_one_line(result.stderr, "cannot write /dev/full: No space left on device")
+    assert ("WRONG RESULT" in result.stdout) == wrong
+    assert "prune" in result.stdout
+
+
+@not_under_sanitizers("its runtime crashes without the streams", ("tsan",))
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_closed_streams(closed: str, tmp_path: Path) -> None:
+    """As with >&- in a shell. What is for stderr does not go to stdout instead."""
+    missing = tmp_path / "missing"
+    redirect = {"stdout": ">&-", "stderr": "2>&-"}[closed]
+    script = f'exec "$0" -m secateur.cli demo "$1" {redirect}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, str(missing)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout == ""
+    if closed == "stdout":
+        assert done.returncode == 1
+        assert_one_line(done.stderr, "standard output is closed")
+    else:
+        assert done.returncode == 2
+        assert done.stderr == ""
+
+
+@needs_full_disk
+def test_stderr_on_a_full_disk(tmp_path: Path) -> None:
+    code = "import sys; from secateur import cli; sys.exit(cli.main(sys.argv[1:]))"
+    with FULL_DISK.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "demo", str(tmp_path / "missing")],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            check=False,
+            timeout=120,
+        )
+    assert (done.returncode, done.stdout) == (2, b"")

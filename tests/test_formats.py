@@ -41,6 +41,18 @@ def test_integers(bits: int, signed: bool, dtype: type, low: int, high: int) -> 
     assert (fmt.min, fmt.max) == (low, high)
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_every_width(signed: bool) -> None:
+    """As many integers as bits tell apart, in the smallest dtype that holds them."""
+    dtypes = [np.int8, np.int16, np.int32] if signed else [np.uint8, np.uint16, np.uint32]
+    for bits in range(2, 33):
+        fmt = FixedPoint(bits, 0, signed)
+        assert fmt.max - fmt.min == 2**bits - 1
+        assert fmt.min == (-fmt.max - 1 if signed else 0)
+        holding = [d for d in dtypes if np.iinfo(d).min <= fmt.min and fmt.max <= np.iinfo(d).max]
+        assert fmt.dtype == holding[0]
+
+
 @pytest.mark.parametrize("frac_bits", [-256, -3, 0, 5, 8, 40, 256])
 @pytest.mark.parametrize("bits", [2, 8, 16, 32])
 def test_values_are_exact(bits: int, frac_bits: int) -> None:
@@ -289,7 +301,7 @@ def test_notations_come_back(fmt: FixedPoint, sign_counted: bool) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "Q", "Q.5", "Q2.", "2.5", "Q2,5", "Q2.5.1", "QQ2.5", "Q2.5x", "fixed<8, 3>", "ap_fixed<8>",
-     "ap_fixed<8, 3", "ap_fixed<>", "ap_int<8>", "Q+2.5", "Q٢.5", "Q99999.1"],
+     "ap_fixed<8, 3", "ap_fixed<>", "ap_int<8>", "Q+2.5", "Q٢.5", "Q99999.1", "Q1.99999", "ap_fixed<8, 99999>"],
 )  # fmt: skip
 def test_no_notation(text: str) -> None:
     with pytest.raises(ValueError, match=r"^text must be a format such as .*, got ") as refused:

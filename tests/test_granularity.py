@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arrays import DTYPES
+from grids import grid, subset
 from isas import LIBRARIES, library
 from oracles import assert_same_bits, exact_codes, exact_values, of_elements
 from quantizing import OVERFLOWS, ROUNDINGS, SEED, normal, seed_of
@@ -155,7 +156,7 @@ def test_along_every_axis(lib: Any, dtype: str, rounding: str) -> None:
     """Per index, and in groups of any size: ragged ones, of one, of more than there are."""
     number = 0
     for shape in SMALL:
-        for axis, size in product(range(-len(shape), len(shape)), [None, 1, 2, 3, 100]):
+        for size, axis in grid([None, 1, 2, 3, 100], range(-len(shape), len(shape))):
             number += 1
             w = normal(shape, dtype, 2.0)
             fmt = grouped(shape, axis, size, *KINDS[number % len(KINDS)])
@@ -176,7 +177,7 @@ LARGE = [(3, 65), (65, 3), (5, 129, 2), (2, 4097), (4097, 2), (129, 127), (2, 3,
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
     sizes = [None, 1, 16, 32, 33, 128]
-    for number, (axis, size) in enumerate(product(range(len(shape)), sizes)):
+    for number, (axis, size) in subset(enumerate(product(range(len(shape)), sizes)), 6):
         w = normal(shape, dtype, 2.0)
         fmt = grouped(shape, axis, size, *KINDS[number % len(KINDS)])
         rounding = ROUNDINGS[-1 - number % len(ROUNDINGS)]
@@ -197,12 +198,12 @@ def test_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
 @pytest.mark.parametrize("bits", [8, 16])
 def test_wherever_arrays_begin(lib: Any, size: int, bits: int) -> None:
     """In a line: of few elements, and of so many that their results bypass the caches."""
-    for number, n in enumerate([1087, 20_480, (1 << 21) + 4096]):
+    for number, n in subset(enumerate([1087, 20_480, (1 << 21) + 4096]), 2):
         room = normal(n + 64, "float32", 2.0)
         fmt = grouped((n,), 0, size, bits, bool(number % 2))
         codes, values = reference.quantize(room[:n], fmt), np.empty(n + 64, np.float32)
         expected = reference.dequantize(codes, fmt)
-        for begin in (0, 1, 4, 5, 16, 60) if n < 1 << 20 else (4, 5, 16):
+        for begin in subset((0, 1, 4, 5, 16, 60) if n < 1 << 20 else (4, 5, 16), 2):
             q = np.empty(n + 64, codes.dtype)[begin : begin + n]
             assert_same_bits(lib.quantize(room[:n], fmt, out=q), codes)
             out = values[begin : begin + n]
@@ -232,13 +233,14 @@ def test_rows_and_columns_past_the_caches(lib: Any, shape: tuple[int, int]) -> N
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_on_several_threads(lib_on_threads: Any, dtype: str) -> None:
     """Parts of the array begin in the middle of groups and of rows."""
-    for shape, axis, size in (
+    cases: list[tuple[tuple[int, ...], int, int | None]] = [
         ((701, 1003), 0, None),
         ((701, 1003), 1, None),
         ((1_000_003,), 0, 97),
         ((701, 1003), 1, 48),
         ((701, 1003), 0, 48),
-    ):
+    ]
+    for shape, axis, size in subset(cases, 2):
         w = normal(shape, dtype, 2.0)
         fmt = grouped(shape, axis, size)
         codes = reference.quantize(w, fmt)

@@ -20,17 +20,21 @@ import pytest
 
 import secateur as sc
 from arrays import DTYPES
-from oracles import assert_same_bits
+from grids import subset
+from oracles import assert_same_bits, masked
 from quantizing import ROUNDINGS, seed_of
+from sanitizers import SLOWDOWN, not_under_sanitizers
+from test_adversary import RUN, sample_size, starts
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect")
 
 # About lanes, words of 64, bytes and words of bits; 1024 bisected keys; blocks of 16384; floats
 # past the caches.
-SIZES = [*range(1, 20), 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 80, 81, 127, 128, 129, 191, 193]
-SIZES += [1023, 1024, 1025, 1087, 1089, 16_383, 16_385, 65_536, 65_537, 131_073, 1_048_577]
+SMALL = [*range(1, 20), 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 80, 81, 127, 128, 129, 191, 193]
+LARGE = [1023, 1024, 1025, 1087, 1089, 16_383, 16_385, 65_536, 65_537, 131_073, 1_048_577]
 
 PAGE = mmap.PAGESIZE
+PATIENCE = 300 * SLOWDOWN  # seconds; only a process that hangs takes them
 NO_ACCESS = 0
 
 
@@ -229,11 +233,11 @@ def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[
             yield [first, *others]
 
 
-def run(isa: str) -> None:
+def run(isa: str, sizes: list[int]) -> None:
     """Every function, out of and into guarded memory."""
     sc._core.set_isa(isa)
-    rooms = [Room(8 * max(SIZES)) for _ in range(3)]
-    makers = product((cases, more_cases, quantizing_cases), SIZES)
+    rooms = [Room(8 * max(sizes)) for _ in range(3)]
+    makers = product((cases, more_cases, quantizing_cases), sizes)
     for case in chain.from_iterable(make(n) for make, n in makers):
         expected = case.call(*case.inputs)
         for inputs in guarded(rooms, case.inputs):
@@ -259,19 +263,63 @@ def in_process(code: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-X", "faulthandler", "-c", f"import {__name__} as t; {code}"]
     folder = Path(__file__).parent
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 
+@pytest.mark.timeout(310)
 @pytest.mark.parametrize("name", sc.isas())
 def test_nothing_beyond_is_touched(name: str) -> None:
-    done = in_process(f"t.run({name!r})")
+    done = in_process(f"t.run({name!r}, {subset(SMALL, 12) + subset(LARGE, 3)})")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "done\n"
 
 
+@not_under_sanitizers("its runtime handles the signal")
 @pytest.mark.parametrize("before", [True, False])
 def test_the_pages_do_guard(before: bool) -> None:
     done = in_process(f"t.touch({before})")
     assert done.stdout == "touching\n"
     assert -done.returncode in (signal.SIGSEGV, signal.SIGBUS)
+
+
+# --- Many small arrays together: runs of the sample go on in the next one ---------------------
+
+MEMBERS, LENGTH = 200, 401
+
+
+def run_members(isa: str) -> None:
+    """Every member at the same end of a room of its own."""
+    sc._core.set_isa(isa)
+    n = MEMBERS * LENGTH
+    w, x = np.random.default_rng(n).standard_normal((2, MEMBERS, LENGTH), dtype=np.float32)
+    rooms = [[Room(PAGE) for _ in range(MEMBERS)] for _ in range(2)]
+    for place in (Room.first, Room.last):
+        arrays, scores = (
+            [place(room, LENGTH, np.dtype(np.float32)) for room in each] for each in rooms
+        )
+        for guarded_rows, rows in ((arrays, w), (scores, x)):
+            for guarded_row, row in zip(guarded_rows, rows, strict=True):
+                guarded_row[...] = row
+        for k in (n // 10, n // 2):
+            for how, keys in (
+                ({}, np.abs(w)),
+                ({"scores": scores}, x),
+                ({"scores": [sc.Times(x) for x in scores]}, np.abs(w * x)),
+            ):
+                kth = -np.sort(-keys.ravel())[k - 1]  # of distinct ones
+                pruned = sc.prune_global(arrays, k=k, **how)
+                assert_same_bits(np.stack(pruned), masked(w, keys >= kth))
+    print("done")
+
+
+@pytest.mark.parametrize("name", sc.isas())
+def test_nothing_beyond_members_is_touched(name: str) -> None:
+    done = in_process(f"t.run_members({name!r})")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done\n"
+
+
+def test_runs_of_the_sample_go_on_in_the_next_member() -> None:
+    places = starts(MEMBERS * LENGTH, sample_size(MEMBERS * LENGTH) // RUN, RUN, 0)
+    assert np.count_nonzero(places % LENGTH > LENGTH - RUN) >= 5

@@ -7,6 +7,8 @@ instructions of its name.
 """
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +68,43 @@ def test_a_name_that_this_cpu_has_not_is_refused(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("variable", ["SECATEUR_ISA", "SECATEUR_NUM_THREADS"])
+@pytest.mark.parametrize(
+    "value",
+    [b"\xff", b"\xe9t\xe9", b"\xf0\x9f", b"\xed\xa0\x80", b"\x80" * 1000],
+    ids=["no such byte", "Latin-1", "cut", "surrogate", "long"],
+)
+def test_a_value_that_is_not_utf8_is_refused_as_any_other(variable: str, value: bytes) -> None:
+    done = imported(**{variable: os.fsdecode(value)})
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"ImportError: {variable} must be ")
+    assert f"got '{value.decode('utf-8', 'backslashreplace')}"[:100] in last
+
+
+@pytest.mark.parametrize("character", ["é", "日", "🌳"])
+def test_a_long_message_is_cut_between_characters(character: str) -> None:
+    """Wherever the limit falls within a character."""
+    width = len(character.encode())
+    for shift in range(width):
+        name = "x" * shift + character * 600
+        with pytest.raises(ValueError, match=r"^isa must be ") as refused:
+            _core.set_isa(name)
+        message = str(refused.value)
+        assert 511 - width < len(message.encode()) <= 511
+        assert message.partition("got '")[2] == name[: len(message.partition("got '")[2])]
+
+
+def test_a_short_message_is_whole() -> None:
+    with pytest.raises(ValueError, match=r"got 'né🌳'$"):
+        _core.set_isa("né🌳")
+
+
+def test_bytes_that_are_not_utf8_are_shown_escaped() -> None:
+    with pytest.raises(ValueError, match=r"got 'a\\xffb'$"):
+        _core.set_isa(b"a\xffb")
+
+
 def test_names() -> None:
     assert sc.isas()[0] == "scalar"
     assert sc.isa() in sc.isas()
@@ -115,3 +154,35 @@ def test_a_change_reaches_other_threads() -> None:
                 assert pool.submit(sc.isa).result() in sc.isas()
         for call in calls:
             assert_same_bits(call.result(), expected)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs CMake")
+@pytest.mark.parametrize(
+    ("isas", "error"),
+    [
+        ("scalar", None),
+        ("scalar;sse9", 'SECATEUR_ISAS must be a list of names from "scalar'),
+        ("", 'SECATEUR_ISAS must contain scalar, got ""'),
+    ],
+)
+def test_a_build_has_the_isas_that_are_asked_for(
+    tmp_path: Path, isas: str, error: str | None
+) -> None:
+    root = Path(__file__).parents[1]
+    options = [f"-DSECATEUR_ISAS={isas}", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
+    done = subprocess.run(
+        ["cmake", "-S", root, "-B", tmp_path, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    if error is None:
+        assert done.returncode == 0, done.stderr
+        targets = re.findall(
+            r"-DSECATEUR_TARGET=(\w+)", (tmp_path / "compile_commands.json").read_text()
+        )
+        assert set(targets) == set(isas.split(";"))
+    else:
+        assert done.returncode != 0
+        assert error in " ".join(done.stderr.split())

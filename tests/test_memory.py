@@ -12,13 +12,17 @@ import pytest
 
 import secateur as sc
 from arrays import VALUES, from_bits, raw
+from sanitizers import not_under_sanitizers
 from test_adversary import FOUR, TWO, decoys_apart, sampled
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-pytestmark = pytest.mark.skipif(
-    not RESET.exists() or not hasattr(ctypes.CDLL(None), "malloc_trim"),
-    reason="needs Linux's record of peak memory and the GNU C library",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not RESET.exists() or not hasattr(ctypes.CDLL(None), "malloc_trim"),
+        reason="needs Linux's record of peak memory and the GNU C library",
+    ),
+    not_under_sanitizers("freed memory is kept, and each byte has a shadow"),
+]
 
 SIZE = 1 << 24
 EACH, ARRAYS = 1 << 21, 20

@@ -1,5 +1,7 @@
 """pattern="N:M": the N largest of each M elements that follow one another along an axis."""
 
+import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 import secateur as sc
 from arrays import DTYPES, from_bits, normal, of_type
+from grids import grid, subset
 from isas import LIBRARIES, library
 from oracles import (
     assert_same_bits,
@@ -65,7 +68,7 @@ def test_types(lib: Any, dtype: str, pattern: str) -> None:
 
 @pytest.mark.parametrize("groups", MANY)
 def test_many_groups(lib_on_threads: Any, groups: int) -> None:
-    for pattern in ("2:4", "4:8", "3:16"):
+    for pattern in subset(("2:4", "4:8", "3:16"), 1):
         w = of_type("coarse grid", groups * numbers(pattern)[1], "float32")
         assert_writes(
             lib_on_threads.prune, w, expected(w, pattern, keys_of(w, "raise")), pattern=pattern
@@ -80,13 +83,14 @@ def test_many_groups(lib_on_threads: Any, groups: int) -> None:
 )  # fmt: skip
 def test_axes(lib: Any, shape: tuple[int, ...]) -> None:
     """Every one that groups fit."""
-    for values, dtype in (("coarse grid", "float32"), ("raw bits", "bfloat16")):
-        w = of_type(values, int(np.prod(shape)), dtype).reshape(shape)
-        for axis in range(-len(shape), len(shape)):
-            for pattern in ("2:4", "1:2"):
-                if shape[axis] % numbers(pattern)[1] == 0:
-                    result = expected(w, pattern, keys_of(w, "prune"), axis)
-                    assert_writes(lib.prune, w, result, pattern=pattern, axis=axis, nan="prune")
+    arrays = [("coarse grid", "float32"), ("raw bits", "bfloat16")]
+    for axis, (values, dtype), pattern in grid(
+        range(-len(shape), len(shape)), arrays, ("2:4", "1:2")
+    ):
+        if shape[axis] % numbers(pattern)[1] == 0:
+            w = of_type(values, int(np.prod(shape)), dtype).reshape(shape)
+            result = expected(w, pattern, keys_of(w, "prune"), axis)
+            assert_writes(lib.prune, w, result, pattern=pattern, axis=axis, nan="prune")
 
 
 def test_the_last_axis_is_the_default(lib: Any) -> None:
@@ -214,3 +218,31 @@ def test_what_does_not_go_with_it(lib: Any) -> None:
 def test_bits_of_the_kept_are_their_own(lib: Any) -> None:
     w = from_bits([0xFF800001, 0x80000000, 0x00000001, 0x80000001])
     assert bits_of(lib.prune(w, pattern="4:4", nan="keep")).tolist() == bits_of(w).tolist()
+
+
+@pytest.mark.parametrize("pattern", ["2:4", "1:2", "4:8"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_bands_longer_than_a_block(lib: Any, dtype: str, pattern: str) -> None:
+    """A block is then some columns of one band: all of them, one more or less, several blocks of them."""
+    of = numbers(pattern)[1]
+    fit = 16_384 // of
+    for bands, columns in ((1, fit - 1), (2, fit), (2, fit + 1), (3, 2 * fit), (2, 2 * fit + 77)):
+        shape = bands * of, columns
+        w, x = (
+            of_type(v, math.prod(shape), dtype).reshape(shape) for v in ("coarse grid", "normal")
+        )
+        prune = partial(lib.prune, pattern=pattern)
+        assert_same_bits(prune(w, axis=0), largest_of_columns(w, np.abs(w), pattern))
+        expected = largest_of_columns(w, x, pattern)
+        assert_same_bits(prune(w, axis=0, scores=x), expected)
+        both = prune(np.stack([w, x]), axis=1, scores=np.stack([x, x]))
+        assert_same_bits(both, np.stack([expected, largest_of_columns(x, x, pattern)]))
+
+
+def largest_of_columns(w: np.ndarray, scores: np.ndarray, pattern: str) -> np.ndarray:
+    """Those with the largest scores of each group down the columns, the first ones of those that tie."""
+    n, of = numbers(pattern)
+    groups = -scores.astype(np.float64).reshape(-1, of, w.shape[1])
+    order = np.argsort(groups, axis=1, kind="stable")
+    ranks = np.argsort(order, axis=1, kind="stable")
+    return masked(w, (ranks < n).reshape(w.shape))

@@ -4,11 +4,16 @@ Selection is checked against a stable sort, quantization against exact fractions
 examples worked by hand.
 """
 
+import ast
 import inspect
 import math
+import subprocess
+import sys
 import warnings
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +24,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
 import secateur as sc
+from oracles import code_dtype, ends
 from secateur import FixedPoint, reference
 
 FLOATS = hnp.arrays(np.uint32, st.integers(0, 40)).map(lambda bits: bits.view(np.float32))
@@ -26,24 +32,18 @@ FLOATS = hnp.arrays(np.uint32, st.integers(0, 40)).map(lambda bits: bits.view(np
 
 FORMATS = st.builds(FixedPoint, st.integers(2, 32), st.integers(-256, 256), st.booleans())
 
-FUNCTIONS = [
-    "MagnitudeSketch",
-    "kth_magnitude",
-    "topk",
-    "topk_mask",
-    "prune",
-    "prune_global",
-    "apply_mask",
-    "soft_threshold",
-    "quantize",
-    "dequantize",
-    "fake_quantize",
-    "prune_quantize",
-    "quantize_affine",
-    "dequantize_affine",
-    "pack_ints",
-    "unpack_ints",
-]
+HOST = {
+    "__version__",
+    "get_cmake_dir",
+    "get_include",
+    "get_num_threads",
+    "isa",
+    "isas",
+    "reference",
+    "set_num_threads",
+    "threads",
+}
+"""What concerns the machine or the installation, and so has no reference."""
 
 
 def bits_of(w: np.ndarray) -> np.ndarray:
@@ -56,13 +56,144 @@ def assert_same_bits(actual: Any, expected: Any) -> None:
     assert_array_equal(bits_of(actual), bits_of(expected), strict=True)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_same_signature_as_the_compiled_function(name: str) -> None:
-    def parameters(module: object) -> list[tuple[str, object, object]]:
-        signature = inspect.signature(getattr(module, name))
-        return [(p.name, p.kind, p.default) for p in signature.parameters.values()]
+def parameters(function: Any) -> list[tuple[str, object, object]]:
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 
-    assert parameters(sc) == parameters(reference)
+
+def public_members(made: object) -> dict[str, object]:
+    """The parameters of each public method of an instance, and the type of each other attribute."""
+    members = {name: getattr(made, name) for name in dir(made) if not name.startswith("_")}
+    return {
+        name: parameters(value) if callable(value) else type(value)
+        for name, value in members.items()
+    }
+
+
+@pytest.mark.parametrize("name", sorted({*sc.__all__, *reference.__all__} - HOST))
+def test_same_public_surface_as_the_package(name: str) -> None:
+    ours, theirs = getattr(sc, name), getattr(reference, name)
+    assert name in sc.__all__
+    assert name in reference.__all__
+    if ours is theirs:
+        return
+    assert parameters(ours) == parameters(theirs)
+    if isinstance(ours, type):
+        assert public_members(ours()) == public_members(theirs())
+
+
+# --- what it shares with the package ----------------------------------------------------------
+
+SHARED = {
+    "secateur.formats": {"FixedPoint"},
+    "secateur.results": {"AffineParameters", "Bracket", "ErrorStats", "TopK"},
+    "secateur.scores": {"Times"},
+}
+"""The types of arguments and results. What they compute is not for the reference to use."""
+
+ELSEWHERE = (set(sys.stdlib_module_names) | {"numpy"}) - {"importlib"}
+SOURCES = sorted(Path(reference.__file__).parent.rglob("*.py"))
+
+
+def shared(source: str) -> Iterator[str]:
+    """All imports of a module of the reference that it should not have."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            pairs = [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            pairs = [(module, alias.name) for alias in node.names]
+        else:
+            continue
+        for module, name in pairs:
+            own = f"{module}.".startswith("secateur.reference.")
+            elsewhere = module.split(".")[0] in ELSEWHERE
+            if not (own or elsewhere or name in SHARED.get(module, ())):
+                yield f"{module} {name}".strip()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_shares_only_types(path: Path) -> None:
+    assert list(shared(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from secateur.formats import FixedPoint, integer_in", ["secateur.formats integer_in"]),
+        ("from secateur.formats import *", ["secateur.formats *"]),
+        ("import secateur.choosing as c", ["secateur.choosing"]),
+        ("import secateur", ["secateur"]),
+        ("def f():\n    from secateur import _core", ["secateur _core"]),
+        ("if TYPE_CHECKING:\n    from ..formats import real", ["..formats real"]),
+        ("from secateur.references import x", ["secateur.references x"]),
+        ("import importlib, math, numpy.linalg", ["importlib"]),
+        ("from secateur.reference import order\nfrom secateur.scores import Times", []),
+    ],
+)
+def test_what_is_shared_is_found(source: str, expected: list[str]) -> None:
+    assert list(shared(source)) == expected
+
+
+def computed(_: FixedPoint) -> Any:
+    raise AssertionError
+
+
+class Bare(FixedPoint):
+    """A format that has its arguments as attributes, and computes nothing."""
+
+    __slots__ = ()
+    dtype = min = max = resolution = range = property(computed)  # type: ignore[assignment]
+    for_shape = parse = to_q = to_ap_fixed = computed  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("bits", "frac_bits", "how"),
+    [(8, 5, {}), (4, [3, 2, 1], {"axis": 0}), (16, [[9, 8], [7, 6], [5, 4]], {"group_size": 4})],
+)
+@pytest.mark.parametrize("overflow", ["saturate", "saturate_symmetric", "saturate_zero", "wrap"])
+def test_formats_are_taken_by_their_arguments(
+    bits: int, frac_bits: Any, how: Any, overflow: str
+) -> None:
+    w, packed = 3 * normal(3, 6), {"packed": bits <= 8}
+    fmt, bare = (kind(bits, frac_bits, **how) for kind in (FixedPoint, Bare))
+    assert repr(bare) == repr(fmt)
+    modes = {"overflow": overflow}
+    q = reference.quantize(w, fmt, **modes)
+    assert_array_equal(reference.quantize(w, bare, **modes), q, strict=True)
+    values = reference.dequantize(q, fmt)
+    assert_same_bits(reference.dequantize(q, bare), values)
+    assert_same_bits(reference.fake_quantize(w, bare, **modes), values)
+    one, other = (reference.prune_quantize(w, f, k=9, **packed, **modes) for f in (fmt, bare))
+    assert_array_equal(one, other, strict=True)
+    axis = how.get("axis")
+    if "group_size" not in how:
+        one, other = (reference.compare(w, values, fmt=f, axis=axis) for f in (fmt, bare))
+        assert_array_equal(one, other)
+
+
+IMPORTS = {
+    "as an attribute": "secateur.reference.prune",
+    "by its name": "from secateur import reference; assert reference is secateur.reference",
+    "as a module": "import secateur.reference as r; assert r is secateur.reference",
+    "with all": "from secateur import *; assert reference is secateur.reference",
+}
+
+
+@pytest.mark.parametrize("how", IMPORTS)
+def test_is_imported_when_it_is_used(how: str) -> None:
+    code = f"""
+import sys, secateur
+assert not [name for name in sys.modules if name.startswith("secateur.reference")]
+assert {{"reference", "prune", "__version__"}} <= set(dir(secateur))
+{IMPORTS[how]}
+assert "secateur.reference.pruning" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_other_attributes() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'secateur' has no attribute 'references'$"):
+        sc.references  # noqa: B018
 
 
 # --- selection: the oracle is a stable sort --------------------------------------------------
@@ -172,10 +303,11 @@ def test_counts_as_the_field_does() -> None:
 def exact_code(value: float, fmt: FixedPoint) -> int:
     if math.isnan(value):
         return 0
+    low, high = ends(fmt)
     if math.isinf(value):
-        return fmt.max if value > 0 else fmt.min
+        return high if value > 0 else low
     code = round(Fraction(value) * Fraction(2) ** fmt.frac_bits)  # to even at a tie
-    return min(max(code, fmt.min), fmt.max)
+    return min(max(code, low), high)
 
 
 def exact_value(code: int, fmt: FixedPoint) -> np.float32:
@@ -187,7 +319,7 @@ def exact_value(code: int, fmt: FixedPoint) -> np.float32:
 def test_fixed_point(w: np.ndarray, fmt: FixedPoint) -> None:
     codes = [exact_code(value, fmt) for value in w.tolist()]
     q = reference.quantize(w, fmt, nan="zero")
-    assert_array_equal(q, np.array(codes, fmt.dtype), strict=True)
+    assert_array_equal(q, np.array(codes, code_dtype(fmt)), strict=True)
     values = [exact_value(code, fmt) for code in codes]
     assert_same_bits(reference.dequantize(q, fmt), values)
     assert_same_bits(reference.fake_quantize(w, fmt, nan="zero"), values)
@@ -199,7 +331,7 @@ def test_fixed_point_where_it_is_decided(halves: np.ndarray, fmt: FixedPoint) ->
     with np.errstate(over="ignore"):
         w = np.ldexp(halves.astype(np.float64), -1 - fmt.frac_bits).astype(np.float32)
     codes = [exact_code(value, fmt) for value in w.tolist()]
-    assert_array_equal(reference.quantize(w, fmt), np.array(codes, fmt.dtype), strict=True)
+    assert_array_equal(reference.quantize(w, fmt), np.array(codes, code_dtype(fmt)), strict=True)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -208,10 +340,11 @@ def test_fixed_point_where_it_is_decided(halves: np.ndarray, fmt: FixedPoint) ->
 def test_all_codes_come_back(bits: int, signed: bool, frac_bits: int) -> None:
     """What float32 can represent of a format is a fixed point of quantizing."""
     fmt = FixedPoint(bits, frac_bits, signed)
-    q = np.arange(fmt.min, fmt.max + 1).astype(fmt.dtype)
+    low, high = ends(fmt)
+    q = np.arange(low, high + 1).astype(code_dtype(fmt))
     values = reference.dequantize(q, fmt)
     assert_same_bits(values, [exact_value(code, fmt) for code in q.tolist()])
-    exact = values.astype(np.float64) == q * fmt.resolution
+    exact = values.astype(np.float64) == q * 2.0**-frac_bits
     assert_array_equal(reference.quantize(values, fmt)[exact], q[exact], strict=True)
 
 
@@ -221,7 +354,7 @@ def test_prune_quantize(w: np.ndarray, fmt: FixedPoint, share: float) -> None:
     values = w.tolist()
     codes = [exact_code(values[i], fmt) if i in kept else 0 for i in range(w.size)]
     q = reference.prune_quantize(w, fmt, sparsity=share, nan="zero")
-    assert_array_equal(q, np.array(codes, fmt.dtype), strict=True)
+    assert_array_equal(q, np.array(codes, code_dtype(fmt)), strict=True)
 
 
 def test_fixed_point_by_hand() -> None:
@@ -234,6 +367,59 @@ def test_fixed_point_by_hand() -> None:
     assert_array_equal(q, np.uint8([0, 2, 0, 0, 200, 0, 255, 0, 0]), strict=True)
     q = reference.prune_quantize(w[:4], signed, k=2)
     assert_array_equal(q, np.int8([0, 2, 0, -2]), strict=True)
+
+
+# --- schedules: the oracle is exact fractions --------------------------------------------------
+
+SHARES = st.floats(0, 1)
+
+
+@given(
+    begin=st.integers(-(10**6), 10**6),
+    length=st.integers(1, 10**6),
+    steps=st.lists(st.integers(-(10**6), 3 * 10**6), max_size=5),
+    initial=SHARES,
+    final=SHARES,
+    power=st.integers(1, 5),
+)
+def test_sparsity_schedule(
+    begin: int, length: int, steps: list[int], initial: float, final: float, power: int
+) -> None:
+    how = {"begin": begin, "end": begin + length, "final": final, "initial": initial}
+    left = [1 - Fraction(min(max(step - begin, 0), length), length) for step in steps]
+    exact = [Fraction(final) + (Fraction(initial) - Fraction(final)) * x**power for x in left]
+    actual = reference.sparsity_schedule(np.array(steps, np.int64), **how, power=power)
+    assert_array_equal(sc.sparsity_schedule(np.array(steps, np.int64), **how, power=power), actual)
+    for step, x, y in zip(steps, actual, exact, strict=True):
+        one = reference.sparsity_schedule(step, **how, power=power)
+        assert type(one) is float
+        assert one == x == pytest.approx(float(y), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"begin": 10}, ValueError),
+        ({"begin": -math.inf}, ValueError),
+        ({"end": math.nan}, ValueError),
+        ({"end": "10"}, TypeError),
+        ({"initial": -0.1}, ValueError),
+        ({"final": 1.5}, ValueError),
+        ({"final": True}, TypeError),
+        ({"power": 0}, ValueError),
+        ({"power": math.inf}, ValueError),
+        ({"step": [0, math.nan]}, ValueError),
+        ({"step": [True]}, TypeError),
+    ],
+)
+def test_sparsity_schedule_refuses(changed: Any, error: type[Exception]) -> None:
+    valid = {"step": 5, "begin": 0, "end": 10, "final": 0.5}
+    messages = []
+    for module in (reference, sc):
+        with pytest.raises(error, match=next(iter(changed))) as refused:
+            module.sparsity_schedule(**(valid | changed))
+        messages.append(str(refused.value))
+    assert messages[0] == messages[1]
 
 
 # --- shapes, strides, out=: of both modules, for their callers are the same -------------------

@@ -36,12 +36,19 @@ def test_exact_fractions(
 
 
 def test_the_ends_are_exact() -> None:
-    for initial, final in ((0.1, 0.9), (0.9, 0.1), (0.3, 0.3), (0.0, 1.0), (1 / 3, 0.85)):
-        given_ends = {"begin": 3, "end": 10, "initial": initial, "final": final}
-        assert sc.sparsity_schedule(3, **given_ends) == pytest.approx(initial, abs=1e-16)
-        assert sc.sparsity_schedule(10, **given_ends) == final
-        assert sc.sparsity_schedule(np.inf, **given_ends) == final
-        assert sc.sparsity_schedule(-np.inf, **given_ends) == pytest.approx(initial, abs=1e-16)
+    hundredths = np.arange(101) / 100
+    steps = np.array([-np.inf, 0, 3, 10, 11, np.inf])
+    for initial in hundredths:
+        for final in hundredths[::3]:
+            actual = sc.sparsity_schedule(steps, begin=3, end=10, initial=initial, final=final)
+            assert actual.tolist() == [initial] * 3 + [final] * 3
+
+
+def test_a_step_alone_is_as_in_an_array() -> None:
+    steps = np.arange(-10, 1000)
+    how = {"begin": 0, "end": 977, "initial": 0.1, "final": 0.93, "power": 2.7}
+    alone = [sc.sparsity_schedule(step, **how) for step in steps]
+    assert sc.sparsity_schedule(steps, **how).tolist() == alone
 
 
 def test_arrays_and_other_types_of_step() -> None:

@@ -1,9 +1,9 @@
-"""The object files of the targets, as the library that is installed for embedders holds them.
+"""The object files of the library that is installed for embedders.
 
-A target is compiled for one instruction set. If its object offered a function that others may use
-too, an inline one from some header, the linker might pick that copy for all, and older CPUs would
-die of it. So each must define its table and nothing else, need nothing from outside but the C
-library's copying of bytes, and run nothing when it is loaded.
+The kernels of an ISA are compiled for CPUs that have it. If one of their objects offered a function that
+others may use too, such as an inline one from some header, the linker might pick that copy for all, and
+older CPUs would crash on it. So each must define its table and nothing else, need nothing from outside but
+the tables of others and the C library's copying of bytes, and run nothing when it is loaded.
 """
 
 import platform
@@ -11,11 +11,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import secateur as sc
+from sanitizers import not_under_sanitizers
+
+pytestmark = not_under_sanitizers("objects call its runtime")
 
 LIBRARY = Path(sc.get_cmake_dir()).parents[1] / "libsecateur.a"
 
@@ -34,22 +38,58 @@ def tool(name: str, *arguments: object) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def archived(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each member of an archive as GNU ar writes it; several may have one name."""
+    data = path.read_bytes()
+    assert data.startswith(b"!<arch>\n")
+    at, long_names = 8, b""
+    while at < len(data):
+        name, size = data[at : at + 16].decode().rstrip(), int(data[at + 48 : at + 58])
+        content = data[at + 60 : at + 60 + size]
+        at += 60 + size + size % 2
+        if name == "//":
+            long_names = content
+        elif name.removeprefix("/").isdigit():
+            yield long_names[int(name[1:]) :].split(b"/\n", 1)[0].decode(), content
+        elif name not in ("/", "/SYM64/"):
+            yield name.removesuffix("/"), content
+
+
 @pytest.fixture(scope="module")
-def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The object files of the library, by their name without suffixes."""
+def members(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The object files of the library."""
+    if sys.platform == "darwin":
+        pytest.skip("needs the format of GNU ar")
     folder = tmp_path_factory.mktemp("objects")
-    assert LIBRARY.is_file()
-    for line in tool("ar", "t", LIBRARY).splitlines():
-        if line.endswith(".o"):
-            (folder / line).write_bytes(
-                subprocess.run(["ar", "p", LIBRARY, line], capture_output=True, check=True).stdout
-            )
-    return {path.name.split(".")[0]: path for path in folder.iterdir()}
+    paths = []
+    for i, (name, content) in enumerate(archived(LIBRARY)):
+        paths.append(folder / f"{i}-{name}")
+        paths[-1].write_bytes(content)
+    return paths
+
+
+def defined(path: Path) -> list[str]:
+    return [name for kind, name in symbols(path) if kind.isupper() and kind != "U"]
+
+
+def table_of(path: Path) -> tuple[str, str] | None:
+    """The ISA that an object is compiled for, and the table that it defines; none if for every CPU."""
+    for name in defined(path):
+        for isa in sc.isas():
+            if found := re.match(rf"_ZN8secateur{len(isa)}{isa}\d+(\w*kernels)E$", name):
+                return isa, found[1]
+    return None
+
+
+def isa_of(path: Path) -> str:
+    table = table_of(path)
+    return table[0] if table else ""
 
 
 @pytest.fixture(params=sc.isas())
-def target(request: pytest.FixtureRequest, members: dict[str, Path]) -> Path:
-    return members[request.param]
+def targets(request: pytest.FixtureRequest, members: list[Path]) -> list[Path]:
+    """The objects with the kernels of an ISA."""
+    return [path for path in members if isa_of(path) == request.param]
 
 
 def symbols(path: Path) -> list[tuple[str, str]]:
@@ -60,40 +100,60 @@ def symbols(path: Path) -> list[tuple[str, str]]:
     return [(kind, name.removeprefix(strip)) for kind, name in found]
 
 
-def test_every_isa_has_a_target(members: dict[str, Path]) -> None:
-    assert set(sc.isas()) <= set(members)
-    assert "select" in members  # as others of the library
+SUBJECTS = ["core", "pack", "prune", "quantize", "select", "sketch", "stats"]
 
 
-def test_a_target_defines_its_table_alone(target: Path) -> None:
-    defined = [name for kind, name in symbols(target) if kind.isupper() and kind != "U"]
-    isa = target.name.split(".")[0]
-    assert defined == [f"_ZN8secateur{len(isa)}{isa}7kernelsE"]
+def test_every_object_of_an_isa_defines_its_table_alone(targets: list[Path]) -> None:
+    assert [len(defined(path)) for path in targets] == [1] * len(targets)
+    tables = [table[1] for table in map(table_of, targets) if table]
+    assert sorted(tables) == sorted(["kernels", *(f"{subject}_kernels" for subject in SUBJECTS)])
 
 
-def test_a_target_has_nothing_that_could_be_replaced(target: Path) -> None:
-    kinds = {kind for kind, _ in symbols(target)}
-    assert kinds.isdisjoint("VvWwu")
-    assert {"U", "t"} & kinds  # there are symbols to look at
+def test_only_the_objects_of_an_isa_define_what_is_in_its_namespace(members: list[Path]) -> None:
+    others = [path for path in members if not isa_of(path)]
+    assert len(others) > 20
+    isas = "|".join(f"{len(isa)}{isa}" for isa in sc.isas())
+    for path in others:
+        assert [name for name in defined(path) if re.match(f"_ZN8secateur({isas})", name)] == []
 
 
-def test_a_target_needs_nothing_foreign(target: Path) -> None:
-    assert {name for kind, name in symbols(target) if kind == "U"} <= FOREIGN
+def test_an_object_of_an_isa_has_nothing_that_could_be_replaced(targets: list[Path]) -> None:
+    for path in targets:
+        kinds = {kind for kind, _ in symbols(path)}
+        assert kinds.isdisjoint("VvWwu")
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="needs ELF")
-def test_a_target_runs_nothing_when_loaded(target: Path) -> None:
-    sections = re.findall(r"^ *\d+ (\S+)", tool("objdump", "-h", target), re.MULTILINE)
-    assert any(section.startswith(".text") for section in sections)
+def test_an_object_of_an_isa_needs_nothing_foreign(targets: list[Path]) -> None:
+    tables = {name for path in targets for name in defined(path)}
+    for path in targets:
+        assert {name for kind, name in symbols(path) if kind == "U"} <= FOREIGN | tables
+
+
+def test_an_object_of_an_isa_runs_nothing_when_loaded(targets: list[Path]) -> None:
     started = (".init_array", ".ctors", ".preinit_array", ".tdata", ".tbss")
-    assert [section for section in sections if section.startswith(started)] == []
+    for path in targets:
+        sections = re.findall(r"^ *\d+ (\S+)", tool("objdump", "-h", path), re.MULTILINE)
+        assert any(section.startswith(".text") for section in sections)
+        assert [section for section in sections if section.startswith(started)] == []
+
+
+def test_nothing_is_thread_local(members: list[Path]) -> None:
+    """glibc aborts the process if it has no memory for thread-local variables."""
+    found = {
+        (path.name, line.split()[-1])
+        for path in members
+        for line in tool("readelf", "-sW", path).splitlines()
+        if " TLS " in line or "__tls_get_addr" in line
+    }
+    assert found == set()
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86 registers")
-def test_objects_have_the_instructions_of_their_name(members: dict[str, Path]) -> None:
-    """The targets theirs; all others, which run on every CPU, none but the common ones."""
-    found = {
-        name: set(re.findall(r"%([yz]mm)", tool("objdump", "-d", path)))
-        for name, path in members.items()
-    }
-    assert found == {name: VECTORS.get(name, set()) for name in found}
+def test_objects_have_the_instructions_of_their_isa(members: list[Path]) -> None:
+    """All others, which run on every CPU, have none but the common ones."""
+    used: dict[str, set[str]] = {}
+    for path in members:
+        registers = set(re.findall(r"%([yz]mm)", tool("objdump", "-d", path)))
+        used.setdefault(isa_of(path), set()).update(registers)
+        assert registers <= VECTORS.get(isa_of(path), set()), path.name
+    assert used == {isa: VECTORS.get(isa, set()) for isa in used}

@@ -1,4 +1,5 @@
-// Lanes of 256 bits (AVX2, BMI). The contract of each operation is in scalar.hpp.
+// Vector operations with 256-bit vectors (AVX2, BMI). The contract of each operation is in
+// scalar.hpp.
 #pragma once
 
 #include <immintrin.h>
@@ -24,7 +25,7 @@ struct Vec<double> {
   __m256d raw;
 };
 
-// A mask is a vector of lanes that are all ones or all zeros.
+// A mask is a vector whose lanes are all ones (true) or all zeros (false).
 template <class T>
 struct Mask {
   __m256i raw;
@@ -56,8 +57,8 @@ SECATEUR_INLINE Vec<double> LoadU(const double* p) {
   return {_mm256_loadu_pd(p)};
 }
 
-// One load, where the compiler would rather load twice than keep a register. It counts where vectors lie across
-// two lines.
+// The compiler may load a value twice instead of keeping it in a register. A second load is slow if
+// the vector crosses a cache line.
 template <class T>
 SECATEUR_INLINE Vec<T> LoadOnce(const T* p) {
   Vec<T> v = LoadU(p);
@@ -257,8 +258,8 @@ SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm256_sub_
 SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
   return {_mm256_sub_pd(a.raw, b.raw)};
 }
-// Of two NaN the processor hands on the one that the instruction names first. The compiler would put
-// them in any order, since it takes a product for the same either way.
+// If both operands are NaN, the instruction returns its first operand, made quiet. The compiler
+// treats multiplication as commutative and may swap the operands. Inline assembly prevents this.
 SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) {
   Vec<float> product;
   __asm__("vmulps %2, %1, %0" : "=x"(product.raw) : "x"(a.raw), "x"(b.raw));
@@ -332,13 +333,14 @@ template <class T>
 SECATEUR_INLINE Mask<T> AndNot(Mask<T> a, Mask<T> b) {
   return {_mm256_andnot_si256(a.raw, b.raw)};
 }
-// Packs work within 128-bit halves; the permutations put the pieces back in order.
-SECATEUR_INLINE uint64_t PackedBits(__m256i low, __m256i high) {
+// The bits of two masks of 16-bit lanes. The pack instruction works within 128-bit halves, so a
+// permutation restores the order of the lanes.
+SECATEUR_INLINE uint64_t BitsFromMaskPair(__m256i low, __m256i high) {
   const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);
   return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
 }
 SECATEUR_INLINE uint64_t BitsFromMask(Mask<int16_t> m) {
-  return PackedBits(m.raw, _mm256_setzero_si256());
+  return BitsFromMaskPair(m.raw, _mm256_setzero_si256());
 }
 SECATEUR_INLINE uint64_t BitsFromMask(Mask<int32_t> m) {
   return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m.raw)));
@@ -347,7 +349,7 @@ SECATEUR_INLINE uint64_t BitsFromMask(Mask<int64_t> m) {
   return static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(m.raw)));
 }
 SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int16_t>* m) {
-  return PackedBits(m[0].raw, m[1].raw) | PackedBits(m[2].raw, m[3].raw) << 32;
+  return BitsFromMaskPair(m[0].raw, m[1].raw) | BitsFromMaskPair(m[2].raw, m[3].raw) << 32;
 }
 SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int64_t>* m) {
   return BitsFromMask(m[0]) | BitsFromMask(m[1]) << 4 | BitsFromMask(m[2]) << 8 |
@@ -400,7 +402,7 @@ SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
   return Add(v, Vec<T>{m.raw});
 }
 
-// Exchanges
+// Permutations
 template <class T>
 SECATEUR_INLINE Vec<T> InterleaveLower(Vec<T> a, Vec<T> b) {
   if constexpr (sizeof(T) == 2) {
@@ -432,8 +434,9 @@ SECATEUR_INLINE Vec<T> InterleaveOddBlocks(Vec<T> a, Vec<T> b) {
   return {_mm256_permute2x128_si256(a.raw, b.raw, 0x31)};
 }
 
-// Row b holds, from the low byte up, the positions of the ones of b. 2 KiB, so that it leaves L1
-// to the data; pext would compute the row, but is microcoded before Zen 3.
+// Row b holds the indices of the set bits of b, one per byte, lowest first. The table has only 2
+// KiB, so that it leaves the L1 cache to the data. pext could compute a row, but is microcoded on
+// AMD CPUs before Zen 3.
 struct CompressRows {
   uint64_t row[256];
 };
@@ -460,7 +463,7 @@ SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p
 }
 SECATEUR_INLINE size_t CompressStore(Vec<int64_t> v, Mask<int64_t> m, int64_t* p) {
   const uint64_t bits = BitsFromMask(m);
-  // Each bit stands for two lanes of 32: 0b1010 becomes 0b11001100.
+  // Each bit represents two lanes of 32 bits: 0b1010 becomes 0b11001100.
   const uint64_t pairs = ((bits & 1) | (bits & 2) << 1 | (bits & 4) << 2 | (bits & 8) << 3) * 3;
   const auto row = static_cast<int64_t>(kCompressRows.row[pairs]);
   const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(row));
@@ -468,7 +471,7 @@ SECATEUR_INLINE size_t CompressStore(Vec<int64_t> v, Mask<int64_t> m, int64_t* p
   return PopCount(bits);
 }
 
-// Widths
+// Conversions between widths
 SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int8_t* p) {
   return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
 }
@@ -512,8 +515,9 @@ SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) {
   return {_mm256_set_m128(_mm256_cvtpd_ps(v[1].raw), _mm256_cvtpd_ps(v[0].raw))};
 }
 
-SECATEUR_INLINE __m256 Widened(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
-SECATEUR_INLINE __m256 Widened(BFloat16, __m128i bits) {
+// The first argument selects the type of the 16-bit floats.
+SECATEUR_INLINE __m256 WidenToFloat(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
+SECATEUR_INLINE __m256 WidenToFloat(BFloat16, __m128i bits) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 template <class To, class From>
@@ -523,13 +527,14 @@ SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
   } else if constexpr (sizeof(From) == sizeof(float)) {
     return {_mm256_cvtps_pd(_mm_loadu_ps(p))};
   } else if constexpr (sizeof(To) == sizeof(float)) {
-    return {Widened(From{}, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+    return {WidenToFloat(From{}, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   } else {
     const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    return {_mm256_cvtps_pd(_mm256_castps256_ps128(Widened(From{}, bits)))};
+    return {_mm256_cvtps_pd(_mm256_castps256_ps128(WidenToFloat(From{}, bits)))};
   }
 }
 
+// The bits of v rounded to BFloat16, nearest even, in lanes of 32 bits.
 SECATEUR_INLINE Vec<int32_t> BFloat16Bits(Vec<float> v) {
   const __m256i bits = _mm256_castps_si256(v.raw);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
@@ -549,6 +554,7 @@ SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
                            _mm256_cvtps_ph(v[0].raw, _MM_FROUND_TO_NEAREST_INT))};
 }
 
+// 32 bits to 32 bytes of 0 or 1.
 SECATEUR_INLINE __m256i BoolsFromBits(uint32_t bits) {
   const __m256i byte_of_lane =
       _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
@@ -581,20 +587,21 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
 
 // Packed codes
 constexpr int PackedField(int bits) { return ShuffledField(bits); }
-SECATEUR_INLINE __m256i Reordered(__m256i v, const int8_t* order) {
-  const __m128i places = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
-  return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(places));
+// Shuffles the bytes of each block of 16 bytes.
+SECATEUR_INLINE __m256i ShuffleBytes(__m256i v, const int8_t* order) {
+  const __m128i control = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
+  return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(control));
 }
 SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
-  return {Reordered(v.raw, kByteOrders.reverse[bits])};
+  return {ShuffleBytes(v.raw, kByteOrders.reverse[bits])};
 }
 SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
   const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + ptrdiff_t{2} * bits));
-  return {Reordered(_mm256_set_m128i(high, low), kByteOrders.load[high_first][bits])};
+  return {ShuffleBytes(_mm256_set_m128i(high, low), kByteOrders.load[high_first][bits])};
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
-  const __m256i bytes = Reordered(v.raw, kByteOrders.store[high_first][bits]);
+  const __m256i bytes = ShuffleBytes(v.raw, kByteOrders.store[high_first][bits]);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p + ptrdiff_t{2} * bits),
                    _mm256_extracti128_si256(bytes, 1));
@@ -602,7 +609,7 @@ SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint
 SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_sub_epi8(a.raw, b.raw)};
 }
-// Shifted by products.
+// Multiplication by powers of two shifts the bytes or words.
 SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
   const auto factors = static_cast<int16_t>(1 << (8 + bits) | 1);
   return {_mm256_maddubs_epi16(_mm256_set1_epi16(factors), v.raw)};

@@ -1,4 +1,5 @@
-// Lanes of 512 bits (AVX-512 F, BW, DQ, VL, VBMI2). The contract of each operation is in scalar.hpp.
+// Vector operations with 512-bit vectors (AVX-512 F, BW, DQ, VL, VBMI2). The contract of each
+// operation is in scalar.hpp.
 #pragma once
 
 #include <immintrin.h>
@@ -63,12 +64,14 @@ SECATEUR_INLINE Vec<double> LoadU(const double* p) {
   return {_mm512_loadu_pd(p)};
 }
 
-// One load, where the compiler would rather load twice than keep a register. It counts where vectors lie across
-// two lines.
+// The compiler may load a value twice instead of keeping it in a register. A second load is slow if
+// the vector crosses a cache line.
 template <class T>
 SECATEUR_INLINE Vec<T> LoadOnce(const T* p) {
   Vec<T> v = LoadU(p);
+#if defined(__AVX512F__)  // not where tests emulate it
   __asm__("" : "+v"(v.raw));
+#endif
   return v;
 }
 
@@ -242,17 +245,25 @@ SECATEUR_INLINE Vec<float> Sub(Vec<float> a, Vec<float> b) { return {_mm512_sub_
 SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
   return {_mm512_sub_pd(a.raw, b.raw)};
 }
-// Of two NaN the processor hands on the one that the instruction names first. The compiler would put
-// them in any order, since it takes a product for the same either way.
+// If both operands are NaN, the instruction returns its first operand, made quiet. The compiler
+// treats multiplication as commutative and may swap the operands. Inline assembly prevents this.
 SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) {
+#if defined(__AVX512F__)
   Vec<float> product;
   __asm__("vmulps %2, %1, %0" : "=v"(product.raw) : "v"(a.raw), "v"(b.raw));
   return product;
+#else
+  return {_mm512_mul_ps(a.raw, b.raw)};
+#endif
 }
 SECATEUR_INLINE Vec<double> Mul(Vec<double> a, Vec<double> b) {
+#if defined(__AVX512F__)
   Vec<double> product;
   __asm__("vmulpd %2, %1, %0" : "=v"(product.raw) : "v"(a.raw), "v"(b.raw));
   return product;
+#else
+  return {_mm512_mul_pd(a.raw, b.raw)};
+#endif
 }
 SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) { return {_mm512_min_ps(a.raw, b.raw)}; }
 SECATEUR_INLINE Vec<double> Min(Vec<double> a, Vec<double> b) {
@@ -394,7 +405,7 @@ SECATEUR_INLINE Vec<int64_t> DiscountIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm512_mask_add_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
 }
 
-// Exchanges
+// Permutations
 template <class T>
 SECATEUR_INLINE Vec<T> InterleaveLower(Vec<T> a, Vec<T> b) {
   if constexpr (sizeof(T) == 2) {
@@ -415,7 +426,8 @@ SECATEUR_INLINE Vec<T> InterleaveUpper(Vec<T> a, Vec<T> b) {
     return {_mm512_unpackhi_epi64(a.raw, b.raw)};
   }
 }
-// Blocks of b are moved to where they are wanted, and merged with those of a that stay.
+// One instruction moves blocks of one vector to their positions and merges them with the other
+// vector.
 template <size_t kBlocks, class T>
 SECATEUR_INLINE Vec<T> InterleaveEvenBlocks(Vec<T> a, Vec<T> b) {
   if constexpr (kBlocks == 1) {
@@ -433,8 +445,8 @@ SECATEUR_INLINE Vec<T> InterleaveOddBlocks(Vec<T> a, Vec<T> b) {
   }
 }
 
-// Compressed in a register and stored whole: to memory, vpcompressd is microcoded on Zen 4 and
-// takes over a hundred cycles.
+// Compresses in a register and stores the whole vector. vpcompressd with a memory destination is
+// microcoded on Zen 4 and takes more than a hundred cycles.
 SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
   _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(m.raw, v.raw));
   return PopCount(BitsFromMask(m));
@@ -444,7 +456,7 @@ SECATEUR_INLINE size_t CompressStore(Vec<int64_t> v, Mask<int64_t> m, int64_t* p
   return PopCount(BitsFromMask(m));
 }
 
-// Widths
+// Conversions between widths
 SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int8_t* p) {
   return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
@@ -462,8 +474,8 @@ SECATEUR_INLINE Vec<int32_t> PromoteLoad(const int32_t* p) { return LoadU(p); }
 template <class Q>
 inline constexpr size_t kDemoteInputs = kLanes<Q> / kLanes<int32_t>;
 
-// Packs work within 128-bit parts; the permutation puts the pieces back in order. On Zen 4 that is
-// a third of the work of vpmovdb.
+// Pack instructions work within 128-bit blocks; a permutation restores the order of the lanes. On
+// Zen 4, this takes a third of the time of vpmovdb.
 template <class Q>
 SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
   if constexpr (sizeof(Q) == sizeof(int32_t)) {
@@ -492,12 +504,13 @@ SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) {
   return {_mm512_castpd_ps(_mm512_insertf64x4(low, high, 1))};
 }
 
-SECATEUR_INLINE __m512 Widened(Float16, __m256i bits) { return _mm512_cvtph_ps(bits); }
-SECATEUR_INLINE __m512 Widened(BFloat16, __m256i bits) {
+// The first argument selects the type of the 16-bit floats.
+SECATEUR_INLINE __m512 WidenToFloat(Float16, __m256i bits) { return _mm512_cvtph_ps(bits); }
+SECATEUR_INLINE __m512 WidenToFloat(BFloat16, __m256i bits) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
-SECATEUR_INLINE __m256 Widened(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
-SECATEUR_INLINE __m256 Widened(BFloat16, __m128i bits) {
+SECATEUR_INLINE __m256 WidenToFloat(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
+SECATEUR_INLINE __m256 WidenToFloat(BFloat16, __m128i bits) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 template <class To, class From>
@@ -507,13 +520,14 @@ SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
   } else if constexpr (sizeof(From) == sizeof(float)) {
     return {_mm512_cvtps_pd(_mm256_loadu_ps(p))};
   } else if constexpr (sizeof(To) == sizeof(float)) {
-    return {Widened(From{}, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+    return {WidenToFloat(From{}, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   } else {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    return {_mm512_cvtps_pd(Widened(From{}, bits))};
+    return {_mm512_cvtps_pd(WidenToFloat(From{}, bits))};
   }
 }
 
+// The bits of v rounded to BFloat16, nearest even, in lanes of 32 bits.
 SECATEUR_INLINE Vec<int32_t> BFloat16Bits(Vec<float> v) {
   const __m512i bits = _mm512_castps_si512(v.raw);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -548,33 +562,36 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
 
 // Packed codes
 constexpr int PackedField(int bits) { return ShuffledField(bits); }
-SECATEUR_INLINE __m512i Reordered(__m512i v, const int8_t* order) {
-  const __m128i places = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
-  return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(places));
+// Shuffles the bytes of each block of 16 bytes.
+SECATEUR_INLINE __m512i ShuffleBytes(__m512i v, const int8_t* order) {
+  const __m128i control = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
+  return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(control));
 }
-SECATEUR_INLINE __m512i WordPlaces() {
+// Word i of the result is i.
+SECATEUR_INLINE __m512i WordIndices() {
   return _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14,
                           13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
 SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
-  return {Reordered(v.raw, kByteOrders.reverse[bits])};
+  return {ShuffleBytes(v.raw, kByteOrders.reverse[bits])};
 }
-// Words of 16 bits are brought to where the packed bytes of two lanes, `bits` words, begin every 16 bytes,
-// and back. (vpexpandb and vpcompressb would do the same, but wait for what their result replaces.)
+// In memory, the packed bytes of two lanes are `bits` words of 16 bits. LoadPacked moves them to
+// the beginning of a block of 16 bytes, and StorePacked moves them back. vpexpandb and vpcompressb
+// could do this, but they also depend on the previous value of their destination register.
 SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
-  const __m512i block = _mm512_srli_epi16(WordPlaces(), 3);
+  const __m512i block = _mm512_srli_epi16(WordIndices(), 3);
   const __m512i first = _mm512_mullo_epi16(block, _mm512_set1_epi16(static_cast<int16_t>(bits)));
   const __m512i words =
-      _mm512_add_epi16(first, _mm512_and_si512(WordPlaces(), _mm512_set1_epi16(7)));
-  return {Reordered(_mm512_permutexvar_epi16(words, _mm512_loadu_si512(p)),
-                    kByteOrders.load[high_first][bits])};
+      _mm512_add_epi16(first, _mm512_and_si512(WordIndices(), _mm512_set1_epi16(7)));
+  return {ShuffleBytes(_mm512_permutexvar_epi16(words, _mm512_loadu_si512(p)),
+                       kByteOrders.load[high_first][bits])};
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
-  const __m512i bytes = Reordered(v.raw, kByteOrders.store[high_first][bits]);
-  __m512i words = WordPlaces();
+  const __m512i bytes = ShuffleBytes(v.raw, kByteOrders.store[high_first][bits]);
+  __m512i words = WordIndices();
   for (int block = 1; block < 4; ++block) {
     const auto last = _mm512_set1_epi16(static_cast<int16_t>(block * bits - 1));
-    words = _mm512_mask_add_epi16(words, _mm512_cmpgt_epi16_mask(WordPlaces(), last), words,
+    words = _mm512_mask_add_epi16(words, _mm512_cmpgt_epi16_mask(WordIndices(), last), words,
                                   _mm512_set1_epi16(static_cast<int16_t>(8 - bits)));
   }
   _mm512_storeu_si512(p, _mm512_permutexvar_epi16(words, bytes));
@@ -582,7 +599,7 @@ SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint
 SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_sub_epi8(a.raw, b.raw)};
 }
-// Shifted by products.
+// Multiplication by powers of two shifts the bytes or words.
 SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
   const auto factors = static_cast<int16_t>(1 << (8 + bits) | 1);
   return {_mm512_maddubs_epi16(_mm512_set1_epi16(factors), v.raw)};

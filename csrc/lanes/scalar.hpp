@@ -1,68 +1,125 @@
-// Lanes of width one, in plain C++: for any CPU, and the reference for what every operation means.
-// avx2.hpp and avx512.hpp say the same in their ISA's words; names follow Google Highway.
+// Vector operations with one lane per vector, in portable C++, for CPUs without a supported vector
+// ISA. This header is also the contract of the other ISAs: avx2.hpp and avx512.hpp implement the
+// same operations. Names follow Google Highway.
 //
-// Types      Vec<T>, Mask<T>          kLanes<T> elements of T, and one truth value for each
-// Memory     LoadU, StoreU            any alignment
-//            Stream                   past the caches where kCanStream, which need not be asked for where
-//                                     not; p aligned to the vector; Fence() when done
-//            PromoteLoad(p)           kLanes<float> integers of 8, 16 or 32 bits, widened to int32
-//            WidenLoad<To>(p)         kLanes<To> floats of any type that To (float, double) holds
-//                                     exactly; a signaling NaN may become quiet
-//            CompressStore(v, m, p)   the lanes of m, in order; returns how many; may write a whole
-//                                     Vec at p
-//            StoreBools(bits, p)      64 bits to 64 bytes of 0 or 1
-//            StreamBools(bits, p)     the same, past the caches; p aligned to 64 bytes
-//            LoadBools(p)             64 bytes to 64 bits: is the byte other than zero?
-// Integers   Set, And, Add, Sub, Min, Max, ReduceMax, Gt (signed)   of 16, 32 and 64 bits
-//            ReduceSum                                    of 32 and 64 bits
-//            ShiftRight<count>(v)                         of 16, 32 and 64 bits; zeros come in
-//            ShiftLeft<count>(v)                          of 32 and 64 bits
-//            Xor                                          of 16, 32 and 64 bits
-//            ShiftRightSame(v, count)                     of 32 and 64 bits; zeros come in
-//            Or, ShiftLeftSame(v, count)                  of 64 bits; zeros come in
-//            Mul(a, b)                the low halves of products of 32 bits
-//            MulEven, MulOdd          unsigned products of the even or the odd lanes of 32 bits, whole,
-//                                     as lanes of 64; 0 where there is no odd lane
-//            MulHalves(a, b)          unsigned products of the low halves of lanes of 64 bits, whole
-//            SwapHalves(v)            the two halves of lanes of 64 bits, exchanged
-// Floats     Set, Add, Sub, Div, Le, Eq, IsNumber (not NaN)   float and double
-//            Mul                      of two NaN, the first one, quiet; Product: either
-//            Sqrt                                         double
-//            Round(v)                 to an integer, in the direction that the thread has set, as arithmetic
-//                                     is; a zero may come out with either sign
-//            Min, Max                 the second one where neither is less: NaN, zeros of two signs
-//            NearestInt (as Round, to int32; |v| < 2^31), ConvertTo (to float)     float
-//            ConvertLoad<To>(p)       kLanes<To> int32, as float (rounded) or double
-//            Widen(v, out)            a vector to kWidened<T> of double, in order     float and double
-// Masks      And, Or, AndNot (not a, but b), BitsFromMask, MaskFromBits (lane i is bit i)
-//            IfThenElse, IfThenElseZero                   of 16, 32 and 64 bits
-//            BitsFromMasks(m)         of kGroup<T> masks, the first lowest
-//            CountIf(v, m)            v + 1 in the lanes of m, v in the others
-//            DiscountIf(v, m)         v - 1 in the lanes of m, v in the others
-// Exchanges  InterleaveLower(a, b)    a0 b0 a1 b1 ..., of the lower half of each block; a block has
-//                                     kBlockLanes<T> lanes
-//            InterleaveUpper(a, b)    the same of the upper half
-//            InterleaveEvenBlocks<n>  a0 b0 a2 b2 ..., each n blocks; where a vector has more
-//            InterleaveOddBlocks<n>   a1 b1 a3 b3 ...
-// Narrowing  DemoteTo<Q>(v)           sizeof(int32_t) / sizeof(Q) vectors of int32, each value
-//                                     already in Q's range, to one Vec<Q>
-//            DemoteTo<F>(v)           as many vectors of float, none NaN, to the bits of Float16 or
-//                                     BFloat16, nearest even
-//            DemoteTo(v)              kGroupOf64 vectors of double to one of float
-//            LowHalves(v)             the same of 64 bits to one of 32: their low halves
-// Bits       BitCast<To>(v)
-// Packed     of lanes of 64 bits, which are eight codes, a byte each, of 1 to 7 bits
-//            PackedField(bits)        16, 32 or 64: the bits of the codes that are brought together in
-//                                     a register, those that fill whole bytes
-//            LoadPacked(p, bits, high_first)   these bytes of each field, of one after another; the first
-//                                     lowest, or highest; may read a whole Vec at p
-//            StorePacked(v, bits, high_first, p)   the same to p; may write a whole Vec
-//            SubBytes(a, b)           byte by byte, b below 128
-//            ReverseFields(v, bits)   the bytes of each field, the last one first
-//            JoinBytes(v, bits)       of each two bytes, neither of which has more bits, the first and, above
-//                                     these bits, the second, as 16 bits
-//            JoinWords(v, bits)       of these 16 bits, the same as 32
-// PopCount and LowestBit are the same everywhere: common.hpp.
+// Conventions
+//   i16, i32, i64, f32, f64  int16_t, int32_t, int64_t, float, double
+//   ints, floats             i16, i32 and i64; f32 and f64
+//   T, N                     the lane type of the first vector argument, and kLanes<T>
+//   r, a, b, v, m            vectors and a mask; a[i] is lane i of a; r is the result
+//   p                        a pointer, not necessarily aligned unless the line says so
+// Integer arithmetic wraps. Floating-point arithmetic rounds in the current rounding direction of
+// the thread. Shift counts are at least 0 and less than the number of bits of T.
+//
+// Types and constants
+//   Vec<T>, Mask<T>          N lanes of type T; N booleans. The mask of f32 lanes is Mask<i32>, of
+//                            f64 lanes Mask<i64>
+//   kLanes<T>                lanes per vector
+//   kBlockLanes<T>           lanes per block; a block has 128 bits (here: one lane)
+//   kGroup<T>                vectors per group; BitsFromMasks takes the masks of one group
+//   kDemoteInputs<Q>         vectors of i32 that DemoteTo<Q> narrows to one vector
+//   kWidened<T>              vectors of f64 that Widen returns
+//   kCanStream               whether Stream and StreamBools bypass the caches
+//
+// Memory (every lane type, except where types are listed)
+//   Set(x)                   r[i] = x; ints and floats
+//   LoadU(p)                 r[i] = p[i]
+//   LoadOnce(p)              LoadU; the compiler does not repeat the load
+//   StoreU(v, p)             p[i] = v[i]
+//   Stream(v, p)             StoreU that bypasses the caches if kCanStream; p aligned to the vector
+//   Fence()                  orders earlier Stream and StreamBools stores before later stores
+//   CompressStore(v, m, p)   stores the lanes of v with m[i] to p, in order; returns their number;
+//                            may write a whole vector; i32, i64
+//   StoreBools(bits, p)      p[i] = bit i of bits, for 64 bytes
+//   StreamBools(bits, p)     StoreBools that bypasses the caches if kCanStream; p aligned to 64
+//                            bytes
+//   LoadBools(p)             returns 64 bits: bit i = (p[i] != 0), for 64 bytes
+//
+// Integers (ints, except where types are listed)
+//   Add(a, b), Sub(a, b)     r[i] = a[i] + b[i], a[i] - b[i]
+//   Min(a, b), Max(a, b)     the smaller, the larger of a[i] and b[i]; signed
+//   And(a, b), Xor(a, b)     bitwise
+//   Or(a, b)                 bitwise; i64
+//   Gt(a, b)                 mask: a[i] > b[i]; signed
+//   ReduceMax(v)             returns the largest lane
+//   ReduceSum(v)             returns the sum of all lanes, which must not overflow; i32, i64
+//   ShiftRight<count>(v)     r[i] = v[i] >> count; shifts in zeros (logical shift)
+//   ShiftLeft<count>(v)      r[i] = v[i] << count; i32, i64
+//   ShiftRightSame(v, count) ShiftRight with a count at run time; i32, i64
+//   ShiftLeftSame(v, count)  ShiftLeft with a count at run time; i64
+//   Mul(a, b)                the low 32 bits of a[i] * b[i]; i32
+//   MulEven(a, b)            r[i] = a[2i] * b[2i], unsigned; i32 to i64
+//   MulOdd(a, b)             r[i] = a[2i + 1] * b[2i + 1], unsigned; i32 to i64; 0 if a vector has
+//                            one lane
+//   MulHalves(a, b)          r[i] = the product of the low 32 bits of a[i] and b[i], unsigned; i64
+//   SwapHalves(v)            exchanges the low and the high 32 bits of each lane; i64
+//   SubBytes(a, b)           a - b for each byte, wraps; every byte of b is below 128; i64
+//   CountIf(v, m)            r[i] = m[i] ? v[i] + 1 : v[i]
+//   DiscountIf(v, m)         r[i] = m[i] ? v[i] - 1 : v[i]
+//
+// Floats (floats, except where types are listed)
+//   Add, Sub, Div (a, b)     r[i] = a[i] + b[i], a[i] - b[i], a[i] / b[i]
+//   Mul(a, b)                r[i] = a[i] * b[i]; if both are NaN, a[i] made quiet
+//   Product(a, b)            r[i] = a[i] * b[i]; if both are NaN, either of them made quiet
+//   Sqrt(v)                  r[i] = sqrt(v[i]); f64
+//   Min(a, b)                r[i] = a[i] < b[i] ? a[i] : b[i]; b[i] for NaN and for two zeros
+//   Max(a, b)                r[i] = a[i] > b[i] ? a[i] : b[i]; b[i] for NaN and for two zeros
+//   Le(a, b), Eq(a, b)       mask: a[i] <= b[i], a[i] == b[i]; false for NaN
+//   IsNumber(v)              mask: v[i] is not NaN
+//   Round(v)                 v[i] rounded to an integer in the current rounding direction; the sign
+//                            of a zero is unspecified
+//
+// Conversions
+//   BitCast<To>(v)           the same bits; between i32 and f32, and between i64 and f64
+//   NearestInt(v)            f32 to i32, rounded as by Round; |v[i]| < 2^31
+//   ConvertTo(v)             i32 to f32
+//   PromoteLoad(p)           kLanes<i32> integers of 8, 16 or 32 bits, to i32
+//   ConvertLoad<To>(p)       kLanes<To> i32, to f32 (rounds) or f64 (exact)
+//   WidenLoad<To>(p)         kLanes<To> floats of the same or a narrower type, to f32 or f64;
+//                            exact, except that a signaling NaN may become quiet
+//   Widen(v, out)            floats to f64: out[0 .. kWidened<T> - 1] receive all lanes in order
+//   DemoteTo<Q>(v)           v[0 .. kDemoteInputs<Q> - 1], vectors of i32, to one Vec<Q>; Q has 8,
+//                            16 or 32 bits; every value must be in the range of Q
+//   DemoteTo<F>(v)           as many vectors of f32 as fill one Vec<i16>, to the bits of Float16 or
+//                            BFloat16, rounded to nearest even; no lane is NaN, and the rounding
+//                            direction of the thread is nearest
+//   DemoteTo(v)              v[0 .. kWidened<f32> - 1], vectors of f64, to one Vec<f32>
+//   LowHalves(v)             v[0 .. kWidened<f32> - 1], vectors of i64, to one Vec<i32>: the low 32
+//                            bits of each lane
+//
+// Masks
+//   And(a, b), Or(a, b)      logical
+//   AndNot(a, b)             !a[i] && b[i]
+//   BitsFromMask(m)          returns an integer: bit i = m[i], other bits 0
+//   BitsFromMasks(m)         the bits of m[0 .. kGroup<T> - 1]; those of m[0] are the lowest
+//   MaskFromBits<T>(bits)    mask: bit i of bits; ignores bits N and above
+//   IfThenElse(m, a, b)      r[i] = m[i] ? a[i] : b[i]; ints
+//   IfThenElseZero(m, v)     r[i] = m[i] ? v[i] : 0; ints
+//
+// Permutations (ints; not defined if a vector has one lane)
+//   InterleaveLower(a, b)    for each block: a0 b0 a1 b1 ..., of the lower half of the block
+//   InterleaveUpper(a, b)    the same of the upper half of the block
+//   InterleaveEvenBlocks<n>(a, b)
+//                            a0 b0 a2 b2 ..., where a0 is the first n blocks of a, and so on
+//   InterleaveOddBlocks<n>(a, b)
+//                            a1 b1 a3 b3 ...
+//
+// Packed codes (i64). A lane holds eight codes, one per byte. A code has `bits` bits, 1 to 7. Lanes
+// consist of fields: a field has two, four or eight codes, whose packed bits fill whole bytes.
+//   PackedField(bits)        the size of a field: 16, 32 or 64 bits
+//   LoadPacked(p, bits, high_first)
+//                            loads the packed bytes of all fields, which are contiguous at p; those
+//                            of each field become its low bytes, the first one the lowest, or, if
+//                            high_first, the highest of them; the other bytes are 0; may read a
+//                            whole vector
+//   StorePacked(v, bits, high_first, p)
+//                            the inverse of LoadPacked; may write a whole vector
+//   ReverseFields(v, bits)   reverses the order of the bytes in each field
+//   JoinBytes(v, bits)       in each 16 bits: low byte | high byte << bits; each byte < 2^bits
+//   JoinWords(v, bits)       in each 32 bits: low half | high half << (2 * bits); each half
+//                            < 2^(2 * bits)
+//
+// PopCount and LowestBit are the same for all ISAs: common.hpp.
 #pragma once
 
 #include <cstddef>
@@ -124,7 +181,7 @@ SECATEUR_INLINE Vec<To> BitCast(Vec<From> v) {
   return {__builtin_bit_cast(To, v.raw)};
 }
 
-// Integers. Sums wrap, which signed C++ arithmetic must not.
+// Integers. Signed overflow is undefined in C++, so sums use built-ins that wrap.
 template <class T>
 SECATEUR_INLINE Vec<T> And(Vec<T> a, Vec<T> b) {
   return {static_cast<T>(a.raw & b.raw)};
@@ -200,11 +257,11 @@ SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
   return {static_cast<int64_t>(bits << 32 | bits >> 32)};
 }
 
-// Floats; Sub of integers too
+// Floats, and Sub of integers
 template <class T>
 SECATEUR_INLINE Vec<T> Sub(Vec<T> a, Vec<T> b) {
-  if constexpr (static_cast<T>(0.5) == T{0}) {  // integers
-    Vec<T> difference;                          // wraps, as for Add
+  if constexpr (static_cast<T>(0.5) == T{0}) {  // T is an integer type
+    Vec<T> difference;                          // wraps, as in Add
     static_cast<void>(__builtin_sub_overflow(a.raw, b.raw, &difference.raw));
     return difference;
   } else {
@@ -230,7 +287,8 @@ SECATEUR_INLINE Mask<int32_t> Le(Vec<float> a, Vec<float> b) { return {a.raw <= 
 SECATEUR_INLINE Mask<int64_t> Le(Vec<double> a, Vec<double> b) { return {a.raw <= b.raw}; }
 SECATEUR_INLINE Mask<int32_t> Eq(Vec<float> a, Vec<float> b) { return {a.raw == b.raw}; }
 SECATEUR_INLINE Mask<int64_t> Eq(Vec<double> a, Vec<double> b) { return {a.raw == b.raw}; }
-// By way of integers, which is one instruction each way; beyond them all floats are integers.
+// Converts to an integer and back, which is one instruction each. Floats of at least 2^23, and
+// doubles of at least 2^52, are integers already.
 SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
   return {__builtin_fabsf(v.raw) < 0x1p23f ? static_cast<float>(__builtin_lrintf(v.raw)) : v.raw};
 }
@@ -301,13 +359,13 @@ SECATEUR_INLINE size_t CompressStore(Vec<T> v, Mask<T> m, T* p) {
   return m.raw;
 }
 
-// Widths
+// Conversions between widths
 template <class Q>
 SECATEUR_INLINE Vec<int32_t> PromoteLoad(const Q* p) {
   return {LoadU(p).raw};
 }
 
-// One lane of int32 gives one lane of Q: unlike a register, a plain value has no spare room.
+// One vector, because all vectors have one lane.
 template <class Q>
 inline constexpr size_t kDemoteInputs = 1;
 
@@ -316,7 +374,6 @@ SECATEUR_INLINE Vec<Q> DemoteTo(const Vec<int32_t>* v) {
   return {static_cast<Q>(v[0].raw)};
 }
 
-// As above: one lane of 64 bits gives one of 32.
 SECATEUR_INLINE Vec<int32_t> LowHalves(const Vec<int64_t>* v) {
   return {static_cast<int32_t>(v[0].raw)};
 }
@@ -327,9 +384,11 @@ SECATEUR_INLINE double ToFloat(double x) { return x; }
 SECATEUR_INLINE float ToFloat(BFloat16 x) {
   return __builtin_bit_cast(float, static_cast<uint32_t>(x) << 16);
 }
-// Cases are put together from bits: which one it is would often be mispredicted.
+// All ones if the condition holds, otherwise 0. The conversions below combine their cases with such
+// masks, because branches would often be mispredicted.
 SECATEUR_INLINE uint32_t OnesIf(bool condition) { return -static_cast<uint32_t>(condition); }
-// A float's mantissa is 13 bits longer, and the bias of its exponent 112 more.
+// The mantissa of float32 is 13 bits longer than that of float16. Its exponent bias is larger by
+// 112.
 SECATEUR_INLINE float ToFloat(Float16 x) {
   const uint32_t magnitude = (static_cast<uint32_t>(x) & 0x7fffu) << 13;
   const float scaled = __builtin_bit_cast(float, magnitude) * 0x1p112f;
@@ -343,23 +402,25 @@ SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
   return {static_cast<To>(ToFloat(LoadU(p).raw))};
 }
 
-SECATEUR_INLINE uint32_t HalfToEven(uint32_t bits, unsigned dropped) {
-  return (bits + (1u << (dropped - 1)) - 1 + ((bits >> dropped) & 1)) >> dropped;
+// bits >> count, rounded to nearest even.
+SECATEUR_INLINE uint32_t ShiftRightToEven(uint32_t bits, unsigned count) {
+  return (bits + (1u << (count - 1)) - 1 + ((bits >> count) & 1)) >> count;
 }
 template <class F>
 SECATEUR_INLINE Vec<int16_t> DemoteTo(const Vec<float>* v);
 template <>
 SECATEUR_INLINE Vec<int16_t> DemoteTo<BFloat16>(const Vec<float>* v) {
-  return {static_cast<int16_t>(HalfToEven(__builtin_bit_cast(uint32_t, v[0].raw), 16))};
+  return {static_cast<int16_t>(ShiftRightToEven(__builtin_bit_cast(uint32_t, v[0].raw), 16))};
 }
 template <>
 SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
   const auto bits = __builtin_bit_cast(uint32_t, v[0].raw);
   const uint32_t magnitude = bits & 0x7fffffffu;
-  // What is subnormal is a multiple of 2^-24, the last bit of this sum.
+  // Float16 subnormals are the multiples of 2^-24. The last bit of this sum has the value 2^-24, so
+  // the addition rounds to a multiple of it.
   const float sum = __builtin_bit_cast(float, magnitude) + 0.5f;
   const uint32_t small = __builtin_bit_cast(uint32_t, sum) - __builtin_bit_cast(uint32_t, 0.5f);
-  const uint32_t large = HalfToEven(magnitude - (112u << 23), 13);
+  const uint32_t large = ShiftRightToEven(magnitude - (112u << 23), 13);
   const uint32_t is_small = OnesIf(magnitude < 113u << 23);
   const uint32_t rounded = (small & is_small) | (large & ~is_small);
   const uint32_t infinity = 0x7c00;
@@ -381,25 +442,26 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
   return bits;
 }
 
-// Packed codes. Bytes are moved by shifts alone, and so a field is a lane.
+// Packed codes. Only shifts move bytes here, so a field is a whole lane.
 constexpr int PackedField(int) { return 64; }
 SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int) {
   return {static_cast<int64_t>(__builtin_bswap64(static_cast<uint64_t>(v.raw)))};
 }
-// With the highest bit of each byte set, none borrows from the next.
+// Setting the top bit of each byte of a before the subtraction prevents borrows from the next byte.
+// The XOR corrects the top bits.
 SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
   const uint64_t top = 0x8080808080808080;
-  const auto from = static_cast<uint64_t>(a.raw);
-  return {static_cast<int64_t>(((from | top) - static_cast<uint64_t>(b.raw)) ^ (~from & top))};
+  const auto bits = static_cast<uint64_t>(a.raw);
+  return {static_cast<int64_t>(((bits | top) - static_cast<uint64_t>(b.raw)) ^ (~bits & top))};
 }
 SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
   Vec<int64_t> v;
   __builtin_memcpy(&v.raw, p, sizeof v.raw);
-  const int others = 64 - 8 * bits;
+  const int unused_bits = 64 - 8 * bits;
   if (high_first) {
-    return ShiftRightSame(ReverseFields(v, bits), others);
+    return ShiftRightSame(ReverseFields(v, bits), unused_bits);
   }
-  return And(v, ShiftRightSame(Set(int64_t{-1}), others));
+  return And(v, ShiftRightSame(Set(int64_t{-1}), unused_bits));
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
   if (high_first) {
@@ -407,9 +469,10 @@ SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint
   }
   __builtin_memcpy(p, &v.raw, sizeof v.raw);
 }
-SECATEUR_INLINE Vec<int64_t> Join(Vec<int64_t> v, int gap, int64_t first) {
-  const Vec<int64_t> stays{v.raw & first};
-  return Or(stays, ShiftRightSame(Xor(v, stays), gap));
+// Keeps the bits of v in `low_mask` and shifts the other bits right by `gap`.
+SECATEUR_INLINE Vec<int64_t> Join(Vec<int64_t> v, int gap, int64_t low_mask) {
+  const Vec<int64_t> low{v.raw & low_mask};
+  return Or(low, ShiftRightSame(Xor(v, low), gap));
 }
 SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
   return Join(v, 8 - bits, 0x00ff00ff00ff00ff);

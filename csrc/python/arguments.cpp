@@ -1,4 +1,4 @@
-#include "arguments.hpp"
+#include "python/arguments.hpp"
 
 #include <functional>
 #include <limits>
@@ -14,12 +14,12 @@ bool is_bool(py::handle value) {
 }
 
 std::string shown(py::handle value) {
-  // A lone surrogate, which a repr may hold, has no place in UTF-8.
+  // A repr may contain lone surrogates, which UTF-8 cannot encode.
   return py::repr(value).attr("encode")("utf-8", "backslashreplace").cast<std::string>();
 }
 
-void refuse(const char* name, const std::string& allowed, py::handle came) {
-  throw py::value_error(std::string(name) + " must be " + allowed + ", got " + shown(came));
+void refuse(const char* name, const std::string& allowed, py::handle received) {
+  throw py::value_error(std::string(name) + " must be " + allowed + ", got " + shown(received));
 }
 
 std::int64_t to_integer(const char* name, py::handle value) {
@@ -35,16 +35,16 @@ std::int64_t to_integer(const char* name, py::handle value) {
   return overflow > 0 ? INT64_MAX : overflow < 0 ? INT64_MIN : number;
 }
 
-std::size_t in_range(const char* name, std::int64_t number, std::size_t least, std::size_t most,
-                     py::handle came) {
-  if (number < static_cast<std::int64_t>(least) || number > static_cast<std::int64_t>(most)) {
-    refuse(name, "an integer from " + std::to_string(least) + " to " + std::to_string(most), came);
+std::size_t in_range(const char* name, std::int64_t number, std::size_t min, std::size_t max,
+                     py::handle received) {
+  if (number < static_cast<std::int64_t>(min) || number > static_cast<std::int64_t>(max)) {
+    refuse(name, "an integer from " + std::to_string(min) + " to " + std::to_string(max), received);
   }
   return static_cast<std::size_t>(number);
 }
 
-std::size_t to_count(const char* name, py::handle value, std::size_t least, std::size_t most) {
-  return in_range(name, to_integer(name, value), least, most, value);
+std::size_t to_count(const char* name, py::handle value, std::size_t min, std::size_t max) {
+  return in_range(name, to_integer(name, value), min, max, value);
 }
 
 double to_number(const char* name, py::handle value) {
@@ -58,9 +58,9 @@ double to_number(const char* name, py::handle value) {
       throw py::error_already_set();
     }
     PyErr_Clear();
-    if (overflow) {  // an int that no float holds: out of every range, but below infinity
-      constexpr double kMost = std::numeric_limits<double>::max();
-      return value < py::int_(0) ? -kMost : kMost;
+    if (overflow) {  // an int too large for a float: the largest finite float, beyond every range
+      constexpr double kLargest = std::numeric_limits<double>::max();
+      return value < py::int_(0) ? -kLargest : kLargest;
     }
   }
   throw py::type_error(std::string(name) + " must be a number, got " + shown(value));
@@ -93,7 +93,7 @@ std::size_t Kept::of(std::size_t n) const {
 
 void require_one(std::initializer_list<std::pair<const char*, py::handle>> options) {
   std::string names;
-  std::string came;
+  std::string received;
   int given = 0;
   for (const auto& [name, value] : options) {
     if (!value.is_none()) {
@@ -106,11 +106,11 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
   for (const auto& [name, value] : options) {
     names += (names.empty() ? "" : ", ") + std::string(name);
     if (!value.is_none()) {
-      came += (came.empty() ? "" : ", ") + std::string(name) + "=" + shown(value);
+      received += (received.empty() ? "" : ", ") + std::string(name) + "=" + shown(value);
     }
   }
   throw py::value_error("exactly one of " + names + " must be given, got " +
-                        (came.empty() ? "none" : came));
+                        (received.empty() ? "none" : received));
 }
 
 Input floats(py::handle w, const std::string& name) {
@@ -141,9 +141,9 @@ Slices::Slices(const Shape& shape, py::ssize_t axis) : core{0, 1}, whole(axis ==
   if (whole) {
     return;
   }
-  const auto at = static_cast<std::size_t>(axis);
-  core.length = static_cast<std::size_t>(shape[at]);
-  for (std::size_t i = at + 1; i < shape.size(); ++i) {
+  const auto index = static_cast<std::size_t>(axis);
+  core.length = static_cast<std::size_t>(shape[index]);
+  for (std::size_t i = index + 1; i < shape.size(); ++i) {
     core.inner *= static_cast<std::size_t>(shape[i]);
   }
 }
@@ -178,9 +178,9 @@ Scores::Scores(py::handle scores, const std::string& name) {
     return;
   }
   const auto parts = py::reinterpret_borrow<py::tuple>(scores);
-  const bool values = parts[0].cast<bool>();
+  const bool are_values = parts[0].cast<bool>();
   array_.emplace(floats(parts[1], name));
-  core_.scoring = values ? SC_SCORE_VALUES : SC_SCORE_PRODUCTS;
+  core_.scoring = are_values ? SC_SCORE_VALUES : SC_SCORE_PRODUCTS;
   core_.dtype = array_->core_dtype();
   core_.period = array_->size();
   core_.repeat = parts[2].cast<std::size_t>();
@@ -199,23 +199,35 @@ void Scores::settle() {
   }
 }
 
+std::string last_error() {
+  const std::string_view message = sc_last_error();
+  const auto decoded = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
+      message.data(), static_cast<py::ssize_t>(message.size()), "backslashreplace"));
+  if (!decoded) {
+    throw py::error_already_set();
+  }
+  return decoded.cast<std::string>();
+}
+
 void check(sc_status status, const char* remedy) {
   switch (status) {
     case SC_OK:
       return;
     case SC_ERROR_NAN:
-      throw py::value_error(std::string(sc_last_error()) + "; " + remedy);
+      throw py::value_error(last_error() + "; " + remedy);
     case SC_ERROR_MEMORY:
-      PyErr_SetString(PyExc_MemoryError, sc_last_error());
+      PyErr_SetString(PyExc_MemoryError, last_error().c_str());
       throw py::error_already_set();
     case SC_ERROR_OVERFLOW:
-      PyErr_SetString(PyExc_OverflowError, sc_last_error());
+      PyErr_SetString(PyExc_OverflowError, last_error().c_str());
       throw py::error_already_set();
+    case SC_ERROR_INTERRUPTED:
+      throw py::error_already_set();  // the exception that a signal handler has raised
     case SC_ERROR_ARGUMENT:
     case SC_ERROR_UNSUPPORTED:
-      throw py::value_error(sc_last_error());
+      throw py::value_error(last_error());
     default:
-      throw std::runtime_error(sc_last_error());
+      throw std::runtime_error(last_error());
   }
 }
 

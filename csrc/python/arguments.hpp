@@ -1,9 +1,8 @@
-// Arguments other than arrays, and calls of the core: checked, with errors that name the argument, what
-// came and what is allowed.
+// Conversion and checks of arguments that are not arrays, and calls of the core. Errors name the
+// argument, the allowed values and the received value.
 #pragma once
 
 #include <pybind11/pybind11.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -12,32 +11,43 @@
 #include <string>
 #include <utility>
 
-#include "arrays.hpp"
+#include "python/arrays.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
 
-// Whether a value is a bool, of Python or of NumPy.
+// Whether a value is a Python bool or a NumPy bool.
 bool is_bool(py::handle value);
 
-// What Python shows of a value.
+// The repr of a value as valid UTF-8.
 std::string shown(py::handle value);
 
-[[noreturn]] void refuse(const char* name, const std::string& allowed, py::handle came);
+// Throws ValueError: "<name> must be <allowed>, got <received>".
+[[noreturn]] void refuse(const char* name, const std::string& allowed, py::handle received);
 
+// Converts an integer argument. Integers that do not fit become INT64_MIN or INT64_MAX. Throws
+// TypeError for other values, including bools.
 std::int64_t to_integer(const char* name, py::handle value);
-std::size_t in_range(const char* name, std::int64_t number, std::size_t least, std::size_t most,
-                     py::handle came);
-std::size_t to_count(const char* name, py::handle value, std::size_t least, std::size_t most);
+
+// Returns `number` if it is in [min, max]; throws ValueError otherwise. `received` is the argument
+// that the message shows.
+std::size_t in_range(const char* name, std::int64_t number, std::size_t min, std::size_t max,
+                     py::handle received);
+
+// Converts an integer argument in [min, max].
+std::size_t to_count(const char* name, py::handle value, std::size_t min, std::size_t max);
+
+// Converts a number. Throws TypeError for other values, including bools.
 double to_number(const char* name, py::handle value);
 
-// One of a few words.
+// An allowed value of a string argument, and the value that represents it in C++.
 template <class Value>
 struct Choice {
   const char* word;
   Value value;
 };
 
+// Converts a string argument. Throws ValueError if it is none of the choices.
 template <class Value, std::size_t N>
 Value to_choice(const char* name, py::handle value, const Choice<Value> (&choices)[N]) {
   std::string allowed;
@@ -55,28 +65,32 @@ Value to_choice(const char* name, py::handle value, const Choice<Value> (&choice
 
 sc_nan to_selecting_nan(py::handle nan);
 
-// Exactly one of these must be given.
+// Throws ValueError unless exactly one of the options is not None.
 void require_one(std::initializer_list<std::pair<const char*, py::handle>> options);
 
-// How many are kept: exactly one of k and sparsity, taken apart before any array is looked at, for
-// that may run code of the caller's, which may change the array.
+// The arguments k and sparsity, which determine how many elements are kept. Exactly one of them is
+// not None. The constructor converts them before any array is accessed: the conversion may run code
+// of the caller, which may change the array.
 struct Kept {
   py::handle k, sparsity;
   std::int64_t count = 0;
   double removed = 0;
 
   Kept(py::handle k_, py::handle sparsity_);
+  // The number of elements that are kept out of n.
   [[nodiscard]] std::size_t of(std::size_t n) const;
 };
 
+// An input array of any floating-point dtype.
 Input floats(py::handle w, const std::string& name = "w");
 
-// Where an axis is, counted from the front; None stands for all of them.
+// The argument `axis`: an integer, or None for all axes.
 inline constexpr py::ssize_t kNoAxis = -1;
 class Axis {
  public:
   explicit Axis(py::handle axis);
-  // In an array of so many dimensions, of which there must be one.
+  // The axis as a nonnegative number in an array of `ndim` dimensions, or kNoAxis for None. Throws
+  // ValueError if the array does not have this axis.
   [[nodiscard]] py::ssize_t in(py::ssize_t ndim) const;
 
  private:
@@ -84,7 +98,7 @@ class Axis {
   std::int64_t number_ = 0;
 };
 
-// A shape as slices along an axis, or as one slice.
+// The division of an array into slices along an axis. The whole array is one slice for kNoAxis.
 struct Slices {
   sc_slices core;
   bool whole;
@@ -93,11 +107,12 @@ struct Slices {
   [[nodiscard]] const sc_slices* data() const { return whole ? nullptr : &core; }
 };
 
-// A shape as cells: one for each index along an axis, or for each group of so many along it; or one for all.
+// The division of an array into groups: one group for each index along an axis, or for each
+// `group_size` consecutive elements along the axis. The whole array is one group if axis is None.
 class Cells {
  public:
   Cells(py::handle axis, py::handle group_size);
-  // To be called before the others.
+  // Computes the groups of an array of this shape. Must be called before data() and count().
   void settle(const Shape& shape);
   [[nodiscard]] const sc_cells* data() const { return whole_ ? nullptr : &core_; }
   [[nodiscard]] std::size_t count() const { return count_; }
@@ -109,16 +124,18 @@ class Cells {
   std::size_t count_ = 1;
 };
 
-// How many elements are compared with each other.
+// The number of elements per slice.
 std::size_t length_along(const Input& in, const Slices& slices);
 
-// What ranks elements instead of their magnitude, as secateur.scores describes it: None; or whether
-// the array is of values rather than of factors, the array, and the `repeat` of factors.
+// The scores that rank elements instead of their magnitudes. The argument is what secateur.scores
+// returns: None, or a tuple of a bool, an array, and the number `repeat`. If the bool is true, the
+// array contains the ranking values. Otherwise it contains factors, to which `repeat` applies.
 class Scores {
  public:
   explicit Scores(py::handle scores, const std::string& name = "scores");
-  // Values must be of the shape of w.
+  // Throws ValueError unless an array of values has the shape of w.
   void require_fit(const Input& w) const;
+  // Must be called before data().
   void settle();
   [[nodiscard]] const sc_scores* data() const { return array_ ? &core_ : nullptr; }
   [[nodiscard]] bool are_values() const { return array_ && core_.scoring == SC_SCORE_VALUES; }
@@ -129,33 +146,51 @@ class Scores {
   sc_scores core_{SC_SCORE_VALUES, SC_FLOAT32, nullptr, 0, 1};
 };
 
-// Throws what a status stands for; `remedy` says what could be done about NaN.
+// The number of threads that secateur.threads has set in this context; 0 if it has not set one.
+std::size_t context_num_threads();
+
+// The message of sc_last_error as valid UTF-8, which Python exceptions require. The core may quote
+// bytes from the environment. Bytes that are not valid UTF-8 become escapes such as \xff.
+std::string last_error();
+
+// Throws the Python exception of a status, unless it is SC_OK. `remedy` completes the message about
+// NaN.
 void check(sc_status status, const char* remedy);
 
 inline constexpr char kSelectingRemedy[] = "nan='keep' or nan='prune' says what to do with it";
 
-// What the core returns; other Python threads run meanwhile, unless the work on n elements is over before
-// they could.
+// Releases the GIL during its lifetime. Calls of the core from this thread use the number of
+// threads of the context. On the main thread, Python's signal handlers run between tasks of the
+// core. An exception that a handler raises interrupts the call. The exception is pending after the
+// destructor has run.
+class GilReleased {
+ public:
+  GilReleased();
+  ~GilReleased();
+  GilReleased(const GilReleased&) = delete;
+  GilReleased& operator=(const GilReleased&) = delete;
+
+ private:
+  static int run_signal_handlers(void* released);
+
+  std::size_t num_threads_;  // of the context; 0: not set
+  std::size_t previous_num_threads_ = 0;
+  PyThreadState* state_;
+};
+
+// Calls core() and returns its status. Releases the GIL, unless n elements are too few for other
+// Python threads to benefit. So few elements are also processed on one thread.
 template <class F>
 sc_status without_gil(std::size_t n, const F& core) {
-  constexpr std::size_t kWorthReleasing = 4096;
+  constexpr std::size_t kWorthReleasing = 4096;  // Tuning: elements
   if (n < kWorthReleasing) {
     return core();
   }
-  PyThreadState* const state = PyEval_SaveThread();
-  const sc_status status = core();
-  try {
-    PyEval_RestoreThread(state);
-  } catch (...) {
-    // The interpreter is shutting down and ends this thread by unwinding it, on which destructors
-    // would touch Python objects without the GIL. As Python 3.14 does, let the thread sleep instead.
-    for (;;) {
-      pause();
-    }
-  }
-  return status;
+  const GilReleased released;
+  return core();
 }
 
+// Calls core() as without_gil does and checks its status.
 template <class F>
 void call(const Input& in, const char* remedy, const F& core) {
   check(without_gil(in.size(), core), remedy);

@@ -1,4 +1,4 @@
-#include "arrays.hpp"
+#include "python/arrays.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -19,7 +19,7 @@ bool is_native(const py::array& array) {
   return order == '=' || order == '|' || order == kNative;
 }
 
-std::span<const py::ssize_t> lengths(const py::array& array) {
+std::span<const py::ssize_t> shape_view(const py::array& array) {
   return {array.shape(), static_cast<std::size_t>(array.ndim())};
 }
 
@@ -31,28 +31,29 @@ bool is_ndarray(py::handle value) {
   return is_exactly_ndarray(value) || npy_api::get().PyArray_Check_(value.ptr());
 }
 
-py::object numpy(const char* name) { return py::module_::import("numpy").attr(name); }
+py::object numpy_attribute(const char* name) { return py::module_::import("numpy").attr(name); }
 
-std::string text(py::handle value) { return py::str(value).cast<std::string>(); }
+std::string to_string(py::handle value) { return py::str(value).cast<std::string>(); }
 
-std::string text(const Shape& shape) {
+std::string to_string(const Shape& shape) {
   py::tuple lengths(shape.size());
   for (std::size_t i = 0; i < shape.size(); ++i) {
     lengths[i] = py::int_(shape[i]);
   }
-  return text(lengths);
+  return to_string(lengths);
 }
 
-// NumPy's own are told by their numbers; one that is registered has a number of this process.
+// NumPy's own dtypes have fixed type numbers. The number of a registered dtype depends on the
+// process, so registered dtypes are identified by name.
 bool is_dtype(const py::dtype& given, const Dtype& dtype) {
   if (dtype.number != kRegistered) {
     return given.num() == dtype.number;
   }
   constexpr int kFirstRegistered = 256;
-  return given.num() >= kFirstRegistered && text(given.attr("name")) == dtype.name;
+  return given.num() >= kFirstRegistered && to_string(given.attr("name")) == dtype.name;
 }
 
-// Bytes from the first to past the last of an array.
+// The address range of an array.
 struct Extent {
   std::uintptr_t begin, end;
 };
@@ -79,10 +80,10 @@ bool share_memory(const py::array& a, const py::array& b) {
       has_flags(b, npy_api::NPY_ARRAY_C_CONTIGUOUS_)) {
     return true;
   }
-  // Strides may interleave. Whether they do is a hard question in general; where NumPy would need
-  // long to tell, the answer is the cautious one.
+  // The address ranges of strided arrays may overlap without a common element. The exact test can
+  // be expensive. If NumPy gives up, assume that the arrays share memory.
   try {
-    return numpy("shares_memory")(a, b, py::arg("max_work") = 1000000).cast<bool>();
+    return numpy_attribute("shares_memory")(a, b, py::arg("max_work") = 1000000).cast<bool>();
   } catch (py::error_already_set& error) {
     if (!error.matches(py::module_::import("numpy.exceptions").attr("TooHardError"))) {
       throw;
@@ -91,8 +92,9 @@ bool share_memory(const py::array& a, const py::array& b) {
   }
 }
 
-// Of two arrays of the same shape: the stride of an axis of one element says nothing.
-bool same_elements(const py::array& a, const py::array& b) {
+// Whether two arrays of the same shape have the same elements in memory. The strides of axes of
+// length 1 are irrelevant.
+bool is_same_view(const py::array& a, const py::array& b) {
   for (py::ssize_t i = 0; i < a.ndim(); ++i) {
     if (a.shape(i) > 1 && a.strides(i) != b.strides(i)) {
       return false;
@@ -101,8 +103,8 @@ bool same_elements(const py::array& a, const py::array& b) {
   return a.data() == b.data();
 }
 
-// Whether two elements of the array may share memory: true of some views made by as_strided.
-bool overlaps_itself(const py::array& array) {
+// Whether two elements of the array may share memory, as in some views made by as_strided.
+bool may_overlap_itself(const py::array& array) {
   std::vector<std::pair<py::ssize_t, py::ssize_t>> axes;  // stride, length
   for (py::ssize_t i = 0; i < array.ndim(); ++i) {
     if (array.shape(i) > 1) {
@@ -110,12 +112,12 @@ bool overlaps_itself(const py::array& array) {
     }
   }
   std::sort(axes.begin(), axes.end());
-  py::ssize_t reach = array.itemsize();
+  py::ssize_t span = array.itemsize();  // bytes that the axes with smaller strides span
   for (const auto& [stride, length] : axes) {
-    if (stride < reach) {
+    if (stride < span) {
       return array.size() > 0;
     }
-    reach = stride * (length - 1) + reach;
+    span = stride * (length - 1) + span;
   }
   return false;
 }
@@ -141,7 +143,7 @@ Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const 
   for (const Dtype& d : allowed) {
     names += (names.empty() ? "" : " or ") + std::string(d.name);
   }
-  throw py::type_error(name + " must be " + names + ", got " + text(given) + remedy);
+  throw py::type_error(name + " must be " + names + ", got " + to_string(given) + remedy);
 }
 
 py::array as_array(const std::string& name, py::handle value) {
@@ -155,7 +157,7 @@ py::array as_array(const std::string& name, py::handle value) {
                          "fill it first, as in " +
                          name + ".filled(0)");
   }
-  return numpy("asarray")(value).cast<py::array>();
+  return numpy_attribute("asarray")(value).cast<py::array>();
 }
 
 bool is_array_of(py::handle value, Dtype dtype) {
@@ -170,18 +172,19 @@ Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + 
 Input::Input(const std::string& name, py::handle value, std::span<const Dtype> allowed)
     : name_(name),
       given_(as_array(name, value)),
-      work_(given_),
+      core_array_(given_),
       dtype_(to_dtype(name, given_.dtype(), allowed, "; " + name + ".astype(...) converts")),
       size_(static_cast<std::size_t>(given_.size())) {}
 
 void Input::settle() {
   if (!has_flags(given_, kContiguous) || !is_native(given_)) {
-    work_ = contiguous_copy(given_);
+    core_array_ = contiguous_copy(given_);
   }
-  if (!is_dtype(work_.dtype(), dtype_) || static_cast<std::size_t>(work_.size()) != size_) {
+  if (!is_dtype(core_array_.dtype(), dtype_) ||
+      static_cast<std::size_t>(core_array_.size()) != size_) {
     throw std::runtime_error(name_ + " was changed while it was being looked at");
   }
-  data_ = work_.data();
+  data_ = core_array_.data();
 }
 
 py::dtype Input::numpy_dtype() const {
@@ -190,19 +193,19 @@ py::dtype Input::numpy_dtype() const {
 
 void Input::require_shape(const Shape& shape, const char* meaning) const {
   if (shape_of(given_) != shape) {
-    throw py::value_error(name_ + " must have shape " + text(shape) + ", " + meaning + ", got " +
-                          text(shape_of(given_)));
+    throw py::value_error(name_ + " must have shape " + to_string(shape) + ", " + meaning +
+                          ", got " + to_string(shape_of(given_)));
   }
 }
 
 Result::Result(const py::dtype& dtype, const Shape& shape)
-    : given_(dtype, shape), work_(given_), data_(work_.mutable_data()) {
+    : given_(dtype, shape), core_array_(given_), data_(core_array_.mutable_data()) {
   returned_ = given_;
 }
 
 Result::Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
                const Input* other, const std::string& name)
-    : Result(out, dtype, lengths(like.given()), like, in_place, other, name) {}
+    : Result(out, dtype, shape_view(like.given()), like, in_place, other, name) {}
 
 Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize_t> shape,
                const Input& like, bool in_place, const Input* other, const std::string& name) {
@@ -211,28 +214,29 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
     return;
   }
   if (!is_ndarray(out)) {
-    throw py::type_error(name + " must be an array of " + text(dtype) + ", got " +
-                         text(py::type::of(out).attr("__name__")));
+    throw py::type_error(name + " must be an array of " + to_string(dtype) + ", got " +
+                         to_string(py::type::of(out).attr("__name__")));
   }
   returned_ = py::reinterpret_borrow<py::object>(out);
   given_ = as_array(name, out);
   if (given_.dtype().num() != dtype.num() || !is_native(given_)) {
-    throw py::type_error(name + " must be " + text(dtype) + " in native byte order, got " +
-                         text(given_.dtype()));
+    throw py::type_error(name + " must be " + to_string(dtype) + " in native byte order, got " +
+                         to_string(given_.dtype()));
   }
-  if (!std::ranges::equal(lengths(given_), shape)) {
-    throw py::value_error(name + " must have shape " + text(Shape(shape.begin(), shape.end())) +
-                          ", got " + text(shape_of(given_)));
+  if (!std::ranges::equal(shape_view(given_), shape)) {
+    throw py::value_error(name + " must have shape " +
+                          to_string(Shape(shape.begin(), shape.end())) + ", got " +
+                          to_string(shape_of(given_)));
   }
   if (!given_.writeable()) {
     throw py::value_error(name + " must be writeable, got a read-only array");
   }
   const bool contiguous = has_flags(given_, kContiguous);
-  if (!contiguous && overlaps_itself(given_)) {
+  if (!contiguous && may_overlap_itself(given_)) {
     throw py::value_error(name +
                           " must have its elements apart, got strides that may make them overlap");
   }
-  const bool same = in_place && is_native(like.given()) && same_elements(given_, like.given());
+  const bool same = in_place && is_native(like.given()) && is_same_view(given_, like.given());
   if ((!same && share_memory(given_, like.given())) ||
       (other != nullptr && share_memory(given_, other->given()))) {
     throw py::value_error(
@@ -241,13 +245,13 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
                       "overlaps it in part"
                     : " must share no memory with the input, got one that does"));
   }
-  work_ = contiguous ? given_ : py::array(dtype, shape_of(given_));
-  data_ = work_.mutable_data();
+  core_array_ = contiguous ? given_ : py::array(dtype, shape_of(given_));
+  data_ = core_array_.mutable_data();
 }
 
 py::object Result::finish() {
-  if (work_.ptr() != given_.ptr()) {
-    numpy("copyto")(given_, work_);
+  if (core_array_.ptr() != given_.ptr()) {
+    numpy_attribute("copyto")(given_, core_array_);
   }
   return std::move(returned_);
 }

@@ -1,5 +1,5 @@
-// NumPy arrays at the door: what the core takes (contiguous, aligned, native) made of what came, and
-// results put where they are wanted.
+// Conversion of array arguments to the arrays that the core accepts (contiguous, aligned, native
+// byte order), and creation of result arrays.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -17,11 +17,11 @@ namespace secateur::python {
 
 namespace py = pybind11;
 
-// One of the dtypes that the core knows.
+// A dtype that the core supports.
 struct Dtype {
   const char* name;
-  int number;     // NumPy's; kRegistered for one that another package adds to NumPy
-  sc_dtype core;  // the core takes bools as bytes
+  int number;     // NumPy's type number; kRegistered for a dtype that another package registers
+  sc_dtype core;  // SC_UINT8 for bool
 };
 inline constexpr int kRegistered = -1;
 inline constexpr Dtype kBool{"bool", py::detail::npy_api::NPY_BOOL_, SC_UINT8};
@@ -40,30 +40,34 @@ inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_UI
 inline constexpr Dtype kInt32{"int32", py::detail::npy_api::NPY_INT_, SC_INT32};
 inline constexpr Dtype kUInt32{"uint32", py::detail::npy_api::NPY_UINT_, SC_UINT32};
 
-// The one that NumPy calls so; `remedy` ends the message of the TypeError if there is none.
+// The allowed dtype that equals `given`. Throws TypeError if there is none; `remedy` is the end of
+// the message.
 Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const Dtype> allowed,
                const std::string& remedy = "");
 
-// The array that a value is, or that NumPy makes of it. Runs code of the value's own, if it has such.
+// A value as an array: the value itself if it is an array, otherwise the result of numpy.asarray,
+// which may run code of the value. Throws TypeError for masked arrays.
 py::array as_array(const std::string& name, py::handle value);
 
 using Shape = std::vector<py::ssize_t>;
 Shape shape_of(const py::array& array);
 
-// Whether a value is an array of that dtype.
+// Whether a value is an array of this dtype.
 bool is_array_of(py::handle value, Dtype dtype);
 
-// An array as the core takes it. Lists become arrays as NumPy would make them; other strides or
-// another byte order become a copy, once everything else has been checked. What the core is told is
-// recorded at that time: the array itself may change, by code of the caller's that a check runs, or by
-// other threads once the GIL is released.
+// An input array in the form that the core accepts. Values that are not arrays are converted with
+// numpy.asarray. settle() copies an array that is not contiguous, aligned and in native byte order.
+// It runs after all other checks. The object records the properties that the core uses, because the
+// array may change later: checks may run code of the caller, and other threads run while the GIL is
+// released.
 class Input {
  public:
   Input(const std::string& name, py::handle value, std::span<const Dtype> allowed);
   Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
       : Input(name, value, std::span(allowed.begin(), allowed.size())) {}
 
-  // To be called before data(). Throws RuntimeError if the array is no longer what it was.
+  // Must be called before data(). Throws RuntimeError if the dtype or the size of the array has
+  // changed since construction.
   void settle();
 
   [[nodiscard]] const void* data() const { return data_; }
@@ -71,50 +75,51 @@ class Input {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] bool is(Dtype dtype) const { return dtype_.number == dtype.number; }
   [[nodiscard]] sc_dtype core_dtype() const { return dtype_.core; }
-  // NumPy's, in native byte order
+  // The NumPy dtype, in native byte order.
   [[nodiscard]] py::dtype numpy_dtype() const;
   [[nodiscard]] const py::array& given() const { return given_; }
 
-  // Throws ValueError unless the array has this shape.
+  // Throws ValueError unless the array has this shape. `meaning` explains the shape in the message.
   void require_shape(const Shape& shape, const char* meaning) const;
 
  private:
   std::string name_;
   py::array given_;
-  py::array work_;
+  py::array core_array_;  // given_, or its copy
   Dtype dtype_;
   std::size_t size_;
   const void* data_ = nullptr;
 };
 
-// Where a result goes: the caller's array, or a new one.
+// A result array: a new array, or the argument `out` of the caller.
 class Result {
  public:
   // A new array.
   Result(const py::dtype& dtype, const Shape& shape);
 
-  // `out`, of that dtype and of the shape of `like`; a new array if it is None. It may be `like`
-  // itself where `in_place`, and otherwise must share no memory with it or with `other`.
+  // A new array if `out` is None. Otherwise `out`, which must have this dtype and the shape of
+  // `like`. If `in_place`, `out` may be `like` itself. Apart from that, `out` must share no memory
+  // with `like` and `other`.
   Result(py::handle out, const py::dtype& dtype, const Input& like, bool in_place,
          const Input* other = nullptr, const std::string& name = "out");
 
-  // The same of a shape that is not that of `like`.
+  // The same with an explicit shape.
   Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize_t> shape,
          const Input& like, bool in_place, const Input* other, const std::string& name);
 
   [[nodiscard]] void* data() { return data_; }
 
-  // The result, once the core has written it: `out` itself where that was given.
+  // Returns the result after the core has written it. This is `out` itself if it was given.
   py::object finish();
 
  private:
   py::object returned_;
-  py::array given_ = none();  // the same as an array, without what a subclass adds
-  py::array work_ = none();   // given_ itself, or a stand-in where the core cannot write to that
-  void* data_ = nullptr;      // of work_
+  py::array given_ = null_array();       // returned_ as a plain array, without any subclass
+  py::array core_array_ = null_array();  // given_, or a buffer if the core cannot write to given_
+  void* data_ = nullptr;                 // of core_array_
 
-  // py::array's own default is a new array, made in vain.
-  static py::array none() { return py::reinterpret_steal<py::array>(py::handle()); }
+  // The default constructor of py::array would create an array that is not used.
+  static py::array null_array() { return py::reinterpret_steal<py::array>(py::handle()); }
 };
 
 }  // namespace secateur::python

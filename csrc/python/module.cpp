@@ -1,29 +1,29 @@
-// The Python module.
+// The definition of the extension module.
 #include <pybind11/pybind11.h>
 
 #include <cstddef>
 
-#include "functions.hpp"
+#include "python/arguments.hpp"
+#include "python/module.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
-  // A setting in the environment that cannot be honoured is an error from the start.
+  // Importing the module fails if a setting in the environment is invalid.
   const char* name = nullptr;
   std::size_t count = 0;
   if (sc_isa(&name) != SC_OK || sc_get_num_threads(&count) != SC_OK) {
-    throw py::import_error(sc_last_error());
+    throw py::import_error(last_error());
   }
   m.attr("__version__") = sc_version();
-  define_selection(m);
-  define_histogram(m);
-  define_pruning(m);
-  define_quantization(m);
-  define_packing(m);
-  define_compare(m);
-  define_choosing(m);
-  define_host(m);
+  define_select(m);
+  define_sketch(m);
+  define_prune(m);
+  define_quantize(m);
+  define_pack(m);
+  define_stats(m);
+  define_core(m);
 }
 
 }  // namespace secateur::python

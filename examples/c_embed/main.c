@@ -1,4 +1,5 @@
-/* Keeps the k largest of some weights, as floats and as int8 with 5 fraction bits. */
+/* Prunes weights to the K of largest magnitude. Writes the result as floats, and as int8 with 5
+ * fraction bits. */
 #include <secateur/secateur.h>
 #include <stdio.h>
 

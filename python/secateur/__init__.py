@@ -7,7 +7,9 @@
 array([ 0., -2.,  0.,  4.], dtype=float32)
 """
 
-from secateur import reference
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from secateur._core import __version__
 from secateur.affine import dequantize_affine, quantize_affine
 from secateur.choosing import choose_affine, choose_format
@@ -30,6 +32,9 @@ from secateur.schedules import sparsity_schedule
 from secateur.scores import Times
 from secateur.selection import kth_magnitude, topk, topk_mask
 from secateur.sketch import MagnitudeSketch
+
+if TYPE_CHECKING:
+    from secateur import reference
 
 __all__ = [
     "AffineParameters",
@@ -68,3 +73,15 @@ __all__ = [
     "topk_mask",
     "unpack_ints",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `secateur.reference` on first access, because its import takes the longest time."""
+    if name == "reference":
+        return import_module("secateur.reference")
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

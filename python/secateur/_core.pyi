@@ -1,3 +1,4 @@
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -7,7 +8,7 @@ from secateur.formats import FixedPoint, Granularity
 
 __version__: str
 
-# Scores as secateur.scores.describe puts them
+# Scores in the form that secateur.scores.describe returns
 _Scores: TypeAlias = tuple[bool, NDArray[Any], int] | None
 
 def kth_magnitude(w: ArrayLike, k: int, axis: int | None, nan: str, /) -> Any: ...
@@ -32,7 +33,7 @@ def count_magnitudes(
     last: int,
     counts: NDArray[np.uint64],
     /,
-) -> tuple[int, int, int]: ...  # elements, those above the range, and the checksum
+) -> None: ...
 def prune(
     w: ArrayLike,
     k: int | None,
@@ -160,7 +161,7 @@ def compare(
     signed: bool,
     frac_bits: NDArray[np.int32],
     /,
-) -> NDArray[np.float64]: ...  # [cell][sum], the last one an int64
+) -> NDArray[np.float64]: ...  # [group][sum]; the last column holds the bits of an int64
 def find_ranges(
     w: ArrayLike, axis: int | None, group_size: int | None, /
 ) -> NDArray[np.float64]: ...
@@ -179,4 +180,6 @@ def enter_float_state() -> int: ...
 def leave_float_state(saved: int, /) -> None: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int, /) -> None: ...
-def set_thread_num_threads(n: int, least: int, /) -> int: ...
+def to_num_threads(n: int, /) -> int: ...
+
+numbers_of_context: ContextVar[tuple[int, ...]]

@@ -1,4 +1,4 @@
-"""Affine quantization: floats as integers times a scale, about a zero point."""
+"""Affine quantization: the integer q represents (q - zero_point) * scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from secateur import _core
 from secateur.fixed_point import float_type, lengths
 from secateur.float_state import default_float_state
-from secateur.formats import granularity, integer_in, integers_in, real
+from secateur.formats import as_double, granularity, integer_in, integers_in
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-# The integers of each dtype: how many bits they have, and whether one is the sign. Those of fewer bits than a
-# byte are ml_dtypes' own.
+# The supported integer dtypes: (bits, signed). Dtypes of fewer than 8 bits are those of ml_dtypes.
 _INTEGERS = {
     "int8": (8, True),
     "uint8": (8, False),
@@ -35,25 +34,25 @@ _INTEGERS = {
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-class _Kind(NamedTuple):
-    """Integers of a dtype."""
+class _IntegerType(NamedTuple):
+    """An integer dtype, its width and its signedness."""
 
     dtype: np.dtype[Any]
     bits: int
     signed: bool
 
 
-def _kind(name: str, dtype: DTypeLike | None, packed: bool = False) -> _Kind:
-    wanted = None if dtype is None else np.dtype(dtype)  # which takes None for float64
-    return _kind_of(name, wanted, packed)
+def _integer_type(name: str, dtype: DTypeLike | None, packed: bool = False) -> _IntegerType:
+    wanted = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
+    return _integer_type_of(name, wanted, packed)
 
 
 @lru_cache
-def _kind_of(name: str, wanted: np.dtype[Any] | None, packed: bool) -> _Kind:
+def _integer_type_of(name: str, wanted: np.dtype[Any] | None, packed: bool) -> _IntegerType:
     if wanted is None or wanted.name not in _INTEGERS or not wanted.isnative:
         msg = f"{name} must be {' or '.join(_INTEGERS)}, got {wanted}"
         raise TypeError(msg)
-    kind = _Kind(wanted, *_INTEGERS[wanted.name])
+    kind = _IntegerType(wanted, *_INTEGERS[wanted.name])
     if packed and kind.bits > 8:
         msg = f"{name} must be of at most 8 bits to be packed, got {wanted}"
         raise ValueError(msg)
@@ -61,7 +60,7 @@ def _kind_of(name: str, wanted: np.dtype[Any] | None, packed: bool) -> _Kind:
 
 
 class _Parameters(NamedTuple):
-    """Scales, zero points unless they are all 0, and which of them goes with which element."""
+    """Scales, zero points (None if all are 0), and their mapping to the elements of an array."""
 
     scale: Array
     zero_point: NDArray[np.int32] | None
@@ -71,7 +70,7 @@ class _Parameters(NamedTuple):
 def _parameters(
     scale: ArrayLike,
     zero_point: ArrayLike,
-    kind: _Kind,
+    kind: _IntegerType,
     computed: type[np.float32 | np.float64],
     shape: tuple[int, ...],
     axis: int | None,
@@ -80,21 +79,21 @@ def _parameters(
     are_numbers = (type(scale), type(zero_point)) == (float, int)
     if are_numbers and axis is None and block_size is None:
         hashable: Any = (scale, zero_point, kind, computed)
-        return _of_numbers(*hashable)
-    return _of_arrays(scale, zero_point, kind, computed, shape, axis, block_size)
+        return _parameters_of_numbers(*hashable)
+    return _parameters_of_arrays(scale, zero_point, kind, computed, shape, axis, block_size)
 
 
-@lru_cache  # for what NumPy does with two numbers takes longer than quantizing a thousand
-def _of_numbers(
-    scale: float, zero_point: int, kind: _Kind, computed: type[np.float32 | np.float64]
+@lru_cache  # the NumPy calls on two numbers take longer than quantizing a thousand elements
+def _parameters_of_numbers(
+    scale: float, zero_point: int, kind: _IntegerType, computed: type[np.float32 | np.float64]
 ) -> _Parameters:
-    return _of_arrays(scale, zero_point, kind, computed, (), None, None)
+    return _parameters_of_arrays(scale, zero_point, kind, computed, (), None, None)
 
 
-def _of_arrays(
+def _parameters_of_arrays(
     scale: ArrayLike,
     zero_point: ArrayLike,
-    kind: _Kind,
+    kind: _IntegerType,
     computed: type[np.float32 | np.float64],
     shape: tuple[int, ...],
     axis: int | None,
@@ -103,44 +102,44 @@ def _of_arrays(
     if isinstance(scale, (np.ndarray, list, tuple)):
         scales = np.asarray(scale)
         if isinstance(scale, np.ma.MaskedArray) or not _is_float(scales.dtype):
-            came = "a masked array" if isinstance(scale, np.ma.MaskedArray) else scales.dtype
-            msg = f"scale must be a number or an array of {' or '.join(_FLOATS)}, got {came}"
+            got = "a masked array" if isinstance(scale, np.ma.MaskedArray) else scales.dtype
+            msg = f"scale must be a number or an array of {' or '.join(_FLOATS)}, got {got}"
             raise TypeError(msg)
     else:
-        scales = np.asarray(real("scale", scale))
-    with default_float_state(), np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        scales = np.asarray(as_double("scale", scale))
+    with default_float_state():
         scales = np.asarray(scales.astype(computed), order="C")
     wrong = ~((scales >= np.finfo(computed).tiny) & (scales <= np.finfo(computed).max))
     if wrong.any():
-        place = tuple(map(int, np.argwhere(wrong)[0]))
+        index = tuple(map(int, np.argwhere(wrong)[0]))
         msg = f"scale must be positive, finite and not subnormal in {np.dtype(computed)}"
-        msg += f", got {scales[place]}" + (f" at {place}" if place else "")
+        msg += f", got {scales[index]}" + (f" at {index}" if index else "")
         raise ValueError(msg)
-    how = granularity("scale", scales.shape, shape, axis, block_size, group_name="block_size")
+    grouping = granularity("scale", scales.shape, shape, axis, block_size, group_name="block_size")
     zeros = _zero_points(zero_point, kind)
     if zeros.ndim and zeros.shape != scales.shape:
         msg = f"zero_point must be an integer or of the shape of scale, {scales.shape}"
         msg += f", got shape {zeros.shape}"
         raise ValueError(msg)
     if not zeros.any():
-        return _Parameters(scales, None, how)
-    beside = np.ascontiguousarray(np.broadcast_to(zeros.astype(np.int32), scales.shape))
-    return _Parameters(scales, beside, how)
+        return _Parameters(scales, None, grouping)
+    zeros = np.ascontiguousarray(np.broadcast_to(zeros.astype(np.int32), scales.shape))
+    return _Parameters(scales, zeros, grouping)
 
 
 def _is_float(dtype: np.dtype[Any]) -> bool:
     return dtype.name in _FLOATS
 
 
-def _zero_points(zero_point: ArrayLike, kind: _Kind) -> Array:
+def _zero_points(zero_point: ArrayLike, kind: _IntegerType) -> Array:
     low, high = -(1 << kind.bits - 1) if kind.signed else 0, (1 << kind.bits - kind.signed) - 1
-    if kind.bits == 32:  # as in ONNX
+    if kind.bits == 32:  # as in ONNX, the zero point of int32 is 0
         low = high = 0
     if not isinstance(zero_point, (np.ndarray, list, tuple)):
         return np.asarray(integer_in("zero_point", zero_point, low, high))
     points = zero_point
     if isinstance(points, np.ndarray) and points.dtype.name in _INTEGERS:
-        points = points.astype(np.int64)  # ml_dtypes' are none of NumPy's integers
+        points = points.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
     return integers_in("zero_point", points, low, high)
 
 
@@ -157,54 +156,61 @@ def quantize_affine(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The integers nearest to ``w / scale``, moved by the zero point: ONNX's QuantizeLinear.
+    """Quantize to integers by scale and zero point, as ONNX's QuantizeLinear.
 
-    ``q = saturate(round(w / scale) + zero_point)``: a true division, in float64 where `w` is
-    float64 and else in float32; rounded to the nearest integer, ties to even.
+    The result is ``q = saturate(round(w / scale) + zero_point)``. The quotient is a true division,
+    in float64 if `w` is float64, else in float32. It is rounded to the nearest integer, ties to
+    even.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to quantize. Infinities saturate.
     scale : float or array_like of float
-        The steps: positive, finite and not subnormal in the type that is computed in. One for the
-        whole array; or with `axis` one for each index along it; or with `block_size` an array of
-        the shape of `w`, but with ``ceil(length / block_size)`` entries along `axis`.
+        The step between neighbouring values: positive, finite and not subnormal in the type of the
+        division. One number applies to the whole array. With `axis`, there is one scale for each
+        index along it. With `block_size`, the scales have the shape of `w`, but
+        ``ceil(length / block_size)`` entries along `axis`.
     zero_point : int or array_like of int, default 0
-        The integers that stand for 0: one, or as many as there are scales.
+        The integer that represents 0: one number, or an array of the shape of `scale`.
     dtype : dtype, default int8
-        Of the integers: int8, uint8, int16, uint16, or int32, whose zero point is 0; or int4, uint4,
-        int2 or uint2 of ml_dtypes.
+        The dtype of the integers: int8, uint8, int16, uint16, or int32, whose zero point must be 0;
+        or int4, uint4, int2 or uint2 of ml_dtypes.
     axis : int, optional
-        Of `w`, with an array of scales; with `block_size` the last by default.
+        The axis of `w` along which `scale` varies. It is required with a one-dimensional `scale`;
+        with `block_size` the default is the last axis.
     block_size : int, optional
-        How many neighbours along `axis` share a scale; at the end of the axis it may be fewer.
+        The number of neighbours along `axis` that share a scale. The last block may be smaller.
     nan : {"raise", "zero"}
-        Whether NaN is refused, or quantized as 0 is.
+        Whether NaN is refused or quantized like 0.
     packed : bool, default False
-        Whether integers of at most 8 bits are packed, as :func:`pack_ints` does, in the same pass.
+        Pack the integers, of at most 8 bits, as :func:`pack_ints` does, in the same pass.
     order : {"low_first", "high_first"}
-        As for :func:`pack_ints`.
+        The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of `dtype`, of the shape of `w`, optional
-        Where the result goes; if packed, uint8 of ``ceil(w.size * bits / 8)`` bytes.
+        The array to write the result to. If `packed`, it is uint8 of ``ceil(w.size * bits / 8)``
+        elements.
 
     Returns
     -------
-    ndarray of `dtype`, of the shape of `w`; or packed, of uint8
-        `out`, or a new array.
+    ndarray of `dtype`, of the shape of `w`
+        `out`, or a new array. Returned if `packed` is False.
+    ndarray of uint8, of shape ``(ceil(w.size * bits / 8),)``
+        `out`, or a new array. Returned if `packed` is True.
 
     Raises
     ------
     TypeError
-        If `w`, `scale`, `zero_point` or `dtype` is of another type, or `out` of another dtype.
+        If `w`, `scale`, `zero_point` or `out` has an unsupported dtype or type, or `dtype` is not
+        one of those listed.
     ValueError
-        If `w` holds NaN and `nan` is ``"raise"``, a scale or a zero point is out of its range, they
-        do not fit `w`, or `out` does not fit or overlaps `w`.
+        If `w` holds NaN and `nan` is ``"raise"``; if a scale or a zero point is out of range; if
+        they do not fit `w`; or if `out` does not fit `w` or overlaps it.
 
     Notes
     -----
-    Where all scales are powers of two, elements are multiplied instead, which gives the same bits.
-    The method is that of ONNX's operator QuantizeLinear [1]_, opset 25.
+    The method is that of ONNX's operator QuantizeLinear [1]_, opset 25. If all scales are powers of
+    two, a multiplication by the reciprocal replaces the division, which gives the same bits.
 
     References
     ----------
@@ -217,14 +223,14 @@ def quantize_affine(
     >>> sc.quantize_affine(np.float32([0, 0.25, -1, 100]), 0.5, 10)
     array([ 10,  10,   8, 127], dtype=int8)
 
-    One scale for each row:
+    One scale per row:
 
     >>> w = np.float32([[1, 2, 3], [10, 20, 30]])
     >>> sc.quantize_affine(w, [1.0, 10.0], axis=0)
     array([[1, 2, 3],
            [1, 2, 3]], dtype=int8)
     """
-    kind = _kind("dtype", dtype, packed)
+    kind = _integer_type("dtype", dtype, packed)
     w = w if isinstance(w, np.ndarray) else np.asarray(w)
     computed = np.float64 if w.dtype.char == "d" else np.float32
     parameters = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
@@ -246,28 +252,29 @@ def dequantize_affine(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The values ``(q - zero_point) * scale``: ONNX's DequantizeLinear.
+    """Compute ``(q - zero_point) * scale``, as ONNX's DequantizeLinear.
 
-    The difference is exact, and the product is formed in float64 if `dtype` is float64 and else in
-    float32 (to which differences of int32 are rounded first), and then rounded to `dtype`.
+    The difference is exact. The product is computed in float64 if `dtype` is float64, else in
+    float32, and then rounded to `dtype`. (For a product in float32, differences of int32 are first
+    rounded to float32.)
 
     Parameters
     ----------
-    q : array_like of integers, any shape; or packed ones
-        As :func:`quantize_affine` returns them.
+    q : array_like of integers, any shape; or of uint8, packed
+        The integers, as :func:`quantize_affine` returns them.
     scale, zero_point, axis, block_size
-        As for :func:`quantize_affine`, beside `q` in the place of `w`.
+        As for :func:`quantize_affine`, with `q` in place of `w`.
     dtype : dtype, default float32
         The dtype of the result: float16, bfloat16, float32 or float64.
     shape : int or tuple of int, optional
-        Of the array that was packed; `q` is packed if this is given.
+        The shape before packing. If it is given, `q` holds packed integers.
     packed_dtype : dtype, optional
-        Of the integers, if they are packed: one that :func:`quantize_affine` takes, of 8 bits at
-        most.
+        The dtype before packing: a dtype of :func:`quantize_affine` of at most 8 bits. Required
+        with `shape`, and not allowed without it.
     order : {"low_first", "high_first"}
-        As for :func:`pack_ints`.
+        The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of `dtype`, of the shape of `q` or of `shape`, optional
-        Where the result goes.
+        The array to write the result to.
 
     Returns
     -------
@@ -276,8 +283,10 @@ def dequantize_affine(
 
     Raises
     ------
-    TypeError, ValueError
-        As for :func:`quantize_affine`; or if packed integers are not as many bytes as `shape` takes.
+    TypeError
+        As for :func:`quantize_affine`.
+    ValueError
+        As for :func:`quantize_affine`; or if the number of packed bytes does not match `shape`.
 
     Notes
     -----
@@ -301,12 +310,12 @@ def dequantize_affine(
         if packed_dtype is not None:
             msg = f"packed_dtype must be None without shape, got {packed_dtype!r}"
             raise ValueError(msg)
-        kind = _kind("q", q.dtype.newbyteorder("="))
-        of = q.shape
+        kind = _integer_type("q", q.dtype.newbyteorder("="))
+        shape_of_q = q.shape
     else:
-        kind = _kind("packed_dtype", packed_dtype, packed=True)
-        of = shape = lengths(shape)
-    parameters = _parameters(scale, zero_point, kind, computed, of, axis, block_size)
+        kind = _integer_type("packed_dtype", packed_dtype, packed=True)
+        shape_of_q = shape = lengths(shape)
+    parameters = _parameters(scale, zero_point, kind, computed, shape_of_q, axis, block_size)
     return _core.dequantize_affine(
         q, *parameters, kind.bits, kind.signed, wanted, shape, order, out
     )

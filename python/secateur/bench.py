@@ -1,10 +1,10 @@
-"""The benchmark cases, written once: ``secateur bench`` and ``benchmarks/`` run this list.
+"""The list of benchmark cases, which ``secateur bench`` and ``benchmarks/`` run.
 
-A time on a shared machine is noise; a ratio of times taken alternately in one run is a result. So
-each case measures three things by turns: the call of this package, a yardstick beside it (mostly
-the memory limit: reading or copying the same array), and the same call of `secateur.reference`.
-Where PyTorch or ONNX Runtime is installed, what they have of the same operations takes part as well, on
-one thread. What is reported are ratios of medians, beside the targets that the project has set itself.
+Absolute times on a shared machine are unreliable; ratios of times taken alternately in one run are
+reliable. So each case alternates between the call of this package, a yardstick (mostly the memory
+limit: reading or copying the same array), and the same call of `secateur.reference`. If PyTorch or
+ONNX Runtime is installed, its equivalent operation is measured too, on one thread. The results are
+ratios of medians, next to the targets of the project.
 
 Examples
 --------
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-FULL = 1 << 24  # elements of the main rows; their targets are set for this size
+FULL = 1 << 24  # elements of the main cases; the targets are set for this size
 QUICK = 1 << 22
-CACHED = 1 << 20  # as much as the caches of most CPUs hold
-FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # of normal data, 6 in 100,000 saturate
+CACHED = 1 << 20  # elements that fit the caches of most CPUs
+FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # 6 in 100,000 normal numbers saturate
 SHRINKAGE = 0.5
 # The weights of all-MiniLM-L6-v2: embeddings, six layers, and the pooler.
 MINILM = [
@@ -52,22 +52,22 @@ MINILM = [
     *6 * [*4 * [(384, 384), (384,)], *4 * [(384,)], (1536, 384), (1536,), (384, 1536), (384,)],
     *[(384, 384), (384,)],
 ]
-SAMPLE_SECONDS = 1e-3  # calls shorter than this are looped until they take as long
+SAMPLE_SECONDS = 1e-3  # a sample loops over shorter calls until it takes about this long
 
 
-# --- what is measured -----------------------------------------------------------------------
+# --- measurement ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """A call to time, and what is done before each call, untimed."""
+    """A call to time, and an optional untimed call that prepares it."""
 
     call: Callable[[], object]
     prepare: Callable[[], object] | None = None
-    every: int = 1  # sampled in the first of so many rounds
+    every: int = 1  # sampled in one of this many rounds, beginning with the first
 
     def sample(self, loops: int) -> float:
-        """Seconds per call, over `loops` calls in a row."""
+        """Return the seconds per call, over `loops` consecutive calls."""
         if self.prepare:
             self.prepare()
         start = perf_counter()
@@ -76,22 +76,22 @@ class Entrant:
         return (perf_counter() - start) / loops
 
     def loops(self) -> int:
-        """How many calls in a row make one sample; a call that is prepared for stands alone."""
+        """Return the number of consecutive calls per sample: one if the call needs preparation."""
         once = self.sample(1)
         return 1 if self.prepare else max(1, round(SAMPLE_SECONDS / max(once, 1e-9)))
 
     def results(self) -> list[Array]:
-        """What one call returns, as arrays of their own."""
+        """Return copies of the arrays that one call returns."""
         if self.prepare:
             self.prepare()
         returned = self.call()
-        several = returned if isinstance(returned, (list, tuple)) else [returned]
-        return [np.array(one) for one in several if one is not None]
+        values = returned if isinstance(returned, (list, tuple)) else [returned]
+        return [np.array(value) for value in values if value is not None]
 
 
 @dataclass(frozen=True)
 class Contest:
-    """The entrants of one case. If there is a pair of goals, their ratio is the target."""
+    """The entrants of one case. If there are goals, the ratio of their times is the target."""
 
     ours: Entrant
     numpy: Entrant
@@ -100,7 +100,7 @@ class Contest:
     peers: dict[str, Entrant] = field(default_factory=dict)
 
     def identical(self) -> bool:
-        """Whether this package and NumPy return the same bits."""
+        """Return whether this package and NumPy return the same bits."""
         ours, numpy = (
             [(array.dtype, array.shape, array.tobytes()) for array in entrant.results()]
             for entrant in (self.ours, self.numpy)
@@ -108,7 +108,7 @@ class Contest:
         return ours == numpy
 
     def medians(self, rounds: int) -> dict[str, float]:
-        """Median seconds per call of each entrant, all of them sampled by turns."""
+        """Return the median seconds per call of each entrant. Their samples alternate."""
         entrants: dict[str, Entrant | None] = {
             "ours": self.ours,
             "yardstick": self.yardstick,
@@ -119,26 +119,26 @@ class Contest:
         present = {name: entrant for name, entrant in entrants.items() if entrant}
         loops = {name: entrant.loops() for name, entrant in present.items()}
         samples: dict[str, list[float]] = {name: [] for name in present}
-        for turn in range(rounds):
+        for number in range(rounds):
             for name, entrant in present.items():
-                if turn % entrant.every == 0:
+                if number % entrant.every == 0:
                     samples[name].append(entrant.sample(loops[name]))
-        return {name: median(taken) for name, taken in samples.items()}
+        return {name: median(seconds) for name, seconds in samples.items()}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the benchmark: what runs, against what, and what is aimed at."""
+    """One row of the benchmark: an operation, its yardstick and its targets."""
 
     operation: str
     variant: str
     n: int
     moved: float  # bytes read and written per element
-    yardstick: str  # what `share` is a share of
+    yardstick: str  # the call whose time `share` refers to
     build: Callable[[], Contest] = field(repr=False)
-    share_target: float | None = None  # at most this share of the yardstick's time
-    numpy_target: float | None = None  # at least this many times faster than NumPy
-    call_target: float | None = None  # at most so many seconds per call
+    share_target: float | None = None  # upper limit of the time divided by the yardstick's
+    numpy_target: float | None = None  # lower limit of the speedup over NumPy
+    call_target: float | None = None  # upper limit of the seconds per call
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.operation, self.variant, size(self.n))))
@@ -146,7 +146,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """One measured row. Of what a case does not have, the value is None."""
+    """One measured row. Values that a case does not have are None."""
 
     operation: str
     variant: str
@@ -155,17 +155,17 @@ class Result:
     ns_per_element: float
     gb_per_s: float
     yardstick: str
-    share: float | None  # of the yardstick's time
+    share: float | None  # the time divided by the yardstick's
     share_target: float | None
-    times_numpy: float
+    times_numpy: float  # speedup over NumPy
     numpy_target: float | None
     call_target: float | None
-    times_peers: dict[str, float]  # how many times faster than each of them
+    times_peers: dict[str, float]  # speedup over each peer
     identical: bool
 
     @property
     def limit_met(self) -> bool | None:
-        """Whether the call is as close to the limit as was aimed at, if anything was."""
+        """Whether the time meets its target; None if there is no target."""
         if self.call_target is not None:
             return self.seconds <= self.call_target
         if self.share is None or self.share_target is None:
@@ -174,19 +174,20 @@ class Result:
 
     @property
     def numpy_met(self) -> bool | None:
-        """Whether it is as much faster than NumPy as was aimed at, if anything was."""
+        """Whether the speedup over NumPy meets its target; None if there is no target."""
         return None if self.numpy_target is None else self.times_numpy >= self.numpy_target
 
 
 def measure(case: Case, rounds: int = 21) -> Result:
-    """Run one case, on one thread unless the case says otherwise.
+    """Run one case. It runs on one thread unless the case sets another number.
 
     Parameters
     ----------
     case : Case
         One of :func:`cases`.
     rounds : int, default 21
-        How often the entrants take turns; NumPy takes part in every seventh round at most.
+        The number of rounds. Each entrant has one sample per round, but NumPy takes part in every
+        seventh round at most.
 
     Returns
     -------
@@ -195,7 +196,7 @@ def measure(case: Case, rounds: int = 21) -> Result:
     """
     with sc.threads(1):
         contest = case.build()
-        identical = contest.identical()  # and the memory of both is touched
+        identical = contest.identical()  # this also touches the memory of both results
         seconds = contest.medians(rounds)
     ours, yardstick = seconds["ours"], seconds.get("yardstick")
     target = seconds["goal"] / seconds["goal base"] if contest.goals else case.share_target
@@ -218,7 +219,7 @@ def measure(case: Case, rounds: int = 21) -> Result:
 
 
 def size(n: int) -> str:
-    """A number of elements as a power of two, if it is one."""
+    """Format a number of elements, as a power of two if it is one from 2**10 on."""
     return f"2^{n.bit_length() - 1}" if n & (n - 1) == 0 and n >= 1 << 10 else f"{n}"
 
 
@@ -226,7 +227,7 @@ def size(n: int) -> str:
 
 
 class Data:
-    """The arguments of a call: an array, how many to keep, and what is derived from the two."""
+    """The arguments of a call: an array, the fraction to keep, and values derived from the two."""
 
     def __init__(self, w: Array, kept: float) -> None:
         self.w = w
@@ -255,13 +256,13 @@ class Data:
 
     @cached_property
     def norms(self) -> Array:
-        """Of the input features that the columns are multiplied with, as Wanda takes them."""
-        return np.abs(_beside(self.matrix[0]))
+        """Factors of the columns, as the norms of the input features are in Wanda."""
+        return np.abs(_other_normal(self.matrix[0]))
 
     @cached_property
-    def beside(self) -> Array:
-        """A gradient, say, or an importance that somebody else has estimated."""
-        return _beside(self.matrix)
+    def scores(self) -> Array:
+        """A second array of the shape of the matrix, such as its gradient or given scores."""
+        return _other_normal(self.matrix)
 
     @cached_property
     def tensor(self) -> Any:
@@ -269,17 +270,18 @@ class Data:
 
 
 def _as_matrix(w: Array) -> Array:
-    """Square, or twice as high as wide."""
+    """Reshape to a matrix that is square, or twice as high as wide."""
     return w.reshape(-1, 1 << (w.size.bit_length() - 1) // 2)
 
 
-def _beside(w: Array) -> Array:
+def _other_normal(w: Array) -> Array:
+    """Return normal float32 of the shape of `w`, independent of it."""
     return np.random.default_rng(4).standard_normal(w.shape, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
 def torch() -> Any:
-    """PyTorch, on one thread; None where it is not installed."""
+    """Import PyTorch and limit it to one thread; return None if it is not installed."""
     try:
         module = import_module("torch")
     except ImportError:
@@ -290,7 +292,7 @@ def torch() -> Any:
 
 @lru_cache(maxsize=1)
 def onnxruntime() -> Any:
-    """ONNX Runtime; None where it, or ONNX to make models with, is not installed."""
+    """Import ONNX Runtime; return None if it, or ONNX, which builds the models, is missing."""
     try:
         import_module("onnx")
         return import_module("onnxruntime")
@@ -300,24 +302,24 @@ def onnxruntime() -> Any:
 
 @dataclass(frozen=True)
 class Operation:
-    """A call as both libraries take it, its result, its limit and its targets at `FULL`."""
+    """An operation that both libraries have, and its targets at `FULL`."""
 
     name: str
     bind: Callable[..., Callable[[], Any]]  # (library, data, **out) -> the call
-    out: DTypeLike | None  # of the result, where there is an out=
-    moved: float
+    out: DTypeLike | None  # the dtype of `out`; None if the call has no such argument
+    moved: float  # bytes read and written per element
     variant: str = ""
     share_target: float | None = None
     numpy_target: float | None = None
     torch: Callable[[Data], Callable[[], Any]] | None = None
-    every: int = 7  # NumPy takes part in the first of so many rounds
+    every: int = 7  # NumPy takes part in one of this many rounds
 
     def results(self, n: int) -> dict[str, Array]:
-        """The ``out=`` of one entrant, if the operation has one."""
+        """Return the argument ``out=`` of one entrant, if the operation has one."""
         return {} if self.out is None else {"out": np.empty(n, self.out)}
 
     def entrants(self, data: Data) -> tuple[Entrant, Entrant]:
-        """Ours and NumPy's."""
+        """Return the entrants of this package and of NumPy."""
         n = data.w.size
         return (
             Entrant(self.bind(sc, data, **self.results(n))),
@@ -325,7 +327,7 @@ class Operation:
         )
 
     def peers(self, data: Data) -> dict[str, Entrant]:
-        """PyTorch's, of float32, where it is installed and has the operation."""
+        """Return the entrant of PyTorch, for float32, if it is installed and has the operation."""
         if self.torch is None or data.w.dtype != np.float32 or torch() is None:
             return {}
         return {"torch": Entrant(self.torch(data), every=21)}
@@ -389,11 +391,11 @@ def _prune_matrix(
     out: Array,
     by: Callable[[Data], Any] | None = None,
     columns: int | None = None,
-    **how: Any,
+    **options: Any,
 ) -> Callable[[], Any]:
     scores = by(data) if by else None
     matrix = data.w.reshape(-1, columns) if columns else data.matrix
-    return partial(lib.prune, matrix, scores=scores, out=out.reshape(matrix.shape), **how)
+    return partial(lib.prune, matrix, scores=scores, out=out.reshape(matrix.shape), **options)
 
 
 def _soft_threshold(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
@@ -416,8 +418,9 @@ def _count(empty: Callable[[], Any], data: Data) -> Any:
     return sketch.bracket(data.k)
 
 
-# PyTorch's: `topk` is its fastest selection of exactly k, and to scatter what was selected into
-# zeros is faster than to multiply by a mask. Columns are faster as rows of a transposed copy.
+# The fastest implementations in PyTorch. `topk` is its fastest selection of exactly k elements.
+# Scattering the selected elements into zeros is faster than multiplying by a mask. Selecting by
+# column is faster on the rows of a transposed copy.
 
 
 def _torch_kth(data: Data) -> Callable[[], Any]:
@@ -500,7 +503,7 @@ SOFT_THRESHOLD = Operation(
     torch=_torch_soft_threshold,
     every=21,
 )
-OPERATIONS = (  # all but kth_magnitude, which has targets for each size
+OPERATIONS = (  # all but kth_magnitude, whose targets depend on the size
     PRUNE,
     PRUNE_QUANTIZE,
     Operation("topk_mask", _topk_mask, None, 5, "bool", 0.8, 40, _torch_mask),
@@ -514,9 +517,9 @@ OPERATIONS = (  # all but kth_magnitude, which has targets for each size
 )
 
 
-def _pruning(variant: str, how: dict[str, Any], moved: float = 8, **targets: Any) -> Operation:
-    """Pruning of a matrix in another way than the whole by magnitude."""
-    return Operation("prune", partial(_prune_matrix, **how), np.float32, moved, variant, **targets)
+def _pruning(variant: str, options: dict[str, Any], moved: float = 8, **more: Any) -> Operation:
+    """Return the operation of pruning a matrix with options of `prune`."""
+    return Operation("prune", partial(_prune_matrix, **options), np.float32, moved, variant, **more)
 
 
 def _by(scores: Callable[[Data], Any]) -> dict[str, Any]:
@@ -534,10 +537,10 @@ MATRIX_OPERATIONS = (
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
     _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
     _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
-    _pruning("by values", _by(lambda data: data.beside), 12),
-    _pruning("times gradient", _by(lambda data: sc.Times(data.beside)), 12),
+    _pruning("by values", _by(lambda data: data.scores), 12),
+    _pruning("times gradient", _by(lambda data: sc.Times(data.scores)), 12),
 )
-CHOICES = (  # against one read, but for compare, which has two arrays to read
+CHOICES = (  # against one read of the array; compare, against reads of its two arrays
     Operation("compare", _compare, None, 8, share_target=1.3, every=21),
     Operation("choose_format", partial(_choose, method="max"), None, 4, "max", 1.15, every=21),
     Operation("choose_format", partial(_choose, method="mse"), None, 4, "mse", 3.0, every=21),
@@ -549,25 +552,25 @@ SKETCHES = (
 )
 
 
-# --- ways to quantize -----------------------------------------------------------------------
+# --- quantization ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Way:
-    """A call that quantizes or dequantizes, and what it is measured against."""
+class QuantizeCase:
+    """A call that quantizes or dequantizes, and its yardstick."""
 
     name: str
     variant: str
     bind: Callable[[Any, Array], Callable[[], Any]]  # (library, floats) -> the call
     moved: float = 5
-    yardstick: str = "copy"  # or "default": float32 to int8
+    yardstick: str = "copy"  # or "default", which is quantize of float32 to int8
     share_target: float | None = None
     dtype: DTypeLike = np.float32
     torch: Callable[[Array], Callable[[], Any]] | None = None
     onnxruntime: Callable[[Array], Callable[[], Any]] | None = None
 
     def contest(self, n: int) -> Contest:
-        """Ours, NumPy's, the yardstick and perhaps those of others."""
+        """Return the entrants of this package, of NumPy, and of installed peers."""
         w = normal(n)
         default = partial(sc.quantize, w, FORMAT, out=np.empty(n, np.int8))
         floats = _as_matrix(w.astype(self.dtype, copy=False))
@@ -586,29 +589,33 @@ class Way:
         )
 
 
-def _quantize_in(fmt: Any = FORMAT, **how: Any) -> Callable[[Any, Array], Callable[[], Any]]:
-    """Quantizing in a format, or one that a function makes for the array."""
+def _quantize_in(fmt: Any = FORMAT, **options: Any) -> Callable[[Any, Array], Callable[[], Any]]:
+    """Bind `quantize` to a format, or to a function that returns the format for an array."""
 
     def bind(lib: Any, w: Array) -> Callable[[], Any]:
         chosen = fmt(w) if callable(fmt) else fmt
-        if how.get("packed"):
+        if options.get("packed"):
             out = np.empty(-(-w.size * chosen.bits // 8), np.uint8)
         else:
             out = np.empty(w.shape, chosen.dtype)
-        return partial(lib.quantize, w, chosen, out=out, **how)
+        return partial(lib.quantize, w, chosen, out=out, **options)
 
     return bind
 
 
-def _varied(*shape: int, **along: Any) -> sc.FixedPoint:
+def _random_format(*shape: int, **options: Any) -> sc.FixedPoint:
+    """Return a format with an array of frac_bits from 4 to 6."""
     frac_bits = np.random.default_rng(3).integers(4, 7, shape)
-    return sc.FixedPoint(8, frac_bits, **along)
+    return sc.FixedPoint(8, frac_bits, **options)
 
 
-def _affine(scale: Any, **how: Any) -> Callable[[Any, Array], Callable[[], Any]]:
+def _affine(scale: Any, **options: Any) -> Callable[[Any, Array], Callable[[], Any]]:
+    """Bind `quantize_affine` to a scale, or to a function that returns the scales for an array."""
+
     def bind(lib: Any, w: Array) -> Callable[[], Any]:
         scales = scale(w) if callable(scale) else scale
-        return partial(lib.quantize_affine, w, scales, 3, out=np.empty(w.shape, np.int8), **how)
+        out = np.empty(w.shape, np.int8)
+        return partial(lib.quantize_affine, w, scales, 3, out=out, **options)
 
     return bind
 
@@ -646,7 +653,10 @@ def _torch_dequantize(w: Array) -> Callable[[], Any]:
 
 
 def _onnx(operator: str, x: Array, scale: Any, dtype: Any, **attributes: int) -> Callable[[], Any]:
-    """A model of one operator, with the zero point 3, on one thread and between given arrays."""
+    """Return the call of a model of one operator, with zero point 3, on one thread.
+
+    The input and the output are bound to existing arrays.
+    """
     lib, onnx = onnxruntime(), import_module("onnx")
     helper, types = onnx.helper, onnx.TensorProto
     type_of = helper.np_dtype_to_tensor_dtype
@@ -688,69 +698,80 @@ def _onnx_dequantize(w: Array) -> Callable[[], Any]:
 
 
 NIBBLES = sc.FixedPoint(4, 2)
-PLAIN = Way("quantize", "", _quantize_in(), 5, "copy", 0.6)
+PLAIN = QuantizeCase("quantize", "", _quantize_in(), 5, "copy", 0.6)
 ROUNDINGS = (
     *("nearest_away", "nearest_zero", "nearest_up", "nearest_down"),
     *("floor", "ceil", "trunc"),
 )
 OVERFLOWS = ("saturate_symmetric", "saturate_zero", "wrap", "raise")
-WAYS = (
+QUANTIZE_CASES = (
     *(
-        Way("quantize", rounding, _quantize_in(rounding=rounding), 5, "default", 1.3)
+        QuantizeCase("quantize", rounding, _quantize_in(rounding=rounding), 5, "default", 1.3)
         for rounding in ROUNDINGS
     ),
     *(
-        # In a format that holds all of the data, so that nothing is refused
-        Way("quantize", rule, _quantize_in(sc.FixedPoint(8, 4), overflow=rule), 5, "default", 1.3)
+        # The format holds all of the data, so that "raise" raises no error.
+        QuantizeCase(
+            "quantize", rule, _quantize_in(sc.FixedPoint(8, 4), overflow=rule), 5, "default", 1.3
+        )
         for rule in OVERFLOWS
     ),
-    Way("quantize", "stochastic", _quantize_in(rounding="stochastic", seed=1), 5, "copy", 1.0),
-    Way("quantize", "int16", _quantize_in(sc.FixedPoint(16, 12)), 6),
-    Way("quantize", "int32", _quantize_in(sc.FixedPoint(32, 27)), 8),
-    Way("quantize", "4 bits, packed", _quantize_in(NIBBLES, packed=True), 4.5, "copy", 0.6),
-    Way("dequantize", "4 bits, packed", _dequantize_packed, 4.5, "copy", 0.6),
-    Way(
-        "quantize", "each row", _quantize_in(lambda w: _varied(len(w), axis=0)), 5, "default", 1.15
+    QuantizeCase(
+        "quantize", "stochastic", _quantize_in(rounding="stochastic", seed=1), 5, "copy", 1.0
     ),
-    Way(
+    QuantizeCase("quantize", "int16", _quantize_in(sc.FixedPoint(16, 12)), 6),
+    QuantizeCase("quantize", "int32", _quantize_in(sc.FixedPoint(32, 27)), 8),
+    QuantizeCase(
+        "quantize", "4 bits, packed", _quantize_in(NIBBLES, packed=True), 4.5, "copy", 0.6
+    ),
+    QuantizeCase("dequantize", "4 bits, packed", _dequantize_packed, 4.5, "copy", 0.6),
+    QuantizeCase(
+        "quantize",
+        "each row",
+        _quantize_in(lambda w: _random_format(len(w), axis=0)),
+        5,
+        "default",
+        1.15,
+    ),
+    QuantizeCase(
         "quantize",
         "each column",
-        _quantize_in(lambda w: _varied(w.shape[1], axis=1)),
+        _quantize_in(lambda w: _random_format(w.shape[1], axis=1)),
         5,
         "default",
         1.15,
     ),
     *(
-        Way(
+        QuantizeCase(
             "quantize",
             f"groups of {g}",
-            _quantize_in(lambda w, g=g: _varied(len(w), -(-w.shape[1] // g), group_size=g)),
+            _quantize_in(lambda w, g=g: _random_format(len(w), -(-w.shape[1] // g), group_size=g)),
             5,
             "default",
             1.15,
         )
         for g in (32, 128)
     ),
-    Way(
+    QuantizeCase(
         "quantize",
         "groups of 32 down columns",
-        _quantize_in(lambda w: _varied(-(-len(w) // 32), w.shape[1], group_size=32, axis=0)),
+        _quantize_in(lambda w: _random_format(-(-len(w) // 32), w.shape[1], group_size=32, axis=0)),
         5,
         "default",
         1.15,
     ),
-    Way(
+    QuantizeCase(
         *("quantize_affine", "", _affine(0.03), 5, "copy", 0.75),
         torch=_torch_affine,
         onnxruntime=_onnx_affine,
     ),
-    Way("quantize_affine", "power of two", _affine(2.0**-5)),
-    Way(
+    QuantizeCase("quantize_affine", "power of two", _affine(2.0**-5)),
+    QuantizeCase(
         *("quantize_affine", "each row", _affine(_row_scales, axis=0)),
         torch=_torch_affine_rows,
         onnxruntime=_onnx_affine_rows,
     ),
-    Way(
+    QuantizeCase(
         *("dequantize_affine", "", _dequantize_affine),
         torch=_torch_dequantize,
         onnxruntime=_onnx_dequantize,
@@ -763,14 +784,14 @@ WAYS = (
 
 @lru_cache(maxsize=2)
 def normal(n: int) -> Array:
-    """Seeded normal float32, shared by the cases of one size and therefore read-only."""
+    """Return seeded normal float32. The cases of one size share it, so it is read-only."""
     w = np.random.default_rng(2024).standard_normal(n, dtype=np.float32)
     w.flags.writeable = False
     return w
 
 
 def _mostly_zero(w: Array) -> Array:
-    """Already pruned further than is asked for, so that the boundary falls among zeros."""
+    """Return an array with 98 % zeros, so that the k-th largest magnitude is 0."""
     return np.where(np.random.default_rng(1).random(w.size) < 0.02, w, np.float32(0))
 
 
@@ -779,32 +800,32 @@ def _by_magnitude(w: Array) -> Array:
 
 
 def _organ_pipe(w: Array) -> Array:
-    """Magnitudes that rise to the middle and fall again."""
+    """Return the elements sorted so that magnitudes rise to the middle and then fall."""
     rising = _by_magnitude(w)
     return np.concatenate([rising[::2], rising[1::2][::-1]])
 
 
-def _alike(count: int, w: Array) -> Array:
-    """Neighbours that differ by a thousandth at most."""
+def _similar_runs(count: int, w: Array) -> Array:
+    """Return runs of `count` elements that differ by a thousandth at most."""
     jitter = np.random.default_rng(count).uniform(1, 1.001, w.size)
     return (np.repeat(w[: -(-w.size // count)], count)[: w.size] * jitter).astype(np.float32)
 
 
 def _block_scales(w: Array) -> Array:
-    """Each block of 4096 on a scale of its own, from 2**-12 to 2**11."""
+    """Multiply each block of 4096 elements by a random power of two from 2**-12 to 2**11."""
     blocks = np.random.default_rng(2).integers(-12, 12, w.size // 4096 + 1)
     return np.ldexp(w, np.repeat(blocks, 4096)[: w.size]).astype(np.float32)
 
 
 def _periodic_outliers(w: Array) -> Array:
-    """A large element every 16, where a sample at regular distances finds all or none."""
+    """Multiply every 16th element by 1000. A sample at regular distances finds all or none."""
     large = w.copy()
     large[::16] *= 1000
     return large
 
 
 def _burst(w: Array) -> Array:
-    """Nearly all that is large lies in one run, where a sample may miss it."""
+    """Multiply one run of elements by 1000. A sample may miss this run."""
     large = w.copy()
     middle = w.size // 2
     large[middle : middle + w.size // 11] *= 1000
@@ -812,7 +833,7 @@ def _burst(w: Array) -> Array:
 
 
 def _neighbours(w: Array) -> Array:
-    """Magnitudes that differ in the last bits alone."""
+    """Return magnitudes that differ in the last bits only."""
     order = np.random.default_rng(3).permutation(w.size).astype(np.uint32)
     return (order + np.uint32(0x3F800000)).view(np.float32)
 
@@ -827,8 +848,8 @@ ORDERS: dict[str, Callable[[Array], Array]] = {
     "reversed": lambda w: _by_magnitude(w)[::-1].copy(),
     "organ pipe": _organ_pipe,
     "block scales": _block_scales,
-    "alike in 64s": partial(_alike, 64),
-    "alike in 256s": partial(_alike, 256),
+    "alike in 64s": partial(_similar_runs, 64),
+    "alike in 256s": partial(_similar_runs, 256),
     "periodic outliers": _periodic_outliers,
     "one burst": _burst,
 }
@@ -838,9 +859,9 @@ ORDERS: dict[str, Callable[[Array], Array]] = {
 
 
 def _limit(name: str, w: Array) -> Entrant:
-    """The time that memory takes: of reading an array, of copying it, of copying it afresh."""
+    """Return a yardstick of memory speed: to read an array, copy it, or copy it to new memory."""
     calls: dict[str, Callable[[], object]] = {
-        # NumPy compares 16-bit floats one by one, but their bits as fast as memory brings them.
+        # NumPy compares 16-bit floats one by one; the max of their bits runs at memory speed.
         "read": (w if w.itemsize > 2 else w.view(np.int16)).max,
         "copy": partial(np.copyto, np.empty_like(w), w),
         "fresh copy": w.copy,
@@ -849,7 +870,7 @@ def _limit(name: str, w: Array) -> Entrant:
 
 
 def other_floats() -> list[np.dtype[Any]]:
-    """What float32 stands for; bfloat16 where ml_dtypes is installed."""
+    """Return the float dtypes other than float32; bfloat16 only if ml_dtypes is installed."""
     dtypes: list[np.dtype[Any]] = [np.dtype(np.float64), np.dtype(np.float16)]
     with contextlib.suppress(ImportError):
         dtypes.append(np.dtype(import_module("ml_dtypes").bfloat16))
@@ -865,23 +886,23 @@ def _against_limit(
 
 
 def _against_plain(operation: Operation, n: int) -> Contest:
-    """Ranked by something else, against the same data ranked by magnitude."""
+    """Compare pruning by scores with pruning of the same data by magnitude."""
     data = Data(normal(n), 0.1)
     return Contest(*operation.entrants(data), PRUNE.entrants(data)[0])
 
 
 def _against_both(operation: Operation, n: int) -> Contest:
-    """What reads the data and what stands for it, against reading both."""
+    """Compare an operation on the data and its approximation with reading both."""
     data = Data(normal(n), 0.1)
     reads = [_limit("read", array).call for array in (data.w, data.rounded)]
     return Contest(*operation.entrants(data), Entrant(lambda: [read() for read in reads]))
 
 
-def _together(shapes: Sequence[tuple[int, ...]]) -> Contest:
-    """Arrays pruned together, against copies of all of them."""
+def _global_against_copies(shapes: Sequence[tuple[int, ...]]) -> Contest:
+    """Compare global pruning of arrays with copies of all of them."""
     sizes = [math.prod(shape) for shape in shapes]
     parts = np.split(normal(sum(sizes)), np.cumsum(sizes)[:-1])
-    # As layers are initialized, the more inputs the smaller.
+    # As in initialized layers, the standard deviation is 1 / sqrt(number of inputs).
     arrays = [
         part.reshape(shape) / np.float32(math.sqrt(shape[-1]))
         for part, shape in zip(parts, shapes, strict=True)
@@ -900,7 +921,7 @@ def _together(shapes: Sequence[tuple[int, ...]]) -> Contest:
 
 
 def _packing(name: str, bits: int, n: int) -> Contest:
-    """Integers packed or unpacked, against a copy of them, a byte each."""
+    """Compare packing or unpacking of integers with a copy of the unpacked bytes."""
     q = np.random.default_rng(5).integers(0, 1 << bits, n, dtype=np.uint8)
     packed = reference.pack_ints(q, bits)
 
@@ -919,7 +940,10 @@ def _small_call(operation: Operation, n: int) -> Contest:
 
 
 def _in_place(n: int, kept: float) -> Contest:
-    """Pruning in place: all three find `w` restored, and the caches as that leaves them."""
+    """Compare pruning in place with a copy. Before each call, `w` is restored, also for the copy.
+
+    So all entrants find the same data and the same state of the caches.
+    """
     data = Data(normal(n).copy(), kept)
     restore = partial(np.copyto, data.w, normal(n))
     ours, numpy = (_prune(lib, data, out=data.w) for lib in (sc, reference))
@@ -928,13 +952,16 @@ def _in_place(n: int, kept: float) -> Contest:
 
 
 def _against_random(operation: Operation, n: int, order: str) -> Contest:
-    """Data of a given order against the same call on random data."""
-    usual = operation.entrants(Data(normal(n), 0.1))[0]
-    return Contest(*operation.entrants(Data(ORDERS[order](normal(n)), 0.1)), usual)
+    """Compare a call on data of a given order with the same call on random data."""
+    on_random = operation.entrants(Data(normal(n), 0.1))[0]
+    return Contest(*operation.entrants(Data(ORDERS[order](normal(n)), 0.1)), on_random)
 
 
 def _two_threads(operation: Operation, n: int, *, against_copy: bool) -> Contest:
-    """The same call on two threads and on one, and perhaps a copy on two and on one."""
+    """Compare a call on two threads with the same call on one.
+
+    With `against_copy`, the target is the gain that two threads give a copy.
+    """
     data = Data(normal(n), 0.1)
     ours, numpy = operation.entrants(data)
     goals = None
@@ -966,17 +993,19 @@ def _two_thread_copy(out: Array, w: Array) -> Callable[[], None]:
 
 
 def cases(main: int = FULL) -> list[Case]:
-    """All benchmark cases.
+    """Return all benchmark cases.
 
     Parameters
     ----------
     main : int, default 2**24
-        Elements of the main rows, a power of two. Targets that are set for 2**24 are left out at
-        other sizes, and so are the cases of fixed sizes above `main`.
+        The number of elements of the main cases, a power of two. At sizes other than 2**24, the
+        targets that are set for that size are left out, and so are cases of fixed sizes above
+        `main`.
 
     Returns
     -------
     list of Case
+        The cases, in the order of the report.
     """
     return [
         *_kth_cases(main),
@@ -987,7 +1016,7 @@ def cases(main: int = FULL) -> list[Case]:
         *_choice_cases(main),
         *_global_cases(main),
         *_packing_cases(main),
-        *_way_cases(main),
+        *_quantize_cases(main),
         *_dtype_cases(main),
         *_small_cases(),
         *_thread_cases(main),
@@ -1075,7 +1104,7 @@ def _choice_cases(main: int) -> Iterator[Case]:
 def _global_cases(main: int) -> Iterator[Case]:
     if main == FULL:
         n = sum(math.prod(shape) for shape in MINILM)
-        build = partial(_together, MINILM)
+        build = partial(_global_against_copies, MINILM)
         yield Case("prune_global", "MiniLM", n, 8, "copies", build, share_target=1.15)
 
 
@@ -1088,9 +1117,9 @@ def _packing_cases(main: int) -> Iterator[Case]:
             yield Case(name, f"{bits} bits", main, moved, "copy", build, share_target=target)
 
 
-def _way_cases(main: int) -> Iterator[Case]:
-    others = (
-        Way(
+def _quantize_cases(main: int) -> Iterator[Case]:
+    by_dtype = (
+        QuantizeCase(
             "quantize",
             dtype.name,
             _quantize_in(),
@@ -1101,13 +1130,19 @@ def _way_cases(main: int) -> Iterator[Case]:
         )
         for dtype in other_floats()
     )
-    ways = [(main, way) for way in (*WAYS, *others)]
+    sized = [(main, case) for case in (*QUANTIZE_CASES, *by_dtype)]
     if main > CACHED:
-        ways += [(CACHED, way) for way in (PLAIN, *WAYS)]
-    for n, way in ways:
-        target = way.share_target if main == FULL else None
-        build = partial(way.contest, n)
-        yield Case(way.name, way.variant, n, way.moved, way.yardstick, build, share_target=target)
+        sized += [(CACHED, case) for case in (PLAIN, *QUANTIZE_CASES)]
+    for n, case in sized:
+        yield Case(
+            case.name,
+            case.variant,
+            n,
+            case.moved,
+            case.yardstick,
+            partial(case.contest, n),
+            share_target=case.share_target if main == FULL else None,
+        )
 
 
 def _dtype_cases(main: int) -> Iterator[Case]:
@@ -1135,7 +1170,7 @@ def _thread_cases(main: int) -> Iterator[Case]:
     if (os.cpu_count() or 1) < 2:
         return
     for n in sorted({main, min(main, 1 << 21)}):
-        large = n > 1 << 21  # memory rather than cores is the limit, so a copy shows the gain
+        large = n > 1 << 21  # memory is the limit, so the target is the gain of a copy
         for operation in (KTH, PRUNE, PRUNE_QUANTIZE, QUANTIZE):
             build = partial(_two_threads, operation, n, against_copy=large)
             target = 1 / 1.6 if n == 1 << 21 else None

@@ -1,15 +1,15 @@
-"""Formats chosen for the data: where the binary point goes, or which scale and zero point."""
+"""Calibration: choose the binary point, or the scale and the zero point, that suit the data."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from secateur import _core
 from secateur.float_state import default_float_state
-from secateur.formats import FixedPoint, integer_in, real, truth
+from secateur.formats import FixedPoint, as_bool, as_double, integer_in
 from secateur.results import AffineParameters
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
 
-# The integers of each dtype that choose_affine takes.
+# The lowest and the highest integer of each dtype that choose_affine takes.
 RANGES = {
     "int8": (-128, 127),
     "uint8": (0, 255),
@@ -32,27 +32,15 @@ RANGES = {
     "uint2": (0, 3),
 }
 METHODS = ("max", "percentile", "mse")
-MOST = 256  # the largest and, negative, the smallest frac_bits
-SAMPLED = 1 << 17  # elements from which on a sample says where the least error probably is
-RUNS, RUN = 256, 64  # of that sample
-NEAR = 3  # passes within which it must be found then
-SHRINK = 2**0.25  # from one range that choose_affine tries to the next
-SHRINKS = 64
-
-
-class Core(NamedTuple):
-    """The passes over the data that choosing takes."""
-
-    find_ranges: Callable[..., Float64s]  # the lowest, and the highest
-    sum_rounding_errors: Callable[..., Float64s]
-    kth_magnitude: Callable[..., Any]
-
-
-_CORE = Core(
-    _core.find_ranges,
-    _core.sum_rounding_errors,
-    lambda w, k, axis=None: _core.kth_magnitude(w, k, axis, "raise"),
-)
+MAX_FRAC_BITS = 256  # frac_bits are from -MAX_FRAC_BITS to MAX_FRAC_BITS
+MIN_SAMPLED_SIZE = 1 << 17  # arrays of as many elements use a sample to start the "mse" search
+RUNS, RUN_LENGTH = 256, 64  # the sample: this many runs of this many consecutive elements
+MAX_SAMPLED_PASSES = 3  # passes after which the search from the sample gives up
+STEPS_PER_HALVING = 4  # choose_affine tries scales 2**(-j / STEPS_PER_HALVING) times the largest
+MAX_STEPS = 64  # the largest j
+# A lower bound of the ratio of one scale to the next, after both are rounded.
+MIN_STEP_RATIO = 2 ** (1 / STEPS_PER_HALVING) * (1 - 2**-16)
+MAX_FLOAT32_MULTIPLIER = 2.0**100  # errors are computed in float32 from 1 / this to this
 
 
 def choose_format(
@@ -65,59 +53,59 @@ def choose_format(
     axis: int | None = None,
     group_size: int | None = None,
 ) -> FixedPoint:
-    """The fixed-point format with the binary point where it suits the data.
+    """Choose the number of fraction bits of a fixed-point format that suits the data.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
-        The array that is to be quantized; finite.
+        The array to quantize. All elements must be finite.
     bits : int
-        Width of the integers, 2 to 32.
+        The width of the integers, 2 to 32.
     signed : bool, default True
-        Whether they are signed. Where they are not, negative elements must be so small that
-        they round to 0 with the `frac_bits` of ``"max"``.
+        Whether the integers are signed. If not, negative elements must round to 0 with the
+        `frac_bits` that ``"max"`` chooses.
     method : {"max", "percentile", "mse"}
-        ``"max"`` takes the most `frac_bits` with which no element saturates when it is rounded
-        half to even; ``"percentile"`` takes as many as ``"max"`` for `w` clipped to ``±t``, where
-        ``t`` is the percentile of ``|w|``; ``"mse"`` takes those of the least sum of squared
-        errors, and the most of those that tie.
+        ``"max"`` chooses the largest `frac_bits` with which no element saturates when it is rounded
+        half to even. ``"percentile"`` chooses what ``"max"`` does for `w` clipped to ``±t``, where
+        ``t`` is the percentile of ``|w|``. ``"mse"`` chooses the `frac_bits` of the least sum of
+        squared errors, and of several such the largest.
     percentile : float, default 99.99
-        From 0 to 100; of ``n`` elements it is the one of rank ``ceil(n * percentile / 100)``, and
-        at least 1, counted from the smallest ``|w|``.
+        From 0 to 100. Of ``n`` elements, the percentile is the one of rank
+        ``max(1, ceil(n * percentile / 100))``, counted from the smallest ``|w|``.
     axis : int, optional
-        Choose for each index along this axis; by default for the whole array.
+        Choose for each index along this axis. By default one format serves the whole array.
     group_size : int, optional
-        Choose for each group of so many neighbours along the axis, which is then the last by
-        default. Groups at its end may have fewer.
+        Choose for each group of this many neighbours along the axis, by default the last axis. The
+        last group along the axis may be smaller.
 
     Returns
     -------
     FixedPoint
-        With `frac_bits` an int, or an array along `axis`, or one of groups. They are from -256 to
-        256, even if less or more would do. Where there is nothing but zeros, or nothing at all,
-        they are ``bits - signed``: the range is ±1.
+        The format. `frac_bits` is an int; or an array along `axis`; or an array of one entry per
+        group. Each is limited to -256 to 256. For a group without nonzero elements it is
+        ``bits - signed``, which gives the range ±1.
 
     Raises
     ------
     TypeError
-        If `w` is of another dtype, or another argument of another type than above.
+        If `w` has an unsupported dtype, or another argument has an unsupported type.
     ValueError
-        If `w` has elements that are NaN, infinite, or negative where they must not be, or another
-        argument is out of its range.
+        If `w` holds NaN, infinities, or negative elements that an unsigned format excludes; or if
+        another argument is out of range.
 
     Notes
     -----
-    The highest integer ``h`` is odd and the lowest even, so that ``x * 2**frac_bits`` may be
-    anything below ``h + 1/2``, and not less than the lowest minus 1/2.
+    ``"max"``: the highest integer ``h`` is odd and the lowest integer ``l`` is even. With rounding
+    half to even, ``x`` does not saturate if ``l - 1/2 <= x * 2**frac_bits < h + 1/2``.
 
-    The sum of squared errors is looked at for as few `frac_bits` as decide it [1]_. With fewer than
-    ``"max"`` takes, no element is nearer to the grid, of which every other point is gone. With more
-    the range halves each time, and what saturates is further and further out of it: where that
-    alone makes a sum that exceeds the least so far, no further one is less. Both hold for the sums
-    as they are computed, in float64 and an order that depends on the shape alone (see
-    :func:`secateur.compare`). Of a large array a sample says first where the least sum may be; one
-    pass or two show that its neighbours, and all beyond, are excluded; and only if they do not are
-    all others tried.
+    ``"mse"``: the search evaluates the sum of squared errors only for as many `frac_bits` as the
+    minimum needs [1]_. With fewer bits than ``"max"`` chooses, the grid loses every other point, so
+    that no error decreases. With more bits, the range halves with each bit, so that the
+    errors of the elements out of range increase. Once the sum of these errors alone exceeds the
+    least sum so far, more bits cannot be better. Both statements hold for the computed sums, which
+    are of float64 in an order that depends on the shape alone (see :func:`secateur.compare`). For a
+    large array, the search starts at the optimum of a sample. Usually one or two passes over the
+    array show that no other `frac_bits` is better; otherwise the full search follows.
 
     References
     ----------
@@ -134,9 +122,8 @@ def choose_format(
     >>> sc.choose_format(w.reshape(2, 2), 8, axis=0)
     FixedPoint(bits=8, frac_bits=[9, 6], signed=True, axis=0)
     """
-    how = bits, signed, method, percentile, axis, group_size
     with default_float_state():
-        return choose_fixed_point(_CORE, w, *how)
+        return _choose_format(w, bits, signed, method, percentile, axis, group_size)
 
 
 def choose_affine(
@@ -149,53 +136,58 @@ def choose_affine(
     axis: int | None = None,
     block_size: int | None = None,
 ) -> AffineParameters:
-    """The scale and the zero point that suit the data, by the rules of ONNX.
+    """Choose a scale and a zero point that suit the data, by the rules of ONNX.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
-        The array that is to be quantized; finite.
+        The array to quantize. All elements must be finite.
     dtype : dtype
-        Of the integers: int8, uint8, int16, uint16, or int4, uint4, int2, uint2 of ml_dtypes.
+        The dtype of the integers: int8, uint8, int16, uint16, or int4, uint4, int2 or uint2 of
+        ml_dtypes.
     symmetric : bool, default False
-        Whether the zero point is 0, or for unsigned integers the middle of them (128 for uint8),
-        and the range the same to both sides.
+        Whether the range is symmetric about 0. The zero point is then 0 or, for unsigned integers,
+        their middle (128 for uint8).
     method : {"max", "percentile", "mse"}
-        ``"max"`` takes the range from the lowest to the highest element, and 0; ``"percentile"``
-        the same of `w` clipped to ``±t``, where ``t`` is the percentile of ``|w|``; ``"mse"`` the
-        one of the least sum of squared errors among that of ``"max"`` and those that are
-        ``2**(j / 4)`` times smaller to both sides, for j from 1 to 64.
+        ``"max"`` chooses the smallest range that holds all elements and 0. ``"percentile"`` chooses
+        what ``"max"`` does for `w` clipped to ``±t``, where ``t`` is the percentile of ``|w|``.
+        ``"mse"`` divides both ends of the range of ``"max"`` by ``2**(j / 4)``, for j from 0 to 64,
+        and chooses the range of the least sum of squared errors, and of several such the smallest.
     percentile : float, default 99.99
         As for :func:`choose_format`.
     axis : int, optional
-        Choose for each index along this axis; by default for the whole array.
+        Choose for each index along this axis. By default one scale serves the whole array.
     block_size : int, optional
-        Choose for each block of so many neighbours along the axis, which is then the last by
-        default. Blocks at its end may have fewer.
+        Choose for each block of this many neighbours along the axis, by default the last axis. The
+        last block along the axis may be smaller.
 
     Returns
     -------
     AffineParameters
-        For :func:`secateur.quantize_affine`: numbers, or arrays of one dimension with `axis`, or
-        of the shape of `w` with as many blocks along it. A scale is positive and normal: that of
-        nothing but zeros is 1, with the zero point 0 or that of `symmetric`.
+        The arguments `scale` and `zero_point` of :func:`secateur.quantize_affine`. They are
+        numbers; with `axis`, one-dimensional arrays; with `block_size`, arrays of the shape of `w`
+        with one entry per block along the axis. Scales are positive and normal. For a group without
+        nonzero elements the scale is 1, and the zero point is 0 or that of `symmetric`.
 
     Raises
     ------
     TypeError
-        If `w` or `dtype` is another dtype, or another argument of another type than above.
+        If `w` or `dtype` is an unsupported dtype, or another argument has an unsupported type.
     ValueError
-        If `w` has elements that are NaN or infinite, or another argument is out of its range.
+        If `w` holds NaN or infinities, or another argument is out of range.
 
     Notes
     -----
-    The range includes 0, and the zero point, which stands for it, is the integer nearest (half to
-    even) to where 0 lies in the range [1]_: 0 is exact, as padding and ReLU need. The scale is
-    ``(highest - lowest) / (q_max - q_min)``, or ``max(highest, -lowest) / q`` of a symmetric range
-    with `q` integers to either side; rounded to float32, or float64 for float64 `w`. Ranges are
-    tried from the largest on. As soon as what is out of range makes a sum of its own that exceeds
-    the least so far, the others are smaller and need not be tried. There elements are multiplied by
-    the reciprocal of the scale, and the sums are of float64.
+    The range includes 0. The zero point is the integer nearest to the position of 0 in the range,
+    rounded half to even [1]_. So 0 is represented exactly, as padding and ReLU need. The scale is
+    ``(highest - lowest) / (q_max - q_min)``; for a symmetric range with `q` integers on either side
+    of the zero point it is ``max(highest, -lowest) / q``. It is rounded to float32, or to float64
+    if `w` is float64.
+
+    ``"mse"`` tries the ranges from the largest to the smallest. It stops when the errors of the
+    elements out of range alone exceed the least sum so far, because they increase as the range
+    shrinks. For these sums, elements are multiplied by the reciprocal of the scale, and squares are
+    added in float64; ``docs/semantics.md`` defines the sums to the bit.
 
     References
     ----------
@@ -210,25 +202,25 @@ def choose_affine(
     >>> sc.choose_affine(np.float32([[-1, 0.5], [127, 4]]), np.int8, symmetric=True, axis=0).scale
     array([0.00787402, 1.        ], dtype=float32)
     """
-    how = dtype, symmetric, method, percentile, axis, block_size
     with default_float_state():
-        return choose_scale(_CORE, w, *how)
+        return _choose_affine(w, dtype, symmetric, method, percentile, axis, block_size)
 
 
-# --- what is chosen, whatever counts and sums -----------------------------------------------
+# --- the data -------------------------------------------------------------------------------
 
 
 class Data:
-    """An array as cells: all of it, slices of one index along an axis, or groups along it."""
+    """An array in groups: one group, one for each index along an axis, or blocks along it."""
 
     def __init__(
-        self, core: Core, w: ArrayLike, axis: int | None, group_size: int | None, group_name: str
+        self, w: ArrayLike, axis: int | None, group_size: int | None, group_name: str
     ) -> None:
         if group_size is not None:
             group_size = integer_in(group_name, group_size, 1, 2**63 - 1)
             axis = -1 if axis is None else axis
-        self.core, self.group_size = core, group_size
-        # The core looks at w as it was given, which may be no plain array, before NumPy does.
+        self.group_size = group_size
+        # The argument as given, which need not be an array. The core checks it before NumPy
+        # converts it.
         self._given = w
         self.whole = axis is None
         self._axis = axis
@@ -236,9 +228,9 @@ class Data:
 
     @property
     def ranges(self) -> Float64s:
-        """The lowest and the highest of each cell and 0."""
+        """For each group, the minimum and the maximum of its elements and 0."""
         if self._ranges is None:
-            self._ranges = self.core.find_ranges(self._given, self._axis, self.group_size)
+            self._ranges = _core.find_ranges(self._given, self._axis, self.group_size)
         return self._ranges
 
     @property
@@ -247,11 +239,11 @@ class Data:
 
     @property
     def axis(self) -> int | None:
-        """Counted from the first."""
+        """The axis as a non-negative number, or None for one group."""
         return None if self._axis is None else self._axis % self.array.ndim
 
     def shape(self) -> tuple[int, ...]:
-        """Of what is chosen."""
+        """The shape of the array of parameters: one for each group."""
         shape, axis = self.array.shape, self.axis
         if axis is None:
             return ()
@@ -260,50 +252,70 @@ class Data:
         return (*shape[:axis], -(-shape[axis] // self.group_size), *shape[axis + 1 :])
 
     def errors(self, multiplier: Float64s, low: Any, high: Any, ratio: float) -> Float64s:
-        """Three sums for each cell: on a coarser grid, on this one, and on a finer one."""
+        """Three sums of squares for each group, each in squares of the step of its own grid.
+
+        The grid of a group has the integers from `low` to `high` and the step ``1 / multiplier``; a
+        multiplier of 0 skips the group. The sums are those of
+
+        * the distances to the integers of the grid that is coarser by `ratio`, range ignored;
+        * the quantization errors on the grid;
+        * the distances to the range of the grid that is finer by `ratio`.
+        """
         grids = np.stack(np.broadcast_arrays(multiplier, low, high), axis=1).astype(np.float64)
-        return self.core.sum_rounding_errors(self._given, self._axis, self.group_size, grids, ratio)
+        if self.whole or self.array.dtype.name == "float64":
+            return self._sums(grids, ratio)
+        # The core computes in float32 if all multipliers of a call allow it. Two calls keep the
+        # result of a group independent of the other groups.
+        in_float32 = (multiplier >= 1 / MAX_FLOAT32_MULTIPLIER) & (
+            multiplier <= MAX_FLOAT32_MULTIPLIER
+        )
+        masks = [mask for mask in (in_float32, ~in_float32) if multiplier[mask].any()]
+        sums = [self._sums(np.where(mask[:, None], grids, 0), ratio) for mask in masks]
+        return sums[0] if len(sums) == 1 else np.where(in_float32[:, None], *sums)
+
+    def _sums(self, grids: Float64s, ratio: float) -> Float64s:
+        return _core.sum_rounding_errors(self._given, self._axis, self.group_size, grids, ratio)
 
     def clipped(self, percentile: float) -> Float64s:
-        """The ranges within which that percentage of the elements is."""
+        """The ranges, clipped to the percentile of the magnitudes of each group."""
         if self.array.size == 0:
             return self.ranges
-        most = self._percentiles(percentile)
-        return np.clip(self.ranges, -most, most)
+        limit = self._percentiles(percentile)
+        return np.clip(self.ranges, -limit, limit)
 
     def _percentiles(self, percentile: float) -> Float64s:
-        def of(w: Array, axis: int | None) -> Any:
+        def percentiles_of(w: Array, axis: int | None) -> Any:
             n = w.size if axis is None else w.shape[axis]
             rank = max(1, math.ceil(n * percentile / 100))
-            return self.core.kth_magnitude(w, n + 1 - rank, axis)
+            return _core.kth_magnitude(w, n + 1 - rank, axis, "raise")
 
         w, axis, size = self.array, self.axis, self.group_size
         if axis is None:
-            found = of(w, None)
+            result = percentiles_of(w, None)
         elif size is None:
-            found = of(np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1), 1)
+            result = percentiles_of(np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1), 1)
         else:
-            whole = w.shape[axis] // size * size
-            groups, last = np.split(w, [whole], axis)
+            end = w.shape[axis] // size * size  # of the full groups
+            full, last = np.split(w, [end], axis)
             parts = []
-            if whole:
-                lead, rest = w.shape[:axis], w.shape[axis + 1 :]
-                parts.append(of(groups.reshape(*lead, -1, size, *rest), axis + 1))
+            if end:
+                outer, inner = w.shape[:axis], w.shape[axis + 1 :]
+                parts.append(percentiles_of(full.reshape(*outer, -1, size, *inner), axis + 1))
             if last.size:
-                parts.append(np.expand_dims(of(last, axis), axis))
-            found = np.concatenate(parts, axis)
-        return np.asarray(found, np.float64).ravel()
+                parts.append(np.expand_dims(percentiles_of(last, axis), axis))
+            result = np.concatenate(parts, axis)
+        return np.asarray(result, np.float64).ravel()
 
     def sample(self) -> Array | None:
-        """Some runs of elements, if the whole is large."""
-        if not self.whole or self.array.size < SAMPLED or not self.array.flags.c_contiguous:
+        """Runs of elements at equal distances; None unless the array is one large group."""
+        large = self.whole and self.array.size >= MIN_SAMPLED_SIZE
+        if not large or not self.array.flags.c_contiguous:
             return None
         w = self.array.reshape(-1)
-        return w[: w.size // RUNS * RUNS].reshape(RUNS, -1)[:, :RUN].copy()
+        return w[: w.size // RUNS * RUNS].reshape(RUNS, -1)[:, :RUN_LENGTH].copy()
 
 
-def choose_fixed_point(
-    core: Core,
+def _choose_format(
     w: ArrayLike,
     bits: int,
     signed: bool,
@@ -313,9 +325,9 @@ def choose_fixed_point(
     group_size: int | None,
 ) -> FixedPoint:
     bits = integer_in("bits", bits, 2, 32)
-    signed = truth("signed", signed)
+    signed = as_bool("signed", signed)
     percentile = _percentage(method, percentile)
-    data = Data(core, w, axis, group_size, "group_size")
+    data = Data(w, axis, group_size, "group_size")
     best = _best_of_sample(data, bits, signed) if method == "mse" else None
     if best is not None:
         return FixedPoint(bits, best, signed)
@@ -323,16 +335,14 @@ def choose_fixed_point(
     if method == "percentile":
         frac_bits = most_frac_bits(data.clipped(percentile), bits, signed)
     elif method == "mse":
-        some = data.ranges != 0
-        frac_bits = _least_error(data, bits, signed, frac_bits, some)
+        frac_bits = _least_error_frac_bits(data, bits, signed, frac_bits)
     if data.whole:
         return FixedPoint(bits, int(frac_bits[0]), signed)
-    each = frac_bits.reshape(data.shape())
-    return FixedPoint(bits, each, signed, axis=data.axis, group_size=data.group_size)
+    frac_bits = frac_bits.reshape(data.shape())
+    return FixedPoint(bits, frac_bits, signed, axis=data.axis, group_size=data.group_size)
 
 
-def choose_scale(
-    core: Core,
+def _choose_affine(
     w: ArrayLike,
     dtype: DTypeLike,
     symmetric: bool,
@@ -342,17 +352,16 @@ def choose_scale(
     block_size: int | None,
 ) -> AffineParameters:
     low, high = _integers("dtype", dtype)
-    symmetric = truth("symmetric", symmetric)
+    symmetric = as_bool("symmetric", symmetric)
     percentile = _percentage(method, percentile)
-    data = Data(core, w, axis, block_size, "block_size")
+    data = Data(w, axis, block_size, "block_size")
     ranges = data.ranges
     if method == "percentile":
         ranges = data.clipped(percentile)
     real_type = np.float64 if data.array.dtype.name == "float64" else np.float32
     scale, zero_point = affine_of(ranges, low, high, symmetric, real_type)
     if method == "mse":
-        some = ranges != 0
-        scale = _least_error_scale(data, scale, low - zero_point, high - zero_point, some)
+        scale = _least_error_scale(data, scale, low - zero_point, high - zero_point)
     if data.whole:
         return AffineParameters(float(scale[0]), int(zero_point[0]))
     shape = data.shape()
@@ -363,20 +372,22 @@ def choose_scale(
 
 
 def most_frac_bits(ranges: Float64s, bits: int, signed: bool) -> NDArray[np.int64]:
-    """The most with which nothing from the lowest to the highest saturates."""
+    """The largest frac_bits with which no value of the ranges saturates."""
     lowest, highest = ranges
-    above = 2.0 ** (bits - signed) - 0.5  # what this is, or more, is rounded out of range
-    below = 2.0 ** (bits - 1) + 0.5  # and what is more than this
-    size, exponent = np.frexp(highest)
-    limit, limit_exponent = math.frexp(above)
-    frac_bits = np.where(highest > 0, limit_exponent - exponent - (size >= limit), 2 * MOST)
+    upper = 2.0 ** (bits - signed) - 0.5  # values >= upper round out of range
+    lower = 2.0 ** (bits - 1) + 0.5  # values < -lower round out of range
+    fraction, exponent = np.frexp(highest)
+    limit, limit_exponent = math.frexp(upper)
+    unlimited = 2 * MAX_FRAC_BITS  # clipped below
+    frac_bits = np.where(highest > 0, limit_exponent - exponent - (fraction >= limit), unlimited)
     if signed:
-        size, exponent = np.frexp(-lowest)
-        limit, limit_exponent = math.frexp(below)
-        of_lowest = limit_exponent - exponent - (size > limit)
+        fraction, exponent = np.frexp(-lowest)
+        limit, limit_exponent = math.frexp(lower)
+        of_lowest = limit_exponent - exponent - (fraction > limit)
         frac_bits = np.where(lowest < 0, np.minimum(frac_bits, of_lowest), frac_bits)
-    some = (lowest < 0) & signed | (highest > 0)
-    frac_bits = np.where(some, np.clip(frac_bits, -MOST, MOST), bits - signed)
+    nonzero = (lowest < 0) & signed | (highest > 0)
+    clipped = np.clip(frac_bits, -MAX_FRAC_BITS, MAX_FRAC_BITS)
+    frac_bits = np.where(nonzero, clipped, bits - signed)
     if not signed:
         negative = np.ldexp(lowest, frac_bits) < -0.5
         if negative.any():
@@ -386,54 +397,59 @@ def most_frac_bits(ranges: Float64s, bits: int, signed: bool) -> NDArray[np.int6
     return frac_bits.astype(np.int64)
 
 
-def _least_error(
-    data: Data, bits: int, signed: bool, frac_bits: NDArray[np.int64], some: NDArray[np.bool_]
+def _least_error_frac_bits(
+    data: Data, bits: int, signed: bool, frac_bits: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """From those with which nothing saturates upwards, in cells where there is something."""
+    """The frac_bits of the least error, from the given ones, those of "max", upwards."""
     first = np.ldexp(1.0, -frac_bits)
 
     def step(j: Any) -> Float64s:
         return np.asarray(first * 2.0**-j)
 
     fmt = FixedPoint(bits, 0, signed)
-    return frac_bits + _descend(data, step, fmt.min, fmt.max, 2.0, some, MOST - frac_bits)
+    return frac_bits + _descend(data, step, fmt.min, fmt.max, 2.0, MAX_FRAC_BITS - frac_bits)
 
 
 def _best_of_sample(data: Data, bits: int, signed: bool) -> int | None:
-    """The frac_bits of the least error, if a sample leads near them; then no range is needed.
+    """The frac_bits of the least error, or None if the search from a sample does not find them.
 
-    How far elements are out of the range of a finer grid is the least for all that follow, and how
-    far they are from the points of a coarser one for all before: these sums exclude either side.
+    This search does not need the range of the whole array. Each pass gives two lower bounds of the
+    error. The distances of the elements to the range of the next finer grid bound the error for all
+    larger frac_bits. Their distances to the points of the next coarser grid bound it for all
+    smaller frac_bits. The search ends when these bounds exclude all candidates that have not been
+    evaluated.
     """
     sample = data.sample() if signed else None
     if sample is None:
         return None
-    of_sample = Data(data.core, sample, None, None, "")
+    of_sample = Data(sample, None, None, "")
     try:
         ranges = of_sample.ranges
-    except ValueError:  # not finite: where, a look at all of them says
+    except ValueError:  # not finite: the search of the whole array reports the elements
         return None
     start = most_frac_bits(ranges, bits, signed)
-    place = int(_least_error(of_sample, bits, signed, start, ranges != 0)[0])
+    candidate = int(_least_error_frac_bits(of_sample, bits, signed, start)[0])
     fmt = FixedPoint(bits, 0, signed)
     errors: dict[int, float] = {}
-    above = {
-        -MOST - 1: math.inf
-    }  # of what has at most so many frac_bits, no error is less than this
-    below = {MOST + 1: math.inf}  # and of what has at least so many
-    for _ in range(NEAR):
-        step = 2.0**-place
+    # bounds_up_to[f] is a lower bound of the errors of all frac_bits <= f; bounds_from[f], of all
+    # frac_bits >= f.
+    bounds_up_to = {-MAX_FRAC_BITS - 1: math.inf}
+    bounds_from = {MAX_FRAC_BITS + 1: math.inf}
+    for _ in range(MAX_SAMPLED_PASSES):
+        step = 2.0**-candidate
         sums = data.errors(np.array([1 / step]), fmt.min, fmt.max, 2.0)[0] * (step * step)
         if not np.isfinite(sums).all():
             return None
-        above[place - 1], errors[place], below[place + 1] = sums * (4, 1, 1 / 4)
+        # The sums of the coarser and the finer grid are in squares of their own steps.
+        scaled = sums * (4, 1, 1 / 4)
+        bounds_up_to[candidate - 1], errors[candidate], bounds_from[candidate + 1] = scaled
         best = min(errors.values())
-        least = max(p for p, error in above.items() if error >= best) + 1
-        most = min((p for p, error in below.items() if error > best), default=0) - 1
-        left = [p for p in range(least, most + 1) if p not in errors]
-        if not left:
-            return max(p for p, error in errors.items() if error == best)
-        place = min(left, key=lambda p: abs(p - place), default=place)
+        low = max(f for f, bound in bounds_up_to.items() if bound >= best) + 1
+        high = min((f for f, bound in bounds_from.items() if bound > best), default=0) - 1
+        remaining = [f for f in range(low, high + 1) if f not in errors]
+        if not remaining:
+            return max(f for f, error in errors.items() if error == best)
+        candidate = min(remaining, key=lambda f: abs(f - candidate), default=candidate)
     return None
 
 
@@ -447,33 +463,32 @@ def affine_of(
     symmetric: bool,
     real_type: type[np.float32 | np.float64],
 ) -> tuple[Array, NDArray[np.int32]]:
-    """The scale and the zero point of ranges that include 0, for integers from low to high."""
+    """The scales and the zero points of ranges that include 0, for integers from low to high."""
     lowest, highest = ranges
     middle = 0 if low < 0 else (high + 1) // 2
     if symmetric:
         scale = np.maximum(highest, -lowest) / (high - middle)
     else:
         scale = highest / (high - low) - lowest / (high - low)
-    scale = np.where(scale > 0, scale, 1)
+    all_zero = (lowest == 0) & (highest == 0)
     scale = np.maximum(scale.astype(real_type), np.finfo(real_type).tiny)
+    scale = np.where(all_zero, real_type(1), scale)
     if symmetric:
         return scale, np.full(scale.shape, middle, np.int32)
     zero_point = np.clip(np.rint(low - lowest / scale), low, high)
-    nothing = (lowest == 0) & (highest == 0)
-    return scale, np.where(nothing, 0, zero_point).astype(np.int32)
+    return scale, np.where(all_zero, 0, zero_point).astype(np.int32)
 
 
-def _least_error_scale(
-    data: Data, scale: Array, low: NDArray[Any], high: NDArray[Any], some: NDArray[np.bool_]
-) -> Array:
-    least = np.finfo(scale.dtype).tiny
+def _least_error_scale(data: Data, scale: Array, low: NDArray[Any], high: NDArray[Any]) -> Array:
+    """The scale of the least error, from the given one, that of "max", downwards."""
+    smallest_normal = np.finfo(scale.dtype).tiny
 
     def step(j: Any) -> Float64s:
-        smaller = (scale * np.power(SHRINK, -j)).astype(scale.dtype)
-        return np.asarray(np.maximum(smaller, least), np.float64)
+        smaller = scale.astype(np.float64) * np.exp2(-np.asarray(j) / STEPS_PER_HALVING)
+        return np.asarray(np.maximum(smaller.astype(scale.dtype), smallest_normal), np.float64)
 
-    tried = _descend(data, step, low, high, SHRINK, some, np.full(scale.shape, SHRINKS))
-    return np.asarray(step(tried), scale.dtype)
+    chosen = _descend(data, step, low, high, MIN_STEP_RATIO, np.full(scale.shape, MAX_STEPS))
+    return np.asarray(step(chosen), scale.dtype)
 
 
 def _descend(
@@ -482,27 +497,33 @@ def _descend(
     low: Any,
     high: Any,
     ratio: float,
-    some: NDArray[np.bool_],
-    most: NDArray[Any],
+    max_j: NDArray[Any],
 ) -> NDArray[np.intp]:
-    """The j, from 0 to `most`, with the least error of grids of ``step(j)``; the last that ties.
+    """For each group, the j from 0 to `max_j` whose step, ``step(j)``, has the least error.
 
-    A cell is done with as soon as what is out of the range of the next grid, and therefore of all
-    that follow, makes a larger sum than the least so far.
+    Of several such, the largest j is chosen. Groups of zeros get 0. The search of a group ends when
+    the distances of its elements to the range of the next grid give a larger sum than the least
+    error so far: the ranges of all further grids are smaller. The core computes that sum for a step
+    smaller by `ratio`, which is not less than the next step. The exception is a next step that is
+    the smallest normal number, which may be larger.
     """
-    open_ = some[0] | some[1]
-    best = np.full(open_.shape, np.inf)
-    chosen = np.zeros(open_.shape, np.intp)
+    active = (data.ranges != 0).any(axis=0)
+    best = np.full(active.shape, np.inf)
+    chosen = np.zeros(active.shape, np.intp)
+    first = current = step(0)
     j = 0
-    while open_.any():
-        each = step(j)
-        sums = data.errors(np.where(open_, 1 / each, 0), low, high, ratio)
-        error = sums[:, 1] * each * each
-        better = open_ & (error <= best)
+    while active.any():
+        following = step(j + 1)
+        sums = data.errors(np.where(active, 1 / current, 0), low, high, ratio)
+        # In squares of the first step: the square of a step itself may overflow or underflow.
+        error = sums[:, 1] * np.square(current / first)
+        better = active & (error <= best)
         best = np.where(better, error, best)
         chosen = np.where(better, j, chosen)
-        finer = sums[:, 2] * (each / ratio) * (each / ratio)
-        open_ = open_ & (finer <= best) & (j < most)
+        bound = sums[:, 2] * np.square(following / first)
+        is_bound = following * ratio <= current
+        active = active & (j < max_j) & np.where(is_bound, bound <= best, following < current)
+        current = following
         j += 1
     return chosen
 
@@ -514,7 +535,7 @@ def _percentage(method: Any, percentile: Any) -> float:
     if not isinstance(method, str) or method not in METHODS:
         msg = f"method must be {' or '.join(map(repr, METHODS))}, got {method!r}"
         raise ValueError(msg)
-    value = real("percentile", percentile)
+    value = as_double("percentile", percentile)
     if not 0 <= value <= 100:
         msg = f"percentile must be a number from 0 to 100, got {percentile!r}"
         raise ValueError(msg)
@@ -522,8 +543,8 @@ def _percentage(method: Any, percentile: Any) -> float:
 
 
 def _integers(name: str, dtype: DTypeLike) -> tuple[int, int]:
-    came = np.dtype(dtype)
-    if came.name not in RANGES or not came.isnative:
-        msg = f"{name} must be {' or '.join(RANGES)}, got {came}"
+    wanted = np.dtype(dtype)
+    if wanted.name not in RANGES or not wanted.isnative:
+        msg = f"{name} must be {' or '.join(RANGES)}, got {wanted}"
         raise TypeError(msg)
-    return RANGES[came.name]
+    return RANGES[wanted.name]

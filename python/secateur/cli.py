@@ -1,14 +1,16 @@
-"""The command ``secateur``: what this machine offers, a demonstration, and the benchmarks."""
+"""The command ``secateur``: information about the machine, a demonstration, and the benchmarks."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import platform
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 try:
     import typer
@@ -16,6 +18,7 @@ try:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Table
+    from rich.text import Text
 
     from secateur import demo as demonstration
 except ModuleNotFoundError as missing:
@@ -27,19 +30,53 @@ import numpy as np
 
 import secateur as sc
 from secateur import bench as benchmarks
+from secateur.terminal import escaped, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+# Exit codes.
+FAILED = 1  # a tensor was refused, a result is wrong, or the output could not be written
+MISUSED = 2  # an argument is wrong, or a file cannot be read
+INTERRUPTED = 130  # the convention of shells: 128 plus the number of SIGINT
+
+# The base class of all argument errors. Its name depends on the version of Typer.
+UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     help="Prune and quantize NumPy arrays as fast as memory allows.",
     add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="secateur")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code. A failure prints one line on stderr."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stdout is None:
+        return _tell("standard output is closed", FAILED)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does
+    try:
+        command = typer.main.get_command(app)
+        code = command.main(words or ["--help"], "secateur", standalone_mode=False)
+        sys.stdout.flush()
+    except UsageError as error:
+        reason = error.format_message().rstrip(".")
+        command_path = error.ctx.command_path if error.ctx else "secateur"
+        return _tell(f"{reason} (see {command_path} --help)", MISUSED)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except OSError as error:
+        _flush_or_discard()
+        if isinstance(error, BrokenPipeError):  # the reader, such as head, has ended
+            return FAILED
+        return _tell(error.strerror or str(error), FAILED)
+    if code == INTERRUPTED:
+        return _tell("interrupted", INTERRUPTED)
+    return code or 0
 
 
 @app.command()
@@ -47,15 +84,20 @@ def info() -> None:
     """Show the version, the instruction sets, the threads and the caches."""
     table = Table(box=None, show_header=False)
     for name, value in machine().items():
-        table.add_row(name, ", ".join(value) if isinstance(value, list) else str(value))
-    _console().print(table)
+        text = ", ".join(value) if isinstance(value, list) else str(value)
+        table.add_row(name, Text(escaped(text)))  # Rich parses a str as markup, but not a Text
+    _show(table)
 
 
 @app.command()
 def demo(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE.safetensors", help="A model; a built-in one if left out."),
+        typer.Argument(
+            metavar="FILE.safetensors",
+            readable=False,  # not checked here: reading the file gives a better error
+            help="A model; a built-in one if left out.",
+        ),
     ] = None,
     sparsity: Annotated[float, typer.Option(help="The share of each tensor to remove.")] = 0.9,
     bits: Annotated[int, typer.Option(help="Width of the integers: 8 or 16.")] = 8,
@@ -80,19 +122,16 @@ def demo(
         task = progress.add_task("", total=sum(tensor.size for tensor in chosen))
         reports = []
         for tensor in chosen:
-            progress.update(task, description=tensor.name)
-            try:
-                reports.append(demonstration.process(tensor, sparsity, bits))
-            except OSError as error:
-                _fail(f"cannot read {file}: {error}")
+            progress.update(task, description=shown(tensor.name))
+            reports.append(demonstration.process(tensor, sparsity, bits))
             progress.advance(task, tensor.size)
-    console = _console(least=112 if any(report.note for report in reports) else 80)
-    console.print(demonstration.table(reports, title))
-    if len(chosen) < len(tensors):
-        left = len(tensors) - len(chosen)
-        console.print(f"{left} tensors of fewer than two dimensions left out; --all takes them")
-    if any(report.refused for report in reports):
-        raise typer.Exit(1)
+    noted = any(report.note for report in reports)
+    _show(demonstration.table(reports, title), min_width=112 if noted else 80)
+    if left := len(tensors) - len(chosen):
+        tensors_left = f"{left} tensor{'s' if left > 1 else ''} of fewer than two dimensions"
+        _show(f"{tensors_left} left out; --all includes them")
+    if refused := sum(report.refused for report in reports):
+        _fail(f"{refused} of {len(reports)} tensors refused; the table says why", FAILED)
 
 
 @app.command()
@@ -112,21 +151,18 @@ def bench(
             progress.update(task, description=str(case))
             results.append(benchmarks.measure(case, rounds=7 if quick else 21))
             progress.advance(task)
-    if json_file:
-        rows = [
-            asdict(result) | {"limit_met": result.limit_met, "numpy_met": result.numpy_met}
-            for result in results
-        ]
-        json.dump({"machine": machine(), "results": rows}, json_file, indent=2)
-    with sc.threads(1):
-        _console(least=120).print(_bench_table(results, f"{machine()['CPU']}, {_setting()}"))
+    try:
+        if json_file:
+            _write_json(results, json_file)
+    finally:  # show the results even if the file cannot be written
+        with sc.threads(1):
+            _show(_bench_table(results, f"{machine()['CPU']}, {_setting()}"), min_width=120)
     if not all(result.identical for result in results):
-        print("secateur: a result differs from NumPy's", file=sys.stderr)
-        raise typer.Exit(1)
+        _fail("a result differs from NumPy's", FAILED)
 
 
 def machine() -> dict[str, Any]:
-    """What the results of this machine depend on."""
+    """Return the properties of the machine and the software that results depend on."""
     return {
         "secateur": sc.__version__,
         "ISA used": sc.isa(),
@@ -142,9 +178,9 @@ def machine() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """The CPU's name, where Linux tells it; else what Python knows."""
+    """Return the name of the CPU from Linux's /proc or, elsewhere, from Python."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -152,16 +188,30 @@ def _cpu() -> str:
 
 
 def _caches() -> list[str]:
-    """The caches of the first CPU, such as "L1 Data 32K", where Linux tells them."""
+    """Return the caches of the first CPU, such as "L1 Data 32K", from Linux's /sys."""
     found = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
-    return [
-        "L" + " ".join((cache / name).read_text().strip() for name in ("level", "type", "size"))
-        for cache in found
+    try:
+        return [
+            "L" + " ".join((cache / name).read_text().strip() for name in ("level", "type", "size"))
+            for cache in found
+        ]
+    except OSError:  # some machines do not report the size
+        return []
+
+
+def _write_json(results: list[benchmarks.Result], file: typer.FileTextWrite) -> None:
+    rows = [
+        asdict(result) | {"limit_met": result.limit_met, "numpy_met": result.numpy_met}
+        for result in results
     ]
+    with _writing(file.name):
+        json.dump({"machine": machine(), "results": rows}, file, indent=2)
+        file.flush()
 
 
 def _bench_table(results: list[benchmarks.Result], title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    text = Text(escaped(title))
+    table = Table(title=text, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
     table.add_column("operation", no_wrap=True)
     table.add_column("case")
     for header in ("size", "us/call", "ns/element", "GB/s", "share"):
@@ -218,27 +268,56 @@ def _setting() -> str:
     return f"{sc.isa()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def _console(least: int = 80) -> Console:
-    """As wide as the terminal, but so wide that no number is cut; for a pipe, without bounds."""
-    return Console(width=max(least, Console().width) if sys.stdout.isatty() else 1000)
+# --- output ---------------------------------------------------------------------------------
+
+
+def _show(content: RenderableType, min_width: int = 80) -> None:
+    """Print to stdout in the width of the terminal, at least `min_width`; to a pipe, unlimited."""
+    width = max(min_width, Console().width) if sys.stdout.isatty() else 1000
+    with _writing("standard output"):
+        Console(width=width).print(content, highlight=False)
 
 
 def _progress() -> Progress:
-    """A bar on stderr, if anybody sees it."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    return Progress(
-        *columns,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
+    """Return a progress bar on stderr, disabled unless that is a terminal."""
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn()
+    visible = sys.stderr is not None and sys.stderr.isatty()
+    # Quiet, because older versions of Rich write a newline at the end of a disabled bar.
+    console = Console(stderr=True, quiet=not visible)
+    return Progress(*columns, console=console, transient=True, disable=not visible)
 
 
-def _fail(message: str) -> NoReturn:
-    """One line on stderr, and the exit code of wrong usage."""
-    print(f"secateur: {message}", file=sys.stderr)
-    raise typer.Exit(2)
+@contextlib.contextmanager
+def _writing(name: str) -> Iterator[None]:
+    """Add `name` to the message of a write error. A closed pipe is passed on unchanged."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {name}: {error.strerror}") from error
+
+
+def _flush_or_discard() -> None:
+    """Empty the buffer of stdout, so that Python does not fail again when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(message: str, code: int) -> int:
+    """Print one line on stderr, if it is open, and return the exit code."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"secateur: {escaped(message)}", file=sys.stderr, flush=True)
+    return code
+
+
+def _fail(message: str, code: int = MISUSED) -> NoReturn:
+    """Print one line on stderr and end the command."""
+    raise typer.Exit(_tell(message, code))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

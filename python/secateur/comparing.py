@@ -1,4 +1,4 @@
-"""How much two arrays differ."""
+"""Error metrics: how much an approximation differs from its reference."""
 
 from __future__ import annotations
 
@@ -24,58 +24,61 @@ def compare(
     fmt: FixedPoint | None = None,
     axis: int | None = None,
 ) -> ErrorStats:
-    """How much `w_hat` differs from `w`, in one pass over both.
+    """Compute metrics of the error of `w_hat` as an approximation of `w`, in one pass over both.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
-        What is meant.
-    w_hat : array_like of any of these dtypes, of the shape of `w`
-        What stands for it: dequantized or pruned, say.
+        The reference.
+    w_hat : array_like of float16, bfloat16, float32 or float64, of the shape of `w`
+        The approximation, such as dequantized or pruned weights.
     fmt : FixedPoint, optional
-        A format whose range elements of `w` may leave. If its `frac_bits` is an array, it is one
-        along the same `axis`, without groups.
+        Count the elements of `w` out of the range of this format. If its `frac_bits` is an array,
+        it must vary along `axis`, without groups.
     axis : int, optional
-        Compare the slices of each index along this axis by themselves; by default all at once.
+        Compute the metrics for each index along this axis. By default they are of the whole arrays.
 
     Returns
     -------
     ErrorStats
-        Numbers; or with `axis` arrays of as many as the axis is long.
+        A named tuple of numbers; with `axis`, of arrays of one number per index along it.
 
     Raises
     ------
     TypeError
-        If `w` or `w_hat` is of another dtype, `axis` not an integer, or `fmt` not a FixedPoint.
+        If `w` or `w_hat` has an unsupported dtype, `axis` is not an integer, or `fmt` is not a
+        FixedPoint.
     ValueError
-        If the shapes differ, `axis` is out of range, or `fmt` is not as fine as it says above.
+        If the shapes differ, `axis` is out of range, or the `frac_bits` of `fmt` vary otherwise
+        than along `axis`.
 
     Notes
     -----
-    With ``e = w - w_hat``, and sums over all elements or a slice of ``m`` of them:
+    With ``e = w - w_hat``, and sums over the ``m`` elements of the array or of a slice:
 
-    * mse is ``sum(e**2) / m``, and max_abs the largest ``|e|``.
-    * sqnr_db, the ratio of signal to quantization noise in decibels, is
-      ``10 * log10(sum(w**2) / sum(e**2))``: infinite where there is no error, minus infinity where
-      there is nothing but errors.
-    * cosine is ``sum(w * w_hat) / sqrt(sum(w**2) * sum(w_hat**2))``: 1 of two vectors of zeros,
-      and 0 where only one is.
-    * saturated is how many elements of `w`, rounded half to even to a multiple of the resolution,
-      are out of the range of `fmt`, infinite ones included.
+    * mse is ``sum(e**2) / m``, and max_abs is the largest ``|e|``.
+    * sqnr_db, the signal-to-quantization-noise ratio in decibels, is
+      ``10 * log10(sum(w**2) / sum(e**2))``. It is infinite if ``sum(e**2)`` is 0, and minus
+      infinity if only ``sum(w**2)`` is 0.
+    * cosine is ``sum(w * w_hat) / sqrt(sum(w**2) * sum(w_hat**2))``. It is 1 if both arrays are
+      all zeros, and 0 if only one is.
+    * saturated is the number of elements of `w` that are out of the range of `fmt` after rounding
+      half to even to a multiple of the resolution. Infinities count.
 
-    Nothing differs in arrays without elements: mse and max_abs are 0, sqnr_db is infinite and
-    cosine 1. NaN makes everything NaN that it takes part in, but it does not saturate. Where one
-    of two elements is infinite mse and max_abs are; where both are, with the same sign, they are
-    NaN.
+    For arrays without elements, mse and max_abs are 0, sqnr_db is infinite and cosine is 1. NaN
+    makes every metric NaN that depends on it, but NaN does not count as saturated. If one of two
+    corresponding elements is infinite, mse and max_abs are infinite. If both are infinite with the
+    same sign, mse and max_abs are NaN.
 
-    Everything is computed in float64, and summed in an order that depends on the shape alone: in
-    blocks of 4096 elements in line (256 where slices lie side by side), within which every eighth
-    element goes to one of eight sums. An element then takes part in at most ``d = 514 + b``
-    additions, of ``b`` blocks, and its square comes from three roundings, so that sums of squares
-    have a relative error of at most ``(d + 3) * 2**-53`` to first order [1]_: ``5.2e-13`` of
-    ``2**24`` elements. The sum of products has that times ``sum(|w * w_hat|)``. Squares
-    below ``1e-308`` lose digits, and beyond ``1e308`` they are infinite, as only those of float64
-    can be.
+    All sums are computed in float64, in an order that depends on the shape alone. The elements are
+    divided into blocks: of 4096 contiguous elements, or of 256 elements if the slices are
+    interleaved in memory. Within a block, element ``i`` is added to the ``i % 8``-th of eight
+    partial sums. So an element takes part in at most ``d = 514 + b`` additions for ``b`` blocks,
+    and its square has three roundings. Sums of squares therefore have a relative error of at most
+    ``(d + 3) * 2**-53`` to first order [1]_, which is ``5.2e-13`` for ``2**24`` elements. The error
+    of the sum of products is at most this factor times ``sum(|w * w_hat|)``. Squares below
+    ``1e-308`` lose digits, and squares above ``1e308`` become infinite; both occur only for float64
+    data.
 
     References
     ----------
@@ -94,12 +97,12 @@ def compare(
     >>> sc.compare(np.eye(2), np.float16([[1, 0], [0, 0.5]]), axis=0).mse
     array([0.   , 0.125])
     """
-    bits, signed, each = 0, True, np.zeros(1, np.int32)
+    bits, signed, frac_bits = 0, True, np.zeros(1, np.int32)
     if fmt is not None:
-        each = frac_bits_along(fmt, np.ndim(w), axis)
+        frac_bits = frac_bits_along(fmt, np.ndim(w), axis)
         fmt.for_shape(np.shape(w))
         bits, signed = fmt.bits, fmt.signed
-    sums = _core.compare(w, w_hat, axis, bits, signed, each)
+    sums = _core.compare(w, w_hat, axis, bits, signed, frac_bits)
     saturated = None if fmt is None else sums.view(np.int64)[:, -1].copy()
     count = np.size(w) // max(len(sums), 1)
     with default_float_state():
@@ -107,14 +110,13 @@ def compare(
 
 
 def frac_bits_along(fmt: Any, ndim: int, axis: int | None) -> NDArray[np.int32]:
-    """The frac_bits of a format: one, or one for each index along the axis."""
+    """Return the frac_bits of a format as an array: one, or one for each index along the axis."""
     if not isinstance(fmt, FixedPoint):
         msg = f"fmt must be a FixedPoint, got {fmt!r}"
         raise TypeError(msg)
-    own = fmt.axis
-    fits = own is None
-    if own is not None and axis is not None and fmt.group_size is None:
-        fits = (own - integer_in("axis", axis, -ndim, ndim - 1)) % ndim == 0
+    fits = fmt.axis is None
+    if fmt.axis is not None and axis is not None and fmt.group_size is None:
+        fits = (fmt.axis - integer_in("axis", axis, -ndim, ndim - 1)) % ndim == 0
     if not fits:
         msg = f"fmt must have one frac_bits, or an array along axis={axis!r}, got {fmt!r}"
         raise ValueError(msg)
@@ -124,16 +126,20 @@ def frac_bits_along(fmt: Any, ndim: int, axis: int | None) -> NDArray[np.int32]:
 def statistics(
     sums: Float64s, saturated: NDArray[np.int64] | None, count: int, *, per_axis: bool
 ) -> ErrorStats:
-    """What is told of the sums of e**2, w**2, w_hat**2 and w * w_hat, and the largest |e|."""
-    error, of_w, of_w_hat, products, largest = sums
+    """Compute the metrics from the sums of e**2, w**2, w_hat**2 and w * w_hat, and the largest |e|.
+
+    The sums are over `count` elements, for each slice.
+    """
+    error, w_squared, w_hat_squared, products, largest = sums
     with np.errstate(all="ignore"):
         mse = error / max(count, 1)
         max_abs = np.where(np.isnan(error), np.nan, largest)
-        sqnr_db = np.where(error == 0, np.inf, 10 * np.log10(of_w / error))
-        # In this order it is 1 exactly of arrays that are the same.
-        cosine = np.clip(products / of_w / np.sqrt(of_w_hat / of_w), -1, 1)
-        zero = ((of_w == 0) | (of_w_hat == 0)) & ~np.isnan(products)
-        cosine = np.where(zero, of_w == of_w_hat, cosine)
+        sqnr_db = np.where(error == 0, np.inf, 10 * np.log10(w_squared / error))
+        # With this order of operations, the cosine of equal arrays is exactly 1.
+        cosine = np.clip(products / w_squared / np.sqrt(w_hat_squared / w_squared), -1, 1)
+        zero = ((w_squared == 0) | (w_hat_squared == 0)) & ~np.isnan(products)
+        cosine = np.where(zero, w_squared == w_hat_squared, cosine)
+    # Every NaN gets the bits of np.nan.
     mse, max_abs, sqnr_db, cosine = (
         np.where(np.isnan(x), np.nan, x) for x in (mse, max_abs, sqnr_db, cosine)
     )

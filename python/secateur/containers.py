@@ -1,4 +1,4 @@
-"""Mappings and sequences of arrays: taken apart, matched with each other, and put together."""
+"""Mappings and sequences of arrays: list their members, match and rebuild them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ if TYPE_CHECKING:
     Named = tuple[str, NDArray[Any]]
 
 
-def take_apart(name: str, container: Any) -> dict[Any, Any]:
-    """The members by their keys, or by their indices if it is a sequence.
+def members_of(name: str, container: Any) -> dict[Any, Any]:
+    """Return the members of a container by their keys or, of a sequence, by their indices.
 
     Parameters
     ----------
     name : str
-        What errors call it.
+        The name of the container in error messages.
     container : mapping or sequence
-        Neither an array, which would be taken for its rows, nor a string.
+        Neither an array, whose rows would be its members, nor a string.
+
+    Raises
+    ------
+    TypeError
+        If `container` is neither a mapping nor a sequence.
 
     Examples
     --------
-    >>> from secateur.containers import take_apart
-    >>> take_apart("arrays", [10, 20])
+    >>> from secateur.containers import members_of
+    >>> members_of("arrays", [10, 20])
     {0: 10, 1: 20}
     """
     if isinstance(container, Mapping):
@@ -38,7 +43,7 @@ def take_apart(name: str, container: Any) -> dict[Any, Any]:
 
 
 def label(name: str, key: Any) -> str:
-    """What errors call a member.
+    """Return the name of a member in error messages.
 
     Examples
     --------
@@ -46,11 +51,19 @@ def label(name: str, key: Any) -> str:
     >>> label("arrays", "fc.weight")
     "arrays['fc.weight']"
     """
-    return f"{name}[{key!r}]"
+    shown = repr(key).encode("utf-8", "backslashreplace").decode()  # which the core can hold
+    return f"{name}[{shown}]".replace("\0", "\\0")
 
 
 def match(name: str, container: Any, arrays: Any) -> list[Any]:
-    """The members of a container, in the order of those of `arrays`, whose keys it has.
+    """Return the members of a container in the order of the members of `arrays`.
+
+    Raises
+    ------
+    TypeError
+        If one of the two is a mapping and the other is a sequence.
+    ValueError
+        If their keys or lengths differ.
 
     Examples
     --------
@@ -58,7 +71,7 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
     >>> match("out", {"b": 2, "a": 1}, {"a": 10, "b": 20})
     [1, 2]
     """
-    found, wanted = take_apart(name, container), take_apart("arrays", arrays)
+    found, wanted = members_of(name, container), members_of("arrays", arrays)
     keyed = isinstance(arrays, Mapping)
     if keyed != isinstance(container, Mapping):
         kind = "mapping" if keyed else "sequence"
@@ -74,37 +87,44 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
     return [found[key] for key in wanted]
 
 
-def put_together(arrays: Any, members: Sequence[Any]) -> Any:
-    """Other members in a container such as `arrays` is: a dict, list or tuple of the same kind.
+def rebuild(arrays: Any, members: Sequence[Any]) -> Any:
+    """Return a container like `arrays` with other members.
 
-    Another mapping becomes a dict, and another sequence a list.
+    A dict or a tuple, or a type derived from one of them, keeps its type. Any other mapping becomes
+    a dict, and any other sequence a list.
 
     Examples
     --------
-    >>> from secateur.containers import put_together
-    >>> put_together({"a": 1, "b": 2}, [10, 20])
+    >>> from secateur.containers import rebuild
+    >>> rebuild({"a": 1, "b": 2}, [10, 20])
     {'a': 10, 'b': 20}
-    >>> put_together((1, 2), [10, 20])
+    >>> rebuild((1, 2), [10, 20])
     (10, 20)
     """
     if isinstance(arrays, Mapping):
-        # A copy is of the same type whatever its constructor takes.
+        # A copy has the same type, whatever arguments the constructor of that type takes.
         result = copy.copy(arrays) if isinstance(arrays, dict) else dict(arrays)
         result.update(zip(arrays, members, strict=True))
         return result
     if isinstance(arrays, tuple):
-        make = getattr(arrays, "_make", tuple)  # a named tuple's
+        make = getattr(arrays, "_make", tuple)  # named tuples have _make
         return make(members)
     return list(members)
 
 
 def require_apart(outs: Sequence[Named], inputs: Sequence[Named]) -> None:
-    """Refuse an output that shares memory with another one, or with an input not its own.
+    """Raise an error if an output shares memory with another output, or with another's input.
 
     Parameters
     ----------
     outs, inputs : sequences of (name, ndarray)
-        The first inputs are the own ones of the outputs, in the same order.
+        ``inputs[i]`` is the input of ``outs[i]``; the two may share memory. Further inputs may
+        follow.
+
+    Raises
+    ------
+    ValueError
+        If an output shares memory with any array but its own input.
 
     Examples
     --------
@@ -113,28 +133,31 @@ def require_apart(outs: Sequence[Named], inputs: Sequence[Named]) -> None:
     >>> w = np.zeros(8)
     >>> require_apart([("out[0]", w[:4]), ("out[1]", w[4:])], [("arrays[0]", w[:4])])
     """
-    named = [*outs, *inputs]
-    for i, j in _near_pairs([array for _, array in named]):
-        own = j == i + len(outs)
-        if i < len(outs) and not own and _share_memory(named[i][1], named[j][1]):
+    named = [(name, np.asarray(array)) for name, array in (*outs, *inputs)]
+    for i, j in _overlapping_ranges([array for _, array in named]):
+        is_own_input = j == i + len(outs)
+        if i < len(outs) and not is_own_input and _share_memory(named[i][1], named[j][1]):
             _refuse(
                 named[i][0], f"an array that shares no memory with {named[j][0]}", "one that does"
             )
 
 
-def _near_pairs(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[int, int]]:
-    """Pairs that may share memory; taken in the order of their addresses, few of all pairs do."""
+def _overlapping_ranges(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of arrays whose address ranges overlap.
+
+    The arrays are visited in the order of their addresses, so that few pairs are compared.
+    """
     extents = {i: _extent(array) for i, array in enumerate(arrays) if array.size}
-    before: list[int] = []
+    active: list[int] = []
     for i in sorted(extents, key=lambda i: extents[i]):
         begin, _ = extents[i]
-        before = [j for j in before if extents[j][1] > begin]
-        yield from ((min(i, j), max(i, j)) for j in before)
-        before.append(i)
+        active = [j for j in active if extents[j][1] > begin]
+        yield from ((min(i, j), max(i, j)) for j in active)
+        active.append(i)
 
 
 def _extent(array: NDArray[Any]) -> tuple[int, int]:
-    """The addresses of the first byte of an array and of the one past its last."""
+    """Return the addresses of the first byte of an array and of the byte after its last."""
     spans = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]
     begin = array.__array_interface__["data"][0]
     return (
@@ -146,10 +169,10 @@ def _extent(array: NDArray[Any]) -> tuple[int, int]:
 def _share_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
     try:
         return np.shares_memory(a, b, max_work=1_000_000)  # type: ignore[arg-type] # any int
-    except np.exceptions.TooHardError:  # strides may interleave; the answer is the cautious one
+    except np.exceptions.TooHardError:  # interleaved strides: assume that they overlap
         return True
 
 
-def _refuse(name: str, allowed: str, came: str, error: type[Exception] = ValueError) -> NoReturn:
-    msg = f"{name} must be {allowed}, got {came}"
+def _refuse(name: str, allowed: str, got: str, error: type[Exception] = ValueError) -> NoReturn:
+    msg = f"{name} must be {allowed}, got {got}"
     raise error(msg)

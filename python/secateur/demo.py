@@ -1,14 +1,15 @@
-"""The demonstration: prune and quantize every weight of a model, and report what it costs.
+"""The demonstration: prune and quantize every weight of a model; report the error and the time.
 
-For each weight matrix the format with the most fractional bits that saturates nothing is chosen,
-the matrix is pruned and quantized in one call, and the integers are compared with the original
-weights and with those of `secateur.reference`. This needs the extra ``secateur[cli]``.
+For each weight matrix, `choose_format` chooses the most fraction bits with which no element
+saturates, and one call prunes and quantizes the matrix. The integers must equal those of
+`secateur.reference`, and `compare` measures their error. This needs the extra ``secateur[cli]``.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import stat
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 import secateur as sc
 from secateur import reference
 from secateur.bench import Contest, Entrant
+from secateur.terminal import escaped, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
 
     Float32s = NDArray[np.float32]
 
-# What is stored under each of safetensors' names; bfloat16 is the upper half of a float32.
+# The NumPy dtype of each supported safetensors dtype. A bfloat16 is the upper half of a float32.
 STORED = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "BF16": "<u2"}
-CHUNK = 1 << 20  # elements that are widened to float64 at a time
+MAX_AXES = 8  # shapes of more axes are not shown in full
 
 
 # --- the tensors ----------------------------------------------------------------------------
@@ -41,12 +43,12 @@ CHUNK = 1 << 20  # elements that are widened to float64 at a time
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that is loaded when its turn comes."""
+    """A tensor whose data are loaded on demand."""
 
     name: str
-    dtype: str  # as safetensors names it
+    dtype: str  # the name that safetensors uses
     shape: tuple[int, ...]
-    load: Callable[[], Float32s]
+    load: Callable[[], Float32s]  # returns the elements in C order, in any shape
 
     @property
     def size(self) -> int:
@@ -54,44 +56,64 @@ class Tensor:
 
 
 def read_safetensors(path: Path) -> list[Tensor]:
-    """The tensors of a file, in its order; their data stays on disk.
+    """Return the tensors of a file, in its order, without loading their data.
 
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or is not a regular file.
     ValueError
-        If it is truncated, or not a safetensors file.
+        If the file is truncated or not a safetensors file.
     """
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for its writer
+        msg = "it is not a regular file"
+        raise OSError(msg)
     with path.open("rb") as file:
         try:
             with safe_open(path, framework="numpy"):  # checks the header and the file's length
                 pass
-        except SafetensorError as error:
-            msg = f"{path} is truncated or not a safetensors file: {error}"
+            # The NumPy reader of safetensors lacks bfloat16, so the data are read by their offsets.
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+            header.pop("__metadata__", None)
+            entries = {name: _entry(entry) for name, entry in header.items()}
+        except (SafetensorError, ValueError) as error:
+            msg = f"{path} is truncated or not a safetensors file: {shown(str(error))}"
             raise ValueError(msg) from None
-        # Safetensors' own reader lacks bfloat16 for NumPy, so the data is read by its offsets.
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    header.pop("__metadata__", None)
     tensors = []
-    for name, entry in header.items():
-        dtype, shape = entry["dtype"], tuple(entry["shape"])
-        offset = 8 + length + entry["data_offsets"][0]
-        tensors.append(Tensor(name, dtype, shape, partial(_load, path, dtype, shape, offset)))
+    for name, (dtype, shape, begin) in entries.items():
+        load = partial(_load, path, dtype, math.prod(shape), 8 + length + begin)
+        tensors.append(Tensor(name, dtype, shape, load))
     return tensors
 
 
-def _load(path: Path, dtype: str, shape: tuple[int, ...], offset: int) -> Float32s:
-    stored = np.fromfile(path, STORED[dtype], math.prod(shape), offset=offset).reshape(shape)
+def _entry(entry: Any) -> tuple[str, tuple[int, ...], int]:
+    """Dtype, shape and first byte of a tensor; the safetensors library also accepts other forms."""
+    match entry:
+        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(begin), int(_)]}:
+            if all(type(length) is int for length in shape):
+                return dtype, tuple(shape), begin
+    msg = f"its header describes a tensor as {json.dumps(entry)}"
+    raise ValueError(msg)
+
+
+def _load(path: Path, dtype: str, size: int, offset: int) -> Float32s:
+    stored = np.fromfile(path, STORED[dtype], size, offset=offset)
+    if stored.size < size:
+        msg = "the file has become shorter since its header was read"
+        raise OSError(msg)
     if dtype == "BF16":
         return (stored.astype(np.uint32) << 16).view(np.float32)
-    with np.errstate(over="ignore"):  # a float64 beyond float32's range becomes infinite
-        return stored.astype(np.float32, copy=False)
+    try:
+        with np.errstate(all="ignore", over="raise"):
+            return stored.astype(np.float32, copy=False)
+    except FloatingPointError:
+        msg = "it holds values beyond float32's range"
+        raise ValueError(msg) from None
 
 
 def builtin_model(layers: int = 6, width: int = 512, vocabulary: int = 16384) -> list[Tensor]:
-    """A seeded set of tensors with the shapes and scales of a small transformer, 27 M elements."""
+    """Return seeded tensors with the shapes and scales of a small transformer, 27 M elements."""
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (vocabulary, width)}
     for layer in range(layers):
         block = f"layers.{layer}"
@@ -107,14 +129,15 @@ def builtin_model(layers: int = 6, width: int = 512, vocabulary: int = 16384) ->
 
 
 def _seeded(seed: int, shape: tuple[int, ...]) -> Float32s:
-    """Normal weights of the usual scale; a few columns and a few single elements stand out."""
+    """Return normal weights of the usual scale, with a few larger columns and larger elements."""
     rng = np.random.default_rng(seed)
     w = rng.standard_normal(shape, dtype=np.float32)
     w *= np.float32(shape[-1] ** -0.5)
     columns = rng.choice(shape[-1], 4, replace=False)
     w[..., columns] *= np.float32(4)
-    single = rng.integers(0, w.size, w.size // 50_000 + 1)
-    w.reshape(-1)[single] *= np.float32(10)
+    outliers = rng.integers(0, w.size, w.size // 50_000 + 1)
+    w = w.reshape(-1)
+    w[outliers] *= np.float32(10)
     return w
 
 
@@ -123,7 +146,7 @@ def _seeded(seed: int, shape: tuple[int, ...]) -> Float32s:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one tensor; if there is a reason why nothing did, only that."""
+    """The results for one tensor; if it was skipped or refused, only a note with the reason."""
 
     tensor: Tensor
     note: str = ""
@@ -132,42 +155,23 @@ class Report:
     threshold: float | None = None
     frac_bits: int | None = None
     signal: float = 0.0  # sum of squares of the weights
-    noise: float = 0.0  # and of the error
+    noise: float = 0.0  # sum of squares of the errors
     seconds: float = 0.0
     numpy_seconds: float = 0.0
 
 
-def choose_frac_bits(largest: float, bits: int) -> int:
-    """The most fractional bits with which no magnitude up to `largest` saturates.
-
-    Examples
-    --------
-    >>> from secateur.demo import choose_frac_bits
-    >>> choose_frac_bits(0.9, bits=8), choose_frac_bits(0.999, bits=8)
-    (7, 6)
-    """
-    if largest == 0:
-        return bits - 1
-    exponent = math.frexp(largest)[1]  # largest is in [2**(exponent - 1), 2**exponent)
-    frac_bits = bits - 1 - exponent
-    rounds_up = round(math.ldexp(largest, frac_bits)) == 1 << (bits - 1)
-    return frac_bits - rounds_up
-
-
 def process(tensor: Tensor, sparsity: float, bits: int) -> Report:
-    """Prune and quantize one tensor, and time it against NumPy."""
+    """Prune and quantize one tensor and compare the time with NumPy, or report why not."""
     if tensor.dtype not in STORED:
         return Report(tensor, f"skipped: {tensor.dtype} is not taken")
     if tensor.size == 0:
         return Report(tensor, "skipped: empty")
-    w = tensor.load()
     try:
-        largest = float(sc.kth_magnitude(w, 1))
-    except ValueError as error:  # NaN
-        return Report(tensor, f"refused: {error}", refused=True)
-    if math.isinf(largest):
-        return Report(tensor, "refused: it holds an infinity in float32", refused=True)
-    return _processed(tensor, w, sparsity, sc.FixedPoint(bits, choose_frac_bits(largest, bits)))
+        w = tensor.load()
+        return _processed(tensor, w, sparsity, sc.choose_format(w, bits))
+    except (MemoryError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Report(tensor, f"refused: {reason}", refused=True)
 
 
 def _processed(tensor: Tensor, w: Float32s, sparsity: float, fmt: sc.FixedPoint) -> Report:
@@ -179,59 +183,50 @@ def _processed(tensor: Tensor, w: Float32s, sparsity: float, fmt: sc.FixedPoint)
     if not contest.identical():
         return Report(tensor, "refused: the result differs from NumPy's", refused=True)
     seconds = contest.medians(rounds=7)
-    signal, noise = _energies(w, sc.dequantize(q, fmt))
+    # float64, because the largest float32 may round up to a power of two beyond float32's range.
+    values = sc.dequantize(q, fmt, dtype=np.float64)
     return Report(
         tensor,
         note="" if tensor.dtype == "F32" else f"converted from {tensor.dtype}",
         k=k,
         threshold=float(sc.kth_magnitude(w, k)) if k else None,
         frac_bits=int(fmt.frac_bits),
-        signal=signal,
-        noise=noise,
+        signal=sc.compare(w, np.zeros_like(w)).mse * w.size,
+        noise=sc.compare(w, values).mse * w.size,
         seconds=seconds["ours"],
         numpy_seconds=seconds["numpy"],
     )
-
-
-def _energies(w: Float32s, values: Float32s) -> tuple[float, float]:
-    """Sums of squares, in float64, of the weights and of what the values miss of them."""
-    signal = noise = 0.0
-    for start in range(0, w.size, CHUNK):
-        exact = w.reshape(-1)[start : start + CHUNK].astype(np.float64)
-        error = exact - values.reshape(-1)[start : start + CHUNK]
-        signal += float(exact @ exact)
-        noise += float(error @ error)
-    return signal, noise
 
 
 # --- the table ------------------------------------------------------------------------------
 
 
 def table(reports: list[Report], title: str) -> Table:
-    """All reports and their totals."""
+    """Return the table of all reports and their totals."""
     result = Table(
-        title=Text(title),
+        title=Text(escaped(title)),  # Rich parses a str as markup, but not a Text
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 0, 0, 1),
         show_footer=True,
     )
-    done = [report for report in reports if report.frac_bits is not None]
-    size = sum(report.tensor.size for report in done)
-    signal, noise = sum(r.signal for r in done), sum(r.noise for r in done)
-    seconds, numpy = sum(r.seconds for r in done), sum(r.numpy_seconds for r in done)
+    processed = [report for report in reports if report.frac_bits is not None]
+    size = sum(report.tensor.size for report in processed)
+    signal, noise = sum(r.signal for r in processed), sum(r.noise for r in processed)
+    seconds = sum(r.seconds for r in processed)
+    numpy_seconds = sum(r.numpy_seconds for r in processed)
 
     def number(header: str, total: str = "") -> None:
         result.add_column(header, total, justify="right", no_wrap=True)
 
-    result.add_column("tensor", f"total of {len(done)}", overflow="fold", min_width=12)
+    result.add_column("tensor", f"total of {len(processed)}", overflow="fold", min_width=12)
     number("shape", f"{size:,}")
-    number("k kept", f"{sum(report.k for report in done):,}")
+    number("k kept", f"{sum(report.k for report in processed):,}")
     number("threshold")
     number("frac\nbits")
     number("SQNR\ndB", _decibels(signal, noise))
     number("ns per\nelement", _ratio(seconds * 1e9, size, "{:.3f}"))
-    number("times\nNumPy", _ratio(numpy, seconds, "{:.1f}"))
+    number("times\nNumPy", _ratio(numpy_seconds, seconds, "{:.1f}"))
     if any(report.note for report in reports):
         result.add_column("note", overflow="fold", min_width=24)
     for report in reports:
@@ -241,10 +236,10 @@ def table(reports: list[Report], title: str) -> Table:
 
 def _cells(report: Report) -> Iterable[Any]:
     tensor = report.tensor
-    name = Text(tensor.name)  # which unlike a str is not taken for markup
-    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    name, note = Text(shown(tensor.name)), Text(shown(report.note))
+    shape = _shape(tensor.shape)
     if report.frac_bits is None:
-        return [name, shape, *["-"] * 6, Text(report.note)]
+        return [name, shape, *["-"] * 6, note]
     return [
         name,
         shape,
@@ -254,12 +249,18 @@ def _cells(report: Report) -> Iterable[Any]:
         _decibels(report.signal, report.noise),
         _ratio(report.seconds * 1e9, tensor.size, "{:.3f}"),
         _ratio(report.numpy_seconds, report.seconds, "{:.1f}"),
-        *([Text(report.note)] if report.note else []),
+        *([note] if report.note else []),
     ]
 
 
+def _shape(shape: tuple[int, ...]) -> str:
+    if len(shape) > MAX_AXES:
+        return f"{len(shape)} axes"
+    return "x".join(map(str, shape)) or "scalar"
+
+
 def _decibels(signal: float, noise: float) -> str:
-    """The ratio of signal to noise; infinite without noise, undefined without either."""
+    """Format the ratio of signal to noise; "inf" without noise, and "-" if both are 0."""
     if noise:
         return f"{10 * math.log10(signal / noise):.2f}"
     return "inf" if signal else "-"

@@ -1,4 +1,4 @@
-"""Fixed point: floats as integers times a power of two."""
+"""Fixed-point quantization: the integer q represents q * 2**-frac_bits."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def quantize(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The integers nearest to ``w * 2**fmt.frac_bits``.
+    """Quantize to the integers of a fixed-point format: ``round(w * 2**fmt.frac_bits)``.
 
-    The result is as if computed exactly and rounded once.
+    The result is that of exact arithmetic, rounded once.
 
     Parameters
     ----------
@@ -43,47 +43,54 @@ def quantize(
         The format.
     rounding : {"nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", \
             "floor", "ceil", "trunc", "stochastic"}
-        To the nearest integer, with ties to the even one, away from zero, towards zero, up or down;
-        down, up, or towards zero; or away from zero as often as the fraction says (see Notes).
+        The rounding to integers. The ``nearest_`` modes round to the nearest integer, with ties to
+        the even one, away from zero, towards zero, up, or down. ``"floor"`` rounds down,
+        ``"ceil"`` up, and ``"trunc"`` towards zero. ``"stochastic"`` rounds away from zero with
+        the probability given by the fraction, else towards zero (see Notes).
     overflow : {"saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"}
-        What is out of range becomes the nearest integer of the format; the same, of ``-max`` to
-        ``max``; 0; the integer that is the same modulo ``2**bits``, where infinities count as NaN;
-        or is refused.
+        The result for elements out of range: ``"saturate"`` gives the nearest integer of the
+        format; ``"saturate_symmetric"`` the nearest of ``-max`` to ``max``; ``"saturate_zero"``
+        gives 0; ``"wrap"`` the integer of the format that is equal modulo ``2**bits``, and treats
+        infinities as NaN; ``"raise"`` raises an OverflowError.
     nan : {"raise", "zero"}
         Whether NaN is refused or becomes 0.
     seed : int, optional
-        From 0 to 2**64 - 1, for stochastic rounding, which needs it.
+        The seed of stochastic rounding, 0 to 2**64 - 1. Required for it, and not allowed otherwise.
     packed : bool, default False
-        Whether integers of at most 8 bits are packed, as :func:`pack_ints` does, in the same pass.
+        Pack the integers, of at most 8 bits, as :func:`pack_ints` does, in the same pass.
     order : {"low_first", "high_first"}
-        As for :func:`pack_ints`.
+        The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of ``fmt.dtype``, of the shape of `w`, optional
-        Where the result goes. It may be of ml_dtypes' int4, uint4, int2 or uint2 too, if that holds
-        the format; if packed, it is uint8 of ``ceil(w.size * fmt.bits / 8)`` bytes.
+        The array to write the result to. Its dtype may also be int4, uint4, int2 or uint2 of
+        ml_dtypes, if that dtype holds the format. If `packed`, it is uint8 of
+        ``ceil(w.size * fmt.bits / 8)`` elements.
 
     Returns
     -------
-    ndarray of ``fmt.dtype``, of the shape of `w`; or packed, of uint8
-        `out`, or a new array.
+    ndarray of ``fmt.dtype``, of the shape of `w`
+        `out`, or a new array. Returned if `packed` is False.
+    ndarray of uint8, of shape ``(ceil(w.size * fmt.bits / 8),)``
+        `out`, or a new array. Returned if `packed` is True.
 
     Raises
     ------
     TypeError
-        If `w` is not of floats, `out` of another dtype, or `fmt` not a FixedPoint.
+        If `w` or `out` has an unsupported dtype, or `fmt` is not a FixedPoint.
     ValueError
-        If `w` holds NaN and `nan` is ``"raise"``, a word is not one of those above, `seed` is
-        missing or has nothing to say, `fmt` does not fit `w`, or `out` does not fit or overlaps it.
-        Nothing is written then, except that NaN may be met when a part of `out` has been.
+        If `w` holds NaN and `nan` is ``"raise"``; if an argument is not one of the values above; if
+        `seed` is missing, or given without stochastic rounding; if `fmt` does not fit `w`; or if
+        `out` does not fit `w` or overlaps it. Nothing is written in these cases, with one
+        exception: when NaN is found, a part of `out` may have been written.
     OverflowError
-        If `overflow` is ``"raise"`` and an element is out of range, with the count and the first
-        index.
+        If `overflow` is ``"raise"`` and elements are out of range. The message has their number
+        and the index of the first.
 
     Notes
     -----
-    Stochastic rounding takes ``sign(x) * floor(abs(x) + u)`` of ``x = w * 2**frac_bits``, where
-    ``u`` is one of 2**31 equidistant numbers from 0 to 1, drawn by mixing the seed and the index
-    of the element in C order [1]_ [2]_: the same for every CPU and number of threads. What each
-    mode is called elsewhere is said in ``docs/semantics.md``.
+    Stochastic rounding computes ``sign(x) * floor(abs(x) + u)`` of ``x = w * 2**frac_bits``. The
+    number ``u`` is one of 2**31 equidistant numbers in [0, 1). It is a hash of the seed and of the
+    index of the element in C order [1]_ [2]_, and so does not depend on the CPU or the number of
+    threads. ``docs/semantics.md`` lists the names of all modes in other software.
 
     References
     ----------
@@ -101,7 +108,7 @@ def quantize(
     >>> sc.quantize(w, sc.FixedPoint(8, frac_bits=1), rounding="ceil", overflow="wrap")
     array([  1,   2,  -2, -56], dtype=int8)
 
-    Two integers of 4 bits to a byte:
+    Two integers of 4 bits per byte:
 
     >>> sc.quantize(w, sc.FixedPoint(4, frac_bits=1), packed=True)
     array([ 32, 126], dtype=uint8)
@@ -118,37 +125,44 @@ def dequantize(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The values ``q * 2**-fmt.frac_bits``, rounded once.
+    """Compute the values that the integers of a fixed-point format represent.
+
+    The result is ``q * 2**-fmt.frac_bits``, rounded once.
 
     Parameters
     ----------
-    q : array_like of ``fmt.dtype``, any shape; or packed ones, of uint8
-        The integers, as :func:`quantize` returns them; or of a narrower dtype of ml_dtypes.
+    q : array_like of ``fmt.dtype``, any shape; or of uint8, packed
+        The integers, as :func:`quantize` returns them, or of a narrower dtype of ml_dtypes that
+        holds the format.
     fmt : FixedPoint
         The format.
     dtype : dtype, default float32
         The dtype of the result: float16, bfloat16, float32 or float64.
     shape : int or tuple of int, optional
-        Of the array that was packed; `q` is packed if this is given.
+        The shape before packing. If it is given, `q` holds packed integers.
     order : {"low_first", "high_first"}
-        As for :func:`pack_ints`.
+        The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of `dtype`, of the shape of `q` or of `shape`, optional
-        Where the result goes.
+        The array to write the result to.
 
     Returns
     -------
     ndarray of `dtype`, of the shape of `q` or of `shape`
-        `out`, or a new array. The integer 0 becomes ``+0.0``; what leaves the range of `dtype`
-        becomes infinite, or 0.
+        `out`, or a new array. The integer 0 becomes ``+0.0``. Values beyond the range of `dtype`
+        become infinite or 0.
 
     Raises
     ------
     TypeError
-        If `q` is not ``fmt.dtype``, `dtype` not of floats, `out` of another dtype, or `fmt` not a
-        FixedPoint.
+        If `q`, `dtype` or `out` is an unsupported dtype, or `fmt` is not a FixedPoint.
     ValueError
-        If packed integers are not as many bytes as `shape` takes, `fmt` does not fit `q`, or `out`
-        does not fit or overlaps it.
+        If the number of packed bytes does not match `shape`, `fmt` does not fit `q`, or `out` does
+        not fit `q` or overlaps it.
+
+    Notes
+    -----
+    This is the inverse of :func:`quantize`, but for the rounding error; ``docs/semantics.md``
+    defines both.
 
     Examples
     --------
@@ -165,8 +179,8 @@ def dequantize(
 
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
-    """The dtype of a result; which floats there are, the core knows."""
-    wanted = None if dtype is None else np.dtype(dtype)  # which takes None for float64
+    """Return the dtype of a result. (The core checks that it is a supported float.)"""
+    wanted = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
     if wanted is None or not wanted.isnative:
         msg = "dtype must be float16 or bfloat16 or float32 or float64 in native byte order"
         msg += f", got {wanted}"
@@ -175,11 +189,11 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
 
 
 def lengths(shape: Any) -> tuple[int, ...]:
-    """The shape of an array that was packed: lengths, or the only one."""
+    """Return the shape before packing as a tuple, from a sequence of lengths or one length."""
     given = shape if isinstance(shape, (tuple, list)) else (shape,)
-    counted = tuple(integer_in("shape", length, 0, sys.maxsize) for length in given)
-    integer_in("shape", math.prod(counted), 0, sys.maxsize)
-    return counted
+    checked = tuple(integer_in("shape", length, 0, sys.maxsize) for length in given)
+    integer_in("shape", math.prod(checked), 0, sys.maxsize)
+    return checked
 
 
 def fake_quantize(
@@ -192,7 +206,7 @@ def fake_quantize(
     seed: int | None = None,
     out: Array | None = None,
 ) -> Array:
-    """The values that quantizing would leave: ``dequantize(quantize(w))``, in one pass.
+    """Round to the values of a fixed-point format: ``dequantize(quantize(w))``, in one pass.
 
     Parameters
     ----------
@@ -203,18 +217,23 @@ def fake_quantize(
     rounding, overflow, nan, seed
         As for :func:`quantize`.
     out : ndarray of the dtype and shape of `w`, optional
-        Where the result goes; `w` itself to work in place.
+        The array to write the result to. It may be `w` itself, which works in place.
 
     Returns
     -------
     ndarray of the dtype and shape of `w`
-        `out`, or a new array. The integer 0 becomes ``+0.0``.
+        `out`, or a new array. Elements that round to the integer 0 become ``+0.0``.
 
     Raises
     ------
     TypeError, ValueError, OverflowError
-        As for :func:`quantize`; `out` must be of the dtype of `w`, and may be `w`, which is then
-        left as it was.
+        As for :func:`quantize`, except that `out` must have the dtype of `w` and may be `w`. In
+        case of an error, `w` is left unmodified.
+
+    Notes
+    -----
+    Training with quantized weights uses this function in the forward pass (Jacob et al. 2018,
+    "Quantization and training of neural networks for efficient integer-arithmetic-only inference").
 
     Examples
     --------
@@ -240,9 +259,10 @@ def prune_quantize(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The integers of the largest magnitudes, and zero for the rest: ``quantize(prune(w))``.
+    """Prune and quantize in one call: ``quantize(prune(w))``.
 
-    Exactly one of `k` and `sparsity` is given.
+    The elements of largest magnitude are quantized; the others become 0. Exactly one of `k` and
+    `sparsity` must be given.
 
     Parameters
     ----------
@@ -257,17 +277,22 @@ def prune_quantize(
     nan : {"raise", "zero"}
         Whether NaN is refused, or ranked below zero and quantized to 0.
     out : ndarray of ``fmt.dtype``, of the shape of `w`, optional
-        Where the result goes, as for :func:`quantize`.
+        The array to write the result to, as for :func:`quantize`.
 
     Returns
     -------
-    ndarray of ``fmt.dtype``, of the shape of `w`; or packed, of uint8
-        `out`, or a new array; dense, zeros where pruned.
+    ndarray of ``fmt.dtype``, of the shape of `w`; or of uint8, packed
+        `out`, or a new array. It is dense; removed elements are 0.
 
     Raises
     ------
     TypeError, ValueError, OverflowError
-        As for :func:`prune` and :func:`quantize`. Only elements that are kept can be out of range.
+        As for :func:`prune` and :func:`quantize`. Only kept elements can be out of range.
+
+    Notes
+    -----
+    The methods are those of :func:`prune` and :func:`quantize`. No pruned array of floats is
+    stored.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Number formats: what an integer code means."""
+"""Number formats: the values that integers represent."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     Float64s: TypeAlias = NDArray[np.float64]
 
 
-def integer_in(name: str, value: Any, low: int, high: int) -> int:
-    """`value` as an int, or an error that names the argument, what came and what is allowed."""
-    # An array of one element and a bool have __index__, but neither is meant here as a number.
+def integer(name: str, value: Any) -> int:
+    """Return `value` as an int, or raise an error that names the argument and what is allowed."""
+    # A bool and an array of one element have __index__, but are not accepted as integers.
     if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(value, "__index__"):
         msg = f"{name} must be an integer, got {value!r}"
         raise TypeError(msg)
-    number = operator.index(value)
+    return operator.index(value)
+
+
+def integer_in(name: str, value: Any, low: int, high: int) -> int:
+    """Return `value` as an int from `low` to `high`, or raise an error."""
+    number = integer(name, value)
     if not low <= number <= high:
         msg = f"{name} must be an integer from {low} to {high}, got {value!r}"
         raise ValueError(msg)
@@ -33,26 +38,26 @@ def integer_in(name: str, value: Any, low: int, high: int) -> int:
 
 
 def integers_in(name: str, values: Any, low: int, high: int) -> NDArray[Any]:
-    """`values` as an array of integers, or an error as above."""
+    """Return `values` as an array of integers from `low` to `high`, or raise an error."""
     array = np.asarray(values)
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "iu":
-        came = "a masked array" if isinstance(values, np.ma.MaskedArray) else array.dtype
-        msg = f"{name} must be an integer or an array of them, got {came}"
+        got = "a masked array" if isinstance(values, np.ma.MaskedArray) else array.dtype
+        msg = f"{name} must be an integer or an array of them, got {got}"
         raise TypeError(msg)
     wrong = (array < low) | (array > high)
     if wrong.any():
-        place = tuple(map(int, np.argwhere(wrong)[0]))
-        msg = f"{name} must be integers from {low} to {high}, got {array[place]} at {place}"
+        index = tuple(map(int, np.argwhere(wrong)[0]))
+        msg = f"{name} must be integers from {low} to {high}, got {array[index]} at {index}"
         raise ValueError(msg)
     return array
 
 
-def real(name: str, value: Any) -> float:
-    """`value` as a float, or an error as above."""
-    if not isinstance(value, (bool, np.bool_, str, bytes)):  # which float() would take
+def as_double(name: str, value: Any) -> float:
+    """Return `value` as a float, or raise an error that names the argument."""
+    if not isinstance(value, (bool, np.bool_, str, bytes)):  # float() accepts these
         try:
             return float(value)
-        except OverflowError:  # an int that no float holds: out of every range, but below infinity
+        except OverflowError:  # an int beyond the range of float, but finite
             return sys.float_info.max if value > 0 else -sys.float_info.max
         except TypeError:
             pass
@@ -60,16 +65,16 @@ def real(name: str, value: Any) -> float:
     raise TypeError(msg)
 
 
-def truth(name: str, value: Any) -> bool:
-    """`value` as a bool if it is one, of Python or of NumPy."""
+def as_bool(name: str, value: Any) -> bool:
+    """Return a bool of Python or NumPy as a bool; raise an error for any other type."""
     if not isinstance(value, (bool, np.bool_)):
         msg = f"{name} must be a bool, got {value!r}"
         raise TypeError(msg)
     return bool(value)
 
 
-def string(name: str, value: Any) -> str:
-    """`value` if it is a str."""
+def as_string(name: str, value: Any) -> str:
+    """Return `value` if it is a str, or raise an error."""
     if not isinstance(value, str):
         msg = f"{name} must be a str, got {value!r}"
         raise TypeError(msg)
@@ -80,21 +85,21 @@ def string(name: str, value: Any) -> str:
 
 
 class Granularity(NamedTuple):
-    """Which parameter goes with which element of an array.
+    """The mapping of parameters to the elements of an array.
 
-    The array is seen as ``[outer][length][inner]``, of which the middle is the axis. Element
-    ``[o][a][i]`` has the parameter of flat index ``a`` if they are `shared`, and else
-    ``(o * ceil(length / block) + a // block) * inner + i``.
+    The array has the shape ``[outer][length][inner]``, where the middle dimension is the axis. If
+    the parameters are `shared`, element ``[o][a][i]`` has the parameter of flat index ``a``. Else
+    it has that of flat index ``(o * ceil(length / block) + a // block) * inner + i``.
 
     Attributes
     ----------
     length : int
-        Of the axis.
+        The length of the axis.
     inner : int
-        How many elements lie side by side for each index of the axis.
+        The product of the lengths of the axes after it.
     block : int
-        How many neighbours along the axis have a parameter in common; at the end of the axis it
-        may be fewer.
+        The number of neighbours along the axis that share a parameter. The last block may be
+        smaller.
     shared : bool
         Whether all slices along the axis have the same parameters.
     """
@@ -114,24 +119,36 @@ def granularity(
     *,
     group_name: str = "group_size",
 ) -> Granularity | None:
-    """How parameters of one shape go with an array of another; None if one serves all of it.
+    """Return the mapping of parameters to an array, or None if one parameter serves all of it.
 
     Parameters
     ----------
     name : str
-        What the parameters are called in errors: ``"scale"``, or ``"fmt.frac_bits"``, which are
-        then beside ``fmt.axis``.
+        The name of the parameters in error messages, such as ``"scale"``. If it has a prefix, as
+        ``"fmt.frac_bits"`` does, the other names get it too: ``fmt.axis``.
     params_shape : tuple of int
-        Of the parameters: ``()``; or with `axis` alone one length, that of the axis; or with
-        `group_size` that of the array, with ``ceil(length / group_size)`` along the axis.
+        The shape of the parameters. It is ``()``; with `axis` alone, the length of the axis; with
+        `group_size`, the shape of the array, but with ``ceil(length / group_size)`` along the axis.
     shape : tuple of int
-        Of the array.
+        The shape of the array.
     axis : int, optional
-        An axis of the array; with `group_size` the last by default.
+        An axis of the array. With `group_size` the default is the last axis.
     group_size : int, optional
-        How many neighbours along the axis share a parameter.
+        The number of neighbours along the axis that share a parameter.
     group_name : str, default "group_size"
-        What `group_size` is called in errors.
+        The name of `group_size` in error messages.
+
+    Returns
+    -------
+    Granularity or None
+        None if `params_shape` is ``()``.
+
+    Raises
+    ------
+    TypeError
+        If `axis` or `group_size` is not an integer.
+    ValueError
+        If the arguments do not fit each other.
 
     Examples
     --------
@@ -171,11 +188,15 @@ def granularity(
 def _check_choice(
     name: str, ndim: int, axis: Any, group_size: Any, prefix: str, group_name: str
 ) -> None:
-    """Parameters without axes have no `axis`; those of one axis need it, or a group's size."""
+    """Check that `axis` and `group_size` suit parameters of `ndim` dimensions.
+
+    A single parameter takes neither. Without `group_size`, an array of parameters needs `axis` and
+    has one dimension.
+    """
     if ndim == 0:
-        for beside, value in (("axis", axis), (group_name, group_size)):
+        for argument, value in (("axis", axis), (group_name, group_size)):
             if value is not None:
-                msg = f"{prefix}{beside} must be None with {name} a single number, got {value!r}"
+                msg = f"{prefix}{argument} must be None with {name} a single number, got {value!r}"
                 raise ValueError(msg)
     elif group_size is None and ndim > 1:
         msg = f"{name} must be a single number or of one axis without {group_name}, got {ndim} axes"
@@ -187,7 +208,7 @@ def _check_choice(
 
 # --- fixed point ----------------------------------------------------------------------------
 
-# The modes of ap_fixed, by the keywords of quantize.
+# The modes of ap_fixed, and the arguments of quantize that select them.
 _AP_MODES = {
     "AP_RND": 'rounding="nearest_up"',
     "AP_RND_ZERO": 'rounding="nearest_zero"',
@@ -208,45 +229,46 @@ _AP = re.compile(
 
 
 class FixedPoint:
-    """A binary fixed-point format: the integer ``q`` stands for ``q * 2**-frac_bits``.
+    """A binary fixed-point format: the integer ``q`` represents ``q * 2**-frac_bits``.
 
-    Formats are immutable, and two of them are equal if all fields are.
+    Formats are immutable. Two formats are equal if all their fields are equal.
 
     Parameters
     ----------
     bits : int, default 8
-        Width of the integers in bits, the sign bit included; 2 to 32.
+        The width of the integers in bits, including the sign bit; 2 to 32.
     frac_bits : int or array_like of int, default 5
-        How many of the bits lie behind the binary point; -256 to 256. It may be negative (steps
-        larger than 1) or exceed `bits` (a range well within ±1). An array holds one for each index
-        along `axis` of the array that is quantized; or with `group_size` it has the shape of that
-        array, but ``ceil(length / group_size)`` entries along `axis`.
+        The number of bits after the binary point, -256 to 256. It may be negative (steps larger
+        than 1) or exceed `bits` (a range well within ±1). With `axis`, an array holds one entry for
+        each index along that axis of the quantized array. With `group_size`, it has the shape of
+        the quantized array, but ``ceil(length / group_size)`` entries along `axis`.
     signed : bool, default True
-        Two's complement if true, else unsigned.
+        Whether the integers are signed, in two's complement, or unsigned.
     axis : int, optional
-        Of the quantized array, with an array of `frac_bits`; with `group_size` the last by default.
+        The axis of the quantized array along which `frac_bits` varies. It is required with a
+        one-dimensional `frac_bits`; with `group_size` the default is the last axis.
     group_size : int, optional
-        How many neighbours along `axis` share an entry of `frac_bits`; at the end of the axis it
-        may be fewer.
+        The number of neighbours along `axis` that share an entry of `frac_bits`. The last group may
+        be smaller.
 
     Attributes
     ----------
     bits, signed, axis, group_size
-        As given; `axis` of groups is counted from the first.
+        The arguments. With `group_size`, `axis` is not negative.
     frac_bits : int or read-only ndarray of int32
-        As given.
+        The argument, converted.
 
     Raises
     ------
     TypeError
         If `bits`, `frac_bits`, `axis` or `group_size` is not an integer, or `signed` is not a bool.
     ValueError
-        If one of them is out of its range; or `axis` or `group_size` is missing, or has nothing to
-        say.
+        If an argument is out of range, or if `axis` or `group_size` is missing or does not apply.
 
     Notes
     -----
-    A format with an integer `frac_bits` has two other notations, see :meth:`parse`.
+    The representation is standard binary fixed point; see :meth:`parse` for two common notations
+    of formats with an integer `frac_bits`.
 
     Examples
     --------
@@ -257,7 +279,7 @@ class FixedPoint:
     >>> fmt.resolution, fmt.range
     (0.03125, (-4.0, 3.96875))
 
-    One step for each row of a matrix:
+    One step per row of a matrix:
 
     >>> fmt = FixedPoint(8, [5, 6, 3], axis=0)
     >>> fmt
@@ -283,26 +305,26 @@ class FixedPoint:
         axis: int | None = None,
         group_size: int | None = None,
     ) -> None:
-        put = object.__setattr__  # the only door past the __setattr__ below
-        put(self, "bits", integer_in("bits", bits, 2, 32))
-        held: int | Int32s
+        set_field = object.__setattr__  # bypasses the __setattr__ below
+        set_field(self, "bits", integer_in("bits", bits, 2, 32))
+        stored: int | Int32s
         if isinstance(frac_bits, (list, tuple)) or (
             isinstance(frac_bits, np.ndarray) and frac_bits.ndim
         ):
-            held = _read_only(integers_in("frac_bits", frac_bits, -256, 256))
+            stored = _read_only(integers_in("frac_bits", frac_bits, -256, 256))
         else:
-            held = integer_in("frac_bits", frac_bits, -256, 256)
-        put(self, "_frac_bits", held)
-        ndim = np.ndim(held)
+            stored = integer_in("frac_bits", frac_bits, -256, 256)
+        set_field(self, "_frac_bits", stored)
+        ndim = np.ndim(stored)
         _check_choice("frac_bits", ndim, axis, group_size, "", "group_size")
         if group_size is not None:
             group_size = integer_in("group_size", group_size, 1, sys.maxsize)
             axis = integer_in("axis", -1 if axis is None else axis, -ndim, ndim - 1) % ndim
         elif axis is not None:
             axis = integer_in("axis", axis, -sys.maxsize, sys.maxsize)
-        put(self, "signed", truth("signed", signed))
-        put(self, "axis", axis)
-        put(self, "group_size", group_size)
+        set_field(self, "signed", as_bool("signed", signed))
+        set_field(self, "axis", axis)
+        set_field(self, "group_size", group_size)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         msg = f"FixedPoint is immutable: cannot set {name!r}"
@@ -317,14 +339,14 @@ class FixedPoint:
         return make, (self.bits, self.frac_bits, self.signed)
 
     def _key(self) -> tuple[object, ...]:
-        """What is equal, and hashes alike, where formats are equal."""
+        """A hashable key; formats are equal if their keys are."""
         frac_bits = self.frac_bits
-        held = (
+        hashable = (
             (frac_bits.shape, frac_bits.tobytes())
             if isinstance(frac_bits, np.ndarray)
             else frac_bits
         )
-        return self.bits, held, self.signed, self.axis, self.group_size
+        return self.bits, hashable, self.signed, self.axis, self.group_size
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FixedPoint):
@@ -345,10 +367,10 @@ class FixedPoint:
 
     @property
     def frac_bits(self) -> int | Int32s:
-        """How many of the bits lie behind the binary point, of all or of each; as given."""
-        held = self._frac_bits
-        # A view, for the shape of an array can be changed even if it is read-only.
-        return held if isinstance(held, int) else held.view()
+        """The number of bits after the binary point: one number, or a read-only array."""
+        stored = self._frac_bits
+        # A view, because the shape even of a read-only array can be changed.
+        return stored if isinstance(stored, int) else stored.view()
 
     @property
     def dtype(self) -> np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]]:
@@ -368,29 +390,29 @@ class FixedPoint:
 
     @property
     def resolution(self) -> float | Float64s:
-        """The value of one step, ``2.0**-frac_bits``; an array if that is one."""
+        """The step between neighbouring values, ``2.0**-frac_bits``; an array if that is one."""
         if isinstance(self.frac_bits, np.ndarray):
             return np.ldexp(1.0, -self.frac_bits)
         return 2.0**-self.frac_bits
 
     @property
     def range(self) -> tuple[float, float] | tuple[Float64s, Float64s]:
-        """The lowest and the highest value that the format represents; arrays as `resolution`."""
+        """The lowest and the highest value of the format; arrays if `frac_bits` is one."""
         step = self.resolution
         return self.min * step, self.max * step  # type: ignore[return-value]  # both of one kind
 
     def for_shape(self, shape: tuple[int, ...]) -> Granularity | None:
-        """Which entry of `frac_bits` goes with which element of an array of that shape.
+        """Return the mapping of `frac_bits` to the elements of an array.
 
         Parameters
         ----------
         shape : tuple of int
-            Of the array that is quantized, or was.
+            The shape of the array to quantize, or of its integers.
 
         Returns
         -------
         Granularity or None
-            None if `frac_bits` is an integer, which goes with any shape.
+            None if `frac_bits` is an integer, which fits any shape.
 
         Raises
         ------
@@ -413,37 +435,39 @@ class FixedPoint:
 
     @classmethod
     def parse(cls, text: str, *, sign_counted: bool = False) -> FixedPoint:
-        """A format from Q notation, or from that of AMD's ``ap_fixed``.
+        """Parse a format in Q notation or in AMD's ``ap_fixed`` notation.
 
         Parameters
         ----------
         text : str
-            ``"Qm.n"`` is signed and ``"UQm.n"`` unsigned, with `m` integer bits and `n` fraction
-            bits; ``"Qn"`` and ``"UQn"`` have only fraction bits and the sign. ``"ap_fixed<W, I>"``
-            and ``"ap_ufixed<W, I>"`` have `W` bits, of which `I` are integer bits. Any of `m`, `n`
-            and `I` may be negative, or larger than the width.
+            ``"Qm.n"`` is signed and ``"UQm.n"`` is unsigned, with `m` integer bits and `n` fraction
+            bits. ``"Qn"`` has only a sign bit and fraction bits, and ``"UQn"`` only fraction bits.
+            ``"ap_fixed<W, I>"`` (signed) and ``"ap_ufixed<W, I>"`` (unsigned) have `W` bits, of
+            which `I` are integer bits. Each of `m`, `n` and `I` may be negative or larger than the
+            width.
         sign_counted : bool, default False
-            Whether `m` of a signed ``"Qm.n"`` counts the sign bit, as Arm writes it, or not, as
-            Texas Instruments does: 8 bits with 5 of them behind the point are ``"Q3.5"`` to the
-            one, and ``"Q2.5"`` to the other. The `I` of ``ap_fixed`` always counts it.
+            Whether `m` of a signed ``"Qm.n"`` includes the sign bit. Arm includes it; Texas
+            Instruments does not. A format of 8 bits with 5 fraction bits is ``"Q3.5"`` for Arm and
+            ``"Q2.5"`` for Texas Instruments. The `I` of ``ap_fixed`` always includes it.
 
         Returns
         -------
         FixedPoint
+            The format.
 
         Raises
         ------
         TypeError
-            If `text` is not a str.
+            If `text` is not a str, or `sign_counted` is not a bool.
         ValueError
-            If `text` is in neither notation, the format has not 2 to 32 bits, or `text` has
-            rounding and overflow modes: these are arguments of :func:`secateur.quantize`, not of a
-            format.
+            If `text` is in neither notation, if the format does not have 2 to 32 bits, or if `text`
+            has rounding or overflow modes, which are arguments of :func:`secateur.quantize`.
 
         Notes
         -----
-        Without modes ``ap_fixed`` rounds by ``AP_TRN`` and overflows by ``AP_WRAP``: those are
-        ``rounding="floor", overflow="wrap"`` here, where neither is the default.
+        Without modes, ``ap_fixed`` rounds by ``AP_TRN`` and overflows by ``AP_WRAP``. The
+        corresponding arguments of :func:`secateur.quantize` are ``rounding="floor"`` and
+        ``overflow="wrap"``, which are not its defaults.
 
         Examples
         --------
@@ -455,36 +479,40 @@ class FixedPoint:
         >>> FixedPoint.parse("ap_ufixed<8, 10>")
         FixedPoint(bits=8, frac_bits=-2, signed=False)
         """
-        sign_counted = truth("sign_counted", sign_counted)
-        text = string("text", text)
+        sign_counted = as_bool("sign_counted", sign_counted)
+        text = as_string("text", text)
         if found := _AP.fullmatch(text):
-            unsigned, width, whole, modes = found.groups()
+            unsigned, width, integer_bits, modes = found.groups()
             if modes is not None:
                 _refuse_modes(text, modes)
-            return cls(int(width), int(width) - int(whole), not unsigned)
+            return cls(int(width), int(width) - int(integer_bits), not unsigned)
         if found := _Q.fullmatch(text):
-            unsigned, whole, fraction = found.groups()
-            # The sign bit is beside the integer bits, unless it is one of those that were given.
-            beside = not unsigned and not (sign_counted and whole is not None)
-            return cls(int(whole or 0) + int(fraction) + beside, int(fraction), not unsigned)
+            unsigned, integer_bits, fraction = found.groups()
+            # Add the sign bit unless the integer bits include it.
+            sign_bit = not unsigned and not (sign_counted and integer_bits is not None)
+            bits = int(integer_bits or 0) + int(fraction) + sign_bit
+            return cls(bits, int(fraction), not unsigned)
         allowed = "such as 'Q2.5', 'UQ8.8', 'Q15', 'ap_fixed<8, 3>' or 'ap_ufixed<8, 3>'"
         msg = f"text must be a format {allowed}, got {text!r}"
         raise ValueError(msg)
 
     def to_q(self, *, sign_counted: bool = False) -> str:
-        """The format in Q notation, which :meth:`parse` reads.
+        """Return the format in Q notation, which :meth:`parse` reads.
 
         Parameters
         ----------
         sign_counted : bool, default False
-            As for :meth:`parse`.
+            Whether the number of integer bits includes the sign bit, as for :meth:`parse`.
 
         Returns
         -------
         str
+            ``"Qm.n"`` or, if the format is unsigned, ``"UQm.n"``.
 
         Raises
         ------
+        TypeError
+            If `sign_counted` is not a bool.
         ValueError
             If `frac_bits` is an array.
 
@@ -497,15 +525,16 @@ class FixedPoint:
         'UQ8.8'
         """
         fraction = self._one_frac_bits("Q notation")
-        beside = self.signed and not truth("sign_counted", sign_counted)
-        return f"{'' if self.signed else 'U'}Q{self.bits - fraction - beside}.{fraction}"
+        sign_bit = self.signed and not as_bool("sign_counted", sign_counted)
+        return f"{'' if self.signed else 'U'}Q{self.bits - fraction - sign_bit}.{fraction}"
 
     def to_ap_fixed(self) -> str:
-        """The format in AMD's notation, which :meth:`parse` reads.
+        """Return the format in AMD's ``ap_fixed`` notation, which :meth:`parse` reads.
 
         Returns
         -------
         str
+            ``"ap_fixed<W, I>"`` or, if the format is unsigned, ``"ap_ufixed<W, I>"``.
 
         Raises
         ------
@@ -518,8 +547,8 @@ class FixedPoint:
         >>> FixedPoint(8, 5).to_ap_fixed()
         'ap_fixed<8, 3>'
         """
-        whole = self.bits - self._one_frac_bits("ap_fixed")
-        return f"ap_{'' if self.signed else 'u'}fixed<{self.bits}, {whole}>"
+        integer_bits = self.bits - self._one_frac_bits("ap_fixed")
+        return f"ap_{'' if self.signed else 'u'}fixed<{self.bits}, {integer_bits}>"
 
     def _one_frac_bits(self, notation: str) -> int:
         if isinstance(self.frac_bits, int):
@@ -529,13 +558,13 @@ class FixedPoint:
 
 
 def _read_only(values: NDArray[Any]) -> Int32s:
-    """A copy as int32 that nobody can make writeable again, for formats are hashed by it."""
-    held = values.astype(np.int32, order="C")
-    return np.ndarray(held.shape, np.int32, buffer=held.tobytes())
+    """Return a copy as int32 over immutable memory, because the hash of a format depends on it."""
+    copied = values.astype(np.int32, order="C")
+    return np.ndarray(copied.shape, np.int32, buffer=copied.tobytes())
 
 
 def _abbreviated(array: Int32s) -> str:
-    """As a list, with the middle of what is long left out."""
+    """Format an array as a list; if it is long, omit its middle."""
     text = np.array2string(array, separator=", ", threshold=8, edgeitems=2, formatter={"int": str})
     return " ".join(text.split())
 

@@ -1,4 +1,4 @@
-"""The host: instruction sets, threads, and where embedders find the C API."""
+"""The host: instruction sets, number of threads, and the location of the C API."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def isa() -> str:
-    """The instruction set that the kernels use.
+    """Return the instruction set that the kernels use.
 
-    The best that this CPU and its operating system support, unless ``SECATEUR_ISA`` names another
-    when the package is imported. A name that this CPU has not is an ImportError.
+    By default this is the best one that the CPU and the operating system support. The environment
+    variable ``SECATEUR_ISA`` selects another when the package is imported. If the CPU does not
+    support the named one, the import raises an ImportError.
 
     Returns
     -------
@@ -33,11 +34,12 @@ def isa() -> str:
 
 
 def isas() -> tuple[str, ...]:
-    """The instruction sets that this CPU and this build have, the best last.
+    """Return the instruction sets that both this CPU and this build support.
 
     Returns
     -------
     tuple of str
+        Their names, the best last.
 
     Examples
     --------
@@ -49,15 +51,17 @@ def isas() -> tuple[str, ...]:
 
 
 def get_num_threads() -> int:
-    """The number of threads that a call from this thread may use, its own included.
+    """Return the number of threads that a call from this thread may use.
 
-    Small arrays stay on the calling thread whatever this says, and results never depend on it.
+    The number includes the calling thread. Small arrays are processed on the calling thread alone.
+    Results never depend on the number of threads.
 
     Returns
     -------
     int
-        What :class:`threads` set on this thread, else what :func:`set_num_threads` set, else
-        ``SECATEUR_NUM_THREADS``, else the number of CPUs that this process may run on.
+        The number that :func:`threads` sets in this context, else the number that
+        :func:`set_num_threads` sets, else the environment variable ``SECATEUR_NUM_THREADS``, else
+        the number of CPUs that this process may run on.
 
     Examples
     --------
@@ -74,14 +78,14 @@ def set_num_threads(n: int) -> None:
     Parameters
     ----------
     n : int
-        1 to 1024.
+        The number of threads, 1 to 1024.
 
     Raises
     ------
     TypeError
         If `n` is not an integer.
     ValueError
-        If it is out of range.
+        If `n` is out of range.
 
     Examples
     --------
@@ -91,21 +95,36 @@ def set_num_threads(n: int) -> None:
     _core.set_num_threads(n)
 
 
+class _BlockNumber(int):
+    """The number of threads that one ``with`` block sets; identity tells equal numbers apart."""
+
+
 @contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Set the number of threads for the calls made within a ``with`` block by this thread.
+    """Set the number of threads for the calls made within a ``with`` block.
+
+    The number belongs to the current context (:mod:`contextvars`). Other threads and other asyncio
+    tasks do not see it. A task that is started within the block inherits it, and so does a call of
+    :func:`asyncio.to_thread`. A thread that is started within the block does not inherit it, unless
+    Python lets threads inherit the context (``sys.flags.thread_inherit_context``). As a decorator,
+    `threads` applies to each call of the function.
 
     Parameters
     ----------
     n : int
-        1 to 1024.
+        The number of threads, 1 to 1024.
+
+    Returns
+    -------
+    context manager
+        It sets the number when it is entered, and removes it when it is left.
 
     Raises
     ------
     TypeError
         If `n` is not an integer.
     ValueError
-        If it is out of range.
+        If `n` is out of range.
 
     Examples
     --------
@@ -114,19 +133,24 @@ def threads(n: int) -> Iterator[None]:
     ...     sc.get_num_threads()
     1
     """
-    previous = _core.set_thread_num_threads(n, 1)
+    # Blocks of one context need not end in reverse order, because generators interleave. So each
+    # block removes its own number instead of restoring the previous tuple.
+    number = _BlockNumber(_core.to_num_threads(n))
+    numbers = _core.numbers_of_context
     try:
+        numbers.set((*numbers.get(()), number))
         yield
     finally:
-        _core.set_thread_num_threads(previous, 0)
+        numbers.set(tuple(other for other in numbers.get(()) if other is not number))
 
 
 def get_include() -> str:
-    """The directory of the C and C++ headers, for a compiler's ``-I``.
+    """Return the directory of the C and C++ headers, for a compiler's ``-I``.
 
     Returns
     -------
     str
+        The path of the directory.
 
     Examples
     --------
@@ -139,11 +163,12 @@ def get_include() -> str:
 
 
 def get_cmake_dir() -> str:
-    """The directory of the CMake package, for ``find_package(secateur)``.
+    """Return the directory of the CMake package, for ``find_package(secateur)``.
 
     Returns
     -------
     str
+        The path of the directory.
 
     Examples
     --------
@@ -156,5 +181,5 @@ def get_cmake_dir() -> str:
 
 
 def _installed(*parts: str) -> str:
-    # Beside the extension module: in an editable install, that is not where this file is.
+    # Next to the extension module. In an editable install, this file is in another directory.
     return os.path.join(os.path.dirname(_core.__file__), *parts)  # noqa: PTH118, PTH120

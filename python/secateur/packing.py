@@ -1,4 +1,4 @@
-"""Packing: integers of fewer bits than a byte, side by side."""
+"""Bit packing: integers of 1 to 8 bits, stored without unused bits between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.formats import truth
+from secateur.formats import as_bool
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -23,54 +23,56 @@ def pack_ints(
     order: str = "low_first",
     out: Bytes | None = None,
 ) -> Bytes:
-    """Integers of 1 to 8 bits side by side, with no bits between them.
+    """Pack integers of 1 to 8 bits into bytes, without unused bits between them.
 
     Parameters
     ----------
     q : array_like of int8, uint8, or ml_dtypes' int4, uint4, int2 or uint2, any shape
-        The integers, in C order. Signed ones are packed as two's complements.
+        The integers, taken in C order. Signed integers are packed in two's complement.
     bits : int
-        How many bits each has, 1 to 8.
+        The width of the packed integers, 1 to 8.
     order : {"low_first", "high_first"}
-        Where bytes, and integers, begin: ``"low_first"`` with the lowest bit, ``"high_first"`` with
-        the highest. See the notes.
-    out : ndarray of uint8, of as many elements as bytes are needed, optional
-        Where the result goes.
+        The bit order. ``"low_first"`` fills bytes from their lowest bit, and integers begin with
+        their lowest bit; ``"high_first"`` does both from the highest. See Notes.
+    out : ndarray of uint8, of shape ``(ceil(q.size * bits / 8),)``, optional
+        The array to write the result to.
 
     Returns
     -------
-    ndarray of uint8, of ``ceil(q.size * bits / 8)`` elements
-        `out`, or a new array. Bits that are to spare in the last byte are 0.
+    ndarray of uint8, of shape ``(ceil(q.size * bits / 8),)``
+        `out`, or a new array. Unused bits of the last byte are 0.
 
     Raises
     ------
     TypeError
-        If `q` or `out` is of another dtype, or `bits` is not an integer.
+        If `q` or `out` has an unsupported dtype, or `bits` is not an integer.
     ValueError
-        If an element of `q` is not an integer of so many bits, `bits` or `order` is out of range,
-        or `out` does not fit or overlaps `q`. Nothing is written then, except that such an element
-        may be met when a part of `out` has been.
+        If an element of `q` does not fit `bits` bits; if `bits` or `order` is out of range; or if
+        `out` does not fit `q` or overlaps it. Nothing is written in these cases, with one
+        exception: when an element does not fit, a part of `out` may have been written.
 
     See Also
     --------
-    unpack_ints : The way back.
+    unpack_ints : The inverse operation.
 
     Notes
     -----
-    The bits make one stream, in which element ``i`` has those from ``i * bits`` on.
+    The packed bits form one stream. Element ``i`` occupies the bits from ``i * bits`` to
+    ``(i + 1) * bits - 1``.
 
     ``"low_first"``: bit ``j`` of the stream is bit ``j % 8`` of byte ``j // 8``, and elements begin
-    with their lowest bit; so the first of two 4-bit integers is the lower half of a byte. That is how
-    ONNX stores its integers of 4 and 2 bits, TensorFlow Lite its int4, Keras its ``pack_int4``, and
-    GPTQ checkpoints theirs, whose 32-bit words are little-endian. It is
+    with their lowest bit. The first of two 4-bit integers is the lower half of a byte. This is the
+    order of ONNX's 4-bit and 2-bit integers, of TensorFlow Lite's int4, of Keras's ``pack_int4``,
+    and of GPTQ checkpoints, whose 32-bit words are little-endian. It is the order of
     ``np.packbits(..., bitorder="little")``.
 
-    ``"high_first"``: bit ``j`` is bit ``7 - j % 8``, and elements begin with their highest bit; so
-    the first of two is the upper half. That is how bitsandbytes stores its 4-bit codes, and torchao
-    stored its 4-bit types until 2025. It is ``np.packbits``.
+    ``"high_first"``: bit ``j`` of the stream is bit ``7 - j % 8`` of byte ``j // 8``, and elements
+    begin with their highest bit. The first of two 4-bit integers is the upper half of a byte. This
+    is the order of bitsandbytes' 4-bit codes, and of torchao's 4-bit types until 2025. It is the
+    default order of ``np.packbits``.
 
-    Formats that also change the order of the elements take that before: AWQ, which puts elements
-    0, 2, 4, 6, 1, 3, 5, 7 of eight in a 32-bit word, is
+    For formats that also permute the elements, apply the permutation first. AWQ stores elements
+    0, 2, 4, 6, 1, 3, 5, 7 of eight in a 32-bit word, which is
     ``pack_ints(q.reshape(-1, 8)[:, [0, 2, 4, 6, 1, 3, 5, 7]], 4)``.
 
     Examples
@@ -96,42 +98,47 @@ def unpack_ints(
     dtype: DTypeLike | None = None,
     out: Array | None = None,
 ) -> Array:
-    """The integers that :func:`pack_ints` packed.
+    """Unpack integers that :func:`pack_ints` packed.
 
     Parameters
     ----------
     packed : array_like of uint8, any shape
-        The packed integers, in C order. What comes after the first `n` is not looked at.
+        The packed integers, in C order. Bits after the first `n` integers are ignored.
     bits : int
-        How many bits each has, 1 to 8.
+        The width of the packed integers, 1 to 8.
     n : int
-        How many there are.
+        The number of integers.
     signed : bool, default True
-        Whether they are two's complements, for int8, or not, for uint8.
+        Whether the integers are in two's complement, which gives int8, or unsigned, which gives
+        uint8. Must not be False if `dtype` is given.
     order : {"low_first", "high_first"}
-        As for :func:`pack_ints`.
+        The bit order, as for :func:`pack_ints`.
     dtype : dtype, optional
-        The dtype of the result: int8, uint8, or ml_dtypes' int4, uint4, int2 or uint2 where `bits`
-        is 4 or 2. It says what `signed` says otherwise, which must not be False then.
-    out : ndarray of the dtype of the result, of `n` elements, optional
-        Where the result goes.
+        The dtype of the result, which then determines whether the integers are signed: int8,
+        uint8, or ml_dtypes' int4, uint4, int2 or uint2 if their width is `bits`.
+    out : ndarray of the dtype of the result, of shape ``(n,)``, optional
+        The array to write the result to.
 
     Returns
     -------
-    ndarray of int8, uint8 or `dtype`, of `n` elements
+    ndarray of int8, uint8 or `dtype`, of shape ``(n,)``
         `out`, or a new array.
 
     Raises
     ------
     TypeError
-        If `packed`, `dtype` or `out` is of another dtype, or `bits` or `n` is not an integer.
+        If `packed`, `dtype` or `out` is an unsupported dtype, or `bits` or `n` is not an integer.
     ValueError
-        If `packed` has fewer bytes than `n` integers take, an argument is out of range, or `out`
-        does not fit or overlaps `packed`. Nothing is written then.
+        If `packed` has too few bytes for `n` integers, an argument is out of range, or `out` does
+        not fit or overlaps `packed`. Nothing is written in these cases.
 
     See Also
     --------
-    pack_ints : How the bits are ordered.
+    pack_ints : The inverse operation.
+
+    Notes
+    -----
+    The bit orders are those of :func:`pack_ints`.
 
     Examples
     --------
@@ -147,10 +154,10 @@ def unpack_ints(
 
 
 def result_dtype(signed: bool, dtype: DTypeLike | None) -> np.dtype[Any]:
-    """What integers are unpacked to."""
+    """Return the dtype that integers are unpacked to."""
     if dtype is None:
-        return np.dtype(np.int8 if truth("signed", signed) else np.uint8)
-    if not truth("signed", signed):
+        return np.dtype(np.int8 if as_bool("signed", signed) else np.uint8)
+    if not as_bool("signed", signed):
         msg = f"signed must be True, its default, where dtype says it, got {signed!r}"
         raise ValueError(msg)
     return np.dtype(dtype)

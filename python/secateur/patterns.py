@@ -1,4 +1,4 @@
-"""N:M patterns: N of each M consecutive elements are kept."""
+"""N:M sparsity patterns: of each M consecutive elements, N are kept."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import re
 from functools import lru_cache
 from typing import Any
 
-MOST = 32  # elements of a group
+MAX_GROUP_SIZE = 32
 
 
 def parse_pattern(pattern: Any) -> tuple[int, int]:
-    """N and M of ``"N:M"``, or an error that says what is allowed.
+    """Parse ``"N:M"`` to ``(N, M)``.
+
+    Raises
+    ------
+    ValueError
+        If `pattern` is not a str of this form with 1 <= N <= M <= 32.
 
     Examples
     --------
@@ -21,7 +26,8 @@ def parse_pattern(pattern: Any) -> tuple[int, int]:
     found = _parsed(pattern) if isinstance(pattern, str) else None
     if found:
         return found
-    msg = f"pattern must be 'N:M' with 1 <= N <= M <= {MOST}, such as '2:4', got {pattern!r}"
+    allowed = f"'N:M' with 1 <= N <= M <= {MAX_GROUP_SIZE}, such as '2:4'"
+    msg = f"pattern must be {allowed}, got {pattern!r}"
     raise ValueError(msg)
 
 
@@ -29,4 +35,4 @@ def parse_pattern(pattern: Any) -> tuple[int, int]:
 def _parsed(pattern: str) -> tuple[int, int] | None:
     found = re.fullmatch("([0-9]{1,2}):([0-9]{1,2})", pattern)
     n, m = map(int, found.groups()) if found else (0, 0)
-    return (n, m) if 1 <= n <= m <= MOST else None
+    return (n, m) if 1 <= n <= m <= MAX_GROUP_SIZE else None

@@ -1,4 +1,4 @@
-"""Pruning: the elements that matter least become zero."""
+"""Pruning: set the least important elements to zero."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.containers import label, match, put_together, require_apart, take_apart
+from secateur.containers import label, match, members_of, rebuild, require_apart
 from secateur.patterns import parse_pattern
 from secateur.scores import Times, describe
 
@@ -40,68 +40,76 @@ def prune(
 ) -> Floats:
     """Set all but the largest magnitudes to zero.
 
-    Exactly one of `k`, `sparsity`, `threshold` and `pattern` is given. With `block`, they are about whole
-    blocks of matrices and their norms.
+    Exactly one of `k`, `sparsity`, `threshold` and `pattern` must be given. With `block`, whole
+    blocks of matrices are kept or removed according to their norms.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to prune.
     k : int, optional
-        How many elements are kept, 0 to ``w.size``.
+        The number of elements to keep, 0 to ``w.size``; with `axis`, in each slice, 0 to
+        ``w.shape[axis]``; with `block`, the number of blocks.
     sparsity : float, optional
-        The share removed, 0 to 1: ``round(sparsity * w.size)`` elements, ties to even.
+        The fraction to remove, 0 to 1. Of ``n`` candidates, ``round(sparsity * n)`` are removed,
+        rounded half to even. The candidates are all elements; with `axis`, those of each slice;
+        with `block`, the blocks.
     threshold : float, optional
-        Keep what is strictly larger, ``|w| > threshold``, compared exactly.
+        Keep the elements with ``|w| > threshold``. The comparison is strict and exact.
     pattern : str, optional
-        ``"N:M"``, 1 <= N <= M <= 32: of each M consecutive elements along `axis` the N of largest
-        magnitude are kept, of equal ones the first. The axis has a multiple of M elements.
-    axis : int, optional
-        Select along this axis: `k` and `sparsity` are then about each slice. By default the whole
-        array is selected from; patterns run along the last axis. Not with `threshold` or `block`.
-    scores : array_like of such floats or Times, optional
-        What to rank by instead of ``|w|``. An array of the shape of `w` holds the scores: the
-        largest values are kept, negative ones included, and `threshold` compares with them. An
-        array that broadcasts to that shape holds factors: ranked is ``|w * scores|``, formed in
-        float64 if either is, else in float32, and rounded once. ``Times(x)`` says that `x` is a
-        factor whatever its shape. `nan` is then about the scores, or the products.
-        Not yet supported.
+        ``"N:M"``, 1 <= N <= M <= 32. Of each M consecutive elements along `axis`, the N of largest
+        magnitude are kept; ties go to the lowest index. The length of the axis must be a multiple
+        of M.
     block : (int, int), optional
-        Rows and columns of the blocks, in the last two axes, that are kept or removed as a whole.
-        What does not fill a block at the edges is a smaller one. Blocks of all matrices (the
-        leading axes) are compared with each other, and `k` and `sparsity` count them. Ties go to
-        the first in the order of matrices, block rows and block columns.
+        The numbers of rows and columns of a block in the last two axes. Each block is kept or
+        removed as a whole. Blocks at the ends of these axes may be smaller. Blocks of all matrices
+        (over the leading axes) compete with each other. Ties go to the first block in the order of
+        matrix, block row and block column. Cannot be combined with `pattern`, `scores` or `axis`.
     norm : {"l1", "l2", "max"}, optional
-        What is compared of a block, ``"l1"`` if not given: the sum of ``|w|``, the root of the sum
-        of squares, or the largest ``|w|``; in float64. That of a block with NaN is NaN.
+        The norm that ranks a block: the sum of ``|w|``, the square root of the sum of squares, or
+        the largest ``|w|``. It is computed in float64. The default is ``"l1"``. The norm of a block
+        that holds NaN is NaN. Only with `block`.
+    scores : array_like of float16, bfloat16, float32 or float64, or Times, optional
+        The importance of the elements, used instead of ``|w|``. An array of the shape of `w` holds
+        the scores themselves: the largest values are kept, by value and not by magnitude, and
+        `threshold` is compared with them. An array of another shape that broadcasts to that of `w`
+        holds factors: elements rank by ``|w * scores|``. The product is computed in float64 if `w`
+        or `scores` is float64, else in float32, and rounded once. ``Times(x)`` makes `x` a factor
+        whatever its shape. With `scores`, `nan` applies to the scores or the products.
+    axis : int, optional
+        Select within each slice along this axis. By default the whole array is one selection, and
+        patterns run along the last axis. Cannot be combined with `threshold` or `block`.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : ndarray of the dtype and shape of `w`, optional
-        Where the result goes; `w` itself to prune in place.
+        The array to write the result to. It may be `w` itself, which prunes in place.
 
     Returns
     -------
     ndarray of the dtype and shape of `w`
-        `out`, or a new array. What is kept keeps its bits, what is removed is ``+0.0``.
+        `out`, or a new array. Kept elements keep their bits; removed elements are ``+0.0``.
 
     Raises
     ------
     TypeError
-        If `w` or `out` is of another dtype, or `k` is not an integer.
+        If `w`, `scores` or `out` has an unsupported dtype, or `k` or `axis` is not an integer.
     ValueError
-        If an argument is out of range, not exactly one of the four is given, `w` holds NaN and
-        `nan` is ``"raise"``, or `out` does not fit or overlaps `w` in part. Nothing is written
-        then, except that NaN may be met when a part of an `out` other than `w` has been.
+        If an argument is out of range; if not exactly one of `k`, `sparsity`, `threshold` and
+        `pattern` is given; if the values that rank hold NaN and `nan` is ``"raise"``; if `scores`
+        does not fit `w`; or if `out` does not fit `w`, overlaps it in part, or overlaps `scores`.
+        Nothing is written in these cases, with one exception: when NaN is found, a part of an
+        `out` other than `w` may have been written.
 
     Notes
     -----
-    The method is that of magnitude pruning (Han et al. 2015, "Learning both weights and
-    connections for efficient neural networks"); of whole blocks, which hardware can skip, that of
-    Narang et al. 2017, "Block-Sparse Recurrent Neural Networks". Hardware multiplies by matrices of
-    pattern 2:4 faster than by dense ones (Mishra et al. 2021, "Accelerating sparse deep neural
-    networks"). Factors that are the norms of the input features are Wanda (Sun et al. 2023, "A
-    simple and effective pruning approach for large language models"), where `axis` is that of the
-    features; the gradient as a factor is the first-order Taylor criterion (Molchanov et al. 2017).
+    The method is magnitude pruning (Han et al. 2015, "Learning both weights and connections for
+    efficient neural networks"). Pruning of whole blocks, which hardware can skip, follows Narang et
+    al. 2017, "Block-Sparse Recurrent Neural Networks". Hardware multiplies by matrices of pattern
+    2:4 faster than by dense ones (Mishra et al. 2021, "Accelerating sparse deep neural networks").
+    With the norms of the input features as factors, and `axis` that of the features, the method is
+    Wanda (Sun et al. 2023, "A simple and effective pruning approach for large language models").
+    With the gradient as a factor it is the first-order Taylor criterion (Molchanov et al. 2017,
+    "Pruning convolutional neural networks for resource efficient inference").
 
     Examples
     --------
@@ -142,46 +150,50 @@ def prune_global(
 ) -> Any:
     """Set all but the largest magnitudes among several arrays to zero.
 
-    All elements of all arrays compete, so that each array becomes as sparse as its elements are
-    small. Nothing is concatenated.
+    All elements of all arrays compete in one selection. The sparsity of each array follows from
+    how its magnitudes compare with those of the others. The arrays are not concatenated.
 
     Parameters
     ----------
     arrays : mapping or sequence of array_like of float16, bfloat16, float32 or float64
-        The arrays, of any shapes and dtypes. Magnitudes of different dtypes compare as numbers.
+        The arrays, of any shapes and dtypes. Magnitudes of different dtypes compare by value.
     k : int, optional
-        How many elements are kept in all. Exactly one of `k` and `sparsity` is given.
+        The number of elements to keep in total. Exactly one of `k` and `sparsity` must be given.
     sparsity : float, optional
-        The share removed of all n elements, 0 to 1: ``round(sparsity * n)``, ties to even.
+        The fraction to remove, 0 to 1. Of all n elements, ``round(sparsity * n)`` are removed,
+        rounded half to even.
     scores : mapping or sequence, optional
-        For each array, by its key or in its place, what to rank by instead of ``|w|``, as `scores`
-        in :func:`prune`, or None. Whatever ranks an element compares as a number.
+        For each array, by its key or index, the importance that replaces ``|w|``, as `scores` in
+        :func:`prune`; or None, for ``|w|``. Scores, products and magnitudes compare by value.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : mapping or sequence of ndarray, optional
-        Where the results go: arrays of the same dtypes and shapes; `arrays` itself to prune in
-        place.
+        The arrays to write the results to, of the same dtypes and shapes. It may be `arrays`
+        itself, which prunes in place.
 
     Returns
     -------
     container of ndarray
-        `out`, or a container of the kind of `arrays` (dict, tuple or one derived from these; else a
-        dict or a list) with new arrays. What is kept keeps its bits, what is removed is
-        ``+0.0``. Of elements that tie, those in the first arrays are kept, and the first of these.
+        `out`, or a new container with new arrays. The new container has the type of `arrays` if
+        that is a dict, a tuple or derived from one of them; else it is a dict or a list. Kept
+        elements keep their bits; removed elements are ``+0.0``. Ties go to the first array, and
+        within an array to the lowest flat index.
 
     Raises
     ------
     TypeError
-        If `arrays` is not a mapping or sequence, `scores` or `out` is not of its kind, or an array
-        is of another dtype.
+        If `arrays` is not a mapping or a sequence, `scores` or `out` is not of the same kind, or
+        an array has an unsupported dtype.
     ValueError
-        If `arrays` is empty, `scores` or `out` has other keys or another length, an argument is out
-        of range, what ranks holds NaN and `nan` is ``"raise"``, or arrays of `out` do not fit, or
-        overlap others. Nothing is written in place then.
+        If `arrays` is empty; if the keys or the length of `scores` or `out` differ from those of
+        `arrays`; if an argument is out of range; if the values that rank hold NaN and `nan` is
+        ``"raise"``; or if an array of `out` does not fit, or overlaps another array. Arrays that
+        are pruned in place are then left unmodified.
 
     Notes
     -----
-    Scratch memory is that of pruning the largest of the arrays, whatever their number.
+    The method is magnitude pruning, as in :func:`prune`, with one threshold for all arrays. It
+    needs as much scratch memory as pruning the largest of the arrays, whatever their number.
 
     Examples
     --------
@@ -194,57 +206,62 @@ def prune_global(
     >>> sc.prune_global(layers, sparsity=0.5, out=layers) is layers
     True
     """
-    members = take_apart("arrays", arrays)
+    members = members_of("arrays", arrays)
     if not members:
         msg = f"arrays must hold at least one array, got {arrays!r}"
         raise ValueError(msg)
     names = [label("", key) for key in members]
-    given = list(members.values())
-    ranked_by = [None] * len(given) if scores is None else match("scores", scores, arrays)
-    outs = [None] * len(given) if out is None else match("out", out, arrays)
+    ws = list(members.values())
+    scores_of = [None] * len(ws) if scores is None else match("scores", scores, arrays)
+    outs = [None] * len(ws) if out is None else match("out", out, arrays)
     for name, o in zip(names, outs, strict=True):
         if out is not None and o is None:
             msg = f"out{name} must be an array, got NoneType"
             raise TypeError(msg)
     described = [
-        describe(w, by, f"scores{name}")
-        for w, by, name in zip(given, ranked_by, names, strict=True)
+        describe(w, score, f"scores{name}")
+        for w, score, name in zip(ws, scores_of, names, strict=True)
     ]
     if all(isinstance(o, np.ndarray) for o in outs):
-        inputs = [(f"arrays{name}", np.asarray(w)) for name, w in zip(names, given, strict=True)]
-        for name, by in zip(names, ranked_by, strict=True):
-            array = by.x if isinstance(by, Times) else by
+        inputs = [(f"arrays{name}", np.asarray(w)) for name, w in zip(names, ws, strict=True)]
+        for name, score in zip(names, scores_of, strict=True):
+            array = score.x if isinstance(score, Times) else score
             if isinstance(array, np.ndarray):
                 inputs.append((f"scores{name}", array))
         require_apart([(f"out{name}", o) for name, o in zip(names, outs, strict=True)], inputs)
-    results = _core.prune_global(given, described, outs, names, k, sparsity, nan)
-    return put_together(arrays, results) if out is None else out
+    results = _core.prune_global(ws, described, outs, names, k, sparsity, nan)
+    return rebuild(arrays, results) if out is None else out
 
 
 def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:
-    """Set to zero what a mask does not keep.
+    """Set the elements that a mask removes to zero.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to mask.
     mask : array_like of bool, of the shape of `w`; or of uint8, of shape ``(ceil(w.size / 8),)``
-        True where kept, as :func:`topk_mask` returns it, packed or not. What the last byte of a
-        packed mask holds beyond ``w.size`` bits is ignored.
+        True where an element is kept, as :func:`topk_mask` returns it, packed or not. In a packed
+        mask, the bits after the first ``w.size`` are ignored.
     out : ndarray of the dtype and shape of `w`, optional
-        Where the result goes; `w` itself to mask in place.
+        The array to write the result to. It may be `w` itself, which masks in place.
 
     Returns
     -------
     ndarray of the dtype and shape of `w`
-        `out`, or a new array. What is kept keeps its bits, what is removed is ``+0.0``.
+        `out`, or a new array. Kept elements keep their bits; removed elements are ``+0.0``.
 
     Raises
     ------
     TypeError
-        If `w` or `out` is of another dtype, or `mask` is neither bool nor uint8.
+        If `w` or `out` has an unsupported dtype, or `mask` is neither bool nor uint8.
     ValueError
-        If `mask` or `out` is of another shape, or `out` overlaps `mask`, or `w` in part.
+        If `mask` or `out` has another shape, `out` overlaps `mask`, or `out` overlaps `w` in part.
+
+    Notes
+    -----
+    Retraining with a fixed mask, applied after each step, keeps the removed weights at zero (Han et
+    al. 2015, "Learning both weights and connections for efficient neural networks").
 
     Examples
     --------
@@ -259,18 +276,17 @@ def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> F
 
 
 def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None) -> Floats:
-    """Bring every magnitude closer to zero by a threshold, and to zero within it.
-
-    The result is ``sign(w) * max(|w| - threshold, 0)``.
+    """Soft-threshold an array: ``sign(w) * max(|w| - threshold, 0)``.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
-        The array to shrink. NaN stay as they are.
+        The array to soft-threshold. NaN is copied unchanged.
     threshold : float
-        At least 0; may be infinite. It is rounded to the dtype of `w`, as is the difference.
+        At least 0; may be infinite. The threshold is rounded to the dtype of `w`, and so is the
+        difference.
     out : ndarray of the dtype and shape of `w`, optional
-        Where the result goes; `w` itself to shrink in place.
+        The array to write the result to. It may be `w` itself, which works in place.
 
     Returns
     -------
@@ -280,16 +296,16 @@ def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None)
     Raises
     ------
     TypeError
-        If `w` or `out` is of another dtype, or `threshold` is not a number.
+        If `w` or `out` has an unsupported dtype, or `threshold` is not a number.
     ValueError
-        If `threshold` is negative or NaN, or `out` does not fit or overlaps `w` in part.
+        If `threshold` is negative or NaN, or `out` does not fit `w` or overlaps it in part.
 
     Notes
     -----
-    This is the proximal operator of ``threshold * norm(w, 1)``: the step that proximal gradient
-    methods (ISTA, FISTA) take after each gradient step to make weights sparse (Parikh and Boyd
-    2014, "Proximal Algorithms", section 6.5.2). As a rule for removing noise it is that of Donoho
-    1995, "De-noising by soft-thresholding".
+    Soft-thresholding is the proximal operator of ``threshold * norm(w, 1)``. Proximal gradient
+    methods (ISTA, FISTA) apply it after each gradient step to make weights sparse (Parikh and Boyd
+    2014, "Proximal Algorithms", section 6.5.2). Donoho 1995, "De-noising by soft-thresholding",
+    uses it to remove noise.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What functions return when it is more than one thing."""
+"""The named tuples that functions return."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class TopK(NamedTuple):
     Attributes
     ----------
     values : ndarray of the dtype of the input
-        The elements themselves, with their signs, bit for bit.
+        The elements with their signs, bit for bit.
     indices : ndarray of int64, of the shape of `values`
-        Where each was: flat in C order, or along the axis.
+        Their indices: flat in C order, or along the axis.
 
     Examples
     --------
@@ -35,12 +35,12 @@ class TopK(NamedTuple):
 
 
 class Bracket(NamedTuple):
-    """Two magnitudes between which another lies, as :class:`secateur.MagnitudeSketch` tells them.
+    """Bounds of a magnitude, as :class:`secateur.MagnitudeSketch` returns them.
 
     Attributes
     ----------
     low, high : scalars of the dtype of the data
-        ``low <= x <= high`` for the magnitude ``x``; it is known exactly when they are equal.
+        ``low <= x <= high`` for the magnitude ``x``. If the bounds are equal, they are ``x``.
 
     Examples
     --------
@@ -55,20 +55,20 @@ class Bracket(NamedTuple):
 
 
 class ErrorStats(NamedTuple):
-    """How much two arrays differ, as :func:`secateur.compare` tells it.
+    """Error metrics of an approximation, as :func:`secateur.compare` returns them.
 
     Attributes
     ----------
     mse : float or ndarray of float64
         The mean of the squared differences.
     max_abs : float or ndarray of float64
-        The largest difference, its sign cleared.
+        The largest absolute difference.
     sqnr_db : float or ndarray of float64
         The signal-to-quantization-noise ratio in decibels.
     cosine : float or ndarray of float64
-        The cosine of the angle between the two, as vectors.
+        The cosine similarity of the two arrays as vectors.
     saturated : int or ndarray of int64, or None
-        How many elements are out of the range of a format, if there was one.
+        The number of elements out of the range of the format; None if no format was given.
 
     Examples
     --------
@@ -86,16 +86,16 @@ class ErrorStats(NamedTuple):
 
 
 class AffineParameters(NamedTuple):
-    """What integers stand for, as :func:`secateur.choose_affine` chooses it.
+    """Affine parameters, as :func:`secateur.choose_affine` returns them.
 
-    The integer ``q`` stands for ``(q - zero_point) * scale``.
+    The integer ``q`` represents ``(q - zero_point) * scale``.
 
     Attributes
     ----------
     scale : float, or ndarray of float32 or float64
-        Positive, and neither infinite nor subnormal.
+        The step between neighbouring values: positive, finite and not subnormal.
     zero_point : int, or ndarray of int32
-        Within the range of the integers.
+        The integer that represents 0, within the range of the integers.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Importance other than magnitude."""
+"""Scores: measures of importance that replace the magnitude."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """Scores that multiply: the importance of ``w`` is ``|w * x|``.
+    """Factors of the importance: an element ranks by ``|w * x|``.
 
-    An array given as `scores` is the importance itself if it has the shape of ``w``. This says that
-    it is a factor, whatever its shape.
+    Without `Times`, an array of the shape of ``w`` given as `scores` is the importance itself. With
+    `Times`, it holds factors.
 
     Parameters
     ----------
     x : array_like of float16, bfloat16, float32 or float64
-        Of the shape of ``w``, or broadcasting to it.
+        The factors, of the shape of ``w`` or broadcastable to it.
 
     Notes
     -----
@@ -47,10 +47,29 @@ class Times:
 def describe(
     w: ArrayLike, scores: ArrayLike | Times | None, name: str = "scores"
 ) -> tuple[bool, NDArray[Any], int] | None:
-    """What the core is told of scores: are they values, the array, and the `repeat` of factors.
+    """Convert `scores` to the form that the core takes.
 
-    Element ``i`` of `w` has the factor ``array.flat[i // repeat % array.size]``: factors that all
-    rows share, or all elements of a channel, are not spread out to the shape of `w`.
+    Parameters
+    ----------
+    w : array_like
+        The array that the scores rank.
+    scores : array_like, Times or None
+        Scores or factors; see :func:`secateur.prune`.
+    name : str, default "scores"
+        The name of `scores` in error messages.
+
+    Returns
+    -------
+    (is_score, array, repeat), or None
+        None if there are no scores. `is_score` is True if `array` holds the scores, and False if it
+        holds factors. The factor of element ``i`` of `w` is
+        ``array.flat[i // repeat % array.size]``: factors that rows share, or that all elements of
+        a channel share, are not expanded to the shape of `w`.
+
+    Raises
+    ------
+    ValueError
+        If the shape of `scores` does not broadcast to that of `w`.
 
     Examples
     --------
@@ -62,13 +81,14 @@ def describe(
     """
     if scores is None or np.asanyarray(w).dtype.name not in FLOATS:  # the core refuses such a w
         return None
-    times = isinstance(scores, Times)
-    factors = scores.x if isinstance(scores, Times) else scores
-    array: NDArray[Any] = factors if isinstance(factors, np.ndarray) else np.asarray(factors)
-    if isinstance(array, np.ma.MaskedArray):  # which the core refuses
+    are_factors = isinstance(scores, Times)
+    values = scores.x if isinstance(scores, Times) else scores
+    array: NDArray[Any] = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if isinstance(array, np.ma.MaskedArray):  # the core refuses masked arrays
         return False, array, 1
+    array = np.asarray(array)  # a matrix stays two-dimensional, whatever it is reshaped to
     shape = np.shape(w)
-    if array.shape == shape and not times:
+    if array.shape == shape and not are_factors:
         return True, array, 1
     lengths = (1,) * (len(shape) - array.ndim) + array.shape
     if len(lengths) != len(shape) or any(
@@ -81,5 +101,5 @@ def describe(
         return False, array.reshape(-1), max(math.prod(shape), 1)
     first, last = varying[0], varying[-1]
     inner = lengths[first : last + 1]
-    spread = np.broadcast_to(array.reshape(inner), shape[first : last + 1])
-    return False, spread.reshape(-1), max(math.prod(shape[last + 1 :]), 1)
+    expanded = np.broadcast_to(array.reshape(inner), shape[first : last + 1])
+    return False, expanded.reshape(-1), max(math.prod(shape[last + 1 :]), 1)

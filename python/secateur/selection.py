@@ -1,4 +1,4 @@
-"""Selection by magnitude: which elements are largest."""
+"""Selection by magnitude: find the largest elements."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ if TYPE_CHECKING:
 
 
 def kth_magnitude(w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise") -> Any:
-    """The k-th largest ``|w|``.
+    """Return the k-th largest ``|w|``.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int
-        The rank, 1 (the largest magnitude) to ``w.size`` (the smallest), or to ``w.shape[axis]``.
+        The rank: 1 (the largest magnitude) to ``w.size`` (the smallest); with `axis`, 1 to
+        ``w.shape[axis]``.
     axis : int, optional
-        Select along this axis; by default from the whole array.
+        Select within each slice along this axis. By default the whole array is one selection.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
 
     Returns
     -------
     scalar of the dtype of `w`
-        The magnitude, its sign cleared; or, with `axis`,
-    ndarray of that dtype, of the shape of `w` without the axis
-        the magnitude of each slice.
+        The magnitude, with the sign cleared. Returned without `axis`.
+    ndarray of the dtype of `w`, of the shape of `w` without the axis
+        The magnitude of each slice. Returned with `axis`.
 
     Raises
     ------
     TypeError
-        If `w` is of another dtype, or `k` or `axis` is not an integer.
+        If `w` has an unsupported dtype, or `k` or `axis` is not an integer.
     ValueError
         If `k` or `axis` is out of range, or `w` holds NaN and `nan` is ``"raise"``.
 
     Notes
     -----
-    Selection by sampling (Floyd and Rivest 1975, "Expected time bounds for selection"): a sample
-    gives an interval that holds the k-th magnitude almost surely, one pass over the data counts
-    what is above it and collects the few within, and the rest is selecting among those. The result
-    is exact whatever the sample; see ``docs/algorithm.md``.
+    The method is selection by sampling (Floyd and Rivest 1975, "Expected time bounds for
+    selection"). A sample gives an interval that holds the k-th magnitude with high probability.
+    One pass over the data counts the elements above the interval and collects the few within it.
+    The k-th magnitude is then selected among the collected elements. The result is exact whatever
+    the sample; see ``docs/algorithm.md``.
 
     Examples
     --------
@@ -67,41 +69,42 @@ def kth_magnitude(w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "
 def topk(
     w: ArrayLike, k: int, *, axis: int | None = None, order: str = "index", nan: str = "raise"
 ) -> TopK:
-    """The k elements of largest magnitude, and where they are.
+    """Return the k elements of largest magnitude and their indices.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int
-        How many, 0 to ``w.size``, or to ``w.shape[axis]``.
+        The number of elements: 0 to ``w.size``; with `axis`, 0 to ``w.shape[axis]``.
     axis : int, optional
-        Select along this axis; by default from the whole array, flattened in C order.
+        Select within each slice along this axis. By default the whole array, flattened in C order,
+        is one selection.
     order : {"index", "magnitude"}
-        Whether the lowest index comes first, or the largest magnitude; those that tie are in the
-        order of their indices.
+        Sort the result by ascending index, or by descending magnitude. Elements of equal magnitude
+        are sorted by ascending index. Ties for the last places go to the lowest indices.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
 
     Returns
     -------
     TopK
-        A named tuple: ``values``, of the dtype of `w`, with their signs; and ``indices``, int64,
-        flat or along the axis. Both are of shape ``(k,)``; with `axis`, of that of `w` with the
-        axis of length k.
+        A named tuple. ``values`` has the dtype of `w` and holds the elements with their signs.
+        ``indices`` is int64 and holds flat indices or, with `axis`, indices along it. Both have
+        shape ``(k,)``; with `axis`, they have the shape of `w` with length k along the axis.
 
     Raises
     ------
     TypeError
-        If `w` is of another dtype, or `k` or `axis` is not an integer.
+        If `w` has an unsupported dtype, or `k` or `axis` is not an integer.
     ValueError
-        If `k`, `axis` or `order` is not what is allowed, or `w` holds NaN and `nan` is ``"raise"``.
+        If `k`, `axis` or `order` is out of range, or `w` holds NaN and `nan` is ``"raise"``.
 
     Notes
     -----
-    Selected as by :func:`kth_magnitude`, in one pass. What is sorted by magnitude are the k kept
-    elements alone, by a radix sort (Knuth 1998, "Sorting and searching", section 5.2.5), which
-    takes some 40 bytes of scratch memory for each, beside one bit for each element of `w`.
+    The selection is that of :func:`kth_magnitude`, in one pass. For ``order="magnitude"`` a radix
+    sort (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected elements. It
+    needs about 40 bytes of scratch memory per selected element, and one bit per element of `w`.
 
     Examples
     --------
@@ -126,21 +129,22 @@ def topk_mask(
     packed: bool = False,
     nan: str = "raise",
 ) -> Mask | NDArray[np.uint8]:
-    """Where the k largest ``|w|`` are.
+    """Return the mask of the k largest ``|w|``.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int, optional
-        How many elements are kept, 0 to ``w.size``, or to ``w.shape[axis]`` in each slice. Exactly
-        one of `k` and `sparsity` is given.
+        The number of elements to keep: 0 to ``w.size``; with `axis`, in each slice, 0 to
+        ``w.shape[axis]``. Exactly one of `k` and `sparsity` must be given.
     sparsity : float, optional
-        The share removed, 0 to 1: ``round(sparsity * n)`` of n elements, ties to even.
-    scores : array_like of such floats or Times, optional
-        What to rank by instead of ``|w|``, as in :func:`prune`.
+        The fraction to remove, 0 to 1. Of n elements, ``round(sparsity * n)`` are removed, rounded
+        half to even.
+    scores : array_like of float16, bfloat16, float32 or float64, or Times, optional
+        The importance that replaces ``|w|``, as in :func:`prune`.
     axis : int, optional
-        Select along this axis; by default from the whole array.
+        Select within each slice along this axis. By default the whole array is one selection.
     packed : bool, default False
         Return one bit per element instead of one byte.
     nan : {"raise", "keep", "prune"}
@@ -149,17 +153,23 @@ def topk_mask(
     Returns
     -------
     ndarray of bool, of the shape of `w`
-        True where kept; or, if `packed`,
+        True where an element is kept. Returned if `packed` is False.
     ndarray of uint8, of shape ``(ceil(w.size / 8),)``
-        the same bits in C order, the lowest bit of each byte first, the last byte filled with 0.
+        The same bits in C order, the lowest bit of each byte first. Unused bits of the last byte
+        are 0. Returned if `packed` is True.
 
     Raises
     ------
     TypeError
-        If `w` is of another dtype, or `k` is not an integer.
+        If `w` or `scores` has an unsupported dtype, or `k` or `axis` is not an integer.
     ValueError
-        If `k`, `sparsity` or `axis` is out of range, both or neither of the first two is given,
-        `scores` does not fit `w`, or what ranks holds NaN and `nan` is ``"raise"``.
+        If `k`, `sparsity` or `axis` is out of range; if both or neither of `k` and `sparsity` are
+        given; if `scores` does not fit `w`; or if the values that rank hold NaN and `nan` is
+        ``"raise"``.
+
+    Notes
+    -----
+    The selection is that of :func:`kth_magnitude`. Ties go to the lowest index.
 
     Examples
     --------

@@ -1,32 +1,58 @@
-"""Selection from data that are never in memory at once: pass by pass over their chunks."""
+"""Out-of-core selection: exact selection from data that are read in chunks, in several passes."""
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from secateur import _core
-from secateur.formats import integer_in
+from secateur.formats import integer, integer_in
 from secateur.results import Bracket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, DTypeLike
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 POLICIES = ("raise", "keep", "prune")
-BIN_BITS = 16  # the core counts in as many as 2**16 bins
+BIN_BITS = 16  # the core counts in at most 2**16 bins
+TOTALS = 3  # follow the counts of the bins: keys above them, keys below them, and the checksum
+
+_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()  # of all sketches
+_held_for_fork: list[threading.RLock] = []
+
+
+def _hold_locks() -> None:
+    """Wait until no thread is counting: the child of a fork gets complete counts and free locks."""
+    _held_for_fork[:] = _locks
+    for lock in _held_for_fork:
+        lock.acquire()
+
+
+def _release_locks() -> None:
+    while _held_for_fork:
+        _held_for_fork.pop().release()
+
+
+os.register_at_fork(
+    before=_hold_locks, after_in_parent=_release_locks, after_in_child=_release_locks
+)
 
 
 class MagnitudeSketch:
-    """The exact k-th largest ``|w|`` of data that come in chunks and can be read again.
+    """Find the exact k-th largest ``|w|`` of data that are read in chunks, in several passes.
 
-    A sketch counts magnitudes in bins, so that it knows between which two the k-th lies
-    (:meth:`bracket`). :meth:`narrow` makes a sketch of finer bins between these two, for the next
-    pass over the same data. The bracket is a single magnitude, the k-th itself, after one pass over
-    float16 and bfloat16, two over float32 and four over float64, whatever the data. The chunks of a
-    pass may come in any order, may be cut otherwise than in the last, and may be counted by
-    several sketches, on several machines, that are merged.
+    A sketch counts magnitudes in bins. :meth:`bracket` returns the bounds of the bin that holds the
+    k-th largest magnitude. :meth:`narrow` returns a sketch with finer bins within these bounds, for
+    the next pass over the same data. The bounds are equal, and thus the k-th largest magnitude is
+    known, after one pass over float16 and bfloat16, two over float32 and four over float64,
+    whatever the data. The chunks of a pass may come in any order and may differ from those of other
+    passes. Several sketches, on several machines, may count them, and are then merged.
 
     Parameters
     ----------
@@ -38,28 +64,33 @@ class MagnitudeSketch:
     Raises
     ------
     TypeError
-        If `dtype` is another one.
+        If `dtype` is an unsupported dtype.
     ValueError
-        If `nan` is none of the three.
+        If `nan` is not one of the three values.
 
     Notes
     -----
-    Bits of a float with the sign cleared are ordered as its magnitude is. The sketch is a histogram
-    of their 16 highest bits, and in the passes that follow one of the next 16 among the elements
-    that have the same bits before: a radix selection, by reading the data a few times with little
-    memory (Munro and Paterson 1980, "Selection and sorting with limited storage"). It takes half a
-    mebibyte, :attr:`nbytes`, however many elements are counted; pickled, no more.
+    The bits of a float with the sign cleared, read as an integer, have the order of the magnitudes.
+    The sketch of the first pass is a histogram of the 16 highest of these bits. The sketch of each
+    further pass is a histogram of the next 16 bits, of the elements that agree with the bracket in
+    all higher bits. This is a radix selection, which reads the data several times and needs little
+    memory (Munro and Paterson 1980, "Selection and sorting with limited storage"). A sketch takes
+    half a mebibyte (:attr:`nbytes`), however many elements it counts. A pickled sketch takes no
+    more.
 
-    Passes after the first find out if the data are no longer the same, by their number, by a
-    checksum of all magnitudes that does not depend on their order, and by how many lie within the
-    range and above it. Data not made to deceive pass for others with a chance of about 2**-64.
+    Passes after the first check that the data are the same as in the pass before. They compare the
+    number of elements, a checksum of all magnitudes that does not depend on their order, and the
+    numbers of elements within and above the range. Data that differ, but not by intent, go
+    undetected with a probability of about 2**-64.
 
-    One thread at a time may use a sketch. A call uses several by itself for a large chunk; what
-    reads chunks on several threads has a sketch on each, and merges them.
+    Several threads may use a sketch at the same time. A lock serializes their calls, so that each
+    call sees either all or nothing of a chunk that another thread counts. A call may itself use
+    several threads for a large chunk. To avoid waiting for the lock, give each thread a sketch of
+    its own and merge them.
 
     Examples
     --------
-    The median magnitude of a file larger than memory would be found like this:
+    Find the median magnitude of a file larger than memory:
 
     >>> import numpy as np
     >>> import secateur as sc
@@ -77,8 +108,8 @@ class MagnitudeSketch:
     >>> sketch.bracket(k)
     Bracket(low=np.float32(0.5), high=np.float32(0.5))
 
-    To prune the chunks one by one to the k largest of all, prune each by that threshold, which
-    keeps what is larger, and keep as many of those equal to it as are wanting to make k:
+    Prune the chunks one by one to the k largest magnitudes of all data. Pruning by the threshold
+    keeps the larger magnitudes; then keep as many elements equal to the threshold as k requires:
 
     >>> threshold = sketch.bracket(k).high
     >>> ties = k - sketch.count_above(k)
@@ -92,7 +123,7 @@ class MagnitudeSketch:
     >>> kept == k
     True
 
-    Two machines count what each of them has, and one merges the counts, in each pass:
+    In each pass, two machines count a part of the data each, and one of them merges the counts:
 
     >>> import pickle
     >>> sketch = sc.MagnitudeSketch(np.float32)
@@ -116,24 +147,39 @@ class MagnitudeSketch:
             msg = f"dtype must be {' or '.join(FLOATS)}, got {self._dtype}"
             raise TypeError(msg)
         self._dtype = self._dtype.newbyteorder("=")
-        if nan not in POLICIES:
+        if not isinstance(nan, str) or nan not in POLICIES:  # type: ignore[redundant-expr]
             msg = f"nan must be {' or '.join(map(repr, POLICIES))}, got {nan!r}"
             raise ValueError(msg)
         self._nan = nan
+        # Protects the counts. Reentrant: a finalizer or a signal handler may use the sketch.
+        self._lock = threading.RLock()
+        _locks.add(self._lock)
         self._passes = 1
-        self._expected: tuple[int, ...] | None = None  # _summary() of a pass over the same data
+        self._expected: tuple[int, ...] | None = None  # _summary() of the pass before
         infinity = int(np.array(np.inf, self._dtype).view(f"u{self._dtype.itemsize}"))
-        self._most = 2 ** (8 * self._dtype.itemsize - 1) - 1  # every bit but the sign
-        # Keys as secateur.h has them: a magnitude's bits, turned so that NaN comes below zero.
+        self._most = 2 ** (8 * self._dtype.itemsize - 1) - 1  # all bits but the sign
+        # Keys as secateur.h defines them: the bits of a magnitude, rotated by an offset that ranks
+        # NaN below zero.
         self._rotation = self._most - infinity if nan == "prune" else 0
         self._count_keys(0, infinity if nan == "raise" else self._most)
 
     def _count_keys(self, first: int, last: int) -> None:
-        """From now on, count the keys from `first` to `last`, of which there are none yet."""
+        """Start empty counts of the keys from `first` to `last`."""
         self._first, self._last = first, last
-        self._shift = ((last - first) >> BIN_BITS).bit_length()  # a bin has 2**shift keys
-        self._counts = np.zeros(((last - first) >> self._shift) + 1, np.uint64)
-        self._n = self._above = self._checksum = 0
+        self._shift = ((last - first) >> BIN_BITS).bit_length()  # a bin holds 2**shift keys
+        # One array holds all that counting changes, so that a single call of the core or of NumPy
+        # changes it. An exception of a signal handler is raised before or after that call.
+        self._counts = np.zeros(((last - first) >> self._shift) + 1 + TOTALS, np.uint64)
+
+    @property
+    def _bins(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
+        return self._counts[:-TOTALS]
+
+    def _totals(self) -> tuple[int, int, int]:
+        """The number of elements, the number of those above the bins, and the checksum."""
+        above, below, checksum = map(int, self._counts[-TOTALS:])
+        high, low = np.divmod(self._bins, np.uint64(2**32))  # sums of these do not overflow
+        return (int(high.sum()) << 32) + int(low.sum()) + above + below, above, checksum
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -142,22 +188,23 @@ class MagnitudeSketch:
 
     @property
     def nan(self) -> str:
-        """What is done about NaN."""
+        """The policy for NaN: ``"raise"``, ``"keep"`` or ``"prune"``."""
         return self._nan
 
     @property
     def n(self) -> int:
-        """How many elements have been counted in this pass."""
-        return self._n
+        """The number of elements counted in this pass."""
+        with self._lock:
+            return self._totals()[0]
 
     @property
     def passes(self) -> int:
-        """The number of this pass, from 1."""
+        """The number of this pass; the first is 1."""
         return self._passes
 
     @property
     def nbytes(self) -> int:
-        """The memory that the counts take."""
+        """The memory of the counts in bytes."""
         return self._counts.nbytes
 
     def update(self, chunk: ArrayLike) -> None:
@@ -173,28 +220,35 @@ class MagnitudeSketch:
         TypeError
             If `chunk` is of another dtype.
         ValueError
-            If `chunk` holds NaN and the sketch refuses them. Nothing is counted then.
+            If `chunk` holds NaN and `nan` is ``"raise"``. No element is counted then.
+
+        Notes
+        -----
+        If a signal handler raises an exception during the call, such as KeyboardInterrupt, either the
+        whole chunk or none of it has been counted. :attr:`n` tells which.
         """
-        n, above, checksum = _core.count_magnitudes(
-            chunk, self._dtype.name, self._nan, self._first, self._last, self._counts
-        )
-        self._add(n, above, checksum)
+        # Before the lock is taken: the conversion may read a file.
+        chunk = chunk if isinstance(chunk, np.ndarray) else np.asarray(chunk)
+        with self._lock:
+            _core.count_magnitudes(
+                chunk, self._dtype.name, self._nan, self._first, self._last, self._counts
+            )
 
     def merge(self, other: MagnitudeSketch) -> None:
-        """Add what another sketch has counted in the same pass.
+        """Add the counts of another sketch of the same pass.
 
         Parameters
         ----------
         other : MagnitudeSketch
-            A sketch of other chunks, of the same dtype, policy for NaN and bracket: a copy of this
-            one, or of what this one is a copy of.
+            A sketch of other chunks, with the same dtype, NaN policy and bracket. The two sketches
+            are usually copies of one empty sketch.
 
         Raises
         ------
         TypeError
-            If `other` is no sketch.
+            If `other` is not a MagnitudeSketch.
         ValueError
-            If `other` is one of another pass.
+            If `other` belongs to another pass.
         """
         if not issubclass(type(other), MagnitudeSketch):
             msg = f"other must be a MagnitudeSketch, got {type(other).__name__}"
@@ -202,117 +256,145 @@ class MagnitudeSketch:
         if other._pass() != self._pass():
             msg = f"other must be of the same pass as {self!r}, over the same data, got {other!r}"
             raise ValueError(msg)
-        self._counts += other._counts
-        self._add(other._n, other._above, other._checksum)
+        # One lock at a time, so that two sketches that are merged into each other cannot deadlock.
+        with other._lock:
+            counts = other._counts.copy()
+        with self._lock:
+            np.add(self._counts, counts, out=self._counts)  # modulo 2**64, as the checksum is
 
     def bracket(self, k: int) -> Bracket:
-        """Between which magnitudes the k-th largest lies.
+        """Return bounds of the k-th largest magnitude.
 
         Parameters
         ----------
         k : int
-            The rank, 1 (the largest magnitude) to :attr:`n` (the smallest); from the second pass
-            on, that of a magnitude in the bracket that this pass looks into.
+            The rank: 1 (the largest magnitude) to :attr:`n` (the smallest). From the second pass
+            on, it must be the rank of a magnitude within the bracket that the sketch was narrowed
+            to.
 
         Returns
         -------
         Bracket of scalars of the dtype of the data
-            ``low`` and ``high``, in the order that `nan` gives to NaN, both included. They are
-            equal when the k-th is known.
+            ``low`` and ``high``, both inclusive, in the order that `nan` gives to NaN. They are
+            equal when the k-th largest magnitude is known.
 
         Raises
         ------
         TypeError
             If `k` is not an integer.
         ValueError
-            If `k` is out of range, or the data counted are not those of the pass before.
+            If `k` is out of range, or the counted data differ from those of the pass before.
         """
         first, last, _ = self._bin_of(k)
         return Bracket(self._magnitude(first), self._magnitude(last))
 
     def count_above(self, k: int) -> int:
-        """How many magnitudes are larger than the bracket of the k-th.
+        """Return the number of magnitudes larger than ``bracket(k).high``.
 
-        Once that is a single magnitude, ``k - count_above(k)`` of the elements equal to it are
-        among the k largest.
+        Once the bracket is a single magnitude, ``k - count_above(k)`` of the elements equal to it
+        are among the k largest.
 
         Parameters
         ----------
         k : int
-            The rank, as :meth:`bracket` takes it, with the same errors.
+            The rank, as for :meth:`bracket`.
 
         Returns
         -------
         int
-            How many are larger than ``bracket(k).high``.
+            The number of magnitudes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for :meth:`bracket`.
         """
         return self._bin_of(k)[2]
 
     def narrow(self, k: int) -> MagnitudeSketch:
-        """An empty sketch over the bracket of the k-th, for the next pass over the same data.
+        """Return an empty sketch over ``bracket(k)``, for the next pass over the same data.
 
         Parameters
         ----------
         k : int
-            The rank, as :meth:`bracket` takes it, with the same errors.
+            The rank, as for :meth:`bracket`.
 
         Returns
         -------
         MagnitudeSketch
-            A new one; this one is as it was. Pickled, it can be sent to where the chunks are.
+            A new sketch; this one is left unmodified. It can be pickled and sent to other machines.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for :meth:`bracket`.
         """
-        first, last, _ = self._bin_of(k)
         narrower = MagnitudeSketch(self._dtype, nan=self._nan)
         narrower._passes = self._passes + 1
-        narrower._expected = self._summary(first, last)
+        k = integer("k", k)
+        with self._lock:
+            first, last, _ = self._locate(k)
+            narrower._expected = self._summary(first, last)
         narrower._count_keys(first, last)
         return narrower
 
     def __getstate__(self) -> dict[str, Any]:
-        # Most counts are small: integers of as many bytes as the largest needs.
-        return vars(self) | {"_counts": self._counts.astype(np.min_scalar_type(self._counts.max()))}
+        with self._lock:
+            state = vars(self).copy()
+            # Most counts are small, so the smallest integer type that holds the largest suffices.
+            state["_counts"] = self._bins.astype(np.min_scalar_type(self._bins.max()))
+            state["_n"], state["_above"], state["_checksum"] = self._totals()
+        for name in ("_lock", "_most", "_rotation", "_shift"):  # derived from the others
+            del state[name]
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _counts=state["_counts"].astype(np.uint64))
+        vars(self).update(state, **vars(_restored(state)))
 
     def __repr__(self) -> str:
         low, high = self._magnitude(self._first), self._magnitude(self._last)
         return (
             f"<MagnitudeSketch of {self._dtype}, nan={self._nan!r}: pass {self._passes}, "
-            f"from {low} to {high}, {self._n} elements counted>"
+            f"from {low} to {high}, {self.n} elements counted>"
         )
-
-    def _add(self, n: int, above: int, checksum: int) -> None:
-        self._n += n
-        self._above += above
-        self._checksum = (self._checksum + checksum) % 2**64
 
     def _pass(self) -> tuple[object, ...]:
         return self._dtype, self._nan, self._passes, self._first, self._last, self._expected
 
     def _summary(self, first: int, last: int) -> tuple[int, ...]:
-        """What any pass over the data finds that looks into a range of whole bins of this one."""
+        """The totals that a pass over the same data and the keys from `first` to `last` must give.
+
+        The totals are the number of elements, the checksum, and the numbers of keys within and
+        above the range. The range must consist of whole bins of this sketch.
+        """
         begin, end = (first - self._first) >> self._shift, (last - self._first) >> self._shift
-        within, above = self._counts[begin : end + 1].sum(), self._counts[end + 1 :].sum()
-        return self._n, self._checksum, int(within), self._above + int(above)
+        within, above_in_bins = self._bins[begin : end + 1].sum(), self._bins[end + 1 :].sum()
+        n, above, checksum = self._totals()
+        return n, checksum, int(within), above + int(above_in_bins)
 
     def _bin_of(self, k: int) -> tuple[int, int, int]:
-        """The first key and the last of the bin that holds the k-th, and how many lie above."""
+        """The first and the last key of the bin of the k-th, and the number of keys above it."""
+        k = integer("k", k)  # before the lock is taken: __index__ may run code of the caller
+        with self._lock:
+            return self._locate(k)
+
+    def _locate(self, k: int) -> tuple[int, int, int]:
+        n, above, _ = self._totals()
         if self._expected not in (None, self._summary(self._first, self._last)):
             expected = f"the {self._expected[0]} elements of the pass before"
-            got = f"{self._n} elements" if self._n != self._expected[0] else "others"
+            got = f"{n} elements" if n != self._expected[0] else "others"
             msg = f"the data counted in pass {self._passes} must be {expected}, got {got}"
             raise ValueError(msg)
-        if self._n == 0:
+        if n == 0:
             msg = "a sketch must have counted an element to tell its rank; update() counts"
             raise ValueError(msg)
-        from_above = np.cumsum(self._counts[::-1])
-        k = integer_in("k", k, self._above + 1, self._above + int(from_above[-1]))
-        bins_above = int(np.searchsorted(from_above, np.uint64(k - self._above)))
-        bin_ = self._counts.size - 1 - bins_above
+        from_above = np.cumsum(self._bins[::-1])
+        k = integer_in("k", k, above + 1, above + int(from_above[-1]))
+        bins_above = int(np.searchsorted(from_above, np.uint64(k - above)))
+        bin_ = self._bins.size - 1 - bins_above
         first = self._first + (bin_ << self._shift)
         last = min(first + (1 << self._shift) - 1, self._last)
-        return first, last, self._above + int(from_above[bins_above] - self._counts[bin_])
+        return first, last, above + int(from_above[bins_above] - self._bins[bin_])
 
     def _magnitude(self, key: int) -> np.floating[Any]:
         bits = (key - self._rotation) & self._most
@@ -320,3 +402,57 @@ class MagnitudeSketch:
             self._dtype
         )[0]
         return magnitude
+
+
+def _restored(state: Any) -> MagnitudeSketch:
+    """Return a sketch from the state that __getstate__ returned, or raise a ValueError.
+
+    The state is not trusted. In particular, the number of counts must be the number of bins of the
+    range of keys, because the core writes to that many.
+    """
+
+    def take(name: str, allowed: str, fits: Callable[[Any], bool]) -> Any:
+        if isinstance(state, dict) and name in state:
+            value = state[name]
+            if fits(value):
+                return value
+            is_array = isinstance(value, np.ndarray)
+            got = f"{value.dtype} of shape {value.shape}" if is_array else repr(value)
+        else:
+            got = "none" if isinstance(state, dict) else f"a state of {type(state).__name__}"
+        msg = f"{name} in the state of a sketch must be {allowed}, got {got}"
+        raise ValueError(msg)
+
+    def take_integer(name: str, low: int, high: int) -> int:
+        allowed = f"an integer from {low} to {high}"
+        return int(take(name, allowed, lambda x: type(x) is int and low <= x <= high))
+
+    dtype = take(
+        "_dtype", " or ".join(FLOATS), lambda x: isinstance(x, np.dtype) and x.name in FLOATS
+    )
+    words = " or ".join(map(repr, POLICIES))
+    sketch = MagnitudeSketch(
+        dtype, nan=take("_nan", words, lambda x: isinstance(x, str) and x in POLICIES)
+    )
+    last = take_integer("_last", 0, sketch._last)
+    sketch._count_keys(take_integer("_first", 0, last), last)
+    sketch._passes = take_integer("_passes", 1, 2**63)
+    if sketch._passes == 1:
+        take("_expected", "None in the first pass", lambda x: x is None)
+    else:
+        sketch._expected = take(
+            "_expected",
+            "a tuple of four integers after the first pass",
+            lambda x: isinstance(x, tuple) and [type(number) for number in x] == [int] * 4,
+        )
+    shape = sketch._bins.shape
+    sketch._bins[:] = take(
+        "_counts",
+        f"unsigned integers of shape {shape}",
+        lambda x: isinstance(x, np.ndarray) and x.dtype.kind == "u" and x.shape == shape,
+    )
+    within = sketch._totals()[0]
+    n = take_integer("_n", within, 2**64 - 1)
+    above = take_integer("_above", 0, n - within)
+    sketch._counts[-TOTALS:] = above, n - within - above, take_integer("_checksum", 0, 2**64 - 1)
+    return sketch

@@ -1,9 +1,16 @@
-// The C++ header compiles by itself, and its calls say what the C functions say.
+// The C++ header compiles by itself, and its functions give the results of the C functions.
 #include <secateur/secateur.hpp>
 
 #include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <string>
 #include <vector>
 
 namespace {
@@ -23,8 +30,27 @@ sc_fixed_point fixed_point(int bits, int frac_bits, bool is_signed = true) {
           .granularity = {}};
 }
 
-// Values that a caller in C can pass, or one in another language.
-void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
+// The sum of two NaN depends on the instruction: some return the first NaN, others the second.
+void sums_of_nan_are_the_same_on_every_isa() {
+  std::array<float, 96> w{};
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    w[i] = std::bit_cast<float>(static_cast<std::uint32_t>((i % 2 << 31) + 0x7fc00000 + i));
+  }
+  const char* isas[8] = {};
+  const std::size_t count = sc_isas(isas, std::size(isas));
+  std::vector<sc_error_sums> found(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    require(sc_set_isa(isas[i]) == SC_OK, "an ISA");
+    require(sc_compare(w.data(), SC_FLOAT32, w.data(), SC_FLOAT32, w.size(), nullptr, nullptr,
+                       nullptr, &found[i]) == SC_OK,
+            "sc_compare of NaN");
+    require(std::memcmp(&found[i], &found[0], sizeof(sc_error_sums)) == 0, "NaN of another ISA");
+  }
+  require(std::isnan(found[0].squared_error), "a sum with NaN");
+}
+
+// Passes values that are not enumerators, as callers in C or another language can.
+void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) {
   for (const int value : {-1, 99}) {
     const auto dtype = static_cast<sc_dtype>(value);
     const auto nan = static_cast<sc_nan>(value);
@@ -66,7 +92,7 @@ void refuses_what_no_enum_has(const float* w, float* out, std::int8_t* q) {
   require(sc_isas(nullptr, 4) >= 1, "isas without names");
 }
 
-// The key of the k-th largest magnitude of the parts together, as secateur.h says how to find it.
+// The key of the k-th largest magnitude of all parts together, found as secateur.h describes.
 std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_t k) {
   sc_key_range range{.first = 0, .last = 0x7fffffff};
   std::uint64_t checksum = 0;
@@ -79,7 +105,7 @@ std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_
     require(shift == 15 || tally.checksum == checksum, "the same data in both passes");
     checksum = tally.checksum;
     std::uint64_t bin = (range.last - range.first) >> shift;
-    for (std::uint64_t down_to = tally.above + counts[bin]; down_to < k; down_to += counts[bin]) {
+    for (std::uint64_t reached = tally.above + counts[bin]; reached < k; reached += counts[bin]) {
       --bin;
     }
     range.first += bin << shift;
@@ -92,7 +118,7 @@ sc_quantize_options with(sc_rounding rounding, sc_overflow overflow = SC_OVERFLO
   return {.rounding = rounding, .overflow = overflow, .nan = SC_NAN_RAISE, .seed = 1};
 }
 
-// Integers of every width, from both types of float and back.
+// Quantizes to integers of every width and back, for both float types.
 template <class F>
 void quantizes() {
   namespace sc = secateur::cpp;
@@ -127,7 +153,7 @@ void quantizes() {
   sc::prune_quantize(w, 2, fixed_point(32, 30), of_32, with(SC_ROUND_STOCHASTIC));
   require(of_32 == std::array<std::int32_t, 4>{0, INT32_MIN, 0, 3 << 29}, "int32 of the largest");
 
-  // As a matrix of two rows, each with its own format
+  // w as a matrix of two rows, each with its own format.
   const std::array<std::int32_t, 2> each{2, 3};
   const sc_granularity rows{.length = 2, .inner = 2, .block = 1, .shared = 1};
   sc_fixed_point by_row = fixed_point(8, 0);
@@ -157,6 +183,147 @@ void quantizes() {
     require(false, "an error for what is out of range");
   } catch (const sc::error& error) {
     require(error.status() == SC_ERROR_OVERFLOW, "the status of an overflow");
+  }
+}
+
+// Requires that a call is refused with a message that begins with the name of a span.
+template <class F>
+void require_refused(const char* argument, const F& call) {
+  try {
+    call();
+    require(false, argument);
+  } catch (const secateur::cpp::error& error) {
+    require(error.status() == SC_ERROR_ARGUMENT, "the status of a span that does not fit");
+    require(std::string(error.what()).starts_with(std::string(argument) + " must have "),
+            error.what());
+  }
+}
+
+// Makes each span of each function one element too short.
+void refuses_spans_that_do_not_fit() {
+  namespace sc = secateur::cpp;
+  const std::vector<float> w{0.5f, -2.0f, 0.25f, 1.5f};
+  const std::array<float, 3> short_w{};
+  const std::array<bool, 4> kept{};
+  const sc_fixed_point format = fixed_point(8, 2);
+  const float step = 0.5f;
+  const sc_affine affine{
+      .bits = 8, .is_signed = 1, .scale = &step, .zero_point = nullptr, .granularity = {}};
+  const sc_blocks blocks{.matrices = 1,
+                         .rows = 2,
+                         .columns = 2,
+                         .block_rows = 1,
+                         .block_columns = 1,
+                         .norm = SC_NORM_L1};
+  std::array<float, 4> out{};
+  std::array<bool, 3> short_mask{};
+  std::array<float, 3> short_out{};
+  std::array<std::int8_t, 4> q{};
+  std::array<std::int8_t, 3> short_q{};
+  std::array<std::uint8_t, 1> short_packed{};
+
+  require_refused("mask", [&] { sc::topk_mask(w, 1, short_mask); });
+  require_refused("out", [&] { sc::prune(w, 1, short_out); });
+  require_refused("out", [&] { sc::prune_threshold(w, 1, short_out); });
+  require_refused("out", [&] { sc::prune_pattern(w, 1, 2, {4, 1}, short_out); });
+  require_refused("out", [&] { sc::apply_mask(w, kept, short_out); });
+  require_refused("mask", [&] { sc::apply_mask(w, short_mask, out); });
+  require_refused("w", [&] { sc::prune_blocks(short_w, blocks, 1, out); });
+  require_refused("out", [&] { sc::prune_blocks(w, blocks, 1, short_out); });
+  require_refused("w", [&] { sc::prune_blocks_threshold(short_w, blocks, 1, out); });
+  require_refused("out", [&] { sc::prune_blocks_threshold(w, blocks, 1, short_out); });
+  require_refused("out", [&] { sc::soft_threshold(w, 1, short_out); });
+  require_refused("q", [&] { sc::quantize(w, format, short_q); });
+  require_refused("out", [&] { sc::dequantize(q, format, short_out); });
+  require_refused("out", [&] { sc::fake_quantize(w, format, short_out); });
+  require_refused("q", [&] { sc::prune_quantize(w, 1, format, short_q); });
+  require_refused("q", [&] { sc::quantize_affine(w, affine, short_q); });
+  require_refused("out", [&] { sc::dequantize_affine(q, affine, short_out); });
+  require_refused("packed", [&] { sc::pack_ints(q, 4, short_packed); });
+  require_refused("packed", [&] { sc::unpack_ints(short_packed, 4, q); });
+  require_refused("w_hat", [&] { sc::compare(w, short_w); });
+  require(out == std::array<float, 4>{} && q == std::array<std::int8_t, 4>{}, "nothing written");
+
+  // The number of elements of these blocks overflows to 0, the length of w.
+  constexpr std::size_t kHalf = std::size_t{1} << (std::numeric_limits<std::size_t>::digits / 2);
+  sc_blocks wrapping = blocks;
+  wrapping.matrices = kHalf;
+  wrapping.rows = kHalf;
+  require_refused("w", [&] { sc::prune_blocks(std::array<float, 0>{}, wrapping, 0, short_out); });
+}
+
+void refuses_counts_that_are_short() {
+  namespace sc = secateur::cpp;
+  const std::vector<float> w{1.0f};
+  constexpr std::uint64_t kLast = 0x7fffffff;
+  struct Case {
+    sc_key_range range;
+    std::size_t bins;
+  };
+  for (const Case& of : {Case{{0, kLast}, 1 << 16}, Case{{kLast - 65535, kLast}, 1 << 16},
+                         Case{{0, 65536}, 32769}, Case{{5, 5}, 1}}) {
+    require(sc::count_bins(of.range) == of.bins, "count_bins");
+    std::vector<std::uint64_t> counts(of.bins - 1);
+    sc_tally tally{};
+    require_refused("counts", [&] { sc::count_magnitudes(w, of.range, counts, tally); });
+    counts.resize(of.bins);
+    sc::count_magnitudes(w, of.range, counts, tally);
+  }
+  static_assert(sc::count_bins({0, std::numeric_limits<std::uint64_t>::max()}) == SC_MAX_BINS);
+}
+
+// A group, or a block of elements that share a parameter, may be longer than its axis. It is then
+// the whole axis.
+void takes_groups_of_any_size() {
+  const std::vector<float> w{0.5f, -2.0f, 0.25f, 1.5f, 3.0f, -4.0f, 1.0f, 0.0f};
+  const std::vector<float> w_hat(w.size());
+  const std::vector<sc_grid> grids(w.size(), sc_grid{1, -2, 2});
+  struct Results {
+    std::vector<double> lowest = std::vector<double>(8), highest = std::vector<double>(8);
+    std::vector<double> errors, rounding;
+    std::vector<std::int8_t> q = std::vector<std::int8_t>(8);
+    bool operator==(const Results&) const = default;
+  };
+  const auto compute = [&](std::size_t length, std::size_t inner, std::size_t group) {
+    Results r;
+    const sc_cells cells{length, inner, group};
+    const std::size_t n = w.size();
+    std::vector<sc_error_sums> errors(n);
+    std::vector<sc_rounding_sums> rounding(n);
+    const std::array<std::int32_t, 8> each{1, 2, 3, 4, 5, 6, 7, 8};
+    sc_fixed_point format = fixed_point(8, 0);
+    format.each = each.data();
+    format.granularity = {.length = length, .inner = inner, .block = group, .shared = 0};
+    require(
+        sc_find_ranges(w.data(), SC_FLOAT32, n, &cells, r.lowest.data(), r.highest.data()) ==
+                SC_OK &&
+            sc_compare(w.data(), SC_FLOAT32, w_hat.data(), SC_FLOAT32, n, &cells, nullptr, nullptr,
+                       errors.data()) == SC_OK &&
+            sc_sum_rounding_errors(w.data(), SC_FLOAT32, n, &cells, grids.data(), 2,
+                                   rounding.data()) == SC_OK &&
+            sc_quantize(w.data(), SC_FLOAT32, n, &format, nullptr, r.q.data(), SC_INT8) == SC_OK,
+        "groups of any size");
+    for (std::size_t i = 0; i < n; ++i) {
+      r.errors.push_back(errors[i].squared_error);
+      r.rounding.push_back(rounding[i].error);
+    }
+    return r;
+  };
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  for (const auto& [length, inner] : {std::pair<std::size_t, std::size_t>{8, 1}, {4, 2}, {4, 1}}) {
+    const Results expected = compute(length, inner, length);
+    for (const std::size_t group : {length + 1, kMost / 2 + 1, kMost - 1, kMost}) {
+      require(compute(length, inner, group) == expected, "a group that is longer than its axis");
+    }
+  }
+}
+
+void keep_count_takes_any_n() {
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t n : {kMost, kMost - 1, kMost / 2 + 1, (std::size_t{1} << 53) + 1}) {
+    std::size_t k = 7;
+    require(sc_keep_count(n, 1, &k) == SC_OK && k == 0, "nothing is kept at a sparsity of 1");
+    require(sc_keep_count(n, 0, &k) == SC_OK && k == n, "all is kept at a sparsity of 0");
   }
 }
 
@@ -224,14 +391,14 @@ int main() {
   } catch (const sc::error& error) {
     require(error.status() == SC_ERROR_ARGUMENT, "its status");
   }
-  try {
-    sc::prune(w, 1, std::span<float>(out).first(3));
-    require(false, "an error for a short out");
-  } catch (const std::invalid_argument&) {
-  }
+  sums_of_nan_are_the_same_on_every_isa();
+  refuses_spans_that_do_not_fit();
+  refuses_counts_that_are_short();
+  takes_groups_of_any_size();
+  keep_count_takes_any_n();
   require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_FLOAT32, 3, 1, nullptr, nullptr,
                    SC_NAN_RAISE, out.data()) == SC_ERROR_ARGUMENT,
           "an error for an address that no float can have");
-  refuses_what_no_enum_has(w.data(), out.data(), q.data());
+  refuses_undeclared_enum_values(w.data(), out.data(), q.data());
   return EXIT_SUCCESS;
 }

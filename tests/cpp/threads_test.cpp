@@ -1,6 +1,6 @@
-// Many threads in the library at once, each of which may use several, while the number of threads
-// and the ISA change under them: every result is the one that a single thread gives. Built with
-// -fsanitize=thread (preset tsan) it also shows that they share nothing unguarded.
+// Several threads call the library at once, while the number of threads and the ISA change. Every
+// result equals that of a single thread. Each call may use several threads itself. Built with
+// -fsanitize=thread (preset tsan), the test also detects data races.
 #include <secateur/secateur.h>
 
 #include <atomic>
@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::size_t kSize = (std::size_t{1} << 20) + 13;  // enough to be shared among threads
+constexpr std::size_t kSize = (std::size_t{1} << 20) + 13;  // threads share the work
 constexpr std::size_t kKept = kSize / 10;
 constexpr sc_fixed_point kFormat{
     .bits = 8, .frac_bits = 6, .is_signed = 1, .each = nullptr, .granularity = {}};
@@ -69,7 +69,7 @@ int main() {
   std::vector<std::thread> callers;
   for (std::size_t id = 0; id < 4; ++id) {
     callers.emplace_back([&, id] {
-      require(sc_set_thread_num_threads(id, nullptr));  // 0: the number of the process
+      require(sc_set_thread_num_threads(id, nullptr));  // 0: the process-wide number
       for (int round = 0; round < 4; ++round) {
         wrong += compute(w) != expected;
       }

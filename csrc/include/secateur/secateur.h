@@ -1,17 +1,31 @@
 /* secateur: exact top-k pruning and fixed-point quantization at memory speed.
  *
  * Conventions
- *   - Arrays are contiguous, in C order, aligned to their element, of n elements; n may be 0, and
- *     then the pointers may be null.
- *   - `out` may be `w` itself where both have the same type (in place). Any other overlap is
- *     SC_ERROR_ARGUMENT. When a call fails, an in-place array is as it was; what a separate `out`
- *     holds is then unspecified.
- *   - Results are the same bits on every ISA and for every number of threads.
- *   - Every function may be called from many threads at once, and after fork(). None aborts,
- *     prints or throws.
+ *   - Arrays are contiguous and in C order. Arrays are aligned to their element type and structs to
+ *     their own, unless a function says otherwise. n counts elements, not bytes. n may be 0; the
+ *     pointers to the elements may then be null.
+ *   - The caller guarantees that every array has the stated number of elements. The library cannot
+ *     check this. It refuses a count that no address space can hold with SC_ERROR_ARGUMENT.
+ *   - `out` may equal `w` if both have the same dtype; the call then works in place. Any other
+ *     overlap between an output and an input, or between two outputs, is SC_ERROR_ARGUMENT, and
+ *     sc_last_error names both arguments. Structs, and the arrays that they point to, are inputs
+ *     too.
+ *   - A call that fails leaves an array that it was to change in place unmodified. The contents of
+ *     a separate output are unspecified after a failure.
+ *   - Results are bit-identical on every ISA and for every number of threads.
+ *   - Every function is safe to call from several threads at once, and in a process created by
+ *     fork(). No function aborts, prints, or throws an exception. Cancellation of the calling
+ *     thread takes effect after the call returns.
+ *   - If another thread writes to an input array during a call, the call still returns: with
+ *     SC_ERROR_CHANGED, or with an unspecified result.
  *
- * Selection works on magnitude: the order of |w|, which is the order of the bits with the sign
- * cleared, so that NaN stands above infinity. Among equal magnitudes the lowest index wins.
+ * Selection ranks elements by magnitude. The order of |w| is the order of the bits of w with the
+ * sign bit cleared, so NaN ranks above infinity unless the NaN policy says otherwise. Ties are
+ * broken deterministically: among equal magnitudes the element with the lowest index ranks first.
+ *
+ * A parameter called dtype is the dtype of w. Unless a function says otherwise, w and all other
+ * floating-point arrays may be float16, bfloat16, float32 or float64; any other dtype is
+ * SC_ERROR_UNSUPPORTED.
  */
 #ifndef SECATEUR_SECATEUR_H
 #define SECATEUR_SECATEUR_H
@@ -25,8 +39,8 @@
 extern "C" {
 #endif
 
-/* So that a value that is none of an enum's can be refused, which in C++ could not otherwise be
- * looked at. */
+/* Gives enums a fixed underlying type in C++. Without it, reading an enum that holds an undeclared
+ * value is undefined behaviour, and the library could not refuse such a value. */
 #ifdef __cplusplus
 #define SC_OF_INT : int
 #else
@@ -36,19 +50,22 @@ extern "C" {
 typedef enum sc_status SC_OF_INT {
   SC_OK = 0,
   SC_ERROR_ARGUMENT = 1,    /* an argument is out of its range */
-  SC_ERROR_UNSUPPORTED = 2, /* a type, width or mode that this version does not have */
-  SC_ERROR_NAN = 3,         /* the input has NaN, and SC_NAN_RAISE was asked for */
-  SC_ERROR_MEMORY = 4,      /* scratch memory could not be had */
-  SC_ERROR_ENVIRONMENT = 5, /* SECATEUR_ISA or SECATEUR_NUM_THREADS cannot be honoured */
-  SC_ERROR_INTERNAL = 6,
-  SC_ERROR_OVERFLOW = 7 /* the input is out of range, and SC_OVERFLOW_RAISE was asked for */
+  SC_ERROR_UNSUPPORTED = 2, /* this version does not support a dtype, width or mode */
+  SC_ERROR_NAN = 3,         /* the input contains NaN, and the NaN policy is SC_NAN_RAISE */
+  SC_ERROR_MEMORY = 4,      /* scratch memory could not be allocated */
+  SC_ERROR_ENVIRONMENT = 5, /* SECATEUR_ISA or SECATEUR_NUM_THREADS has an invalid value */
+  SC_ERROR_INTERNAL = 6,    /* an unexpected failure, or a fork in the interrupt callback */
+  SC_ERROR_OVERFLOW = 7,    /* an element is out of range, and the policy is SC_OVERFLOW_RAISE */
+  SC_ERROR_INTERRUPTED = 8, /* the callback of sc_set_thread_interrupt interrupted the call */
+  SC_ERROR_CHANGED = 9      /* another thread wrote to an input array during the call */
 } sc_status;
 
-/* What went wrong in the last call that failed on this thread: the argument, what came and what is
- * allowed. Never null; valid until the next call that fails on this thread. */
+/* Returns the message of the last call on this thread that failed. It names the argument, the value
+ * received and the values allowed. Never null. The string is valid until the next failing call on
+ * this thread. */
 const char* sc_last_error(void);
 
-/* The version of the library that was linked, as SECATEUR_VERSION says it of the header. */
+/* Returns the version of the linked library. SECATEUR_VERSION is the version of this header. */
 const char* sc_version(void);
 
 /* ---- Types and modes ---------------------------------------------------------------------- */
@@ -62,73 +79,80 @@ typedef enum sc_dtype SC_OF_INT {
   SC_FLOAT64 = 6,
   SC_FLOAT16 = 7,  /* IEEE 754 binary16 */
   SC_BFLOAT16 = 8, /* the upper half of a float32 */
-  SC_INT4 = 9, /* a byte each, of which only the low bits are read; the others are 0 when written */
+  /* The 4- and 2-bit dtypes take one byte per element. Reading uses only the low bits; writing sets
+   * the others to 0. */
+  SC_INT4 = 9,
   SC_UINT4 = 10,
   SC_INT2 = 11,
   SC_UINT2 = 12,
   SC_INT32 = 13,
   SC_UINT32 = 14,
-  /* Where integers of a format go to, or come from: as many bits each as it has, packed as by
-   * sc_pack_ints with SC_LOW_FIRST or with SC_HIGH_FIRST. */
+  /* Bit-packed integers, with as many bits per element as the format has. The layout is that of
+   * sc_pack_ints with SC_LOW_FIRST or SC_HIGH_FIRST. */
   SC_PACKED_LOW_FIRST = 15,
   SC_PACKED_HIGH_FIRST = 16
 } sc_dtype;
 
+/* The NaN policy. Selection accepts RAISE, KEEP and PRUNE; quantization accepts RAISE and ZERO. */
 typedef enum sc_nan SC_OF_INT {
-  SC_NAN_RAISE = 0, /* SC_ERROR_NAN, with the count and the first index in sc_last_error */
-  SC_NAN_KEEP = 1,  /* selecting: larger than infinity, ordered by its bits */
-  SC_NAN_PRUNE = 2, /* selecting: smaller than zero, ordered by its bits */
-  SC_NAN_ZERO = 3   /* quantizing: as 0 (and, selecting too, smaller than zero) */
+  SC_NAN_RAISE = 0, /* fails with SC_ERROR_NAN; sc_last_error has the count and the first index */
+  SC_NAN_KEEP = 1,  /* NaN ranks above infinity; several NaN rank by their bits */
+  SC_NAN_PRUNE = 2, /* NaN ranks below zero; several NaN rank by their bits */
+  SC_NAN_ZERO = 3   /* NaN quantizes as 0, and ranks below zero in sc_prune_quantize */
 } sc_nan;
 
 typedef enum sc_mask_format SC_OF_INT {
-  SC_MASK_BOOLS = 0, /* one byte an element; 0 or 1 when written, 0 or not when read */
-  SC_MASK_BITS = 1   /* one bit an element, lowest bit first, (n + 7) / 8 bytes; spare bits are 0 */
+  SC_MASK_BOOLS = 0, /* one byte per element: 0 or 1 when written, zero or nonzero when read */
+  SC_MASK_BITS = 1   /* one bit per element, lowest first, (n + 7) / 8 bytes; spare bits are 0 */
 } sc_mask_format;
 
 typedef enum sc_norm SC_OF_INT {
   SC_NORM_L1 = 0, /* the sum of |w| */
-  SC_NORM_L2 = 1, /* the root of the sum of squares */
+  SC_NORM_L2 = 1, /* the square root of the sum of w^2 */
   SC_NORM_MAX = 2 /* the largest |w| */
 } sc_norm;
 
-/* Matrices one after another, cut in blocks; those at the lower and right edges may be smaller. A
- * block is no larger than a matrix, unless there are no elements. */
+/* A stack of matrices, [matrices][rows][columns], divided into blocks of block_rows x
+ * block_columns. Blocks at the lower and right edges may be smaller. A block must not be larger
+ * than a matrix, unless there are no elements. */
 typedef struct sc_blocks {
   size_t matrices, rows, columns;
   size_t block_rows, block_columns;
-  sc_norm norm; /* what is compared of them */
+  sc_norm norm; /* blocks rank by this norm */
 } sc_blocks;
 
-/* The first five round to the nearest integer, and differ in where ties go. The last rounds away from zero
- * as often as the fraction says: by a draw of 31 bits, which depends on the seed and on the element's
- * index alone. */
+/* The first five modes round to the nearest integer and differ in how they round ties.
+ * SC_ROUND_STOCHASTIC rounds away from zero with a probability equal to the fractional part of |x|.
+ * It compares the fraction with a pseudorandom number of 31 bits, which depends only on the seed
+ * and on the index of the element. */
 typedef enum sc_rounding SC_OF_INT {
   SC_ROUND_NEAREST_EVEN = 0,
-  SC_ROUND_NEAREST_AWAY = 1, /* from zero */
-  SC_ROUND_NEAREST_ZERO = 2,
-  SC_ROUND_NEAREST_UP = 3,   /* to plus infinity */
-  SC_ROUND_NEAREST_DOWN = 4, /* to minus infinity */
+  SC_ROUND_NEAREST_AWAY = 1, /* ties away from zero */
+  SC_ROUND_NEAREST_ZERO = 2, /* ties toward zero */
+  SC_ROUND_NEAREST_UP = 3,   /* ties toward plus infinity */
+  SC_ROUND_NEAREST_DOWN = 4, /* ties toward minus infinity */
   SC_ROUND_FLOOR = 5,
   SC_ROUND_CEIL = 6,
-  SC_ROUND_TRUNC = 7, /* towards zero */
+  SC_ROUND_TRUNC = 7, /* toward zero */
   SC_ROUND_STOCHASTIC = 8
 } sc_rounding;
 
-/* What becomes of a rounded number that a format has no integer for. */
+/* The result for an element whose rounded value is outside the range of the format. */
 typedef enum sc_overflow SC_OF_INT {
-  SC_OVERFLOW_SATURATE = 0,           /* the nearest one that it has */
-  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same of -max to max; as above for unsigned formats */
+  SC_OVERFLOW_SATURATE = 0,           /* the nearest integer of the format */
+  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, with the range -max to max if signed */
   SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0 */
-  SC_OVERFLOW_WRAP = 3,               /* modulo 2^bits; an infinity counts as NaN */
-  SC_OVERFLOW_RAISE = 4               /* SC_ERROR_OVERFLOW, with the count and the first index */
+  SC_OVERFLOW_WRAP = 3,               /* the value modulo 2^bits; infinity counts as NaN */
+  SC_OVERFLOW_RAISE = 4               /* fails with SC_ERROR_OVERFLOW, the count and first index */
 } sc_overflow;
 
-/* Which elements share a parameter. w is seen as [n / (length * inner)][length][inner], and `block`
- * neighbours along the middle, of which the last may be fewer, share one: of their own slice
- * (groups), or all slices have the same (shared; for channels `block` is 1). Parameters lie in C
- * order, [n / (length * inner)][ceil(length / block)][inner], or [ceil(length / block)] where they
- * are shared. A length of 0 stands for one parameter for the whole array. */
+/* Defines which elements share a parameter. w is viewed as [outer][length][inner], where
+ * outer = n / (length * inner).
+ *   shared = 0: `block` neighbours along the middle axis share a parameter; the last block of a
+ *     slice may be smaller. Parameters have the shape [outer][ceil(length / block)][inner].
+ *   shared = 1: all elements with the same index along the middle axis share a parameter. `block`
+ *     must be 1. Parameters have the shape [length].
+ * Parameters are in C order. length = 0 means one parameter for the whole array. */
 typedef struct sc_granularity {
   size_t length;
   size_t inner;
@@ -136,21 +160,23 @@ typedef struct sc_granularity {
   int32_t shared; /* 0 or 1 */
 } sc_granularity;
 
-/* w is stood for by the integer q = round(w * 2^frac_bits). */
+/* A fixed-point format: the integer q represents q * 2^-frac_bits. */
 typedef struct sc_fixed_point {
   int32_t bits;               /* 2 to 32 */
   int32_t frac_bits;          /* -256 to 256 */
   int32_t is_signed;          /* 0 or 1 */
-  const int32_t* each;        /* instead of frac_bits, one for each of the granularity; or null */
-  sc_granularity granularity; /* of `each`; not looked at without */
+  const int32_t* each;        /* null, or a frac_bits for each parameter of `granularity`, which
+                               * replaces the single frac_bits */
+  sc_granularity granularity; /* of `each`; ignored if `each` is null */
 } sc_fixed_point;
 
-/* w is stood for by the integer q = round(w / scale) + zero_point. */
+/* An affine format: the integer q represents (q - zero_point) * scale. */
 typedef struct sc_affine {
-  int32_t bits;              /* 1 to 16; or 32, signed and without zero points */
+  int32_t bits;              /* 1 to 16; or 32 if signed and without zero points */
   int32_t is_signed;         /* 0 or 1 */
-  const void* scale;         /* float32, or float64 beside floats of float64; positive and normal */
-  const int32_t* zero_point; /* as many, integers of so many bits; null for 0 */
+  const void* scale;         /* one per parameter of `granularity`: float64 if the floating-point
+                              * array is float64, else float32; positive and normal */
+  const int32_t* zero_point; /* one per parameter, each an integer of the format; null means 0 */
   sc_granularity granularity;
 } sc_affine;
 
@@ -158,40 +184,43 @@ typedef struct sc_quantize_options {
   sc_rounding rounding;
   sc_overflow overflow;
   sc_nan nan;    /* SC_NAN_RAISE or SC_NAN_ZERO */
-  uint64_t seed; /* of SC_ROUND_STOCHASTIC; any number */
+  uint64_t seed; /* of SC_ROUND_STOCHASTIC; any value */
 } sc_quantize_options;
 
-/* Which elements of w are compared with each other: w is seen as [n / (length * inner)][length][inner],
- * and each of its slices along the middle is selected from. For the rows of a matrix inner is 1, for
- * its columns it is their number. Wherever these are asked for, a null pointer stands for one slice,
- * the whole array. */
+/* Defines which elements compete with each other. w is viewed as [outer][length][inner], where
+ * outer = n / (length * inner), and each slice along the middle axis is a selection of its own.
+ * length * inner must divide n. The rows of a matrix have inner = 1; its columns have inner = the
+ * number of columns. A null pointer to sc_slices means one slice: the whole array. */
 typedef struct sc_slices {
   size_t length;
   size_t inner;
 } sc_slices;
 
 typedef enum sc_scoring SC_OF_INT {
-  SC_SCORE_VALUES = 1,  /* the n values of `data`: the largest are kept, negative ones included, and
-                         * -0 equals 0 */
-  SC_SCORE_PRODUCTS = 2 /* |w * factor|; element i has the factor (i / repeat) % period of `data` */
+  SC_SCORE_VALUES = 1,  /* ranks by the n values of `data`, negative values below positive ones; -0
+                         * equals 0 */
+  SC_SCORE_PRODUCTS = 2 /* ranks by |w[i] * data[(i / repeat) % period]| */
 } sc_scoring;
 
-/* What elements are ranked by instead of |w|. Products are formed in double if w or the factors are,
- * else in float, and rounded to nearest even; NaN in the scores, or among the products, is what the NaN
- * policy is about. Wherever these are asked for, a null pointer stands for |w|. */
+/* Scores rank elements in place of |w|. A product is computed in float64 if w or the factors are
+ * float64, else in float32, and is rounded to nearest even. The NaN policy applies to the scores,
+ * or to the products. With SC_SCORE_VALUES, SC_NAN_PRUNE ranks NaN below minus infinity. A null
+ * pointer to sc_scores means that elements rank by |w|. */
 typedef struct sc_scores {
   sc_scoring scoring;
-  sc_dtype dtype; /* of data: any of the floats */
+  sc_dtype dtype; /* of data: any floating-point dtype */
   const void* data;
-  size_t period; /* of products: how many factors there are */
-  size_t repeat; /* of products: how many elements in a row have the same factor */
+  size_t period; /* for products: the number of factors */
+  size_t repeat; /* for products: the number of consecutive elements that share a factor */
 } sc_scores;
 
-/* What has results of its own: a cell. w is seen as [n / (length * inner)][length][inner]. Where
- * group_size is 0, there is a cell for each index along the middle, with all elements of that index.
- * Otherwise there are [n / (length * inner)][length / group_size, rounded up][inner] of them, each of
- * group_size neighbours along the middle, the last of which may have fewer. Wherever these are asked
- * for, a null pointer stands for one cell, the whole array. */
+/* Defines the groups of elements that have a result each. w is viewed as [outer][length][inner],
+ * where outer = n / (length * inner); length * inner must divide n.
+ *   group_size = 0: all elements with the same index along the middle axis form a group. There are
+ *     `length` groups.
+ *   group_size > 0: group_size neighbours along the middle axis form a group; the last group of a
+ *     slice may be smaller. Groups have the shape [outer][ceil(length / group_size)][inner].
+ * A null pointer to sc_cells means one group: the whole array. */
 typedef struct sc_cells {
   size_t length;
   size_t inner;
@@ -200,82 +229,95 @@ typedef struct sc_cells {
 
 typedef enum sc_order SC_OF_INT {
   SC_ORDER_INDEX = 0,    /* lowest index first */
-  SC_ORDER_MAGNITUDE = 1 /* largest first, those that tie by index */
+  SC_ORDER_MAGNITUDE = 1 /* largest magnitude first, ties by index */
 } sc_order;
 
 /* ---- Selection ---------------------------------------------------------------------------- */
-/* Here, and everywhere below, dtype is any of the floats; any other is SC_ERROR_UNSUPPORTED. */
 
-/* The k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] (of type dtype). */
+/* Writes the k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] of the dtype
+ * of w. */
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
                            const sc_slices* slices, sc_nan nan, void* values);
 
-/* The k largest of each slice, 0 <= k <= length, sign and all, to values[outer][k][inner] (of type
- * dtype), and their indices in the slice to indices[outer][k][inner]. */
+/* Writes the k elements of each slice that have the largest magnitudes, 0 <= k <= length. The
+ * elements go to values[outer][k][inner], of the dtype of w and with their signs; their indices
+ * within the slice go to indices[outer][k][inner]. `order` is their order along the middle axis. */
 sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
                   sc_nan nan, sc_order order, void* values, int64_t* indices);
 
-/* Which k elements of each slice are largest, 0 <= k <= length, as a mask of all n. Bits are for the
- * whole array only: with slices the format is SC_MASK_BOOLS. */
+/* Writes a mask of n elements that is set where sc_prune with the same arguments keeps the element,
+ * 0 <= k <= length. SC_MASK_BITS requires slices to be null; else it is SC_ERROR_UNSUPPORTED. The
+ * mask needs no alignment. */
 sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
                        const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format);
 
-/* How many of n elements are kept at a sparsity in [0, 1]: n - round(sparsity * n), half to even. */
+/* Writes the number of elements that a sparsity in [0, 1] keeps of n: n - round(sparsity * n), ties
+ * to even, computed in float64. */
 sc_status sc_keep_count(size_t n, double sparsity, size_t* k);
 
 /* ---- Selection from data that come in parts ------------------------------------------------- */
-/* The k-th largest magnitude of data that are never in memory at once, or never on one machine, but
- * can be read again. A magnitude has a key: its bits, the sign cleared; under SC_NAN_PRUNE, where
- * NaN lie below zero, that plus (largest key - key of infinity), modulo the number of keys, which
- * is 2^15, 2^31 or 2^63. A pass counts the keys of a range, and finds which bin of it holds the
- * k-th; the next one looks into that bin.
+/* Finds the k-th largest magnitude of data that do not fit in memory, or that several machines hold
+ * parts of. The data must be readable more than once.
  *
- *   1. The range is that of all keys, 0 to 2^31 - 1 for float32. Counts and tally are 0.
- *   2. sc_count_magnitudes for each part of the data. What several machines counted is added up.
- *   3. The bin of the k-th is the first, going down from the last, with which the counts and
- *      tally.above make at least k.
- *   4. If bins are one key wide, that is the key of the k-th. Else its keys are the range of the
- *      next pass, from step 2, with counts and tally at 0 again; k stays.
+ * Each magnitude has an integer key that orders as the magnitude does. Keys are 0 to 2^b - 1, where
+ * b is 15, 31 or 63 for 16-, 32- and 64-bit floats. The key is the bits of w with the sign bit
+ * cleared. Under SC_NAN_PRUNE, where NaN ranks below zero, the key is those bits plus the
+ * difference between the largest key and the key of infinity, modulo 2^b.
  *
- * One pass leads to the key of 16-bit floats, two to that of float32, four to that of float64. What
- * a pass counts, above, below and in the bins together, and its checksum must be those of the pass
- * before; else the data were others. */
+ * Each pass counts the keys of a range in bins and finds the bin that contains the k-th largest
+ * key. The next pass divides that bin.
+ *
+ *   1. Set the range to all keys, 0 to 2^b - 1. Set the counts and the tally to 0.
+ *   2. Call sc_count_magnitudes for each part of the data. If several machines count, add up their
+ *      counts and their tallies.
+ *   3. Go from the last bin down, adding up counts, and stop at the first bin where this sum plus
+ *      tally.above is at least k. That bin contains the k-th largest key.
+ *   4. If the bins are one key wide, the bin is the key. Otherwise the keys of the bin are the
+ *      range of the next pass: set the counts and the tally to 0 and go to step 2. k does not
+ *      change.
+ *
+ * 16-bit floats need one pass, float32 two, and float64 four. The total of all counts, tally.above
+ * and tally.below is the same in every pass, and so is the checksum; a difference means that the
+ * data changed between passes. */
 
 #define SC_MAX_BINS 65536
 
-/* The keys first <= key <= last. They are cut in bins of 2^shift keys, with the least shift with
- * which SC_MAX_BINS are enough: key lies in bin (key - first) >> shift. */
+/* The keys first <= key <= last. They are divided into bins of 2^shift keys, where shift is the
+ * smallest that gives at most SC_MAX_BINS bins. A key belongs to bin (key - first) >> shift. */
 typedef struct sc_key_range {
   uint64_t first;
   uint64_t last;
 } sc_key_range;
 
-/* Keys above and below a range; and the sum, modulo 2^64, of a hash of every key, in the range or
- * not: that of other data is another with a chance of about 1 - 2^-64, unless they were made to
- * deceive. */
+/* The number of keys above and below a range, and a checksum. The checksum is the sum, modulo 2^64,
+ * of a hash of every key, inside the range or outside. Different data have a different checksum
+ * with a probability of about 1 - 2^-64, unless they were constructed to collide. */
 typedef struct sc_tally {
   uint64_t above;
   uint64_t below;
   uint64_t checksum;
 } sc_tally;
 
-/* Adds the magnitudes of w to the counts, one for each bin of the range, and to the tally. When it
- * fails, both are as they were. */
+/* Adds the keys of w to `counts`, which has one element per bin of the range, and to `tally`. If
+ * the call fails, both are left unmodified. */
 sc_status sc_count_magnitudes(const void* w, sc_dtype dtype, size_t n, const sc_key_range* range,
                               sc_nan nan, uint64_t* counts, sc_tally* tally);
 
-/* ---- Pruning: kept elements keep their bits, the others become +0.0 -------------------------- */
+/* ---- Pruning -------------------------------------------------------------------------------- */
+/* Kept elements keep their bits; all others become +0.0. `out` has the dtype of w and may be
+ * w. */
 
-/* Keeps the k largest of each slice, 0 <= k <= length. */
+/* Keeps the k elements of each slice that rank highest, 0 <= k <= length. */
 sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
                    const sc_scores* scores, sc_nan nan, void* out);
 
-/* Keeps what is larger than the threshold, compared exactly. It is at least 0, but for
- * SC_SCORE_VALUES, where it is any number. */
+/* Keeps the elements whose magnitude or score is larger than the threshold. The comparison is
+ * exact: the threshold is not rounded to dtype. The threshold must be at least 0; with
+ * SC_SCORE_VALUES it may also be negative. NaN is SC_ERROR_ARGUMENT. */
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
                              const sc_scores* scores, sc_nan nan, void* out);
 
-/* One of several arrays that are pruned together. */
+/* One of several arrays that sc_prune_global prunes together. */
 typedef struct sc_member {
   const void* w;
   sc_dtype dtype;
@@ -284,179 +326,231 @@ typedef struct sc_member {
   void* out;
 } sc_member;
 
-/* Keeps the k largest of all members, which are compared as values whatever their types. Of those that
- * tie, the first member's come first. `out` may be w itself, and must be apart from everything else. */
+/* Keeps the k elements that rank highest among the elements of all members, 0 <= k <= their total
+ * number. Members may have different dtypes; elements compare by value. A tie goes to the member
+ * that comes first, then to the lowest index. Each `out` may equal the w of its own member, and
+ * must not overlap anything else of any member. */
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
-/* Keeps the `keep` largest of each `of` consecutive elements along the slices, 1 <= keep <= of <= 32.
- * The length of the slices is a multiple of `of`. */
+/* Keeps the `keep` elements that rank highest of every `of` consecutive elements along each slice,
+ * 1 <= keep <= of <= 32. The length of the slices must be a multiple of `of`. */
 sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
                            const sc_slices* slices, const sc_scores* scores, sc_nan nan, void* out);
 
-/* Keeps what the mask says. */
+/* Keeps the elements for which the mask is set. The mask needs no alignment. */
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out);
 
-/* Keeps whole blocks, the k of largest norm in all matrices, 0 <= k <= their number; ties go
- * to the first by matrix, block row and block column. Norms are float64: for each column of the
- * block the sum over its rows in order; of these every eighth to one of eight partial sums; and
- * these in order. A block with NaN has NaN for its norm, and all such tie. */
+/* Keeps the k blocks that have the largest norms among the blocks of all matrices, 0 <= k <= their
+ * number. A tie goes to the block that comes first by matrix, block row and block column. w has
+ * matrices * rows * columns elements.
+ *
+ * Norms are float64, and their sums have a fixed order: first down each column of the block, then
+ * over the columns, where column i goes to partial sum i % 8, then over the partial sums in order.
+ * The norm of a block that contains NaN is NaN, and all such blocks tie. */
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
                           sc_nan nan, void* out);
 
-/* Keeps the blocks with norm > threshold; threshold >= 0. */
+/* Keeps the blocks whose norm is larger than the threshold, which must be at least 0. Norms are
+ * those of sc_prune_blocks. */
 sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
                                     double threshold, sc_nan nan, void* out);
 
-/* ---- Shrinking ------------------------------------------------------------------------------ */
+/* ---- Soft thresholding ---------------------------------------------------------------------- */
 
-/* sign(w) * max(|w| - threshold, 0), the proximal operator of the L1 norm: the threshold, at least
- * 0, is rounded to dtype, and so is the difference. |w| <= threshold gives +0.0; NaN stays as it
- * is. */
+/* Computes sign(w) * max(|w| - threshold, 0), the proximal operator of the L1 norm. The threshold
+ * must be at least 0. It is rounded to dtype, and so is the difference. The result is +0.0 where
+ * |w| is at most the rounded threshold. NaN keeps its bits. `out` has the dtype of w and may equal
+ * w. */
 sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out);
 
 /* ---- Fixed point ---------------------------------------------------------------------------- */
-/* Integers of up to 8, 16 or 32 bits are held in SC_INT8, SC_INT16 or SC_INT32, or, unsigned, in SC_UINT8,
- * SC_UINT16 or SC_UINT32, and those of up to 4 or 2 bits in SC_INT4, SC_UINT4, SC_INT2 or SC_UINT2 too. Of
- * up to 8 bits they may also be packed, in (n * bits + 7) / 8 bytes at any address. Any other q_dtype is
- * SC_ERROR_ARGUMENT, and so are fields of a format out of their range, and a granularity that does not
- * fit n. Integers and floats are apart from each other.
+/* The dtype of q depends on the format:
+ *   - Formats of up to 8, 16 or 32 bits use SC_INT8, SC_INT16 or SC_INT32; unsigned formats use
+ *     SC_UINT8, SC_UINT16 or SC_UINT32.
+ *   - Formats of up to 4 bits may also use SC_INT4 or SC_UINT4, and those of up to 2 bits SC_INT2
+ *     or SC_UINT2.
+ *   - Formats of up to 8 bits may also be bit-packed. q then has (n * bits + 7) / 8 bytes and needs
+ *     no alignment.
+ * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a
+ * granularity that does not divide n. Integer arrays must not overlap floating-point arrays.
  *
- * Results are those of exact arithmetic rounded once. `options` may be null: nearest even, saturate,
- * SC_NAN_RAISE. */
+ * Results are those of exact arithmetic, rounded once. If `options` is null, the options are
+ * SC_ROUND_NEAREST_EVEN, SC_OVERFLOW_SATURATE and SC_NAN_RAISE. */
 
-/* q = round(w * 2^frac_bits), and then what options->overflow says. SC_ERROR_NAN if NaN are refused, or
- * infinities that are to wrap; SC_ERROR_OVERFLOW if what is out of range is refused. Both name, in
- * sc_last_error, how many there are and the first. */
+/* Computes q = round(w * 2^frac_bits), then applies options->overflow. SC_ERROR_NAN: w contains NaN
+ * and the policy is SC_NAN_RAISE; under SC_OVERFLOW_WRAP infinities count as NaN.
+ * SC_ERROR_OVERFLOW: an element is out of range and the policy is SC_OVERFLOW_RAISE. For both
+ * errors, sc_last_error has the number of such elements and the first index. */
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
-/* out = q * 2^-frac_bits, rounded once to out_dtype, half to even: infinite beyond its range. Any integer
- * that q_dtype holds is taken, be it out of the range of the format. */
+/* Computes out = q * 2^-frac_bits, rounded once to out_dtype with ties to even. A result beyond the
+ * range of out_dtype is infinite. Every integer that q_dtype holds is accepted, even outside the
+ * range of the format. */
 sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixed_point* fmt,
                         void* out, sc_dtype out_dtype);
 
-/* What w becomes when it is quantized and dequantized, to floats of its own type; the integer 0 becomes
- * +0.0. `out` may be w. Errors are those of sc_quantize. */
+/* Computes the result of sc_quantize followed by sc_dequantize to the dtype of w. The integer 0
+ * becomes +0.0. `out` may equal w. Errors are those of sc_quantize. */
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
                            const sc_quantize_options* options, void* out);
 
-/* sc_prune to the k largest, 0 <= k <= n, and sc_quantize, in one read of w; integers, 0 where pruned. Any
- * NaN in w is SC_ERROR_NAN if they are refused, and ranks below zero if not; out of range, or infinite
- * where that does not wrap, is only what is kept. */
+/* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, in one
+ * pass over w. q is 0 where an element is pruned. SC_NAN_RAISE refuses NaN anywhere in w; with
+ * SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under SC_OVERFLOW_WRAP,
+ * count only where they are kept. Other errors are those of sc_quantize. */
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
                             const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
                             sc_dtype q_dtype);
 
 /* ---- Affine --------------------------------------------------------------------------------- */
-/* As ONNX's QuantizeLinear and DequantizeLinear, opset 25: computed in float64 where the floats are,
- * else in float32. Integers are held as those of fixed point, and errors are the same; a scale that is
- * not positive and normal, or a zero point that is none of the integers, is SC_ERROR_ARGUMENT. */
+/* Follows QuantizeLinear and DequantizeLinear of ONNX, opset 25. The compute type is float64 if the
+ * floating-point array is float64, else float32. The dtypes of q and the errors are those of fixed
+ * point. A scale that is not positive and normal, or a zero point that is not an integer of the
+ * format, is SC_ERROR_ARGUMENT. */
 
-/* q = round(w / scale) + zero_point, of the quotient rounded to the type that is computed in; ties to even,
- * saturated, infinities as well. NaN is refused, or with SC_NAN_ZERO becomes the zero point. */
+/* Computes q = round(w / scale) + zero_point. The quotient is first rounded to the compute type;
+ * then ties go to even, and the sum saturates. Infinities saturate too. NaN is SC_ERROR_NAN under
+ * SC_NAN_RAISE, and becomes the zero point under SC_NAN_ZERO. */
 sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_affine* fmt,
                              sc_nan nan, void* q, sc_dtype q_dtype);
 
-/* out = (q - zero_point) * scale: the difference, then the product are rounded to the type that is
- * computed in, and the product to out_dtype. The type of the scales goes by out_dtype. */
+/* Computes out = (q - zero_point) * scale. The difference and the product are each rounded to the
+ * compute type, and the product then to out_dtype. out_dtype determines the compute type, and so
+ * the dtype of the scales. */
 sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const sc_affine* fmt,
                                void* out, sc_dtype out_dtype);
 
 /* ---- Packed integers ------------------------------------------------------------------------ */
-/* Integers of 1 to 8 bits, side by side in (n * bits + 7) / 8 bytes as a stream of bits, in which each
- * follows the one before. Negative ones are two's complements; spare bits are 0 when written. */
+/* n integers of 1 to 8 bits, stored consecutively as a stream of bits in (n * bits + 7) / 8 bytes.
+ * Negative integers are in two's complement. Packing sets the spare bits of the last byte to 0. The
+ * packed bytes need no alignment. */
 
 typedef enum sc_bit_order SC_OF_INT {
-  SC_LOW_FIRST = 0, /* the stream, and each integer, begins with the lowest bit: so do bytes */
-  SC_HIGH_FIRST = 1 /* all of them begin with the highest */
+  SC_LOW_FIRST = 0, /* the stream fills bytes and integers from their lowest bit */
+  SC_HIGH_FIRST = 1 /* the stream fills bytes and integers from their highest bit */
 } sc_bit_order;
 
-/* q is of SC_INT8 or SC_UINT8, and all are integers of so many bits, signed or unsigned as q is: else it is
- * SC_ERROR_ARGUMENT, with the first that is none; or it is of the type that has so many bits, such as
- * SC_INT4, of which nothing is refused. Any other type is SC_ERROR_UNSUPPORTED. */
+/* Packs the integers q. q_dtype is one of:
+ *   - SC_INT8 or SC_UINT8, with any bits from 1 to 8. An integer that does not fit in `bits`,
+ *     signed or unsigned as q_dtype is, is SC_ERROR_ARGUMENT, and sc_last_error names the first
+ *     one.
+ *   - SC_INT4, SC_UINT4, SC_INT2 or SC_UINT2, with the `bits` of that dtype. No value is refused.
+ * Any other q_dtype is SC_ERROR_UNSUPPORTED. */
 sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, sc_bit_order order,
                        void* packed);
 
-/* The first n of them, to q, which is of a type as above. */
+/* Unpacks the first n integers to q. q_dtype is one of those of sc_pack_ints. */
 sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bit_order order, void* q,
                          sc_dtype q_dtype);
 
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */
-/* Sums are float64. The elements of a cell come in runs: of those that lie in line, or, where a cell
- * has none that do, of all that lie evenly apart. A run is cut in blocks, of 4096 elements in line or 256
- * apart. Element i of a block goes to one of eight partial sums, the i % 8-th, which are added as
- * ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)); and the sums of the blocks one after another. */
+/* These functions compute a result for each group of sc_cells. Sums are float64 and have a fixed
+ * order:
+ *   - The elements of a group form runs. A run is a maximal sequence of consecutive elements; if no
+ *     elements of the group are consecutive, it is a maximal sequence with equal distances.
+ *   - A run is divided into blocks of 4096 consecutive elements, or of 256 elements at a distance.
+ *   - Element i of a block goes to partial sum s[i % 8]. The sum of the block is
+ *     ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)).
+ *   - The sums of the blocks are added in order. */
 
-/* Of the n pairs of elements of a cell. NaN and infinity count as in any sum, but max_error leaves NaN
- * out. */
+/* Sums over the pairs of elements (w, w_hat) of a group. NaN and infinity propagate as in any sum,
+ * except that max_error ignores NaN. */
 typedef struct sc_error_sums {
   double squared_error; /* of (w - w_hat)^2 */
   double squared_w;     /* of w^2 */
   double squared_w_hat; /* of w_hat^2 */
   double products;      /* of w * w_hat */
   double max_error;     /* the largest |w - w_hat| */
-  uint64_t saturated;   /* how many w become integers out of range when rounded half to even; 0
-                         * without fmt */
+  uint64_t saturated;   /* the number of w that are out of the range of fmt after rounding half to
+                         * even; 0 if fmt is null */
 } sc_error_sums;
 
-/* The sums of each cell, in one pass over both arrays, which have any types of float. fmt may be null.
- * frac_bits may be null or one number for each cell, which then stands in the place of fmt's. */
+/* Computes the sums of each group in one pass over both arrays, whose dtypes may differ. fmt may be
+ * null. If it is given, its bits, is_signed and frac_bits determine `saturated`; its `each` is
+ * ignored. frac_bits may be null, or have one number per group that replaces fmt->frac_bits. */
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
                      size_t n, const sc_cells* cells, const sc_fixed_point* fmt,
                      const int32_t* frac_bits, sc_error_sums* sums);
 
-/* The lowest and the highest of the elements of each cell and 0. SC_ERROR_NAN where elements are NaN
- * or infinite. */
+/* Computes lowest = min(0, elements) and highest = max(0, elements) of each group. NaN or infinity
+ * is SC_ERROR_NAN. */
 sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
                          double* lowest, double* highest);
 
-/* Integers lowest <= q <= highest, where lowest <= 0 <= highest, that stand for q / multiplier. A cell
- * with the multiplier 0 is passed over. */
+/* A grid: the integers lowest <= q <= highest, where lowest <= 0 <= highest, represent the values
+ * q / multiplier. multiplier >= 0; a multiplier of 0 skips the group, whose sums are then 0. */
 typedef struct sc_grid {
   double multiplier, lowest, highest;
 } sc_grid;
 
-/* Of three grids with the same integers, each `ratio` times as fine as the one before, the second of
- * which is given. With y = w * multiplier the sums are of squares of how far y is
- *   coarser  on the first, from the nearest integer, whatever the range: grids that are 2^k times as
- *            coarse have no less error
- *   error    on the second, from the nearest integer, half to even, within the range
- *   finer    on the third, from the range: still finer grids have no less error
- * each in squares of its grid's own step. */
+/* Sums of squared errors of three grids that have the same integers. The caller gives the second
+ * grid. The step of the first is `ratio` times larger; the step of the third is `ratio` times
+ * smaller. Let y = w * multiplier, with the multiplier of the grid in question. Each sum is in
+ * units of the squared step of its grid.
+ *   coarser  First grid: the distance of y to the nearest integer, in the range or not. The error
+ *            of a grid whose step is 2^k times larger still is no smaller.
+ *   error    Second grid: the distance of y to the integer that y rounds to. y is clamped to the
+ *            range, then rounded half to even.
+ *   finer    Third grid: the distance of y to the range. The error of a still finer grid is no
+ *            smaller. */
 typedef struct sc_rounding_sums {
   double coarser, error, finer;
 } sc_rounding_sums;
 
-/* The sums of each cell, with its grid, for finite w; 1 <= ratio <= 2. What is squared is computed in
- * float32 where w has 32 bits or fewer, all multipliers are between 2^-100 and 2^100, and all integers
- * within 2^24; else in float64. */
+/* Computes the sums of each group with its grid. w must be finite, and 1 <= ratio <= 2. Errors are
+ * computed in float32 before they are squared and summed if w is not float64, all nonzero
+ * multipliers are between 2^-100 and 2^100, and all grids lie within [-2^24, 2^24]; else in
+ * float64. */
 sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
                                  const sc_grid* grids, double ratio, sc_rounding_sums* sums);
 
 /* ---- Host ------------------------------------------------------------------------------------ */
 
-/* The instruction set in use: "scalar", "avx2" or "avx512". SECATEUR_ISA, read at the first
- * call, forces one; else it is the best that this CPU has. */
+/* Writes the name of the instruction set in use: "scalar", "avx2" or "avx512". By default it is the
+ * best one that this CPU supports. The environment variable SECATEUR_ISA, read at the first call,
+ * selects another. */
 sc_status sc_isa(const char** name);
 
-/* The names of those that this CPU and build have, worst first; returns how many there are and
- * writes at most `capacity` of them; `names` may be null. */
+/* Writes the names of the instruction sets that this CPU and this build support, slowest first, and
+ * returns their number. At most `capacity` names are written. `names` may be null. */
 size_t sc_isas(const char** names, size_t capacity);
 
-/* Uses another from the next call on, in every thread; for tests and comparisons. */
+/* Selects another instruction set for all later calls, in every thread. It is meant for tests and
+ * comparisons. A name that sc_isas does not list is SC_ERROR_ARGUMENT. */
 sc_status sc_set_isa(const char* name);
 
-/* The number of threads that a call may use, the calling one included. At first it is
- * SECATEUR_NUM_THREADS, else the number of CPUs that this process may run on. Small work stays on
- * the calling thread. */
+/* Sets the number of threads that a call may use, from 1 to SC_MAX_THREADS, including the calling
+ * thread. sc_get_num_threads writes the number that applies to calls from this thread. The default
+ * is SECATEUR_NUM_THREADS if set, else the number of CPUs that this process may run on. Small
+ * arrays use only the calling thread. */
 #define SC_MAX_THREADS 1024
 sc_status sc_set_num_threads(size_t num_threads);
 sc_status sc_get_num_threads(size_t* num_threads);
 
-/* The same for calls from this thread alone; 0 goes back to the number of the process. Returns
- * what was set before through *previous, unless that is null. */
+/* Sets the number of threads for calls from this thread only; 0 restores the number of the process.
+ * Writes the previous setting to *previous, unless previous is null. */
 sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous);
+
+/* The threads that the library starts block all signals except those that report a fault of the
+ * thread itself, such as SIGBUS. They end after two seconds without work. A shared object that
+ * contains the library stays loaded after dlclose once a function of the library has been
+ * called. */
+
+/* A callback that decides whether to interrupt a call: nonzero interrupts, 0 continues. */
+typedef int (*sc_interrupt)(void* context);
+
+/* Sets the callback for later calls from this thread. Null, the default, disables interruption. A
+ * long call runs check(context) about every 100 ms, on the thread that made the call and in the
+ * default floating-point environment. If the callback returns nonzero, the call fails with
+ * SC_ERROR_INTERRUPTED. Once a call has started to write to an array in place, it does not run the
+ * callback any more and cannot be interrupted.
+ *
+ * The callback must return. It may call functions of the library; those calls do not run the
+ * callback. If it forks and returns in the child, a call that uses several threads fails in the
+ * child with SC_ERROR_INTERNAL. */
+sc_status sc_set_thread_interrupt(sc_interrupt check, void* context);
 
 #undef SC_OF_INT
 

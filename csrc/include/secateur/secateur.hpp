@@ -1,10 +1,13 @@
-/* secateur.h for C++20: spans instead of pointers, exceptions instead of statuses. Header only. What
- * each function does is documented there. */
+/* secateur.h for C++20: spans instead of pointers, exceptions instead of statuses. Header only.
+ * secateur.h documents each function. If the lengths of the spans of a call do not match, the
+ * function throws an error before it reads or writes any element. */
 #ifndef SECATEUR_SECATEUR_HPP
 #define SECATEUR_SECATEUR_HPP
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <ranges>
 #include <span>
 #include <stdexcept>
@@ -15,15 +18,33 @@
 
 namespace secateur::cpp {
 
-/* What a call that fails throws; what() is sc_last_error(). */
+/* The exception that a failing call throws. what() is sc_last_error(), or names the span of the
+ * wrong length. */
 class error : public std::runtime_error {
  public:
-  explicit error(sc_status status) : std::runtime_error(sc_last_error()), status_(status) {}
+  explicit error(sc_status status) : error(status, sc_last_error()) {}
+  error(sc_status status, const std::string& message)
+      : std::runtime_error(message), status_(status) {}
   [[nodiscard]] sc_status status() const noexcept { return status_; }
 
  private:
   sc_status status_;
 };
+
+/* The number of bytes of n packed integers of 1 to 8 bits. */
+constexpr std::size_t packed_bytes(std::size_t n, int bits) {
+  const auto each = static_cast<std::size_t>(bits);
+  return n / 8 * each + (n % 8 * each + 7) / 8;
+}
+
+/* The number of bins of a range, at most SC_MAX_BINS; 0 for an empty range. */
+constexpr std::size_t count_bins(const sc_key_range& range) {
+  if (range.first > range.last) {
+    return 0;
+  }
+  const std::uint64_t width = range.last - range.first;
+  return static_cast<std::size_t>(width >> std::bit_width(width / SC_MAX_BINS)) + 1;
+}
 
 namespace detail {
 inline void check(sc_status status) {
@@ -32,21 +53,36 @@ inline void check(sc_status status) {
   }
 }
 
-/* The core is told one length: all spans of a call must have it. */
+[[noreturn]] inline void refuse_length(const char* argument, const std::string& allowed,
+                                       std::size_t came) {
+  throw error(SC_ERROR_ARGUMENT, std::string(argument) + " must have " + allowed +
+                                     " elements, got " + std::to_string(came));
+}
+
+/* Returns n. Throws if another span of the call does not have n elements: the C functions take a
+ * single length. */
 inline std::size_t length(std::size_t n, std::size_t other, const char* argument) {
   if (n != other) {
-    throw std::invalid_argument(std::string(argument) + " must have " + std::to_string(n) +
-                                " elements, got " + std::to_string(other));
+    refuse_length(argument, std::to_string(n), other);
   }
   return n;
 }
 
+/* The number of elements of all matrices, or the largest size_t if that overflows. */
 inline std::size_t elements(const sc_blocks& blocks) {
-  return blocks.matrices * blocks.rows * blocks.columns;
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+  const auto times = [](std::size_t a, std::size_t b) {
+    return a != 0 && b > most / a ? most : a * b;
+  };
+  return times(times(blocks.matrices, blocks.rows), blocks.columns);
 }
 
-inline std::size_t packed_bytes(std::size_t n, int bits) {
-  return (n * static_cast<std::size_t>(bits) + 7) / 8;
+/* Checks the length of `packed`. For other numbers of bits, the C function refuses `bits` before it
+ * reads or writes packed bytes. */
+inline void require_packed(std::span<const std::uint8_t> packed, std::size_t n, int bits) {
+  if (bits >= 1 && bits <= 8) {
+    length(packed_bytes(n, bits), packed.size(), "packed");
+  }
 }
 
 template <class T>
@@ -85,7 +121,9 @@ template <class R>
 inline constexpr sc_dtype dtype_of = dtype<std::ranges::range_value_t<R>>;
 }  // namespace detail
 
-/* Floats are floats or doubles; 16-bit floats, for which C++20 has no type, are for secateur.h. */
+/* The functions below work on whole arrays; only prune_pattern takes slices. Use secateur.h for
+ * other slices, for scores and for groups. Floating-point arrays have elements of float or double.
+ * C++20 has no type for 16-bit floats; use secateur.h for them. */
 
 template <detail::floats W>
 std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan nan = SC_NAN_RAISE) {
@@ -102,10 +140,13 @@ void topk_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_
                              mask.data(), SC_MASK_BOOLS));
 }
 
-/* `counts` must have one for each bin of the range; SC_MAX_BINS are enough for all. */
+/* `counts` has at least count_bins(range) elements. */
 template <detail::floats W>
 void count_magnitudes(const W& w, const sc_key_range& range, std::span<std::uint64_t> counts,
                       sc_tally& tally, sc_nan nan = SC_NAN_RAISE) {
+  if (counts.size() < count_bins(range)) {
+    detail::refuse_length("counts", "at least " + std::to_string(count_bins(range)), counts.size());
+  }
   detail::check(sc_count_magnitudes(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
                                     &range, nan, counts.data(), &tally));
 }
@@ -165,8 +206,8 @@ void soft_threshold(const W& w, double threshold, Out&& out) {
                                   std::ranges::data(out)));
 }
 
-/* Integers are one by one, in the type that holds those of the format; what is packed or narrower than a
- * byte in the same pass is for secateur.h. */
+/* Quantized integers are unpacked and have the integer type of the format's width. Use secateur.h
+ * to quantize to packed integers, or to the 4- and 2-bit dtypes. */
 
 template <detail::floats W, detail::integers Q>
 void quantize(const W& w, const sc_fixed_point& fmt, Q&& q,
@@ -199,7 +240,7 @@ void prune_quantize(const W& w, std::size_t k, const sc_fixed_point& fmt, Q&& q,
                                   std::ranges::data(q), detail::dtype_of<Q>));
 }
 
-/* The scales of `fmt` are of the type of the floats. */
+/* The scales of `fmt` have the type of the floating-point array. */
 template <detail::floats W, detail::integers Q>
 void quantize_affine(const W& w, const sc_affine& fmt, Q&& q, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(q), "q");
@@ -214,12 +255,12 @@ void dequantize_affine(const Q& q, const sc_affine& fmt, Out&& out) {
                                      std::ranges::data(out), detail::dtype_of<Out>));
 }
 
-/* `packed` must have the bytes that so many integers take: (n * bits + 7) / 8. */
+/* `packed` has packed_bytes(n, bits) bytes. */
 template <detail::byte_integers Q>
 void pack_ints(const Q& q, int bits, std::span<std::uint8_t> packed,
                sc_bit_order order = SC_LOW_FIRST) {
   const std::size_t n = std::ranges::size(q);
-  detail::length(detail::packed_bytes(n, bits), packed.size(), "packed");
+  detail::require_packed(packed, n, bits);
   detail::check(
       sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, order, packed.data()));
 }
@@ -228,12 +269,12 @@ template <detail::byte_integers Q>
 void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
                  sc_bit_order order = SC_LOW_FIRST) {
   const std::size_t n = std::ranges::size(q);
-  detail::length(detail::packed_bytes(n, bits), packed.size(), "packed");
+  detail::require_packed(packed, n, bits);
   detail::check(
       sc_unpack_ints(packed.data(), n, bits, order, std::ranges::data(q), detail::dtype_of<Q>));
 }
 
-/* Of the whole arrays; of cells, sc_compare tells. */
+/* The sums over the whole arrays. Use sc_compare for sums of groups. */
 template <detail::floats W, detail::floats Other>
 sc_error_sums compare(const W& w, const Other& w_hat, const sc_fixed_point* fmt = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(w_hat), "w_hat");
@@ -243,6 +284,7 @@ sc_error_sums compare(const W& w, const Other& w_hat, const sc_fixed_point* fmt 
   return sums;
 }
 
+/* The result of find_range: the minimum and the maximum of all elements and 0. */
 struct limits {
   double lowest, highest;
 };

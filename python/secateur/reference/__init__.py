@@ -1,22 +1,23 @@
-"""The same functions as the package's own, in plain NumPy.
+"""The functions of the package in plain NumPy.
 
-This is the executable specification: what a function returns here is what the compiled one returns,
-bit for bit. It is the oracle of the tests and the baseline of the benchmarks.
+This is the executable specification. A function of the package returns the same bits as its
+namesake here. The reference is the oracle of the tests and the baseline of the benchmarks. It
+shares only the types of arguments and results with the package, and no constant, computation or
+check.
 
-Three rules decide every selection:
+Three rules determine every selection:
 
-* The order of magnitudes is the order of the float's bits, read as an integer with the sign
-  cleared. So zero is lowest, infinity is above all numbers, and NaN is above infinity.
-* Exactly ``k`` elements are kept. Of equal magnitudes at the boundary, those of lowest flat index
-  (C order) are kept.
-* A kept element keeps its bits; a removed one becomes ``+0.0``.
+* Magnitudes are ordered as the bits of the float with the sign cleared, read as an integer. Zero is
+  lowest, infinity is above all numbers, and NaN is above infinity.
+* Exactly ``k`` elements are kept. Ties at the boundary go to the lowest flat index (C order).
+* A kept element keeps its bits; a removed element becomes ``+0.0``.
 
-NaN is refused (``nan="raise"``), or takes part in the order above (``"keep"``), or is ranked
-below zero (``"prune"``).
+NaN is refused (``nan="raise"``), ranked as above (``"keep"``), or ranked below zero (``"prune"``).
 
-What quantizing does is in docs/semantics.md.
+docs/semantics.md defines quantization.
 """
 
+from secateur.formats import FixedPoint
 from secateur.reference.affine import dequantize_affine, quantize_affine
 from secateur.reference.choosing import choose_affine, choose_format
 from secateur.reference.comparing import compare
@@ -24,12 +25,20 @@ from secateur.reference.fixed_point import dequantize, fake_quantize, prune_quan
 from secateur.reference.global_pruning import prune_global
 from secateur.reference.packing import pack_ints, unpack_ints
 from secateur.reference.pruning import apply_mask, prune, soft_threshold
+from secateur.reference.schedules import sparsity_schedule
 from secateur.reference.selection import kth_magnitude, topk, topk_mask
 from secateur.reference.sketch import MagnitudeSketch
-from secateur.schedules import sparsity_schedule  # plain NumPy already
+from secateur.results import AffineParameters, Bracket, ErrorStats, TopK
+from secateur.scores import Times
 
 __all__ = [
+    "AffineParameters",
+    "Bracket",
+    "ErrorStats",
+    "FixedPoint",
     "MagnitudeSketch",
+    "Times",
+    "TopK",
     "apply_mask",
     "choose_affine",
     "choose_format",

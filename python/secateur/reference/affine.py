@@ -1,14 +1,15 @@
-"""Affine quantization: floats as integers times a scale, about a zero point."""
+"""Affine quantization: the integer q represents (q - zero_point) * scale."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.formats import granularity, integer_in, integers_in, real
 from secateur.reference.arguments import (
+    as_double,
     floats,
+    integer_in,
     native,
     one_of,
     only_none,
@@ -16,16 +17,11 @@ from secateur.reference.arguments import (
     refuse,
     refuse_nan,
     result,
-    wanted_float,
+    result_float_type,
 )
-from secateur.reference.granularity import spread_along
-from secateur.reference.packing import (
-    NARROW,
-    bytes_of,
-    packed_codes,
-    packed_is_wanted,
-    unpacked,
-)
+from secateur.reference.granularity import broadcast_parameters
+from secateur.reference.integers import UP_TO_16_BITS, Integers
+from secateur.reference.packing import bytes_of, check_packed, packed_codes, unpacked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -33,8 +29,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Floats = NDArray[Any]
 
-# Of each type: how many bits, and whether one is the sign.
-INTEGERS = NARROW | {"int16": (16, True), "uint16": (16, False), "int32": (32, True)}
+INTEGERS = UP_TO_16_BITS | {"int32": Integers(32, True)}
 
 
 def quantize_affine(
@@ -50,7 +45,7 @@ def quantize_affine(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The integers nearest to ``w / scale``, moved by the zero point.
+    """Quantize to integers by scale and zero point, as ONNX's QuantizeLinear.
 
     Parameters, results and errors are those of :func:`secateur.quantize_affine`.
 
@@ -66,25 +61,25 @@ def quantize_affine(
     array([ 10,  10,   8, 127], dtype=int8)
     """
     one_of("nan", nan, "raise", "zero")
-    kind = _integer_type("dtype", dtype)
+    wanted, kind = _integer_type("dtype", dtype)
     w = floats("w", w)
-    number = np.float64 if w.dtype == np.float64 else np.float32
-    scales, zeros = _parameters(scale, zero_point, kind, number, w.shape, axis, block_size)
-    if packed_is_wanted(packed, "dtype", kind.bits, kind.name, order):
+    computed = np.float64 if w.dtype == np.float64 else np.float32
+    scales, zeros = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
+    if check_packed(packed, "dtype", kind.bits, wanted.name, order):
         shape: tuple[int, ...] = (bytes_of(kind.bits, w.size),)
         out = result(out, np.uint8, w, *_arrays(scale, zero_point), shape=shape)
     else:
-        out = result(out, kind.dtype, w, *_arrays(scale, zero_point))
+        out = result(out, wanted, w, *_arrays(scale, zero_point))
     refuse_nan("w", w, nan)
-    # Sums that float32 would round are out of range of 16 bits before and after.
-    wide = np.float64 if kind.bits > 16 else number
+    # float32 suffices for 16 bits: a sum that it rounds is out of range before and after.
+    wide = np.float64 if kind.bits > 16 else computed
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # signalling NaN too
-        r = np.asarray(np.divide(w.astype(number, copy=False), scales, order="C"))
+        r = np.asarray(np.divide(w.astype(computed, copy=False), scales, order="C"))
         r = np.rint(r, out=r).astype(wide, copy=False)
         r += zeros.astype(wide)
         if nan == "zero":
             np.copyto(r, zeros, where=np.isnan(r), casting="same_kind")
-        codes = np.clip(r, kind.min, kind.max, out=r).astype(kind.held)
+        codes = np.clip(r, kind.min, kind.max, out=r).astype(kind.dtype)
     codes = packed_codes(codes.reshape(-1), kind.bits, order) if packed else codes
     np.copyto(out, codes.astype(out.dtype, copy=False))
     return out
@@ -103,7 +98,7 @@ def dequantize_affine(
     order: str = "low_first",
     out: Floats | None = None,
 ) -> Floats:
-    """The values ``(q - zero_point) * scale``.
+    """Compute ``(q - zero_point) * scale``, as ONNX's DequantizeLinear.
 
     Parameters, results and errors are those of :func:`secateur.dequantize_affine`.
 
@@ -118,19 +113,19 @@ def dequantize_affine(
     >>> reference.dequantize_affine(np.int8([10, 8, 127]), 0.5, 10)
     array([ 0. , -1. , 58.5], dtype=float32)
     """
-    number = wanted_float(dtype)
+    number = result_float_type(dtype)
     if shape is None:
         only_none(" without shape", packed_dtype=packed_dtype)
-        kind = _integer_type("q", plain("q", q).dtype.newbyteorder("="))
-        given = q = native("q", q, kind.dtype)
+        held, kind = _integer_type("q", plain("q", q).dtype.newbyteorder("="))
+        given = q = native("q", q, held)
     else:
-        kind = _integer_type("packed_dtype", packed_dtype)
-        packed_is_wanted(True, "packed_dtype", kind.bits, kind.name, order)
+        held, kind = _integer_type("packed_dtype", packed_dtype)
+        check_packed(True, "packed_dtype", kind.bits, held.name, order)
         given, q = unpacked("q", q, shape, kind.bits, kind.signed, order)
     wide = np.float64 if number == np.float64 else np.float32
     scales, zeros = _parameters(scale, zero_point, kind, wide, q.shape, axis, block_size)
     out = result(out, number, q, given, *_arrays(scale, zero_point))
-    steps = q.astype(kind.held, copy=False).astype(np.int32) - zeros
+    steps = q.astype(kind.dtype, copy=False).astype(np.int32) - zeros
     with np.errstate(over="ignore", under="ignore"):
         values = np.multiply(steps.astype(wide), scales)
         np.copyto(out, values, casting="same_kind")
@@ -140,38 +135,14 @@ def dequantize_affine(
 # --- arguments ------------------------------------------------------------------------------
 
 
-class _Integers(NamedTuple):
-    """A type of integers."""
-
-    dtype: np.dtype[Any]
-    bits: int
-    signed: bool
-
-    @property
-    def name(self) -> str:
-        return self.dtype.name
-
-    @property
-    def held(self) -> np.dtype[Any]:
-        """The type of NumPy's own that holds them."""
-        return np.dtype(f"{'int' if self.signed else 'uint'}{max(self.bits, 8)}")
-
-    @property
-    def min(self) -> int:
-        return -(1 << self.bits - 1) if self.signed else 0
-
-    @property
-    def max(self) -> int:
-        return (1 << self.bits - self.signed) - 1
-
-
-def _integer_type(name: str, dtype: DTypeLike | None) -> _Integers:
-    if dtype is None:  # which NumPy takes for float64
+def _integer_type(name: str, dtype: DTypeLike | None) -> tuple[np.dtype[Any], Integers]:
+    """Return a dtype and the integers that it holds."""
+    if dtype is None:  # np.dtype(None) is float64
         refuse(name, "None", " or ".join(INTEGERS), TypeError)
     wanted = np.dtype(dtype)
     if wanted.name not in INTEGERS or not wanted.isnative:
         refuse(name, wanted, " or ".join(INTEGERS), TypeError)
-    return _Integers(wanted, *INTEGERS[wanted.name])
+    return wanted, INTEGERS[wanted.name]
 
 
 def _arrays(*values: ArrayLike) -> list[Array]:
@@ -181,47 +152,54 @@ def _arrays(*values: ArrayLike) -> list[Array]:
 def _parameters(
     scale: ArrayLike,
     zero_point: ArrayLike,
-    kind: _Integers,
-    number: type[np.float32 | np.float64],
+    kind: Integers,
+    computed: type[np.float32 | np.float64],
     shape: tuple[int, ...],
     axis: int | None,
     block_size: int | None,
 ) -> tuple[Floats, Array]:
-    """Scales as that type of float, and zero points; in shapes that broadcast to the array's."""
-    scales = _scales(scale, number)
+    """Return the scales, in the type `computed`, and the zero points.
+
+    Their shapes broadcast to `shape`, that of the array.
+    """
+    scales = _scales(scale, computed)
     zeros = _zero_points(zero_point, kind)
     if zeros.ndim and zeros.shape != scales.shape:
         allowed = f"an integer or of the shape of scale, {scales.shape}"
         refuse("zero_point", f"shape {zeros.shape}", allowed)
-    how = granularity("scale", scales.shape, shape, axis, block_size, group_name="block_size")
-    spread = spread_along(scales, how, shape, axis)
-    return spread, spread_along(zeros, how if zeros.ndim else None, shape, axis)
+    target = shape, axis, block_size, "block_size"
+    scales = broadcast_parameters("scale", scales, *target)
+    return scales, broadcast_parameters("zero_point", zeros, *target) if zeros.ndim else zeros
 
 
-def _scales(scale: ArrayLike, number: type[np.float32 | np.float64]) -> Floats:
+def _scales(scale: ArrayLike, computed: type[np.float32 | np.float64]) -> Floats:
     if isinstance(scale, (np.ndarray, list, tuple)):
         scales = floats("scale", scale)
     else:
-        scales = np.asarray(real("scale", scale))
+        scales = np.asarray(as_double("scale", scale))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a signalling NaN
-        scales = np.asarray(scales.astype(number))
-    wrong = ~(np.isfinite(scales) & (scales >= np.finfo(number).tiny))
+        scales = np.asarray(scales.astype(computed))
+    wrong = ~(np.isfinite(scales) & (scales >= np.finfo(computed).tiny))
     if wrong.any():
-        place = tuple(map(int, np.argwhere(wrong)[0]))
-        came = f"{scales[place]}" + (f" at {place}" if place else "")
-        allowed = f"positive, finite and not subnormal in {np.dtype(number)}"
-        refuse("scale", came, allowed)
+        index = tuple(map(int, np.argwhere(wrong)[0]))
+        got = f"{scales[index]}" + (f" at {index}" if index else "")
+        allowed = f"positive, finite and not subnormal in {np.dtype(computed)}"
+        refuse("scale", got, allowed)
     return scales
 
 
-def _zero_points(zero_point: ArrayLike, kind: _Integers) -> Array:
-    if isinstance(zero_point, (np.ndarray, list, tuple)):
-        points = plain("zero_point", zero_point)
-        if points.dtype.name in INTEGERS:  # among them those that NumPy does not know as integers
-            points = points.astype(np.int64)
-        zeros = integers_in("zero_point", points, kind.min, kind.max)
-    else:
-        zeros = np.asarray(integer_in("zero_point", zero_point, kind.min, kind.max))
-    if kind.bits > 16 and zeros.any():
-        refuse("zero_point", repr(zero_point), f"0 for {kind.name}")
+def _zero_points(zero_point: ArrayLike, kind: Integers) -> Array:
+    # As in ONNX, the zero point of int32 is 0.
+    low, high = (0, 0) if kind.bits == 32 else (kind.min, kind.max)
+    if not isinstance(zero_point, (np.ndarray, list, tuple)):
+        return np.asarray(integer_in("zero_point", zero_point, low, high), np.int32)
+    zeros = plain("zero_point", zero_point)
+    if zeros.dtype.name in INTEGERS:  # including ml_dtypes' dtypes, which NumPy cannot compare
+        zeros = zeros.astype(np.int64)
+    elif zeros.dtype.kind not in "iu":
+        refuse("zero_point", zeros.dtype, "an integer or an array of integers", TypeError)
+    wrong = (zeros < low) | (zeros > high)
+    if wrong.any():
+        index = tuple(map(int, np.argwhere(wrong)[0]))
+        refuse("zero_point", f"{zeros[index]} at {index}", f"integers from {low} to {high}")
     return zeros.astype(np.int32)

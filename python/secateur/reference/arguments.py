@@ -1,12 +1,13 @@
-"""Arguments: what is taken, and what is refused in which words."""
+"""Argument checks and their error messages."""
 
 from __future__ import annotations
 
+import operator
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from secateur.formats import integer_in, real
 from secateur.reference.order import INFINITIES
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
 
 
-def refuse(name: str, came: Any, allowed: str, error: type[Exception] = ValueError) -> NoReturn:
-    msg = f"{name} must be {allowed}, got {came}"
+def refuse(name: str, got: Any, allowed: str, error: type[Exception] = ValueError) -> NoReturn:
+    msg = f"{name} must be {allowed}, got {got}"
     raise error(msg) from None
 
 
@@ -31,7 +32,7 @@ def plain(name: str, values: ArrayLike) -> Array:
 
 
 def native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:
-    """`values` as an array of a dtype in native byte order; never cast from another dtype."""
+    """Return `values` as an array of `dtype` in native byte order; refuse any other dtype."""
     array = plain(name, values)
     if array.dtype.newbyteorder("=") != dtype:
         refuse(name, array.dtype, f"{np.dtype(dtype)}", TypeError)
@@ -39,22 +40,22 @@ def native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:
 
 
 def floats(name: str, values: ArrayLike) -> Floats:
-    """`values` as floats of their own type in native byte order."""
+    """Return `values` as an array of floats of their own dtype, in native byte order."""
     array = plain(name, values)
     return array.astype(float_type(name, array.dtype), copy=False)
 
 
 def float_type(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """One of the four floats, in native byte order."""
+    """Return `dtype` in native byte order; refuse it unless it is one of the four floats."""
     if dtype.name not in INFINITIES:
         refuse(name, dtype, " or ".join(INFINITIES), TypeError)
     return dtype.newbyteorder("=")
 
 
-def wanted_float(dtype: DTypeLike) -> np.dtype[Any]:
-    """One of the four floats, as the type of a result."""
-    wanted = np.dtype(dtype)
-    if wanted.name not in INFINITIES or not wanted.isnative:
+def result_float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
+    """Return the dtype of a result; refuse it unless it is one of the four floats."""
+    wanted = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
+    if wanted is None or wanted.name not in INFINITIES or not wanted.isnative:
         refuse("dtype", wanted, " or ".join(INFINITIES) + " in native byte order", TypeError)
     return wanted
 
@@ -66,8 +67,9 @@ def result(
     *others: Array,
     shape: tuple[int, ...] | None = None,
 ) -> Array:
-    """`out` if it can hold the result, else a new array in C order; of the shape of `like`, or
-    of another that is given.
+    """Return `out` if it can hold the result, or a new array in C order if `out` is None.
+
+    The result has the shape of `like`, or `shape` if that is given.
     """
     if out is None:
         return np.empty(like.shape if shape is None else shape, dtype)
@@ -82,7 +84,10 @@ def fitting(
     *others: Array,
     shape: tuple[int, ...] | None = None,
 ) -> Array:
-    """`out` if it can hold the result: it may be `like` itself, and else shares no memory."""
+    """Return `out` if it can hold the result.
+
+    It may be `like` itself. Otherwise it must share no memory with `like` or `others`.
+    """
     if not isinstance(out, np.ndarray):
         refuse(name, type(out).__name__, f"an array of {np.dtype(dtype)}", TypeError)
     plain(name, out)
@@ -104,17 +109,18 @@ def fitting(
 
 
 def _overlaps_itself(array: Array) -> bool:
-    """Whether two elements may share memory, as in some views that `as_strided` makes."""
-    reach = array.itemsize
+    """Whether two elements may share memory, as in some results of `as_strided`."""
+    extent = array.itemsize
     steps = zip(map(abs, array.strides), array.shape, strict=True)
     for step, length in sorted((step, length) for step, length in steps if length > 1):
-        if step < reach:
+        if step < extent:
             return array.size > 0
-        reach += step * (length - 1)
+        extent += step * (length - 1)
     return False
 
 
 def _same(a: Array, b: Array) -> bool:
+    """Whether the two are views of the same elements in the same order."""
     steps = zip(a.strides, b.strides, a.shape, strict=True)
     return bool(a.__array_interface__["data"] == b.__array_interface__["data"]) and (
         (a.dtype, a.shape) == (b.dtype, b.shape)
@@ -123,11 +129,11 @@ def _same(a: Array, b: Array) -> bool:
 
 
 def refuse_nan(name: str, values: Floats, nan: str, *, infinite: bool = False) -> None:
-    """If that is the policy; infinities with them, if `infinite`."""
+    """Refuse NaN, and infinities if `infinite`, unless the policy `nan` is not "raise"."""
     if nan != "raise":
         return
     with np.errstate(invalid="ignore"):  # a signalling NaN
-        if not infinite and not np.isnan(np.max(values, initial=0)):  # the cheapest look for NaN
+        if not infinite and not np.isnan(np.max(values, initial=0)):  # the cheapest check for NaN
             return
         found = (~np.isfinite(values) if infinite else np.isnan(values)).ravel()
     if not found.any():
@@ -139,11 +145,42 @@ def refuse_nan(name: str, values: Floats, nan: str, *, infinite: bool = False) -
     raise ValueError(msg)
 
 
-# --- numbers and words ----------------------------------------------------------------------
+# --- numbers and strings --------------------------------------------------------------------
+
+
+def integer_in(name: str, value: Any, low: int, high: int) -> int:
+    """Return `value` as an int from `low` to `high`; refuse a bool and an array of one element."""
+    if isinstance(value, (bool, np.bool_, np.ndarray)):
+        refuse(name, repr(value), "an integer", TypeError)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        refuse(name, repr(value), "an integer", TypeError)
+    if not low <= number <= high:
+        refuse(name, repr(value), f"an integer from {low} to {high}")
+    return number
+
+
+def as_double(name: str, value: Any) -> float:
+    """Return `value` as a float; refuse a bool and a string."""
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        refuse(name, repr(value), "a number", TypeError)
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond the range of float, but finite
+        return sys.float_info.max if value > 0 else -sys.float_info.max
+    except TypeError:
+        refuse(name, repr(value), "a number", TypeError)
+
+
+def as_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        refuse(name, repr(value), "a bool", TypeError)
+    return bool(value)
 
 
 def axis_of(array: Array, axis: int | None) -> int | None:
-    """None, or an axis that the array has, counted from the first."""
+    """Return None, or an axis of the array as a non-negative number."""
     if axis is None:
         return None
     if array.ndim == 0:
@@ -152,18 +189,18 @@ def axis_of(array: Array, axis: int | None) -> int | None:
 
 
 def count(n: int, k: int | None, sparsity: float | None) -> int:
-    """How many of n are kept."""
+    """Return how many of n candidates `k` or `sparsity` keeps."""
     if sparsity is None:
         return integer_in("k", k, 0, n)
-    share = real("sparsity", sparsity)
+    share = as_double("sparsity", sparsity)
     if not 0 <= share <= 1:
         refuse("sparsity", repr(sparsity), "a number from 0 to 1")
     return n - round(share * n)
 
 
 def limit(threshold: float, *, signed: bool = False) -> float:
-    """A threshold for magnitudes, or if `signed` for values."""
-    value = real("threshold", threshold)
+    """Return a threshold for magnitudes or, if `signed`, for values."""
+    value = as_double("threshold", threshold)
     if signed and np.isnan(value):
         refuse("threshold", repr(threshold), "a number other than NaN")
     if not (signed or value >= 0):
@@ -179,13 +216,13 @@ def one_of(name: str, value: Any, *allowed: str) -> None:
 def exactly_one(**choices: Any) -> None:
     given = [f"{name}={value!r}" for name, value in choices.items() if value is not None]
     if len(given) != 1:
-        came = ", ".join(given) or "none"
-        msg = f"exactly one of {', '.join(choices)} must be given, got {came}"
+        got = ", ".join(given) or "none"
+        msg = f"exactly one of {', '.join(choices)} must be given, got {got}"
         raise ValueError(msg)
 
 
-def only_none(why: str, **arguments: Any) -> None:
-    """Refuse arguments that do not go with what `why` says."""
+def only_none(context: str, **arguments: Any) -> None:
+    """Refuse arguments that must be None in a context, such as " without block"."""
     for name, value in arguments.items():
         if value is not None:
-            refuse(name, repr(value), f"None{why}")
+            refuse(name, repr(value), f"None{context}")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.formats import integer_in
-from secateur.reference.arguments import one_of, refuse, refuse_nan
+from secateur.reference.arguments import integer_in, one_of, refuse, refuse_nan
 from secateur.reference.importance import Importance
 
 if TYPE_CHECKING:
@@ -18,20 +17,20 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
     Mask = NDArray[np.bool_]
 
-LANES = 8  # partial sums of a norm
+PARTIAL_SUMS = 8  # of a norm
 
 
 def importance_of_blocks(w: Floats, block: Any, norm: str | None, nan: str) -> Importance:
-    """The norm of each block, in an array that has the leading axes of `w`."""
+    """Return the norm of each block, in the shape (leading axes of `w`, block rows, columns)."""
     norm = "l1" if norm is None else norm
     one_of("norm", norm, "l1", "l2", "max")
     shape = _block_of(w, block)
-    refuse_nan("w", w, nan)  # for a norm does not tell how many and where
+    refuse_nan("w", w, nan)  # not the norms: the error gives the number of NaN and the first index
     return Importance("w", _norms(w, shape, norm), signed=False)
 
 
-def spread(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> Mask:
-    """A mask of blocks as one of the elements of an array of this shape."""
+def expand_mask(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> Mask:
+    """Expand a mask of blocks to a mask of the elements of an array of this shape."""
     if not mask.size:
         return np.zeros(shape, np.bool_)
     r, c = block
@@ -40,7 +39,7 @@ def spread(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> Mask:
 
 
 def _block_of(w: Floats, block: Any) -> tuple[int, int]:
-    """How many rows and columns a block has."""
+    """Return the numbers of rows and columns of a block."""
     allowed = "a tuple of two positive integers"
     if not isinstance(block, (tuple, list)):
         refuse("block", repr(block), allowed, TypeError)
@@ -54,9 +53,10 @@ def _block_of(w: Floats, block: Any) -> tuple[int, int]:
 
 
 def _norms(w: Floats, block: tuple[int, int], norm: str) -> NDArray[np.float64]:
-    """The sums are formed in the one order that is documented.
+    """Return the norms of the blocks of all matrices.
 
-    Over the rows of each column, then over columns eight apart, then over those eight.
+    Sums have the documented order: over the rows of each column, then over columns whose indices
+    are equal modulo eight, then over the eight partial sums.
     """
     if not w.size:
         return np.zeros((*w.shape[:-2], 0, 0))
@@ -67,16 +67,19 @@ def _norms(w: Floats, block: tuple[int, int], norm: str) -> NDArray[np.float64]:
         else:
             rows = np.moveaxis(np.square(sizes) if norm == "l2" else sizes, -3, 0)
             columns = np.moveaxis(reduce(np.add, rows), -1, 0)
-            lanes = [reduce(np.add, columns[j::LANES]) for j in range(min(LANES, len(columns)))]
-            norms = reduce(np.add, lanes)
-    norms[np.isnan(norms)] = np.nan  # of whatever bits: they tie
+            partial_sums = [
+                reduce(np.add, columns[j::PARTIAL_SUMS])
+                for j in range(min(PARTIAL_SUMS, len(columns)))
+            ]
+            norms = reduce(np.add, partial_sums)
+    norms[np.isnan(norms)] = np.nan  # the same bits, so that all NaN tie
     return np.sqrt(norms) if norm == "l2" else norms
 
 
 def _in_blocks(w: Floats, block: tuple[int, int]) -> Floats:
-    """As (..., block row, row within, block column, column within).
+    """Reshape to (..., block row, row in block, block column, column in block).
 
-    Zeros fill the blocks at the edges, which changes no norm.
+    Zeros pad the blocks at the edges, which changes no norm.
     """
     *lead, rows, columns = w.shape
     r, c = block

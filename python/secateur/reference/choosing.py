@@ -1,28 +1,40 @@
-"""Formats chosen for the data: what the choice looks at, in plain NumPy.
-
-How it is decided is in :mod:`secateur.choosing`, which is plain NumPy already.
-"""
+"""Calibration: choose the binary point, or the scale and the zero point, that suit the data."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from secateur.choosing import Core, choose_fixed_point, choose_scale
-from secateur.reference.arguments import axis_of, floats
-from secateur.reference.selection import kth_magnitude
-from secateur.reference.sums import cells_of, total
+from secateur.formats import FixedPoint
+from secateur.reference.arguments import (
+    as_bool,
+    as_double,
+    axis_of,
+    floats,
+    integer_in,
+    one_of,
+    refuse,
+)
+from secateur.reference.integers import UP_TO_16_BITS, Integers
+from secateur.reference.sums import Groups, groups_of, total
+from secateur.results import AffineParameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from secateur.formats import FixedPoint
-    from secateur.results import AffineParameters
-
     Float64s = NDArray[np.float64]
+    Int32s = NDArray[np.int32]
+    Mask = NDArray[np.bool_]
+
+MAX_FRAC_BITS = 256  # frac_bits are from -MAX_FRAC_BITS to MAX_FRAC_BITS
 
 
+@np.errstate(all="ignore")
 def choose_format(
     w: ArrayLike,
     bits: int,
@@ -33,7 +45,7 @@ def choose_format(
     axis: int | None = None,
     group_size: int | None = None,
 ) -> FixedPoint:
-    """The fixed-point format with the binary point where it suits the data.
+    """Choose the number of fraction bits of a fixed-point format that suits the data.
 
     Parameters, results and errors are those of :func:`secateur.choose_format`.
 
@@ -44,9 +56,26 @@ def choose_format(
     >>> reference.choose_format(np.float32([0.1, -0.25, 0.5, 1.5]), 8)
     FixedPoint(bits=8, frac_bits=6, signed=True)
     """
-    return choose_fixed_point(_CORE, w, bits, signed, method, percentile, axis, group_size)
+    integers = Integers(integer_in("bits", bits, 2, 32), as_bool("signed", signed))
+    percentile = _percentage(method, percentile)
+    data = _data(w, axis, group_size, "group_size")
+    frac_bits = _most_frac_bits(data.low, data.high, integers)
+    if method == "percentile":
+        frac_bits = _most_frac_bits(*_clipped(data, percentile), integers)
+    elif method == "mse":
+
+        def step(j: int) -> Float64s:
+            return np.ldexp(1.0, -np.minimum(frac_bits + j, MAX_FRAC_BITS))
+
+        chosen = _least_error(data, step, 2 * MAX_FRAC_BITS + 1, integers.min, integers.max)
+        frac_bits = 1 - np.frexp(chosen)[1]
+    if data.axis is None:
+        return FixedPoint(bits, int(frac_bits[0]), signed)
+    frac_bits = frac_bits.reshape(data.shape)
+    return FixedPoint(bits, frac_bits, signed, axis=data.axis, group_size=group_size)
 
 
+@np.errstate(all="ignore")
 def choose_affine(
     w: ArrayLike,
     dtype: DTypeLike,
@@ -57,7 +86,7 @@ def choose_affine(
     axis: int | None = None,
     block_size: int | None = None,
 ) -> AffineParameters:
-    """The scale and the zero point that suit the data, by the rules of ONNX.
+    """Choose a scale and a zero point that suit the data, by the rules of ONNX.
 
     Parameters, results and errors are those of :func:`secateur.choose_affine`.
 
@@ -68,66 +97,183 @@ def choose_affine(
     >>> reference.choose_affine(np.float32([-127, 64]), np.int8, symmetric=True)
     AffineParameters(scale=1.0, zero_point=0)
     """
-    return choose_scale(_CORE, w, dtype, symmetric, method, percentile, axis, block_size)
+    wanted = np.dtype(dtype)
+    if wanted.name not in UP_TO_16_BITS or not wanted.isnative:
+        refuse("dtype", wanted, " or ".join(UP_TO_16_BITS), TypeError)
+    integers = UP_TO_16_BITS[wanted.name]
+    symmetric = as_bool("symmetric", symmetric)
+    percentile = _percentage(method, percentile)
+    data = _data(w, axis, block_size, "block_size")
+    low, high = _clipped(data, percentile) if method == "percentile" else (data.low, data.high)
+    scale, zero_point = _affine(low, high, integers, symmetric, data.real)
+    if method == "mse":
+
+        def step(j: int) -> Float64s:
+            smaller = (scale.astype(np.float64) * 2 ** (-j / 4)).astype(data.real)
+            return np.asarray(np.maximum(smaller, np.finfo(data.real).tiny), np.float64)
+
+        ends = integers.min - zero_point, integers.max - zero_point
+        scale = _least_error(data, step, 65, *ends).astype(data.real)
+    if data.axis is None:
+        return AffineParameters(float(scale[0]), int(zero_point[0]))
+    return AffineParameters(scale.reshape(data.shape), zero_point.reshape(data.shape))
 
 
-def _ranges(w: ArrayLike, axis: int | None, group_size: int | None) -> Float64s:
+# --- the data -------------------------------------------------------------------------------
+
+
+class _Data(NamedTuple):
+    """Finite numbers in groups. Each group has its own parameters."""
+
+    groups: list[Groups]  # of float64
+    low: Float64s  # the minimum of each group and 0
+    high: Float64s  # the maximum of each group and 0
+    real: type[np.float32 | np.float64]  # the type of the scales
+    axis: int | None
+    shape: tuple[int, ...]  # of the results
+
+
+def _data(w: ArrayLike, axis: int | None, group_size: int | None, group_name: str) -> _Data:
     w = floats("w", w)
+    if group_size is not None:
+        group_size = integer_in(group_name, group_size, 1, sys.maxsize)
+        axis = -1 if axis is None else axis
     axis = axis_of(w, axis)
     wrong = ~np.isfinite(w).ravel()
     if wrong.any():
         msg = f"w has {np.count_nonzero(wrong)} elements that are NaN or infinite, the first at "
         msg += f"flat index {wrong.argmax()}; a format is chosen for finite numbers"
         raise ValueError(msg)
-    ranges = np.zeros((2, _count(w, axis, group_size)))
-    for cells in cells_of(w.astype(np.float64), axis, group_size):
-        ranges[0, cells.places] = cells.elements.min(axis=(1, 2), initial=0)
-        ranges[1, cells.places] = cells.elements.max(axis=(1, 2), initial=0)
-    return ranges + 0  # no zero is negative
+    shape: tuple[int, ...] = () if axis is None else (w.shape[axis],)
+    if axis is not None and group_size is not None:
+        shape = (*w.shape[:axis], -(-w.shape[axis] // group_size), *w.shape[axis + 1 :])
+    groups = list(groups_of(w.astype(np.float64), axis, group_size))
+    low, high = np.zeros((2, math.prod(shape)))
+    for indices, elements, _ in groups:
+        low[indices] = elements.min(axis=(1, 2), initial=0)
+        high[indices] = elements.max(axis=(1, 2), initial=0)
+    real = np.float64 if w.dtype == np.float64 else np.float32
+    return _Data(groups, low + 0, high + 0, real, axis, shape)  # + 0 turns -0.0 into +0.0
 
 
-def _rounding_errors(
-    w: ArrayLike, axis: int | None, group_size: int | None, grids: Float64s, ratio: float
+def _clipped(data: _Data, percentile: float) -> tuple[Float64s, Float64s]:
+    """Return the range of each group, clipped to the percentile of its magnitudes."""
+    limit = np.zeros(data.high.shape)
+    for indices, elements, _ in data.groups:
+        if elements.size:
+            magnitudes = np.abs(elements).reshape(len(elements), -1)
+            rank = max(1, math.ceil(magnitudes.shape[1] * percentile / 100))
+            limit[indices] = np.partition(magnitudes, rank - 1, axis=1)[:, rank - 1]
+    return np.maximum(data.low, -limit), np.minimum(data.high, limit)
+
+
+# --- the choice -----------------------------------------------------------------------------
+
+
+def _most_frac_bits(low: Float64s, high: Float64s, integers: Integers) -> Int32s:
+    """Return the largest frac_bits with which no element saturates, by bisection."""
+
+    def rounded(values: Float64s, frac_bits: Int32s) -> Float64s:
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.rint(np.ldexp(values, frac_bits)))
+
+    def fits(frac_bits: Int32s) -> Mask:
+        lowest, highest = rounded(low, frac_bits), rounded(high, frac_bits)
+        return (highest <= integers.max) & ((lowest >= integers.min) | (not integers.signed))
+
+    frac_bits = np.full(high.shape, -MAX_FRAC_BITS, np.int32)
+    for step in 2 ** np.arange(9, -1, -1, dtype=np.int32):
+        tried = frac_bits + step
+        frac_bits = np.where((tried <= MAX_FRAC_BITS) & fits(tried), tried, frac_bits)
+    all_zero = (high == 0) & ((low == 0) | (not integers.signed))
+    frac_bits[all_zero] = integers.bits - integers.signed
+    negative = low[rounded(low, frac_bits) < 0]
+    if negative.size and not integers.signed:
+        allowed = "at least 0 for an unsigned format, but for what is rounded to 0"
+        refuse("w", negative.min(), allowed)
+    return frac_bits
+
+
+def _affine(
+    low: Float64s,
+    high: Float64s,
+    integers: Integers,
+    symmetric: bool,
+    real: type[np.float32 | np.float64],
+) -> tuple[NDArray[Any], Int32s]:
+    """Return the scale and the zero point of each range."""
+    all_zero = (low == 0) & (high == 0)
+    middle = 0 if integers.signed else 2 ** (integers.bits - 1)
+    if symmetric:
+        scale = np.maximum(high, -low) / (integers.max - middle)
+    else:  # a difference of quotients, because high - low may be infinite
+        steps = integers.max - integers.min
+        scale = high / steps - low / steps
+    scale = np.maximum(scale.astype(real), np.finfo(real).tiny)
+    scale[all_zero] = 1
+    if symmetric:
+        return scale, np.full(scale.shape, middle, np.int32)
+    zero_point = np.clip(np.rint(integers.min - low / scale), integers.min, integers.max)
+    zero_point[all_zero] = 0
+    return scale, zero_point.astype(np.int32)
+
+
+def _least_error(
+    data: _Data, step: Callable[[int], Float64s], tries: int, lowest: Any, highest: Any
 ) -> Float64s:
-    """Three sums for each cell: on a coarser grid, on this one, and on a finer one."""
-    w = floats("w", w)
-    axis = axis_of(w, axis)
-    multiplier, low, high = grids.T
-    used = grids[multiplier > 0]
-    narrow = (
-        w.itemsize <= 4
-        and not (
-            (used[:, 0] < 2.0**-100)
-            | (used[:, 0] > 2.0**100)
-            | (np.abs(used[:, 1:]) > 1 << 24).any(1)
-        ).any()
-    )
-    real = np.float32 if narrow else np.float64
-    sums = np.zeros(grids.shape)
-    for cells in cells_of(w.astype(real), axis, group_size):
-        places = cells.places
-        x = cells.elements
+    """Return, for each group, the step of the least sum of squared errors.
 
-        def column(values: Float64s, places: Any = places) -> Any:
-            return values[places].astype(real).reshape(-1, 1, 1)
+    The steps ``step(0)``, ``step(1)``, ... decrease. Of several with the least sum, the last is
+    chosen. A group of zeros gets the first.
+    """
+    first = chosen = step(0)
+    least = np.full(first.shape, np.inf)
+    all_zero = (data.low == 0) & (data.high == 0)
+    for current in map(step, range(tries)):
+        ratio = current / first  # errors are in units of the first step, so that squares are finite
+        with np.errstate(over="ignore", under="ignore"):
+            errors = _squared_errors(data, 1 / current, lowest, highest) * np.square(ratio)
+            better = ~all_zero & (errors <= least)
+            least, chosen = np.where(better, errors, least), np.where(better, current, chosen)
+            # Stop when the error of the element farthest out of range alone exceeds the least sum:
+            # it increases with each further step. The factor 2 allows for rounding of the sums.
+            beyond = np.maximum(
+                data.high / first - highest * ratio, lowest * ratio - data.low / first
+            )
+            if (all_zero | (beyond > 0) & (beyond**2 > 2 * least)).all():
+                break
+    return chosen
 
-        lowest, highest = column(low), column(high)
-        y = x * column(multiplier)
-        c = x * column(multiplier / ratio)
-        z = x * column(multiplier * ratio)
-        errors = c - np.rint(c), y - np.rint(np.clip(y, lowest, highest))
-        for i, error in enumerate((*errors, z - np.clip(z, lowest, highest))):
-            sums[places, i] = total(np.square(error.astype(np.float64)), cells.block)
+
+def _squared_errors(data: _Data, multiplier: Float64s, lowest: Any, highest: Any) -> Float64s:
+    """Return the sum of squared errors of each group, in squares of its step.
+
+    Errors are computed in float32 if the data are float32 or narrower, the multiplier is from
+    2**-100 to 2**100, and the integers are exact in float32; else in float64.
+    """
+    narrow = (data.real == np.float32) & (multiplier >= 2.0**-100) & (multiplier <= 2.0**100)
+    narrow = narrow & (-lowest <= 2**24) & (highest <= 2**24)
+    parameters = np.broadcast_arrays(multiplier, lowest, highest, narrow)
+    sums = np.empty(multiplier.shape)
+    for indices, elements, block in data.groups:
+        m, low, high, is_narrow = (values[indices].reshape(-1, 1, 1) for values in parameters)
+        y = _rounded(elements * _rounded(m, is_narrow), is_narrow)
+        errors = _rounded(y - np.rint(np.clip(y, low, high)), is_narrow)
+        sums[indices] = total(np.square(errors), block)
     return sums
 
 
-def _count(w: NDArray[Any], axis: int | None, group_size: int | None) -> int:
-    if axis is None:
-        return 1
-    if group_size is None:
-        return int(w.shape[axis])
-    slices = w.size // w.shape[axis] if w.size else 0
-    return int(slices * -(-w.shape[axis] // group_size))
+def _rounded(values: Float64s, narrow: Mask) -> Float64s:
+    """Return the values as float64, rounded to float32 where `narrow` is True."""
+    return np.where(narrow, values.astype(np.float32), values)
 
 
-_CORE = Core(_ranges, _rounding_errors, lambda w, k, axis=None: kth_magnitude(w, k, axis=axis))
+# --- arguments ------------------------------------------------------------------------------
+
+
+def _percentage(method: Any, percentile: Any) -> float:
+    one_of("method", method, "max", "percentile", "mse")
+    value = as_double("percentile", percentile)
+    if not 0 <= value <= 100:
+        refuse("percentile", repr(percentile), "a number from 0 to 100")
+    return value

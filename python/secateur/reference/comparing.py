@@ -1,4 +1,4 @@
-"""How much two arrays differ."""
+"""Error metrics: how much an approximation differs from its reference."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.comparing import frac_bits_along, statistics
+from secateur.formats import FixedPoint
 from secateur.reference.arguments import axis_of, floats, refuse
-from secateur.reference.sums import cells_of, total
+from secateur.reference.granularity import broadcast_parameters
+from secateur.reference.integers import integers_of
+from secateur.reference.sums import groups_of, total
+from secateur.results import ErrorStats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.formats import FixedPoint
-    from secateur.results import ErrorStats
+    Float64s = NDArray[np.float64]
 
 
 def compare(
@@ -24,7 +26,7 @@ def compare(
     fmt: FixedPoint | None = None,
     axis: int | None = None,
 ) -> ErrorStats:
-    """How much `w_hat` differs from `w`.
+    """Compute metrics of the error of `w_hat` as an approximation of `w`.
 
     Parameters, results and errors are those of :func:`secateur.compare`.
 
@@ -39,24 +41,51 @@ def compare(
     if w_hat.shape != w.shape:
         refuse("w_hat", f"shape {w_hat.shape}", f"of the shape {w.shape} of w")
     axis = axis_of(w, axis)
+    frac_bits = np.zeros(1, np.int32) if fmt is None else _frac_bits(fmt, w.shape, axis)
     with np.errstate(all="ignore"):
-        (a,) = cells_of(w.astype(np.float64), axis, None)
-        (b,) = cells_of(w_hat.astype(np.float64), axis, None)
+        (a,) = groups_of(w.astype(np.float64), axis, None)
+        (b,) = groups_of(w_hat.astype(np.float64), axis, None)
         x, y = a.elements, b.elements
         e = x - y
-        sums = [total(terms, a.block) for terms in (e * e, x * x, y * y, x * y)]
-        largest = np.fmax(np.abs(e), 0).max(axis=(1, 2), initial=0)
-        saturated = None if fmt is None else _saturated(x, fmt, frac_bits_along(fmt, w.ndim, axis))
-    count = x.shape[1] * x.shape[2]
-    return statistics(np.stack([*sums, largest]), saturated, count, per_axis=axis is not None)
+        noise, signal, of_y, products = (total(z, a.block) for z in (e * e, x * x, y * y, x * y))
+        mse = noise / max(x.shape[1] * x.shape[2], 1)
+        max_abs = np.abs(e).max(axis=(1, 2), initial=0)
+        sqnr_db = np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
+        cosine = _cosine(signal, of_y, products)
+    saturated = None if fmt is None else _saturated(x, fmt, frac_bits)
+    metrics: list[Any] = [*map(_one_nan, (mse, max_abs, sqnr_db, cosine)), saturated]
+    if axis is None:
+        metrics = [None if value is None else value.item() for value in metrics]
+    return ErrorStats._make(metrics)
 
 
-def _saturated(
-    x: NDArray[np.float64], fmt: FixedPoint, frac_bits: NDArray[np.int32]
-) -> NDArray[Any]:
-    if frac_bits.size not in (1, len(x)):
-        refuse("fmt", f"{frac_bits.size}", f"of one frac_bits or of {len(x)}")
-    # Exact but for what is beyond float64's range, and out of every other.
-    rounded = np.rint(np.ldexp(x, frac_bits.reshape(-1, 1, 1)))
-    outside = (rounded < fmt.min) | (rounded > fmt.max)
-    return np.asarray(np.count_nonzero(outside, axis=(1, 2)))
+def _cosine(of_x: Float64s, of_y: Float64s, products: Float64s) -> Float64s:
+    """Return the cosine from sums of squares and of products; exactly 1 if all three are equal."""
+    cosine = np.clip(products / of_x / np.sqrt(of_y / of_x), -1, 1)
+    zeros = (of_x == 0) | (of_y == 0)
+    return np.where(zeros & ~np.isnan(products), of_x == of_y, cosine)
+
+
+def _one_nan(values: Float64s) -> Float64s:
+    """Return the values with every NaN replaced by ``np.nan``, so that its bits are fixed."""
+    return np.where(np.isnan(values), np.nan, values)
+
+
+def _frac_bits(fmt: FixedPoint, shape: tuple[int, ...], axis: int | None) -> NDArray[np.int32]:
+    """Return the frac_bits of a format: one, or one for each index along `axis`."""
+    if not isinstance(fmt, FixedPoint):
+        refuse("fmt", repr(fmt), "a FixedPoint", TypeError)
+    given = np.asarray(fmt.frac_bits)
+    broadcast_parameters("fmt.frac_bits", given, shape, fmt.axis, fmt.group_size)
+    elsewhere = fmt.axis is not None and (axis is None or (fmt.axis - axis) % len(shape) != 0)
+    if elsewhere or fmt.group_size is not None:
+        refuse("fmt", repr(fmt), f"of one frac_bits, or of an array along axis={axis!r}")
+    return given.reshape(-1)
+
+
+def _saturated(x: Float64s, fmt: FixedPoint, frac_bits: NDArray[np.int32]) -> NDArray[np.int64]:
+    # Exact, except for products beyond the range of float64, which are out of range anyway.
+    with np.errstate(all="ignore"):
+        rounded = np.rint(np.ldexp(x, frac_bits.reshape(-1, 1, 1)))
+    low, high = integers_of(fmt).min, integers_of(fmt).max
+    return np.asarray(np.count_nonzero((rounded < low) | (rounded > high), axis=(1, 2)))

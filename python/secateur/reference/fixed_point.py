@@ -1,4 +1,4 @@
-"""Fixed point: floats as integers times a power of two."""
+"""Fixed-point quantization: the integer q represents q * 2**-frac_bits."""
 
 from __future__ import annotations
 
@@ -15,16 +15,12 @@ from secateur.reference.arguments import (
     refuse,
     refuse_nan,
     result,
-    wanted_float,
+    result_float_type,
 )
-from secateur.reference.granularity import spread_along
+from secateur.reference.granularity import broadcast_parameters
+from secateur.reference.integers import integers_of, storage_dtype
 from secateur.reference.order import narrowed
-from secateur.reference.packing import (
-    bytes_of,
-    packed_codes,
-    packed_is_wanted,
-    unpacked,
-)
+from secateur.reference.packing import bytes_of, check_packed, packed_codes, unpacked
 from secateur.reference.pruning import prune
 from secateur.reference.rounding import check_rounding, to_integers
 
@@ -49,9 +45,9 @@ def quantize(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The integers nearest to ``w * 2**fmt.frac_bits``.
+    """Quantize to the integers of a fixed-point format: ``round(w * 2**fmt.frac_bits)``.
 
-    The result is as if computed exactly and rounded once.
+    The result is that of exact arithmetic, rounded once.
 
     Parameters, results and errors are those of :func:`secateur.quantize`.
 
@@ -68,19 +64,19 @@ def quantize(
     fmt = _format(fmt)
     _check_modes(rounding, overflow, nan, seed)
     w = floats("w", w)
-    if packed_is_wanted(packed, "fmt.bits", fmt.bits, repr(fmt), order):
+    if check_packed(packed, "fmt.bits", fmt.bits, repr(fmt), order):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
         q = quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed)
         np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, order))
         return out
-    # Where rounding or overflow needs the number itself, no matter how small or large.
-    exactly = rounding in ("floor", "ceil") or overflow == "wrap"
-    real = _real_type(w, fmt, exactly or rounding == "stochastic")
+    # These modes need the exact product even where it is tiny or huge.
+    exact = rounding in ("floor", "ceil") or overflow == "wrap"
+    real = _real_type(w, fmt, exact or rounding == "stochastic")
     frac_bits = _frac_bits(fmt, w.shape)
-    out = result(out, fmt.dtype, w)
+    out = result(out, storage_dtype(fmt, out), w)
     refuse_nan("w", w, nan, infinite=overflow == "wrap")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # signalling NaN too
-        r = to_integers(_scaled(w, frac_bits, real, exactly), rounding, seed)
+        r = to_integers(_scaled(w, frac_bits, real, exact), rounding, seed)
         if nan == "zero":
             np.copyto(r, 0, where=np.isnan(r) if overflow != "wrap" else ~np.isfinite(r))
         np.copyto(out, _in_range(r, fmt, overflow), casting="unsafe")
@@ -96,7 +92,7 @@ def dequantize(
     order: str = "low_first",
     out: Floats | None = None,
 ) -> Floats:
-    """The values ``q * 2**-fmt.frac_bits``, rounded once.
+    """Compute ``q * 2**-fmt.frac_bits``, rounded once.
 
     Parameters, results and errors are those of :func:`secateur.dequantize`.
 
@@ -110,19 +106,19 @@ def dequantize(
     array([ 0.5, -1. ], dtype=float32)
     """
     fmt = _format(fmt)
-    dtype = wanted_float(dtype)
+    dtype = result_float_type(dtype)
     if shape is None:
-        given = q = native("q", q, fmt.dtype)
+        given = native("q", q, storage_dtype(fmt, q))
+        q = given.astype(integers_of(fmt).dtype, copy=False)
     else:
-        packed_is_wanted(True, "fmt.bits", fmt.bits, repr(fmt), order)
+        check_packed(True, "fmt.bits", fmt.bits, repr(fmt), order)
         given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, order)
     step = np.ldexp(1.0, -_frac_bits(fmt, q.shape))
     out = result(out, dtype, q, given)
-    with np.errstate(over="ignore", under="ignore"):  # past the range is infinite, or zero
+    with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
         if dtype == np.float32 and _real_type(out, fmt, False) is np.float32:
-            return np.multiply(
-                q, step.astype(np.float32), out=out, dtype=np.float32, casting="same_kind"
-            )
+            np.multiply(q, step.astype(np.float32), out=out, dtype=np.float32, casting="same_kind")
+            return out
         values = np.asarray(np.multiply(q, step, dtype=np.float64))
         np.copyto(out, narrowed(values, dtype))
     return out
@@ -138,7 +134,7 @@ def fake_quantize(
     seed: int | None = None,
     out: Floats | None = None,
 ) -> Floats:
-    """The values that quantizing would leave: ``dequantize(quantize(w))``.
+    """Round to the values of a fixed-point format: ``dequantize(quantize(w))``.
 
     Parameters, results and errors are those of :func:`secateur.fake_quantize`.
 
@@ -169,9 +165,9 @@ def prune_quantize(
     order: str = "low_first",
     out: Array | None = None,
 ) -> Array:
-    """The integers of the largest magnitudes, and zero for the rest: ``quantize(prune(w))``.
+    """Prune and quantize: ``quantize(prune(w))``.
 
-    Exactly one of `k` and `sparsity` is given.
+    Exactly one of `k` and `sparsity` must be given.
 
     Parameters, results and errors are those of :func:`secateur.prune_quantize`.
 
@@ -187,11 +183,11 @@ def prune_quantize(
     _check_modes(rounding, overflow, nan, seed)
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
-    fmt.for_shape(w.shape)
-    if packed_is_wanted(packed, "fmt.bits", fmt.bits, repr(fmt), order):
+    _frac_bits(fmt, w.shape)
+    if check_packed(packed, "fmt.bits", fmt.bits, repr(fmt), order):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
     else:
-        out = result(out, fmt.dtype, w)
+        out = result(out, storage_dtype(fmt, out), w)
     kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else nan)
     return quantize(
         kept,
@@ -210,27 +206,28 @@ def prune_quantize(
 
 
 def _frac_bits(fmt: FixedPoint, shape: tuple[int, ...]) -> Array:
-    """In a shape that broadcasts to that one."""
-    how = fmt.for_shape(shape)
-    return spread_along(np.asarray(fmt.frac_bits), how, shape, fmt.axis)
+    """Return the frac_bits of a format in a shape that broadcasts to `shape`."""
+    given = np.asarray(fmt.frac_bits)
+    return broadcast_parameters("fmt.frac_bits", given, shape, fmt.axis, fmt.group_size)
 
 
-def _real_type(w: Floats, fmt: FixedPoint, exactly: bool) -> type[np.float32 | np.float64]:
-    """In which products with powers of two can be rounded once to what is wanted."""
-    # In float32 `w * 2**frac_bits` is exact, or infinite and out of range, or subnormal and rounded
-    # to 0; and `q * 2**-frac_bits` is exact or infinite, if q is. Where the power itself leaves
-    # float32's normal numbers, float64 serves: 32 bits and exponents between -405 and 384 are exact
-    # there.
-    narrow = w.dtype != np.float64 and fmt.bits <= 24 and not exactly
+def _real_type(w: Floats, fmt: FixedPoint, exact: bool) -> type[np.float32 | np.float64]:
+    """Return a type in which products with powers of two round only once, to the result."""
+    # In float32, `w * 2**frac_bits` is exact; or infinite, and then out of range; or subnormal, and
+    # then it rounds to 0. `q * 2**-frac_bits` is exact or infinite if q is exact in float32. If the
+    # power is not a normal number of float32, float64 is used, where products of 32 bits with
+    # exponents from -405 to 384 are exact.
+    narrow = w.dtype != np.float64 and fmt.bits <= 24 and not exact
     small = np.max(np.abs(fmt.frac_bits), initial=0) <= 126
     return np.float32 if narrow and small else np.float64
 
 
-def _scaled(w: Floats, frac_bits: Array, real: type, exactly: bool) -> Floats:
-    """A new array of ``w * 2**frac_bits``, or of what rounds and overflows alike."""
-    if w.dtype == np.float64 and exactly:
-        # What is tiny rounds as 2^-64 does; and of what is huge only its being a multiple of 2^32
-        # matters, which all floats from 2^84 are. So float64's own range does not.
+def _scaled(w: Floats, frac_bits: Array, real: type, exact: bool) -> Floats:
+    """Return ``w * 2**frac_bits``, or numbers that round and overflow in the same way."""
+    if w.dtype == np.float64 and exact:
+        # The product may leave the range of float64, so its exponent is clipped. A tiny number
+        # rounds as 2^-64 does. A huge number matters only as a multiple of 2^32, and every float64
+        # from 2^84 on is one.
         fraction, exponent = np.frexp(w)
         exponent = np.clip(exponent + frac_bits, -64, 128)
         return np.asarray(np.ldexp(fraction, exponent, order="C"))
@@ -239,14 +236,15 @@ def _scaled(w: Floats, frac_bits: Array, real: type, exactly: bool) -> Floats:
 
 
 def _in_range(r: Floats, fmt: FixedPoint, overflow: str) -> Floats:
-    """Integers of the format, from those in `r`, where they become so."""
+    """Replace the integers in `r` that are out of range of the format, in place."""
+    low, high = integers_of(fmt).min, integers_of(fmt).max
     if overflow == "wrap":
         np.remainder(r, 2.0**fmt.bits, out=r)
-        return np.subtract(r, 2.0**fmt.bits, out=r, where=r > fmt.max)
+        return np.subtract(r, 2.0**fmt.bits, out=r, where=r > high)
     if overflow.startswith("saturate") and overflow != "saturate_zero":
         symmetric = fmt.signed and overflow == "saturate_symmetric"
-        return np.asarray(np.clip(r, -fmt.max if symmetric else fmt.min, fmt.max, out=r))
-    beyond = (r < fmt.min) | (r > fmt.max)
+        return np.asarray(np.clip(r, -high if symmetric else low, high, out=r))
+    beyond = (r < low) | (r > high)
     if overflow == "saturate_zero":
         np.copyto(r, 0, where=beyond)
     elif beyond.any():

@@ -1,4 +1,4 @@
-"""Pruning several arrays together."""
+"""Global pruning: one selection among several arrays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.containers import label, match, put_together, require_apart, take_apart
 from secateur.reference.arguments import (
     count,
     exactly_one,
@@ -15,6 +14,12 @@ from secateur.reference.arguments import (
     one_of,
     refuse,
     refuse_nan,
+)
+from secateur.reference.containers import (
+    match,
+    members_of,
+    rebuild,
+    require_apart,
 )
 from secateur.reference.importance import importance
 from secateur.reference.order import as_rows, keys_of, largest, magnitudes_of, widened
@@ -40,9 +45,9 @@ def prune_global(
     nan: str = "raise",
     out: Any = None,
 ) -> Any:
-    """Set all but the largest magnitudes, or `scores`, of several arrays together to zero.
+    """Set all but the largest magnitudes, or `scores`, among several arrays to zero.
 
-    Exactly one of `k` and `sparsity` is given.
+    Exactly one of `k` and `sparsity` must be given.
 
     Parameters, results and errors are those of :func:`secateur.prune_global`.
 
@@ -55,58 +60,56 @@ def prune_global(
     """
     one_of("nan", nan, "raise", "keep", "prune")
     exactly_one(k=k, sparsity=sparsity)
-    given = take_apart("arrays", arrays)
-    if not given:
+    members = members_of("arrays", arrays)
+    if not members:
         refuse("arrays", "an empty one", "a container of at least one array")
-    names = [label("arrays", key) for key in given]
-    ws = [floats(name, w) for name, w in zip(names, given.values(), strict=True)]
-    beside = [None] * len(ws) if scores is None else match("scores", scores, arrays)
-    by = [
-        importance(w, x, name, label("scores", key))
-        for w, x, name, key in zip(ws, beside, names, given, strict=True)
+    labels = [f"[{key!r}]" for key in members]
+    ws = [floats(f"arrays{x}", w) for x, w in zip(labels, members.values(), strict=True)]
+    scores_of = [None] * len(ws) if scores is None else match("scores", scores, arrays)
+    importances = [
+        importance(w, score, f"arrays{x}", f"scores{x}")
+        for w, score, x in zip(ws, scores_of, labels, strict=True)
     ]
     if out is None:
         outs = [np.empty(w.shape, w.dtype) for w in ws]
     else:
-        outs = _fitting(out, arrays, [*zip(names, ws, strict=True)], by)
+        outs = _fitting(match("out", out, arrays), ws, importances, labels)
     kept = count(sum(w.size for w in ws), k, sparsity)
-    keys = _comparable(by, nan)
+    keys = _comparable_keys(importances, nan)
     mask = largest(np.hstack(keys), kept)[0]
     parts = np.split(mask, np.cumsum([w.size for w in ws])[:-1])
     for w, part, target in zip(ws, parts, outs, strict=True):
         masked(w, part.reshape(w.shape), target)
-    return put_together(arrays, outs) if out is None else out
+    return rebuild(arrays, outs) if out is None else out
 
 
 def _fitting(
-    out: Any, arrays: Any, inputs: list[tuple[str, Floats]], by: list[Importance]
+    outs: list[Any], ws: list[Floats], importances: list[Importance], labels: list[str]
 ) -> list[Floats]:
-    """The members of `out`, if they can hold the results."""
-    names = [label("out", key) for key in take_apart("arrays", arrays)]
-    outs = [
-        fitting(name, target, w.dtype, w)
-        for name, target, (_, w) in zip(names, match("out", out, arrays), inputs, strict=True)
-    ]
-    sources = [(one.name, source) for one in by for source in one.sources]
-    require_apart([*zip(names, outs, strict=True)], [*inputs, *sources])
-    return outs
+    """Return `outs` if they can hold the results."""
+    fit = [fitting(f"out{x}", out, w.dtype, w) for x, out, w in zip(labels, outs, ws, strict=True)]
+    inputs = [(f"arrays{x}", w) for x, w in zip(labels, ws, strict=True)]
+    sources = [(each.name, source) for each in importances for source in each.sources]
+    named = [(f"out{x}", out) for x, out in zip(labels, fit, strict=True)]
+    require_apart(named, [*inputs, *sources])
+    return fit
 
 
-def _comparable(by: list[Importance], nan: str) -> list[Keys]:
-    """The keys of each array in one row, in an order that holds among all of them.
+def _comparable_keys(importances: list[Importance], nan: str) -> list[Keys]:
+    """Return the keys of each array as one row, in an order that is common to all arrays.
 
-    Values of several types are compared as float64. Where some count by value, so do the magnitudes
-    of others, and their NaN rank among those.
+    Values of several dtypes are compared as float64. If some arrays rank by value (scores), the
+    magnitudes of the others are compared as values too, and so are their NaN.
     """
-    wide = len({one.values.dtype for one in by}) > 1
-    signed = any(one.signed for one in by)
+    wide = len({each.values.dtype for each in importances}) > 1
+    signed = any(each.signed for each in importances)
     keys = []
-    for one in by:
-        refuse_nan(one.name, one.values, nan)
-        values = as_rows(one.values, None)
+    for each in importances:
+        refuse_nan(each.name, each.values, nan)
+        values = as_rows(each.values, None)
         if wide:
             values = widened(values)
-        if signed and not one.signed:
+        if signed and not each.signed:
             values = magnitudes_of(keys_of(values, "keep"), values.dtype)
         keys.append(keys_of(values, nan, signed=signed))
     return keys

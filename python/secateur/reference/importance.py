@@ -1,4 +1,4 @@
-"""Importance: the magnitudes of the array itself, scores beside it, or products of the two."""
+"""Importance: the magnitudes of an array, separate scores, or products with factors."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ if TYPE_CHECKING:
 
 
 class Importance(NamedTuple):
-    """What decides for each element, and what errors call it."""
+    """The importance of each element, and its name in error messages."""
 
     name: str
     values: Floats
-    signed: bool  # whether the values count, or their magnitudes
-    sources: tuple[Floats, ...] = ()  # beside w: no result may be written over them
+    signed: bool  # whether elements rank by value, or by magnitude
+    sources: tuple[Floats, ...] = ()  # inputs other than w, which no output may overlap
 
     def keys(self, nan: str, axis: int | None = None) -> Keys:
-        """A row for each slice along the axis."""
+        """Return the keys, with one row for each slice along the axis."""
         refuse_nan(self.name, self.values, nan)
         return keys_of(as_rows(self.values, axis), nan, signed=self.signed)
 
     def above(self, threshold: float, nan: str) -> Mask:
-        least = limit(threshold, signed=self.signed)
-        mask = self.keys(nan) > key_below(least, self.values.dtype)
+        """Return the mask of the elements whose importance is larger than the threshold."""
+        bound = limit(threshold, signed=self.signed)
+        mask = self.keys(nan) > key_below(bound, self.values.dtype)
         return mask.reshape(self.values.shape)
 
 
 def importance(
     w: Floats, scores: ArrayLike | Times | None, w_name: str = "w", scores_name: str = "scores"
 ) -> Importance:
-    """By `scores`, which are checked; by the magnitudes of `w` if there are none."""
+    """Return the importance by `scores` or, if that is None, by the magnitudes of `w`."""
     if scores is None:
         return Importance(w_name, w, signed=False)
     if isinstance(scores, Times):
@@ -54,11 +55,11 @@ def importance(
     except ValueError:
         allowed = f"of shape {w.shape}, that of {w_name}, or broadcast to it"
         refuse(scores_name, f"shape {x.shape}", allowed)
-    # Float16 and bfloat16 are exact in float32.
+    # float16 and bfloat16 are exact in float32.
     dtype = np.float64 if np.float64 in (w.dtype, x.dtype) else np.float32
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         wide = w.astype(dtype, copy=False)
         product = wide * factor.astype(dtype, copy=False)
-        # Of two NaN w's, made quiet; NumPy takes the one or the other.
+        # A product of two NaN is that of w, made quiet. NumPy may return either.
         product = np.where(np.isnan(wide), wide + 0, product)
     return Importance(f"{w_name} * {scores_name}", product, signed=False, sources=(x,))

@@ -1,9 +1,9 @@
-"""The order of floats as integers, and what is largest in it.
+"""Keys: integers with the order of floats, and the selection of the largest.
 
 The bits of a float with the sign cleared, read as an integer, have the order of the magnitudes:
-zero is lowest, infinity is above all numbers, and NaN above infinity. With the sign put back as that
-of the integer, they have the order of the values, and the two zeros are equal. So a selection is of
-integers here, its *keys*, one row for each slice that it is made in.
+zero is lowest, infinity is above all numbers, and NaN is above infinity. If the integer then gets
+the sign of the float, it has the order of the values, and the two zeros are equal. These integers
+are the *keys*. Selections take a matrix of keys, with one row for each slice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Keys = NDArray[Any]  # signed integers of the floats' width
     Mask = NDArray[np.bool_]
 
-# The bits of infinity; NaN are the magnitudes above it.
+# The bits of infinity. Larger magnitudes are NaN.
 INFINITIES = {
     "float16": 0x7C00,
     "bfloat16": 0x7F80,
@@ -33,7 +33,7 @@ INFINITIES = {
 
 
 def most(dtype: np.dtype[Any]) -> int:
-    """Every bit of a float but its sign: the largest of all keys."""
+    """Return the largest key: all bits of a float but its sign."""
     return (1 << (8 * dtype.itemsize - 1)) - 1
 
 
@@ -45,7 +45,7 @@ def bits_of(values: Floats) -> Bits:
 
 
 def as_rows(array: Array, axis: int | None) -> Array:
-    """The slices along an axis as the rows of a matrix, or the whole array as its only row."""
+    """Return the slices along an axis, or the whole array, as the rows of a matrix."""
     if axis is None:
         return array.reshape(1, -1)
     slices = np.moveaxis(array, axis, -1)
@@ -53,7 +53,7 @@ def as_rows(array: Array, axis: int | None) -> Array:
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], axis: int | None) -> Array:
-    """The array that has those rows: the inverse of `as_rows`, but for the length of the axis."""
+    """Return the array of these rows: the inverse of `as_rows`. The axis may change its length."""
     if axis is None:
         return rows.reshape(shape)
     others = shape[:axis] + shape[axis + 1 :]
@@ -64,46 +64,49 @@ def from_rows(rows: Array, shape: tuple[int, ...], axis: int | None) -> Array:
 
 
 def keys_of(values: Floats, nan: str, *, signed: bool = False) -> Keys:
-    """Integers in the order of the magnitudes, or if `signed` of the values; in C order.
+    """Return the keys of the magnitudes or, if `signed`, of the values, as a C-order array.
 
-    NaN are above infinity; or, if `nan` is ``"prune"``, below everything else.
+    NaN is above infinity or, if `nan` is ``"prune"``, below everything else. In both cases NaN are
+    ordered by their payloads.
     """
     keys: Keys = np.bitwise_and(bits_of(values), most(values.dtype), order="C")
     infinity = INFINITIES[values.dtype.name]
     if signed:
-        down = bits_of(values) < 0
-        down[keys > infinity] = nan == "prune"
-        np.negative(keys, out=keys, where=down)
-    elif nan == "prune":  # as if negative, and in the same order among themselves
+        is_nan = keys > infinity
+        np.negative(keys, out=keys, where=(bits_of(values) < 0) & ~is_nan)
+        if nan == "prune":
+            keys[is_nan] = keys[is_nan] - infinity - 1 - most(values.dtype)
+    elif nan == "prune":  # the sign bit makes them negative, and keeps their order
         np.bitwise_or(keys, np.iinfo(keys.dtype).min, out=keys, where=keys > infinity)
     return keys
 
 
 def magnitudes_of(keys: Keys, dtype: np.dtype[Any]) -> Floats:
-    """The magnitudes that keys stand for: the inverse of `keys_of`."""
+    """Return the magnitudes of keys: the inverse of `keys_of`."""
     return np.bitwise_and(keys, most(dtype)).view(dtype)
 
 
 def key_below(limit: float, dtype: np.dtype[Any]) -> int:
-    """The largest key of a value that is no larger than `limit`: what is above it is larger."""
+    """Return the largest key of a value <= `limit`. Larger keys are those of values > `limit`."""
     with np.errstate(over="ignore"):
         nearest = np.array([limit]).astype(dtype)
     key = int(keys_of(nearest, "keep", signed=True)[0])
-    return key - (float(nearest[0]) > limit)  # its neighbour, for nothing lies between the two
+    return key - (float(nearest[0]) > limit)  # rounded up: the value before it is below `limit`
 
 
 def rounded(value: float, dtype: np.dtype[Any]) -> Any:
-    """A number as a scalar of the type; to nearest, half to even."""
+    """Return a number as a scalar of the type, rounded half to even."""
     return narrowed(np.array([value]), dtype)[0]
 
 
 def narrowed(values: NDArray[np.float64], dtype: np.dtype[Any]) -> Floats:
-    """The values as floats of a type; to nearest, half to even, once."""
+    """Return the values as floats of the type, rounded once, half to even."""
     with np.errstate(over="ignore", under="ignore"):
         if dtype.name != "bfloat16":
             return values.astype(dtype)
-        # Its own conversion rounds to float32 first. To odd, that loses nothing: a number that is
-        # not a float32 becomes the neighbour that is odd, and so none half way.
+        # The conversion of ml_dtypes rounds to float32 first, and so would round twice. Rounding
+        # to odd avoids that: an inexact value becomes the odd one of its two float32 neighbours,
+        # which is never half way between two bfloat16.
         single = values.astype(np.float32)
         bits_of(single)[...] -= np.abs(single) > np.abs(values)
         bits_of(single)[...] |= single != values
@@ -111,13 +114,13 @@ def narrowed(values: NDArray[np.float64], dtype: np.dtype[Any]) -> Floats:
 
 
 def widened(values: Floats) -> Floats:
-    """The same values as float64; the payload of NaN is moved up, and none made quiet."""
+    """Return the values as float64. NaN keep their payloads, shifted, and are not made quiet."""
     with np.errstate(invalid="ignore"):  # a signalling NaN
         wide = values.astype(np.float64)
     infinity = INFINITIES[values.dtype.name]
     payload = np.bitwise_and(bits_of(values), most(values.dtype)) - infinity
     nan = payload > 0
-    fraction = (infinity & -infinity).bit_length() - 1  # how many bits of it the type has
+    fraction = (infinity & -infinity).bit_length() - 1  # bits of the fraction in this type
     bits_of(wide)[nan] = INFINITIES["float64"] + (payload[nan].astype(np.int64) << (52 - fraction))
     return wide
 
@@ -126,13 +129,13 @@ def widened(values: Floats) -> Floats:
 
 
 def kth_largest(keys: Keys, k: int) -> Keys:
-    """The k-th largest of each row, as a column."""
-    place = keys.shape[1] - k
-    return np.partition(keys, place)[:, place : place + 1]
+    """Return the k-th largest key of each row, as a column."""
+    index = keys.shape[1] - k
+    return np.partition(keys, index)[:, index : index + 1]
 
 
 def largest(keys: Keys, k: int) -> Mask:
-    """True at the k largest of each row; of equal ones, at those of lowest index."""
+    """Return the mask of the k largest keys of each row. Ties go to the lowest index."""
     if k == 0:
         return np.zeros(keys.shape, np.bool_)
     kth = kth_largest(keys, k)
@@ -144,14 +147,15 @@ def largest(keys: Keys, k: int) -> Mask:
     elif tied.size:
         row, column = np.nonzero(keys[tied] == kth[tied])
         ties = np.bincount(row)
-        left = np.repeat(np.cumsum(ties), ties) - np.arange(row.size)  # in its row: 1 at the last
-        lost = left <= surplus[tied][row]
-        mask[tied[row[lost]], column[lost]] = False
+        # The position of each tie among those of its row, counted from the last, which has 1.
+        from_last = np.repeat(np.cumsum(ties), ties) - np.arange(row.size)
+        removed = from_last <= surplus[tied][row]
+        mask[tied[row[removed]], column[removed]] = False
     return mask
 
 
 def largest_of_few(keys: Keys, k: int) -> Mask:
-    """As `largest`, for many short rows: each element is compared with each other of its row."""
+    """Same as `largest`, for many short rows: compare all pairs of elements of each row."""
     columns = np.ascontiguousarray(keys.T)
     losses = np.zeros(columns.shape, np.uint8)
     for earlier, later in combinations(range(len(columns)), 2):

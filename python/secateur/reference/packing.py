@@ -1,4 +1,4 @@
-"""Packing: integers of a few bits side by side in bytes."""
+"""Bit packing: integers of 1 to 8 bits, stored without unused bits between them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.formats import integer_in, truth
-from secateur.packing import result_dtype
-from secateur.reference.arguments import native, one_of, plain, refuse, result
+from secateur.reference.arguments import (
+    as_bool,
+    integer_in,
+    native,
+    one_of,
+    plain,
+    refuse,
+    result,
+)
+from secateur.reference.integers import NARROW, Integers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -17,21 +24,11 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Bytes = NDArray[np.uint8]
 
-# Of each type of at most 8 bits: how many there are, and whether one is the sign.
-NARROW = {
-    "int2": (2, True),
-    "uint2": (2, False),
-    "int4": (4, True),
-    "uint4": (4, False),
-    "int8": (8, True),
-    "uint8": (8, False),
-}
-
 
 def pack_ints(
     q: ArrayLike, bits: int, *, order: str = "low_first", out: Bytes | None = None
 ) -> Bytes:
-    """Integers of `bits` bits each, side by side in bytes.
+    """Pack integers of 1 to 8 bits into bytes, without unused bits between them.
 
     Parameters, results and errors are those of :func:`secateur.pack_ints`.
 
@@ -49,14 +46,14 @@ def pack_ints(
     q = plain("q", q)
     if q.dtype.name not in NARROW:
         refuse("q", q.dtype, " or ".join(NARROW), TypeError)
-    signed = NARROW[q.dtype.name][1]
-    codes = q.astype(np.int8 if signed else np.uint8).ravel()
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    given = NARROW[q.dtype.name]
+    fitting = Integers(bits, given.signed)
+    codes = q.astype(given.dtype).ravel()
     out = result(out, np.uint8, q, q, shape=(bytes_of(bits, q.size),))
-    wrong = (codes < low) | (codes > high)
+    wrong = (codes < fitting.min) | (codes > fitting.max)
     if wrong.any():
         first = wrong.argmax()
-        allowed = f"integers from {low} to {high}, those of {bits} bits"
+        allowed = f"integers from {fitting.min} to {fitting.max}, those of {bits} bits"
         refuse("q", f"{codes[first]} at flat index {first}", allowed)
     np.copyto(out, packed_codes(codes, bits, order))
     return out
@@ -72,7 +69,7 @@ def unpack_ints(
     dtype: DTypeLike | None = None,
     out: Array | None = None,
 ) -> Array:
-    """The `n` integers that :func:`pack_ints` packed.
+    """Unpack `n` integers that :func:`pack_ints` packed.
 
     Parameters, results and errors are those of :func:`secateur.unpack_ints`.
 
@@ -88,11 +85,16 @@ def unpack_ints(
     bits = integer_in("bits", bits, 1, 8)
     n = integer_in("n", n, 0, 2**63 - 1)
     check_order(order)
-    wanted = result_dtype(signed, dtype)
+    if as_bool("signed", signed):
+        wanted = np.dtype(np.int8 if dtype is None else dtype)
+    elif dtype is None:
+        wanted = np.dtype(np.uint8)
+    else:
+        refuse("signed", repr(signed), "True, its default, where dtype says it")
     if wanted.name not in NARROW:
         refuse("dtype", wanted, " or ".join(NARROW), TypeError)
-    own_bits, signed = NARROW[wanted.name]
-    if own_bits not in (8, bits):
+    width, signed = NARROW[wanted.name]
+    if width not in (8, bits):
         refuse("bits", bits, f"that of dtype {wanted}")
     given = native("packed", packed, np.uint8)
     if given.size < bytes_of(bits, n):
@@ -108,21 +110,21 @@ def check_order(order: str) -> None:
     one_of("order", order, "low_first", "high_first")
 
 
-def packed_is_wanted(packed: bool, name: str, bits: int, came: str, order: str) -> bool:
-    """Whether it is, if that can be."""
+def check_packed(packed: bool, name: str, bits: int, got: str, order: str) -> bool:
+    """Return `packed`; refuse it if the integers have more than 8 bits."""
     check_order(order)
-    if truth("packed", packed) and bits > 8:
-        refuse(name, came, "at most 8 bits wide to be packed")
+    if as_bool("packed", packed) and bits > 8:
+        refuse(name, got, "at most 8 bits wide to be packed")
     return packed
 
 
 def bytes_of(bits: int, n: int) -> int:
-    """How many bytes n integers take."""
+    """Return the number of bytes of n packed integers."""
     return -(-n * bits // 8)
 
 
 def packed_bytes(name: str, packed: ArrayLike, bits: int, n: int) -> Bytes:
-    """`packed` if it holds n integers and nothing else."""
+    """Return `packed` as an array; refuse it if it is not as long as n packed integers."""
     array = native(name, packed, np.uint8)
     shape = (bytes_of(bits, n),)
     if array.shape != shape:
@@ -133,7 +135,7 @@ def packed_bytes(name: str, packed: ArrayLike, bits: int, n: int) -> Bytes:
 def unpacked(
     name: str, packed: ArrayLike, shape: Any, bits: int, signed: bool, order: str
 ) -> tuple[Bytes, Array]:
-    """The packed bytes, and the integers in them in the shape they had."""
+    """Return the packed bytes, and the integers in their shape before packing."""
     shape = shape_of(shape)
     n = math.prod(shape)
     given = packed_bytes(name, packed, bits, n)
@@ -141,15 +143,16 @@ def unpacked(
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:
-    """Lengths, or the only one."""
+    """Return a shape as a tuple, from a sequence of lengths or one length."""
     lengths = (shape,) if not isinstance(shape, (tuple, list)) else shape
     lengths = tuple(integer_in("shape", length, 0, 2**63 - 1) for length in lengths)
     integer_in("shape", math.prod(lengths), 0, 2**63 - 1)
     return lengths
 
 
-# Eight integers are `bits` bytes exactly, and fit one word of 64 bits: in it they stand side by
-# side, and its bytes are the packed ones, its lowest first or its highest first.
+# Eight integers of `bits` bits take exactly `bits` bytes. They are packed in a word of 64 bits, and
+# the first `bits` bytes of the word are the result. The word is little-endian for "low_first" and
+# big-endian for "high_first".
 
 
 def packed_codes(codes: Array, bits: int, order: str) -> Bytes:
@@ -183,6 +186,6 @@ def _words(order: str) -> str:
 
 
 def _shifts(bits: int, order: str) -> list[np.uint64]:
-    """Where in the word each of eight integers stands."""
+    """Return the position in the word of each of eight integers, as a left shift."""
     low_first = order == "low_first"
     return [np.uint64(bits * j if low_first else 64 - bits * (j + 1)) for j in range(8)]

@@ -1,12 +1,12 @@
-"""Pruning: the elements that matter least become zero."""
+"""Pruning: set the least important elements to zero."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.patterns import parse_pattern
 from secateur.reference.arguments import (
     axis_of,
     count,
@@ -19,7 +19,7 @@ from secateur.reference.arguments import (
     refuse,
     result,
 )
-from secateur.reference.blocks import importance_of_blocks, spread
+from secateur.reference.blocks import expand_mask, importance_of_blocks
 from secateur.reference.importance import Importance, importance
 from secateur.reference.order import bits_of, from_rows, largest, largest_of_few, rounded
 
@@ -49,7 +49,7 @@ def prune(
 ) -> Floats:
     """Set all but the largest magnitudes, or `scores`, to zero.
 
-    Exactly one of `k`, `sparsity`, `threshold` and `pattern` is given.
+    Exactly one of `k`, `sparsity`, `threshold` and `pattern` must be given.
 
     Parameters, results and errors are those of :func:`secateur.prune`.
 
@@ -93,11 +93,11 @@ def prune(
         keys = by.keys(nan, axis)
         kept = largest(keys, count(keys.shape[1], k, sparsity))
         mask = from_rows(kept, by.values.shape, axis)
-    return masked(w, mask if block is None else spread(mask, block, w.shape), out)
+    return masked(w, mask if block is None else expand_mask(mask, block, w.shape), out)
 
 
 def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:
-    """Set to zero what a mask does not keep.
+    """Set the elements that a mask removes to zero.
 
     Parameters, results and errors are those of :func:`secateur.apply_mask`.
 
@@ -116,13 +116,14 @@ def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> F
 
 
 def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None) -> Floats:
-    """Move every element towards zero by a threshold: ``sign(w) * max(|w| - threshold, 0)``.
+    """Soft-threshold an array: ``sign(w) * max(|w| - threshold, 0)``.
 
     Parameters, results and errors are those of :func:`secateur.soft_threshold`.
 
     Notes
     -----
-    The proximal step of the L1 norm (Donoho 1995, "De-noising by soft-thresholding").
+    Soft-thresholding is the proximal operator of the L1 norm (Donoho 1995, "De-noising by
+    soft-thresholding").
 
     Examples
     --------
@@ -133,17 +134,17 @@ def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None)
     """
     w = floats("w", w)
     out = result(out, w.dtype, w)
-    least = rounded(limit(threshold), w.dtype)
-    with np.errstate(invalid="ignore", over="ignore"):  # NaN, infinity less infinity
-        sizes = np.abs(w)
-        shrunk = np.asarray(np.copysign(sizes - least, w))
-        kept = bits_of(shrunk) * (sizes > least)
+    bound = rounded(limit(threshold), w.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN, infinity minus infinity
+        magnitudes = np.abs(w)
+        shrunk = np.asarray(np.copysign(magnitudes - bound, w))
+        kept = bits_of(shrunk) * (magnitudes > bound)
         np.copyto(bits_of(out), np.where(np.isnan(w), bits_of(w), kept))
     return out
 
 
 def _kept_by_pattern(by: Importance, pattern: str, axis: int | None, nan: str) -> Mask:
-    n, m = parse_pattern(pattern)
+    n, m = _pattern(pattern)
     shape = by.values.shape
     if not shape:
         refuse("w", "shape ()", "of one axis or more to have a pattern")
@@ -159,17 +160,28 @@ def _kept_by_pattern(by: Importance, pattern: str, axis: int | None, nan: str) -
     return from_rows(largest_of_few(groups, n).reshape(keys.shape), shape, axis)
 
 
+def _pattern(pattern: Any) -> tuple[int, int]:
+    """Parse ``"N:M"`` to ``(N, M)``."""
+    found = isinstance(pattern, str) and re.fullmatch(r"(\d\d?):(\d\d?)", pattern, re.ASCII)
+    n, m = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= n <= m <= 32:
+        allowed = "'N:M' with 1 <= N <= M <= 32, such as '2:4'"
+        refuse("pattern", repr(pattern), allowed)
+    return n, m
+
+
 # --- masks ----------------------------------------------------------------------------------
 
 
 def masked(w: Floats, mask: Mask, out: Floats) -> Floats:
-    # Of the bits, not of the floats: -0.0 and NaN keep theirs, and 0 times anything is +0.0.
+    # Multiply the bits as integers, not the floats: a kept -0.0 or NaN keeps its bits, and a
+    # removed element becomes +0.0.
     np.multiply(bits_of(w), mask, out=bits_of(out))
     return out
 
 
 def _unpacked(mask: Array, w: Floats) -> Mask:
-    """A bool mask of the shape of `w`, from one or from its packed form."""
+    """Return `mask`, packed or not, as a bool array of the shape of `w`."""
     if mask.dtype == np.bool_:
         if mask.shape != w.shape:
             refuse("mask", f"shape {mask.shape}", f"of shape {w.shape}, that of w")

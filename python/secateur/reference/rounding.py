@@ -1,4 +1,4 @@
-"""Rounding to integers, and the draws of the stochastic way."""
+"""Rounding to integers, and the random numbers of stochastic rounding."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.formats import integer_in
-from secateur.reference.arguments import one_of, only_none, refuse
+from secateur.reference.arguments import integer_in, one_of, only_none, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[Any]
 
-# When a nearest integer is the one further from zero, by the signed part behind the point: of a
-# positive number compared with one half, of a negative one with minus one half.
+# When the nearest integer is the one farther from zero. The fraction has the sign of the number: of
+# a positive number it is compared with 1/2, and of a negative number with -1/2.
 _AWAY_FROM_ZERO = {
     "nearest_away": (np.greater_equal, np.less_equal),
     "nearest_zero": (np.greater, np.less),
@@ -31,11 +30,11 @@ ROUNDINGS = (
     "trunc",
     "stochastic",
 )
-_DRAWS = 1 << 31  # what a draw is below
+_DRAWS = 1 << 31  # draws are integers below this
 
 
 def check_rounding(rounding: str, seed: int | None) -> None:
-    """A rounding that there is, with a seed if it is stochastic and only then."""
+    """Check the rounding mode, and that there is a seed if and only if it is stochastic."""
     one_of("rounding", rounding, *ROUNDINGS)
     if rounding != "stochastic":
         only_none(' without rounding="stochastic"', seed=seed)
@@ -46,35 +45,36 @@ def check_rounding(rounding: str, seed: int | None) -> None:
 
 
 def to_integers(x: Floats, rounding: str, seed: int | None) -> Floats:
-    """Each element as an integer, in floats of the same type, which may be those of `x`."""
+    """Round each element to an integer, as floats of the same type. Overwrites `x`."""
     if rounding in _DIRECT:
         return np.asarray(_DIRECT[rounding](x, out=x))
     whole = np.asarray(np.trunc(x))
-    behind = np.subtract(x, whole, out=x)  # exact, and NaN for infinities
+    fraction = np.subtract(x, whole, out=x)  # exact; NaN for infinities
     if rounding == "stochastic":
-        # floor(|x| + u) where u is draw / 2^31: one more if what is behind the point fills up to 1.
-        least = 1 - draws(int(seed or 0), x.size).reshape(x.shape) / _DRAWS
-        up, down = behind >= least, behind <= -least
+        # floor(|x| + u) with u = draw / 2^31 is larger than floor(|x|) if |fraction| >= 1 - u.
+        bound = 1 - draws(int(seed or 0), x.size).reshape(x.shape) / _DRAWS
+        up, down = fraction >= bound, fraction <= -bound
     else:
-        beyond, below = _AWAY_FROM_ZERO[rounding]
-        up, down = beyond(behind, 0.5), below(behind, -0.5)
+        compare_positive, compare_negative = _AWAY_FROM_ZERO[rounding]
+        up, down = compare_positive(fraction, 0.5), compare_negative(fraction, -0.5)
     np.add(whole, up, out=whole)
     np.subtract(whole, down, out=whole)
     return whole
 
 
 def draws(seed: int, n: int, first: int = 0) -> NDArray[np.uint32]:
-    """What is drawn for `n` elements from a flat index on: integers of 31 bits.
+    """Return random integers of 31 bits for `n` elements, from flat index `first` on.
 
-    A counter-based generator: each draw depends on the seed and the index alone. The key is made by
-    the finalizer of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
-    generators"); with it the index is mixed by the function "lowbias32" that C. Wellons found by
-    search (2018, "Prospecting for hash functions").
+    This is a counter-based generator: each draw depends on the seed and the index alone. The
+    finalizer of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+    generators") computes a key from the seed and the upper 32 bits of the index. The key and the
+    lower 32 bits are mixed by the function "lowbias32" (C. Wellons 2018, "Prospecting for hash
+    functions").
     """
-    found = np.empty(n, np.uint32)
+    drawn = np.empty(n, np.uint32)
     key_of_seed = _mix64((seed + 0x9E3779B97F4A7C15) % 2**64)
     begin = 0
-    while begin < n:  # once for each 2^32 indices
+    while begin < n:  # each pass has one key, for up to 2^32 indices
         high, low = divmod(first + begin, 2**32)
         end = min(n, begin + 2**32 - low)
         key = _mix64(key_of_seed ^ high)
@@ -86,9 +86,9 @@ def draws(seed: int, n: int, first: int = 0) -> NDArray[np.uint32]:
         x ^= np.uint32(key >> 32)
         x *= np.uint32(0x846CA68B)
         x ^= x >> np.uint32(16)
-        np.right_shift(x, np.uint32(1), out=found[begin:end])
+        np.right_shift(x, np.uint32(1), out=drawn[begin:end])
         begin = end
-    return found
+    return drawn
 
 
 def _mix64(z: int) -> int:

@@ -1,4 +1,4 @@
-"""Selection by magnitude: which elements are largest."""
+"""Selection by magnitude: find the largest elements."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from secateur.formats import integer_in
 from secateur.reference.arguments import (
     axis_of,
     count,
     exactly_one,
     floats,
+    integer_in,
     one_of,
     refuse,
     refuse_nan,
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 def kth_magnitude(
     w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise"
 ) -> np.floating[Any] | Floats:
-    """The k-th largest ``|w|``, of the whole array or of each slice along an axis.
+    """Return the k-th largest ``|w|`` of the array or of each slice along an axis.
 
     Parameters, results and errors are those of :func:`secateur.kth_magnitude`.
 
     Notes
     -----
-    The method is ``numpy.partition`` (introselect) on the sign-cleared bits.
+    The method is ``numpy.partition`` (introselect) on the bits with the sign cleared.
 
     Examples
     --------
@@ -61,8 +61,8 @@ def kth_magnitude(
     axis = axis_of(w, axis)
     n = w.size if axis is None else w.shape[axis]
     if n == 0:
-        where = "" if axis is None else f" along axis {axis}"
-        refuse("w", f"shape {w.shape}", f"of at least one element{where}")
+        along = "" if axis is None else f" along axis {axis}"
+        refuse("w", f"shape {w.shape}", f"of at least one element{along}")
     k = integer_in("k", k, 1, n)
     refuse_nan("w", w, nan)
     kth = magnitudes_of(kth_largest(keys_of(as_rows(w, axis), nan), k), w.dtype)
@@ -74,7 +74,7 @@ def kth_magnitude(
 def topk(
     w: ArrayLike, k: int, *, axis: int | None = None, order: str = "index", nan: str = "raise"
 ) -> TopK:
-    """The k elements of largest ``|w|`` and where they are.
+    """Return the k elements of largest ``|w|`` and their indices.
 
     Parameters, results and errors are those of :func:`secateur.topk`.
 
@@ -98,8 +98,8 @@ def topk(
     keys = keys_of(rows, nan)
     indices = np.nonzero(largest(keys, k))[1].reshape(len(rows), k)
     if order == "magnitude":
-        falling = ~np.take_along_axis(keys, indices, axis=1)
-        by_rank = np.argsort(falling, axis=1, kind="stable")
+        descending = ~np.take_along_axis(keys, indices, axis=1)  # ~ reverses the order
+        by_rank = np.argsort(descending, axis=1, kind="stable")
         indices = np.take_along_axis(indices, by_rank, axis=1)
     values = np.take_along_axis(rows, indices, axis=1)
     shape = (k,) if axis is None else w.shape
@@ -119,7 +119,7 @@ def topk_mask(
     packed: bool = False,
     nan: str = "raise",
 ) -> Mask | NDArray[np.uint8]:
-    """Where the k largest ``|w|``, or `scores`, are.
+    """Return the mask of the k largest ``|w|``, or `scores`.
 
     Parameters, results and errors are those of :func:`secateur.topk_mask`.
 

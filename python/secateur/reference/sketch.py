@@ -1,4 +1,4 @@
-"""Selection from data that come in chunks."""
+"""Out-of-core selection: exact selection from data that are read in chunks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.formats import integer_in
-from secateur.reference.arguments import float_type, floats, one_of, refuse, refuse_nan
+from secateur.reference.arguments import (
+    float_type,
+    floats,
+    integer_in,
+    one_of,
+    refuse,
+    refuse_nan,
+)
 from secateur.reference.order import INFINITIES, keys_of, magnitudes_of, most
 from secateur.results import Bracket
 
@@ -18,14 +24,14 @@ BIN_BITS = 16
 
 
 class MagnitudeSketch:
-    """The exact k-th largest magnitude of data that come in chunks and can be read again.
+    """Find the exact k-th largest ``|w|`` of data that are read in chunks, in several passes.
 
     Parameters, results and errors are those of :class:`secateur.MagnitudeSketch`.
 
     Notes
     -----
-    A histogram over the top bits of the magnitudes, then one over the next bits within the bin
-    that was found, and so on: the passes of a radix select, whose counts add up.
+    The method is radix selection. The first pass counts the top bits of the magnitudes; each
+    further pass counts the next bits within the bin that the pass before found.
 
     Examples
     --------
@@ -48,12 +54,12 @@ class MagnitudeSketch:
         self.nan = nan
         self.passes = 1
         self.n = 0
-        # Keys count from the lowest of all here, so that no NaN has a negative one.
+        # Keys are offset by the lowest key, so that none is negative.
         self._lowest = 0
         if nan == "prune":
             self._lowest = INFINITIES[self.dtype.name] - most(self.dtype)
-        self._begin = 0  # of the first bin
-        self._shift = max(0, 8 * self.dtype.itemsize - 1 - BIN_BITS)  # a bin has 2**shift keys
+        self._begin = 0  # the first key of the first bin
+        self._shift = max(0, 8 * self.dtype.itemsize - 1 - BIN_BITS)  # a bin holds 2**shift keys
         self._bins = np.zeros(1 << BIN_BITS, np.int64)
         self._above = 0
         self._checksum = 0
@@ -63,7 +69,7 @@ class MagnitudeSketch:
 
     @property
     def nbytes(self) -> int:
-        """How much memory the counts take."""
+        """The memory of the counts in bytes."""
         return self._bins.nbytes
 
     def update(self, chunk: ArrayLike) -> None:
@@ -92,38 +98,43 @@ class MagnitudeSketch:
         self.n += other.n
 
     def bracket(self, k: int) -> Bracket:
-        """The bounds of the bin that holds the k-th largest magnitude."""
-        begin = self._bin_of(k)
+        """Return the bounds of the bin that holds the k-th largest magnitude."""
+        begin, _ = self._bin_of(k)
         ends = np.array([begin, begin + (1 << self._shift) - 1]) + self._lowest
         low, high = magnitudes_of(ends.astype(f"i{self.dtype.itemsize}"), self.dtype)
         return Bracket(low, high)
 
+    def count_above(self, k: int) -> int:
+        """Return the number of magnitudes above the bin that holds the k-th largest."""
+        return self._bin_of(k)[1]
+
     def narrow(self, k: int) -> MagnitudeSketch:
-        """An empty sketch over that bin, for the next pass over the same data."""
+        """Return an empty sketch over the bin of the k-th largest, for the next pass."""
         narrower = MagnitudeSketch(self.dtype, nan=self.nan)
         narrower.passes = self.passes + 1
-        narrower._begin = self._bin_of(k)
+        narrower._begin, _ = self._bin_of(k)
         narrower._shift = max(0, self._shift - BIN_BITS)
         narrower._expected = self.n, self._checksum
         return narrower
 
-    def _bin_of(self, k: int) -> int:
-        """The first key of the bin that holds the k-th largest."""
+    def _bin_of(self, k: int) -> tuple[int, int]:
+        """Return the first key of the bin of the k-th largest, and the number of keys above it."""
         if self._expected is not None and self._expected != (self.n, self._checksum):
             n = self._expected[0]
-            came = f"{self.n} elements" if self.n != n else "others"
-            refuse("the data counted", came, f"the {n} elements of the pass before")
-        down_to = self._above + np.cumsum(self._bins[::-1])
-        k = integer_in("k", k, self._above + 1, int(down_to[-1]))
-        place = self._bins.size - 1 - int(np.searchsorted(down_to, k))
-        return self._begin + (place << self._shift)
+            got = f"{self.n} elements" if self.n != n else "others"
+            refuse("the data counted", got, f"the {n} elements of the pass before")
+        at_least = self._above + np.cumsum(self._bins[::-1])  # keys in a bin or above, from the top
+        k = integer_in("k", k, self._above + 1, int(at_least[-1]))
+        bin_ = self._bins.size - 1 - int(np.searchsorted(at_least, k))
+        above = int(at_least[-1 - bin_] - self._bins[bin_])
+        return self._begin + (bin_ << self._shift), above
 
     def _pass(self) -> tuple[Any, ...]:
         return self.dtype.name, self.nan, self.passes, self._begin, self._shift, self._expected
 
 
 def _checksum(keys: NDArray[np.int64]) -> int:
-    """The same for the same keys in any order: the sum of their hashes (MurmurHash3's finalizer)."""
+    """Return the sum of the hashes of the keys (MurmurHash3's finalizer), in any order the same."""
     mixed = keys.astype(np.uint64)
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         mixed ^= mixed >> np.uint64(33)

@@ -1,9 +1,10 @@
-"""Sums over the cells of an array, formed in the one order that is documented.
+"""Sums over groups of elements, in the documented order.
 
-A cell is what has results of its own: all elements, those of one index along an axis, or a group of
-neighbours along it. Its elements come in runs, of those that lie in line or, where none do, of all
-that lie evenly apart; and a run is cut in blocks. Element ``i`` of a block goes to one of eight sums,
-the ``i % 8``-th. These are added by pairs, and blocks one after another.
+A group is the whole array, the elements of one index along an axis, or a block of neighbours along
+it. Its elements form runs: of contiguous elements or, if no elements of the group are contiguous,
+one run of all its elements, which are evenly spaced. Runs are divided into blocks. Element ``i`` of
+a block is added to partial sum ``i % 8``. The eight partial sums are added pairwise, and the sums
+of the blocks one after another.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
 
-IN_LINE, APART = 4096, 256  # elements of a block
+CONTIGUOUS, SPACED = 4096, 256  # elements of a block, by the kind of its run
 
 
-class Cells(NamedTuple):
-    """Some cells of an array, all of the same size: where they are among all, and their elements."""
+class Groups(NamedTuple):
+    """Groups of equal size: their indices among all groups, and their elements."""
 
-    places: NDArray[np.intp]
-    elements: Array  # [cell][run][element]
+    indices: NDArray[np.intp]
+    elements: Array  # [group][run][element]
     block: int
 
 
-def cells_of(w: Array, axis: int | None, group_size: int | None) -> Iterator[Cells]:
-    """All cells; axes count from the first."""
+def groups_of(w: Array, axis: int | None, group_size: int | None) -> Iterator[Groups]:
+    """Yield all groups of an array. `axis` is not negative."""
     if axis is None:
-        yield Cells(np.arange(1), w.reshape(1, 1, -1), IN_LINE)
+        yield Groups(np.arange(1), w.reshape(1, 1, -1), CONTIGUOUS)
         return
     length, inner = w.shape[axis], math.prod(w.shape[axis + 1 :])
     outer = math.prod(w.shape[:axis])
@@ -44,33 +45,33 @@ def cells_of(w: Array, axis: int | None, group_size: int | None) -> Iterator[Cel
     if group_size is None:
         along = np.arange(length)
         if length == 1:
-            yield Cells(along, w.reshape(1, 1, -1), IN_LINE)
+            yield Groups(along, w.reshape(1, 1, -1), CONTIGUOUS)
         elif inner == 1:
-            yield Cells(along, slices.transpose(1, 2, 0), IN_LINE if outer == 1 else APART)
+            yield Groups(along, slices.transpose(1, 2, 0), CONTIGUOUS if outer == 1 else SPACED)
         else:
-            yield Cells(along, slices.swapaxes(0, 1), IN_LINE)
+            yield Groups(along, slices.swapaxes(0, 1), CONTIGUOUS)
         return
-    whole, groups = length // group_size, -(-length // group_size)
-    places = np.arange(outer * groups * inner).reshape(outer, groups, inner)
-    for begin, end in ((0, whole), (whole, groups)):  # the last group may be smaller
-        if places[:, begin:end].size:
+    full, groups = length // group_size, -(-length // group_size)
+    indices = np.arange(outer * groups * inner).reshape(outer, groups, inner)
+    for begin, end in ((0, full), (full, groups)):  # the last group may be smaller
+        if indices[:, begin:end].size:
             some = slices[:, begin * group_size : end * group_size]
             grouped = some.reshape(outer, end - begin, -1, inner).swapaxes(2, 3)
-            block = IN_LINE if inner == 1 else APART
+            block = CONTIGUOUS if inner == 1 else SPACED
             elements = grouped.reshape(-1, 1, grouped.shape[-1])
-            yield Cells(places[:, begin:end].ravel(), elements, block)
+            yield Groups(indices[:, begin:end].ravel(), elements, block)
 
 
 def total(terms: Float64s, block: int) -> Float64s:
-    """The sum of each cell, from its terms as [cell][run][element]."""
-    cells, _, length = terms.shape
+    """Return the sum of each group, from its terms as [group][run][element]."""
+    groups, _, length = terms.shape
     if terms.size == 0:
-        return np.zeros(cells)
+        return np.zeros(groups)
     block = min(block, -(-length // 8) * 8)
     terms = np.pad(terms, ((0, 0), (0, 0), (0, -length % block)))  # zeros change no sum
-    eighths = terms.reshape(cells, -1, block // 8, 8)
-    s = reduce(np.add, np.moveaxis(eighths, 2, 0))
+    octets = terms.reshape(groups, -1, block // 8, 8)
+    s = reduce(np.add, np.moveaxis(octets, 2, 0))
     s = s[..., :4] + s[..., 4:]
     s = s[..., :2] + s[..., 2:]
     blocks = s[..., 0] + s[..., 1]
-    return np.add.accumulate(blocks, axis=1)[:, -1]
+    return 0.0 + np.add.accumulate(blocks, axis=1)[:, -1]  # sums start at +0.0

@@ -1,0 +1,165 @@
+#include "core/arguments.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string_view>
+
+#include "core/dtypes.hpp"
+
+namespace secateur::api {
+namespace {
+// The length of the longest prefix of UTF-8 text that fits into `max_bytes` bytes and does not
+// split a character.
+std::size_t utf8_prefix_length(std::string_view text, std::size_t max_bytes) noexcept {
+  constexpr std::size_t kMaxContinuationBytes = 3;  // of one character
+  if (text.size() <= max_bytes) {
+    return text.size();
+  }
+  for (std::size_t length = max_bytes; length + kMaxContinuationBytes >= max_bytes; --length) {
+    const bool is_continuation = (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80;
+    if (!is_continuation) {
+      return length;
+    }
+  }
+  return max_bytes;  // not UTF-8
+}
+
+}  // namespace
+
+sc_status failed(sc_status status, const char* message) noexcept {
+  char (&text)[sizeof ThreadState::last_error] = thread_state()->last_error;
+  const std::size_t length = utf8_prefix_length(message, sizeof text - 1);
+  std::memcpy(text, message, length);
+  text[length] = '\0';
+  return status;
+}
+
+void refuse(const char* argument, const std::string& allowed, const std::string& received,
+            sc_status status) {
+  throw Error(status, std::string(argument) + " must be " + allowed + ", got " + received);
+}
+
+std::string name_of(sc_dtype dtype) {
+  switch (dtype) {
+    case SC_FLOAT32:
+      return "float32";
+    case SC_INT8:
+      return "int8";
+    case SC_UINT8:
+      return "uint8";
+    case SC_INT16:
+      return "int16";
+    case SC_UINT16:
+      return "uint16";
+    case SC_FLOAT64:
+      return "float64";
+    case SC_FLOAT16:
+      return "float16";
+    case SC_BFLOAT16:
+      return "bfloat16";
+    case SC_INT32:
+      return "int32";
+    case SC_UINT32:
+      return "uint32";
+    case SC_PACKED_LOW_FIRST:
+      return "packed low first";
+    case SC_PACKED_HIGH_FIRST:
+      return "packed high first";
+    case SC_INT4:
+      return "int4";
+    case SC_UINT4:
+      return "uint4";
+    case SC_INT2:
+      return "int2";
+    case SC_UINT2:
+      return "uint2";
+  }
+  return "sc_dtype " + std::to_string(static_cast<int>(dtype));
+}
+
+Extent require_memory(const char* argument, const void* data, std::size_t n,
+                      std::size_t element_bytes, std::size_t alignment) {
+  if (n > kMaxElements) {
+    refuse(argument, "of at most " + std::to_string(kMaxElements) + " elements", std::to_string(n));
+  }
+  if (n != 0 && data == nullptr) {
+    refuse(argument, "given", "a null pointer");
+  }
+  const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  if ((begin & (alignment - 1)) != 0) {
+    refuse(argument, "aligned to " + std::to_string(alignment) + " bytes", "another address");
+  }
+  const std::size_t bytes = n * element_bytes;
+  if (begin > std::numeric_limits<std::uintptr_t>::max() - bytes) {
+    refuse(argument, "an array in memory", "one that ends past all addresses");
+  }
+  return {argument, data, bytes};
+}
+
+Extent require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
+  if (dtype != SC_FLOAT32 && dtype != SC_FLOAT64 && dtype != SC_FLOAT16 && dtype != SC_BFLOAT16) {
+    refuse(argument, "float16, bfloat16, float32 or float64", name_of(dtype), SC_ERROR_UNSUPPORTED);
+  }
+  return require_array(argument, data, n, float_type(dtype).bytes);
+}
+
+bool overlap(const Extent& a, const Extent& b) {
+  const auto a_begin = reinterpret_cast<std::uintptr_t>(a.data);
+  const auto b_begin = reinterpret_cast<std::uintptr_t>(b.data);
+  return a.bytes != 0 && b.bytes != 0 && a_begin < b_begin + b.bytes && b_begin < a_begin + a.bytes;
+}
+
+void require_no_overlap(std::initializer_list<Extent> outputs,
+                        std::initializer_list<Extent> inputs) {
+  const auto check_pair = [](const Extent& output, const Extent& other) {
+    if (overlap(output, other)) {
+      throw Error(SC_ERROR_ARGUMENT, std::string(output.name) + " must not overlap " + other.name);
+    }
+  };
+  for (const Extent* output = outputs.begin(); output != outputs.end(); ++output) {
+    for (const Extent& input : inputs) {
+      check_pair(*output, input);
+    }
+    for (const Extent* other = outputs.begin(); other != output; ++other) {
+      check_pair(*output, *other);
+    }
+  }
+}
+
+void require_same_or_no_overlap(const Extent& out, const Extent& w) {
+  if (out.data != w.data && overlap(out, w)) {
+    throw Error(SC_ERROR_ARGUMENT, std::string(out.name) + " must not overlap " + w.name +
+                                       ", unless it is " + w.name + " itself");
+  }
+}
+
+void require_k(std::size_t k, std::size_t min_k, std::size_t n) {
+  if (k < min_k || k > n) {
+    refuse("k", std::to_string(min_k) + " to " + std::to_string(n), std::to_string(k));
+  }
+}
+
+void require_selection_nan(sc_nan nan) {
+  if (nan != SC_NAN_RAISE && nan != SC_NAN_KEEP && nan != SC_NAN_PRUNE) {
+    refuse("nan", "raise, keep or prune", std::to_string(static_cast<int>(nan)));
+  }
+}
+
+Slices require_shape(const char* argument, std::size_t length, std::size_t inner, std::size_t n) {
+  std::size_t slab = 0;  // elements for each index of the outer dimension
+  if (__builtin_mul_overflow(length, inner, &slab) || (slab == 0 ? n != 0 : n % slab != 0)) {
+    refuse(argument, "of a shape that divides n = " + std::to_string(n),
+           "length " + std::to_string(length) + " and inner " + std::to_string(inner));
+  }
+  return {slab == 0 ? 0 : n / slab, length, inner};
+}
+
+}  // namespace secateur::api
+
+const char* sc_last_error(void) {
+  const secateur::ThreadState* const thread = secateur::thread_state();
+  return thread == nullptr ? "out of memory, or of thread-specific data keys" : thread->last_error;
+}
+const char* sc_version(void) { return SECATEUR_VERSION; }

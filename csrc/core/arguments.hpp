@@ -1,0 +1,120 @@
+// Helpers of every C API function: argument checks, and the conversion of exceptions to a status.
+#pragma once
+
+#include <pthread.h>
+
+#include <cstddef>
+#include <exception>
+#include <initializer_list>
+#include <limits>
+#include <new>
+#include <string>
+
+#include "core/error.hpp"
+#include "core/float_state.hpp"
+#include "core/interrupt.hpp"
+#include "core/slices.hpp"
+#include "core/thread_state.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur::api {
+
+// Stores the message for sc_last_error and returns the status. Precondition: the state of this
+// thread exists.
+sc_status failed(sc_status status, const char* message) noexcept;
+
+// Runs body() and converts an exception to its status.
+template <class F>
+sc_status status_of(ThreadState& caller, const F& body) noexcept {
+  try {
+    const FloatState float_state;  // body() computes counts, thresholds and estimates in double
+    const Call call(caller);
+    body();
+    return SC_OK;
+  } catch (const Error& error) {
+    return failed(error.status(), error.what());
+  } catch (const std::bad_alloc&) {
+    return failed(SC_ERROR_MEMORY, "out of scratch memory");
+  } catch (const std::exception& error) {
+    return failed(SC_ERROR_INTERNAL, error.what());
+  } catch (...) {
+    return failed(SC_ERROR_INTERNAL, "an unknown exception");
+  }
+}
+
+// Runs the body of a C API function. Every C API function uses it. Thread cancellation is disabled
+// during the call: cancellation unwinds the stack, and the process ends if a catch (...) stops the
+// unwinding. A pending cancellation of asynchronous type takes effect in the last
+// pthread_setcancelstate.
+template <class F>
+sc_status guarded(const F& body) {
+  int cancel_state = PTHREAD_CANCEL_ENABLE;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+  ThreadState* const caller = thread_state();
+  const sc_status status = caller == nullptr ? SC_ERROR_MEMORY : status_of(*caller, body);
+  pthread_setcancelstate(cancel_state, nullptr);
+  return status;
+}
+
+// Throws an Error that says "<argument> must be <allowed>, got <received>".
+[[noreturn]] void refuse(const char* argument, const std::string& allowed,
+                         const std::string& received, sc_status status = SC_ERROR_ARGUMENT);
+
+std::string name_of(sc_dtype dtype);
+
+// The name of an array argument and the memory range that the array occupies.
+struct Extent {
+  const char* name = nullptr;
+  const void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+// The maximum number of elements. It exceeds the memory of any machine. The core stores at most 512
+// bytes per element, so no byte count and no rounded-up element count overflows.
+inline constexpr std::size_t kMaxElements = std::numeric_limits<std::size_t>::max() / 512;
+
+// Checks an array of n elements. `data` may be null only if n is 0. `alignment` is a power of two.
+Extent require_memory(const char* argument, const void* data, std::size_t n,
+                      std::size_t element_bytes, std::size_t alignment);
+
+// The same for elements that must be aligned to their own size.
+inline Extent require_array(const char* argument, const void* data, std::size_t n,
+                            std::size_t element_bytes) {
+  return require_memory(argument, data, n, element_bytes, element_bytes);
+}
+
+template <class T>
+Extent require_array(const char* argument, const T* data, std::size_t n) {
+  return require_memory(argument, data, n, sizeof(T), alignof(T));
+}
+
+// The same for a pointer to one struct, which may be null.
+template <class T>
+Extent require_optional(const char* argument, const T* data) {
+  return require_array(argument, data, data == nullptr ? 0 : 1);
+}
+
+// The same for an array of any floating-point dtype.
+Extent require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype);
+
+bool overlap(const Extent& a, const Extent& b);
+
+// Throws Error if an output overlaps an input or another output.
+void require_no_overlap(std::initializer_list<Extent> outputs,
+                        std::initializer_list<Extent> inputs);
+
+// Throws Error if `out` overlaps `w` and does not begin at the same address. For operations whose
+// input and output elements have the same size: they read each element before they overwrite it.
+void require_same_or_no_overlap(const Extent& out, const Extent& w);
+
+// Throws Error unless min_k <= k <= n.
+void require_k(std::size_t k, std::size_t min_k, std::size_t n);
+
+// Throws Error unless `nan` is a NaN policy of selection.
+void require_selection_nan(sc_nan nan);
+
+// The slices of n elements that are viewed as [outer][length][inner]. Throws Error if
+// length * inner does not divide n.
+Slices require_shape(const char* argument, std::size_t length, std::size_t inner, std::size_t n);
+
+}  // namespace secateur::api

@@ -1,0 +1,75 @@
+// C API functions for the ISA, the number of threads and interruption.
+#include <string>
+
+#include "core/arguments.hpp"
+#include "core/dispatch.hpp"
+#include "core/thread_state.hpp"
+#include "core/threads.hpp"
+
+using namespace secateur;
+using namespace secateur::api;
+
+sc_status sc_isa(const char** name) {
+  return guarded([&] {
+    require_array("name", name, 1, sizeof *name);
+    *name = kernels().isa;
+  });
+}
+
+size_t sc_isas(const char** names, size_t capacity) {
+  std::size_t count = 0;
+  guarded([&] {
+    for (const KernelTable* table : available_tables()) {
+      if (names != nullptr && count < capacity) {
+        names[count] = table->isa;
+      }
+      ++count;
+    }
+  });
+  return count;
+}
+
+sc_status sc_set_isa(const char* name) {
+  return guarded([&] { set_isa(name == nullptr ? "" : name); });
+}
+
+namespace {
+void require_num_threads(std::size_t num_threads, std::size_t min_threads) {
+  if (num_threads < min_threads || num_threads > kMaxThreads) {
+    refuse("num_threads", std::to_string(min_threads) + " to " + std::to_string(kMaxThreads),
+           std::to_string(num_threads));
+  }
+}
+}  // namespace
+
+sc_status sc_set_num_threads(size_t num_threads) {
+  return guarded([&] {
+    require_num_threads(num_threads, 1);
+    set_num_threads(num_threads);
+  });
+}
+
+sc_status sc_get_num_threads(size_t* num_threads) {
+  return guarded([&] {
+    require_array("num_threads", num_threads, 1, sizeof *num_threads);
+    *num_threads = secateur::num_threads();
+  });
+}
+
+sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous) {
+  return guarded([&] {
+    require_num_threads(num_threads, 0);
+    const std::size_t previous_count = set_thread_num_threads(num_threads);
+    if (previous != nullptr) {
+      *previous = previous_count;
+    }
+  });
+}
+
+sc_status sc_set_thread_interrupt(sc_interrupt check, void* context) {
+  return guarded([&] {
+    ThreadState& thread = current_thread();
+    thread.interrupt = check;
+    thread.interrupt_context = context;
+  });
+}

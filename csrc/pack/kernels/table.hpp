@@ -1,0 +1,26 @@
+// The interface of the kernels of bit-packed integers.
+#pragma once
+
+#include "core/kernel_types.hpp"
+
+namespace secateur {
+
+// A layout of bit-packed integers. Element i takes `bits` bits of a bit stream, from bit i * bits
+// on. The stream has the bits of each byte, and of each element, from the lowest to the highest;
+// with high_first, from the highest to the lowest. Negative integers are in two's complement.
+struct Packing {
+  int bits;  // 1 to 8
+  bool is_signed;
+  bool high_first;
+};
+
+// Codes are integers of one byte each. The first result of a part is written to the start of out.
+struct PackKernels {
+  // Packs the low bits of the codes. Unused bits of the last byte are 0. Returns whether all codes
+  // are in range.
+  bool (*pack)(const Part& codes, Packing packing, bool stream, void* out);
+  // Unpacks the elements [packed.begin, packed.end). packed.begin is a multiple of 8.
+  void (*unpack)(const Part& packed, Packing packing, bool stream, void* out);
+};
+
+}  // namespace secateur

@@ -1,0 +1,248 @@
+#include "prune/block_pruning.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "core/blocks.hpp"
+#include "core/dispatch.hpp"
+#include "core/dtypes.hpp"
+#include "core/nan.hpp"
+#include "core/scratch.hpp"
+#include "select/select.hpp"
+
+namespace secateur {
+namespace {
+
+// Tuning: a task of write_norms has about kTaskElements elements, or kTaskColumns columns if that
+// is more. With many columns, each read of a row spans many cache lines, even if blocks are tall
+// and narrow.
+constexpr std::size_t kTaskElements = 4 * kBlock;
+constexpr std::size_t kTaskColumns = 512;
+
+std::size_t elements(const BlockGrid& grid) { return grid.matrices * grid.rows * grid.columns; }
+
+// Writes the norm of each block. Returns the largest norm as a key.
+Key write_norms(const void* w, FloatType type, const BlockGrid& grid, sc_norm norm, double* norms) {
+  const auto kernel = kernels().prune.floats[type.kind].block_norms[static_cast<std::size_t>(norm)];
+  const std::size_t count = block_count(grid);
+  const std::size_t blocks_per_task =
+      std::max<std::size_t>({kTaskElements / (grid.block_rows * grid.block_columns),
+                             kTaskColumns / grid.block_columns, 1});
+  std::atomic<Key> largest{0};
+  Tasks tasks(ceil_div(count, blocks_per_task));
+  on_threads(std::min(threads_for(elements(grid) * type.bytes), tasks.count()), [&] {
+    for (std::size_t task = 0; tasks.take(task);) {
+      const std::size_t begin = task * blocks_per_task;
+      const Key task_largest =
+          kernel(w, grid, begin, std::min(count, begin + blocks_per_task), norms);
+      for (Key current = largest.load(); current < task_largest;) {
+        largest.compare_exchange_weak(current, task_largest);
+      }
+    }
+  });
+  return largest.load();
+}
+
+// Appends bits to an array of words, lowest bit first.
+class BitWriter {
+ public:
+  explicit BitWriter(std::uint64_t* words) : current_(words) {}
+
+  // Requires 1 <= count <= 64. The bits of `bits` from index `count` on are 0.
+  void append(std::uint64_t bits, std::size_t count) {
+    word_ |= bits << filled_;
+    *current_ = word_;
+    filled_ += count;
+    if (filled_ >= kWord) {
+      filled_ -= kWord;
+      word_ = filled_ == 0 ? 0 : bits >> (count - filled_);
+      *++current_ = word_;
+    }
+  }
+  void append_run(bool bit, std::size_t count) {
+    const std::uint64_t ones = -static_cast<std::uint64_t>(bit);
+    for (; count > kWord; count -= kWord) {
+      append(ones, kWord);
+    }
+    append(ones >> (kWord - count), count);
+  }
+  void append_words(const std::uint64_t* words, std::size_t count) {
+    for (; count > kWord; count -= kWord) {
+      append(*words++, kWord);
+    }
+    append(*words & ~std::uint64_t{0} >> (kWord - count), count);
+  }
+
+ private:
+  std::uint64_t* current_;
+  std::uint64_t word_ = 0;
+  std::size_t filled_ = 0;
+};
+
+// The mask of one part. The first part may exceed kBlock by less than a cache line, and BitWriter
+// may write one word past the last bit.
+using MaskWords = std::array<std::uint64_t, kBlock / kWord + 3>;
+
+// Returns a grid that assigns each flat index to the same block. If every block is contiguous in
+// memory and all blocks have the same size, that grid is a single row of blocks.
+BlockGrid flattened(const BlockGrid& grid) {
+  const bool contiguous = grid.block_rows == 1 || grid.blocks_across == 1;
+  if (!contiguous || grid.rows % grid.block_rows != 0 || grid.columns % grid.block_columns != 0) {
+    return grid;
+  }
+  return {1, 1, elements(grid), 1, grid.block_rows * grid.block_columns, 1, block_count(grid)};
+}
+
+// Expands one byte per block, which is 1 if the block is kept, to one mask bit per element.
+class MaskExpander {
+ public:
+  MaskExpander(const BlockGrid& grid, const std::uint8_t* kept)
+      : grid_(flattened(grid)), kept_(kept) {
+    if (grid_.block_columns <= kMaxTableColumns) {
+      for (std::size_t kept_bits = 1; kept_bits < bits_of_8_blocks_.size(); ++kept_bits) {
+        const auto lowest = static_cast<std::size_t>(std::countr_zero(kept_bits));
+        bits_of_8_blocks_[kept_bits] = bits_of_8_blocks_[kept_bits & (kept_bits - 1)] |
+                                       ~std::uint64_t{0} >> (kWord - grid_.block_columns)
+                                                                << (lowest * grid_.block_columns);
+      }
+    }
+  }
+
+  void write(const Part& part, std::uint64_t* mask) const {
+    BitWriter out(mask);
+    std::size_t column = part.begin % grid_.columns;
+    std::size_t row = part.begin / grid_.columns % grid_.rows;
+    std::size_t row_in_block = row % grid_.block_rows;
+    const std::size_t band =
+        part.begin / grid_.columns / grid_.rows * grid_.blocks_down + row / grid_.block_rows;
+    const std::uint8_t* blocks = kept_ + band * grid_.blocks_across;
+    MaskWords row_bits;  // shared by all rows of a band of blocks
+    bool is_row_known = false;
+    for (std::size_t i = part.begin; i < part.end;) {
+      const std::size_t count = std::min(grid_.columns - column, part.end - i);
+      if (!is_row_known) {
+        append_row(BitWriter(row_bits.data()), blocks, column, count);
+      }
+      out.append_words(row_bits.data(), count);
+      i += count;
+      is_row_known = column == 0;
+      column = 0;
+      ++row_in_block;
+      ++row;
+      if (row_in_block == grid_.block_rows || row == grid_.rows) {
+        row_in_block = 0;
+        blocks += grid_.blocks_across;
+        is_row_known = false;
+      }
+      row = row == grid_.rows ? 0 : row;
+    }
+  }
+
+ private:
+  // The largest width for which eight blocks take at most one word of bits per row.
+  static constexpr std::size_t kMaxTableColumns = kWord / 8;
+
+  // Appends the bits of `count` columns of one row, from `column` on. `block` is the first block of
+  // the band.
+  void append_row(BitWriter out, const std::uint8_t* block, std::size_t column,
+                  std::size_t count) const {
+    const std::size_t width = grid_.block_columns;
+    const auto append_block = [&](std::size_t columns) {
+      const std::size_t run = std::min(columns, count);
+      out.append_run(*block++ != 0, run);
+      count -= run;
+    };
+    block += column / width;
+    append_block(width - column % width);
+    if (width <= kMaxTableColumns) {
+      for (; count >= 8 * width; count -= 8 * width, block += 8) {
+        std::uint64_t bools = 0;
+        std::memcpy(&bools, block, sizeof bools);
+        out.append(bits_of_8_blocks_[bools * 0x0102040810204080u >> 56],
+                   8 * width);  // byte i becomes bit i
+      }
+    }
+    while (count != 0) {
+      append_block(width);
+    }
+  }
+
+  BlockGrid grid_;
+  const std::uint8_t* kept_;
+  // The bits of a row of eight blocks. Bit i of the index is set if block i is kept.
+  std::array<std::uint64_t, 256> bits_of_8_blocks_{};
+};
+
+// Writes the elements of the kept blocks, and +0.0 for all other elements.
+void write_kept(const void* w, FloatType type, const BlockGrid& grid, const std::uint8_t* kept,
+                void* out) {
+  const auto apply_bits = kernels().prune.elements[type.bytes].apply_bits;
+  const std::size_t n = elements(grid);
+  const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
+  const MaskExpander expander(grid, kept);
+  begin_writing(w, out);
+  for_blocks(Blocks(w, n, out, 8 * type.bytes), n * type.bytes, [&](Part part) {
+    MaskWords mask;
+    expander.write(part, mask.data());
+    const auto* const from = static_cast<const unsigned char*>(w) + part.begin * type.bytes;
+    auto* const to = static_cast<unsigned char*>(out) + part.begin * type.bytes;
+    apply_bits({from, 0, part.end - part.begin, n - part.begin}, mask.data(),
+               {OutputKind::floats, to, stream});
+  });
+}
+
+// Prunes the blocks that `select` does not keep. select(norms) writes one bool per block.
+template <class Select>
+void prune(const void* w, sc_dtype dtype, const sc_blocks& blocks, sc_nan nan, void* out,
+           const Select& select) {
+  const BlockGrid grid = grid_of(blocks);
+  const std::size_t count = block_count(grid);
+  if (count == 0) {
+    return;
+  }
+  const FloatType type = float_type(dtype);
+  const Buffer<double> norms(count);
+  if (write_norms(w, type, grid, blocks.norm, norms.data()) > kFloat64.infinity &&
+      nan == SC_NAN_RAISE) {
+    refuse_nan(w, elements(grid), type);
+  }
+  const Buffer<std::uint8_t> kept(count);
+  Operand norms_operand{norms.data(), count, kFloat64};
+  norms_operand.out = {OutputKind::bools, kept.data(), false};
+  select(SelectionProblem({&norms_operand, 1}, nan));
+  write_kept(w, type, grid, kept.data(), out);
+}
+
+}  // namespace
+
+std::size_t block_count(const BlockGrid& grid) {
+  return grid.matrices * grid.blocks_down * grid.blocks_across;
+}
+
+BlockGrid grid_of(const sc_blocks& b) {
+  return {b.matrices,
+          b.rows,
+          b.columns,
+          b.block_rows,
+          b.block_columns,
+          ceil_div(b.rows, b.block_rows),
+          ceil_div(b.columns, b.block_columns)};
+}
+
+void prune_blocks(const void* w, sc_dtype dtype, const sc_blocks& blocks, std::size_t k, sc_nan nan,
+                  void* out) {
+  prune(w, dtype, blocks, nan, out, [&](const SelectionProblem& norms) { write_topk(norms, k); });
+}
+
+void prune_blocks_above(const void* w, sc_dtype dtype, const sc_blocks& blocks, Key key, sc_nan nan,
+                        void* out) {
+  prune(w, dtype, blocks, nan, out, [&](const SelectionProblem& norms) {
+    write_above(norms, key + norms.order(norms.first()).rotation);
+  });
+}
+
+}  // namespace secateur

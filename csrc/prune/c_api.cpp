@@ -1,0 +1,284 @@
+// The C API of pruning: top-k, threshold and N:M pruning, global pruning, block pruning, masks and
+// soft thresholding.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/dtypes.hpp"
+#include "prune/block_pruning.hpp"
+#include "prune/mask.hpp"
+#include "prune/pattern.hpp"
+#include "prune/soft_threshold.hpp"
+#include "select/arguments.hpp"
+#include "select/select.hpp"
+#include "select/threshold.hpp"
+
+namespace secateur::api {
+namespace {
+
+Extent require_mask(const void* mask, std::size_t n, sc_mask_format format) {
+  if (format != SC_MASK_BOOLS && format != SC_MASK_BITS) {
+    refuse("format", "bools or bits", std::to_string(static_cast<int>(format)));
+  }
+  return require_array("mask", mask, mask_bytes(n, format), 1);
+}
+
+// allow_negative: the threshold applies to scores that are values, which may be negative.
+void require_threshold(double threshold, bool allow_negative = false) {
+  if (std::isnan(threshold) || (threshold < 0 && !allow_negative)) {
+    refuse("threshold", allow_negative ? "a number" : "a number, at least 0",
+           std::to_string(threshold));
+  }
+}
+
+// The largest key of the operand that does not exceed the threshold.
+Key key_of_threshold(double threshold, const SelectionProblem& problem, const Operand& operand) {
+  if (threshold < 0) {
+    // A negative score of magnitude m has the key -key(m). It does not exceed the threshold if m is
+    // at least -threshold. The key of the least such m follows that of the largest magnitude below
+    // -threshold.
+    const double less = std::nextafter(-threshold, 0);
+    return -(key_of_threshold(less, operand.ranking_type()) + 1);
+  }
+  return key_of_threshold(threshold, operand.ranking_type()) + problem.order(operand).rotation;
+}
+
+// Checks the arguments that all pruning functions share, and returns the operand that they
+// describe. `shape` is the memory of a struct of slices or blocks, which some functions also take.
+Operand require_pruning(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
+                        sc_nan nan, void* out, const Extent& shape = {}) {
+  const Extent in = require_floats("w", w, n, dtype);
+  const Extent result = require_floats("out", out, n, dtype);
+  require_selection_nan(nan);
+  Operand operand = require_operand(w, dtype, n, scores);
+  require_same_or_no_overlap(result, in);
+  require_no_overlap({result}, {scores_of(operand), require_optional("scores", scores), shape});
+  write_floats(operand, out);
+  return operand;
+}
+
+// ---- Several arrays ----------------------------------------------------------------------------
+
+std::string member_name(std::size_t member) { return "members[" + std::to_string(member) + "]"; }
+
+Operand require_member(const sc_member& member, std::size_t number, sc_nan nan) {
+  try {
+    return require_pruning(member.w, member.dtype, member.n, member.scores, nan, member.out);
+  } catch (const Error& error) {
+    throw Error(error.status(), member_name(number) + ": " + error.what());
+  }
+}
+
+constexpr std::size_t kNoMember = std::numeric_limits<std::size_t>::max();
+
+// The memory of an argument of one member or, with kNoMember, of an argument that all members
+// share.
+struct MemberExtent {
+  Extent memory;
+  std::size_t member = kNoMember;
+
+  [[nodiscard]] std::uintptr_t begin() const {
+    return reinterpret_cast<std::uintptr_t>(memory.data);
+  }
+  [[nodiscard]] std::uintptr_t end() const { return begin() + memory.bytes; }
+  [[nodiscard]] std::string name() const {
+    return (member == kNoMember ? "" : member_name(member) + ".") + memory.name;
+  }
+};
+
+[[noreturn]] void refuse_overlap(const MemberExtent& output, const MemberExtent& other) {
+  throw Error(SC_ERROR_ARGUMENT, output.name() + " must not overlap " + other.name());
+}
+
+// Checks outputs against each other and against the inputs of other members. require_pruning has
+// checked each output against the inputs of its own member. There may be thousands of members, so
+// the outputs are sorted by address.
+void require_members_apart(std::span<const sc_member> members, std::span<const Operand> operands) {
+  std::vector<MemberExtent> outputs;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const Operand& operand = operands[i];
+    if (operand.n != 0) {
+      outputs.push_back({{"out", operand.out.data, operand.n * operand.type.bytes}, i});
+    }
+  }
+  std::sort(outputs.begin(), outputs.end(),
+            [](const MemberExtent& a, const MemberExtent& b) { return a.begin() < b.begin(); });
+  for (std::size_t i = 1; i < outputs.size(); ++i) {
+    if (overlap(outputs[i].memory, outputs[i - 1].memory)) {
+      refuse_overlap(outputs[i], outputs[i - 1]);
+    }
+  }
+  const auto require_apart_from_others = [&](const MemberExtent& input) {
+    auto output = std::upper_bound(
+        outputs.begin(), outputs.end(), input.begin(),
+        [](std::uintptr_t begin, const MemberExtent& other) { return begin < other.end(); });
+    for (; output != outputs.end() && overlap(output->memory, input.memory); ++output) {
+      if (output->member != input.member) {
+        refuse_overlap(*output, input);
+      }
+    }
+  };
+  require_apart_from_others({{"members", members.data(), members.size_bytes()}});
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const Operand& operand = operands[i];
+    require_apart_from_others({{"w", operand.w, operand.n * operand.type.bytes}, i});
+    require_apart_from_others({scores_of(operand), i});
+    require_apart_from_others({require_optional("scores", members[i].scores), i});
+  }
+}
+
+// Checks the struct, and returns the number of elements of its matrices.
+std::size_t require_blocks(const sc_blocks* blocks) {
+  require_array("blocks", blocks, 1);
+  std::size_t n = 0;
+  if (__builtin_mul_overflow(blocks->matrices, blocks->rows, &n) ||
+      __builtin_mul_overflow(n, blocks->columns, &n)) {
+    refuse("blocks", "those of matrices in memory", "more elements than there are addresses");
+  }
+  const auto require_fit = [n](const char* argument, std::size_t length, std::size_t limit) {
+    if (length == 0 || (n != 0 && length > limit)) {
+      refuse(argument, "1 to " + std::to_string(limit), std::to_string(length));
+    }
+  };
+  require_fit("blocks.block_rows", blocks->block_rows, blocks->rows);
+  require_fit("blocks.block_columns", blocks->block_columns, blocks->columns);
+  if (blocks->norm != SC_NORM_L1 && blocks->norm != SC_NORM_L2 && blocks->norm != SC_NORM_MAX) {
+    refuse("blocks.norm", "l1, l2 or max", std::to_string(static_cast<int>(blocks->norm)));
+  }
+  return n;
+}
+
+}  // namespace
+}  // namespace secateur::api
+
+using namespace secateur;
+using namespace secateur::api;
+
+sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                   const sc_scores* scores, sc_nan nan, void* out) {
+  return guarded([&] {
+    const Extent shape = require_optional("slices", slices);
+    Operand operand = require_pruning(w, dtype, n, scores, nan, out, shape);
+    const Slices along = require_slices(slices, n);
+    require_k(k, 0, along.length);
+    write_topk(operand, along, nan, k);
+  });
+}
+
+sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
+                             const sc_scores* scores, sc_nan nan, void* out) {
+  return guarded([&] {
+    Operand operand = require_pruning(w, dtype, n, scores, nan, out);
+    require_threshold(threshold, operand.scores.kind == Scores::Kind::values);
+    decide_streaming({&operand, 1});
+    const SelectionProblem problem({&operand, 1}, nan);
+    write_above(problem, key_of_threshold(threshold, problem, operand));
+  });
+}
+
+sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan) {
+  return guarded([&] {
+    require_array("members", members, count);
+    require_selection_nan(nan);
+    std::vector<Operand> operands;
+    operands.reserve(count);
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      operands.push_back(require_member(members[i], i, nan));
+      if (__builtin_add_overflow(n, members[i].n, &n)) {
+        refuse("members", "of arrays in memory", "more elements than there are addresses");
+      }
+    }
+    require_members_apart({members, count}, operands);
+    require_k(k, 0, n);
+    if (count != 0) {
+      decide_streaming(operands);
+      write_topk(SelectionProblem(operands, nan), k);
+    }
+  });
+}
+
+sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
+                          sc_nan nan, void* out) {
+  return guarded([&] {
+    const std::size_t n = require_blocks(blocks);
+    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("blocks", blocks));
+    require_k(k, 0, block_count(grid_of(*blocks)));
+    prune_blocks(w, dtype, *blocks, k, nan, out);
+  });
+}
+
+sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
+                                    double threshold, sc_nan nan, void* out) {
+  return guarded([&] {
+    const std::size_t n = require_blocks(blocks);
+    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("blocks", blocks));
+    require_threshold(threshold);
+    prune_blocks_above(w, dtype, *blocks, key_of_threshold(threshold, kFloat64), nan, out);
+  });
+}
+
+sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out) {
+  return guarded([&] {
+    const Extent in = require_floats("w", w, n, dtype);
+    const Extent result = require_floats("out", out, n, dtype);
+    require_threshold(threshold);
+    require_same_or_no_overlap(result, in);
+    soft_threshold(w, dtype, n, threshold, out);
+  });
+}
+
+sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
+                           const sc_slices* slices, const sc_scores* scores, sc_nan nan,
+                           void* out) {
+  return guarded([&] {
+    const Extent shape = require_optional("slices", slices);
+    const Operand operand = require_pruning(w, dtype, n, scores, nan, out, shape);
+    if (of < 1 || of > kMaxGroupSize) {
+      refuse("of", "1 to " + std::to_string(kMaxGroupSize), std::to_string(of));
+    }
+    if (keep < 1 || keep > of) {
+      refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
+    }
+    const Slices along = require_slices(slices, n);
+    if (along.length % of != 0) {
+      refuse("slices->length", "a multiple of " + std::to_string(of), std::to_string(along.length));
+    }
+    prune_pattern(operand, {keep, of}, along.inner, nan);
+  });
+}
+
+sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                       const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format) {
+  return guarded([&] {
+    const Extent in = require_floats("w", w, n, dtype);
+    const Extent out = require_mask(mask, n, format);
+    const Slices along = require_slices(slices, n);
+    if (slices != nullptr && format != SC_MASK_BOOLS) {
+      refuse("format", "bools with slices", "bits", SC_ERROR_UNSUPPORTED);
+    }
+    require_k(k, 0, along.length);
+    require_selection_nan(nan);
+    Operand operand = require_operand(w, dtype, n, scores);
+    require_no_overlap({out}, {in, require_optional("slices", slices),
+                               require_optional("scores", scores), scores_of(operand)});
+    operand.out = {format == SC_MASK_BOOLS ? OutputKind::bools : OutputKind::bits, mask, false};
+    write_topk(operand, along, nan, k);
+  });
+}
+
+sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
+                        sc_mask_format format, void* out) {
+  return guarded([&] {
+    const Extent in = require_floats("w", w, n, dtype);
+    const Extent kept = require_mask(mask, n, format);
+    const Extent result = require_floats("out", out, n, dtype);
+    require_same_or_no_overlap(result, in);
+    require_no_overlap({result}, {kept});
+    apply_mask(w, float_type(dtype), n, mask, format, out);
+  });
+}

@@ -1,0 +1,75 @@
+// The interface of the pruning kernels: masks, N:M patterns, block norms, soft thresholding.
+#pragma once
+
+#include "core/kernel_types.hpp"
+
+namespace secateur {
+
+// An N:M pattern keeps the `keep` largest elements of each group of `of` elements, its members.
+// 1 <= keep <= of.
+struct Pattern {
+  size_t keep;
+  size_t of;
+};
+inline constexpr size_t kMaxGroupSize = 32;
+
+// Consecutive bands of an array of n elements, or some of their columns. A band is `of` rows of
+// `inner` elements. Each column of a band is a group of the pattern.
+struct Bands {
+  const void* array;
+  size_t n;
+  size_t inner;
+  size_t begin;    // the index of the first element
+  size_t count;    // of bands
+  size_t columns;  // from `begin` on; if all, `begin` is in the first column
+};
+
+// Consecutive matrices, each split into blocks_down x blocks_across blocks. Blocks at the lower and
+// right edges may be smaller.
+struct BlockGrid {
+  size_t matrices, rows, columns;
+  size_t block_rows, block_columns;
+  size_t blocks_down, blocks_across;
+};
+
+// The norm of a block.
+enum class Norm : uint32_t { l1, l2, max, count };
+inline constexpr size_t kNorms = static_cast<size_t>(Norm::count);
+
+// Kernels for elements of one width. A result has the same index in out as its element has in the
+// array.
+struct PruneElementKernels {
+  // Writes the floats that the pattern keeps, and 0 for the others. Returns the largest key.
+  Key (*prune_pattern)(const Bands& w, Pattern pattern, Order order, const Output& out);
+  // Write the floats whose mask is set, and 0 for the others. The mask has one byte or one bit per
+  // element.
+  void (*apply_bools)(Part w, const void* mask, const Output& out);
+  void (*apply_bits)(Part w, const void* mask, const Output& out);
+};
+
+// Kernels for stored keys of type K.
+template <class K>
+struct PatternKernels {
+  // Writes -1 for the keys that the pattern keeps, and 0 for the others. A key may be any K but the
+  // least. Selecting magnitudes above a threshold of 0 selects the kept elements.
+  void (*mark_pattern)(const Bands& keys, Pattern pattern, const Output& out);
+};
+
+// Kernels for floats of one type.
+struct PruneFloatKernels {
+  // Writes sign(w) * max(|w| - threshold, 0). The threshold is finite, and a value of the type. NaN
+  // is left unmodified. A result has the same index in out as its element has in the array.
+  void (*soft_threshold)(Part w, double threshold, const Output& out);
+  // Writes the norms of the blocks [begin, end), which are numbered in C order, to the same indices
+  // of `norms`. Returns the largest norm as a key. Every NaN is written as the same NaN.
+  Key (*block_norms[kNorms])(const void* w, const BlockGrid& grid, size_t begin, size_t end,
+                             double* norms);
+};
+
+struct PruneKernels {
+  ByWidth<PruneElementKernels> elements;
+  ByKey<PatternKernels> keys;
+  ByFloat<PruneFloatKernels> floats;
+};
+
+}  // namespace secateur

@@ -1,0 +1,16 @@
+// Pruning by N:M patterns.
+#pragma once
+
+#include <cstddef>
+
+#include "prune/kernels/table.hpp"
+#include "select/operand.hpp"
+
+namespace secateur {
+
+// Prunes groups of pattern.of elements that are `inner` apart. Writes the pattern.keep largest
+// elements of each group, and +0.0 for the others, to given.out, which may be given.w. Throws Error
+// if NaN is refused, and then leaves an in-place output unmodified.
+void prune_pattern(const Operand& given, Pattern pattern, std::size_t inner, sc_nan nan);
+
+}  // namespace secateur

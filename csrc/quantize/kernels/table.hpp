@@ -1,0 +1,136 @@
+// The kernel table of quantization: the stages between floats and stored integers, and the kernels
+// that fuse these stages.
+#pragma once
+
+#include "core/kernel_types.hpp"
+
+namespace secateur {
+
+// Elements pass through the stages in chunks of kChunk. A buffer of a stage holds kChunkCapacity
+// elements, because kernels may read and write a word past the chunk.
+inline constexpr size_t kChunk = 1024;
+inline constexpr size_t kChunkCapacity = kChunk + kWord;
+
+// The number of int32 lanes of the widest vector of any ISA.
+inline constexpr size_t kWidestVector = 16;
+
+// The parameters of consecutive elements: one per element (shift == 0), or one per run of 2^shift
+// elements. In the second case element 0 is number `in_run` of its run. in_run and the length of a
+// run are multiples of kWidestVector, so that all lanes of a vector share a parameter.
+template <class C>
+struct ParameterView {
+  const C* values;
+  uint32_t shift;
+  uint32_t in_run;
+
+  // The index in `values` of the parameter of element i.
+  [[nodiscard]] size_t index(size_t i) const { return (in_run + i) >> shift; }
+};
+// One parameter for all elements of the array.
+template <class C>
+constexpr ParameterView<C> same_for_all(const C* value) {
+  return {value, 63, 0};
+}
+// One parameter for these elements; the array has further runs. Kernels that have a separate loop
+// for same_for_all() do not use it here: the CPU would mispredict the branch after each switch
+// between the loops.
+template <class C>
+constexpr ParameterView<C> same_for_run(const C* value) {
+  return {value, 62, 0};
+}
+template <class C>
+constexpr bool is_same_for_all(ParameterView<C> view) {
+  return view.shift == 63;
+}
+template <class C>
+constexpr ParameterView<C> one_each(const C* values) {
+  return {values, 0, 0};
+}
+
+// directed: to nearest even, or in another direction of the floating-point environment. tied: to
+// nearest, with ties as QuantizeRule says.
+enum class Rounding : uint32_t { directed, tied, stochastic, count };
+enum class Overflow : uint32_t { saturate, zero, wrap, count };
+// How scaled elements are rounded and brought into range. C, the compute type, is float or double.
+template <class C>
+struct QuantizeRule {
+  C lowest, highest;   // the range of the format
+  C tie;               // for `tied`: if x - even(x) == tie, x rounds to even(x) + 2 * tie
+  bool tie_has_sign;   // for `tied`: the sign of the element multiplies tie
+  int32_t bits, sign;  // for `wrap`: the masks of all bits and of the sign bit (0 if unsigned)
+  uint64_t seed;       // for `stochastic`: the seed, hashed
+  ParameterView<C> zero_points;
+};
+
+// The largest magnitude of a block of elements, as a key of C. Under Overflow::zero, also the
+// number of elements out of range; else 0.
+struct BlockStatus {
+  Key largest;
+  size_t out_of_range;
+};
+
+// The layout of parameters that runs of neighbours share. The array consists of rows of `row`
+// elements. A row is divided into runs of `run` elements, of which the last may be shorter. Each
+// row has `per_row` parameters, or (shared) all rows have the same ones.
+struct SharedRuns {
+  size_t run, row, per_row;
+  bool shared;
+};
+
+// The position of an element: the index of its parameter, and its index in its row and in its run.
+struct RunPosition {
+  size_t value, in_row, in_run;
+};
+
+// divide_as_float divides in double and rounds the quotient to float precision.
+enum class Scaling : uint32_t { multiply, divide, divide_as_float, count };
+// The stages with compute type C. Buffers consist of whole words. The first result of a part goes
+// to the first element of the buffer.
+template <class C>
+struct StageKernels {
+  // Scales, rounds and brings into range. `index` is the index of the first element in the array;
+  // the indices of all elements of the part have the same upper 32 bits.
+  using QuantizeBlock = BlockStatus (*)(const Part& w, ParameterView<C> factors,
+                                        const QuantizeRule<C>& rule, size_t index, int32_t* q);
+  QuantizeBlock quantize_block[static_cast<size_t>(Rounding::count)]
+                              [static_cast<size_t>(Overflow::count)];
+  // Scales, rounds in the direction of the thread, adds the zero points, and saturates.
+  // divide_as_float exists for double only.
+  QuantizeBlock quantize_block_affine[static_cast<size_t>(Scaling::count)];
+  // Computes (q + offset) * factor, rounded to a float type. A part begins at 0. Streamed results
+  // must begin at a cache line, as those of QuantizeKernels::quantize.
+  void (*dequantize_block[kFloats])(const Part& q, ParameterView<C> offsets,
+                                    ParameterView<C> factors, const Output& out);
+  // Computes 2^exponent, or (inverse) 2^-exponent.
+  void (*powers_of_two)(const int32_t* exponents, size_t count, bool inverse, C* to);
+  // Converts integers to C, and (inverse) negates them.
+  void (*integers)(const int32_t* numbers, size_t count, bool inverse, C* to);
+  // Writes the parameters of `count` elements from a position on, one per element, and advances the
+  // position. May write up to a word past them.
+  void (*fill_runs)(const C* values, const SharedRuns& runs, RunPosition& position, size_t count,
+                    C* to);
+};
+
+// The number of types of stored integers: int8, uint8, int16, uint16 and int32.
+inline constexpr size_t kIntegers = 5;
+
+struct QuantizeKernels {
+  // The fused kernel, for float types of up to 32 bits: scales, rounds in the direction of the
+  // thread, adds zero points unless they are null, saturates, and stores. zero_points has the
+  // indices of the factors. Returns the largest magnitude; the integer of a NaN is unspecified.
+  // Streamed results must begin at a cache line, unless all elements have the same factor.
+  using Quantize = Key (*)(const Part& w, const IntegerTarget& to, ParameterView<float> factors,
+                           const float* zero_points, const Output& out);
+  ByFloat<Quantize> quantize;
+
+  StageKernels<float> stages_in_float;
+  StageKernels<double> stages_in_double;
+  // Whether least <= x <= most for all x. x is an array of int32, or of positive floats whose bits
+  // are compared as int32. least <= most.
+  bool (*all_within)(const void* x, size_t count, int32_t least, int32_t most);
+  // Convert between int32 and the types of stored integers.
+  void (*store_codes[kIntegers])(const Part& q, const Output& out);
+  void (*load_codes[kIntegers])(const Part& q, int32_t* to);
+};
+
+}  // namespace secateur

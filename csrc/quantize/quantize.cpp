@@ -1,0 +1,330 @@
+#include "quantize/quantize.hpp"
+
+#include <atomic>
+#include <optional>
+
+#include "core/blocks.hpp"
+#include "quantize/stages.hpp"
+#include "select/operand.hpp"
+#include "select/select.hpp"
+
+namespace secateur {
+namespace {
+
+// Calls body(chunk, index of its first element) for the chunks of a part. `first` is the index of
+// the first element of the part. The `head` elements before the first aligned one are a chunk by
+// themselves. Otherwise a kernel would split them off, and its vectors would not begin where runs
+// of parameters do. The upper 32 bits of the indices are the same throughout a chunk.
+template <class Body>
+void for_chunks(const Part& part, std::size_t first, std::size_t head, const Body& body) {
+  constexpr std::uint64_t kLowerHalf = 0xffffffff;
+  std::uint64_t length = head != 0 ? head : kChunk;
+  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
+    const std::uint64_t index = first + (begin - part.begin);
+    const std::uint64_t most = kLowerHalf - (index & kLowerHalf) + 1;
+    end = std::min<std::uint64_t>(part.end, begin + std::min(length, most));
+    body(Part{part.array, begin, end, part.n}, index);
+    const std::uint64_t remainder = most < length ? (length - most) % kWord : 0;
+    length = remainder != 0 ? remainder : kChunk;
+  }
+}
+
+// The blocks of an array that threads share. If results bypass the caches, blocks align the results
+// to cache lines, so that whole lines are written. Otherwise blocks align the elements, so that no
+// vector crosses a cache line; but if runs of elements share parameters, blocks begin with the
+// array, as the runs do.
+template <class C>
+Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
+                 std::size_t bits_each, bool stream, const AffineParameters<C>& parameters) {
+  if (stream) {
+    return {w, n, out, bits_each, kLargeBlock};
+  }
+  // Blocks of packed codes must not share a byte.
+  const bool from_begin = bits_each < 8 || parameters.factors().are_in_runs();
+  return {w, n, w, from_begin ? 0 : 8 * type.bytes};
+}
+
+// Calls body(state, chunk) for all chunks of an array, on as many threads as `bytes` justify. Each
+// thread rounds in `direction` and has a state of its own, the result of make_state().
+template <class MakeState, class Body>
+void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
+                  const MakeState& make_state, const Body& body) {
+  Tasks tasks(blocks.count());
+  share(tasks, bytes, [&] {
+    const FloatState float_state(direction);
+    auto state = make_state();
+    for (std::size_t block = 0; tasks.take(block);) {
+      const Part part = blocks[block];
+      const std::size_t head = part.begin == 0 ? blocks.head() : 0;
+      for_chunks(part, part.begin, head,
+                 [&](const Part& chunk, std::size_t) { body(state, chunk); });
+    }
+  });
+}
+
+// Quantizes all elements, and calls write(sink, codes, part) for each chunk. Each thread has a sink
+// of its own, the result of make_sink(). Throws Error if the options refuse an element.
+template <class C, class MakeSink, class Write>
+void quantize_all(const QuantizePlan<C>& plan, const Blocks& blocks, const void* w, FloatType type,
+                  std::size_t n, const sc_quantize_options& options, const MakeSink& make_sink,
+                  const Write& write) {
+  struct State {
+    Quantizer<C> quantize;
+    decltype(make_sink()) sink;
+  };
+  SharedStatus shared_status;
+  share_chunks(blocks, n * type.bytes, plan.direction, [&] {
+    return State{{plan, shared_status}, make_sink()};
+  }, [&](State& state, const Part& part) {
+    write(state.sink, state.quantize(part, part.begin), part);
+  });
+  shared_status.check(w, type, n, options);
+}
+
+// Quantizes the floats that a selection writes.
+template <class C>
+class QuantizeConversion final : public OutputConversion {
+ public:
+  QuantizeConversion(const QuantizePlan<C>& plan, const Scheme& scheme, const Codes& q, bool stream)
+      : plan_(plan), scheme_(scheme), q_(q), stream_(stream) {
+    data = q.data;
+    bytes_each = q.are_packed() ? 0 : q.bytes(1, scheme);
+    refuses = plan.refuses_overflow;
+  }
+
+  [[nodiscard]] std::unique_ptr<Writer> writer() const override {
+    return std::make_unique<QuantizeWriter>(*this);
+  }
+
+  mutable SharedStatus shared_status;
+
+ private:
+  class QuantizeWriter final : public Writer {
+   public:
+    explicit QuantizeWriter(const QuantizeConversion& conversion)
+        : conversion_(conversion),
+          quantize_(conversion.plan_, conversion.shared_status),
+          storage_(conversion.q_, conversion.scheme_) {}
+    void write(const void* floats, std::size_t begin, std::size_t count) override {
+      const FloatState float_state(conversion_.plan_.direction);
+      for_chunks({floats, 0, count, count}, begin, 0, [&](const Part& chunk, std::size_t index) {
+        storage_.store_codes(quantize_(chunk, index), chunk.end - chunk.begin, index,
+                             conversion_.stream_);
+      });
+    }
+
+   private:
+    const QuantizeConversion& conversion_;
+    Quantizer<C> quantize_;
+    CodeStorage storage_;
+  };
+
+  const QuantizePlan<C>& plan_;
+  const Scheme& scheme_;
+  Codes q_;
+  bool stream_;
+};
+
+// The target of the fused kernels, or nullopt if they do not support this plan and type of codes.
+template <class C>
+std::optional<IntegerTarget> integer_target_of(const QuantizePlan<C>& plan, const Codes& q) {
+  const bool is_wide = q.dtype == SC_INT16 || q.dtype == SC_UINT16;
+  const bool is_signed = q.dtype == SC_INT8 || q.dtype == SC_INT16;
+  const bool is_supported = is_wide || is_signed || q.dtype == SC_UINT8;
+  if (!is_supported || !plan.is_fusible || sizeof(C) != sizeof(float)) {
+    return std::nullopt;
+  }
+  const Parameters<C>& factors = plan.parameters.factors();
+  return IntegerTarget{static_cast<float>(plan.rule.lowest),
+                       static_cast<float>(plan.rule.highest),
+                       plan.parameters.scaling() == Scaling::divide,
+                       is_wide ? 2u : 1u,
+                       is_signed,
+                       factors.size() == 1 ? static_cast<float>(*factors.values()) : 0,
+                       static_cast<std::uint32_t>(plan.direction)};
+}
+
+// Quantizes with the fused kernel. The codes of NaN are unspecified.
+class FusedQuantizer {
+ public:
+  FusedQuantizer(const QuantizePlan<float>& plan, const IntegerTarget& target, FloatType type,
+                 const Output& out)
+      : target_(target),
+        kernel_(kernels().quantize.quantize[type.kind]),
+        out_(out),
+        factors_(plan.parameters.factors()) {
+    if (plan.parameters.zero_points() != nullptr) {
+      zero_points_.emplace(*plan.parameters.zero_points());
+    }
+  }
+
+  // Quantizes a part whose first aligned element follows `head` others. Returns whether it has no
+  // NaN.
+  bool operator()(const Part& part, std::size_t head) {
+    Key largest = 0;
+    for (std::size_t begin = part.begin; begin != part.end; head = 0) {
+      const std::size_t count = next_count(begin, part.end - begin, head);
+      largest = std::max(largest, write({part.array, begin, begin + count, part.n}));
+      begin += count;
+    }
+    return largest <= kFloat32.infinity;
+  }
+
+ private:
+  // The number of elements, of `left` from `begin` on, for the next call of the kernel: the
+  // unaligned head, as in for_chunks(); else a chunk, or all of them if all share the same
+  // parameters.
+  std::size_t next_count(std::size_t begin, std::size_t left, std::size_t head) {
+    const std::size_t most = head != 0 ? head : factors_.run_left(begin) >= left ? left : kChunk;
+    return std::min(left, most);
+  }
+
+  Key write(const Part& part) {
+    const std::size_t count = part.end - part.begin;
+    const ParameterView<float> factors = factors_(part.begin, count);
+    // Zero points have the same granularity as the factors, so the same indices are valid.
+    const float* const zero_points =
+        zero_points_ ? (*zero_points_)(part.begin, count).values : nullptr;
+    return kernel_(part, target_, factors, zero_points, out_);
+  }
+
+  const IntegerTarget& target_;
+  QuantizeKernels::Quantize kernel_;
+  Output out_;
+  ParameterCursor<float> factors_;
+  std::optional<ParameterCursor<float>> zero_points_;
+};
+
+// Quantizes with the fused kernel if it supports the plan. Returns false if it does not, or if
+// there are NaN, whose codes are then unspecified.
+template <class C>
+bool quantize_fused(const QuantizePlan<C>& plan, const Blocks& blocks, FloatType type,
+                    const Codes& q, std::size_t bytes, bool stream) {
+  const auto target = integer_target_of(plan, q);
+  if constexpr (sizeof(C) == sizeof(float)) {
+    if (target) {
+      Output out{};
+      out.data = q.data;
+      out.stream = stream;
+      std::atomic<bool> has_nan{false};
+      Tasks tasks(blocks.count());
+      share(tasks, bytes, [&] {
+        const FloatState float_state(plan.direction);
+        FusedQuantizer quantize(plan, *target, type, out);
+        for (std::size_t block = 0; tasks.take(block);) {
+          if (!quantize(blocks[block], block == 0 ? blocks.head() : 0)) {
+            has_nan.store(true, std::memory_order_relaxed);
+          }
+        }
+      });
+      return !has_nan.load();
+    }
+  }
+  return false;
+}
+
+bool may_raise(const sc_quantize_options& options) {
+  return options.nan == SC_NAN_RAISE || options.overflow == SC_OVERFLOW_RAISE;
+}
+
+}  // namespace
+
+std::size_t Codes::bits_each(const Scheme& scheme) const {
+  switch (dtype) {
+    case SC_PACKED_LOW_FIRST:
+    case SC_PACKED_HIGH_FIRST:
+      return static_cast<std::size_t>(scheme.bits);
+    case SC_INT16:
+    case SC_UINT16:
+      return 16;
+    case SC_INT32:
+    case SC_UINT32:
+      return 32;
+    default:
+      return 8;
+  }
+}
+
+void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
+              const sc_quantize_options& options, const Codes& q) {
+  const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
+  with_compute_type(type, scheme, [&](auto zero) {
+    const QuantizePlan<decltype(zero)> plan(type, n, scheme, options);
+    const Blocks blocks =
+        blocks_of(w, type, n, q.data, q.bits_each(scheme), stream, plan.parameters);
+    if (quantize_fused(plan, blocks, type, q, n * type.bytes, stream)) {
+      return;
+    }
+    quantize_all(plan, blocks, w, type, n, options, [&] { return CodeStorage(q, scheme); },
+                 [&](CodeStorage& storage, std::int32_t* codes, const Part& part) {
+      storage.store_codes(codes, part.end - part.begin, part.begin, stream);
+    });
+  });
+}
+
+void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
+                   const sc_quantize_options& options, void* out) {
+  const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
+  with_compute_type(type, scheme, [&](auto zero) {
+    using C = decltype(zero);
+    const QuantizePlan<C> plan(type, n, scheme, options);
+    const Blocks blocks = blocks_of(w, type, n, out, 8 * type.bytes, stream, plan.parameters);
+    // In place, elements that the options refuse must be found before the first write.
+    if (out == w && may_raise(options)) {
+      struct Nothing {};
+      quantize_all(plan, blocks, w, type, n, options, [] { return Nothing{}; },
+                   [](Nothing, std::int32_t*, const Part&) {});
+    }
+    begin_writing(w, out);
+    const DequantizePlan<C> dequantize_plan(scheme, n, type);
+    quantize_all(plan, blocks, w, type, n, options, [&] { return Dequantizer<C>(dequantize_plan); },
+                 [&](Dequantizer<C>& dequantize, std::int32_t* codes, const Part& part) {
+      const FloatState to_nearest;
+      dequantize(codes, part.end - part.begin, part.begin, stream, out);
+    });
+  });
+}
+
+void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type) {
+  const bool stream = worth_streaming(q.data, out, q.bytes(n, scheme) + n * type.bytes);
+  with_compute_type(type, scheme, [&](auto zero) {
+    using C = decltype(zero);
+    struct State {
+      CodeStorage storage;
+      Dequantizer<C> dequantize;
+    };
+    const DequantizePlan<C> plan(scheme, n, type);
+    share_chunks(Blocks(q.data, n, out, 8 * type.bytes, stream ? kLargeBlock : kBlock),
+                 n * type.bytes, Direction::nearest, [&] {
+      return State{CodeStorage(q, scheme), Dequantizer<C>(plan)};
+    }, [&](State& state, const Part& part) {
+      const std::size_t count = part.end - part.begin;
+      state.dequantize(state.storage.load_codes(part.begin, count, n), count, part.begin, stream,
+                       out);
+    });
+  });
+}
+
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
+                    const Scheme& scheme, const sc_quantize_options& options, const Codes& q) {
+  const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
+  with_compute_type(type, scheme, [&](auto zero) {
+    using C = decltype(zero);
+    const QuantizePlan<C> plan(type, n, scheme, options);
+    Operand operand{w, n, type};
+    // Fast path: the kernels of selection write the codes if all elements have the same factor.
+    const auto target = integer_target_of(plan, q);
+    if (target && type.kind == Float::float32 && plan.parameters.factors().size() == 1) {
+      operand.out = {OutputKind::integers, q.data, stream, nullptr, &*target};
+      write_topk(SelectionProblem({&operand, 1}, options.nan), k);
+      return;
+    }
+    const QuantizeConversion<C> conversion(plan, scheme, q, stream);
+    operand.out.kind = OutputKind::floats;
+    operand.conversion = &conversion;
+    write_topk(SelectionProblem({&operand, 1}, options.nan), k);
+    conversion.shared_status.check(w, type, n, options);
+  });
+}
+
+}  // namespace secateur

@@ -1,0 +1,60 @@
+// Quantization to integer codes, and dequantization.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/dtypes.hpp"
+#include "pack/packing.hpp"
+#include "quantize/kernels/table.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur {
+
+// Both 2^e and 2^-e are normal floats for |e| up to this.
+inline constexpr std::int32_t kMaxFloatExponent = 126;
+
+// A validated format: the integer q represents (q - zero point) * step. A step is 2^-frac_bits, or
+// a scale if frac_bits is null. Each array below has an element for each parameter of the
+// granularity.
+struct Scheme {
+  int bits;
+  bool is_signed;
+  sc_granularity granularity;
+  const std::int32_t* frac_bits;
+  const void* scales;  // of the compute type: double for float64 arrays or if in_double, else float
+  const std::int32_t* zero_points;  // or null
+  // For 32-bit affine codes of narrower floats: float does not represent the codes exactly, so the
+  // compute type is double; quotients are rounded to float.
+  bool in_double = false;
+  bool powers_fit_float = true;  // all frac_bits are from -kMaxFloatExponent to kMaxFloatExponent
+};
+
+// An array of integer codes, of an integer dtype or bit-packed. Packed codes have scheme.bits bits.
+struct Codes {
+  void* data;
+  sc_dtype dtype;
+
+  [[nodiscard]] bool are_packed() const {
+    return dtype == SC_PACKED_LOW_FIRST || dtype == SC_PACKED_HIGH_FIRST;
+  }
+  [[nodiscard]] std::size_t bits_each(const Scheme& scheme) const;
+  // The number of bytes of n codes.
+  [[nodiscard]] std::size_t bytes(std::size_t n, const Scheme& scheme) const {
+    return packed_bytes(n, bits_each(scheme));
+  }
+};
+
+// These functions throw Error if the options refuse NaN or elements out of range and there are any.
+// In place, fake_quantize then leaves the array unmodified.
+void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
+              const sc_quantize_options& options, const Codes& q);
+void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
+                   const sc_quantize_options& options, void* out);
+void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type);
+
+// Quantizes the k elements of largest magnitude; the codes of the others are 0.
+void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
+                    const Scheme& scheme, const sc_quantize_options& options, const Codes& q);
+
+}  // namespace secateur

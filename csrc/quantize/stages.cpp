@@ -1,0 +1,208 @@
+#include "quantize/stages.hpp"
+
+#include <string>
+
+#include "core/error.hpp"
+#include "core/nan.hpp"
+
+namespace secateur {
+
+void SharedStatus::check(const void* w, FloatType type, std::size_t n,
+                         const sc_quantize_options& options) const {
+  if (all_.nan && options.nan == SC_NAN_RAISE) {
+    if (options.overflow == SC_OVERFLOW_WRAP) {
+      --type.infinity;  // find_nan() then counts infinities as NaN
+      refuse_nan(find_nan(w, n, type), "w", "NaN or infinities, which do not wrap");
+    }
+    refuse_nan(w, n, type);
+  }
+  if (all_.out_of_range != 0 && options.overflow == SC_OVERFLOW_RAISE) {
+    throw Error(SC_ERROR_OVERFLOW, "w has " + std::to_string(all_.out_of_range) +
+                                       (all_.out_of_range == 1 ? " element" : " elements") +
+                                       " out of range of fmt, the first at flat index " +
+                                       std::to_string(all_.first));
+  }
+}
+
+namespace {
+
+struct RoundingMode {
+  Rounding rounding;
+  Direction direction;
+  double tie;
+  bool tie_has_sign;
+};
+
+// The rounding of a kernel, and the direction of the thread, that together give a rounding mode.
+RoundingMode rounding_mode_of(sc_rounding rounding) {
+  switch (rounding) {
+    case SC_ROUND_NEAREST_AWAY:
+      return {Rounding::tied, Direction::nearest, 0.5, true};
+    case SC_ROUND_NEAREST_ZERO:
+      return {Rounding::tied, Direction::nearest, -0.5, true};
+    case SC_ROUND_NEAREST_UP:
+      return {Rounding::tied, Direction::nearest, 0.5, false};
+    case SC_ROUND_NEAREST_DOWN:
+      return {Rounding::tied, Direction::nearest, -0.5, false};
+    case SC_ROUND_FLOOR:
+      return {Rounding::directed, Direction::down, 0, false};
+    case SC_ROUND_CEIL:
+      return {Rounding::directed, Direction::up, 0, false};
+    case SC_ROUND_TRUNC:
+      return {Rounding::directed, Direction::zero, 0, false};
+    case SC_ROUND_STOCHASTIC:
+      return {Rounding::stochastic, Direction::zero, 0, false};
+    case SC_ROUND_NEAREST_EVEN:
+      break;
+  }
+  return {Rounding::directed, Direction::nearest, 0, false};
+}
+
+Overflow overflow_of(sc_overflow overflow) {
+  switch (overflow) {
+    case SC_OVERFLOW_SATURATE_ZERO:
+    case SC_OVERFLOW_RAISE:
+      return Overflow::zero;
+    case SC_OVERFLOW_WRAP:
+      return Overflow::wrap;
+    default:
+      return Overflow::saturate;
+  }
+}
+
+// The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
+std::uint64_t mixed(std::uint64_t seed) {
+  std::uint64_t z = seed + 0x9e3779b97f4a7c15u;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+template <class C>
+QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options& options,
+                                 const RoundingMode& mode) {
+  const double codes = std::ldexp(1.0, scheme.bits);
+  const double highest = (scheme.is_signed ? codes / 2 : codes) - 1;
+  const double lowest = !scheme.is_signed                                    ? 0
+                        : options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC ? -highest
+                                                                             : -codes / 2;
+  QuantizeRule<C> rule{};
+  rule.lowest = static_cast<C>(lowest);
+  rule.highest = static_cast<C>(highest);
+  rule.tie = static_cast<C>(mode.tie);
+  rule.tie_has_sign = mode.tie_has_sign;
+  rule.bits = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
+  rule.sign = scheme.is_signed ? static_cast<std::int32_t>(1u << (scheme.bits - 1)) : 0;
+  rule.seed = mixed(options.seed);
+  return rule;
+}
+
+template <class C>
+auto widening_kernel(FloatType type) -> void (*)(const Part&, C*) {
+  const ConvertKernels& floats = kernels().core.convert[type.kind];
+  if constexpr (sizeof(C) == sizeof(float)) {
+    return type.bytes == sizeof(C) ? nullptr : floats.to_float32;
+  } else {
+    return type.bytes == sizeof(C) ? nullptr : floats.to_float64;
+  }
+}
+
+}  // namespace
+
+template <class C>
+QuantizePlan<C>::QuantizePlan(FloatType type, std::size_t n, const Scheme& scheme,
+                              const sc_quantize_options& options)
+    : parameters(scheme, n, false) {
+  const RoundingMode mode = rounding_mode_of(options.rounding);
+  const Overflow overflow = overflow_of(options.overflow);
+  const StageKernels<C>& stages = stage_kernels<C>();
+  rule = quantize_rule_of<C>(scheme, options, mode);
+  // Infinity has no residue modulo 2^bits, so it counts as NaN.
+  const Key infinity = sizeof(C) == sizeof(float) ? kFloat32.infinity : kFloat64.infinity;
+  largest_number = infinity - (overflow == Overflow::wrap ? 1 : 0);
+  nan_is_zero = options.nan == SC_NAN_ZERO;
+  refuses_overflow = options.overflow == SC_OVERFLOW_RAISE;
+  direction = mode.direction;
+  widen = widening_kernel<C>(type);
+  const auto rounding = static_cast<std::size_t>(mode.rounding);
+  const bool is_affine =
+      parameters.zero_points() != nullptr || parameters.scaling() != Scaling::multiply;
+  is_fusible = is_affine ? parameters.scaling() != Scaling::divide_as_float
+                         : mode.rounding == Rounding::directed && overflow == Overflow::saturate;
+  quantize_block =
+      is_affine ? stages.quantize_block_affine[static_cast<std::size_t>(parameters.scaling())]
+                : stages.quantize_block[rounding][static_cast<std::size_t>(overflow)];
+}
+
+template struct QuantizePlan<float>;
+template struct QuantizePlan<double>;
+
+namespace {
+
+// The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
+std::size_t storage_index(sc_dtype dtype, bool is_signed) {
+  switch (dtype) {
+    case SC_INT16:
+      return 2;
+    case SC_UINT16:
+      return 3;
+    case SC_INT32:
+    case SC_UINT32:
+      return 4;
+    default:  // one byte per code, or packed from such bytes
+      return is_signed ? 0 : 1;
+  }
+}
+
+}  // namespace
+
+CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
+    : codes_(codes),
+      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_PACKED_HIGH_FIRST},
+      type_(storage_index(codes.dtype, scheme.is_signed)),
+      bits_each_(codes.bits_each(scheme)),
+      narrow_(codes.dtype >= SC_INT4 && codes.dtype <= SC_UINT2) {
+  if (narrow_) {
+    packing_.bits = codes.dtype <= SC_UINT4 ? 4 : 2;
+  }
+}
+
+void CodeStorage::extend_narrow(const unsigned char* from, std::size_t count, bool is_signed,
+                                unsigned char* to) {
+  kernels().pack.pack({from, 0, count, count}, packing_, false, packed_);
+  kernels().pack.unpack({packed_, 0, count, count}, {packing_.bits, is_signed, false}, false, to);
+}
+
+void CodeStorage::store_codes(const std::int32_t* q, std::size_t count, std::size_t index,
+                              bool stream) {
+  auto* const destination =
+      static_cast<unsigned char*>(codes_.data) + packed_bytes(index, bits_each_);
+  const bool packed = codes_.are_packed();
+  Output to{};
+  to.data = packed || narrow_ ? bytes_ : destination;
+  to.stream = stream && !packed && !narrow_;
+  kernels().quantize.store_codes[type_]({q, 0, count, count}, to);
+  if (packed) {
+    kernels().pack.pack({bytes_, 0, count, count}, packing_, stream, destination);
+  } else if (narrow_) {
+    extend_narrow(bytes_, count, false, destination);
+  }
+}
+
+std::int32_t* CodeStorage::load_codes(std::size_t index, std::size_t count, std::size_t n) {
+  const auto* const data = static_cast<const unsigned char*>(codes_.data);
+  const auto load = kernels().quantize.load_codes[type_];
+  if (codes_.are_packed()) {
+    const std::size_t before = index % 8;  // unpacking begins at a byte
+    kernels().pack.unpack({data, index - before, index + count, n}, packing_, false, bytes_);
+    load({bytes_, before, before + count, before + count}, q_);
+  } else if (narrow_) {
+    extend_narrow(data + index, count, packing_.is_signed, bytes_);
+    load({bytes_, 0, count, count}, q_);
+  } else {
+    load({data, index, index + count, n}, q_);
+  }
+  return q_;
+}
+
+}  // namespace secateur

@@ -1,0 +1,320 @@
+// The stages of quantization and dequantization. A plan holds what all threads share; a Quantizer,
+// Dequantizer or CodeStorage holds the buffers of one thread, and processes a chunk of at most
+// kChunk elements per call.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <type_traits>
+
+#include "core/dispatch.hpp"
+#include "core/float_state.hpp"
+#include "core/scratch.hpp"
+#include "quantize/parameters.hpp"
+#include "quantize/quantize.hpp"
+
+namespace secateur {
+
+// Calls body(zero of the compute type). The compute type, float or double, represents the floats of
+// `type` exactly, and the integers of the scheme times any step.
+template <class Body>
+auto with_compute_type(FloatType type, const Scheme& scheme, const Body& body) {
+  // A float has 24 significant bits: enough for integers of 16 bits and a fraction of 1/2.
+  const bool float_is_exact =
+      scheme.frac_bits == nullptr || (scheme.bits <= 16 && scheme.powers_fit_float);
+  const bool in_float = type.kind != Float::float64 && !scheme.in_double && float_is_exact;
+  return in_float ? body(float{}) : body(double{});
+}
+
+inline bool is_wide_unsigned(const Scheme& scheme) { return !scheme.is_signed && scheme.bits > 16; }
+
+// The parameters of a scheme in the compute type: the factors that elements are multiplied or
+// divided by, and the zero points.
+template <class C>
+class AffineParameters {
+ public:
+  // from_integers: for dequantization. The factors are the steps, and zero points are negated.
+  AffineParameters(const Scheme& scheme, std::size_t n, bool from_integers)
+      : scaling_(scheme.frac_bits != nullptr || from_integers ? Scaling::multiply
+                 : scheme.in_double                           ? Scaling::divide_as_float
+                                                              : Scaling::divide),
+        powers_(scheme.frac_bits == nullptr
+                    ? 0
+                    : round_up_to_words(parameter_count(scheme.granularity, n))),
+        converted_zero_points_(scheme.zero_points == nullptr
+                                   ? 0
+                                   : round_up_to_words(parameter_count(scheme.granularity, n))),
+        factors_(factors(scheme, n, from_integers), scheme.granularity, n) {
+    if (scheme.zero_points != nullptr) {
+      convert_all(scheme.zero_points, scheme, n, stage_kernels<C>().integers, from_integers,
+                  converted_zero_points_);
+      zero_points_.emplace(converted_zero_points_.data(), scheme.granularity, n);
+    }
+  }
+
+  [[nodiscard]] Scaling scaling() const { return scaling_; }
+  [[nodiscard]] const Parameters<C>& factors() const { return factors_; }
+  // Null if all are 0.
+  [[nodiscard]] const Parameters<C>* zero_points() const {
+    return zero_points_ ? &*zero_points_ : nullptr;
+  }
+
+ private:
+  using Convert = void (*)(const std::int32_t* from, std::size_t count, bool inverse, C* to);
+
+  // Runs a kernel that converts whole words on an array of any length.
+  static void convert_all(const std::int32_t* from, const Scheme& scheme, std::size_t n,
+                          Convert convert, bool inverse, Buffer<C>& to) {
+    const std::size_t count = parameter_count(scheme.granularity, n);
+    const std::size_t whole = count / kWord * kWord;
+    std::int32_t last[kWord] = {};
+    std::copy(from + whole, from + count, last);
+    convert(from, whole, inverse, to.data());
+    convert(last, round_up_to_words(count - whole), inverse, to.data() + whole);
+  }
+  const C* factors(const Scheme& scheme, std::size_t n, bool from_integers) {
+    if (scheme.frac_bits == nullptr) {
+      return static_cast<const C*>(scheme.scales);
+    }
+    convert_all(scheme.frac_bits, scheme, n, stage_kernels<C>().powers_of_two, from_integers,
+                powers_);
+    return powers_.data();
+  }
+
+  Scaling scaling_;
+  Buffer<C> powers_, converted_zero_points_;
+  Parameters<C> factors_;
+  std::optional<Parameters<C>> zero_points_;
+};
+
+// Gives the zero points of consecutive elements, or a constant if there are none.
+template <class C>
+class OffsetCursor {
+ public:
+  OffsetCursor(const Parameters<C>* zero_points, C constant) : constant_(constant) {
+    if (zero_points != nullptr) {
+      cursor_.emplace(*zero_points);
+    }
+  }
+  ParameterView<C> operator()(std::size_t begin, std::size_t count) {
+    return cursor_ ? (*cursor_)(begin, count) : same_for_all(&constant_);
+  }
+
+ private:
+  std::optional<ParameterCursor<C>> cursor_;
+  C constant_;
+};
+
+// The accumulated status of the elements that a thread has quantized.
+struct QuantizeStatus {
+  bool nan = false;
+  std::size_t out_of_range = 0;
+  // The index of the first element out of range, if the options refuse such elements.
+  std::size_t first = std::numeric_limits<std::size_t>::max();
+};
+
+// The combined status of all threads.
+class SharedStatus {
+ public:
+  void add(const QuantizeStatus& status) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    all_.nan |= status.nan;
+    all_.out_of_range += status.out_of_range;
+    all_.first = std::min(all_.first, status.first);
+  }
+  // Throws Error if the options refuse the elements found.
+  void check(const void* w, FloatType type, std::size_t n,
+             const sc_quantize_options& options) const;
+
+ private:
+  std::mutex mutex_;
+  QuantizeStatus all_;
+};
+
+// A buffer that avoids 4K aliasing with the input of the same kernel. A load that follows a store
+// waits for the store if the lower 12 bits of both addresses agree; loads that cross cache lines
+// suffer most. The buffer therefore begins half a page away from the input.
+template <class T>
+class AliasSafeBuffer {
+ public:
+  T* away_from(const void* input) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(buffer_);
+    const auto wanted = reinterpret_cast<std::uintptr_t>(input) + kPage / 2 + kLine - 1;
+    return buffer_ + (wanted - begin) % kPage / kLine * (kLine / sizeof(T));
+  }
+
+ private:
+  static constexpr std::size_t kPage = 4096;
+  alignas(kLine) T buffer_[kChunkCapacity + kPage / sizeof(T)];
+};
+
+// How to quantize an array; shared by all threads.
+template <class C>
+struct QuantizePlan {
+  AffineParameters<C> parameters;
+  QuantizeRule<C> rule;
+  Key largest_number;  // larger magnitudes count as NaN
+  bool nan_is_zero, refuses_overflow;
+  // The fused kernel gives the same codes: they saturate, and the direction of the thread decides
+  // the rounding.
+  bool is_fusible;
+  Direction direction;
+  void (*widen)(const Part& floats, C* to);  // null if the floats are of type C
+  typename StageKernels<C>::QuantizeBlock quantize_block;
+
+  QuantizePlan(FloatType type, std::size_t n, const Scheme& scheme,
+               const sc_quantize_options& options);
+};
+
+template <class C>
+class Quantizer {
+ public:
+  Quantizer(const QuantizePlan<C>& plan, SharedStatus& shared_status)
+      : plan_(plan),
+        shared_status_(shared_status),
+        factors_(plan.parameters.factors()),
+        zero_points_(plan.parameters.zero_points(), 0),
+        rule_(plan.rule) {}
+  ~Quantizer() { shared_status_.add(status_); }
+  Quantizer(const Quantizer&) = delete;
+  Quantizer& operator=(const Quantizer&) = delete;
+
+  // Returns the codes of a part of at most kChunk elements. `index` is the index in the array of
+  // its first element.
+  std::int32_t* operator()(const Part& floats, std::size_t index) {
+    const std::size_t count = floats.end - floats.begin;
+    const ParameterView<C> factors = factors_(index, count);
+    rule_.zero_points = zero_points_(index, count);
+    std::int32_t* const q = q_.away_from(static_cast<const C*>(floats.array) + floats.begin);
+    const Part widened{x_, 0, count, count};
+    const Part* w = &floats;
+    if (plan_.widen != nullptr) {
+      plan_.widen(floats, x_);
+      w = &widened;
+    }
+    BlockStatus block_status = plan_.quantize_block(*w, factors, rule_, index, q);
+    if (block_status.largest > plan_.largest_number) [[unlikely]] {
+      status_.nan = true;
+      if (plan_.nan_is_zero) {
+        remove_nan(*w);
+        w = &widened;
+        block_status = plan_.quantize_block(*w, factors, rule_, index, q);
+      }
+    }
+    status_.out_of_range += block_status.out_of_range;
+    if (block_status.out_of_range != 0 && plan_.refuses_overflow && index < status_.first) {
+      status_.first = first_out_of_range(*w, factors, index);
+    }
+    return q;
+  }
+
+ private:
+  using Bits = std::conditional_t<sizeof(C) == sizeof(float), std::int32_t, std::int64_t>;
+
+  // Copies a part to the buffer of widened floats, with 0 in place of NaN.
+  void remove_nan(const Part& w) {
+    const std::size_t count = w.end - w.begin;
+    std::copy_n(static_cast<const C*>(w.array) + w.begin, count, x_);
+    std::replace_if(x_, x_ + count, [&](C x) {
+      return (std::bit_cast<Bits>(x) & kMagnitudeMask<Bits>) > plan_.largest_number;
+    }, C{0});
+  }
+
+  // The index of the first element out of range. The part must have one.
+  std::size_t first_out_of_range(const Part& w, ParameterView<C> factors, std::size_t index) {
+    alignas(kLine) std::int32_t q[kWord];
+    for (std::size_t i = 0;; ++i) {
+      const Part alone{w.array, w.begin + i, w.begin + i + 1, w.n};
+      if (plan_
+              .quantize_block(alone, same_for_all(factors.values + factors.index(i)), rule_,
+                              index + i, q)
+              .out_of_range != 0) {
+        return index + i;
+      }
+    }
+  }
+
+  const QuantizePlan<C>& plan_;
+  SharedStatus& shared_status_;
+  QuantizeStatus status_;
+  ParameterCursor<C> factors_;
+  OffsetCursor<C> zero_points_;
+  QuantizeRule<C> rule_;
+  alignas(kLine) C x_[kChunkCapacity];
+  AliasSafeBuffer<std::int32_t> q_;
+};
+
+// How to dequantize an array; shared by all threads.
+template <class C>
+struct DequantizePlan {
+  AffineParameters<C> parameters;
+  FloatType type;
+  bool wide;  // unsigned integers of 17 to 32 bits
+  void (*dequantize_block)(const Part& q, ParameterView<C> offsets, ParameterView<C> factors,
+                           const Output& out);
+
+  DequantizePlan(const Scheme& scheme, std::size_t n, FloatType to)
+      : parameters(scheme, n, true),
+        type(to),
+        wide(is_wide_unsigned(scheme)),
+        dequantize_block(stage_kernels<C>().dequantize_block[static_cast<std::size_t>(to.kind)]) {}
+};
+
+template <class C>
+class Dequantizer {
+ public:
+  explicit Dequantizer(const DequantizePlan<C>& plan)
+      : plan_(plan),
+        factors_(plan.parameters.factors()),
+        offsets_(plan.parameters.zero_points(), plan.wide ? static_cast<C>(0x1p31) : C{0}) {}
+
+  // Writes the floats of `count` codes. `index` is the index in the array of the first one.
+  void operator()(std::int32_t* q, std::size_t count, std::size_t index, bool stream, void* out) {
+    // Kernels convert signed integers: subtract 2^31 here, and add it again as the offset.
+    if (plan_.wide) {
+      std::for_each(q, q + count, [](std::int32_t& code) { code ^= std::int32_t{1} << 31; });
+    }
+    Output to{};
+    to.data = static_cast<unsigned char*>(out) + index * plan_.type.bytes;
+    to.stream = stream;
+    plan_.dequantize_block({q, 0, count, count}, offsets_(index, count), factors_(index, count),
+                           to);
+  }
+
+ private:
+  const DequantizePlan<C>& plan_;
+  ParameterCursor<C> factors_;
+  OffsetCursor<C> offsets_;
+};
+
+// Stores codes from a buffer to the array of codes, and loads them back.
+class CodeStorage {
+ public:
+  CodeStorage(const Codes& codes, const Scheme& scheme);
+
+  // If codes are packed, code number `index` must begin a byte.
+  void store_codes(const std::int32_t* q, std::size_t count, std::size_t index, bool stream);
+  std::int32_t* load_codes(std::size_t index, std::size_t count, std::size_t n);
+
+ private:
+  // Sign-extends or zero-extends the low bits of each byte, by packing and unpacking them.
+  void extend_narrow(const unsigned char* from, std::size_t count, bool is_signed,
+                     unsigned char* to);
+
+  Codes codes_;
+  Packing packing_;
+  std::size_t type_;  // the index of the code's type in the kernel table
+  std::size_t bits_each_;
+  bool narrow_;  // each code has a byte, of which only the low 4 or 2 bits count
+  alignas(kLine) std::int32_t q_[kChunkCapacity];
+  alignas(kLine) unsigned char bytes_[kChunkCapacity];
+  alignas(kLine) unsigned char packed_[kChunkCapacity];
+};
+
+}  // namespace secateur

@@ -1,0 +1,22 @@
+// C API arguments that describe a selection: the slices, and the scores that rank the elements.
+#pragma once
+
+#include "core/arguments.hpp"
+#include "select/operand.hpp"
+#include "select/slices.hpp"
+
+namespace secateur::api {
+
+// The slices of an array of n elements; null means the whole array.
+Slices require_slices(const sc_slices* slices, std::size_t n);
+
+// The operand that these arguments describe, without an output.
+Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores);
+
+// The memory of the operand's scores; empty if it has none.
+Extent scores_of(const Operand& operand);
+
+// Makes `out` the output of the operand, in floats of w's type.
+void write_floats(Operand& operand, void* out);
+
+}  // namespace secateur::api

@@ -1,0 +1,87 @@
+// The functions of the C API that select: sc_kth_magnitude, sc_topk and sc_keep_count.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "core/dtypes.hpp"
+#include "select/arguments.hpp"
+#include "select/select.hpp"
+#include "select/slices.hpp"
+#include "select/topk.hpp"
+
+namespace secateur::api {
+namespace {
+
+// Stores the low `bytes` bytes of `bits` as an integer of that size, on a machine of any byte
+// order.
+void store_bits(Key bits, std::size_t bytes, void* out) {
+  const auto narrow = [&](auto value) { std::memcpy(out, &value, sizeof value); };
+  bytes == 2   ? narrow(static_cast<std::int16_t>(bits))
+  : bytes == 4 ? narrow(static_cast<std::int32_t>(bits))
+               : narrow(bits);
+}
+
+}  // namespace
+}  // namespace secateur::api
+
+using namespace secateur;
+using namespace secateur::api;
+
+sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
+                           const sc_slices* slices, sc_nan nan, void* values) {
+  return guarded([&] {
+    const Extent in = require_floats("w", w, n, dtype);
+    const Slices along = require_slices(slices, n);
+    require_k(k, 1, along.length);
+    require_selection_nan(nan);
+    const Extent out = require_floats("values", values, along.outer * along.inner, dtype);
+    require_no_overlap({out}, {in, require_optional("slices", slices)});
+    const SliceResult result{values, 1, float_type(dtype).bytes};
+    for_slices(require_operand(w, dtype, n, nullptr), along, nan, k, true, {&result, 1},
+               [&](Operand slice, void* const* outputs, const Selection* known) {
+      const SelectionProblem problem({&slice, 1}, nan);
+      const Order order = problem.order(slice);
+      const Key kth = known != nullptr ? known->threshold : kth_key(problem, k);
+      store_bits((kth - order.rotation) & order.mask, slice.type.bytes, outputs[0]);
+    });
+  });
+}
+
+sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                  sc_nan nan, sc_order order, void* values, int64_t* indices) {
+  return guarded([&] {
+    const Extent in = require_floats("w", w, n, dtype);
+    const Slices along = require_slices(slices, n);
+    require_k(k, 0, along.length);
+    require_selection_nan(nan);
+    if (order != SC_ORDER_INDEX && order != SC_ORDER_MAGNITUDE) {
+      refuse("order", "index or magnitude", std::to_string(static_cast<int>(order)));
+    }
+    const std::size_t count = along.outer * along.inner * k;  // n at most
+    const Extent elements = require_floats("values", values, count, dtype);
+    const Extent positions = require_array("indices", indices, count);
+    require_no_overlap({elements, positions}, {in, require_optional("slices", slices)});
+    const SliceResult results[] = {{values, k, float_type(dtype).bytes},
+                                   {indices, k, sizeof *indices}};
+    for_slices(require_operand(w, dtype, n, nullptr), along, nan, k, false, results,
+               [&](const Operand& slice, void* const* outputs, const Selection* known) {
+      topk(slice, nan, k, order == SC_ORDER_MAGNITUDE, outputs[0],
+           static_cast<std::int64_t*>(outputs[1]), known);
+    });
+  });
+}
+
+sc_status sc_keep_count(size_t n, double sparsity, size_t* k) {
+  return guarded([&] {
+    if (!(sparsity >= 0) || !(sparsity <= 1)) {
+      refuse("sparsity", "a number from 0 to 1", std::to_string(sparsity));
+    }
+    require_array("k", k, 1);
+    const auto all = static_cast<double>(n);  // rounded, so it may exceed any size_t
+    const double exact = sparsity * all;
+    const double removed = exact - std::remainder(exact, 1.0);
+    *k = removed >= all ? 0 : n - std::min(n, static_cast<std::size_t>(removed));
+  });
+}

@@ -1,0 +1,188 @@
+#include "select/topk.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "core/blocks.hpp"
+#include "core/error.hpp"
+#include "core/scratch.hpp"
+
+namespace secateur {
+namespace {
+
+// An element during the sort. `rank` is the distance of its key below the largest possible key,
+// shifted left by one bit; its lowest bit is the sign of the element.
+template <class U>
+struct Item {
+  U rank;
+  U index;
+};
+
+template <class U, class E>
+U rank_of(E element, Order order) {
+  const auto bits = static_cast<std::uint64_t>(element);
+  const auto mask = static_cast<std::uint64_t>(order.mask);
+  const std::uint64_t key = (bits + static_cast<std::uint64_t>(order.rotation)) & mask;
+  return static_cast<U>((mask - key) << 1 | static_cast<std::uint64_t>(element < 0));
+}
+
+template <class E, class U>
+E element_of(U rank, Order order) {
+  const auto mask = static_cast<std::uint64_t>(order.mask);
+  const std::uint64_t key = mask - (rank >> 1);
+  const std::uint64_t magnitude = (key - static_cast<std::uint64_t>(order.rotation)) & mask;
+  return static_cast<E>(magnitude | ((rank & 1) != 0 ? mask + 1 : 0));
+}
+
+// Sorts items by rank without its sign bit, in ascending order. The items come in the order of
+// their indices, and the sort is stable, so that ties stay in that order. It is an LSD radix sort
+// of the distance of each rank from the least one. Returns the result, which is in one of the two
+// buffers.
+template <class U>
+const Item<U>* sort(Item<U>* items, Item<U>* spare, std::size_t count, U least, U most) {
+  constexpr std::size_t kFew = 48;   // Tuning: up to here, a comparison sort is faster
+  constexpr std::size_t kDigit = 8;  // bits; L1 holds an output line for each value of a digit
+  constexpr std::size_t kDigits = std::size_t{1} << kDigit;
+  constexpr std::size_t kMostDigits = 8 * sizeof(U) / kDigit;
+  if (count <= kFew) {
+    std::sort(items, items + count, [](const Item<U>& a, const Item<U>& b) {
+      return a.rank >> 1 != b.rank >> 1 ? a.rank < b.rank : a.index < b.index;
+    });
+    return items;
+  }
+  const auto digit_of = [least](const Item<U>& item, std::size_t digit) {
+    const U from_least = (item.rank >> 1) - (least >> 1);
+    return static_cast<std::size_t>(from_least >> (digit * kDigit)) & (kDigits - 1);
+  };
+  const auto bits =
+      static_cast<std::size_t>(std::bit_width(static_cast<U>((most >> 1) - (least >> 1))));
+  const std::size_t digits = ceil_div(bits, kDigit);
+  std::size_t starts[kMostDigits][kDigits];
+  std::fill_n(&starts[0][0], digits * kDigits, std::size_t{0});
+  for_indices(count, [&](std::size_t i) {
+    for (std::size_t digit = 0; digit < digits; ++digit) {
+      ++starts[digit][digit_of(items[i], digit)];
+    }
+  });
+  for (std::size_t digit = 0; digit < digits; ++digit) {
+    std::size_t* const positions = starts[digit];
+    if (positions[digit_of(items[0], digit)] == count) {
+      continue;  // all items have the same digit
+    }
+    std::exclusive_scan(positions, positions + kDigits, positions, std::size_t{0});
+    for_indices(count,
+                [&](std::size_t i) { spare[positions[digit_of(items[i], digit)]++] = items[i]; });
+    std::swap(items, spare);
+  }
+  return items;
+}
+
+// Sorts elements and their indices by falling magnitude. They come in the order of their indices.
+template <class E, class U>
+void sort_by_magnitude(Order order, std::size_t count, void* elements, std::int64_t* indices) {
+  E* const values = static_cast<E*>(elements);
+  const Buffer<Item<U>> items(count);
+  const Buffer<Item<U>> spare(count);
+  U least = std::numeric_limits<U>::max();
+  U most = 0;
+  for_indices(count, [&](std::size_t i) {
+    const U rank = rank_of<U>(values[i], order);
+    least = std::min(least, rank);
+    most = std::max(most, rank);
+    items[i] = {rank, static_cast<U>(indices[i])};
+  });
+  const Item<U>* const sorted = sort(items.data(), spare.data(), count, least, most);
+  for_indices(count, [&](std::size_t i) {
+    values[i] = element_of<E>(sorted[i].rank, order);
+    indices[i] = static_cast<std::int64_t>(sorted[i].index);
+  });
+}
+
+void sort_by_magnitude(const SelectionProblem& problem, std::size_t count, void* values,
+                       std::int64_t* indices) {
+  const bool short_indices = problem.size() <= std::numeric_limits<std::uint32_t>::max();
+  const Order order = problem.order(problem.first());
+  switch (problem.key_type().bytes) {
+    case sizeof(std::int16_t):
+      return (short_indices
+                  ? sort_by_magnitude<std::int16_t, std::uint32_t>
+                  : sort_by_magnitude<std::int16_t, std::uint64_t>)(order, count, values, indices);
+    case sizeof(std::int32_t):
+      return (short_indices
+                  ? sort_by_magnitude<std::int32_t, std::uint32_t>
+                  : sort_by_magnitude<std::int32_t, std::uint64_t>)(order, count, values, indices);
+    default:
+      return sort_by_magnitude<std::int64_t, std::uint64_t>(order, count, values, indices);
+  }
+}
+
+// Copies the elements at these indices.
+template <class E>
+void gather(const void* w, const std::int64_t* indices, std::size_t count, void* elements) {
+  for (std::size_t i = 0; i < count; ++i) {
+    std::memcpy(static_cast<E*>(elements) + i, static_cast<const E*>(w) + indices[i], sizeof(E));
+  }
+}
+
+void gather(const Operand& operand, const std::int64_t* indices, std::size_t count,
+            void* elements) {
+  const auto gather_elements = operand.type.bytes == 2   ? gather<std::int16_t>
+                               : operand.type.bytes == 4 ? gather<std::int32_t>
+                                                         : gather<std::int64_t>;
+  gather_elements(operand.w, indices, count, elements);
+}
+
+// Writes a bit mask of the k largest elements, and then compacts the elements whose bits are set.
+void compact_topk(const Operand& operand, sc_nan nan, std::size_t k, void* values,
+                  std::int64_t* indices, const Selection* known) {
+  const Buffer<unsigned char> mask(ceil_div(operand.n, 8));
+  Operand masked = operand;
+  masked.out = {OutputKind::bits, mask.data(), false};
+  const SelectionProblem problem({&masked, 1}, nan);
+  known != nullptr ? write_selection(problem, *known) : write_topk(problem, k);
+
+  // The position of the elements of a block in the output is the number of kept elements before it.
+  const Blocks blocks(operand.w, operand.n, nullptr, 0);
+  std::vector<std::size_t> starts(blocks.count());
+  std::size_t start = 0;
+  for (std::size_t i = 0; i < blocks.count(); ++i) {
+    const Part part = blocks[i];
+    starts[i] = start;
+    start += problem.table().select.count_bits(mask.data() + part.begin / 8, part.end - part.begin);
+  }
+  if (start != k) {
+    throw_input_changed();
+  }
+  Tasks tasks(blocks.count());
+  const std::size_t traffic = operand.n / 8 + k * (operand.type.bytes + sizeof *indices);
+  share(tasks, traffic, [&] {
+    for (std::size_t i = 0; tasks.take(i);) {
+      problem.kernels(masked).compact(
+          blocks[i], mask.data(),
+          static_cast<unsigned char*>(values) + starts[i] * operand.type.bytes,
+          indices + starts[i]);
+    }
+  });
+}
+
+}  // namespace
+
+void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_magnitude, void* values,
+          std::int64_t* indices, const Selection* known) {
+  Operand ranked = operand;
+  const SelectionProblem problem({&ranked, 1}, nan);
+  if (find_topk(problem, k, indices)) {
+    gather(operand, indices, k, values);
+  } else {
+    compact_topk(operand, nan, k, values, indices, known);
+  }
+  if (by_magnitude && k != 0) {
+    sort_by_magnitude(problem, k, values, indices);
+  }
+}
+
+}  // namespace secateur

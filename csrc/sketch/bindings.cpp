@@ -1,0 +1,64 @@
+// The Python binding of sc_count_magnitudes, which a magnitude sketch calls for each chunk of its
+// data.
+#include <string>
+
+#include "python/arguments.hpp"
+#include "python/arrays.hpp"
+#include "python/module.hpp"
+#include "secateur/secateur.hpp"
+
+namespace secateur::python {
+namespace {
+
+constexpr std::size_t kTotals = sizeof(sc_tally) / sizeof(std::uint64_t);
+static_assert(kTotals == 3 && alignof(sc_tally) == alignof(std::uint64_t));
+
+// Checks that the core can write to the counts, one per bin followed by an sc_tally, and returns their memory.
+std::uint64_t* writable_counts(const py::array_t<std::uint64_t>& counts,
+                               const sc_key_range& range) {
+  using Flags = py::detail::npy_api;
+  constexpr int kRequiredFlags =
+      Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_ALIGNED_ | Flags::NPY_ARRAY_WRITEABLE_;
+  const std::size_t bins = cpp::count_bins(range);
+  const bool fits = counts.ndim() == 1 && static_cast<std::size_t>(counts.size()) == bins + kTotals;
+  if (!fits || (counts.flags() & kRequiredFlags) != kRequiredFlags) {
+    throw py::value_error(
+        "counts must be " + std::to_string(bins + kTotals) +
+        " contiguous, aligned and writeable uint64, one for each bin and 3 totals");
+  }
+  return const_cast<std::uint64_t*>(counts.data());
+}
+
+// Adds the magnitudes of a chunk, which has the given dtype, to the counts and totals in one step: an
+// exception of a signal handler is raised before it or after it.
+void count_magnitudes(py::handle chunk, py::handle dtype, py::handle nan, std::uint64_t first,
+                      std::uint64_t last, const py::array_t<std::uint64_t>& counts) {
+  static constexpr Choice<Dtype> kChoices[] = {
+      {"float16", kFloat16}, {"bfloat16", kBFloat16}, {"float32", kFloat32}, {"float64", kFloat64}};
+  const sc_nan policy = to_selecting_nan(nan);
+  Input in("chunk", chunk, {to_choice("dtype", dtype, kChoices)});
+  const sc_key_range range{first, last};
+  in.settle();
+  std::uint64_t* const bins =
+      writable_counts(counts, range);  // last: the other checks may run code
+  auto* const tally = reinterpret_cast<sc_tally*>(bins + cpp::count_bins(range));
+  sc_status status = SC_OK;
+  call(in, "", [&] {
+    status =
+        sc_count_magnitudes(in.data(), in.core_dtype(), in.size(), &range, policy, bins, tally);
+    return status == SC_ERROR_NAN ? SC_OK : status;
+  });
+  if (status == SC_ERROR_NAN) {  // the message of the core begins with w, its name for the chunk
+    throw py::value_error("chunk" + last_error().substr(1) +
+                          "; a sketch with nan='keep' or nan='prune' says what to do with it");
+  }
+}
+
+}  // namespace
+
+void define_sketch(py::module_& m) {
+  m.def("count_magnitudes", &count_magnitudes, py::arg(), py::arg(), py::arg(), py::arg(),
+        py::arg(), py::arg().noconvert());
+}
+
+}  // namespace secateur::python

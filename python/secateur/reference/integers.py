@@ -1,0 +1,55 @@
+"""Integers of a given width: their range, and the dtypes that hold them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from secateur.formats import FixedPoint
+
+
+class Integers(NamedTuple):
+    """Integers of `bits` bits: in two's complement if signed, else unsigned."""
+
+    bits: int
+    signed: bool
+
+    @property
+    def min(self) -> int:
+        return -(1 << self.bits - 1) if self.signed else 0
+
+    @property
+    def max(self) -> int:
+        return self.min + (1 << self.bits) - 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest dtype of NumPy itself that holds them."""
+        return np.min_scalar_type(self.min if self.signed else self.max)
+
+
+# By dtype name. Dtypes of fewer than 8 bits are those of ml_dtypes.
+NARROW = {
+    "int2": Integers(2, True),
+    "uint2": Integers(2, False),
+    "int4": Integers(4, True),
+    "uint4": Integers(4, False),
+    "int8": Integers(8, True),
+    "uint8": Integers(8, False),
+}
+UP_TO_16_BITS = NARROW | {"int16": Integers(16, True), "uint16": Integers(16, False)}
+
+
+def integers_of(fmt: FixedPoint) -> Integers:
+    return Integers(fmt.bits, fmt.signed)
+
+
+def storage_dtype(fmt: FixedPoint, array: Any) -> np.dtype[Any]:
+    """Return the dtype of `array` if it is a narrow one that holds the format, else the default."""
+    dtype = getattr(array, "dtype", None)
+    narrow = NARROW.get(getattr(dtype, "name", ""))
+    if narrow is not None and narrow.signed == fmt.signed and fmt.bits <= narrow.bits < 8:
+        return np.dtype(dtype)
+    return integers_of(fmt).dtype

@@ -1,0 +1,618 @@
+// Calls of every operation, with each float type and with each option that changes its allocations.
+#pragma once
+
+#include <secateur/secateur.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+// ---- Inputs ------------------------------------------------------------------------------------
+
+// Sizes: small, in cache, and so large that several threads share the work for every dtype.
+constexpr std::size_t kLarge = 1'200'000;
+constexpr std::array<std::size_t, 3> kSizes{960, 48'000, kLarge};
+
+// Memory that becomes read-only when it is sealed.
+class Arena {
+ public:
+  template <class T>
+  T* take(std::size_t count) {
+    T* const data = reinterpret_cast<T*>(base_ + used_);
+    used_ += (count * sizeof(T) + 63) / 64 * 64;
+    return data;
+  }
+  void seal() { mprotect(base_, kBytes, PROT_READ); }
+
+ private:
+  static constexpr std::size_t kBytes = std::size_t{160} << 20;
+  unsigned char* base_ = static_cast<unsigned char*>(
+      mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  std::size_t used_ = 0;
+};
+
+struct Float {
+  sc_dtype dtype;
+  const char* name;
+  std::size_t bytes;
+  std::uint64_t least, most;  // the bits of 2^-6 and of 2.0
+  std::uint64_t nan;
+  const void* w = nullptr;         // kLarge finite elements of both signs
+  const void* with_nan = nullptr;  // the same, but the last of each size is NaN
+};
+
+constexpr std::size_t kParameters = 65536;
+
+struct Inputs {
+  std::array<Float, 4> floats{
+      Float{SC_FLOAT32, "float32", 4, 121u << 23, 128u << 23, 0x7fc00000},
+      Float{SC_FLOAT64, "float64", 8, 1017ull << 52, 1024ull << 52, 0x7ff8000000000000},
+      Float{SC_FLOAT16, "float16", 2, 9u << 10, 16u << 10, 0x7e00},
+      Float{SC_BFLOAT16, "bfloat16", 2, 121u << 7, 128u << 7, 0x7fc0}};
+  // For each size: an array of each float type, of a quarter of that size, one after another.
+  std::array<const void*, kSizes.size()> members;
+  const std::uint8_t* mask;           // kLarge bools
+  const std::uint8_t* codes;          // kLarge integers of up to 32 bits; each byte is 0 or 1
+  const std::int32_t* frac_bits;      // kParameters of them
+  const std::int32_t* zero_points;    // 0 or 1
+  const float* scales;                // 0.01 to 0.02
+  const double* wide_scales;          // the same in double
+  const sc_grid* grids;               // kLarge / 8 of them
+  const std::uint64_t* empty_counts;  // of SC_MAX_BINS bins, then a tally
+};
+
+std::uint64_t random_bits(std::uint64_t i) {
+  i = (i ^ (i >> 30)) * 0xbf58476d1ce4e5b9u;
+  i = (i ^ (i >> 27)) * 0x94d049bb133111ebu;
+  return i ^ (i >> 31);
+}
+
+void put_float(const Float& type, void* array, std::size_t i, bool is_nan) {
+  const std::uint64_t random = random_bits(i + 1);
+  const std::uint64_t magnitude =
+      is_nan ? type.nan : type.least + random % (type.most - type.least);
+  const std::uint64_t bits = magnitude | (random >> 63) << (8 * type.bytes - 1);
+  std::memcpy(static_cast<unsigned char*>(array) + i * type.bytes, &bits, type.bytes);
+}
+
+Inputs make_inputs(Arena& arena) {
+  Inputs inputs{};
+  for (Float& type : inputs.floats) {
+    auto* const w = arena.take<unsigned char>(kLarge * type.bytes);
+    auto* const with_nan = arena.take<unsigned char>(kLarge * type.bytes);
+    for (std::size_t i = 0; i < kLarge; ++i) {
+      put_float(type, w, i, false);
+      put_float(type, with_nan, i, std::find(kSizes.begin(), kSizes.end(), i + 1) != kSizes.end());
+    }
+    type.w = w;
+    type.with_nan = with_nan;
+  }
+  for (std::size_t i = 0; i < kSizes.size(); ++i) {
+    auto* members = arena.take<unsigned char>(kSizes[i] / 4 * (4 + 8 + 2 + 2));
+    inputs.members[i] = members;
+    for (const Float& type : inputs.floats) {
+      std::memcpy(members, type.w, kSizes[i] / 4 * type.bytes);
+      members += kSizes[i] / 4 * type.bytes;
+    }
+  }
+  const auto fill = [&]<class T>(const T*& array, std::size_t count, const auto& value) {
+    T* const data = arena.take<T>(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      data[i] = value(i);
+    }
+    array = data;
+  };
+  fill(inputs.mask, kLarge, [](std::size_t i) { return static_cast<std::uint8_t>(i % 3 == 0); });
+  fill(inputs.codes, kLarge * 4,
+       [](std::size_t i) { return static_cast<std::uint8_t>(random_bits(i) & 1); });
+  fill(inputs.frac_bits, kParameters,
+       [](std::size_t i) { return static_cast<std::int32_t>(3 + i % 3); });
+  fill(inputs.zero_points, kParameters,
+       [](std::size_t i) { return static_cast<std::int32_t>(i % 2); });
+  fill(inputs.scales, kParameters,
+       [](std::size_t i) { return 0.01f + 0.0001f * static_cast<float>(i % 100); });
+  fill(inputs.wide_scales, kParameters,
+       [](std::size_t i) { return 0.01 + 0.0001 * static_cast<double>(i % 100); });
+  fill(inputs.grids, kLarge / 8,
+       [](std::size_t i) { return sc_grid{static_cast<double>(16 + i % 16), -128, 127}; });
+  fill(inputs.empty_counts, SC_MAX_BINS + 3, [](std::size_t) { return std::uint64_t{1}; });
+  arena.seal();
+  return inputs;
+}
+
+// ---- Cases -------------------------------------------------------------------------------------
+
+struct Case {
+  std::string name;
+  const void* input;      // `in`; in place, the initial contents of `out`
+  std::size_t out_bytes;  // of all outputs together
+  enum { apart, in_place, both } where;
+  std::function<sc_status(const void* in, void* out)> call;
+};
+
+class Cases {
+ public:
+  // Small cases run for all float types. To save time, larger ones run for one type each.
+  explicit Cases(const Inputs& inputs) : inputs_(inputs) {
+    for (const std::size_t n : kSizes) {
+      n_ = n;
+      std::vector<std::vector<Case>> of_types;
+      for (const Float& type : inputs.floats) {
+        type_ = &type;
+        add_selections();
+        add_pruning();
+        add_patterns_and_blocks();
+        add_elementwise();
+        add_fixed_point();
+        add_affine();
+        add_comparing();
+        add_refusals();
+        of_types.push_back(std::move(added_));
+        added_.clear();
+      }
+      const std::size_t types = of_types.size();
+      for (std::size_t i = 0; i < of_types[0].size(); ++i) {
+        for (std::size_t type = 0; type < types; ++type) {
+          if (n == kSizes[0] || type == (i + i / types) % types) {
+            all_.push_back(std::move(of_types[type].at(i)));
+          }
+        }
+      }
+      type_ = inputs.floats.data();
+      add_global();
+      add_packing();
+      std::move(added_.begin(), added_.end(), std::back_inserter(all_));
+      added_.clear();
+    }
+  }
+  [[nodiscard]] const std::vector<Case>& all() const { return all_; }
+
+ private:
+  struct Shape {
+    const char* name;
+    sc_slices slices;
+  };
+  // Long slices, slices of a few hundred elements, and slices of eight; contiguous and strided.
+  [[nodiscard]] std::array<Shape, 6> shapes() const {
+    return {Shape{"long rows", {n_ / 3, 1}},   Shape{"rows", {240, 1}},
+            Shape{"short rows", {8, 1}},       Shape{"long columns", {n_ / 3, 3}},
+            Shape{"columns", {n_ / 240, 240}}, Shape{"few columns", {n_ / 8, 8}}};
+  }
+
+  // Scores as values and as products.
+  struct Ranking {
+    const char* name;
+    sc_scores scores;
+  };
+  [[nodiscard]] std::vector<Ranking> rankings() const {
+    std::vector<Ranking> all;
+    for (const Float& type : inputs_.floats) {
+      // Scores of the dtype of w, and of one other dtype.
+      if (&type == type_ || type.dtype == (type_->dtype == SC_FLOAT64 ? SC_FLOAT32 : SC_FLOAT64)) {
+        const char* const values = &type == type_ ? "own values" : "other values";
+        const char* const products = &type == type_ ? "own products" : "other products";
+        all.push_back({values, {SC_SCORE_VALUES, type.dtype, type.w, 0, 0}});
+        all.push_back({products, {SC_SCORE_PRODUCTS, type.dtype, type.w, n_ / 8, 4}});
+      }
+    }
+    return all;
+  }
+
+  template <class Call>
+  void add(const std::string& name, std::size_t out_bytes, decltype(Case::where) where,
+           const Call& call) {
+    const std::string size = n_ == kLarge ? "large " : n_ == kSizes[0] ? "small " : "medium ";
+    added_.push_back({size + type_->name + " " + name, type_->w, out_bytes, where, call});
+  }
+
+  void add_selections() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::size_t k = n / 10;
+    add("kth_magnitude", type_->bytes, Case::apart, [=](const void* in, void* out) {
+      return sc_kth_magnitude(in, dtype, n, k, nullptr, SC_NAN_KEEP, out);
+    });
+    const auto add_topk = [&](const std::string& name, const Shape* shape, sc_order order) {
+      const sc_slices slices = shape == nullptr ? sc_slices{n, 1} : shape->slices;
+      const std::size_t kept = slices.length / 3 + 1;
+      const std::size_t values = n / slices.length * kept * type_->bytes;
+      const std::size_t indices = (values + 7) / 8 * 8;
+      add(name, indices + n / slices.length * kept * 8, Case::apart,
+          [=](const void* in, void* out) {
+        return sc_topk(in, dtype, n, kept, shape == nullptr ? nullptr : &slices, SC_NAN_RAISE,
+                       order, out,
+                       reinterpret_cast<std::int64_t*>(static_cast<unsigned char*>(out) + indices));
+      });
+    };
+    add_topk("topk by index", nullptr, SC_ORDER_INDEX);
+    add_topk("topk by magnitude", nullptr, SC_ORDER_MAGNITUDE);
+    add("topk_mask bits", (n + 7) / 8, Case::apart, [=](const void* in, void* out) {
+      return sc_topk_mask(in, dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, out, SC_MASK_BITS);
+    });
+    for (const Shape& shape : shapes()) {
+      const sc_slices slices = shape.slices;
+      const std::string name = shape.name;
+      const std::size_t kept = slices.length / 3 + 1;
+      add("kth_magnitude " + name, n / slices.length * type_->bytes, Case::apart,
+          [=](const void* in, void* out) {
+        return sc_kth_magnitude(in, dtype, n, kept, &slices, SC_NAN_RAISE, out);
+      });
+      add_topk("topk by index " + name, &shape, SC_ORDER_INDEX);
+      add_topk("topk by magnitude " + name, &shape, SC_ORDER_MAGNITUDE);
+      add("topk_mask " + name, n, Case::apart, [=](const void* in, void* out) {
+        return sc_topk_mask(in, dtype, n, kept, &slices, nullptr, SC_NAN_RAISE, out, SC_MASK_BOOLS);
+      });
+    }
+    const sc_key_range range{0, (std::uint64_t{1} << (8 * type_->bytes - 1)) - 1};
+    const void* const w = type_->w;
+    add("count_magnitudes", (SC_MAX_BINS + 3) * 8, Case::in_place, [=](const void*, void* out) {
+      auto* const counts = static_cast<std::uint64_t*>(out);
+      return sc_count_magnitudes(w, dtype, n, &range, SC_NAN_KEEP, counts,
+                                 reinterpret_cast<sc_tally*>(counts + SC_MAX_BINS));
+    });
+    added_.back().input = inputs_.empty_counts;
+  }
+
+  void add_pruning() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::size_t bytes = n * type_->bytes;
+    for (const sc_nan nan : {SC_NAN_RAISE, SC_NAN_PRUNE}) {
+      add(nan == SC_NAN_RAISE ? "prune" : "prune NaN first", bytes, Case::both,
+          [=](const void* in, void* out) {
+        return sc_prune(in, dtype, n, n / 10, nullptr, nullptr, nan, out);
+      });
+    }
+    for (const Shape& shape : shapes()) {
+      const sc_slices slices = shape.slices;
+      add(std::string("prune ") + shape.name, bytes, Case::both, [=](const void* in, void* out) {
+        return sc_prune(in, dtype, n, slices.length / 3 + 1, &slices, nullptr, SC_NAN_RAISE, out);
+      });
+    }
+    add("prune_threshold", bytes, Case::both, [=](const void* in, void* out) {
+      return sc_prune_threshold(in, dtype, n, 0.5, nullptr, SC_NAN_RAISE, out);
+    });
+    for (const Ranking& ranking : rankings()) {
+      const sc_scores scores = ranking.scores;
+      const std::string by = std::string(" by ") + ranking.name;
+      add("prune" + by, bytes, Case::both, [=](const void* in, void* out) {
+        return sc_prune(in, dtype, n, n / 10, nullptr, &scores, SC_NAN_RAISE, out);
+      });
+      // If NaN is refused, a pass that looks for NaN precedes the pass that writes.
+      for (const sc_nan nan : {SC_NAN_RAISE, SC_NAN_KEEP}) {
+        add("prune_threshold" + by + (nan == SC_NAN_KEEP ? " NaN kept" : ""), bytes, Case::both,
+            [=](const void* in, void* out) {
+          return sc_prune_threshold(in, dtype, n, 0.5, &scores, nan, out);
+        });
+      }
+      for (const Shape& shape : shapes()) {
+        const sc_slices slices = shape.slices;
+        const std::size_t k = slices.length / 3 + 1;
+        add("prune " + std::string(shape.name) + by, bytes, Case::both,
+            [=](const void* in, void* out) {
+          return sc_prune(in, dtype, n, k, &slices, &scores, SC_NAN_RAISE, out);
+        });
+        add("topk_mask " + std::string(shape.name) + by, n, Case::apart,
+            [=](const void* in, void* out) {
+          return sc_topk_mask(in, dtype, n, k, &slices, &scores, SC_NAN_RAISE, out, SC_MASK_BOOLS);
+        });
+      }
+    }
+  }
+
+  void add_patterns_and_blocks() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::size_t bytes = n * type_->bytes;
+    const auto add_pattern = [&](const std::string& name, sc_nan nan, const sc_scores* by) {
+      const sc_scores scores = by == nullptr ? sc_scores{} : *by;
+      const bool has_scores = by != nullptr;
+      for (const sc_slices slices : {sc_slices{240, 1}, sc_slices{n / 240 / 4 * 4, 240}}) {
+        if (slices.length == 0 || n % (slices.length * slices.inner) != 0) {
+          continue;
+        }
+        add(name + (slices.inner == 1 ? " rows" : " columns"), bytes, Case::both,
+            [=](const void* in, void* out) {
+          return sc_prune_pattern(in, dtype, n, 2, 4, &slices, has_scores ? &scores : nullptr, nan,
+                                  out);
+        });
+      }
+    };
+    add_pattern("prune_pattern", SC_NAN_RAISE, nullptr);
+    for (const Ranking& ranking : rankings()) {
+      const std::string name = std::string("prune_pattern by ") + ranking.name;
+      add_pattern(name, SC_NAN_RAISE, &ranking.scores);
+      add_pattern(name + " NaN kept", SC_NAN_KEEP, &ranking.scores);
+    }
+    for (const sc_norm norm : {SC_NORM_L1, SC_NORM_L2, SC_NORM_MAX}) {
+      const sc_blocks blocks{2, 40, n / 80, 4, 3, norm};
+      add("prune_blocks " + std::to_string(norm), bytes, Case::both,
+          [=](const void* in, void* out) {
+        return sc_prune_blocks(in, dtype, &blocks, n / 48, SC_NAN_RAISE, out);
+      });
+    }
+    const sc_blocks wide{1, 3, n / 3, 3, n / 6, SC_NORM_L1};
+    add("prune_blocks wide", bytes, Case::both, [=](const void* in, void* out) {
+      return sc_prune_blocks(in, dtype, &wide, 1, SC_NAN_RAISE, out);
+    });
+    const sc_blocks blocks{1, 40, n / 40, 2, 2, SC_NORM_L1};
+    add("prune_blocks_threshold", bytes, Case::both, [=](const void* in, void* out) {
+      return sc_prune_blocks_threshold(in, dtype, &blocks, 1.5, SC_NAN_RAISE, out);
+    });
+  }
+
+  void add_elementwise() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::size_t bytes = n * type_->bytes;
+    const std::uint8_t* const mask = inputs_.mask;
+    for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS}) {
+      add(format == SC_MASK_BOOLS ? "apply_mask" : "apply_mask bits", bytes, Case::both,
+          [=](const void* in, void* out) {
+        return sc_apply_mask(in, dtype, n, mask, format, out);
+      });
+    }
+    add("soft_threshold", bytes, Case::both,
+        [=](const void* in, void* out) { return sc_soft_threshold(in, dtype, n, 0.25, out); });
+  }
+
+  // Granularities.
+  struct NamedGranularity {
+    const char* name;
+    sc_granularity granularity;
+  };
+  [[nodiscard]] std::vector<NamedGranularity> granularities() const {
+    return {{"channels", {8, n_ / 8, 1, 1}},
+            {"last channels", {240, 1, 1, 1}},
+            {"groups", {240, 1, 32, 0}},
+            {"uneven groups", {240, 1, 28, 0}},
+            {"groups apart", {n_ / 240, 240, n_ / 240, 0}}};
+  }
+
+  struct Codes {
+    const char* name;
+    int bits;
+    int is_signed;
+    sc_dtype dtype;
+  };
+  static constexpr std::array<Codes, 6> kCodes{
+      Codes{"int8", 8, 1, SC_INT8},
+      Codes{"uint16", 16, 0, SC_UINT16},
+      Codes{"int32", 32, 1, SC_INT32},
+      Codes{"int4", 4, 1, SC_INT4},
+      Codes{"packed", 3, 0, SC_PACKED_LOW_FIRST},
+      Codes{"packed high first", 5, 1, SC_PACKED_HIGH_FIRST}};
+
+  static std::size_t bytes_of(const Codes& codes, std::size_t n) {
+    switch (codes.dtype) {
+      case SC_PACKED_LOW_FIRST:
+      case SC_PACKED_HIGH_FIRST:
+        return (n * static_cast<std::size_t>(codes.bits) + 7) / 8;
+      case SC_INT32:
+        return 4 * n;
+      case SC_UINT16:
+        return 2 * n;
+      default:
+        return n;
+    }
+  }
+
+  void add_fixed_point() {
+    for (const Codes& codes : kCodes) {
+      const sc_fixed_point one{codes.bits, codes.bits - 4, codes.is_signed, nullptr, {}};
+      add_fixed_point("", codes, one, {});
+      const sc_quantize_options wrap{SC_ROUND_NEAREST_AWAY, SC_OVERFLOW_WRAP, SC_NAN_ZERO, 0};
+      add_fixed_point(" wrapped", codes, one, wrap);
+    }
+    const sc_quantize_options stochastic{SC_ROUND_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE,
+                                         7};
+    const sc_fixed_point one{8, 6, 1, nullptr, {}};
+    add_fixed_point(" stochastic", kCodes[0], one, stochastic);
+    for (const NamedGranularity& sharing : granularities()) {
+      for (const Codes& codes : {kCodes[0], kCodes[2], kCodes[4]}) {
+        const sc_fixed_point each{codes.bits, 0, codes.is_signed, inputs_.frac_bits,
+                                  sharing.granularity};
+        add_fixed_point(std::string(" by ") + sharing.name, codes, each, {});
+      }
+    }
+  }
+
+  void add_fixed_point(const std::string& how, const Codes& codes, const sc_fixed_point& fmt,
+                       const sc_quantize_options& options) {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::size_t bytes = n * type_->bytes;
+    const std::size_t q_bytes = bytes_of(codes, n);
+    const std::string name = std::string(" ") + codes.name + how;
+    const sc_dtype q_dtype = codes.dtype;
+    const void* const q = inputs_.codes;
+    add("quantize" + name, q_bytes, Case::apart, [=](const void* in, void* out) {
+      return sc_quantize(in, dtype, n, &fmt, &options, out, q_dtype);
+    });
+    add("prune_quantize" + name, q_bytes, Case::apart, [=](const void* in, void* out) {
+      return sc_prune_quantize(in, dtype, n, n / 10, &fmt, &options, out, q_dtype);
+    });
+    add("dequantize" + name, bytes, Case::apart,
+        [=](const void*, void* out) { return sc_dequantize(q, q_dtype, n, &fmt, out, dtype); });
+    if (q_dtype == SC_INT8 || q_dtype == SC_INT32) {
+      add("fake_quantize" + name, bytes, Case::both, [=](const void* in, void* out) {
+        return sc_fake_quantize(in, dtype, n, &fmt, &options, out);
+      });
+    }
+  }
+
+  void add_affine() {
+    const void* const scales = type_->dtype == SC_FLOAT64
+                                   ? static_cast<const void*>(inputs_.wide_scales)
+                                   : static_cast<const void*>(inputs_.scales);
+    for (const Codes& codes : kCodes) {
+      const std::int32_t* const zeros = codes.bits == 32 ? nullptr : inputs_.zero_points;
+      add_affine("", codes, {codes.bits, codes.is_signed, scales, zeros, {}});
+      for (const NamedGranularity& sharing : granularities()) {
+        add_affine(std::string(" by ") + sharing.name, codes,
+                   {codes.bits, codes.is_signed, scales, zeros, sharing.granularity});
+      }
+    }
+  }
+
+  void add_affine(const std::string& how, const Codes& codes, const sc_affine& fmt) {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::string name = std::string(" ") + codes.name + how;
+    const sc_dtype q_dtype = codes.dtype;
+    const void* const q = inputs_.codes;
+    add("quantize_affine" + name, bytes_of(codes, n), Case::apart, [=](const void* in, void* out) {
+      return sc_quantize_affine(in, dtype, n, &fmt, SC_NAN_ZERO, out, q_dtype);
+    });
+    add("dequantize_affine" + name, n * type_->bytes, Case::apart, [=](const void*, void* out) {
+      return sc_dequantize_affine(q, q_dtype, n, &fmt, out, dtype);
+    });
+  }
+
+  void add_comparing() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const Float& other = inputs_.floats[type_ == inputs_.floats.data() ? 2 : 0];
+    const sc_fixed_point fmt{8, 6, 1, nullptr, {}};
+    const sc_grid* const grids = inputs_.grids;
+    struct Grouping {
+      const char* name;
+      sc_cells cells;
+    };
+    const std::array<Grouping, 6> groupings{Grouping{"", {1, n, 0}},
+                                            Grouping{" by rows", {8, n / 8, 0}},
+                                            Grouping{" by columns", {240, 1, 0}},
+                                            Grouping{" by channels", {40, 4, 0}},
+                                            Grouping{" by groups", {240, 1, 32}},
+                                            Grouping{" by groups apart", {n / 40, 40, 24}}};
+    for (const Grouping& grouping : groupings) {
+      const sc_cells cells = grouping.cells;
+      const std::string name = grouping.name;
+      const std::size_t across = n / cells.length;
+      const std::size_t count =
+          cells.group_size == 0
+              ? cells.length
+              : across * ((cells.length + cells.group_size - 1) / cells.group_size);
+      add("find_ranges" + name, count * 16, Case::apart, [=](const void* in, void* out) {
+        auto* const lowest = static_cast<double*>(out);
+        return sc_find_ranges(in, dtype, n, &cells, lowest, lowest + count);
+      });
+      add("sum_rounding_errors" + name, count * sizeof(sc_rounding_sums), Case::apart,
+          [=](const void* in, void* out) {
+        return sc_sum_rounding_errors(in, dtype, n, &cells, grids, 1.5,
+                                      static_cast<sc_rounding_sums*>(out));
+      });
+      for (const Float& w_hat : {other, *type_}) {
+        add(std::string("compare") + (w_hat.dtype == dtype ? " own type" : "") + name,
+            count * sizeof(sc_error_sums), Case::apart, [=](const void* in, void* out) {
+          return sc_compare(in, dtype, w_hat.w, w_hat.dtype, n, &cells, &fmt, nullptr,
+                            static_cast<sc_error_sums*>(out));
+        });
+      }
+    }
+  }
+
+  // Calls that are refused. Their messages need memory.
+  void add_refusals() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::size_t bytes = n * type_->bytes;
+    const sc_slices rows{240, 1};
+    const sc_fixed_point fmt{8, 9, 1, nullptr, {}};
+    const sc_quantize_options raise{SC_ROUND_FLOOR, SC_OVERFLOW_RAISE, SC_NAN_RAISE, 0};
+    const auto add_with_nan = [&](const char* name, const auto& call) {
+      add(name, bytes, Case::both, call);
+      added_.back().input = type_->with_nan;
+    };
+    add_with_nan("prune refuses NaN", [=](const void* in, void* out) {
+      return sc_prune(in, dtype, n, n / 10, nullptr, nullptr, SC_NAN_RAISE, out);
+    });
+    add_with_nan("prune rows refuses NaN", [=](const void* in, void* out) {
+      return sc_prune(in, dtype, n, 80, &rows, nullptr, SC_NAN_RAISE, out);
+    });
+    add_with_nan("prune_pattern refuses NaN", [=](const void* in, void* out) {
+      return sc_prune_pattern(in, dtype, n, 2, 4, &rows, nullptr, SC_NAN_RAISE, out);
+    });
+    add_with_nan("fake_quantize refuses NaN", [=](const void* in, void* out) {
+      return sc_fake_quantize(in, dtype, n, &fmt, nullptr, out);
+    });
+    add("fake_quantize refuses overflow", bytes, Case::both, [=](const void* in, void* out) {
+      return sc_fake_quantize(in, dtype, n, &fmt, &raise, out);
+    });
+    add("prune refuses k", bytes, Case::both, [=](const void* in, void* out) {
+      return sc_prune(in, dtype, n, n + 1, nullptr, nullptr, SC_NAN_RAISE, out);
+    });
+  }
+
+  // Members of different dtypes, or of one; ranked by magnitude, and by scores of other dtypes.
+  void add_global() {
+    const std::size_t n = n_ / 4;
+    for (const bool mixed : {false, true}) {
+      for (const sc_scoring scoring : {sc_scoring{}, SC_SCORE_VALUES, SC_SCORE_PRODUCTS}) {
+        std::vector<sc_member> members;
+        std::vector<std::size_t> offsets;
+        std::vector<sc_scores> scores;
+        std::size_t bytes = 0;
+        for (std::size_t i = 0; i < inputs_.floats.size(); ++i) {
+          const Float& type = inputs_.floats[mixed ? i : 0];
+          const Float& other = inputs_.floats[mixed ? 3 - i : 0];
+          offsets.push_back(bytes);
+          members.push_back({nullptr, type.dtype, n, nullptr, nullptr});
+          scores.push_back({scoring, other.dtype, other.w, n, 1});
+          bytes += n * type.bytes;
+        }
+        const std::string name = scoring == SC_SCORE_VALUES     ? " by values"
+                                 : scoring == SC_SCORE_PRODUCTS ? " by products"
+                                                                : "";
+        add((mixed ? "prune_global mixed" : "prune_global") + name, bytes, Case::both,
+            [=](const void* in, void* out) {
+          std::array<sc_member, 4> all{};
+          for (std::size_t i = 0; i < all.size(); ++i) {
+            all[i] = members[i];
+            all[i].w = static_cast<const unsigned char*>(in) + offsets[i];
+            all[i].out = static_cast<unsigned char*>(out) + offsets[i];
+            all[i].scores = scoring == sc_scoring{} ? nullptr : &scores[i];
+          }
+          return sc_prune_global(all.data(), all.size(), n, SC_NAN_RAISE);
+        });
+        if (mixed) {
+          const auto size = std::find(kSizes.begin(), kSizes.end(), n_) - kSizes.begin();
+          added_.back().input = inputs_.members[static_cast<std::size_t>(size)];
+        }
+      }
+    }
+  }
+
+  void add_packing() {
+    const std::size_t n = n_;
+    const std::uint8_t* const q = inputs_.codes;
+    for (const sc_bit_order order : {SC_LOW_FIRST, SC_HIGH_FIRST}) {
+      const std::string name = order == SC_LOW_FIRST ? " low first" : " high first";
+      add("pack_ints" + name, (n * 3 + 7) / 8, Case::apart,
+          [=](const void*, void* out) { return sc_pack_ints(q, SC_INT8, n, 3, order, out); });
+      add("pack_ints refuses" + name, (n + 7) / 8, Case::apart, [=](const void*, void* out) {
+        return sc_pack_ints(q, SC_INT8, n, 1, order, out);  // 1 is not a signed 1-bit integer
+      });
+      add("unpack_ints" + name, n, Case::apart,
+          [=](const void*, void* out) { return sc_unpack_ints(q, n, 5, order, out, SC_INT8); });
+    }
+  }
+
+  const Inputs& inputs_;
+  std::vector<Case> all_;
+  std::vector<Case> added_;  // for the current type and size
+  std::size_t n_ = 0;
+  const Float* type_ = nullptr;
+};
+
+}  // namespace

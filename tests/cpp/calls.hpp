@@ -1,0 +1,486 @@
+// Calls of every function of secateur.h with valid arguments, each of which a test can replace by
+// an invalid one.
+#pragma once
+
+#include <secateur/secateur.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+namespace calls {
+
+constexpr std::size_t kN = 16;  // elements
+
+// ---- Arguments -------------------------------------------------------------------------------
+
+// The arguments of all functions. Those before kPointers are pointers to structs and arrays,
+// including the pointers inside structs.
+enum Field {
+  w,
+  w_hat,
+  slices,
+  scores,
+  scores_data,
+  values,
+  indices,
+  mask,
+  out,
+  kept,
+  range,
+  counts,
+  tally,
+  members,
+  member_w,
+  member_out,
+  blocks,
+  fixed,
+  each,
+  fixed_range,
+  affine,
+  scale,
+  zero_point,
+  options,
+  q,
+  packed,
+  cells,
+  frac_bits,
+  grids,
+  error_sums,
+  rounding_sums,
+  lowest,
+  highest,
+  name,
+  num_threads,
+  kPointers,
+  dtype,
+  w_hat_dtype,
+  q_dtype,
+  n,
+  k,
+  nan_policy,
+  format,
+  order,
+  bit_order,
+  bits,
+  keep,
+  of,
+  threshold,
+  sparsity,
+  ratio,
+  count,
+  threads,
+};
+
+// The name of a pointer in error messages, the size and alignment of its target, and whether it may
+// be null.
+struct Pointer {
+  const char* name;
+  std::size_t bytes;
+  std::size_t alignment;
+  bool optional;
+};
+
+template <class T>
+constexpr Pointer pointer_to(const char* label, std::size_t elements, bool optional = false) {
+  return {label, elements * sizeof(T), alignof(T), optional};
+}
+
+constexpr std::array<Pointer, kPointers> kFields{
+    pointer_to<double>("w", kN),
+    pointer_to<double>("w_hat", kN),
+    pointer_to<sc_slices>("slices", 1, true),
+    pointer_to<sc_scores>("scores", 1, true),
+    pointer_to<double>("scores", kN),
+    pointer_to<double>("values", kN),
+    pointer_to<std::int64_t>("indices", kN),
+    pointer_to<char>("mask", kN + 1),  // misaligning it by a byte is valid
+    pointer_to<double>("out", kN),
+    pointer_to<std::size_t>("k", 1),
+    pointer_to<sc_key_range>("range", 1),
+    pointer_to<std::uint64_t>("counts", kN),
+    pointer_to<sc_tally>("tally", 1),
+    pointer_to<sc_member>("members", 2),
+    pointer_to<double>("w", kN),
+    pointer_to<double>("out", kN),
+    pointer_to<sc_blocks>("blocks", 1),
+    pointer_to<sc_fixed_point>("fmt", 1),
+    pointer_to<std::int32_t>("fmt.each", kN, true),
+    pointer_to<sc_fixed_point>("fmt", 1, true),
+    pointer_to<sc_affine>("fmt", 1),
+    pointer_to<double>("scale", kN),
+    pointer_to<std::int32_t>("zero_point", kN, true),
+    pointer_to<sc_quantize_options>("options", 1, true),
+    Pointer{"q", kN * sizeof(std::int32_t), 1, false},
+    pointer_to<char>("packed", kN + 1),
+    pointer_to<sc_cells>("cells", 1, true),
+    pointer_to<std::int32_t>("frac_bits", kN, true),
+    pointer_to<sc_grid>("grids", kN),
+    pointer_to<sc_error_sums>("sums", kN),
+    pointer_to<sc_rounding_sums>("sums", kN),
+    pointer_to<double>("lowest", kN),
+    pointer_to<double>("highest", kN),
+    pointer_to<const char*>("name", 1),
+    pointer_to<std::size_t>("num_threads", 1),
+};
+
+// The gap before each block of memory. An output that a test moves onto a block reaches no other
+// block.
+constexpr std::size_t kGap = 1024;
+
+// The arguments of a call, initially valid. Every pointer has a separate heap block that ends with
+// its target, so that sanitizers detect accesses past the end.
+struct Arguments {
+  std::array<void*, kPointers> pointers{};
+  sc_dtype dtype, w_hat_dtype, q_dtype;
+  std::size_t n, k, keep, of, count, threads;
+  sc_nan nan;
+  sc_mask_format format;
+  sc_order order;
+  sc_bit_order bit_order;
+  std::int32_t bits;
+  double threshold, sparsity, ratio;
+
+  Arguments() {
+    for (std::size_t i = 0; i < kPointers; ++i) {
+      blocks_[i] = std::make_unique<unsigned char[]>(kGap + kFields[i].bytes);
+    }
+    reset();
+  }
+
+  void reset() {
+    for (std::size_t i = 0; i < kPointers; ++i) {
+      pointers[i] = blocks_[i].get() + kGap;
+      std::memset(pointers[i], 0, kFields[i].bytes);
+    }
+    for (std::size_t i = 0; i < kN; ++i) {
+      block<double>(w)[i] = static_cast<double>(i) - 7.5;
+      block<double>(w_hat)[i] = static_cast<double>(i) - 7;
+      block<double>(member_w)[i] = static_cast<double>(i) / 2;
+      block<double>(scores_data)[i] = static_cast<double>(i % 5) + 1;
+      block<char>(mask)[i] = i % 3 == 0 ? 1 : 0;
+      block<std::int32_t>(each)[i] = static_cast<std::int32_t>(i % 4);
+      block<double>(scale)[i] = 0.3;
+      block<std::int32_t>(zero_point)[i] = 3;
+      block<sc_grid>(grids)[i] = {4, -128, 127};
+    }
+    constexpr sc_granularity kBlocksOfFour{4, 1, 4, 0};
+    *block<sc_slices>(slices) = {4, 2};
+    *block<sc_scores>(scores) = {SC_SCORE_PRODUCTS, SC_FLOAT64, nullptr, kN, 2};
+    *block<sc_key_range>(range) = {0, kN - 1};
+    *block<sc_blocks>(blocks) = {2, 4, 2, 3, 2, SC_NORM_L2};
+    *block<sc_fixed_point>(fixed) = {8, 2, 1, nullptr, kBlocksOfFour};
+    *block<sc_fixed_point>(fixed_range) = {8, 2, 1, nullptr, {}};
+    *block<sc_affine>(affine) = {8, 1, nullptr, nullptr, kBlocksOfFour};
+    *block<sc_cells>(cells) = {4, 2, 3};  // of 2 x 2 x 2
+    dtype = w_hat_dtype = SC_FLOAT64;
+    q_dtype = SC_INT8;
+    n = kN;
+    k = 3;
+    keep = 1;
+    of = 2;
+    count = 2;
+    threads = 2;
+    nan = SC_NAN_RAISE;
+    format = SC_MASK_BOOLS;
+    order = SC_ORDER_MAGNITUDE;
+    bit_order = SC_LOW_FIRST;
+    bits = 4;
+    threshold = 1;
+    sparsity = 0.5;
+    ratio = 2;
+  }
+
+  // The initial target of a pointer.
+  template <class T>
+  T* block(Field field) {
+    return reinterpret_cast<T*>(blocks_[field].get() + kGap);
+  }
+  template <class T>
+  T* get(Field field) {
+    return static_cast<T*>(pointers[field]);
+  }
+
+  // Stores pointers in the structs that contain them. A test must run this before each call.
+  void link() {
+    block<sc_scores>(scores)->data = pointers[scores_data];
+    block<sc_fixed_point>(fixed)->each = get<std::int32_t>(each);
+    block<sc_affine>(affine)->scale = pointers[scale];
+    block<sc_affine>(affine)->zero_point = get<std::int32_t>(zero_point);
+    // Field by field, so that padding bytes do not change.
+    sc_member* const two = block<sc_member>(members);
+    two[0].w = pointers[w];
+    two[0].dtype = dtype;
+    two[0].n = n;
+    two[0].scores = get<sc_scores>(scores);
+    two[0].out = pointers[out];
+    two[1].w = pointers[member_w];
+    two[1].dtype = w_hat_dtype;
+    two[1].n = kN;
+    two[1].out = pointers[member_out];
+  }
+
+  [[nodiscard]] std::vector<unsigned char> contents() const {
+    std::vector<unsigned char> all;
+    for (std::size_t i = 0; i < kPointers; ++i) {
+      all.insert(all.end(), blocks_[i].get(), blocks_[i].get() + kGap + kFields[i].bytes);
+    }
+    return all;
+  }
+
+ private:
+  std::array<std::unique_ptr<unsigned char[]>, kPointers> blocks_;
+};
+
+// ---- Functions -------------------------------------------------------------------------------
+
+// Memory that a call with valid arguments reads or writes. An output may equal the input `same_as`.
+struct Memory {
+  Field field;
+  std::size_t bytes;
+  Field same_as = kPointers;
+};
+
+struct Function {
+  const char* name;
+  sc_status (*call)(Arguments& a);
+  std::vector<Field> values;
+  std::vector<Memory> inputs, outputs;
+
+  [[nodiscard]] bool takes(Field field) const {
+    const auto matches = [&](const Memory& memory) { return memory.field == field; };
+    return std::find(values.begin(), values.end(), field) != values.end() ||
+           std::any_of(inputs.begin(), inputs.end(), matches) ||
+           std::any_of(outputs.begin(), outputs.end(), matches);
+  }
+};
+
+// The whole target of a pointer.
+constexpr Memory all_of(Field field) { return {field, kFields[field].bytes}; }
+
+constexpr std::size_t kDoubles = kN * sizeof(double);
+constexpr std::size_t kParameters = 4;
+constexpr std::size_t kGroups = 8;
+
+const std::vector<Function>& functions() {
+  static const Memory each_read{each, kParameters * sizeof(std::int32_t)};
+  static const Memory scale_read{scale, kParameters * sizeof(double)};
+  static const Memory zeros_read{zero_point, kParameters * sizeof(std::int32_t)};
+  static const Memory out_for_w{out, kDoubles, w};
+  static const std::vector<Function> all{
+      {"sc_kth_magnitude",
+       [](Arguments& a) {
+    return sc_kth_magnitude(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices), a.nan,
+                            a.pointers[values]);
+  },
+       {dtype, n, k, nan_policy},
+       {all_of(w), all_of(slices)},
+       {{values, 4 * sizeof(double)}}},
+      {"sc_topk",
+       [](Arguments& a) {
+    return sc_topk(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices), a.nan, a.order,
+                   a.pointers[values], a.get<std::int64_t>(indices));
+  },
+       {dtype, n, k, nan_policy, order},
+       {all_of(w), all_of(slices)},
+       {{values, 12 * sizeof(double)}, {indices, 12 * sizeof(std::int64_t)}}},
+      {"sc_topk_mask",
+       [](Arguments& a) {
+    return sc_topk_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
+                        a.get<sc_scores>(scores), a.nan, a.pointers[mask], a.format);
+  },
+       {dtype, n, k, nan_policy, format},
+       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {{mask, kN}}},
+      {"sc_keep_count",
+       [](Arguments& a) { return sc_keep_count(a.n, a.sparsity, a.get<std::size_t>(kept)); },
+       {sparsity},
+       {},
+       {all_of(kept)}},
+      {"sc_count_magnitudes",
+       [](Arguments& a) {
+    return sc_count_magnitudes(a.pointers[w], a.dtype, a.n, a.get<sc_key_range>(range), a.nan,
+                               a.get<std::uint64_t>(counts), a.get<sc_tally>(tally));
+  },
+       {dtype, n, nan_policy},
+       {all_of(w), all_of(range)},
+       {all_of(counts), all_of(tally)}},
+      {"sc_prune",
+       [](Arguments& a) {
+    return sc_prune(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
+                    a.get<sc_scores>(scores), a.nan, a.pointers[out]);
+  },
+       {dtype, n, k, nan_policy},
+       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {out_for_w}},
+      {"sc_prune_threshold",
+       [](Arguments& a) {
+    return sc_prune_threshold(a.pointers[w], a.dtype, a.n, a.threshold, a.get<sc_scores>(scores),
+                              a.nan, a.pointers[out]);
+  },
+       {dtype, n, threshold, nan_policy},
+       {all_of(w), all_of(scores), all_of(scores_data)},
+       {out_for_w}},
+      {"sc_prune_global",
+       [](Arguments& a) { return sc_prune_global(a.get<sc_member>(members), a.count, a.k, a.nan); },
+       {dtype, w_hat_dtype, n, count, k, nan_policy},
+       {all_of(w), all_of(scores), all_of(scores_data), all_of(member_w), all_of(members)},
+       {out_for_w, {member_out, kDoubles, member_w}}},
+      {"sc_prune_pattern",
+       [](Arguments& a) {
+    return sc_prune_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of, a.get<sc_slices>(slices),
+                            a.get<sc_scores>(scores), a.nan, a.pointers[out]);
+  },
+       {dtype, n, keep, of, nan_policy},
+       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {out_for_w}},
+      {"sc_apply_mask",
+       [](Arguments& a) {
+    return sc_apply_mask(a.pointers[w], a.dtype, a.n, a.pointers[mask], a.format, a.pointers[out]);
+  },
+       {dtype, n, format},
+       {all_of(w), {mask, kN}},
+       {out_for_w}},
+      {"sc_prune_blocks",
+       [](Arguments& a) {
+    return sc_prune_blocks(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks), a.k, a.nan,
+                           a.pointers[out]);
+  },
+       {dtype, k, nan_policy},
+       {all_of(w), all_of(blocks)},
+       {out_for_w}},
+      {"sc_prune_blocks_threshold",
+       [](Arguments& a) {
+    return sc_prune_blocks_threshold(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks), a.threshold,
+                                     a.nan, a.pointers[out]);
+  },
+       {dtype, threshold, nan_policy},
+       {all_of(w), all_of(blocks)},
+       {out_for_w}},
+      {"sc_soft_threshold",
+       [](Arguments& a) {
+    return sc_soft_threshold(a.pointers[w], a.dtype, a.n, a.threshold, a.pointers[out]);
+  },
+       {dtype, n, threshold},
+       {all_of(w)},
+       {out_for_w}},
+      {"sc_quantize",
+       [](Arguments& a) {
+    return sc_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_fixed_point>(fixed),
+                       a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
+  },
+       {dtype, n, q_dtype},
+       {all_of(w), all_of(fixed), each_read, all_of(options)},
+       {{q, kN}}},
+      {"sc_dequantize",
+       [](Arguments& a) {
+    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_fixed_point>(fixed),
+                         a.pointers[out], a.dtype);
+  },
+       {q_dtype, n, dtype},
+       {{q, kN}, all_of(fixed), each_read},
+       {all_of(out)}},
+      {"sc_fake_quantize",
+       [](Arguments& a) {
+    return sc_fake_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_fixed_point>(fixed),
+                            a.get<sc_quantize_options>(options), a.pointers[out]);
+  },
+       {dtype, n},
+       {all_of(w), all_of(fixed), each_read, all_of(options)},
+       {out_for_w}},
+      {"sc_prune_quantize",
+       [](Arguments& a) {
+    return sc_prune_quantize(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_fixed_point>(fixed),
+                             a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
+  },
+       {dtype, n, k, q_dtype},
+       {all_of(w), all_of(fixed), each_read, all_of(options)},
+       {{q, kN}}},
+      {"sc_quantize_affine",
+       [](Arguments& a) {
+    return sc_quantize_affine(a.pointers[w], a.dtype, a.n, a.get<sc_affine>(affine), a.nan,
+                              a.pointers[q], a.q_dtype);
+  },
+       {dtype, n, nan_policy, q_dtype},
+       {all_of(w), all_of(affine), scale_read, zeros_read},
+       {{q, kN}}},
+      {"sc_dequantize_affine",
+       [](Arguments& a) {
+    return sc_dequantize_affine(a.pointers[q], a.q_dtype, a.n, a.get<sc_affine>(affine),
+                                a.pointers[out], a.dtype);
+  },
+       {q_dtype, n, dtype},
+       {{q, kN}, all_of(affine), scale_read, zeros_read},
+       {all_of(out)}},
+      {"sc_pack_ints",
+       [](Arguments& a) {
+    return sc_pack_ints(a.pointers[q], a.q_dtype, a.n, a.bits, a.bit_order, a.pointers[packed]);
+  },
+       {q_dtype, n, bits, bit_order},
+       {{q, kN}},
+       {{packed, kN / 2}}},
+      {"sc_unpack_ints",
+       [](Arguments& a) {
+    return sc_unpack_ints(a.pointers[packed], a.n, a.bits, a.bit_order, a.pointers[q], a.q_dtype);
+  },
+       {q_dtype, n, bits, bit_order},
+       {{packed, kN / 2}},
+       {{q, kN}}},
+      {"sc_compare",
+       [](Arguments& a) {
+    return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
+                      a.get<sc_cells>(cells), a.get<sc_fixed_point>(fixed_range),
+                      a.get<std::int32_t>(frac_bits), a.get<sc_error_sums>(error_sums));
+  },
+       {dtype, w_hat_dtype, n},
+       {all_of(w),
+        all_of(w_hat),
+        all_of(cells),
+        all_of(fixed_range),
+        {frac_bits, kGroups * sizeof(std::int32_t)}},
+       {{error_sums, kGroups * sizeof(sc_error_sums)}}},
+      {"sc_find_ranges",
+       [](Arguments& a) {
+    return sc_find_ranges(a.pointers[w], a.dtype, a.n, a.get<sc_cells>(cells),
+                          a.get<double>(lowest), a.get<double>(highest));
+  },
+       {dtype, n},
+       {all_of(w), all_of(cells)},
+       {{lowest, kGroups * sizeof(double)}, {highest, kGroups * sizeof(double)}}},
+      {"sc_sum_rounding_errors",
+       [](Arguments& a) {
+    return sc_sum_rounding_errors(a.pointers[w], a.dtype, a.n, a.get<sc_cells>(cells),
+                                  a.get<sc_grid>(grids), a.ratio,
+                                  a.get<sc_rounding_sums>(rounding_sums));
+  },
+       {dtype, n, ratio},
+       {all_of(w), all_of(cells), {grids, kGroups * sizeof(sc_grid)}},
+       {{rounding_sums, kGroups * sizeof(sc_rounding_sums)}}},
+      {"sc_isa",
+       [](Arguments& a) { return sc_isa(a.get<const char*>(name)); },
+       {},
+       {},
+       {all_of(name)}},
+      {"sc_set_num_threads",
+       [](Arguments& a) { return sc_set_num_threads(a.threads); },
+       {threads},
+       {},
+       {}},
+      {"sc_get_num_threads",
+       [](Arguments& a) { return sc_get_num_threads(a.get<std::size_t>(num_threads)); },
+       {},
+       {},
+       {all_of(num_threads)}},
+      {"sc_set_thread_num_threads",
+       [](Arguments& a) { return sc_set_thread_num_threads(a.threads, nullptr); },
+       {threads},
+       {},
+       {}},
+  };
+  return all;
+}
+
+}  // namespace calls

@@ -1,0 +1,407 @@
+// Interrupts a call each time that it runs the callback. Either the call fails and leaves an array
+// that it was to change in place unmodified, or it stops running the callback and completes its
+// work.
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/interrupt.hpp"
+#include "require.hpp"
+#include "secateur/secateur.h"
+
+namespace {
+
+constexpr std::size_t kRows = 640;
+constexpr std::size_t kColumns = 480;
+// Too large for the in-cache algorithm, and large enough for two threads.
+constexpr std::size_t kSize = kRows * kColumns;
+
+bool rounds_to_nearest() {
+  const volatile double one = 1;
+  const volatile double tiny = 0x1p-60;
+  return one - tiny == one && one + tiny == one;
+}
+
+// A callback that interrupts the call when it runs for the interrupt_at-th time, counted from 0.
+struct Callback {
+  std::size_t interrupt_at = SIZE_MAX;
+  std::size_t runs = 0;
+  std::function<void()> act = [] {};
+  pthread_t caller = pthread_self();
+
+  static int run(void* context) {
+    auto& callback = *static_cast<Callback*>(context);
+    require(pthread_equal(pthread_self(), callback.caller) != 0, "it runs on the calling thread");
+    require(rounds_to_nearest(), "it runs in the default floating-point environment");
+    callback.act();
+    return callback.runs++ == callback.interrupt_at ? 1 : 0;
+  }
+};
+
+std::vector<float> make_weights() {
+  std::vector<float> w(kSize);
+  std::uint32_t state = 1;
+  for (float& x : w) {
+    state = state * 1664525u + 1013904223u;
+    x = static_cast<float>(static_cast<std::int32_t>(state)) / 1073741824.0f;
+  }
+  return w;
+}
+
+const std::vector<float> weights = make_weights();
+constexpr sc_fixed_point kFormat{
+    .bits = 8, .frac_bits = 5, .is_signed = 1, .each = nullptr, .granularity = {}};
+
+// The arrays that a call reads and writes.
+struct Arrays {
+  std::vector<float> w = weights;
+  std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(kSize * sizeof(double));
+
+  [[nodiscard]] void* out() { return bytes.data(); }
+  bool operator==(const Arrays&) const = default;
+};
+
+struct Operation {
+  const char* name;
+  std::function<sc_status(Arrays& arrays)> call;
+};
+
+sc_status prune_rows(Arrays& a, std::size_t length, std::size_t inner, const sc_scores* scores) {
+  const sc_slices slices{length, inner};
+  return sc_prune(a.w.data(), SC_FLOAT32, kSize, length / 3, &slices, scores, SC_NAN_RAISE,
+                  a.w.data());
+}
+
+const sc_scores kScores{SC_SCORE_PRODUCTS, SC_FLOAT32, weights.data(), 1000, 7};
+const sc_blocks kBlocksOf4By4{1, kRows, kColumns, 4, 4, SC_NORM_L2};
+const sc_quantize_options kStochastic{SC_ROUND_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE, 1};
+const sc_quantize_options kFloor{SC_ROUND_FLOOR, SC_OVERFLOW_SATURATE_ZERO, SC_NAN_RAISE, 0};
+
+const Operation kInPlace[] = {
+    {"prune",
+     [](Arrays& a) {
+  return sc_prune(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
+                  a.w.data());
+}},
+    {"prune by scores",
+     [](Arrays& a) {
+  return sc_prune(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, &kScores, SC_NAN_KEEP,
+                  a.w.data());
+}},
+    {"prune by threshold",
+     [](Arrays& a) {
+  return sc_prune_threshold(a.w.data(), SC_FLOAT32, kSize, 0.7, nullptr, SC_NAN_RAISE, a.w.data());
+}},
+    {"prune several",
+     [](Arrays& a) {
+  float* const w = a.w.data();
+  const sc_member members[] = {{w, SC_FLOAT32, 1000, nullptr, w},
+                               {w + 1000, SC_FLOAT32, kSize - 1000, nullptr, w + 1000}};
+  return sc_prune_global(members, 2, kSize / 3, SC_NAN_RAISE);
+}},
+    {"prune short rows", [](Arrays& a) { return prune_rows(a, kColumns, 1, nullptr); }},
+    {"prune rows by scores", [](Arrays& a) { return prune_rows(a, kColumns, 1, &kScores); }},
+    {"prune long rows", [](Arrays& a) { return prune_rows(a, kSize / 2, 1, nullptr); }},
+    {"prune columns", [](Arrays& a) { return prune_rows(a, kRows, kColumns, nullptr); }},
+    {"prune columns by scores", [](Arrays& a) { return prune_rows(a, kRows, kColumns, &kScores); }},
+    {"prune long columns", [](Arrays& a) { return prune_rows(a, kSize / 3, 3, nullptr); }},
+    {"prune pattern",
+     [](Arrays& a) {
+  return sc_prune_pattern(a.w.data(), SC_FLOAT32, kSize, 2, 4, nullptr, nullptr, SC_NAN_RAISE,
+                          a.w.data());
+}},
+    {"prune pattern by scores",
+     [](Arrays& a) {
+  return sc_prune_pattern(a.w.data(), SC_FLOAT32, kSize, 2, 4, nullptr, &kScores, SC_NAN_RAISE,
+                          a.w.data());
+}},
+    {"prune blocks",
+     [](Arrays& a) {
+  return sc_prune_blocks(a.w.data(), SC_FLOAT32, &kBlocksOf4By4, 1000, SC_NAN_RAISE, a.w.data());
+}},
+    {"prune blocks by threshold",
+     [](Arrays& a) {
+  return sc_prune_blocks_threshold(a.w.data(), SC_FLOAT32, &kBlocksOf4By4, 4, SC_NAN_RAISE,
+                                   a.w.data());
+}},
+    {"fake_quantize",
+     [](Arrays& a) {
+  return sc_fake_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, &kFloor, a.w.data());
+}},
+};
+
+// Operations that write elements in their first pass over the array.
+const Operation kInPlaceSinglePass[] = {
+    {"apply_mask",
+     [](Arrays& a) {
+  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS, a.w.data());
+}},
+    {"soft_threshold",
+     [](Arrays& a) { return sc_soft_threshold(a.w.data(), SC_FLOAT32, kSize, 0.25, a.w.data()); }},
+    {"prune, NaN kept",
+     [](Arrays& a) {
+  return sc_prune_threshold(a.w.data(), SC_FLOAT32, kSize, 0.7, nullptr, SC_NAN_KEEP, a.w.data());
+}},
+};
+
+const Operation kOutOfPlace[] = {
+    {"kth_magnitude",
+     [](Arrays& a) {
+  return sc_kth_magnitude(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, SC_NAN_RAISE, a.out());
+}},
+    {"kth_magnitude of rows",
+     [](Arrays& a) {
+  const sc_slices slices{kColumns, 1};
+  return sc_kth_magnitude(a.w.data(), SC_FLOAT32, kSize, 5, &slices, SC_NAN_RAISE, a.out());
+}},
+    {"topk",
+     [](Arrays& a) {
+  constexpr std::size_t k = kSize / 3;
+  return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, SC_NAN_RAISE, SC_ORDER_MAGNITUDE,
+                 a.out(), reinterpret_cast<std::int64_t*>(a.bytes.data() + k * sizeof(float)));
+}},
+    {"topk_mask",
+     [](Arrays& a) {
+  return sc_topk_mask(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
+                      a.out(), SC_MASK_BITS);
+}},
+    {"prune",
+     [](Arrays& a) {
+  return sc_prune(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
+                  a.out());
+}},
+    {"apply_mask",
+     [](Arrays& a) {
+  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS, a.out());
+}},
+    {"quantize",
+     [](Arrays& a) {
+  return sc_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, nullptr, a.out(), SC_INT8);
+}},
+    {"quantize by a draw",
+     [](Arrays& a) {
+  return sc_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, &kStochastic, a.out(), SC_INT8);
+}},
+    {"quantize downwards",
+     [](Arrays& a) {
+  return sc_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, &kFloor, a.out(), SC_INT8);
+}},
+    {"prune_quantize",
+     [](Arrays& a) {
+  return sc_prune_quantize(a.w.data(), SC_FLOAT32, kSize, kSize / 3, &kFormat, &kFloor, a.out(),
+                           SC_INT8);
+}},
+    {"dequantize",
+     [](Arrays& a) {
+  return sc_dequantize(a.w.data(), SC_INT8, kSize, &kFormat, a.out(), SC_FLOAT32);
+}},
+    {"pack_ints",
+     [](Arrays& a) {
+  const std::vector<std::int8_t> codes(4 * kSize, 3);
+  return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_LOW_FIRST, a.out());
+}},
+    {"unpack_ints",
+     [](Arrays& a) {
+  return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_LOW_FIRST, a.out(), SC_INT8);
+}},
+    {"compare",
+     [](Arrays& a) {
+  return sc_compare(a.w.data(), SC_FLOAT32, a.w.data(), SC_FLOAT32, kSize, nullptr, &kFormat,
+                    nullptr, static_cast<sc_error_sums*>(a.out()));
+}},
+    {"find_ranges of columns",
+     [](Arrays& a) {
+  const sc_cells columns{kColumns, 1, 0};
+  auto* const lowest = static_cast<double*>(a.out());
+  return sc_find_ranges(a.w.data(), SC_FLOAT32, kSize, &columns, lowest, lowest + kColumns);
+}},
+    {"sum_rounding_errors",
+     [](Arrays& a) {
+  const sc_grid grid{32, -128, 127};
+  return sc_sum_rounding_errors(a.w.data(), SC_FLOAT32, kSize, nullptr, &grid, 2,
+                                static_cast<sc_rounding_sums*>(a.out()));
+}},
+};
+
+sc_status call(const Operation& operation, Arrays& arrays, Callback& callback) {
+  require(sc_set_thread_interrupt(&Callback::run, &callback));
+  const sc_status status = operation.call(arrays);
+  require(sc_set_thread_interrupt(nullptr, nullptr));
+  return status;
+}
+
+// The next run of the callback to interrupt at: each of the first ones, and fewer of the later
+// ones.
+std::size_t next(std::size_t interrupt_at) { return interrupt_at + 1 + interrupt_at / 4; }
+
+// Interrupts an operation at one run of the callback after another, until the operation completes.
+// Returns the number of interruptions.
+std::size_t interrupt_everywhere(const Operation& operation, bool in_place) {
+  Arrays expected;
+  require(operation.call(expected));
+  std::size_t interrupted = 0;
+  for (std::size_t interrupt_at = 0;; interrupt_at = next(interrupt_at)) {
+    Arrays arrays;
+    Callback callback{.interrupt_at = interrupt_at};
+    const sc_status status = call(operation, arrays, callback);
+    require(callback.runs == interrupt_at + (status == SC_OK ? 0 : 1) || status == SC_OK,
+            "the callback does not run after it has interrupted the call");
+    if (status == SC_OK) {
+      require(arrays == expected, operation.name);
+      return interrupted;
+    }
+    require(status == SC_ERROR_INTERRUPTED, "the status of an interrupted call");
+    require(std::string(sc_last_error()).find("interrupted") != std::string::npos, "its message");
+    require(!in_place || arrays.w == weights, operation.name);
+    ++interrupted;
+  }
+}
+
+void calls_are_interrupted_or_complete() {
+  for (const Operation& operation : kInPlace) {
+    require(interrupt_everywhere(operation, true) != 0, operation.name);
+  }
+  for (const Operation& operation : kInPlaceSinglePass) {
+    require(interrupt_everywhere(operation, true) == 0, operation.name);
+  }
+  for (const Operation& operation : kOutOfPlace) {
+    require(interrupt_everywhere(operation, false) != 0, operation.name);
+  }
+}
+
+void counts_are_left_unmodified() {
+  const sc_key_range range{0, 0x7fffffff};
+  std::vector<std::uint64_t> counts(SC_MAX_BINS, 5);
+  const std::vector<std::uint64_t> before = counts;
+  sc_tally tally{1, 2, 3};
+  Callback callback{.interrupt_at = 0};
+  const Operation count{"count_magnitudes", [&](Arrays& a) {
+    return sc_count_magnitudes(a.w.data(), SC_FLOAT32, kSize, &range, SC_NAN_RAISE, counts.data(),
+                               &tally);
+  }};
+  Arrays arrays;
+  require(call(count, arrays, callback) == SC_ERROR_INTERRUPTED, "counting is interrupted");
+  require(counts == before && tally.above == 1 && tally.below == 2 && tally.checksum == 3,
+          "counts are left unmodified");
+}
+
+// The number of times that a call on a single thread runs the callback.
+std::size_t count_runs(const Operation& operation, sc_status expected = SC_OK,
+                       const std::vector<float>& w = weights) {
+  require(sc_set_num_threads(1));
+  Arrays arrays;
+  arrays.w = w;
+  Callback callback;
+  require(call(operation, arrays, callback) == expected, operation.name);
+  return callback.runs;
+}
+
+void work_that_is_not_shared_is_interrupted_too() {
+  constexpr std::size_t kBlocks = kSize / 16384;
+  constexpr std::size_t k = kSize / 2;
+  std::vector<float> with_nan = weights;
+  with_nan.back() = std::numeric_limits<float>::quiet_NaN();
+  for (const Operation& operation : {kInPlace[0], kOutOfPlace[0]}) {
+    require(count_runs(operation, SC_ERROR_NAN, with_nan) >= 2 * kBlocks, "the search for NaN");
+  }
+  const Operation quantize_nan{"quantize NaN", [&](Arrays& a) {
+    return sc_quantize(with_nan.data(), SC_FLOAT32, kSize, &kFormat, &kStochastic, a.out(),
+                       SC_INT8);
+  }};
+  require(count_runs(quantize_nan, SC_ERROR_NAN) >= 2 * kBlocks, "the search for NaN to quantize");
+
+  const auto topk = [](sc_order order) {
+    return Operation{"topk", [order](Arrays& a) {
+      auto* const indices = reinterpret_cast<std::int64_t*>(a.bytes.data());
+      std::vector<float> values(k);
+      return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, SC_NAN_RAISE, order, values.data(),
+                     indices);
+    }};
+  };
+  require(count_runs(topk(SC_ORDER_MAGNITUDE)) >= count_runs(topk(SC_ORDER_INDEX)) + 2 * kBlocks,
+          "sorting");
+
+  const Operation few_groups{"ranges of two channels", [](Arrays& a) {
+    const sc_cells channels{2, 4, 0};
+    auto* const lowest = static_cast<double*>(a.out());
+    return sc_find_ranges(a.w.data(), SC_FLOAT32, kSize, &channels, lowest, lowest + 2);
+  }};
+  require(count_runs(few_groups) >= kSize / 8, "groups with many rows per task");
+
+  const Operation transposed{"kth_magnitude of five columns", [](Arrays& a) {
+    const sc_slices slices{60000, 5};
+    return sc_kth_magnitude(a.w.data(), SC_FLOAT32, 300000, 5, &slices, SC_NAN_RAISE, a.out());
+  }};
+  require(count_runs(transposed) >= 4, "transposing");
+
+  const Operation too_large{"pack what does not fit", [](Arrays& a) {
+    std::vector<std::int8_t> codes(4 * kSize);
+    codes.back() = 8;
+    return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_LOW_FIRST, a.out());
+  }};
+  require(count_runs(too_large, SC_ERROR_ARGUMENT) >= 2 * kBlocks,
+          "the search for what does not fit");
+}
+
+// The callback may call functions of the library, which use several threads.
+void a_callback_may_make_calls() {
+  Arrays expected;
+  require(kInPlace[0].call(expected));
+  Arrays outer;
+  Callback callback;
+  std::size_t calls = 0;
+  callback.act = [&] {
+    Arrays inner;
+    require(kInPlace[0].call(inner));
+    require(inner == expected, "the inner call");
+    ++calls;
+  };
+  require(call(kInPlace[0], outer, callback));
+  require(outer == expected && calls != 0, "the outer call");
+}
+
+// If the callback forks and returns in the child, the child has no helper threads.
+void a_fork_in_the_callback_is_an_error_in_the_child() {
+  require(sc_set_num_threads(2));
+  Callback callback;
+  const pid_t parent = getpid();
+  pid_t child = 0;
+  callback.act = [&] {
+    if (getpid() == parent && child == 0) {
+      child = fork();
+    }
+  };
+  Arrays arrays;
+  const sc_status status = call(kOutOfPlace[0], arrays, callback);
+  if (getpid() != parent) {
+    const bool right = status == SC_ERROR_INTERNAL &&
+                       std::string(sc_last_error()).find("forked") != std::string::npos &&
+                       kOutOfPlace[0].call(arrays) == SC_OK;
+    _exit(right ? EXIT_SUCCESS : EXIT_FAILURE);
+  }
+  require(status);
+  int outcome = 0;
+  require(waitpid(child, &outcome, 0) == child && outcome == 0, "an error in the child");
+}
+
+}  // namespace
+
+int main() {
+  secateur::interrupt_period = std::chrono::nanoseconds(0);
+  for (const std::size_t threads : {1u, 3u}) {
+    require(sc_set_num_threads(threads));
+    calls_are_interrupted_or_complete();
+    counts_are_left_unmodified();
+    a_callback_may_make_calls();
+  }
+  work_that_is_not_shared_is_interrupted_too();
+  a_fork_in_the_callback_is_an_error_in_the_child();
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,711 @@
+"""Generators of random calls of every public function, as source code."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# --- arrays; reproducers include the source of these functions -------------------------------
+
+INFINITIES = {"float16": 0x7C00, "bfloat16": 0x7F80, "float32": 0x7F800000, "float64": 0x7FF << 52}
+
+
+def values(dtype: str, n: int, style: str, seed: int) -> np.ndarray:
+    """Return elements of a dtype: random bits, or values that are hard to select or quantize."""
+    rng = np.random.default_rng(seed)
+    kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    raw = np.frombuffer(rng.bytes(n * kind.itemsize), f"u{kind.itemsize}").copy()
+    if style.startswith("below "):  # "below N": integers of N bits
+        bits = int(style.split()[1])
+        low, high = (-(1 << bits - 1), 1 << bits - 1) if dtype.startswith("i") else (0, 1 << bits)
+        return rng.integers(low, high, n).astype(kind)
+    if style == "raw":
+        return raw.view(kind)
+    if style == "true":
+        return (raw % 3 == 0).view(kind)
+    infinity = raw.dtype.type(INFINITIES[dtype])
+    finite = np.where((raw & infinity) == infinity, raw ^ infinity, raw).view(kind)
+    normal = rng.standard_normal(n) * 2.0 ** rng.integers(-4, 9)
+    with np.errstate(all="ignore"):
+        if style == "finite":
+            return finite
+        if style == "ties":
+            few = np.append(finite[:3], normal[:3].astype(kind))
+            return few[rng.integers(0, few.size, n)] if n else finite
+        if style == "zeros":
+            return np.where(raw % 8 != 0, np.copysign(0, normal), normal).astype(kind)
+        if style == "ramp":
+            return ((np.arange(n) - n // 3) / 8).astype(kind)
+        if style == "special":
+            few = np.array([0, 0.5, 1, 1.5, 2.5, 127.5, 128, 1e-8, 1e-45, 6e4, 3e38, np.inf])
+            return np.copysign(few[rng.integers(0, few.size, n)], normal).astype(kind)
+        if style == "nan":
+            return np.where(
+                raw % 16 == 0, raw | infinity, normal.astype(kind).view(raw.dtype)
+            ).view(kind)
+        return normal.astype(kind)
+
+
+def laid_out(array: np.ndarray, layout: str) -> np.ndarray:
+    """Return the same elements in another memory layout. "broadcast" repeats the first ones."""
+    if layout == "fortran":
+        return np.asfortranarray(array)
+    if layout == "reversed":
+        return np.flip(np.flip(array).copy())
+    if layout == "strided":
+        buffer = np.zeros((*array.shape[:-1], 2 * array.shape[-1] + 1), array.dtype)
+        buffer[..., 1::2] = array
+        return buffer[..., 1::2]
+    if layout == "permuted":
+        return np.moveaxis(np.moveaxis(array, 0, -1).copy(), -1, 0)
+    if layout == "framed":
+        buffer = np.zeros([length + 2 for length in array.shape], array.dtype)
+        inner = tuple(slice(1, -1) for _ in array.shape)
+        buffer[inner] = array
+        return buffer[inner]
+    if layout == "broadcast":
+        return np.broadcast_to(array[:1], array.shape)
+    if layout == "unaligned":
+        buffer = np.zeros(array.nbytes + 1, np.uint8)
+        buffer[1:] = np.frombuffer(array.tobytes(), np.uint8)
+        return buffer[1:].view(array.dtype).reshape(array.shape)
+    if layout == "swapped":
+        return array.astype(array.dtype.newbyteorder())
+    if layout == "read-only":
+        array.flags.writeable = False
+    return array
+
+
+def array(
+    dtype: str, shape: tuple[int, ...], style: str, seed: int, layout: str = "c"
+) -> np.ndarray:
+    return laid_out(values(dtype, math.prod(shape), style, seed).reshape(shape), layout)
+
+
+# --- cases ------------------------------------------------------------------------------------
+
+FLOATS = ["float32", "float64", "float16", "bfloat16"]
+INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "int4", "uint4", "int2", "uint2"]
+STYLES = ["normal", "normal", "finite", "ties", "zeros", "ramp", "special", "nan", "raw"]
+WITH_NAN = ["nan", "raw"]
+LAYOUTS = ["fortran", "reversed", "strided", "permuted", "framed", "unaligned", "swapped"]
+UNWRITABLE_LAYOUTS = ["swapped", "read-only", "broadcast"]
+SIZE_BOUNDARIES = [64, 1024, 4096, 16384, 65536]
+LARGE = [100_000, 140_000, 262_144, 400_000]
+
+ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
+             "ceil", "trunc", "stochastic"]  # fmt: skip
+OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"]
+
+# Replacements for a valid argument. Most of them have a wrong type or value.
+WRONG_NUMBERS = ["-1", "10**30", "-(10**30)", "2**63", "1.5", "True", "'1'", "np.array([1])", "[]",
+                 "np.float32(1)", "np.nan", "np.inf", "-0.5", "10**400", "1j", "None", "np.int8(1)",
+                 "np.array(1)", "(1,)", "b'1'", "0"]  # fmt: skip
+WRONG_WORDS = ["'no'", "None", "1", "b'raise'", "''", "['raise']", "'RAISE'", "True"]
+WRONG_ARRAYS = ["None", "'abc'", "1.5", "[1, 2]", "[]", "[1.5, None]", "[[1.0], [1.0, 2.0]]", "{}",
+                "[[1.5, -2.0], [0.5, 3.0]]",
+                "np.zeros(3, complex)", "np.zeros((2, 3), np.int64)", "np.zeros(4, 'M8[s]')",
+                "np.zeros(4, object)", "np.ma.masked_array([1.0, 2.0], [False, True])",
+                "np.zeros((3, 0), np.float32)", "np.float32(1.5)", "np.zeros(3, bool)",
+                "np.zeros(5, np.uint8)"]  # fmt: skip
+WRONG_OTHERS = ["None", "3", "'x'", "(2,)", "(0, 1)", "(1, 2, 3)", "('a', 1)", "[1, 1]", "-1"]
+
+
+class Draw:
+    """A random case under construction: statements that create its arrays, and the call."""
+
+    def __init__(self, seed: int, case: int) -> None:
+        self.rng = random.Random(f"{seed} {case}")
+        self.statements: list[str] = []
+        self.positional: dict[str, str] = {}
+        self.named: dict[str, str] = {}
+        self.names = itertools.count()
+        self.members: list[str] = []  # the names of the arrays in `arrays`
+        self.styles: set[str] = set()
+        self.unwritable: set[str] = set()  # names of arrays that cannot be outputs
+        self.scores_are_values = False  # rather than factors
+        self.wrong = 0  # number of wrong arguments
+        self.wrong_in_several_ways = False  # whether one argument is wrong in several ways
+
+    def one_in(self, n: int) -> bool:
+        """Return True with a probability of 1 / n."""
+        return self.rng.randrange(n) == 0
+
+    def one_of(self, choices: Any) -> Any:
+        return self.rng.choice(list(choices))
+
+    def seed(self) -> int:
+        return self.rng.randrange(1 << 32)
+
+    def size(self) -> int:
+        kind = self.rng.randrange(40)
+        if kind == 0:
+            return self.one_of(LARGE) + self.rng.randrange(-70, 70)
+        if kind < 5:
+            return self.one_of(SIZE_BOUNDARIES) + self.rng.randrange(-3, 4)
+        return self.rng.randrange(300)
+
+    def shape(self, min_ndim: int = 0) -> tuple[int, ...]:
+        """Return a shape of up to 4 axes, whose size is about a random size."""
+        left = self.size()
+        ndim = self.one_of([0, 1, 1, 2, 2, 2, 3, 4])
+        ndim = max(ndim, min_ndim)
+        if ndim == 0:
+            return ()
+        lengths = []
+        for _ in range(ndim - 1):
+            length = self.one_of([1, 2, 3, 4, 5, 7, 8, 16, 33, 64, self.rng.randrange(1, 200)])
+            length = min(length, max(left, 1))
+            lengths.append(length)
+            left //= length
+        lengths.insert(self.rng.randrange(ndim), left)
+        return tuple(lengths)
+
+    def layout(self, shape: tuple[int, ...], dtype: str, *, written: bool) -> str:
+        if self.rng.randrange(5) < 3:
+            return "c"
+        if not written and self.one_in(6) and shape:
+            return "broadcast"
+        if self.one_in(40):
+            return "read-only"
+        layout = self.one_of(LAYOUTS)
+        swaps = dtype in ("float16", "float32", "float64", "int16", "uint16", "int32", "uint32")
+        if (layout == "swapped" and not swaps) or (not shape and layout not in ("unaligned", "c")):
+            return "c"
+        return layout
+
+    def array(
+        self,
+        dtype: str,
+        shape: tuple[int, ...],
+        style: str,
+        *,
+        written: bool = False,
+        name: str = "",
+    ) -> str:
+        """Add a statement that creates an array, and return the name of the array."""
+        name = name or f"a{next(self.names)}"
+        layout = self.layout(shape, dtype, written=written)
+        self.styles.add(style)
+        if layout in UNWRITABLE_LAYOUTS:
+            self.unwritable.add(name)
+            self.wrong += written
+        self.statements.append(
+            f"{name} = array({dtype!r}, {shape}, {style!r}, {self.seed()}, {layout!r})"
+        )
+        return name
+
+    def floats(self, min_ndim: int = 0) -> tuple[str, tuple[int, ...], str]:
+        """Create `w`, and return its dtype, shape and style."""
+        dtype, shape, style = self.one_of(FLOATS), self.shape(min_ndim), self.one_of(STYLES)
+        self.array(dtype, shape, style, name="w")
+        self.positional["w"] = "w"
+        return dtype, shape, style
+
+    def axis(self, shape: tuple[int, ...], *, name: str = "axis") -> int | None:
+        """Pass no axis and return None, or pass one, negative or not, and return it."""
+        if not shape or self.one_in(2):
+            return None
+        axis = self.rng.randrange(len(shape))
+        self.named[name] = str(axis - self.one_of([0, len(shape)]))
+        return axis
+
+    def policy(self, style: str, other: str, *others: str) -> None:
+        """Choose the NaN policy. If there are NaN, it is mostly one that does not refuse them."""
+        if style in WITH_NAN and not self.one_in(6):
+            self.named["nan"] = repr(self.one_of([other, *others]))
+        elif self.one_in(3):
+            self.named["nan"] = repr(self.one_of(["raise", other, *others]))
+        refuses = self.named.get("nan", "'raise'") == "'raise'"
+        self.wrong += refuses and not self.styles.isdisjoint([*WITH_NAN, "special"])
+
+    def selection_size(self, n: int, *, sparsity: bool = True) -> None:
+        """Pass `k` or `sparsity` for n candidates."""
+        if sparsity and self.one_in(2):
+            choices = [0, 1, 0.5, 0.9, 1 / 3, self.rng.random()]
+            self.named["sparsity"] = repr(self.one_of(choices))
+        else:
+            self.named["k"] = str(self.one_of([0, n, self.rng.randrange(n + 1)]))
+
+    def scores(self, shape: tuple[int, ...], style: str) -> str | None:
+        """Pass scores (values, factors or Times) and return their style, or pass none."""
+        if self.one_in(2):
+            return None
+        dtype, scores_style = self.one_of(FLOATS), self.one_of(STYLES)
+        if self.one_in(2):
+            scores_style = "normal" if style not in WITH_NAN else scores_style
+        kind = self.rng.randrange(3)
+        shape_of_w = shape
+        if kind:
+            shape = tuple(1 if self.one_in(3) else length for length in shape)
+            shape = shape[self.rng.randrange(len(shape) + 1) :] if self.one_in(2) else shape
+        name = self.array(dtype, shape, scores_style)
+        self.scores_are_values = kind != 2 and shape == shape_of_w
+        self.named["scores"] = f"Times({name})" if kind == 2 else name
+        return scores_style
+
+    def out(self, dtype: str, shape: tuple[int, ...], *, may_be_w: bool = False) -> None:
+        """Pass no `out`, `w` itself, a separate array, or a wrong one."""
+        kind = self.rng.randrange(12)
+        if kind < 4:
+            return
+        if kind < 7 and may_be_w:
+            self.named["out"] = "w"
+            self.wrong += "w" in self.unwritable
+        elif kind == 11 and self.one_in(3):
+            wrong = [
+                "w[...]",
+                "w[::-1]",
+                "w.T",
+                "w.ravel()",
+                "np.asarray(w).copy()",
+                "w.view('u1')",
+            ]
+            self.named["out"] = self.one_of(wrong)
+            self.wrong += 1
+            self.wrong_in_several_ways = True
+        else:
+            if self.one_in(30):
+                dtype = self.one_of([*FLOATS, *INTEGERS])
+                self.wrong += 1
+            if self.one_in(30):
+                shape = self.shape()
+                self.wrong += 1
+            self.named["out"] = self.array(dtype, shape, "raw", written=True)
+
+    def format(self, shape: tuple[int, ...], *, axis: bool = True) -> tuple[int, bool]:
+        """Create a FixedPoint named fmt, and return its width and whether it is signed."""
+        bits = self.one_of([8, 8, 16, 4, self.rng.randrange(2, 33), self.rng.randrange(2, 9)])
+        signed = not self.one_in(3)
+        wild = self.one_in(5)
+
+        def frac_bits() -> int:
+            return self.rng.randrange(-256, 257) if wild else self.rng.randrange(-3, bits + 4)
+
+        if not axis or not shape or self.one_in(2):
+            self.statements.append(f"fmt = sc.FixedPoint({bits}, {frac_bits()}, {signed})")
+            return bits, signed
+        i = self.rng.randrange(len(shape))
+        options = f"axis={i - self.one_of([0, len(shape)])}"
+        lengths = (shape[i],)
+        if self.one_in(2):
+            group = self.rng.randrange(1, shape[i] + 3)
+            options += f", group_size={group}"
+            lengths = (*shape[:i], -(-shape[i] // group), *shape[i + 1 :])
+        low, high = (-256, 257) if wild else (-3, bits + 4)
+        array = f"np.random.default_rng({self.seed()}).integers({low}, {high}, {lengths})"
+        self.statements.append(f"fmt = sc.FixedPoint({bits}, {array}, {signed}, {options})")
+        return bits, signed
+
+    def modes(self, style: str) -> None:
+        if self.one_in(2):
+            self.named["rounding"] = repr(self.one_of(ROUNDINGS))
+            if self.named["rounding"] == "'stochastic'":
+                self.named["seed"] = str(self.rng.randrange(1 << 64))
+        if self.one_in(2):
+            self.named["overflow"] = repr(self.one_of(OVERFLOWS))
+        self.policy(style, "zero")
+
+    def order(self) -> None:
+        if self.one_in(2):
+            self.named["order"] = repr(self.one_of(["low_first", "high_first"]))
+
+    def spoil(self) -> None:
+        """Replace one argument by one that is probably wrong."""
+        choices = [(self.positional, name) for name in self.positional]
+        choices += [(self.named, name) for name in self.named]
+        arguments, name = self.one_of(choices)
+        if name in (
+            "w",
+            "q",
+            "packed_bytes",
+            "mask",
+            "scores",
+            "w_hat",
+            "out",
+            "scale",
+            "zero_point",
+        ):
+            pool = WRONG_ARRAYS
+        elif name in ("nan", "rounding", "overflow", "order", "method", "norm", "pattern", "dtype"):
+            pool = WRONG_WORDS
+        elif name in ("fmt", "block", "shape", "arrays"):
+            pool = WRONG_OTHERS
+        else:
+            pool = WRONG_NUMBERS
+        arguments[name] = self.one_of(pool)
+        self.wrong += 1
+        self.wrong_in_several_ways = pool is WRONG_ARRAYS or pool is WRONG_OTHERS
+
+    def call(self, function: str) -> str:
+        given = [*self.positional.values(), *(f"{k}={v}" for k, v in self.named.items())]
+        return f"lib.{function}({', '.join(given)})"
+
+
+def kth_magnitude(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    axis = draw.axis(shape)
+    n = math.prod(shape) if axis is None else shape[axis]
+    draw.positional["k"] = str(draw.one_of([1, n, draw.rng.randrange(1, n + 2)]))
+    draw.policy(style, "keep", "prune")
+
+
+def topk(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    axis = draw.axis(shape)
+    n = math.prod(shape) if axis is None else shape[axis]
+    draw.positional["k"] = str(draw.one_of([0, n, draw.rng.randrange(n + 1)]))
+    if draw.one_in(2):
+        draw.named["order"] = repr(draw.one_of(["index", "magnitude"]))
+    draw.policy(style, "keep", "prune")
+
+
+def topk_mask(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    axis = draw.axis(shape)
+    draw.selection_size(math.prod(shape) if axis is None else shape[axis])
+    scores_style = draw.scores(shape, style)
+    if draw.one_in(3):
+        draw.named["packed"] = str(draw.one_in(2))
+    draw.policy(scores_style or style, "keep", "prune")
+
+
+def prune(draw: Draw) -> None:
+    dtype, shape, style = draw.floats()
+    kind = draw.rng.randrange(5)
+    scores_style = None
+    if kind == 4 and len(shape) >= 2:
+        block = [draw.rng.randrange(1, max(min(length, 40), 1) + 1) for length in shape[-2:]]
+        draw.named["block"] = str(tuple(block))
+        if draw.one_in(2):
+            draw.named["norm"] = repr(draw.one_of(["l1", "l2", "max"]))
+        if draw.one_in(3):
+            draw.named["threshold"] = repr(draw.rng.random() * 100)
+        else:
+            counts = [-(-length // each) for length, each in zip(shape[-2:], block, strict=True)]
+            draw.selection_size(math.prod(shape[:-2]) * math.prod(counts))
+    elif kind == 3 and shape:
+        axis = draw.axis(shape)
+        length = shape[-1 if axis is None else axis]
+        m = draw.one_of([m for m in range(1, 33) if length % m == 0])
+        draw.named["pattern"] = repr(f"{draw.rng.randrange(1, m + 1)}:{m}")
+        scores_style = draw.scores(shape, style)
+    elif kind == 2:
+        limits = [0, 0.5, 1, 1e-8, 127.5, 1e300, draw.rng.random() * 3]
+        draw.named["threshold"] = repr(draw.one_of(limits))
+        scores_style = draw.scores(shape, style)
+        if scores_style and draw.one_in(3):
+            draw.named["threshold"] = "-" + draw.named["threshold"]
+            draw.wrong += not draw.scores_are_values
+    else:
+        axis = draw.axis(shape)
+        draw.selection_size(math.prod(shape) if axis is None else shape[axis])
+        scores_style = draw.scores(shape, style)
+    draw.policy(scores_style or style, "keep", "prune")
+    draw.out(dtype, shape, may_be_w=True)
+
+
+def prune_global(draw: Draw) -> None:
+    count = draw.rng.randrange(1, 5)
+    shapes = [draw.shape() for _ in range(count)]
+    dtypes = [draw.one_of(FLOATS) for _ in shapes]
+    if draw.one_in(3):
+        dtypes = dtypes[:1] * count
+    style = draw.one_of(STYLES)
+    names = [
+        draw.array(dtype, shape, style, written=True)
+        for dtype, shape in zip(dtypes, shapes, strict=True)
+    ]
+    keyed = draw.one_in(2)
+
+    def container_of(members: list[str]) -> str:
+        if keyed:
+            return "{" + ", ".join(f"'{i}': {member}" for i, member in enumerate(members)) + "}"
+        return "[" + ", ".join(members) + "]"
+
+    draw.members = names
+    draw.statements.append(f"arrays = {container_of(names)}")
+    draw.positional["arrays"] = "arrays"
+    draw.selection_size(sum(map(math.prod, shapes)))
+    ranking_style = style
+    if draw.one_in(2):
+        scores = []
+        for shape in shapes:
+            scores_style = draw.scores(shape, style)
+            scores.append(draw.named.pop("scores", "None"))
+            ranking_style = scores_style if scores_style in WITH_NAN else ranking_style
+        draw.named["scores"] = container_of(scores)
+    draw.policy(ranking_style, "keep", "prune")
+    kind = draw.rng.randrange(3)
+    if kind == 1:
+        draw.named["out"] = "arrays"
+    elif kind == 2:
+        outs = [
+            draw.array(dtype, shape, "raw", written=True)
+            for dtype, shape in zip(dtypes, shapes, strict=True)
+        ]
+        draw.named["out"] = container_of(outs)
+
+
+def apply_mask(draw: Draw) -> None:
+    dtype, shape, _ = draw.floats()
+    if draw.one_in(2):
+        packed = (-(-math.prod(shape) // 8),)
+        draw.positional["mask"] = draw.array("uint8", packed, "raw")
+    else:
+        draw.positional["mask"] = draw.array("bool", shape, "true")
+    draw.out(dtype, shape, may_be_w=True)
+
+
+def soft_threshold(draw: Draw) -> None:
+    dtype, shape, _ = draw.floats()
+    limits = [0, 0.5, 1e-45, 1e-8, 127.5, 7e4, 1e300, np.inf, draw.rng.random() * 3]
+    draw.positional["threshold"] = repr(draw.one_of(limits)).replace("inf", "np.inf")
+    draw.out(dtype, shape, may_be_w=True)
+
+
+def pack_ints(draw: Draw) -> None:
+    dtype = draw.one_of(["int8", "uint8", "int8", "uint8", "int4", "uint4", "int2", "uint2"])
+    width = int(dtype.lstrip("uint"))
+    bits = draw.rng.randrange(1, width + 1)
+    style = f"below {bits if draw.rng.randrange(8) else min(bits + 1, width)}"
+    shape = draw.shape()
+    draw.positional["q"] = draw.array(dtype, shape, style)
+    draw.positional["bits"] = str(bits)
+    draw.order()
+    draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
+
+
+def unpack_ints(draw: Draw) -> None:
+    bits, n = draw.rng.randrange(1, 9), draw.size()
+    needed = -(-n * bits // 8)
+    draw.positional["packed_bytes"] = draw.array(
+        "uint8", (needed + draw.one_of([0, 0, 0, 1, 5]),), "raw"
+    )
+    draw.positional |= {"bits": str(bits), "n": str(n)}
+    wanted = "int8"
+    if bits in (2, 4) and draw.one_in(2):
+        wanted = f"{draw.one_of(['', 'u'])}int{bits}"
+        draw.named["dtype"] = f"ml_dtypes.{wanted}"
+    elif draw.one_in(2):
+        wanted = draw.one_of(["int8", "uint8"])
+        draw.named["signed"] = str(wanted == "int8")
+    draw.order()
+    draw.out(wanted, (n,))
+
+
+def storage_dtype(bits: int, signed: bool) -> str:
+    return f"{'' if signed else 'u'}int{8 if bits <= 8 else 16 if bits <= 16 else 32}"
+
+
+def integer_output(draw: Draw, bits: int, dtype: str, shape: tuple[int, ...]) -> None:
+    """Pass `out` for quantized integers, which may be packed or of a narrow dtype."""
+    if bits <= 8 and draw.one_in(3):
+        draw.named["packed"] = "True"
+        draw.order()
+        dtype, shape = "uint8", (-(-math.prod(shape) * bits // 8),)
+    elif bits <= 4 and draw.one_in(3):
+        dtype = f"{'u' if dtype.startswith('u') else ''}int{2 if bits <= 2 else 4}"
+    draw.out(dtype, shape)
+
+
+def quantize(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    bits, signed = draw.format(shape)
+    draw.positional["fmt"] = "fmt"
+    draw.modes(style)
+    integer_output(draw, bits, storage_dtype(bits, signed), shape)
+
+
+def fake_quantize(draw: Draw) -> None:
+    dtype, shape, style = draw.floats()
+    draw.format(shape)
+    draw.positional["fmt"] = "fmt"
+    draw.modes(style)
+    draw.out(dtype, shape, may_be_w=True)
+
+
+def prune_quantize(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    bits, signed = draw.format(shape)
+    draw.positional["fmt"] = "fmt"
+    draw.selection_size(math.prod(shape))
+    draw.modes(style)
+    integer_output(draw, bits, storage_dtype(bits, signed), shape)
+
+
+def result_floats(draw: Draw, shape: tuple[int, ...]) -> str:
+    dtype = draw.one_of(FLOATS)
+    draw.named["dtype"] = "ml_dtypes.bfloat16" if dtype == "bfloat16" else f"np.{dtype}"
+    draw.out(dtype, shape)
+    return dtype
+
+
+def dequantize(draw: Draw) -> None:
+    shape = draw.shape()
+    bits, signed = draw.format(shape)
+    if bits <= 8 and draw.one_in(3):
+        draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
+        draw.named["shape"] = str(shape[0] if len(shape) == 1 and draw.one_in(2) else shape)
+        draw.order()
+    else:
+        dtype = storage_dtype(bits, signed)
+        if bits <= 4 and draw.one_in(3):
+            dtype = f"{'' if signed else 'u'}int{2 if bits <= 2 else 4}"
+        width = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4}.get(dtype)
+        draw.positional["q"] = draw.array(dtype, shape, f"below {width}" if width else "raw")
+    draw.positional["fmt"] = "fmt"
+    result_floats(draw, shape)
+
+
+def affine(draw: Draw, shape: tuple[int, ...], dtype: str) -> None:
+    """Pass scales and zero points for integers of a dtype."""
+    bits = int(dtype.lstrip("uint"))
+    low, high = (-(1 << bits - 1), 1 << bits - 1) if dtype.startswith("i") else (0, 1 << bits)
+    if bits == 32:
+        low, high = 0, 1
+    low, high = max(low, -(1 << 15)), min(high, 1 << 16)
+    source = draw.one_of(["np.exp2(rng.integers(-6, 4, {0}).astype('f8'))",
+                          "(rng.random({0}) + 0.01)",
+                          "np.exp(rng.random({0}) * 160 - 80)"])  # fmt: skip
+    lengths: tuple[int, ...] = ()
+    if shape and draw.one_in(2):
+        axis = draw.rng.randrange(len(shape))
+        draw.named["axis"] = str(axis - draw.one_of([0, len(shape)]))
+        lengths = (shape[axis],)
+        if draw.one_in(2):
+            block = draw.rng.randrange(1, shape[axis] + 3)
+            draw.named["block_size"] = str(block)
+            lengths = (*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :])
+    draw.statements.append(f"rng = np.random.default_rng({draw.seed()})")
+    scale_dtype = draw.one_of(["np.float32", "np.float64", "np.float64"])
+    if lengths:
+        draw.statements.append(f"scale = {source.format(lengths)}.astype({scale_dtype})")
+    else:
+        draw.statements.append(f"scale = float({source.format('()')})")
+    draw.positional["scale"] = "scale"
+    if draw.one_in(2):
+        zeros_shape = lengths if draw.one_in(2) else ()
+        zeros = f"rng.integers({low}, {high}, {zeros_shape})"
+        draw.statements.append(f"zero_point = {zeros if zeros_shape else f'int({zeros})'}")
+        draw.positional["zero_point"] = "zero_point"
+
+
+def quantize_affine(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    dtype = draw.one_of(INTEGERS)
+    affine(draw, shape, dtype)
+    draw.named["dtype"] = f"'{dtype}'" if dtype[-1] in "86" else f"np.dtype('{dtype}')"
+    draw.policy(style, "zero")
+    bits = int(dtype.lstrip("uint"))
+    packed = bits <= 8 and draw.one_in(3)
+    if packed:
+        draw.named["packed"] = "True"
+        draw.order()
+        draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
+    else:
+        draw.out(dtype, shape)
+
+
+def dequantize_affine(draw: Draw) -> None:
+    shape = draw.shape()
+    dtype = draw.one_of(INTEGERS)
+    bits = int(dtype.lstrip("uint"))
+    if bits <= 8 and draw.one_in(3):
+        draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
+        draw.named |= {"shape": str(shape), "packed_dtype": f"np.dtype('{dtype}')"}
+        draw.order()
+    else:
+        style = f"below {bits}" if bits < 8 else "raw"
+        draw.positional["q"] = draw.array(dtype, shape, style)
+    affine(draw, shape, dtype)
+    result_floats(draw, shape)
+
+
+def compare(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    draw.positional["w_hat"] = draw.array(draw.one_of(FLOATS), shape, style)
+    axis = draw.axis(shape)
+    if draw.one_in(2):
+        if axis is not None and draw.one_in(2):
+            bits = draw.rng.randrange(2, 33)
+            array = f"np.random.default_rng({draw.seed()}).integers(-256, 257, {shape[axis]})"
+            draw.statements.append(f"fmt = sc.FixedPoint({bits}, {array}, axis={axis})")
+        else:
+            draw.format(shape, axis=False)
+        draw.named["fmt"] = "fmt"
+
+
+def choosing(draw: Draw, group_name: str) -> None:
+    if draw.one_in(2):
+        draw.named["method"] = repr(draw.one_of(["max", "percentile", "mse"]))
+        if draw.named["method"] == "'percentile'" and draw.one_in(2):
+            draw.named["percentile"] = repr(draw.one_of([0, 50, 99, 100, 99.9]))
+    shape = draw.shape()
+    dtype, style = draw.one_of(FLOATS), draw.one_of([*STYLES[:6], *STYLES])
+    draw.array(dtype, shape, style, name="w")
+    draw.positional = {"w": "w", **draw.positional}
+    axis = draw.axis(shape)
+    if shape and draw.one_in(3):
+        draw.named[group_name] = str(draw.rng.randrange(1, shape[-1 if axis is None else axis] + 3))
+
+
+def choose_format(draw: Draw) -> None:
+    draw.positional["bits"] = str(draw.one_of([8, 4, 16, draw.rng.randrange(2, 33)]))
+    if draw.one_in(3):
+        draw.named["signed"] = str(draw.one_in(2))
+    choosing(draw, "group_size")
+
+
+def choose_affine(draw: Draw) -> None:
+    dtype = draw.one_of([name for name in INTEGERS if name != "int32"])
+    draw.positional["dtype"] = f"np.dtype('{dtype}')"
+    if draw.one_in(3):
+        draw.named["symmetric"] = str(draw.one_in(2))
+    choosing(draw, "block_size")
+
+
+def sketch(draw: Draw) -> None:
+    """Pass chunks and a rank to `brackets`."""
+    dtype, style = draw.one_of(FLOATS), draw.one_of(STYLES)
+    chunks = [draw.array(dtype, draw.shape(), style) for _ in range(draw.rng.randrange(1, 4))]
+    draw.statements.append(f"chunks = [{', '.join(chunks)}]")
+    draw.positional = {
+        "chunks": "chunks",
+        "dtype": "ml_dtypes.bfloat16" if dtype == "bfloat16" else f"np.{dtype}",
+        "k": str(draw.rng.randrange(1, 400)),
+    }
+    draw.policy(style, "keep", "prune")
+
+
+def brackets(lib: Any, chunks: list[Any], dtype: Any, k: int, nan: str = "raise") -> Any:
+    """Return the bracket of the k-th magnitude after four passes, which suffice for float64.
+
+    In the first pass, two sketches count different chunks and are merged.
+    """
+    sketch, other = (lib.MagnitudeSketch(dtype, nan=nan) for _ in range(2))
+    for number in range(4):
+        sketch = sketch.narrow(k) if number else sketch
+        for i, chunk in enumerate(chunks):
+            (sketch if number or i % 2 else other).update(chunk)
+        if number == 0:
+            sketch.merge(other)
+    return sketch.n, sketch.bracket(k)
+
+
+FUNCTIONS: dict[str, Callable[[Draw], None]] = {
+    function.__name__: function
+    for function in (
+        kth_magnitude, topk, topk_mask, prune, prune_global, apply_mask, soft_threshold, pack_ints,
+        unpack_ints, quantize, dequantize, fake_quantize, prune_quantize, quantize_affine,
+        dequantize_affine, compare, choose_format, choose_affine, sketch,
+    )
+}  # fmt: skip
