@@ -354,7 +354,9 @@ def kth_magnitude(draw: Draw) -> None:
     _, shape, style = draw.floats()
     axis = draw.axis(shape)
     n = math.prod(shape) if axis is None else shape[axis]
-    draw.positional["k"] = str(draw.one_of([1, n, draw.rng.randrange(1, n + 2)]))
+    k = draw.one_of([1, n, draw.rng.randrange(1, n + 2)])
+    draw.positional["k"] = str(k)
+    draw.wrong += not 1 <= k <= n
     draw.policy(style, "keep", "prune")
 
 
