@@ -27,7 +27,7 @@ from typing import Any
 import cpp_edits
 import python_edits
 from edits import Mutant, line_of
-from subjects import isas_of, tests_of
+from subjects import is_in_programs, isas_of, tests_of
 from workspace import ROOT, Workspace, copy_repository, end_all
 
 FOLDER = ROOT / "build" / "mutation"
@@ -140,7 +140,7 @@ class Judge:
             return result | {"status": "invalid"}
         result["tested"] = round(tested.seconds)
         if not tested.failed:
-            return result | {"status": "survived"}
+            return result | self.judge_by_programs(mutant, isas)
         by = self.space.last_test()
         result["by"] = by or "import"
         if not self.passes([by] if by else ["--collect-only", *files], isas):
@@ -150,6 +150,30 @@ class Judge:
         if tested.code < 0:
             result["by"] = f"{by} ({signal.Signals(-tested.code).name})"
         return result | {"status": "killed"}
+
+    def judge_by_programs(self, mutant: Mutant, isas: list[str]) -> dict[str, object]:
+        """Run the C and C++ tests, which know what Python's cannot: threads and allocations that fail."""
+        if not is_in_programs(mutant.path):
+            return {"status": "survived"}
+        self.space.write(mutant.path, mutant.mutated)
+        try:
+            built = self.space.build_programs(isas)
+            if built.failed:
+                return {"status": "invalid", "by": "C and C++ tests"}
+            tested, by = self.space.test_programs(isas)
+        finally:
+            self.space.write(mutant.path, mutant.source)
+        if not tested.failed:
+            return {"status": "survived"}
+        return {"status": "killed" if self.programs_pass(isas) else "unsound", "by": by}
+
+    def programs_pass(self, isas: list[str]) -> bool:
+        """Return whether the C and C++ tests pass without a mutant. The sources must be restored."""
+        key = ("C and C++ tests", *isas)
+        if key not in self.passing:
+            built = self.space.build_programs(isas)
+            self.passing[key] = not (built.failed or self.space.test_programs(isas)[0].failed)
+        return self.passing[key]
 
     def passes(self, what: list[str], isas: list[str]) -> bool:
         """Return whether tests pass without a mutant. The sources must be restored."""

@@ -63,7 +63,7 @@ SUBJECTS = {
     "csrc/select/sample": "adversary candidates selection topk dtypes global memory",
     "csrc/select/scan": "candidates adversary selection topk fixed_point scores global dtypes threads memory",
     "csrc/select/select": "candidates adversary selection topk pruning global scores dtypes fixed_point threads memory",
-    "csrc/select/slices": "axis errors guard_pages threads memory",
+    "csrc/select/slices": "axis errors guard_pages threads memory interrupts",
     "csrc/select/threshold": "pruning dtypes errors",
     "csrc/select/ties": "selection candidates adversary dtypes",
     "csrc/select/topk": "topk axis errors guard_pages",
@@ -116,3 +116,10 @@ def isas_of(path: str, here: list[str]) -> list[str]:
     elif path.startswith("csrc/lanes/"):
         wanted.append(path.rsplit("/", 1)[1].split(".", maxsplit=1)[0])
     return [isa for isa in here if isa in wanted]
+
+
+def is_in_programs(path: str) -> bool:
+    """Return whether the C and C++ tests contain a source file: all of csrc but the extension module."""
+    return (
+        path.startswith("csrc/") and not path.startswith("csrc/python") and "bindings" not in path
+    )

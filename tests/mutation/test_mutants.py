@@ -175,6 +175,12 @@ def test_isas() -> None:
     assert subjects.isas_of("csrc/core/kernels/block_loop.hpp", ["scalar"]) == ["scalar"]
 
 
+def test_programs_contain_the_core() -> None:
+    assert subjects.is_in_programs("csrc/select/scan.cpp")
+    for other in ("csrc/select/bindings.cpp", "csrc/python/arrays.cpp", "python/secateur/cli.py"):
+        assert not subjects.is_in_programs(other)
+
+
 def test_a_report_is_kept(tmp_path: Path) -> None:
     path, source = tmp_path / "report.json", "a\n  b = 1\nc\n"
     mutant = Mutant("x.py", source, Edit(8, 9, "2", "constant"))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -100,17 +101,27 @@ class Workspace:
 
     def build(self, isas: Sequence[str]) -> Outcome:
         """Compile, and install into the package of this copy, with the layout of a wheel."""
-        build = self.folder / "build" / "-".join(isas)
-        if not (build / "CMakeCache.txt").exists():
-            configured = self._configure(build, isas)
-            if configured.failed:
-                return configured
-        built = self._tool("cmake", "--build", build, "-j", 1)
+        build = self._build_folder(isas)
+        # SKBUILD gives the layout of a wheel.
+        built = self._compile(build, isas, {"SKBUILD": "ON", "pybind11_DIR": self._pybind11()})
         if built.failed:
             return built
         installed = self._tool("cmake", "--install", build, "--prefix", self._package)
         installed.seconds += built.seconds
         return installed
+
+    def build_programs(self, isas: Sequence[str]) -> Outcome:
+        """Compile the C and C++ tests."""
+        return self._compile(self._programs_folder(isas), isas, {"SECATEUR_BUILD_TESTS": "ON"})
+
+    def test_programs(self, isas: Sequence[str]) -> tuple[Outcome, str]:
+        """Run the C and C++ tests until one fails. Also return the name of that one."""
+        ctest = ["ctest", "--test-dir", self._programs_folder(isas), "--stop-on-failure"]
+        outcome = self._tool(*ctest, "--timeout", self._seconds)
+        failed = re.search(
+            r"Test +#\d+: (\w+) \.*\**(Failed|Timeout|Subprocess|Exception)", outcome.output
+        )
+        return outcome, failed[1] if failed else ""
 
     def write(self, path: str, source: str) -> None:
         target = self.folder / path
@@ -142,13 +153,24 @@ class Workspace:
         if outcome.failed or any(not Path(f).is_relative_to(self._package) for f in files):
             sys.exit(f"the tests would not see the copy of the package:\n{outcome.output}")
 
-    def _configure(self, build: Path, isas: Sequence[str]) -> Outcome:
-        options = {
+    def _build_folder(self, isas: Sequence[str]) -> Path:
+        return self.folder / "build" / "-".join(isas)
+
+    def _programs_folder(self, isas: Sequence[str]) -> Path:
+        return self.folder / "build" / "-".join([*isas, "programs"])
+
+    def _compile(self, build: Path, isas: Sequence[str], options: dict[str, str]) -> Outcome:
+        if not (build / "CMakeCache.txt").exists():
+            configured = self._configure(build, isas, options)
+            if configured.failed:
+                return configured
+        return self._tool("cmake", "--build", build, "-j", 1)
+
+    def _configure(self, build: Path, isas: Sequence[str], options: dict[str, str]) -> Outcome:
+        options = options | {
             "CMAKE_BUILD_TYPE": "Mutation",  # a build type for which the project sets no flags
             "CMAKE_CXX_FLAGS": "-O1",
-            "SKBUILD": "ON",  # the layout of a wheel
             "Python_EXECUTABLE": sys.executable,
-            "pybind11_DIR": self._pybind11(),
             "SECATEUR_ISAS": ";".join(isas),
         }
         if shutil.which("ccache"):
