@@ -65,7 +65,7 @@ def skip_field(
     what: str,  # noqa: ARG001
     name: str,  # noqa: ARG001
     member: object,
-    skip: bool,  # noqa: FBT001, ARG001
+    skip: bool,  # noqa: ARG001
     options: object,  # noqa: ARG001
 ) -> bool | None:
     """Leave out the fields of named tuples, which the docstring of the class describes."""
