@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from secateur.bench import FULL, QUICK, size
+from secateur.bench import size
 
 # The rows of the plot: operation, case, label. Those that a file lacks are left out.
 PLOTTED = (
@@ -41,8 +41,7 @@ def speedups(row: Row) -> dict[str, float]:
 
 def plotted_rows(results: list[Row]) -> list[tuple[str, Row]]:
     """Return the labels and rows of the plot, at the main size of the run."""
-    sizes = {row["n"] for row in results}
-    main = FULL if FULL in sizes else QUICK
+    main = max(row["n"] for row in results if row["operation"] == "kth_magnitude")
     by_case = {(row["operation"], row["variant"]): row for row in results if row["n"] == main}
     return [
         (label, by_case[operation, case])
@@ -111,13 +110,14 @@ def table(data: dict[str, Any]) -> str:
     header = ["operation", "case", "size", "time", "target", *(f"× {PEERS[p]}" for p in present)]
     lines = [header, ["---"] * len(header)]
     for row in data["results"]:
-        share, target = row["share"], row["share_target"]
-        if share is None:
-            time = f"{row['seconds'] * 1e6:.2f} µs"
+        if row["share"] is None:
+            measured, target, unit = row["seconds"] * 1e6, row.get("call_target"), " µs"
+            target = target and target * 1e6
         else:
-            time = f"{share:.2f} of {row['yardstick']}"
-        shown_target = "" if target is None else f"{target:.4g}"
-        if share is not None and target is not None and share > target:
+            measured, target, unit = row["share"], row["share_target"], ""
+        time = f"{measured:.2f}{unit or ' of ' + row['yardstick']}"
+        shown_target = "" if target is None else f"{target:.4g}{unit}"
+        if target is not None and measured > target:
             shown_target = f"**{shown_target}, missed**"
         factors = (f"{speedups(row)[p]:.1f}" if p in speedups(row) else "" for p in present)
         lines.append(

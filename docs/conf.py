@@ -40,7 +40,15 @@ nitpick_ignore_regex = [
 autosummary_generate = True
 autodoc_typehints = "none"  # the sections of the docstrings describe the types
 numpydoc_show_class_members = False  # the template of classes lists them
-numpydoc_xref_param_type = False
+# Parameters are documented, in the order of the signature; results are described.
+numpydoc_validation_checks = {
+    *("PR01", "PR02", "PR03", "PR06", "PR10"),
+    *("RT01", "RT03", "GL05", "GL06", "GL07", "GL10"),
+}
+numpydoc_validation_exclude = {  # named tuples and dataclasses describe their fields instead
+    r"^secateur\.(AffineParameters|Bracket|ErrorStats|TopK)",
+    r"^secateur\.bench\.[A-Z]",
+}
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
@@ -55,18 +63,13 @@ html_theme_options = {
 }
 
 
-def link_to_page(app: Sphinx, docname: str, content: list[str]) -> None:  # noqa: ARG001
+def link_to_page(_app: Sphinx, _docname: str, content: list[str]) -> None:
     """Let links to CONTRIBUTING.md of the repository lead to the page that includes it."""
     content[0] = content[0].replace("](../CONTRIBUTING.md)", "](contributing.md)")
 
 
 def skip_field(
-    app: Sphinx,  # noqa: ARG001
-    what: str,  # noqa: ARG001
-    name: str,  # noqa: ARG001
-    member: object,
-    skip: bool,  # noqa: ARG001
-    options: object,  # noqa: ARG001
+    _app: Sphinx, _what: str, _name: str, member: object, _skip: bool, _options: object
 ) -> bool | None:
     """Leave out the fields of named tuples, which the docstring of the class describes."""
     return True if (member.__doc__ or "").startswith("Alias for field number") else None

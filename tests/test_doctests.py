@@ -6,8 +6,11 @@ import ast
 import doctest
 import importlib
 import importlib.util
+import os
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,3 +104,23 @@ def test_blocks_share_names_and_failures_have_their_line() -> None:
     assert caught.traceback[-1].lineno == 10  # counted from 0
     with pytest.raises(AssertionError, match="Expected"):
         run_block(Block(">>> a\n2\n", 1), "page", names)
+
+
+def test_the_reference_lists_every_public_name() -> None:
+    lines = (ROOT / "docs" / "reference.rst").read_text(encoding="utf-8").splitlines()
+    listed = {line.strip() for line in lines if line.startswith("   ")}
+    assert set(secateur.__all__) - {"__version__", "reference"} <= listed
+
+
+def test_the_page_of_benchmarks_has_the_recorded_figures() -> None:
+    script = ROOT / "benchmarks" / "figures.py"
+    results = ROOT / "benchmarks" / "results" / "amd-zen5-avx512.json"
+    done = subprocess.run(
+        [sys.executable, script, "table", results],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.count("\n") > 100
+    assert done.stdout in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")

@@ -223,14 +223,14 @@ class Writer:
             found = LIST_ITEM.match(text)
             marker = found.group() if found else "- "
             text = text[found.end() :] if found else text
-        pieces = re.split(r"(`[^`]*`|\b[sS][cC]_\w+)", text)
+        pieces = re.split(r"(`[^`]*`|\b(?:sc|SC)_\w+)", text)
         return marker + "".join(self.piece(piece) for piece in pieces)
 
     def piece(self, piece: str) -> str:
         if piece.startswith("`"):
             return f"`{piece}`"
-        if piece in self.roles:
-            return f":c:{self.roles[piece]}:`{piece}`"
+        if re.fullmatch(r"(?:sc|SC)_\w+", piece):  # Sphinx warns of a name that is not declared
+            return f":c:{self.roles.get(piece, 'func')}:`{piece}`"
         return re.sub(r"([\\*|_`])", r"\\\1", piece)
 
 
