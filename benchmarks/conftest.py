@@ -19,9 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "entrant" in metafunc.fixturenames:
+    if "contender" in metafunc.fixturenames:
         cases = bench.cases(bench.FULL if metafunc.config.getoption("full") else SMALL)
-        entrants = [(case, "ours") for case in cases]
-        entrants += [(case, "yardstick") for case in cases if case.yardstick]
-        entrants += [(case, "numpy") for case in cases]
-        metafunc.parametrize(("case", "entrant"), entrants, ids=str)
+        contenders = [(case, "ours") for case in cases]
+        contenders += [(case, "yardstick") for case in cases if case.yardstick]
+        contenders += [(case, "numpy") for case in cases]
+        metafunc.parametrize(("case", "contender"), contenders, ids=str)

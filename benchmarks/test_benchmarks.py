@@ -9,19 +9,21 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import secateur as sc
-from secateur.bench import Case, Contest
+from secateur.bench import Case, Comparison
 
 
 @pytest.fixture
-def contest(case: Case) -> Iterator[Contest]:
+def comparison(case: Case) -> Iterator[Comparison]:
     with sc.threads(1):
         yield case.build()
 
 
-def test_case(benchmark: BenchmarkFixture, case: Case, contest: Contest, entrant: str) -> None:
-    chosen = getattr(contest, entrant)
-    if entrant == "ours":
-        assert contest.identical()
+def test_case(
+    benchmark: BenchmarkFixture, case: Case, comparison: Comparison, contender: str
+) -> None:
+    chosen = getattr(comparison, contender)
+    if contender == "ours":
+        assert comparison.identical()
     benchmark.group = str(case)
     benchmark.extra_info.update(n=case.n, bytes_per_element=case.moved, yardstick=case.yardstick)
     if chosen.prepare:

@@ -346,7 +346,7 @@ def test_tensors_that_are_left_out_or_skipped_or_alone(tmp_path: Path) -> None:
 
 
 def test_many_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "SAMPLE_SECONDS", 1e-9)
+    monkeypatch.setattr(bench.timing, "SAMPLE_SECONDS", 1e-9)
     write_safetensors(tmp_path / "m.safetensors", {f"w.{i}": EYE for i in range(300)})
     result = run("demo", tmp_path / "m.safetensors")
     assert result.exit_code == 0, result.output
@@ -535,7 +535,7 @@ def test_what_other_libraries_say_is_shown_escaped_and_short(tmp_path: Path) -> 
 
 def test_what_the_machine_is_called_is_shown_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "CPU [red]\x1b[2J\u202e[/nope]"
-    monkeypatch.setattr("secateur.cli._cpu", lambda: name)
+    monkeypatch.setattr("secateur.cli.machine.cpu_name", lambda: name)
     monkeypatch.setattr(bench, "cases", lambda _: [])
     for arguments in (["info"], ["bench", "--quick"]):
         result = run(*arguments)
@@ -719,7 +719,7 @@ def test_threads_are_put_back(small_model: list[demo.Tensor]) -> None:
 
 def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "QUICK", 1 << 10)
-    monkeypatch.setattr(bench, "SAMPLE_SECONDS", 1e-5)
+    monkeypatch.setattr(bench.timing, "SAMPLE_SECONDS", 1e-5)
     path = tmp_path / "results.json"
     result = run("bench", "--quick", "--json", path)
     assert result.exit_code == 0, result.output
@@ -744,8 +744,8 @@ def test_bench_cannot_write(tmp_path: Path) -> None:
 
 def one_case(*results: int) -> list[bench.Case]:
     """Two calls that return these, to be compared."""
-    entrants = [bench.Entrant(partial(np.float32, result)) for result in results]
-    return [bench.Case("prune", "", 1024, 8, "", lambda: bench.Contest(*entrants))]
+    contenders = [bench.Contender(partial(np.float32, result)) for result in results]
+    return [bench.Case("prune", "", 1024, 8, "", lambda: bench.Comparison(*contenders))]
 
 
 def test_bench_tells_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -757,10 +757,10 @@ def test_bench_tells_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bench_shows_targets_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
-    call = bench.Entrant(lambda: np.float32(1))
-    contest = bench.Contest(call, call, peers={"Peer": call})
+    call = bench.Contender(lambda: np.float32(1))
+    comparison = bench.Comparison(call, call, peers={"Peer": call})
     cases = [
-        bench.Case(name, "", 1024, 8, "", lambda: contest, numpy_target=target)
+        bench.Case(name, "", 1024, 8, "", lambda: comparison, numpy_target=target)
         for name, target in (("prune", 1e-9), ("quantize", 1e9))
     ]
     monkeypatch.setattr(bench, "cases", lambda _: cases)
@@ -813,8 +813,8 @@ EVERY_COMMAND = [["info"], ["demo", "FILE"], ["bench", "--quick"], ["--help"], [
 WITH_ONE_CASE = """
 import sys
 from secateur import bench, cli
-call = bench.Entrant(lambda: 1)
-case = bench.Case("prune", "", 1024, 8, "", lambda: bench.Contest(call, call))
+call = bench.Contender(lambda: 1)
+case = bench.Case("prune", "", 1024, 8, "", lambda: bench.Comparison(call, call))
 bench.cases = lambda _: [case]
 sys.exit(cli.main(sys.argv[1:]))
 """

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 
 import secateur as sc
 from secateur import reference
-from secateur.bench import Contest, Entrant
+from secateur.bench import Comparison, Contender
 from secateur.terminal import escaped, shown
 
 if TYPE_CHECKING:
@@ -179,10 +179,10 @@ def _processed(tensor: Tensor, w: Float32s, sparsity: float, fmt: sc.FixedPoint)
     q = np.empty(w.shape, fmt.dtype)
     ours = partial(sc.prune_quantize, w, fmt, k=k, out=q)
     numpy = partial(reference.prune_quantize, w, fmt, k=k, out=np.empty_like(q))
-    contest = Contest(Entrant(ours), Entrant(numpy, every=3))
-    if not contest.identical():
+    comparison = Comparison(Contender(ours), Contender(numpy, every=3))
+    if not comparison.identical():
         return Report(tensor, "refused: the result differs from NumPy's", refused=True)
-    seconds = contest.medians(rounds=7)
+    seconds = comparison.medians(rounds=7)
     # float64, because the largest float32 may round up to a power of two beyond float32's range.
     values = sc.dequantize(q, fmt, dtype=np.float64)
     return Report(

@@ -1,0 +1,140 @@
+"""Turns a file of ``secateur bench --json`` into a plot (SVG) or a Markdown table.
+
+``python benchmarks/figures.py plot FILE.json FILE.svg``
+``python benchmarks/figures.py table FILE.json``
+
+The plot needs matplotlib, which the extra ``docs`` installs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from secateur.bench import size
+
+# The rows of the plot: operation, case, label. Those that a file lacks are left out.
+PLOTTED = (
+    ("kth_magnitude", "k/n = 0.1", "kth_magnitude"),
+    ("prune", "", "prune"),
+    ("prune", "2:4", "prune, 2:4"),
+    ("prune", "by row", "prune, each row"),
+    ("topk_mask", "bool", "topk_mask"),
+    ("prune_quantize", "int8", "prune_quantize, int8"),
+    ("quantize", "int8", "quantize, int8"),
+    ("dequantize", "int8", "dequantize, int8"),
+    ("quantize_affine", "", "quantize_affine, int8"),
+    ("soft_threshold", "", "soft_threshold"),
+)
+PEERS = {"numpy": "NumPy", "torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
+
+Row = dict[str, Any]
+
+
+def speedups(row: Row) -> dict[str, float]:
+    """Return how many times faster than each peer the package is."""
+    return {"numpy": row["times_numpy"], **row["times_peers"]}
+
+
+def plotted_rows(results: list[Row]) -> list[tuple[str, Row]]:
+    """Return the labels and rows of the plot, at the main size of the run."""
+    main = max(row["n"] for row in results if row["operation"] == "kth_magnitude")
+    by_case = {(row["operation"], row["variant"]): row for row in results if row["n"] == main}
+    return [
+        (label, by_case[operation, case])
+        for operation, case, label in PLOTTED
+        if (operation, case) in by_case
+    ]
+
+
+def plot(data: dict[str, Any], path: Path) -> None:
+    """Write two panels of bars: the time relative to memory, and the speedups over the peers."""
+    import matplotlib as mpl  # noqa: PLC0415 - only the plot needs it
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    # Text stays text, and the same figures give the same file.
+    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "secateur", "font.size": 9}
+    rows = plotted_rows(data["results"])
+    n = rows[0][1]["n"]
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    limits, peers = figure.subplots(1, 2, sharey=True)
+    positions = range(len(rows))
+
+    limits.barh(positions, [row["share"] for _, row in rows], height=0.6, color="#356b8c")
+    for position, (_, row) in zip(positions, rows, strict=True):
+        text = f"{row['share']:.2f} of {row['yardstick']}"
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        limits.text(row["share"] + 0.03, position, text, va="center", fontsize=8, bbox=behind)
+    limits.axvline(1, color="black", linewidth=0.8)
+    limits.set_xlim(0, max(row["share"] for _, row in rows) * 1.35)
+    limits.set_xlabel("time / time of the memory limit (less is faster)")
+    limits.set_yticks(positions, [label for label, _ in rows])
+    limits.invert_yaxis()
+
+    height = 0.27
+    for number, (peer, name) in enumerate(PEERS.items()):
+        places = [
+            (position + (number - 1) * height, speedups(row)[peer])
+            for position, (_, row) in enumerate(rows)
+            if peer in speedups(row)
+        ]
+        if places:
+            centers, factors = zip(*places, strict=True)
+            widths = [factor - 1 for factor in factors]  # bars begin at 1
+            color = ("#8fb339", "#d1703c", "#7a6f9b")[number]
+            peers.barh(centers, widths, height=height, left=1, label=name, color=color)
+    peers.set_xscale("log")
+    peers.axvline(1, color="black", linewidth=0.8)
+    peers.set_xlim(left=0.9 * min(1, *(min(speedups(row).values()) for _, row in rows)))
+    peers.set_xlabel("times faster than (logarithmic)")
+    peers.legend(loc="lower right", fontsize=8)
+    for axes in (limits, peers):
+        axes.spines[["top", "right"]].set_visible(False)
+
+    machine = data["machine"]
+    figure.suptitle(
+        f"{machine['CPU']}, {machine['ISA used']}, one thread, {size(n)} float32", fontsize=10
+    )
+    svg = io.StringIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None})
+    lines = (line.rstrip() for line in svg.getvalue().splitlines())
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def table(data: dict[str, Any]) -> str:
+    """Return all rows as a Markdown table. A target that is missed is bold."""
+    present = [peer for peer in PEERS if any(peer in speedups(row) for row in data["results"])]
+    header = ["operation", "case", "size", "time", "target", *(f"× {PEERS[p]}" for p in present)]
+    lines = [header, ["---"] * len(header)]
+    for row in data["results"]:
+        if row["share"] is None:
+            measured, target, unit = row["seconds"] * 1e6, row.get("call_target"), " µs"
+            target = target and target * 1e6
+        else:
+            measured, target, unit = row["share"], row["share_target"], ""
+        time = f"{measured:.2f}{unit or ' of ' + row['yardstick']}"
+        shown_target = "" if target is None else f"{target:.4g}{unit}"
+        if target is not None and measured > target:
+            shown_target = f"**{shown_target}, missed**"
+        factors = (f"{speedups(row)[p]:.1f}" if p in speedups(row) else "" for p in present)
+        lines.append(
+            [row["operation"], row["variant"], size(row["n"]), time, shown_target, *factors]
+        )
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["plot", source, target]:
+            plot(json.loads(Path(source).read_text(encoding="utf-8")), Path(target))
+        case ["table", source]:
+            print(table(json.loads(Path(source).read_text(encoding="utf-8"))))
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,197 @@
+"""The list of all benchmark cases."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from secateur.bench import limits, operations, quantizing
+from secateur.bench.case import Case
+from secateur.bench.data import DISTRIBUTIONS, MINILM, other_floats
+from secateur.bench.operations import KTH_MAGNITUDE, PRUNE, PRUNE_QUANTIZE, QUANTIZE, SOFT_THRESHOLD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secateur.bench.operations import Operation
+
+FULL = 1 << 24  # elements of the main cases; the targets are set for this size
+QUICK = 1 << 22
+CACHED = 1 << 20  # elements that fit the caches of most CPUs
+
+
+def cases(main: int = FULL) -> list[Case]:
+    """Return all benchmark cases.
+
+    Parameters
+    ----------
+    main : int, default 2**24
+        The number of elements of the main cases, a power of two. At sizes other than 2**24, the
+        targets that are set for that size are left out, and so are cases of fixed sizes above
+        `main`.
+
+    Returns
+    -------
+    list of Case
+        The cases, in the order of the report.
+    """
+    return [
+        *_kth_magnitude_cases(main),
+        *_array_cases(main),
+        *_topk_cases(main),
+        *_matrix_cases(main),
+        *_sketch_cases(main),
+        *_calibration_cases(main),
+        *_global_cases(main),
+        *_packing_cases(main),
+        *_quantize_cases(main),
+        *_dtype_cases(main),
+        *_small_cases(),
+        *_thread_cases(main),
+        *_distribution_cases(main),
+    ]
+
+
+def _at_full_size(main: int, target: float | None) -> float | None:
+    """Return a target that is set for the full size, or None at other sizes."""
+    return target if main == FULL else None
+
+
+def _case(operation: Operation, n: int, yardstick: str, build: Any, **more: Any) -> Case:
+    """Return a case with the description of an operation, and without targets."""
+    variant = more.pop("variant", operation.variant)
+    return Case(operation.name, variant, n, operation.moved, yardstick, build, **more)
+
+
+def _main_case(operation: Operation, main: int, yardstick: str, build: Any, **more: Any) -> Case:
+    """Return a case of the main size, with the operation's targets at full size."""
+    return _case(
+        operation,
+        main,
+        yardstick,
+        build,
+        share_target=_at_full_size(main, operation.share_target),
+        numpy_target=_at_full_size(main, operation.numpy_target),
+        **more,
+    )
+
+
+def _memory_case(operation: Operation, main: int, limit: str, kept: float = 0.1) -> Case:
+    """Return a case of the main size whose yardstick is a memory limit."""
+    build = partial(limits.against_memory, operation, main, kept, limit)
+    return _main_case(operation, main, limit, build)
+
+
+def _kth_magnitude_cases(main: int) -> Iterator[Case]:
+    targets = {FULL: ("read", 1.25, 40.0), 1 << 20: ("copy", 2.5, 30.0), 1 << 14: ("copy", 5, 15)}
+    for n in sorted({main, *(n for n in targets if n < main)}, reverse=True):
+        limit, share, numpy = targets.get(n, ("read", None, None))
+        for kept in (0.01, 0.1, 0.5, 0.9):
+            build = partial(limits.against_memory, KTH_MAGNITUDE, n, kept, limit)
+            more = {"variant": f"k/n = {kept}", "share_target": share, "numpy_target": numpy}
+            yield _case(KTH_MAGNITUDE, n, limit, build, **more)
+
+
+def _array_cases(main: int) -> Iterator[Case]:
+    for operation in operations.ARRAY_OPERATIONS:
+        limit = "copy" if operation.out else "fresh copy"
+        yield _memory_case(operation, main, limit)
+        if operation is PRUNE:
+            build = partial(limits.prune_in_place, main, 0.1)
+            yield _main_case(operation, main, limit, build, variant="in place")
+
+
+def _topk_cases(main: int) -> Iterator[Case]:
+    for kept, target in ((0.001, 1.3), (0.1, None)):
+        for order in ("index", "magnitude"):
+            operation = operations.topk_operation(kept, order, target)
+            yield _memory_case(operation, main, "read", kept)
+
+
+def _matrix_cases(main: int) -> Iterator[Case]:
+    for operation in operations.MATRIX_OPERATIONS:
+        yield _memory_case(operation, main, "copy")
+    wanda = operations.WANDA
+    yield _main_case(wanda, main, "plain prune", partial(limits.against_plain_prune, wanda, main))
+
+
+def _sketch_cases(main: int) -> Iterator[Case]:
+    for operation in operations.SKETCHES:
+        yield _memory_case(operation, main, "read")
+
+
+def _calibration_cases(main: int) -> Iterator[Case]:
+    compare = operations.COMPARE
+    yield _main_case(compare, main, "reads", partial(limits.against_two_reads, compare, main))
+    for operation in operations.CHOICES:
+        yield _memory_case(operation, main, "read")
+
+
+def _global_cases(main: int) -> Iterator[Case]:
+    if main == FULL:
+        n = sum(math.prod(shape) for shape in MINILM)
+        build = partial(limits.prune_global_against_copies, MINILM)
+        yield Case("prune_global", "MiniLM", n, 8, "copies", build, share_target=1.15)
+
+
+def _packing_cases(main: int) -> Iterator[Case]:
+    target = _at_full_size(main, 1.0)
+    for name in ("pack_ints", "unpack_ints"):
+        for bits in (4, 2):
+            build = partial(limits.packing_against_copy, name, bits, main)
+            moved = 1 + bits / 8
+            yield Case(name, f"{bits} bits", main, moved, "copy", build, share_target=target)
+
+
+def _quantize_cases(main: int) -> Iterator[Case]:
+    float32 = quantizing.FLOAT32_CASES
+    sized = [(main, case) for case in (*float32, *quantizing.other_dtype_cases())]
+    if main > CACHED:
+        sized += [(CACHED, case) for case in (quantizing.PLAIN, *float32)]
+    for n, case in sized:
+        target = _at_full_size(main, case.share_target)
+        build = partial(case.comparison, n)
+        yield Case(case.name, case.variant, n, case.moved, case.yardstick, build, target)
+
+
+def _dtype_cases(main: int) -> Iterator[Case]:
+    targets = {"kth_magnitude": {2: 2.0, 8: 1.25}, "prune": {2: 1.1, 8: 1.1}, "soft_threshold": {}}
+    for dtype in other_floats():
+        for original in (KTH_MAGNITUDE, PRUNE, SOFT_THRESHOLD):
+            limit = "copy" if original.out else "read"
+            operation = replace(
+                original,
+                out=dtype if original.out else None,
+                moved=original.moved * dtype.itemsize / 4,
+                share_target=targets[original.name].get(dtype.itemsize),
+                numpy_target=None,
+            )
+            build = partial(limits.against_memory, operation, main, 0.1, limit, dtype)
+            yield _main_case(operation, main, limit, build, variant=dtype.name)
+
+
+def _small_cases(n: int = 64) -> Iterator[Case]:
+    for operation in (KTH_MAGNITUDE, *operations.ARRAY_OPERATIONS):
+        build = partial(limits.against_nothing, operation, n)
+        yield _case(operation, n, "", build, call_target=1.5e-6, numpy_target=3)
+
+
+def _thread_cases(main: int) -> Iterator[Case]:
+    if (os.cpu_count() or 1) < 2:
+        return
+    for n in sorted({main, min(main, 1 << 21)}):
+        large = n > 1 << 21  # memory is the limit, so the target is the gain of a copy
+        for operation in (KTH_MAGNITUDE, PRUNE, PRUNE_QUANTIZE, QUANTIZE):
+            build = partial(limits.two_threads_against_one, operation, n, with_copies=large)
+            target = 1 / 1.6 if n == 1 << 21 else None
+            yield _case(operation, n, "1 thread", build, variant="2 threads", share_target=target)
+
+
+def _distribution_cases(main: int) -> Iterator[Case]:
+    for operation in (KTH_MAGNITUDE, PRUNE):
+        for name in DISTRIBUTIONS:
+            build = partial(limits.against_normal_data, operation, main, name)
+            yield _case(operation, main, "random data", build, variant=name, share_target=2)

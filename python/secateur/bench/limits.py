@@ -1,0 +1,156 @@
+"""What the time of a call is compared with: memory limits, other calls, other data, one thread."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import secateur as sc
+from secateur import reference
+from secateur.bench.data import DISTRIBUTIONS, Inputs, normal
+from secateur.bench.operations import PRUNE, bind_prune
+from secateur.bench.timing import Comparison, Contender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from secateur.bench.operations import Operation
+
+    Array = NDArray[Any]
+
+
+def memory_limit(name: str, w: Array) -> Contender:
+    """Return a call at memory speed: to read an array, copy it, or copy it to new memory."""
+    calls: dict[str, Callable[[], object]] = {
+        # NumPy compares 16-bit floats one by one; the max of their bits runs at memory speed.
+        "read": (w if w.itemsize > 2 else w.view(np.int16)).max,
+        "copy": partial(np.copyto, np.empty_like(w), w),
+        "fresh copy": w.copy,
+    }
+    return Contender(calls[name])
+
+
+def against_memory(
+    operation: Operation, n: int, kept: float, limit: str, dtype: DTypeLike = np.float32
+) -> Comparison:
+    """Compare an operation with a memory limit of the same array, and with PyTorch."""
+    inputs = Inputs(normal(n).astype(dtype, copy=False), kept)
+    contenders = operation.contenders(inputs)
+    return Comparison(*contenders, memory_limit(limit, inputs.w), peers=operation.peers(inputs))
+
+
+def against_two_reads(operation: Operation, n: int) -> Comparison:
+    """Compare an operation on the data and its approximation with reading both."""
+    inputs = Inputs(normal(n))
+    reads = [memory_limit("read", array).call for array in (inputs.w, inputs.approximation)]
+    return Comparison(*operation.contenders(inputs), Contender(lambda: [read() for read in reads]))
+
+
+def against_plain_prune(operation: Operation, n: int) -> Comparison:
+    """Compare pruning by scores with pruning of the same data by magnitude."""
+    inputs = Inputs(normal(n))
+    return Comparison(*operation.contenders(inputs), PRUNE.contenders(inputs)[0])
+
+
+def against_normal_data(operation: Operation, n: int, distribution: str) -> Comparison:
+    """Compare a call on data of another distribution or order with the same call on normal data."""
+    on_normal = operation.contenders(Inputs(normal(n)))[0]
+    return Comparison(
+        *operation.contenders(Inputs(DISTRIBUTIONS[distribution](normal(n)))), on_normal
+    )
+
+
+def against_nothing(operation: Operation, n: int) -> Comparison:
+    """Compare an operation with NumPy only."""
+    return Comparison(*operation.contenders(Inputs(normal(n), 0.5)))
+
+
+def prune_in_place(n: int, kept: float) -> Comparison:
+    """Compare pruning in place with a copy. Before each call, `w` is restored, also for the copy.
+
+    So all contenders find the same data and the same state of the caches.
+    """
+    inputs = Inputs(normal(n).copy(), kept)
+    restore = partial(np.copyto, inputs.w, normal(n))
+    ours, numpy = (bind_prune(library, inputs, out=inputs.w) for library in (sc, reference))
+    copy = memory_limit("copy", inputs.w).call
+    return Comparison(
+        Contender(ours, restore), Contender(numpy, restore, every=7), Contender(copy, restore)
+    )
+
+
+def prune_global_against_copies(shapes: Sequence[tuple[int, ...]]) -> Comparison:
+    """Compare global pruning of arrays with copies of all of them."""
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = np.split(normal(sum(sizes)), np.cumsum(sizes)[:-1])
+    # As in initialized layers, the standard deviation is 1 / sqrt(number of inputs).
+    arrays = [
+        part.reshape(shape) / np.float32(math.sqrt(shape[-1]))
+        for part, shape in zip(parts, shapes, strict=True)
+    ]
+    ours, numpy, copies = ([np.empty_like(w) for w in arrays] for _ in range(3))
+
+    def copy() -> None:
+        for out, w in zip(copies, arrays, strict=True):
+            np.copyto(out, w)
+
+    return Comparison(
+        Contender(partial(sc.prune_global, arrays, sparsity=0.9, out=ours)),
+        Contender(partial(reference.prune_global, arrays, sparsity=0.9, out=numpy), every=21),
+        Contender(copy),
+    )
+
+
+def packing_against_copy(name: str, bits: int, n: int) -> Comparison:
+    """Compare packing or unpacking of integers with a copy of the unpacked bytes."""
+    q = np.random.default_rng(5).integers(0, 1 << bits, n, dtype=np.uint8)
+    packed = reference.pack_ints(q, bits)
+
+    def contender(library: Any, every: int = 1) -> Contender:
+        if name == "pack_ints":
+            call = partial(library.pack_ints, q, bits, out=np.empty_like(packed))
+        else:
+            out = np.empty_like(q)
+            call = partial(library.unpack_ints, packed, bits, n, signed=False, out=out)
+        return Contender(call, every=every)
+
+    return Comparison(contender(sc), contender(reference, 21), memory_limit("copy", q))
+
+
+def two_threads_against_one(operation: Operation, n: int, *, with_copies: bool) -> Comparison:
+    """Compare a call on two threads with the same call on one.
+
+    With `with_copies`, the target is the gain that two threads give a copy.
+    """
+    inputs = Inputs(normal(n))
+    ours, numpy = operation.contenders(inputs)
+    goals = None
+    if with_copies:
+        out = np.empty_like(inputs.w)
+        copy = partial(np.copyto, out, inputs.w)
+        goals = Contender(_two_thread_copy(out, inputs.w)), Contender(copy)
+    two, one = (Contender(partial(_on_threads, threads, ours.call)) for threads in (2, 1))
+    return Comparison(two, numpy, one, goals)
+
+
+def _on_threads(threads: int, call: Callable[[], Any]) -> Any:
+    with sc.threads(threads):
+        return call()
+
+
+def _two_thread_copy(out: Array, w: Array) -> Callable[[], None]:
+    helper = ThreadPoolExecutor(1)
+    half = w.size // 2
+
+    def copy() -> None:
+        other = helper.submit(np.copyto, out[half:], w[half:])
+        np.copyto(out[:half], w[:half])
+        other.result()
+
+    return copy

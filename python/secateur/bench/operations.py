@@ -1,0 +1,229 @@
+"""The operations on normal data that cases run, bound to this package or to the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import secateur as sc
+from secateur import reference
+from secateur.bench import peers
+from secateur.bench.data import FORMAT
+from secateur.bench.timing import Contender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from secateur.bench.data import Inputs
+
+    Array = NDArray[Any]
+    Call = Callable[[], Any]
+
+SHRINKAGE = 0.5  # the threshold of soft_threshold
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that the package and the reference have, and its targets at full size."""
+
+    name: str
+    bind: Callable[..., Call]  # (library, inputs, **out) -> the call
+    out: DTypeLike | None  # the dtype of `out`; None if the call has no such argument
+    moved: float  # bytes read and written per element
+    variant: str = ""
+    share_target: float | None = None
+    numpy_target: float | None = None
+    torch: Callable[[Inputs], Call] | None = None
+    every: int = 7  # NumPy takes part in one of this many rounds
+
+    def contenders(self, inputs: Inputs) -> tuple[Contender, Contender]:
+        """Return the contenders of this package and of NumPy, each with its own `out`."""
+        n = inputs.w.size
+
+        def call(library: Any) -> Call:
+            out = {} if self.out is None else {"out": np.empty(n, self.out)}
+            return self.bind(library, inputs, **out)
+
+        return Contender(call(sc)), Contender(call(reference), every=self.every)
+
+    def peers(self, inputs: Inputs) -> dict[str, Contender]:
+        """Return PyTorch's contender, for float32, if it is installed and has the operation."""
+        if self.torch is None or inputs.w.dtype != np.float32 or peers.torch() is None:
+            return {}
+        return {"torch": Contender(self.torch(inputs), every=21)}
+
+
+# --- how a library is called ----------------------------------------------------------------
+
+
+def _kth_magnitude(library: Any, inputs: Inputs) -> Call:
+    return partial(library.kth_magnitude, inputs.w, inputs.k)
+
+
+def _topk(library: Any, inputs: Inputs, order: str) -> Call:
+    return partial(library.topk, inputs.w, inputs.k, order=order)
+
+
+def _topk_mask(library: Any, inputs: Inputs, *, packed: bool) -> Call:
+    return partial(library.topk_mask, inputs.w, k=inputs.k, packed=packed)
+
+
+def bind_prune(library: Any, inputs: Inputs, out: Array) -> Call:
+    """Return the call that prunes to the k largest magnitudes."""
+    return partial(library.prune, inputs.w, k=inputs.k, out=out)
+
+
+def _prune_matrix(
+    library: Any,
+    inputs: Inputs,
+    out: Array,
+    by: Callable[[Inputs], Any] | None = None,
+    columns: int | None = None,
+    **options: Any,
+) -> Call:
+    scores = by(inputs) if by else None
+    matrix = inputs.w.reshape(-1, columns) if columns else inputs.matrix
+    return partial(library.prune, matrix, scores=scores, out=out.reshape(matrix.shape), **options)
+
+
+def _prune_quantize(library: Any, inputs: Inputs, out: Array) -> Call:
+    return partial(library.prune_quantize, inputs.w, FORMAT, k=inputs.k, out=out)
+
+
+def _quantize(library: Any, inputs: Inputs, out: Array) -> Call:
+    return partial(library.quantize, inputs.w, FORMAT, out=out)
+
+
+def _dequantize(library: Any, inputs: Inputs, out: Array) -> Call:
+    return partial(library.dequantize, inputs.codes, FORMAT, out=out)
+
+
+def _fake_quantize(library: Any, inputs: Inputs, out: Array) -> Call:
+    return partial(library.fake_quantize, inputs.w, FORMAT, out=out)
+
+
+def _apply_mask(library: Any, inputs: Inputs, out: Array) -> Call:
+    return partial(library.apply_mask, inputs.w, inputs.mask, out=out)
+
+
+def _apply_packed_mask(library: Any, inputs: Inputs, out: Array) -> Call:
+    return partial(library.apply_mask, inputs.w, inputs.packed_mask, out=out)
+
+
+def _soft_threshold(library: Any, inputs: Inputs, out: Array) -> Call:
+    return partial(library.soft_threshold, inputs.w, SHRINKAGE, out=out)
+
+
+def _compare(library: Any, inputs: Inputs) -> Call:
+    return partial(library.compare, inputs.w, inputs.approximation)
+
+
+def _choose_format(library: Any, inputs: Inputs, method: str) -> Call:
+    return lambda: library.choose_format(inputs.w, FORMAT.bits, method=method).frac_bits
+
+
+def _first_pass(library: Any, inputs: Inputs) -> Call:
+    return partial(_count, partial(library.MagnitudeSketch, inputs.w.dtype), inputs)
+
+
+def _narrowed_pass(library: Any, inputs: Inputs) -> Call:
+    first = library.MagnitudeSketch(inputs.w.dtype)
+    first.update(inputs.w)
+    return partial(_count, partial(first.narrow, inputs.k), inputs)
+
+
+def _count(empty: Callable[[], Any], inputs: Inputs) -> Any:
+    sketch = empty()
+    sketch.update(inputs.w)
+    return sketch.bracket(inputs.k)
+
+
+# --- the operations -------------------------------------------------------------------------
+
+KTH_MAGNITUDE = Operation("kth_magnitude", _kth_magnitude, None, 4, torch=peers.torch_kth_magnitude)
+PRUNE = Operation("prune", bind_prune, np.float32, 8, "", 1.0, 30, peers.torch_prune)
+PRUNE_QUANTIZE = Operation("prune_quantize", _prune_quantize, np.int8, 5, "int8", 0.75, 40)
+QUANTIZE = Operation("quantize", _quantize, np.int8, 5, "int8", 0.6, 10)
+SOFT_THRESHOLD = Operation(
+    "soft_threshold",
+    _soft_threshold,
+    np.float32,
+    8,
+    share_target=1.0,
+    torch=partial(peers.torch_soft_threshold, threshold=SHRINKAGE),
+    every=21,
+)
+ARRAY_OPERATIONS = (  # all but kth_magnitude, whose targets depend on the size
+    PRUNE,
+    PRUNE_QUANTIZE,
+    Operation(
+        *("topk_mask", partial(_topk_mask, packed=False), None, 5, "bool", 0.8, 40),
+        torch=peers.torch_topk_mask,
+    ),
+    Operation("topk_mask", partial(_topk_mask, packed=True), None, 4.125, "packed", 0.65, 40),
+    QUANTIZE,
+    Operation("dequantize", _dequantize, np.float32, 5, "int8", 0.65, 3.5),
+    Operation("fake_quantize", _fake_quantize, np.float32, 8, "int8"),
+    Operation("apply_mask", _apply_mask, np.float32, 9, "bool"),
+    Operation("apply_mask", _apply_packed_mask, np.float32, 8.125, "packed"),
+    SOFT_THRESHOLD,
+)
+
+
+def topk_operation(kept: float, order: str, share_target: float | None) -> Operation:
+    """Return the operation of `topk` for a fraction to keep."""
+    return Operation(
+        "topk",
+        partial(_topk, order=order),
+        None,
+        4 + 12 * kept,
+        f"k/n = {kept}, by {order}",
+        share_target,
+        torch=partial(peers.torch_topk, by_magnitude=order == "magnitude"),
+        every=21,
+    )
+
+
+def _pruning(variant: str, options: dict[str, Any], moved: float = 8, **more: Any) -> Operation:
+    """Return the operation of pruning a matrix with options of `prune`."""
+    return Operation("prune", partial(_prune_matrix, **options), np.float32, moved, variant, **more)
+
+
+def _by(scores: Callable[[Inputs], Any]) -> dict[str, Any]:
+    return {"sparsity": 0.9, "by": scores}
+
+
+MATRIX_OPERATIONS = (
+    _pruning(
+        "by row", {"sparsity": 0.9, "axis": 1}, share_target=2.0, torch=peers.torch_prune_rows
+    ),
+    _pruning(
+        "by column", {"sparsity": 0.9, "axis": 0}, share_target=3.0, torch=peers.torch_prune_columns
+    ),
+    _pruning("by row of 64", {"sparsity": 0.9, "axis": 1, "columns": 64}),
+    _pruning("2:4", {"pattern": "2:4"}, share_target=1.1, numpy_target=40),
+    _pruning("4:8", {"pattern": "4:8"}),
+    _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
+    _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
+    _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
+    _pruning("by values", _by(lambda inputs: inputs.scores), 12),
+    _pruning("times gradient", _by(lambda inputs: sc.Times(inputs.scores)), 12),
+)
+WANDA = _pruning("Wanda", _by(lambda inputs: inputs.norms), share_target=1.3)
+COMPARE = Operation("compare", _compare, None, 8, share_target=1.3, every=21)
+CHOICES = tuple(
+    Operation(
+        *("choose_format", partial(_choose_format, method=method), None, 4, method, target),
+        every=21,
+    )
+    for method, target in (("max", 1.15), ("mse", 3.0))
+)
+SKETCHES = (
+    Operation("MagnitudeSketch", _first_pass, None, 4, "first pass", every=21),
+    Operation("MagnitudeSketch", _narrowed_pass, None, 4, "narrowed pass", every=21),
+)

@@ -1,0 +1,192 @@
+"""The cases of quantization: roundings, overflow rules, granularities, widths, and affine integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import secateur as sc
+from secateur import reference
+from secateur.bench import peers
+from secateur.bench.data import (
+    FORMAT,
+    NIBBLES,
+    SCALE,
+    ZERO_POINT,
+    as_matrix,
+    normal,
+    other_floats,
+    row_scales,
+)
+from secateur.bench.limits import memory_limit
+from secateur.bench.timing import Comparison, Contender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import DTypeLike, NDArray
+
+    Array = NDArray[Any]
+    Call = Callable[[], Any]
+    Bind = Callable[[Any, Array], Call]  # (library, floats) -> the call
+
+
+@dataclass(frozen=True)
+class QuantizeCase:
+    """A call that quantizes or dequantizes, and its yardstick."""
+
+    name: str
+    variant: str
+    bind: Bind
+    moved: float = 5  # bytes read and written per element
+    yardstick: str = "copy"  # or "default", which is quantize of float32 to int8
+    share_target: float | None = None
+    dtype: DTypeLike = np.float32
+    torch: Callable[[Array], Call] | None = None
+    onnxruntime: Callable[[Array], Call] | None = None
+
+    def comparison(self, n: int) -> Comparison:
+        """Return the contenders of this package, of NumPy, and of installed peers."""
+        w = normal(n)
+        default = partial(sc.quantize, w, FORMAT, out=np.empty(n, np.int8))
+        floats = as_matrix(w.astype(self.dtype, copy=False))
+        return Comparison(
+            Contender(self.bind(sc, floats)),
+            Contender(self.bind(reference, floats), every=21),
+            Contender(default) if self.yardstick == "default" else memory_limit("copy", w),
+            peers={
+                name: Contender(bind(floats), every=21)
+                for name, bind, installed in (
+                    ("torch", self.torch, peers.torch()),
+                    ("onnxruntime", self.onnxruntime, peers.onnxruntime()),
+                )
+                if bind and installed
+            },
+        )
+
+
+# --- how a library is called ----------------------------------------------------------------
+
+
+def _quantize(fmt: Any = FORMAT, **options: Any) -> Bind:
+    """Bind `quantize` to a format, or to a function that returns the format for an array."""
+
+    def bind(library: Any, w: Array) -> Call:
+        chosen = fmt(w) if callable(fmt) else fmt
+        if options.get("packed"):
+            out = np.empty(-(-w.size * chosen.bits // 8), np.uint8)
+        else:
+            out = np.empty(w.shape, chosen.dtype)
+        return partial(library.quantize, w, chosen, out=out, **options)
+
+    return bind
+
+
+def _dequantize_packed(library: Any, w: Array) -> Call:
+    packed = reference.quantize(w, NIBBLES, packed=True)
+    out = np.empty(w.shape, np.float32)
+    return partial(library.dequantize, packed, NIBBLES, shape=w.shape, out=out)
+
+
+def _quantize_affine(scale: Any, **options: Any) -> Bind:
+    """Bind `quantize_affine` to a scale, or to a function that returns the scales for an array."""
+
+    def bind(library: Any, w: Array) -> Call:
+        scales = scale(w) if callable(scale) else scale
+        out = np.empty(w.shape, np.int8)
+        return partial(library.quantize_affine, w, scales, ZERO_POINT, out=out, **options)
+
+    return bind
+
+
+def _dequantize_affine(library: Any, w: Array) -> Call:
+    q = reference.quantize_affine(w, SCALE, ZERO_POINT)
+    out = np.empty(w.shape, np.float32)
+    return partial(library.dequantize_affine, q, SCALE, ZERO_POINT, out=out)
+
+
+# --- formats with a frac_bits for each channel or group -------------------------------------
+
+
+def _random_format(*shape: int, **options: Any) -> sc.FixedPoint:
+    """Return a format with an array of frac_bits from 4 to 6."""
+    frac_bits = np.random.default_rng(3).integers(4, 7, shape)
+    return sc.FixedPoint(8, frac_bits, **options)
+
+
+def _row_groups(size: int, w: Array) -> sc.FixedPoint:
+    return _random_format(len(w), -(-w.shape[1] // size), group_size=size)
+
+
+def _column_groups(size: int, w: Array) -> sc.FixedPoint:
+    return _random_format(-(-len(w) // size), w.shape[1], group_size=size, axis=0)
+
+
+GRANULARITIES: dict[str, Callable[[Array], sc.FixedPoint]] = {
+    "each row": lambda w: _random_format(len(w), axis=0),
+    "each column": lambda w: _random_format(w.shape[1], axis=1),
+    "groups of 32": partial(_row_groups, 32),
+    "groups of 128": partial(_row_groups, 128),
+    "groups of 32 down columns": partial(_column_groups, 32),
+}
+
+
+# --- the cases ------------------------------------------------------------------------------
+
+ROUNDINGS = (
+    *("nearest_away", "nearest_zero", "nearest_up", "nearest_down"),
+    *("floor", "ceil", "trunc"),
+)
+OVERFLOWS = ("saturate_symmetric", "saturate_zero", "wrap", "raise")
+IN_RANGE = sc.FixedPoint(8, 4)  # holds all of the data, so that overflow="raise" raises no error
+
+
+def _against_default(variant: str, bind: Bind, share_target: float) -> QuantizeCase:
+    """Return a case of quantization to int8 whose yardstick is the default of `quantize`."""
+    return QuantizeCase("quantize", variant, bind, 5, "default", share_target)
+
+
+PLAIN = QuantizeCase("quantize", "", _quantize(), 5, "copy", 0.6)
+FLOAT32_CASES = (
+    *(_against_default(name, _quantize(rounding=name), 1.3) for name in ROUNDINGS),
+    *(_against_default(name, _quantize(IN_RANGE, overflow=name), 1.3) for name in OVERFLOWS),
+    QuantizeCase(
+        "quantize", "stochastic", _quantize(rounding="stochastic", seed=1), 5, "copy", 1.0
+    ),
+    QuantizeCase("quantize", "int16", _quantize(sc.FixedPoint(16, 12)), 6),
+    QuantizeCase("quantize", "int32", _quantize(sc.FixedPoint(32, 27)), 8),
+    QuantizeCase("quantize", "4 bits, packed", _quantize(NIBBLES, packed=True), 4.5, "copy", 0.6),
+    QuantizeCase("dequantize", "4 bits, packed", _dequantize_packed, 4.5, "copy", 0.6),
+    *(_against_default(name, _quantize(fmt), 1.15) for name, fmt in GRANULARITIES.items()),
+    QuantizeCase(
+        *("quantize_affine", "", _quantize_affine(SCALE), 5, "copy", 0.75),
+        torch=peers.torch_quantize_affine,
+        onnxruntime=peers.onnx_quantize_affine,
+    ),
+    QuantizeCase("quantize_affine", "power of two", _quantize_affine(2.0**-5)),
+    QuantizeCase(
+        *("quantize_affine", "each row", _quantize_affine(row_scales, axis=0)),
+        torch=peers.torch_quantize_affine_rows,
+        onnxruntime=peers.onnx_quantize_affine_rows,
+    ),
+    QuantizeCase(
+        *("dequantize_affine", "", _dequantize_affine),
+        torch=peers.torch_dequantize_affine,
+        onnxruntime=peers.onnx_dequantize_affine,
+    ),
+)
+
+
+def other_dtype_cases() -> list[QuantizeCase]:
+    """Return the cases of quantization from floats other than float32."""
+    return [
+        QuantizeCase(
+            *("quantize", dtype.name, _quantize(), 1 + dtype.itemsize, "default"),
+            share_target=1.0 if dtype.itemsize == 2 else None,
+            dtype=dtype,
+        )
+        for dtype in other_floats()
+    ]
