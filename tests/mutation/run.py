@@ -132,7 +132,9 @@ class Judge:
         self.space.write(mutant.path, mutant.mutated)
         try:
             built = self.space.build(isas)
-            tested = None if built.failed else self.space.test(files)
+            tested = (
+                None if built.failed else self.space.test(files, has_all_isas=isas == self.isas)
+            )
         finally:
             self.space.write(mutant.path, mutant.source)
         result: dict[str, object] = {"built": round(built.seconds), "tested": 0, "by": ""}
@@ -180,7 +182,9 @@ class Judge:
         key = (*what, *isas)
         if key not in self.passing:
             built = self.space.build(isas)
-            self.passing[key] = not (built.failed or self.space.test(what).failed)
+            self.passing[key] = not (
+                built.failed or self.space.test(what, has_all_isas=isas == self.isas).failed
+            )
         return self.passing[key]
 
 

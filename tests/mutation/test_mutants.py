@@ -172,6 +172,7 @@ def test_isas() -> None:
     assert subjects.isas_of("csrc/select/scan.cpp", here) == ["scalar"]
     assert subjects.isas_of("csrc/core/kernels/block_loop.hpp", here) == ["scalar", "avx2"]
     assert subjects.isas_of("csrc/lanes/avx512.hpp", here) == ["scalar", "avx512"]
+    assert subjects.isas_of("csrc/core/cpu.cpp", here) == here
     assert subjects.isas_of("csrc/core/kernels/block_loop.hpp", ["scalar"]) == ["scalar"]
 
 

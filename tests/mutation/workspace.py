@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from subjects import DESELECTED
+from subjects import DESELECTED, OF_ALL_ISAS
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST = ["-x", "-q", "-n", "0", "--no-header", "--benchmark-disable", "-p", "no:cacheprovider",
@@ -129,10 +129,11 @@ class Workspace:
         for compiled in target.parent.glob(f"__pycache__/{target.stem}.*.pyc"):
             compiled.unlink()  # Python compares only seconds and size, which may be the same
 
-    def test(self, what: Sequence[str]) -> Outcome:
+    def test(self, what: Sequence[str], *, has_all_isas: bool) -> Outcome:
         """Run tests until one fails or takes too long."""
         self._last_test.unlink(missing_ok=True)
-        deselected = [f"--deselect={test}" for test in DESELECTED]
+        omitted = DESELECTED if has_all_isas else [*DESELECTED, OF_ALL_ISAS]
+        deselected = [f"--deselect={test}" for test in omitted]
         command = [sys.executable, "-m", "pytest", *PYTEST, *deselected, *what]
         outcome = run(command, self._pristine, self._environment())
         if outcome.code == -signal.SIGALRM:
