@@ -45,7 +45,7 @@ std::string shortest_text_of(T number) {
     text = stream.str();
     T read = 0;
     stream >> read;
-    if (read == number) {
+    if (!stream.fail() && read == number) {
       break;
     }
   }
