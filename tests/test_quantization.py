@@ -434,6 +434,25 @@ def test_infinity_cannot_be_wrapped(lib: Any, value: float) -> None:
     assert_same_bits(q, np.int8([4, 8, 0, 12, 0]))
 
 
+@pytest.mark.parametrize("n", [8, 200_000])  # in cache and from memory
+@pytest.mark.parametrize("packed", [False, True])
+def test_pruned_infinities_do_not_count(lib: Any, packed: bool, n: int) -> None:
+    w = np.ones(n, np.float32)
+    w[[2, 5, n - 1]] = np.inf, -np.inf, np.inf
+    call = partial(lib.prune_quantize, w, FixedPoint(8, 2), overflow="wrap", packed=packed)
+    assert not call(k=0).any()
+    for k, words in [
+        (1, ["w has 1 NaN", "the first at flat index 2"]),
+        (2, ["w has 2 NaN", "the first at flat index 2"]),
+        (3, ["w has 3 NaN", "the first at flat index 2"]),
+        (7, ["w has 3 NaN", "the first at flat index 2"]),
+    ]:
+        assert_refuses(ValueError, words, call, k=k)
+    w[:2] = np.nan  # refused wherever it is
+    assert_refuses(ValueError, ["w has 2 NaN", "the first at flat index 0"], call, k=0)
+    assert not call(k=2, nan="zero").any()
+
+
 CALLS = {
     "quantize": lambda lib: lib.quantize,
     "fake_quantize": lambda lib: lib.fake_quantize,

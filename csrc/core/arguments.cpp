@@ -1,9 +1,12 @@
 #include "core/arguments.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <locale>
+#include <sstream>
 #include <string_view>
 
 #include "core/dtypes.hpp"
@@ -24,6 +27,29 @@ std::size_t utf8_prefix_length(std::string_view text, std::size_t max_bytes) noe
     }
   }
   return max_bytes;  // not UTF-8
+}
+
+// std::to_chars does not convert floats on all supported versions of macOS. Streams, unlike printf,
+// do not depend on the locale of the program.
+template <class T>
+std::string shortest_text_of(T number) {
+  if (std::isnan(number)) {
+    return "nan";
+  }
+  std::string text;
+  for (int digits = 1; digits <= std::numeric_limits<T>::max_digits10; ++digits) {
+    std::stringstream stream;
+    stream.imbue(std::locale::classic());
+    stream.precision(digits);
+    stream << number;
+    text = stream.str();
+    T read = 0;
+    stream >> read;
+    if (!stream.fail() && read == number) {
+      break;
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -78,6 +104,9 @@ std::string name_of(sc_dtype dtype) {
   }
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
 }
+
+std::string text_of(float number) { return shortest_text_of(number); }
+std::string text_of(double number) { return shortest_text_of(number); }
 
 Extent require_memory(const char* argument, const void* data, std::size_t n,
                       std::size_t element_bytes, std::size_t alignment) {
@@ -148,12 +177,15 @@ void require_selection_nan(sc_nan nan) {
 }
 
 Slices require_shape(const char* argument, std::size_t length, std::size_t inner, std::size_t n) {
+  if (n == 0) {  // whatever the lengths: their product may exceed any size_t
+    return {0, length, inner};
+  }
   std::size_t slab = 0;  // elements for each index of the outer dimension
-  if (__builtin_mul_overflow(length, inner, &slab) || (slab == 0 ? n != 0 : n % slab != 0)) {
+  if (__builtin_mul_overflow(length, inner, &slab) || slab == 0 || n % slab != 0) {
     refuse(argument, "of a shape that divides n = " + std::to_string(n),
            "length " + std::to_string(length) + " and inner " + std::to_string(inner));
   }
-  return {slab == 0 ? 0 : n / slab, length, inner};
+  return {n / slab, length, inner};
 }
 
 }  // namespace secateur::api

@@ -62,6 +62,10 @@ sc_status guarded(const F& body) {
 
 std::string name_of(sc_dtype dtype);
 
+// The shortest decimal number that is read as `number`, whatever the locale; "nan" for every NaN.
+std::string text_of(float number);
+std::string text_of(double number);
+
 // The name of an array argument and the memory range that the array occupies.
 struct Extent {
   const char* name = nullptr;

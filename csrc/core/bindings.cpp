@@ -95,18 +95,22 @@ std::size_t context_num_threads() {
 
 // The setters of the core fail only if memory is short. In that case the call that follows also
 // fails, so their status is not checked.
-GilReleased::GilReleased() : num_threads_(context_num_threads()) {
+GilReleased::GilReleased()
+    : num_threads_(context_num_threads()),
+      is_main_thread_(PyThread_get_thread_ident() == main_thread) {
   if (num_threads_ != 0) {
     sc_set_thread_num_threads(num_threads_, &previous_num_threads_);
   }
-  if (PyThread_get_thread_ident() == main_thread) {
-    sc_set_thread_interrupt(&run_signal_handlers, this);
+  if (is_main_thread_) {
+    sc_set_thread_interrupt(&run_signal_handlers, this, &previous_check_, &previous_context_);
   }
   state_ = PyEval_SaveThread();
 }
 
 GilReleased::~GilReleased() {
-  sc_set_thread_interrupt(nullptr, nullptr);
+  if (is_main_thread_) {
+    sc_set_thread_interrupt(previous_check_, previous_context_, nullptr, nullptr);
+  }
   if (num_threads_ != 0) {
     sc_set_thread_num_threads(previous_num_threads_, nullptr);
   }

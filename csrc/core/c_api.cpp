@@ -1,5 +1,6 @@
 // C API functions for the ISA, the number of threads and interruption.
 #include <string>
+#include <utility>
 
 #include "core/arguments.hpp"
 #include "core/dispatch.hpp"
@@ -59,6 +60,7 @@ sc_status sc_get_num_threads(size_t* num_threads) {
 sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous) {
   return guarded([&] {
     require_num_threads(num_threads, 0);
+    require_optional("previous", previous);
     const std::size_t previous_count = set_thread_num_threads(num_threads);
     if (previous != nullptr) {
       *previous = previous_count;
@@ -66,10 +68,20 @@ sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous) {
   });
 }
 
-sc_status sc_set_thread_interrupt(sc_interrupt check, void* context) {
+sc_status sc_set_thread_interrupt(sc_interrupt check, void* context, sc_interrupt* previous_check,
+                                  void** previous_context) {
   return guarded([&] {
+    const Extent check_extent = require_optional("previous_check", previous_check);
+    const Extent context_extent = require_optional("previous_context", previous_context);
+    require_no_overlap({check_extent, context_extent}, {});
     ThreadState& thread = current_thread();
-    thread.interrupt = check;
-    thread.interrupt_context = context;
+    const sc_interrupt former_check = std::exchange(thread.interrupt, check);
+    void* const former_context = std::exchange(thread.interrupt_context, context);
+    if (previous_check != nullptr) {
+      *previous_check = former_check;
+    }
+    if (previous_context != nullptr) {
+      *previous_context = former_context;
+    }
   });
 }

@@ -22,6 +22,19 @@ std::chrono::nanoseconds now() {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+// During its lifetime, calls of this thread run no callback. The setting of the thread is left
+// alone: the callback may read and change it.
+class InCallback {
+ public:
+  explicit InCallback(ThreadState& thread) : thread_(thread) { thread_.in_callback = true; }
+  ~InCallback() { thread_.in_callback = false; }
+  InCallback(const InCallback&) = delete;
+  InCallback& operator=(const InCallback&) = delete;
+
+ private:
+  ThreadState& thread_;
+};
+
 }  // namespace
 
 // NOLINTNEXTLINE(bugprone-throwing-static-initialization): constant initialization cannot throw
@@ -30,7 +43,7 @@ constinit std::chrono::nanoseconds interrupt_period = std::chrono::milliseconds(
 Call::Call(ThreadState& caller)
     : caller_(caller),
       caller_id_(pthread_self()),
-      interrupt_(caller.interrupt),
+      interrupt_(caller.in_callback ? nullptr : caller.interrupt),
       context_(caller.interrupt_context),
       outer_call_(caller.call),
       outer_in_parallel_(caller.in_parallel) {
@@ -65,10 +78,10 @@ void Call::run_callback() {
   }
   const FloatState float_state;  // the operation may use another rounding direction
   const pid_t process = getpid();
-  caller_.interrupt = nullptr;  // calls that the callback makes must not run the callback again
-  const int answer = interrupt_(context_);
-  caller_.interrupt = interrupt_;
-  caller_.interrupt_context = context_;
+  const int answer = [&] {
+    const InCallback in_callback(caller_);
+    return interrupt_(context_);
+  }();
   if (answer == 0 && caller_.in_parallel && getpid() != process) {
     throw Error(SC_ERROR_INTERNAL,
                 "the callback that may interrupt the call has forked, and returned in the child, "

@@ -346,11 +346,11 @@ SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
 }
 template <class T>
 SECATEUR_INLINE Vec<T> CountIf(Vec<T> v, Mask<T> m) {
-  return {static_cast<T>(v.raw + (m.raw ? 1 : 0))};
+  return Add(v, Vec<T>{static_cast<T>(m.raw ? 1 : 0)});  // wraps
 }
 template <class T>
 SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
-  return {static_cast<T>(v.raw - (m.raw ? 1 : 0))};
+  return Sub(v, Vec<T>{static_cast<T>(m.raw ? 1 : 0)});  // wraps
 }
 
 template <class T>

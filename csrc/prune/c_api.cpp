@@ -30,8 +30,7 @@ Extent require_mask(const void* mask, std::size_t n, sc_mask_format format) {
 // allow_negative: the threshold applies to scores that are values, which may be negative.
 void require_threshold(double threshold, bool allow_negative = false) {
   if (std::isnan(threshold) || (threshold < 0 && !allow_negative)) {
-    refuse("threshold", allow_negative ? "a number" : "a number, at least 0",
-           std::to_string(threshold));
+    refuse("threshold", allow_negative ? "a number" : "a number, at least 0", text_of(threshold));
   }
 }
 
@@ -134,14 +133,16 @@ void require_members_apart(std::span<const sc_member> members, std::span<const O
 // Checks the struct, and returns the number of elements of its matrices.
 std::size_t require_blocks(const sc_blocks* blocks) {
   require_array("blocks", blocks, 1);
+  const bool is_empty = blocks->matrices == 0 || blocks->rows == 0 || blocks->columns == 0;
   std::size_t n = 0;
-  if (__builtin_mul_overflow(blocks->matrices, blocks->rows, &n) ||
-      __builtin_mul_overflow(n, blocks->columns, &n)) {
+  if (!is_empty && (__builtin_mul_overflow(blocks->matrices, blocks->rows, &n) ||
+                    __builtin_mul_overflow(n, blocks->columns, &n))) {
     refuse("blocks", "those of matrices in memory", "more elements than there are addresses");
   }
-  const auto require_fit = [n](const char* argument, std::size_t length, std::size_t limit) {
-    if (length == 0 || (n != 0 && length > limit)) {
-      refuse(argument, "1 to " + std::to_string(limit), std::to_string(length));
+  const auto require_fit = [&](const char* argument, std::size_t length, std::size_t limit) {
+    if (length == 0 || (!is_empty && length > limit)) {
+      refuse(argument, is_empty ? "at least 1" : "1 to " + std::to_string(limit),
+             std::to_string(length));
     }
   };
   require_fit("blocks.block_rows", blocks->block_rows, blocks->rows);

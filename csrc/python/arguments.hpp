@@ -175,6 +175,9 @@ class GilReleased {
 
   std::size_t num_threads_;  // of the context; 0: not set
   std::size_t previous_num_threads_ = 0;
+  bool is_main_thread_;  // the only one that handles signals
+  sc_interrupt previous_check_ = nullptr;
+  void* previous_context_ = nullptr;
   PyThreadState* state_;
 };
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -145,9 +144,7 @@ void require_scales(const T* scales, std::size_t count) {
   }
   const T* const invalid = std::find_if_not(scales, scales + count, is_valid);
   if (invalid != scales + count) {
-    char received[32];
-    std::snprintf(received, sizeof received, "%g", static_cast<double>(*invalid));
-    refuse("scale", "positive and normal", received);
+    refuse("scale", "positive and normal", text_of(*invalid));
   }
 }
 

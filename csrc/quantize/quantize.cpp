@@ -78,7 +78,7 @@ void quantize_all(const QuantizePlan<C>& plan, const Blocks& blocks, const void*
   }, [&](State& state, const Part& part) {
     write(state.sink, state.quantize(part, part.begin), part);
   });
-  shared_status.check(w, type, n, options);
+  shared_status.check(w, type, n, n, options);
 }
 
 // Quantizes the floats that a selection writes.
@@ -323,7 +323,7 @@ void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
     operand.out.kind = OutputKind::floats;
     operand.conversion = &conversion;
     write_topk(SelectionProblem({&operand, 1}, options.nan), k);
-    conversion.shared_status.check(w, type, n, options);
+    conversion.shared_status.check(w, type, n, k, options);
   });
 }
 

@@ -1,5 +1,6 @@
 #include "quantize/stages.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "core/error.hpp"
@@ -7,20 +8,25 @@
 
 namespace secateur {
 
-void SharedStatus::check(const void* w, FloatType type, std::size_t n,
+void SharedStatus::check(const void* w, FloatType type, std::size_t n, std::size_t kept,
                          const sc_quantize_options& options) const {
-  if (all_.nan && options.nan == SC_NAN_RAISE) {
+  if (nan_.load() && options.nan == SC_NAN_RAISE) {
     if (options.overflow == SC_OVERFLOW_WRAP) {
       --type.infinity;  // find_nan() then counts infinities as NaN
-      refuse_nan(find_nan(w, n, type), "w", "NaN or infinities, which do not wrap");
+      NaNs found = find_nan(w, n, type);
+      // Where elements are pruned, the selection has refused NaN. Infinities rank first, so that
+      // either all of them are kept, or all kept elements are the first infinities.
+      found.count = std::min(found.count, kept);
+      refuse_nan(found, "w", "NaN or infinities, which do not wrap");
     }
     refuse_nan(w, n, type);
   }
-  if (all_.out_of_range != 0 && options.overflow == SC_OVERFLOW_RAISE) {
-    throw Error(SC_ERROR_OVERFLOW, "w has " + std::to_string(all_.out_of_range) +
-                                       (all_.out_of_range == 1 ? " element" : " elements") +
+  const std::size_t out_of_range = out_of_range_.load();
+  if (out_of_range != 0 && options.overflow == SC_OVERFLOW_RAISE) {
+    throw Error(SC_ERROR_OVERFLOW, "w has " + std::to_string(out_of_range) +
+                                       (out_of_range == 1 ? " element" : " elements") +
                                        " out of range of fmt, the first at flat index " +
-                                       std::to_string(all_.first));
+                                       std::to_string(first_.load()));
   }
 }
 

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 
@@ -119,22 +119,28 @@ struct QuantizeStatus {
   std::size_t first = std::numeric_limits<std::size_t>::max();
 };
 
-// The combined status of all threads.
+// The combined status of all threads. It has no lock: a thread adds its status in a destructor, also
+// in the child of a fork() by the interrupt callback, where a helper may have left a lock locked.
 class SharedStatus {
  public:
   void add(const QuantizeStatus& status) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    all_.nan |= status.nan;
-    all_.out_of_range += status.out_of_range;
-    all_.first = std::min(all_.first, status.first);
+    if (status.nan) {
+      nan_.store(true, std::memory_order_relaxed);
+    }
+    out_of_range_.fetch_add(status.out_of_range, std::memory_order_relaxed);
+    for (std::size_t first = first_.load(std::memory_order_relaxed); status.first < first;) {
+      first_.compare_exchange_weak(first, status.first, std::memory_order_relaxed);
+    }
   }
-  // Throws Error if the options refuse the elements found.
-  void check(const void* w, FloatType type, std::size_t n,
+  // Throws Error if the options refuse the elements found. All n elements have been quantized or, of
+  // those, the `kept` ones of largest magnitude, with ties to the lowest index.
+  void check(const void* w, FloatType type, std::size_t n, std::size_t kept,
              const sc_quantize_options& options) const;
 
  private:
-  std::mutex mutex_;
-  QuantizeStatus all_;
+  std::atomic<bool> nan_{false};
+  std::atomic<std::size_t> out_of_range_{0};
+  std::atomic<std::size_t> first_{std::numeric_limits<std::size_t>::max()};
 };
 
 // A buffer that avoids 4K aliasing with the input of the same kernel. A load that follows a store

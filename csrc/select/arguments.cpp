@@ -21,12 +21,13 @@ Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_s
   require_optional("scores", scores);
   const bool values = scores->scoring == SC_SCORE_VALUES;
   if (!values && scores->scoring != SC_SCORE_PRODUCTS) {
-    refuse("scoring", "values or products", std::to_string(static_cast<int>(scores->scoring)));
+    refuse("scores.scoring", "values or products",
+           std::to_string(static_cast<int>(scores->scoring)));
   }
   if (!values && n != 0 && (scores->period == 0 || scores->repeat == 0)) {
-    refuse("period and repeat", "at least 1", "0");
+    refuse(scores->period == 0 ? "scores.period" : "scores.repeat", "at least 1", "0");
   }
-  require_floats("scores", scores->data, values ? n : scores->period, scores->dtype);
+  require_floats("scores.data", scores->data, values || n == 0 ? n : scores->period, scores->dtype);
   if (n == 0 && !values) {
     return operand;  // no element has a factor
   }
@@ -36,7 +37,7 @@ Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_s
 }
 
 Extent scores_of(const Operand& operand) {
-  return {"scores", operand.scores.data, operand.is_computed() ? operand.scores_bytes() : 0};
+  return {"scores.data", operand.scores.data, operand.is_computed() ? operand.scores_bytes() : 0};
 }
 
 void write_floats(Operand& operand, void* out) {

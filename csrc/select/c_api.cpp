@@ -76,7 +76,7 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_sl
 sc_status sc_keep_count(size_t n, double sparsity, size_t* k) {
   return guarded([&] {
     if (!(sparsity >= 0) || !(sparsity <= 1)) {
-      refuse("sparsity", "a number from 0 to 1", std::to_string(sparsity));
+      refuse("sparsity", "a number from 0 to 1", text_of(sparsity));
     }
     require_array("k", k, 1);
     const auto all = static_cast<double>(n);  // rounded, so it may exceed any size_t

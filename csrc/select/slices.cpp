@@ -135,7 +135,9 @@ void for_rows(const Job& job) {
   const std::size_t count = job.slices.outer;
   const std::size_t bytes = length * job.array.type.bytes;
   // Few long slices are processed one after another, each by all threads. Otherwise each thread
-  // processes whole slices.
+  // processes whole slices. Long slices are selected from memory, by functions that share. This
+  // thread writes nothing itself, so that it needs no fence for streaming stores.
+  static_assert(2 * kBytesPerThread / sizeof(double) > kInCache);
   if (bytes >= 2 * kBytesPerThread && count < 4 * num_threads()) {
     Selector select(job, 1, length);
     for (std::size_t i = 0; i < count; ++i) {

@@ -124,12 +124,15 @@ sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const 
     const Extent out = require_array("sums", sums, count);
     require_no_overlap({out}, {in, grids_extent, require_optional("cells", cells)});
     if (!(ratio >= 1) || !(ratio <= 2)) {
-      refuse("ratio", "a number from 1 to 2", std::to_string(ratio));
+      refuse("ratio", "a number from 1 to 2", text_of(ratio));
     }
     const Buffer<Grid> core_grids(count);
-    std::transform(grids, grids + count, core_grids.data(), [](const sc_grid& grid) {
+    std::transform(grids, grids + count, core_grids.data(), [grids](const sc_grid& grid) {
       if (!(grid.multiplier >= 0) || !(grid.lowest <= 0) || !(grid.highest >= 0)) {
-        refuse("grids", "of multiplier >= 0 and lowest <= 0 <= highest", "another");
+        refuse(("grids[" + std::to_string(&grid - grids) + "]").c_str(),
+               "of multiplier >= 0 and lowest <= 0 <= highest",
+               "multiplier " + text_of(grid.multiplier) + ", lowest " + text_of(grid.lowest) +
+                   " and highest " + text_of(grid.highest));
       }
       return Grid{grid.multiplier, grid.lowest, grid.highest};
     });

@@ -55,6 +55,9 @@ enum Field {
   highest,
   name,
   num_threads,
+  previous_threads,
+  previous_check,
+  previous_context,
   kPointers,
   dtype,
   w_hat_dtype,
@@ -94,7 +97,7 @@ constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<double>("w_hat", kN),
     pointer_to<sc_slices>("slices", 1, true),
     pointer_to<sc_scores>("scores", 1, true),
-    pointer_to<double>("scores", kN),
+    pointer_to<double>("scores.data", kN),
     pointer_to<double>("values", kN),
     pointer_to<std::int64_t>("indices", kN),
     pointer_to<char>("mask", kN + 1),  // misaligning it by a byte is valid
@@ -125,6 +128,9 @@ constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<double>("highest", kN),
     pointer_to<const char*>("name", 1),
     pointer_to<std::size_t>("num_threads", 1),
+    pointer_to<std::size_t>("previous", 1, true),
+    pointer_to<sc_interrupt>("previous_check", 1, true),
+    pointer_to<void*>("previous_context", 1, true),
 };
 
 // The gap before each block of memory. An output that a test moves onto a block reaches no other
@@ -475,10 +481,20 @@ const std::vector<Function>& functions() {
        {},
        {all_of(num_threads)}},
       {"sc_set_thread_num_threads",
-       [](Arguments& a) { return sc_set_thread_num_threads(a.threads, nullptr); },
+       [](Arguments& a) {
+    return sc_set_thread_num_threads(a.threads, a.get<std::size_t>(previous_threads));
+  },
        {threads},
        {},
-       {}},
+       {all_of(previous_threads)}},
+      {"sc_set_thread_interrupt",
+       [](Arguments& a) {
+    return sc_set_thread_interrupt(nullptr, nullptr, a.get<sc_interrupt>(previous_check),
+                                   a.get<void*>(previous_context));
+  },
+       {},
+       {},
+       {all_of(previous_check), all_of(previous_context)}},
   };
   return all;
 }

@@ -327,6 +327,33 @@ void keep_count_takes_any_n() {
   }
 }
 
+// Scopes of interrupt callbacks nest, and restore what was set before them.
+void scopes_restore_interrupt_callbacks() {
+  using secateur::cpp::scoped_interrupt;
+  const auto never = [](void*) { return 0; };
+  int outer = 0;
+  int inner = 0;
+  const auto context_now = [] {
+    sc_interrupt check = nullptr;
+    void* context = nullptr;
+    require(sc_set_thread_interrupt(nullptr, nullptr, &check, &context) == SC_OK &&
+                sc_set_thread_interrupt(check, context, nullptr, nullptr) == SC_OK,
+            "the callback is read");
+    require((check == nullptr) == (context == nullptr), "a callback and its context");
+    return context;
+  };
+  {
+    const scoped_interrupt of_outer(never, &outer);
+    require(context_now() == &outer, "the outer scope");
+    {
+      const scoped_interrupt of_inner(never, &inner);
+      require(context_now() == &inner, "the inner scope");
+    }
+    require(context_now() == &outer, "the outer scope again");
+  }
+  require(context_now() == nullptr, "no scope");
+}
+
 }  // namespace
 
 int main() {
@@ -396,6 +423,7 @@ int main() {
   refuses_counts_that_are_short();
   takes_groups_of_any_size();
   keep_count_takes_any_n();
+  scopes_restore_interrupt_callbacks();
   require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_FLOAT32, 3, 1, nullptr, nullptr,
                    SC_NAN_RAISE, out.data()) == SC_ERROR_ARGUMENT,
           "an error for an address that no float can have");

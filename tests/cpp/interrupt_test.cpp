@@ -231,9 +231,9 @@ const Operation kOutOfPlace[] = {
 };
 
 sc_status call(const Operation& operation, Arrays& arrays, Callback& callback) {
-  require(sc_set_thread_interrupt(&Callback::run, &callback));
+  require(sc_set_thread_interrupt(&Callback::run, &callback, nullptr, nullptr));
   const sc_status status = operation.call(arrays);
-  require(sc_set_thread_interrupt(nullptr, nullptr));
+  require(sc_set_thread_interrupt(nullptr, nullptr, nullptr, nullptr));
   return status;
 }
 
@@ -367,6 +367,91 @@ void a_callback_may_make_calls() {
   require(outer == expected && calls != 0, "the outer call");
 }
 
+// A callback of a thread and its context.
+struct Setting {
+  sc_interrupt check = nullptr;
+  void* context = nullptr;
+  bool operator==(const Setting&) const = default;
+};
+
+// Changes the setting of this thread and returns the previous one.
+Setting exchange(const Setting& setting) {
+  Setting previous{&Callback::run, &previous};
+  require(
+      sc_set_thread_interrupt(setting.check, setting.context, &previous.check, &previous.context));
+  return previous;
+}
+
+// Returns the setting of this thread.
+Setting current() {
+  const Setting setting = exchange({});
+  exchange(setting);
+  return setting;
+}
+
+void a_previous_callback_can_be_restored() {
+  require(current() == Setting{}, "there is no callback by default");
+  Callback host{.interrupt_at = 0};
+  Callback guest;
+  const Setting of_host{&Callback::run, &host};
+  const Setting of_guest{&Callback::run, &guest};
+  require(exchange(of_host) == Setting{}, "the host sets its callback");
+  require(exchange(of_guest) == of_host, "the guest gets the callback of the host");
+  Arrays arrays;
+  require(kOutOfPlace[0].call(arrays));
+  require(guest.runs != 0 && host.runs == 0, "calls run the callback of the guest");
+  require(exchange(of_host) == of_guest, "the guest restores the callback of the host");
+  require(kOutOfPlace[0].call(arrays) == SC_ERROR_INTERRUPTED, "calls run that of the host");
+  require(host.runs == 1 && current() == of_host, "an interrupted call leaves it in place");
+
+  void* context = nullptr;
+  require(sc_set_thread_interrupt(&Callback::run, &guest, nullptr, &context));
+  require(context == &host, "the previous context alone");
+  sc_interrupt check = nullptr;
+  require(sc_set_thread_interrupt(&Callback::run, &host, &check, nullptr));
+  require(check == &Callback::run, "the previous callback alone");
+  require(sc_set_thread_interrupt(nullptr, nullptr, reinterpret_cast<sc_interrupt*>(&context),
+                                  &context) == SC_ERROR_ARGUMENT,
+          "outputs that overlap");
+  require(std::string(sc_last_error()) == "previous_context must not overlap previous_check",
+          "both are named");
+  require(current() == of_host, "a call that fails changes nothing");
+  exchange({});
+}
+
+// A call keeps the callback with which it began. What the callback sets is for later calls.
+void a_callback_may_set_the_callback() {
+  Callback first;
+  Callback second;
+  const Setting of_first{&Callback::run, &first};
+  const Setting of_second{&Callback::run, &second};
+  Arrays arrays;
+
+  first.act = [&] {
+    if (first.runs == 0) {
+      require(exchange(of_second) == of_first, "the callback that runs is the previous one");
+      Arrays inner;
+      require(kOutOfPlace[0].call(inner));
+      require(second.runs == 0, "calls of a callback run no callback");
+    }
+  };
+  exchange(of_first);
+  require(kOutOfPlace[0].call(arrays));
+  require(first.runs != 0 && second.runs == 0, "the call keeps its callback");
+  require(current() == of_second, "the next call has the new one");
+  const std::size_t runs = first.runs;
+  require(kOutOfPlace[0].call(arrays));
+  require(first.runs == runs && second.runs != 0, "the next call runs the new one");
+
+  Callback last{.interrupt_at = 0};
+  last.act = [] { exchange({}); };
+  exchange({&Callback::run, &last});
+  require(kOutOfPlace[0].call(arrays) == SC_ERROR_INTERRUPTED, "a callback that removes itself");
+  require(current() == Setting{} && last.runs == 1, "it is removed");
+  require(kOutOfPlace[0].call(arrays));
+  require(last.runs == 1, "it does not run again");
+}
+
 // If the callback forks and returns in the child, the child has no helper threads.
 void a_fork_in_the_callback_is_an_error_in_the_child() {
   require(sc_set_num_threads(2));
@@ -400,6 +485,8 @@ int main() {
     calls_are_interrupted_or_complete();
     counts_are_left_unmodified();
     a_callback_may_make_calls();
+    a_previous_callback_can_be_restored();
+    a_callback_may_set_the_callback();
   }
   work_that_is_not_shared_is_interrupted_too();
   a_fork_in_the_callback_is_an_error_in_the_child();

@@ -115,7 +115,7 @@ void a_caller_that_waits_for_helpers_is_interrupted() {
   const auto interrupt = [](void* context) {
     return static_cast<const Rendezvous*>(context)->count() == 2 ? 1 : 0;
   };
-  require(sc_set_thread_interrupt(interrupt, &rendezvous));
+  require(sc_set_thread_interrupt(interrupt, &rendezvous, nullptr, nullptr));
   const sc_status status = api::guarded([&] {
     on_threads(2, [&] {
       rendezvous.join(2);
@@ -128,7 +128,7 @@ void a_caller_that_waits_for_helpers_is_interrupted() {
       }
     });
   });
-  require(sc_set_thread_interrupt(nullptr, nullptr));
+  require(sc_set_thread_interrupt(nullptr, nullptr, nullptr, nullptr));
   require(status == SC_ERROR_INTERRUPTED, "the call is interrupted");
 }
 

@@ -3,7 +3,8 @@
  * Conventions
  *   - Arrays are contiguous and in C order. Arrays are aligned to their element type and structs to
  *     their own, unless a function says otherwise. n counts elements, not bytes. n may be 0; the
- *     pointers to the elements may then be null.
+ *     pointers to the elements, and to what belongs to single elements, may then be null, and
+ *     lengths that must divide n may have any value.
  *   - The caller guarantees that every array has the stated number of elements. The library cannot
  *     check this. It refuses a count that no address space can hold with SC_ERROR_ARGUMENT.
  *   - `out` may equal `w` if both have the same dtype; the call then works in place. Any other
@@ -547,10 +548,15 @@ typedef int (*sc_interrupt)(void* context);
  * SC_ERROR_INTERRUPTED. Once a call has started to write to an array in place, it does not run the
  * callback any more and cannot be interrupted.
  *
- * The callback must return. It may call functions of the library; those calls do not run the
- * callback. If it forks and returns in the child, a call that uses several threads fails in the
- * child with SC_ERROR_INTERNAL. */
-sc_status sc_set_thread_interrupt(sc_interrupt check, void* context);
+ * Writes the previous callback and its context to *previous_check and *previous_context, unless
+ * these are null. A caller that needs its own callback for a few calls passes both back afterwards.
+ *
+ * The callback must return. It may call functions of the library; those calls run no callback. It
+ * may also call sc_set_thread_interrupt: the call that runs the callback keeps it, and later calls
+ * have the new one. If the callback forks and returns in the child, a call that uses several
+ * threads fails in the child with SC_ERROR_INTERNAL. */
+sc_status sc_set_thread_interrupt(sc_interrupt check, void* context, sc_interrupt* previous_check,
+                                  void** previous_context);
 
 #undef SC_OF_INT
 

@@ -305,6 +305,26 @@ sc_rounding_sums sum_rounding_errors(const W& w, const sc_grid& grid, double rat
   return sums;
 }
 
+/* Sets the interrupt callback of this thread for its lifetime, and then restores the previous one.
+ * An object must be destroyed on the thread that created it, in the reverse order of creation. */
+class scoped_interrupt {
+ public:
+  explicit scoped_interrupt(sc_interrupt check, void* context = nullptr) {
+    detail::check(sc_set_thread_interrupt(check, context, &previous_check_, &previous_context_));
+  }
+  ~scoped_interrupt() {
+    /* It does not fail: the state of this thread exists. */
+    static_cast<void>(
+        sc_set_thread_interrupt(previous_check_, previous_context_, nullptr, nullptr));
+  }
+  scoped_interrupt(const scoped_interrupt&) = delete;
+  scoped_interrupt& operator=(const scoped_interrupt&) = delete;
+
+ private:
+  sc_interrupt previous_check_ = nullptr;
+  void* previous_context_ = nullptr;
+};
+
 }  // namespace secateur::cpp
 
 #endif

@@ -1,0 +1,274 @@
+// Calls every function of secateur.h with arrays that have no elements and are null. Each call
+// succeeds and writes nothing, whatever the lengths of the other dimensions are. Groups that have a
+// result without elements get it. Built with sanitizers (preset asan-ubsan), the test also detects a
+// division by zero and null pointers passed to functions of the C library.
+#include <secateur/secateur.h>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string>
+
+#include "require.hpp"
+
+namespace {
+
+constexpr std::size_t kMax = std::numeric_limits<std::size_t>::max();
+constexpr std::size_t kSizes[] = {0, 1, 3, std::size_t{1} << 32, std::size_t{1} << 63, kMax};
+constexpr sc_dtype kFloats[] = {SC_FLOAT16, SC_BFLOAT16, SC_FLOAT32, SC_FLOAT64};
+constexpr sc_nan kPolicies[] = {SC_NAN_RAISE, SC_NAN_KEEP, SC_NAN_PRUNE};
+constexpr sc_fixed_point kFormat{
+    .bits = 4, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
+
+void require_ok(sc_status status, const std::string& what) {
+  require(status == SC_OK, (what + ": " + sc_last_error()).c_str());
+}
+
+void require_refused(sc_status status, const std::string& message) {
+  require(status == SC_ERROR_ARGUMENT, ("must be refused with: " + message).c_str());
+  require(sc_last_error() == message, (message + ", but is: " + sc_last_error()).c_str());
+}
+
+// ---- Selection and pruning -------------------------------------------------------------------
+
+void select_of_slices(sc_dtype dtype, sc_nan nan, const sc_slices* slices,
+                      const sc_scores* scores) {
+  const std::size_t length = slices == nullptr ? 0 : slices->length;
+  if (length != 0) {
+    require_ok(sc_kth_magnitude(nullptr, dtype, 0, 1, slices, nan, nullptr), "kth_magnitude");
+  }
+  for (const std::size_t k : {std::size_t{0}, length / 2, length}) {
+    for (const sc_order order : {SC_ORDER_INDEX, SC_ORDER_MAGNITUDE}) {
+      require_ok(sc_topk(nullptr, dtype, 0, k, slices, nan, order, nullptr, nullptr), "topk");
+    }
+    require_ok(sc_topk_mask(nullptr, dtype, 0, k, slices, scores, nan, nullptr, SC_MASK_BOOLS),
+               "topk_mask");
+    require_ok(sc_prune(nullptr, dtype, 0, k, slices, scores, nan, nullptr), "prune");
+  }
+  for (const std::size_t of : {std::size_t{1}, std::size_t{3}, std::size_t{32}}) {
+    if (length % of == 0) {
+      require_ok(sc_prune_pattern(nullptr, dtype, 0, 1, of, slices, scores, nan, nullptr),
+                 "prune_pattern");
+    }
+  }
+}
+
+void select(sc_dtype dtype, sc_nan nan) {
+  std::array<sc_scores, 6> all{{{SC_SCORE_VALUES, dtype, nullptr, 0, 0},
+                                {SC_SCORE_VALUES, SC_FLOAT64, nullptr, kMax, kMax},
+                                {SC_SCORE_PRODUCTS, dtype, nullptr, 0, 0},
+                                {SC_SCORE_PRODUCTS, dtype, nullptr, 1, 1},
+                                {SC_SCORE_PRODUCTS, SC_FLOAT64, nullptr, 7, kMax},
+                                {SC_SCORE_PRODUCTS, dtype, nullptr, kMax, 0}}};
+  select_of_slices(dtype, nan, nullptr, nullptr);
+  for (const sc_scores& scores : all) {
+    select_of_slices(dtype, nan, nullptr, &scores);
+  }
+  for (const std::size_t length : kSizes) {
+    for (const std::size_t inner : kSizes) {
+      const sc_slices slices{length, inner};
+      select_of_slices(dtype, nan, &slices, nullptr);
+      for (const sc_scores& scores : all) {
+        select_of_slices(dtype, nan, &slices, &scores);
+      }
+    }
+  }
+  require_ok(sc_topk_mask(nullptr, dtype, 0, 0, nullptr, nullptr, nan, nullptr, SC_MASK_BITS),
+             "topk_mask as bits");
+  std::size_t k = 5;
+  require_ok(sc_keep_count(0, 0.5, &k), "keep_count");
+  require(k == 0, "none of none is kept");
+  for (const double threshold : {0.0, 1.5, std::numeric_limits<double>::infinity()}) {
+    require_ok(sc_prune_threshold(nullptr, dtype, 0, threshold, nullptr, nan, nullptr),
+               "prune_threshold");
+    for (const sc_scores& scores : all) {
+      require_ok(sc_prune_threshold(nullptr, dtype, 0, threshold, &scores, nan, nullptr),
+                 "prune_threshold by scores");
+    }
+    require_ok(sc_soft_threshold(nullptr, dtype, 0, threshold, nullptr), "soft_threshold");
+  }
+  for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS}) {
+    require_ok(sc_apply_mask(nullptr, dtype, 0, nullptr, format, nullptr), "apply_mask");
+  }
+  require_ok(sc_prune_global(nullptr, 0, 0, nan), "prune_global of no arrays");
+  std::array<sc_member, 7> members{};
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    members[i] = {nullptr, kFloats[i % 4], 0, i == 0 ? nullptr : &all[i - 1], nullptr};
+  }
+  for (const std::size_t count : {std::size_t{1}, std::size_t{2}, members.size()}) {
+    require_ok(sc_prune_global(members.data(), count, 0, nan), "prune_global");
+  }
+  float w = 3;
+  members[3] = {&w, SC_FLOAT32, 1, nullptr, &w};
+  for (const std::size_t count : {std::size_t{4}, members.size()}) {
+    require_ok(sc_prune_global(members.data(), count, 1, nan), "prune_global of one element");
+  }
+  require(w == 3, "the element is kept");
+}
+
+void prune_blocks() {
+  for (const std::size_t matrices : kSizes) {
+    for (const std::size_t rows : kSizes) {
+      for (const std::size_t columns : kSizes) {
+        if (matrices != 0 && rows != 0 && columns != 0) {
+          continue;
+        }
+        for (const std::size_t height : kSizes) {
+          for (const std::size_t width : kSizes) {
+            const sc_blocks blocks{matrices, rows, columns, height, width, SC_NORM_L2};
+            const auto prune = [&](std::size_t k) {
+              return sc_prune_blocks(nullptr, SC_FLOAT32, &blocks, k, SC_NAN_RAISE, nullptr);
+            };
+            if (height == 0 || width == 0) {
+              require_refused(prune(0), height == 0
+                                            ? "blocks.block_rows must be at least 1, got 0"
+                                            : "blocks.block_columns must be at least 1, got 0");
+              continue;
+            }
+            require_ok(prune(0), "prune_blocks");
+            require_refused(prune(1), "k must be 0 to 0, got 1");
+            require_ok(
+                sc_prune_blocks_threshold(nullptr, SC_FLOAT32, &blocks, 0, SC_NAN_RAISE, nullptr),
+                "prune_blocks_threshold");
+          }
+        }
+      }
+    }
+  }
+}
+
+// ---- Quantization and packing ----------------------------------------------------------------
+
+void quantize(sc_dtype dtype, const sc_fixed_point& fmt, sc_dtype q_dtype) {
+  for (const sc_nan nan : {SC_NAN_RAISE, SC_NAN_ZERO}) {
+    for (const sc_overflow overflow : {SC_OVERFLOW_SATURATE, SC_OVERFLOW_WRAP, SC_OVERFLOW_RAISE}) {
+      const sc_quantize_options options{SC_ROUND_STOCHASTIC, overflow, nan, 0};
+      require_ok(sc_quantize(nullptr, dtype, 0, &fmt, &options, nullptr, q_dtype), "quantize");
+      require_ok(sc_prune_quantize(nullptr, dtype, 0, 0, &fmt, &options, nullptr, q_dtype),
+                 "prune_quantize");
+      require_ok(sc_fake_quantize(nullptr, dtype, 0, &fmt, &options, nullptr), "fake_quantize");
+    }
+  }
+  require_ok(sc_dequantize(nullptr, q_dtype, 0, &fmt, nullptr, dtype), "dequantize");
+}
+
+void quantize(sc_dtype dtype) {
+  const std::int32_t none = 0;
+  for (const sc_dtype q_dtype : {SC_INT8, SC_INT4, SC_PACKED_LOW_FIRST, SC_PACKED_HIGH_FIRST}) {
+    quantize(dtype, kFormat, q_dtype);
+  }
+  for (const std::size_t length : kSizes) {
+    for (const std::size_t inner : kSizes) {
+      for (const std::size_t block : kSizes) {
+        const sc_granularity granularity{length, inner, block, block == 1 ? 1 : 0};
+        for (const std::int32_t* const each : {static_cast<const std::int32_t*>(nullptr), &none}) {
+          quantize(dtype, {4, 2, 1, each, granularity}, SC_INT8);
+        }
+        const sc_affine affine{8, 0, nullptr, nullptr, granularity};
+        require_ok(sc_quantize_affine(nullptr, dtype, 0, &affine, SC_NAN_RAISE, nullptr, SC_UINT8),
+                   "quantize_affine");
+        require_ok(sc_dequantize_affine(nullptr, SC_UINT8, 0, &affine, nullptr, dtype),
+                   "dequantize_affine");
+      }
+    }
+  }
+}
+
+void pack() {
+  for (std::int32_t bits = 1; bits <= 8; ++bits) {
+    for (const sc_bit_order order : {SC_LOW_FIRST, SC_HIGH_FIRST}) {
+      for (const sc_dtype dtype : {SC_INT8, SC_UINT8}) {
+        require_ok(sc_pack_ints(nullptr, dtype, 0, bits, order, nullptr), "pack_ints");
+        require_ok(sc_unpack_ints(nullptr, 0, bits, order, nullptr, dtype), "unpack_ints");
+      }
+    }
+  }
+}
+
+// ---- Statistics and sketches -----------------------------------------------------------------
+
+template <class T>
+bool is_zero(const T& sums) {
+  const T zero{};
+  return std::memcmp(&sums, &zero, sizeof sums) == 0;
+}
+
+void gather_statistics(sc_dtype dtype) {
+  // Without elements, there may still be groups: one, or one for each index of the axis.
+  constexpr std::size_t kGroups = 3;
+  const std::array<sc_grid, kGroups> grids{{{1, -8, 7}, {1, -8, 7}, {1, -8, 7}}};
+  const auto require_zeros = [&](const sc_cells* cells, std::size_t groups) {
+    std::array<sc_error_sums, kGroups> errors{};
+    std::array<sc_rounding_sums, kGroups> roundings{};
+    std::array<double, kGroups> lowest{1, 1, 1};
+    std::array<double, kGroups> highest{1, 1, 1};
+    for (std::size_t i = 0; i < kGroups; ++i) {
+      errors[i].products = roundings[i].error = 1;
+    }
+    require_ok(sc_compare(nullptr, dtype, nullptr, SC_FLOAT32, 0, cells, &kFormat, nullptr,
+                          groups == 0 ? nullptr : errors.data()),
+               "compare");
+    require_ok(sc_find_ranges(nullptr, dtype, 0, cells, groups == 0 ? nullptr : lowest.data(),
+                              groups == 0 ? nullptr : highest.data()),
+               "find_ranges");
+    require_ok(
+        sc_sum_rounding_errors(nullptr, dtype, 0, cells, groups == 0 ? nullptr : grids.data(), 2,
+                               groups == 0 ? nullptr : roundings.data()),
+        "sum_rounding_errors");
+    for (std::size_t i = 0; i < kGroups; ++i) {
+      const bool written =
+          is_zero(errors[i]) && is_zero(roundings[i]) && is_zero(lowest[i]) && is_zero(highest[i]);
+      const bool left =
+          errors[i].products == 1 && roundings[i].error == 1 && lowest[i] == 1 && highest[i] == 1;
+      require(i < groups ? written : left, "the results of groups without elements");
+    }
+  };
+  require_zeros(nullptr, 1);
+  for (const std::size_t length : kSizes) {
+    for (const std::size_t inner : kSizes) {
+      for (const std::size_t group_size : kSizes) {
+        const sc_cells cells{length, inner, group_size};
+        if (group_size != 0 || length <= kGroups) {
+          require_zeros(&cells, group_size == 0 ? length : 0);
+        }
+      }
+    }
+  }
+}
+
+void count(sc_dtype dtype, sc_nan nan) {
+  const sc_key_range range{0, 1};
+  std::array<std::uint64_t, 2> counts{7, 8};
+  sc_tally tally{1, 2, 3};
+  require_ok(sc_count_magnitudes(nullptr, dtype, 0, &range, nan, counts.data(), &tally),
+             "count_magnitudes");
+  require(counts[0] == 7 && counts[1] == 8 && tally.above == 1 && tally.below == 2 &&
+              tally.checksum == 3,
+          "nothing is counted");
+}
+
+void call_all() {
+  for (const sc_dtype dtype : kFloats) {
+    for (const sc_nan nan : kPolicies) {
+      select(dtype, nan);
+      count(dtype, nan);
+    }
+    quantize(dtype);
+    gather_statistics(dtype);
+  }
+  prune_blocks();
+  pack();
+}
+
+}  // namespace
+
+int main() {
+  std::array<const char*, 8> isas{};
+  const std::size_t found = sc_isas(isas.data(), isas.size());
+  for (std::size_t i = 0; i < found; ++i) {
+    require(sc_set_isa(isas[i]));
+    call_all();
+  }
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,170 @@
+// Messages of refused calls: numbers can be read back as what was received, in any locale, and both
+// arguments of an overlap are named. bad_arguments_test overlaps all other pairs of arguments.
+#include <secateur/secateur.h>
+
+#include <array>
+#include <clocale>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "require.hpp"
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kMax = std::numeric_limits<double>::max();
+constexpr double kLeast = std::numeric_limits<double>::denorm_min();
+
+void require_message(sc_status status, const std::string& message) {
+  require(status == SC_ERROR_ARGUMENT, ("must be refused with: " + message).c_str());
+  require(sc_last_error() == message, (message + ", but is: " + sc_last_error()).c_str());
+}
+
+struct Refused {
+  double number;
+  const char* text;
+};
+
+const std::array<float, 4> w{1, -2, 3, -4};
+std::array<float, 4> out;
+const sc_scores kValues{SC_SCORE_VALUES, SC_FLOAT32, w.data(), 0, 0};
+
+void thresholds() {
+  const sc_blocks blocks{1, 2, 2, 1, 1, SC_NORM_L1};
+  for (const auto& [threshold, text] :
+       {Refused{-1, "-1"}, Refused{-0.25, "-0.25"}, Refused{-1e-10, "-1e-10"},
+        Refused{-kLeast, "-5e-324"}, Refused{-1e300, "-1e+300"},
+        Refused{-kMax, "-1.7976931348623157e+308"}, Refused{-kInfinity, "-inf"},
+        Refused{kNaN, "nan"}, Refused{-kNaN, "nan"}}) {
+    const std::string message = std::string("threshold must be a number, at least 0, got ") + text;
+    require_message(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, nullptr,
+                                       SC_NAN_RAISE, out.data()),
+                    message);
+    require_message(sc_prune_blocks_threshold(w.data(), SC_FLOAT32, &blocks, threshold,
+                                              SC_NAN_RAISE, out.data()),
+                    message);
+    require_message(sc_soft_threshold(w.data(), SC_FLOAT32, w.size(), threshold, out.data()),
+                    message);
+  }
+  require_message(
+      sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), kNaN, &kValues, SC_NAN_RAISE, out.data()),
+      "threshold must be a number, got nan");
+}
+
+// Infinite thresholds are valid, and negative ones where values rank.
+void thresholds_at_the_limits() {
+  constexpr std::array<float, 4> kNone{};
+  for (const double threshold : {kInfinity, kMax}) {
+    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, nullptr, SC_NAN_RAISE,
+                               out.data()));
+    require(out == kNone, "nothing is above the largest number");
+    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, &kValues, SC_NAN_RAISE,
+                               out.data()));
+    require(out == kNone, "no score is above the largest number");
+    require(sc_soft_threshold(w.data(), SC_FLOAT32, w.size(), threshold, out.data()));
+    require(out == kNone, "all are shrunk to zero");
+  }
+  for (const double threshold : {-kInfinity, -kMax, -1e300}) {
+    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, &kValues, SC_NAN_RAISE,
+                               out.data()));
+    require(out == w, "all scores are above a hugely negative number");
+  }
+  for (const double threshold : {0.0, -0.0}) {
+    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, nullptr, SC_NAN_RAISE,
+                               out.data()));
+    require(out == w, "all magnitudes are above 0");
+    require(sc_soft_threshold(w.data(), SC_FLOAT32, w.size(), threshold, out.data()));
+    require(out == w, "nothing is subtracted");
+  }
+}
+
+void other_numbers() {
+  std::size_t k = 0;
+  for (const auto& [sparsity, text] :
+       {Refused{-kLeast, "-5e-324"}, Refused{1.0000000000000002, "1.0000000000000002"},
+        Refused{kMax, "1.7976931348623157e+308"}, Refused{kNaN, "nan"}, Refused{-kInfinity, "-inf"},
+        Refused{kInfinity, "inf"}}) {
+    require_message(sc_keep_count(4, sparsity, &k),
+                    std::string("sparsity must be a number from 0 to 1, got ") + text);
+  }
+  require(sc_keep_count(4, -0.0, &k));
+  require(k == 4, "a sparsity of -0 keeps all");
+
+  const sc_grid grid{1, -8, 7};
+  sc_rounding_sums sums;
+  for (const auto& [ratio, text] : {Refused{0.9999999999999999, "0.9999999999999999"},
+                                    Refused{-2, "-2"}, Refused{1e22, "1e+22"}}) {
+    require_message(
+        sc_sum_rounding_errors(w.data(), SC_FLOAT32, w.size(), nullptr, &grid, ratio, &sums),
+        std::string("ratio must be a number from 1 to 2, got ") + text);
+  }
+  const sc_cells rows{2, 2, 0};
+  const std::array<sc_grid, 2> grids{{{1, -8, 7}, {0.5, 1e-9, kNaN}}};
+  std::array<sc_rounding_sums, 2> sums_of_rows;
+  require_message(sc_sum_rounding_errors(w.data(), SC_FLOAT32, w.size(), &rows, grids.data(), 2,
+                                         sums_of_rows.data()),
+                  "grids[1] must be of multiplier >= 0 and lowest <= 0 <= highest, got multiplier "
+                  "0.5, lowest 1e-09 and highest nan");
+
+  std::array<std::int8_t, 4> q;
+  for (const auto& [scale, text] :
+       {Refused{-0.1, "-0.1"}, Refused{kLeast, "5e-324"}, Refused{kInfinity, "inf"},
+        Refused{2.2250738585072009e-308, "2.225073858507201e-308"}, Refused{-kNaN, "nan"}}) {
+    const sc_affine fmt{8, 1, &scale, nullptr, {}};
+    const std::array<double, 4> doubles{};
+    require_message(sc_quantize_affine(doubles.data(), SC_FLOAT64, doubles.size(), &fmt,
+                                       SC_NAN_RAISE, q.data(), SC_INT8),
+                    std::string("scale must be positive and normal, got ") + text);
+  }
+}
+
+// Programs may print numbers with a decimal comma. The messages do not.
+void numbers_in_other_locales() {
+  for (const char* const locale : {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "fr_FR"}) {
+    if (std::setlocale(LC_NUMERIC, locale) != nullptr) {
+      thresholds();
+      other_numbers();
+    }
+  }
+  std::setlocale(LC_NUMERIC, "C");
+}
+
+// The struct of scores and the scores themselves are different arguments.
+void overlaps_of_scores() {
+  union Memory {
+    std::array<float, 16> floats;
+    sc_scores scores;
+  } memory;
+  memory.scores = kValues;
+  memory.scores.data = out.data();
+  const auto prune = [&](float* to) {
+    return sc_prune(w.data(), SC_FLOAT32, w.size(), 2, nullptr, &memory.scores, SC_NAN_RAISE, to);
+  };
+  require_message(prune(out.data()), "out must not overlap scores.data");
+  require_message(prune(memory.floats.data()), "out must not overlap scores");
+
+  const sc_scores factors{SC_SCORE_PRODUCTS, SC_FLOAT32, out.data(), 2, 1};
+  require_message(sc_topk_mask(w.data(), SC_FLOAT32, w.size(), 2, nullptr, &factors, SC_NAN_RAISE,
+                               out.data() + 1, SC_MASK_BOOLS),
+                  "mask must not overlap scores.data");
+
+  std::array<float, 4> other{};
+  const std::array<sc_member, 2> members{{{w.data(), SC_FLOAT32, w.size(), &factors, other.data()},
+                                          {w.data(), SC_FLOAT32, w.size(), nullptr, out.data()}}};
+  require_message(sc_prune_global(members.data(), members.size(), 2, SC_NAN_RAISE),
+                  "members[1].out must not overlap members[0].scores.data");
+}
+
+}  // namespace
+
+int main() {
+  thresholds();
+  thresholds_at_the_limits();
+  other_numbers();
+  numbers_in_other_locales();
+  overlaps_of_scores();
+  return EXIT_SUCCESS;
+}
