@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.formats import integer, integer_in
+from secateur.formats import as_dtype, integer, integer_in
 from secateur.locks import ForkSafeLock
+from secateur.messages import shortened, shown
 from secateur.results import Bracket
 
 if TYPE_CHECKING:
@@ -124,13 +125,13 @@ class MagnitudeSketch:
     """
 
     def __init__(self, dtype: DTypeLike = np.float32, *, nan: str = "raise") -> None:
-        self._dtype = np.dtype(dtype)
+        self._dtype = as_dtype("dtype", dtype, " or ".join(FLOATS))
         if self._dtype.name not in FLOATS:
-            msg = f"dtype must be {' or '.join(FLOATS)}, got {self._dtype}"
+            msg = f"dtype must be {' or '.join(FLOATS)}, got {shortened(str(self._dtype))}"
             raise TypeError(msg)
         self._dtype = self._dtype.newbyteorder("=")
         if not isinstance(nan, str) or nan not in POLICIES:  # type: ignore[redundant-expr]
-            msg = f"nan must be {' or '.join(map(repr, POLICIES))}, got {nan!r}"
+            msg = f"nan must be {' or '.join(map(repr, POLICIES))}, got {shown(nan)}"
             raise ValueError(msg)
         self._nan = nan
         # Protects the counts. Reentrant: a finalizer or a signal handler may use the sketch.
@@ -238,7 +239,7 @@ class MagnitudeSketch:
             msg = f"other must be a MagnitudeSketch, got {type(other).__name__}"
             raise TypeError(msg)
         if other._pass() != self._pass():
-            msg = f"other must be of the same pass as {self!r}, over the same data, got {other!r}"
+            msg = f"other must be of the same pass as {self!r}, over the same data, got {shown(other)}"
             raise ValueError(msg)
         # One lock at a time, so that two sketches that are merged into each other cannot deadlock.
         with other._lock.here():
@@ -433,7 +434,7 @@ def _restored(state: Any) -> MagnitudeSketch:
             if fits(value):
                 return value
             is_array = isinstance(value, np.ndarray)
-            got = f"{value.dtype} of shape {value.shape}" if is_array else repr(value)
+            got = f"{value.dtype} of shape {value.shape}" if is_array else shown(value)
         else:
             got = "none" if isinstance(state, dict) else f"a state of {type(state).__name__}"
         msg = f"{name} in the state of a sketch must be {allowed}, got {got}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur.reference.arguments import (
     as_double,
+    as_dtype,
     floats,
     integer_in,
     native,
@@ -137,9 +138,7 @@ def dequantize_affine(
 
 def _integer_type(name: str, dtype: DTypeLike | None) -> tuple[np.dtype[Any], Integers]:
     """Return a dtype and the integers that it holds."""
-    if dtype is None:  # np.dtype(None) is float64
-        refuse(name, "None", " or ".join(INTEGERS), TypeError)
-    wanted = np.dtype(dtype)
+    wanted = as_dtype(name, dtype, " or ".join(INTEGERS))
     if wanted.name not in INTEGERS or not wanted.isnative:
         refuse(name, wanted, " or ".join(INTEGERS), TypeError)
     return wanted, INTEGERS[wanted.name]
