@@ -437,3 +437,113 @@ def test_long_keys_and_keys_without_a_text() -> None:
         with pytest.raises(ValueError, match="^out must be") as refused:
             lib.prune_global(good, k=1, out={"a": W})
         assert len(str(refused.value)) < 2000
+
+
+# --- arrays of parameters --------------------------------------------------------------------------
+
+RAGGED: dict[str, Call] = {
+    "frac_bits": lambda lib, x: lib.quantize(W, FixedPoint(8, x, axis=0)),
+    "scale": lambda lib, x: lib.quantize_affine(W, x, axis=0),
+    "zero_point": lambda lib, x: lib.quantize_affine(W, [1.0, 1.0, 1.0], x, axis=0),
+}
+OF_INTEGERS = ["frac_bits", "zero_point"]
+
+
+@pytest.mark.parametrize("name", RAGGED)
+def test_lists_that_are_no_arrays(name: str) -> None:
+    assert_refused(RAGGED[name], name, [[1.0], [1.0, 2.0]], ValueError)
+
+
+@pytest.mark.parametrize("name", OF_INTEGERS)
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ([10**30, 1, 1], ValueError),
+        ([-(10**5000), 1, 1], ValueError),
+        ([2**63, 1, 1], ValueError),
+        ([-(2**63), 1, 1], ValueError),
+        ([1, None, 1], TypeError),
+        ([1, 10**30, True], ValueError),
+        (["1", "1", "1"], TypeError),
+        ([1.0, 1, 1], TypeError),
+        ([math.nan, 1, 1], TypeError),
+        ([True, False, True], TypeError),
+        (np.array([1, 2, 3], object), TypeError),
+        (np.ma.masked_array([1, 2, 3]), TypeError),
+        (np.zeros(3, "m8[s]"), TypeError),
+        (np.full(3, 2**64 - 1, np.uint64), ValueError),
+    ],
+    ids=kind_of,
+)
+def test_arrays_that_are_not_of_integers_in_range(value: Any, error: Any, name: str) -> None:
+    assert_refused(RAGGED[name], name, value, error)
+
+
+@both
+def test_empty_lists_of_parameters(lib: Any) -> None:
+    empty = np.zeros((0, 4), np.float32)
+    fmt = FixedPoint(8, [], axis=0)
+    assert eval(repr(fmt)) == fmt
+    assert lib.quantize(empty, fmt).shape == (0, 4)
+    assert lib.quantize_affine(empty, [], [], axis=0).shape == (0, 4)
+
+
+@both
+def test_shapes_of_more_axes_than_arrays_have(lib: Any) -> None:
+    packed = np.zeros(1, np.uint8)
+    with pytest.raises(ValueError, match="^shape must .* at most 64 axes.* got 65"):
+        lib.dequantize(packed, FixedPoint(8, 1), shape=(1,) * 65)
+
+
+class Odd(FixedPoint):
+    """A format whose fields a subclass has replaced."""
+
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, **fields: Any) -> "Odd":
+        cls.fields = fields
+        return cls(8, [1, 2, 3], axis=0)
+
+    @property
+    def frac_bits(self) -> Any:
+        return self.fields.get("frac_bits", np.int32([1, 2, 3]))
+
+    def for_shape(self, shape: tuple[int, ...]) -> Any:
+        return self.fields.get("for_shape", super().for_shape(shape))
+
+
+@pytest.mark.parametrize(
+    "frac_bits",
+    [np.float32([1, 2, 3]), np.int64([2**40, 1, 1]), np.int64([2**32, 1, 1]), np.int32([257, 1, 1]),
+     np.array(["a"] * 3), np.array([None] * 3), np.uint64([2**64 - 1, 1, 1]), "x", None, 1.5,
+     np.array([True] * 3)],
+    ids=kind_of,
+)  # fmt: skip
+def test_formats_with_other_frac_bits(frac_bits: Any) -> None:
+    fmt = Odd.of(frac_bits=frac_bits)
+    for call in (
+        lambda: sc.quantize(W, fmt),
+        lambda: sc.fake_quantize(W, fmt),
+        lambda: sc.prune_quantize(W, fmt, k=3),
+        lambda: sc.dequantize(np.zeros((3, 4), np.int8), fmt),
+        lambda: sc.compare(W, W, fmt=fmt, axis=0),
+    ):
+        with pytest.raises((TypeError, ValueError), match="^fmt.frac_bits must be"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "granularity",
+    [None, 5, "four", (1, 2, 3), [3, 4, 1, True], (3, 4, 0, True), (-3, 4, 1, True), (3, 0, 1, True),
+     (0, 0, 1, True), (2**62, 2**62, 1, True), (10**30, 4, 1, True), (3, 4, 1, "x"), ("3", 4, 1, True),
+     (1, 1, 1, False), (4, 1, 2, False), (5, 1, 1, True), Raising()],
+    ids=kind_of,
+)  # fmt: skip
+def test_formats_with_other_granularities(granularity: Any) -> None:
+    fmt = Odd.of(for_shape=granularity)
+    out = np.full((3, 4), 7, np.int8)
+    with pytest.raises((TypeError, ValueError), match="granularity") as refused:
+        sc.quantize(W, fmt, out=out)
+    assert len(str(refused.value)) < 600
+    assert (out == 7).all()

@@ -287,12 +287,12 @@ class FixedPointFormat {
     core_.is_signed = to_bool("fmt.signed", get(names.is_signed)) ? 1 : 0;
     const py::object frac_bits = get(names.frac_bits);
     if (py::isinstance<py::array>(frac_bits)) {
-      const char kind = py::reinterpret_borrow<py::array>(frac_bits).dtype().kind();
-      if (kind != 'i' && kind != 'u') {  // a subclass of FixedPoint may return anything
-        throw py::type_error("fmt.frac_bits must be an integer or an array of them, got " +
-                             shown(frac_bits));
-      }
-      frac_bits_ = frac_bits.cast<Int32Array>();
+      // A subclass of FixedPoint may return an array of anything, which a cast would wrap.
+      frac_bits_ = (is_array_of(frac_bits, kInt32)
+                        ? frac_bits
+                        : py::module_::import("secateur.formats")
+                              .attr("integers_in")("fmt.frac_bits", frac_bits, -256, 256))
+                       .cast<Int32Array>();
     } else {
       core_.frac_bits = static_cast<std::int32_t>(
           std::clamp<std::int64_t>(to_integer("fmt.frac_bits", frac_bits), -257, 257));

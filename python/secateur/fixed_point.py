@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+MAX_AXES = 64  # of an array of NumPy
+
 
 def quantize(
     w: ArrayLike,
@@ -192,6 +194,9 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
 def lengths(shape: Any) -> tuple[int, ...]:
     """Return the shape before packing as a tuple, from a sequence of lengths or one length."""
     given = shape if isinstance(shape, (tuple, list)) else (shape,)
+    if len(given) > MAX_AXES:
+        msg = f"shape must have at most {MAX_AXES} axes, got {len(given)}"
+        raise ValueError(msg)
     checked = tuple(integer_in("shape", length, 0, sys.maxsize) for length in given)
     integer_in("shape", math.prod(checked), 0, sys.maxsize)
     return checked

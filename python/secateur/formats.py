@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
-from secateur.messages import shown
+from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +40,27 @@ def integer_in(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
+def array_of(name: str, values: Any) -> NDArray[Any]:
+    """Return `values` as an array, or raise an error if NumPy cannot make one of them."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        msg = f"{name} must be an array with rows of equal lengths, got {shown(values)}"
+        raise ValueError(msg) from None
+
+
 def integers_in(name: str, values: Any, low: int, high: int) -> NDArray[Any]:
     """Return `values` as an array of integers from `low` to `high`, or raise an error."""
-    array = np.asarray(values)
+    array = array_of(name, values)
+    if isinstance(values, (list, tuple)):
+        if array.size == 0:  # which NumPy takes for floats
+            array = array.astype(np.int32)
+        if array.dtype.kind in "Of":  # integers that NumPy has no common type for, or others
+            for value in np.asarray(values, object).flat:
+                if not isinstance(value, float):
+                    integer_in(name, value, low, high)
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "iu":
-        got = "a masked array" if isinstance(values, np.ma.MaskedArray) else array.dtype
+        got = "a masked array" if isinstance(values, np.ma.MaskedArray) else shortened(str(array.dtype))
         msg = f"{name} must be an integer or an array of them, got {got}"
         raise TypeError(msg)
     wrong = (array < low) | (array > high)

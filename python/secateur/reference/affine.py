@@ -193,6 +193,12 @@ def _zero_points(zero_point: ArrayLike, kind: Integers) -> Array:
     if not isinstance(zero_point, (np.ndarray, list, tuple)):
         return np.asarray(integer_in("zero_point", zero_point, low, high), np.int32)
     zeros = plain("zero_point", zero_point)
+    if isinstance(zero_point, (list, tuple)) and not zeros.size:  # NumPy takes it for floats
+        zeros = zeros.astype(np.int32)
+    elif isinstance(zero_point, (list, tuple)) and zeros.dtype.kind in "Of":
+        for value in np.asarray(zero_point, object).flat:
+            if not isinstance(value, float):
+                integer_in("zero_point", value, low, high)
     if zeros.dtype.name in INTEGERS:  # including ml_dtypes' dtypes, which NumPy cannot compare
         zeros = zeros.astype(np.int64)
     elif zeros.dtype.kind not in "iu":

@@ -45,7 +45,12 @@ def shown(value: Any) -> str:
 def plain(name: str, values: ArrayLike) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         refuse(name, "a masked one, whose mask would be lost", "a plain array", TypeError)
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        if isinstance(values, (list, tuple)):
+            refuse(name, shown(values), "an array with rows of equal lengths, not inhomogeneous")
+        raise
 
 
 def native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:

@@ -147,6 +147,8 @@ def unpacked(
 def shape_of(shape: Any) -> tuple[int, ...]:
     """Return a shape as a tuple, from a sequence of lengths or one length."""
     lengths = (shape,) if not isinstance(shape, (tuple, list)) else shape
+    if len(lengths) > 64:
+        refuse("shape", f"{len(lengths)} axes", "of at most 64 axes, as an array of NumPy")
     lengths = tuple(integer_in("shape", length, 0, 2**63 - 1) for length in lengths)
     integer_in("shape", math.prod(lengths), 0, 2**63 - 1)
     return lengths
