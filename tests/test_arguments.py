@@ -96,7 +96,7 @@ def test_thresholds_compare_exactly(threshold: Any, dtype: str, lib: str) -> Non
 @both
 @pytest.mark.parametrize("threshold", [Fraction(-1, 10**400), Decimal("-1e-999"), -1, np.int8(-1)])
 def test_thresholds_barely_below_zero(threshold: Any, lib: Any) -> None:
-    with pytest.raises(ValueError, match="^threshold must be a number, at least 0, got .*-"):
+    with pytest.raises(ValueError, match=r"^threshold must be a number, at least 0, got .*-"):
         lib.prune(np.ones(3), threshold=threshold)
 
 
@@ -104,7 +104,7 @@ def test_thresholds_barely_below_zero(threshold: Any, lib: Any) -> None:
 @pytest.mark.parametrize("threshold", [math.nan, Decimal("nan"), np.float32("nan")])
 def test_thresholds_that_are_nan(threshold: Any, lib: Any) -> None:
     for how in ({}, {"scores": np.ones(3)}):
-        with pytest.raises(ValueError, match="^threshold must be"):
+        with pytest.raises(ValueError, match=r"^threshold must be"):
             lib.prune(np.ones(3), threshold=threshold, **how)
 
 
@@ -156,7 +156,7 @@ def kind_of(value: Any) -> str:
 
 def assert_refused(call: Call, name: str, value: Any, error: Any = TypeError) -> None:
     """By both, with an error that names the argument and is short."""
-    name = name.split(" of ")[0]
+    name = name.split(" of ", maxsplit=1)[0]
     for lib in BOTH:
         with pytest.raises(error) as refused:
             call(lib, value)
@@ -205,13 +205,13 @@ INTEGERS: dict[str, Call] = {
     "axis of a pattern": lambda lib, x: lib.prune(W, pattern="1:1", axis=x),
     "axis of compare": lambda lib, x: lib.compare(W, W, axis=x).mse,
     "axis of choose_format": lambda lib, x: lib.choose_format(W, 8, axis=x).frac_bits,
-    "axis of choose_format in groups": lambda lib, x: lib.choose_format(
-        W, 8, axis=x, group_size=2
-    ).frac_bits,
+    "axis of choose_format in groups": lambda lib, x: (
+        lib.choose_format(W, 8, axis=x, group_size=2).frac_bits
+    ),
     "axis of choose_affine": lambda lib, x: lib.choose_affine(W, np.int8, axis=x).scale,
-    "axis of percentiles": lambda lib, x: lib.choose_affine(
-        W, np.int8, axis=x, block_size=2, method="percentile"
-    ).scale,
+    "axis of percentiles": lambda lib, x: (
+        lib.choose_affine(W, np.int8, axis=x, block_size=2, method="percentile").scale
+    ),
     "axis of quantize_affine": lambda lib, x: lib.quantize_affine(
         np.ones((3, 3), np.float32), [1.0, 2.0, 3.0], axis=x
     ),
@@ -306,7 +306,7 @@ def test_integers_out_of_range(value: Any, name: str) -> None:
         return
     if name == "n" or name.startswith("shape"):  # those that fit, but for which the bytes do not
         for lib in BOTH:
-            with pytest.raises(ValueError, match="^(n|shape|packed|q) must"):
+            with pytest.raises(ValueError, match=r"^(n|shape|packed|q) must"):
                 INTEGERS[name](lib, value)
         return
     if name in INTEGERS_ONE_LESS and isinstance(value, np.generic):
@@ -341,9 +341,7 @@ def test_bools(name: str) -> None:
     for lib in BOTH:
         for value in (True, False):
             expected = BOOLS[name](lib, value)
-            assert_same_bits(
-                np.asarray(BOOLS[name](lib, np.bool_(value))), np.asarray(expected)
-            )
+            assert_same_bits(np.asarray(BOOLS[name](lib, np.bool_(value))), np.asarray(expected))
 
 
 @pytest.mark.parametrize("name", BOOLS)
@@ -434,7 +432,7 @@ def test_long_keys_and_keys_without_a_text() -> None:
             lib.prune_global(w, k=1)
         assert len(str(refused.value)) < 600
         good = {f"{i}{'x' * 1000}": W for i in range(1000)}
-        with pytest.raises(ValueError, match="^out must be") as refused:
+        with pytest.raises(ValueError, match=r"^out must be") as refused:
             lib.prune_global(good, k=1, out={"a": W})
         assert len(str(refused.value)) < 2000
 
@@ -491,7 +489,7 @@ def test_empty_lists_of_parameters(lib: Any) -> None:
 @both
 def test_shapes_of_more_axes_than_arrays_have(lib: Any) -> None:
     packed = np.zeros(1, np.uint8)
-    with pytest.raises(ValueError, match="^shape must .* at most 64 axes.* got 65"):
+    with pytest.raises(ValueError, match=r"^shape must .* at most 64 axes.* got 65"):
         lib.dequantize(packed, FixedPoint(8, 1), shape=(1,) * 65)
 
 
@@ -529,7 +527,7 @@ def test_formats_with_other_frac_bits(frac_bits: Any) -> None:
         lambda: sc.dequantize(np.zeros((3, 4), np.int8), fmt),
         lambda: sc.compare(W, W, fmt=fmt, axis=0),
     ):
-        with pytest.raises((TypeError, ValueError), match="^fmt.frac_bits must be"):
+        with pytest.raises((TypeError, ValueError), match=r"^fmt.frac_bits must be"):
             call()
 
 

@@ -67,7 +67,13 @@ def affines(shape: tuple[int, ...]) -> Iterator[dict[str, Any]]:
     yield {"scale": np.array(0.5)}
     for fmt in frac_bits(shape):
         scale = np.ones(np.shape(fmt.frac_bits))
-        for zero_point in (0, np.zeros(scale.shape, np.int8), np.zeros((), int), np.zeros(0, int), 2):
+        for zero_point in (
+            0,
+            np.zeros(scale.shape, np.int8),
+            np.zeros((), int),
+            np.zeros(0, int),
+            2,
+        ):
             yield {
                 "scale": scale,
                 "zero_point": zero_point,
@@ -110,8 +116,9 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     for fmt in frac_bits(shape):
         for bits in (False, True):
             yield "quantize", lambda lib, f=fmt, b=bits: lib.quantize(w, f, packed=b)
-            yield "prune_quantize", lambda lib, f=fmt, b=bits: lib.prune_quantize(
-                w, f, k=n // 2, packed=b
+            yield (
+                "prune_quantize",
+                lambda lib, f=fmt, b=bits: lib.prune_quantize(w, f, k=n // 2, packed=b),
             )
         yield "fake_quantize", lambda lib, f=fmt: lib.fake_quantize(w, f)
         yield "dequantize", lambda lib, f=fmt: lib.dequantize(np.ones(shape, np.int8), f)
@@ -121,32 +128,39 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
             yield "compare", lambda lib, f=fmt, a=axis: lib.compare(w, w, fmt=f, axis=a)
     for how in affines(shape):
         for bits in (False, True):
-            yield "quantize_affine", lambda lib, how=how, b=bits: lib.quantize_affine(
-                w, **how, packed=b
+            yield (
+                "quantize_affine",
+                lambda lib, how=how, b=bits: lib.quantize_affine(w, **how, packed=b),
             )
-        yield "dequantize_affine", lambda lib, how=how: lib.dequantize_affine(
-            np.ones(shape, np.int8), **how
+        yield (
+            "dequantize_affine",
+            lambda lib, how=how: lib.dequantize_affine(np.ones(shape, np.int8), **how),
         )
-        yield "dequantize_affine", lambda lib, how=how: lib.dequantize_affine(
-            packed(shape, 4), **how, shape=shape, packed_dtype=ml_dtypes.int4
+        yield (
+            "dequantize_affine",
+            lambda lib, how=how: lib.dequantize_affine(
+                packed(shape, 4), **how, shape=shape, packed_dtype=ml_dtypes.int4
+            ),
         )
     for axis in AXES:
         yield "compare", lambda lib, a=axis: lib.compare(w, w, axis=a)
     yield "compare", lambda lib: lib.compare(w, np.zeros((0, 5), np.float32))
     for how in choosings():
         size = how.pop("size")
-        yield "choose_format", lambda lib, how=how, s=size: lib.choose_format(
-            w, 8, **how, group_size=s
+        yield (
+            "choose_format",
+            lambda lib, how=how, s=size: lib.choose_format(w, 8, **how, group_size=s),
         )
-        yield "choose_affine", lambda lib, how=how, s=size: lib.choose_affine(
-            w, np.uint8, **how, block_size=s
+        yield (
+            "choose_affine",
+            lambda lib, how=how, s=size: lib.choose_affine(w, np.uint8, **how, block_size=s),
         )
     for bits in (1, 4, 8):
-        codes = np.zeros(shape, np.int8)
-        yield "pack_ints", lambda lib, b=bits: lib.pack_ints(codes, b)
+        yield "pack_ints", lambda lib, b=bits: lib.pack_ints(np.zeros(shape, np.int8), b)
         for count in (0, 1, n, n + 1):
-            yield "unpack_ints", lambda lib, b=bits, c=count: lib.unpack_ints(
-                packed(shape, b), b, c
+            yield (
+                "unpack_ints",
+                lambda lib, b=bits, c=count: lib.unpack_ints(packed(shape, b), b, c),
             )
     for name in ("MagnitudeSketch", "sparsity_schedule"):
         yield name, {"MagnitudeSketch": sketched, "sparsity_schedule": scheduled}[name](w)

@@ -265,9 +265,7 @@ def test_sparsity(state: str) -> None:
     assert [int(np.count_nonzero(mask)) for mask in masks] == counts
 
 
-SPANS = [
-    (np.linspace(-0.5, 1.5, 101) * end, Decimal(end) / 10, end) for end in (1, 977, 1e-310)
-]
+SPANS = [(np.linspace(-0.5, 1.5, 101) * end, Decimal(end) / 10, end) for end in (1, 977, 1e-310)]
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -280,9 +278,7 @@ def test_schedules(lib: Any, state: str) -> None:
                     steps, begin=begin, end=end, initial=initial, final=0.93, power=power
                 )
             )
-            for (steps, begin, end), initial, power in product(
-                SPANS, [0, 0.1, 1], [1, 3, 2.7, 0.3]
-            )
+            for (steps, begin, end), initial, power in product(SPANS, [0, 0.1, 1], [1, 3, 2.7, 0.3])
         ]
 
     assert_same_in(state, call)

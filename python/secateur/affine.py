@@ -10,7 +10,15 @@ import numpy as np
 from secateur import _core
 from secateur.fixed_point import float_type, lengths
 from secateur.float_state import default_float_state
-from secateur.formats import array_of, as_bool, as_double, as_dtype, granularity, integer_in, integers_in
+from secateur.formats import (
+    array_of,
+    as_bool,
+    as_double,
+    as_dtype,
+    granularity,
+    integer_in,
+    integers_in,
+)
 from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:
@@ -102,7 +110,11 @@ def _parameters_of_arrays(
     if isinstance(scale, (np.ndarray, list, tuple)):
         scales = array_of("scale", scale)
         if isinstance(scale, np.ma.MaskedArray) or not _is_float(scales.dtype):
-            got = "a masked array" if isinstance(scale, np.ma.MaskedArray) else shortened(str(scales.dtype))
+            got = (
+                "a masked array"
+                if isinstance(scale, np.ma.MaskedArray)
+                else shortened(str(scales.dtype))
+            )
             msg = f"scale must be a number or an array of {' or '.join(_FLOATS)}, got {got}"
             raise TypeError(msg)
     else:

@@ -84,7 +84,9 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
         missing = [key for key in wanted if key not in found]
         others = [key for key in found if key not in wanted]
         _refuse(
-            name, "of the keys of arrays", f"none of {shown(missing)}" if missing else f"also {shown(others)}"
+            name,
+            "of the keys of arrays",
+            f"none of {shown(missing)}" if missing else f"also {shown(others)}",
         )
     return [found[key] for key in wanted]
 

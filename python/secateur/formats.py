@@ -6,6 +6,7 @@ import math
 import operator
 import re
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
@@ -60,7 +61,11 @@ def integers_in(name: str, values: Any, low: int, high: int) -> NDArray[Any]:
                 if not isinstance(value, float):
                     integer_in(name, value, low, high)
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "iu":
-        got = "a masked array" if isinstance(values, np.ma.MaskedArray) else shortened(str(array.dtype))
+        got = (
+            "a masked array"
+            if isinstance(values, np.ma.MaskedArray)
+            else shortened(str(array.dtype))
+        )
         msg = f"{name} must be an integer or an array of them, got {got}"
         raise TypeError(msg)
     wrong = (array < low) | (array > high)
@@ -135,13 +140,14 @@ def _exceeds(number: float, value: Any) -> bool:
 
 def as_dtype(name: str, value: Any, allowed: str) -> np.dtype[Any]:
     """Return `value` as a dtype, or raise an error. None is not accepted as float64."""
+    dtype: np.dtype[Any] | None = None
     if value is not None:
-        try:
-            return np.dtype(value)
-        except Exception:  # noqa: BLE001, S110  # NumPy has several for what is no dtype
-            pass
-    msg = f"{name} must be {allowed}, got {shown(value)}"
-    raise TypeError(msg)
+        with suppress(Exception):  # NumPy has several errors for what is no dtype
+            dtype = np.dtype(value)
+    if dtype is None:
+        msg = f"{name} must be {allowed}, got {shown(value)}"
+        raise TypeError(msg)
+    return dtype
 
 
 def as_bool(name: str, value: Any) -> bool:

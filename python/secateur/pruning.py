@@ -56,7 +56,8 @@ def prune(
         rounded half to even. The candidates are all elements; with `axis`, those of each slice;
         with `block`, the blocks.
     threshold : float, optional
-        Keep the elements with ``|w| > threshold``. The comparison is strict and exact.
+        Keep the elements with ``|w| > threshold``. The comparison is strict and exact, also with an
+        int, a Fraction or a Decimal between two floats.
     pattern : str, optional
         ``"N:M"``, 1 <= N <= M <= 32. Of each M consecutive elements along `axis`, the N of largest
         magnitude are kept; ties go to the lowest index. The length of the axis must be a multiple

@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -208,12 +209,12 @@ def scalar(value: Any) -> Any:
 
 def as_dtype(name: str, value: Any, allowed: str) -> np.dtype[Any]:
     """Return `value` as a dtype; refuse None, which NumPy takes for float64."""
-    try:
-        if value is not None:
-            return np.dtype(value)
-    except Exception:  # noqa: BLE001, S110
-        pass
-    refuse(name, shown(value), allowed, TypeError)
+    dtype: np.dtype[Any] | None = None
+    with suppress(Exception):
+        dtype = None if value is None else np.dtype(value)
+    if dtype is None:
+        refuse(name, shown(value), allowed, TypeError)
+    return dtype
 
 
 def as_bool(name: str, value: Any) -> bool:

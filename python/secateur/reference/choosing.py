@@ -11,8 +11,8 @@ import numpy as np
 from secateur.formats import FixedPoint
 from secateur.reference.arguments import (
     as_bool,
-    as_dtype,
     as_double,
+    as_dtype,
     axis_of,
     floats,
     integer_in,

@@ -64,6 +64,6 @@ def _schedule(
     left = 1 - (begun - first_) / (last_ - first_)
     curve = np.asarray(np.frompyfunc(math.pow, 2, 1)(left, exponent), np.float64)  # as on any CPU
     result = last_share + (first_share - last_share) * curve
-    result = np.clip(result, *sorted((first_share, last_share)))
+    result = np.clip(result, min(first_share, last_share), max(first_share, last_share))
     result = np.select([steps <= first, steps >= last], [first_share, last_share], result)
     return float(result) if steps.ndim == 0 else result
