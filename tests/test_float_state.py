@@ -10,6 +10,7 @@ import ctypes
 import ctypes.util
 import platform
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -262,6 +263,25 @@ def test_sparsity(state: str) -> None:
     with float_state(state):
         masks = [sc.topk_mask(w, sparsity=share) for w in arrays for share in shares]
     assert [int(np.count_nonzero(mask)) for mask in masks] == counts
+
+
+SPANS = [(np.linspace(-0.5, 1.5, 101) * end, Decimal(end) / 10, end) for end in (1, 977, 1e-310)]
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("lib", [sc, sc.reference], ids=["package", "reference"])
+def test_schedules(lib: Any, state: str) -> None:
+    def call() -> list[np.ndarray]:
+        return [
+            np.asarray(
+                lib.sparsity_schedule(
+                    steps, begin=begin, end=end, initial=initial, final=0.93, power=power
+                )
+            )
+            for (steps, begin, end), initial, power in product(SPANS, [0, 0.1, 1], [1, 3, 2.7, 0.3])
+        ]
+
+    assert_same_in(state, call)
 
 
 THRESHOLDS = [

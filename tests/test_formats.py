@@ -132,7 +132,7 @@ def test_bits_is_an_integer(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [*NOT_INTEGERS, [8.0], [True], [None], [], ["8"], np.float32([8]), np.ma.array([8])]
+    "value", [*NOT_INTEGERS, [8.0], [True], [None], ["8"], np.float32([8]), np.ma.array([8])]
 )
 def test_frac_bits_are_integers(value: object) -> None:
     with pytest.raises(TypeError, match=r"^frac_bits must be an integer\b.*, got "):

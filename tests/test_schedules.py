@@ -1,5 +1,6 @@
 """Sparsity over the steps of training, against exact fractions and by hand."""
 
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import secateur as sc
+from oracles import assert_same_bits
 
 SHARES = st.floats(0, 1)
 
@@ -35,13 +37,86 @@ def test_exact_fractions(
     assert 0 <= actual <= 1
 
 
-def test_the_ends_are_exact() -> None:
-    hundredths = np.arange(101) / 100
+LIBRARIES = [sc, sc.reference]
+
+
+@pytest.mark.parametrize("lib", LIBRARIES, ids=["package", "reference"])
+def test_the_ends_are_exact(lib: Any) -> None:
+    hundredths = [-0.0, *np.arange(101) / 100]
     steps = np.array([-np.inf, 0, 3, 10, 11, np.inf])
     for initial in hundredths:
         for final in hundredths[::3]:
-            actual = sc.sparsity_schedule(steps, begin=3, end=10, initial=initial, final=final)
-            assert actual.tolist() == [initial] * 3 + [final] * 3
+            how = {"begin": 3, "end": 10, "initial": initial, "final": final}
+            actual = lib.sparsity_schedule(steps, **how)
+            assert_same_bits(actual, np.array([initial] * 3 + [final] * 3))
+
+
+TINY, HUGE = 5e-324, 1.7976931348623157e308
+SPANS = [
+    (0, TINY), (-TINY, TINY), (TINY, 3 * TINY), (0, 2e-308), (TINY, HUGE), (-HUGE, HUGE),
+    (-HUGE, TINY), (-HUGE, 0), (HUGE / 2, HUGE), (np.nextafter(HUGE, 0), HUGE), (1, 1 + 2**-52),
+    (0, 1e-310), (0, 1), (-3, 1e300), (2**53, 2**53 + 2), (0, 10**400),
+    (Fraction(1, 3), Fraction(2, 3)), (np.uint64(2**64 - 2**12), 2**64),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lib", LIBRARIES, ids=["package", "reference"])
+@pytest.mark.parametrize("span", SPANS, ids=str)
+def test_spans_of_any_size(span: tuple[Any, Any], lib: Any) -> None:
+    """The ends are exact, between them the sparsity goes one way, and all lies between the two."""
+    begin, end = (HUGE if x > HUGE else float(x) for x in span)
+    how = {"begin": span[0], "end": span[1]}
+    inner = [begin / 2 * (1 - x) * 2 + end * x for x in np.arange(1, 100) / 100]
+    near = [np.nextafter(begin, HUGE), np.nextafter(end, -HUGE)]
+    within = np.sort(np.clip([*inner, *near], begin, end))
+    for initial, final in [(0.1, 0.3), (0.3, 0.1), (0, 1), (1, 0), (0.93, 0.93), (1e-320, 1)]:
+        for power in (1, 3, 0.1, 0.5, 7.3, 1e-300, 1e300):
+            actual = lib.sparsity_schedule(
+                [-HUGE, begin, *within, end, HUGE], **how, initial=initial, final=final, power=power
+            )
+            assert actual[0] == actual[1] == initial
+            assert actual[-2] == actual[-1] == final
+            assert (np.diff(actual) * (1 if final >= initial else -1) >= 0).all()
+            assert actual.min() == min(initial, final)
+            assert actual.max() == max(initial, final)
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(st.floats(allow_nan=False)),
+    SHARES,
+    SHARES,
+    st.floats(0.01, 100),
+)
+def test_any_floats(
+    a: float, b: float, steps: list[float], initial: float, final: float, power: float
+) -> None:
+    begin, end = min(a, b), max(a, b)
+    if begin == end:
+        return
+    how = {"begin": begin, "end": end, "initial": initial, "final": final, "power": power}
+    actual = sc.sparsity_schedule(steps, **how)
+    assert_same_bits(sc.reference.sparsity_schedule(steps, **how), actual)
+    for step, sparsity in zip(steps, actual, strict=True):
+        assert min(initial, final) <= sparsity <= max(initial, final)
+        assert sparsity == initial or step > begin
+        assert sparsity == final or step < end
+
+
+@pytest.mark.parametrize("lib", LIBRARIES, ids=["package", "reference"])
+@pytest.mark.parametrize(
+    "step", [10**30, -(10**400), Fraction(1, 2), Decimal("0.5"), np.longdouble("1e400")], ids=str
+)
+def test_steps_that_are_numbers_of_other_types(step: Any, lib: Any) -> None:
+    expected = 0.5 if step > 1 else 0 if step < 0 else 0.25
+    assert lib.sparsity_schedule(step, begin=0, end=1, final=0.5, power=1) == expected
+
+
+@pytest.mark.parametrize("lib", LIBRARIES, ids=["package", "reference"])
+def test_masked_steps(lib: Any) -> None:
+    with pytest.raises(TypeError, match=r"step must be .* masked"):
+        lib.sparsity_schedule(np.ma.masked_array([1, 2], [0, 1]), begin=0, end=1, final=0.5)
 
 
 def test_a_step_alone_is_as_in_an_array() -> None:

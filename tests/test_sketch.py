@@ -702,11 +702,151 @@ def test_an_interrupted_call_counts_all_or_nothing(merges: bool) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+# --- forks --------------------------------------------------------------------------------------
+
+forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+COUNTED = 100  # before a fork
+
+
+@contextmanager
+def another_thread_within(sketch: Any, name: str) -> Iterator[None]:
+    """Another thread is within a read ("_totals") or a change ("_change") of the sketch."""
+    within, done = threading.Event(), threading.Event()
+    method = getattr(sketch, name)
+
+    def wait() -> None:
+        if threading.current_thread() is holder:
+            within.set()
+            done.wait()
+
+    def change(counting: Callable[[], object]) -> None:
+        method(lambda: (wait(), counting()))
+
+    def read() -> Any:
+        wait()
+        return method()
+
+    held, call = {
+        "_totals": (read, lambda: sketch.n),
+        "_change": (change, lambda: sketch.update(normal(3))),
+    }[name]
+    holder = threading.Thread(target=call)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sketch, name, held)
+        holder.start()
+        try:
+            assert within.wait(60)
+            yield
+        finally:
+            done.set()
+            holder.join()
+
+
+def refuses(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except RuntimeError as error:
+        return "must not be changed by another thread when the process forks" in str(error)
+    return False
+
+
+@forking
+def test_a_child_refuses_a_sketch_that_another_thread_was_changing() -> None:
+    sketch = count(sc.MagnitudeSketch(), [normal(COUNTED)])
+    other = sc.MagnitudeSketch()
+
+    def works() -> bool:
+        calls: list[Callable[[], object]] = [
+            lambda: sketch.n,
+            lambda: sketch.update(normal(3)),
+            lambda: sketch.merge(other),
+            lambda: other.merge(sketch),
+            lambda: sketch.bracket(1),
+            lambda: sketch.count_above(1),
+            lambda: sketch.narrow(1),
+            lambda: pickle.dumps(sketch),
+            lambda: copy.copy(sketch),
+        ]
+        assert all(refuses(call) for call in calls)
+        assert "incomplete counts" in repr(sketch)
+        assert sketch.passes == 1
+        assert other.n == 0
+        assert in_child(lambda: refuses(lambda: sketch.n)) == "right"  # and so does its child
+        return True
+
+    with another_thread_within(sketch, "_change"):
+        assert in_child(works) == "right"
+        assert in_child(works) == "right"
+    assert sketch.n == COUNTED + 3  # the parent goes on
+
+
+@forking
+def test_a_child_uses_a_sketch_that_another_thread_was_reading() -> None:
+    sketch = count(sc.MagnitudeSketch(), [normal(COUNTED)])
+
+    def works() -> bool:
+        # Threads that use the sketch for the first time in this process, at once.
+        on_threads(*[lambda: sketch.update(normal(1000))] * THREADS)
+        return sketch.n == COUNTED + 1000 * THREADS and str(sketch.n) in repr(sketch)
+
+    with another_thread_within(sketch, "_totals"):
+        assert in_child(works) == "right"
+        assert in_child(lambda: in_child(works) == "right") == "right"
+
+
+@forking
+def test_a_fork_by_the_thread_that_holds_the_sketch() -> None:
+    """As in a signal handler or a finalizer, which may run at any line of Python."""
+    sketch = count(sc.MagnitudeSketch(), [normal(COUNTED)])
+    outcomes = []
+
+    def works() -> bool:
+        sketch.update(normal(7))
+        return sketch.n == COUNTED + 7 and "107" in repr(sketch)
+
+    with pytest.MonkeyPatch.context() as patched:
+        totals, forked = sketch._totals, []
+
+        def once() -> Any:
+            if not forked:
+                forked.append(True)
+                outcomes.append(in_child(works))
+            return totals()
+
+        patched.setattr(sketch, "_totals", once)
+        assert sketch.n == COUNTED
+    assert outcomes == ["right"]
+
+
+@forking
+def test_forks_wait_for_no_sketch() -> None:
+    """Not even where the thread that counts waits for the thread that forks."""
+    sketches = [sc.MagnitudeSketch() for _ in range(3)]
+    with another_thread_within(sketches[1], "_change"):
+        assert in_child(lambda: sketches[0].n == sketches[2].n == 0) == "right"
+
+
+@forking
+def test_sketches_are_made_and_forks_done_by_many_threads() -> None:
+    sketch = sc.MagnitudeSketch()
+
+    def make() -> None:
+        for _ in range(300):
+            count(sc.MagnitudeSketch("float16"), [])
+            sketch.update(normal(10))
+
+    def fork() -> None:
+        for _ in range(10):
+            assert in_child(lambda: sc.MagnitudeSketch().n == 0) == "right"
+
+    on_threads(make, make, fork, fork)
+    assert sketch.n == 6000
+
+
+@forking
 @pytest.mark.parametrize("copied", [False, True])
-def test_a_child_of_a_fork_uses_a_sketch_that_another_thread_was_counting_with(
-    copied: bool,
-) -> None:
+def test_a_child_of_a_fork_while_another_thread_counts(copied: bool) -> None:
+    """Sees whole chunks only, or refuses the sketch; and a new one works."""
     sketch, w = sc.MagnitudeSketch(), normal(200_000)
     if copied:
         sketch = pickle.loads(pickle.dumps(sketch))
@@ -716,15 +856,19 @@ def test_a_child_of_a_fork_uses_a_sketch_that_another_thread_was_counting_with(
         while not done.is_set():
             sketch.update(w)
 
-    def is_whole() -> bool:
-        n = pickle.loads(pickle.dumps(sketch)).n
+    def is_whole_or_refused() -> bool:
+        assert count(sc.MagnitudeSketch(), [w]).n == w.size
+        try:
+            n = pickle.loads(pickle.dumps(sketch)).n
+        except RuntimeError:
+            return refuses(lambda: sketch.n) and "incomplete" in repr(sketch)
         sketch.update(w[:10])
         return n % w.size == 0 and sketch.n == n + 10
 
     counting = threading.Thread(target=count_on)
     counting.start()
     try:
-        assert [in_child(is_whole) for _ in range(10)] == ["right"] * 10
+        assert [in_child(is_whole_or_refused) for _ in range(10)] == ["right"] * 10
     finally:
         done.set()
         counting.join()

@@ -45,12 +45,16 @@ py::object prune_pattern(Input& in, Scores& ranked_by, const py::tuple& pattern,
 }
 
 // allow_negative: the threshold applies to scores that are values, which may be negative.
-double to_threshold(py::handle threshold, bool allow_negative = false) {
-  const double limit = to_number("threshold", threshold);
+double require_threshold(double limit, py::handle threshold, bool allow_negative = false) {
   if (std::isnan(limit) || (limit < 0 && !allow_negative)) {
     refuse("threshold", allow_negative ? "a number" : "a number, at least 0", threshold);
   }
   return limit;
+}
+
+// A threshold that elements are compared with.
+double to_threshold(py::handle threshold, bool allow_negative = false) {
+  return require_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
 }
 
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
@@ -278,7 +282,7 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
 }
 
 py::object soft_threshold(py::handle w, py::handle threshold, py::handle out) {
-  const double limit = to_threshold(threshold);
+  const double limit = require_threshold(to_number("threshold", threshold), threshold);
   Input in = floats(w);
   Result result(out, in.numpy_dtype(), in, true);
   in.settle();
@@ -294,7 +298,7 @@ py::object topk_mask(py::handle w, py::handle k, py::handle sparsity, py::handle
   const Kept keep(k, sparsity);
   const Axis along(axis);
   const sc_nan policy = to_selecting_nan(nan);
-  const bool returns_bits = py::bool_(py::reinterpret_borrow<py::object>(packed));
+  const bool returns_bits = to_bool("packed", packed);
   Scores ranked_by(scores);
   Input in = floats(w);
   ranked_by.require_fit(in);

@@ -14,22 +14,35 @@ bool is_bool(py::handle value) {
 }
 
 std::string shown(py::handle value) {
+  const py::object text = py::module_::import("secateur.messages").attr("shown")(value);
   // A repr may contain lone surrogates, which UTF-8 cannot encode.
-  return py::repr(value).attr("encode")("utf-8", "backslashreplace").cast<std::string>();
+  return text.attr("encode")("utf-8", "backslashreplace").cast<std::string>();
 }
 
 void refuse(const char* name, const std::string& allowed, py::handle received) {
   throw py::value_error(std::string(name) + " must be " + allowed + ", got " + shown(received));
 }
 
-std::int64_t to_integer(const char* name, py::handle value) {
+bool to_bool(const char* name, py::handle value) {
+  if (!is_bool(value)) {
+    throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
+  }
+  return py::bool_(py::reinterpret_borrow<py::object>(value));
+}
+
+py::object to_index(const char* name, py::handle value) {
   if (is_bool(value) || !PyIndex_Check(value.ptr()) || py::isinstance<py::array>(value)) {
     throw py::type_error(std::string(name) + " must be an integer, got " + shown(value));
   }
-  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+  auto index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
   if (!index) {
     throw py::error_already_set();
   }
+  return index;
+}
+
+std::int64_t to_integer(const char* name, py::handle value) {
+  const py::object index = to_index(name, value);
   int overflow = 0;
   const std::int64_t number = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
   return overflow > 0 ? INT64_MAX : overflow < 0 ? INT64_MIN : number;
@@ -47,23 +60,36 @@ std::size_t to_count(const char* name, py::handle value, std::size_t min, std::s
   return in_range(name, to_integer(name, value), min, max, value);
 }
 
-double to_number(const char* name, py::handle value) {
-  if (!is_bool(value) && PyNumber_Check(value.ptr())) {
-    const double number = PyFloat_AsDouble(value.ptr());
-    if (PyErr_Occurred() == nullptr) {
-      return number;
-    }
-    const bool overflow = PyErr_ExceptionMatches(PyExc_OverflowError) != 0;
-    if (!overflow && PyErr_ExceptionMatches(PyExc_TypeError) == 0) {
-      throw py::error_already_set();
-    }
-    PyErr_Clear();
-    if (overflow) {  // an int too large for a float: the largest finite float, beyond every range
-      constexpr double kLargest = std::numeric_limits<double>::max();
-      return value < py::int_(0) ? -kLargest : kLargest;
+namespace {
+// The value of a float, or of an int that a double represents exactly whatever its bits.
+std::optional<double> exact_double(py::handle value) {
+  if (PyFloat_Check(value.ptr())) {
+    return PyFloat_AS_DOUBLE(value.ptr());
+  }
+  if (PyLong_CheckExact(value.ptr())) {
+    constexpr long long kMaxExact = 1LL << std::numeric_limits<double>::digits;
+    int overflow = 0;
+    const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    if (overflow == 0 && -kMaxExact <= number && number <= kMaxExact) {
+      return static_cast<double>(number);
     }
   }
-  throw py::type_error(std::string(name) + " must be a number, got " + shown(value));
+  return std::nullopt;
+}
+}  // namespace
+
+double to_number(const char* name, py::handle value) {
+  if (const auto number = exact_double(value)) {
+    return *number;
+  }
+  return py::module_::import("secateur.formats").attr("as_double")(name, value).cast<double>();
+}
+
+double to_lower_number(const char* name, py::handle value) {
+  if (const auto number = exact_double(value)) {
+    return *number;
+  }
+  return py::module_::import("secateur.formats").attr("double_below")(name, value).cast<double>();
 }
 
 sc_nan to_selecting_nan(py::handle nan) {

@@ -19,11 +19,17 @@ namespace secateur::python {
 // Whether a value is a Python bool or a NumPy bool.
 bool is_bool(py::handle value);
 
-// The repr of a value as valid UTF-8.
+// The repr of a value as valid UTF-8, abbreviated if it is long. Does not fail for any value.
 std::string shown(py::handle value);
 
 // Throws ValueError: "<name> must be <allowed>, got <received>".
 [[noreturn]] void refuse(const char* name, const std::string& allowed, py::handle received);
+
+// Converts a bool argument. Throws TypeError for other values than bools of Python and NumPy.
+bool to_bool(const char* name, py::handle value);
+
+// Converts an integer argument to a Python int. Throws TypeError for other values, including bools.
+py::object to_index(const char* name, py::handle value);
 
 // Converts an integer argument. Integers that do not fit become INT64_MIN or INT64_MAX. Throws
 // TypeError for other values, including bools.
@@ -37,8 +43,12 @@ std::size_t in_range(const char* name, std::int64_t number, std::size_t min, std
 // Converts an integer argument in [min, max].
 std::size_t to_count(const char* name, py::handle value, std::size_t min, std::size_t max);
 
-// Converts a number. Throws TypeError for other values, including bools.
+// Converts a number to the nearest double. Throws TypeError for other values, including bools.
 double to_number(const char* name, py::handle value);
+
+// The same, to the largest double that does not exceed the number: a double is larger than the
+// number if and only if it is larger than the result.
+double to_lower_number(const char* name, py::handle value);
 
 // An allowed value of a string argument, and the value that represents it in C++.
 template <class Value>

@@ -35,6 +35,11 @@ py::object numpy_attribute(const char* name) { return py::module_::import("numpy
 
 std::string to_string(py::handle value) { return py::str(value).cast<std::string>(); }
 
+// The str of a dtype, which may have any number of fields, abbreviated if it is long.
+std::string shortened(const py::dtype& dtype) {
+  return to_string(py::module_::import("secateur.messages").attr("shortened")(py::str(dtype)));
+}
+
 std::string to_string(const Shape& shape) {
   py::tuple lengths(shape.size());
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -143,7 +148,7 @@ Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const 
   for (const Dtype& d : allowed) {
     names += (names.empty() ? "" : " or ") + std::string(d.name);
   }
-  throw py::type_error(name + " must be " + names + ", got " + to_string(given) + remedy);
+  throw py::type_error(name + " must be " + names + ", got " + shortened(given) + remedy);
 }
 
 py::array as_array(const std::string& name, py::handle value) {
@@ -221,7 +226,7 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
   given_ = as_array(name, out);
   if (given_.dtype().num() != dtype.num() || !is_native(given_)) {
     throw py::type_error(name + " must be " + to_string(dtype) + " in native byte order, got " +
-                         to_string(given_.dtype()));
+                         shortened(given_.dtype()));
   }
   if (!std::ranges::equal(shape_view(given_), shape)) {
     throw py::value_error(name + " must have shape " +

@@ -31,8 +31,7 @@ std::uint64_t to_seed(sc_rounding rounding, py::handle seed) {
   if (seed.is_none()) {
     refuse("seed", kAllowed, seed);
   }
-  to_integer("seed", seed);
-  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(seed.ptr()));
+  const py::object index = to_index("seed", seed);
   const std::uint64_t number = PyLong_AsUnsignedLongLong(index.ptr());
   if (PyErr_Occurred() != nullptr) {
     PyErr_Clear();
@@ -66,13 +65,6 @@ sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::han
   const sc_rounding mode = to_choice("rounding", rounding, kRoundings);
   return {mode, to_choice("overflow", overflow, kOverflows), to_quantizing_nan(nan),
           to_seed(mode, seed)};
-}
-
-bool to_bool(const char* name, py::handle value) {
-  if (!is_bool(value)) {
-    throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
-  }
-  return py::bool_(py::reinterpret_borrow<py::object>(value));
 }
 
 constexpr char kNanRemedy[] = "nan='zero' quantizes it to 0";
@@ -292,10 +284,15 @@ class FixedPointFormat {
     const auto get = [&](const py::str& name) { return py::object(py::getattr(fmt, name)); };
     core_.bits = static_cast<std::int32_t>(
         in_range("fmt.bits", to_integer("fmt.bits", get(names.bits)), 2, 32, fmt));
-    core_.is_signed = py::bool_(get(names.is_signed)) ? 1 : 0;
+    core_.is_signed = to_bool("fmt.signed", get(names.is_signed)) ? 1 : 0;
     const py::object frac_bits = get(names.frac_bits);
     if (py::isinstance<py::array>(frac_bits)) {
-      frac_bits_ = frac_bits.cast<Int32Array>();
+      // A subclass of FixedPoint may return an array of anything, which a cast would wrap.
+      frac_bits_ = (is_array_of(frac_bits, kInt32)
+                        ? frac_bits
+                        : py::module_::import("secateur.formats")
+                              .attr("integers_in")("fmt.frac_bits", frac_bits, -256, 256))
+                       .cast<Int32Array>();
     } else {
       core_.frac_bits = static_cast<std::int32_t>(
           std::clamp<std::int64_t>(to_integer("fmt.frac_bits", frac_bits), -257, 257));

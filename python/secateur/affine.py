@@ -10,7 +10,16 @@ import numpy as np
 from secateur import _core
 from secateur.fixed_point import float_type, lengths
 from secateur.float_state import default_float_state
-from secateur.formats import as_double, granularity, integer_in, integers_in
+from secateur.formats import (
+    array_of,
+    as_bool,
+    as_double,
+    as_dtype,
+    granularity,
+    integer_in,
+    integers_in,
+)
+from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -43,14 +52,13 @@ class _IntegerType(NamedTuple):
 
 
 def _integer_type(name: str, dtype: DTypeLike | None, packed: bool = False) -> _IntegerType:
-    wanted = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
-    return _integer_type_of(name, wanted, packed)
+    return _integer_type_of(name, as_dtype(name, dtype, " or ".join(_INTEGERS)), packed)
 
 
 @lru_cache
-def _integer_type_of(name: str, wanted: np.dtype[Any] | None, packed: bool) -> _IntegerType:
-    if wanted is None or wanted.name not in _INTEGERS or not wanted.isnative:
-        msg = f"{name} must be {' or '.join(_INTEGERS)}, got {wanted}"
+def _integer_type_of(name: str, wanted: np.dtype[Any], packed: bool) -> _IntegerType:
+    if wanted.name not in _INTEGERS or not wanted.isnative:
+        msg = f"{name} must be {' or '.join(_INTEGERS)}, got {shortened(str(wanted))}"
         raise TypeError(msg)
     kind = _IntegerType(wanted, *_INTEGERS[wanted.name])
     if packed and kind.bits > 8:
@@ -100,9 +108,13 @@ def _parameters_of_arrays(
     block_size: int | None,
 ) -> _Parameters:
     if isinstance(scale, (np.ndarray, list, tuple)):
-        scales = np.asarray(scale)
+        scales = array_of("scale", scale)
         if isinstance(scale, np.ma.MaskedArray) or not _is_float(scales.dtype):
-            got = "a masked array" if isinstance(scale, np.ma.MaskedArray) else scales.dtype
+            got = (
+                "a masked array"
+                if isinstance(scale, np.ma.MaskedArray)
+                else shortened(str(scales.dtype))
+            )
             msg = f"scale must be a number or an array of {' or '.join(_FLOATS)}, got {got}"
             raise TypeError(msg)
     else:
@@ -230,7 +242,7 @@ def quantize_affine(
     array([[1, 2, 3],
            [1, 2, 3]], dtype=int8)
     """
-    kind = _integer_type("dtype", dtype, packed)
+    kind = _integer_type("dtype", dtype, as_bool("packed", packed))
     w = w if isinstance(w, np.ndarray) else np.asarray(w)
     computed = np.float64 if w.dtype.char == "d" else np.float32
     parameters = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
@@ -308,7 +320,7 @@ def dequantize_affine(
     q = q if isinstance(q, np.ndarray) else np.asarray(q)
     if shape is None:
         if packed_dtype is not None:
-            msg = f"packed_dtype must be None without shape, got {packed_dtype!r}"
+            msg = f"packed_dtype must be None without shape, got {shown(packed_dtype)}"
             raise ValueError(msg)
         kind = _integer_type("q", q.dtype.newbyteorder("="))
         shape_of_q = q.shape

@@ -9,7 +9,8 @@ import numpy as np
 
 from secateur import _core
 from secateur.float_state import default_float_state
-from secateur.formats import FixedPoint, as_bool, as_double, integer_in
+from secateur.formats import FixedPoint, as_bool, as_double, as_dtype, integer, integer_in
+from secateur.messages import shortened, shown
 from secateur.results import AffineParameters
 
 if TYPE_CHECKING:
@@ -219,6 +220,7 @@ class Data:
             group_size = integer_in(group_name, group_size, 1, 2**63 - 1)
             axis = -1 if axis is None else axis
         self.group_size = group_size
+        axis = None if axis is None else integer("axis", axis)
         # The argument as given, which need not be an array. The core checks it before NumPy
         # converts it.
         self._given = w
@@ -533,18 +535,18 @@ def _descend(
 
 def _percentage(method: Any, percentile: Any) -> float:
     if not isinstance(method, str) or method not in METHODS:
-        msg = f"method must be {' or '.join(map(repr, METHODS))}, got {method!r}"
+        msg = f"method must be {' or '.join(map(repr, METHODS))}, got {shown(method)}"
         raise ValueError(msg)
     value = as_double("percentile", percentile)
     if not 0 <= value <= 100:
-        msg = f"percentile must be a number from 0 to 100, got {percentile!r}"
+        msg = f"percentile must be a number from 0 to 100, got {shown(percentile)}"
         raise ValueError(msg)
     return value
 
 
 def _integers(name: str, dtype: DTypeLike) -> tuple[int, int]:
-    wanted = np.dtype(dtype)
+    wanted = as_dtype(name, dtype, " or ".join(RANGES))
     if wanted.name not in RANGES or not wanted.isnative:
-        msg = f"{name} must be {' or '.join(RANGES)}, got {wanted}"
+        msg = f"{name} must be {' or '.join(RANGES)}, got {shortened(str(wanted))}"
         raise TypeError(msg)
     return RANGES[wanted.name]

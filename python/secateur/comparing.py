@@ -8,7 +8,8 @@ import numpy as np
 
 from secateur import _core
 from secateur.float_state import default_float_state
-from secateur.formats import FixedPoint, integer_in
+from secateur.formats import FixedPoint, integer_in, integers_in
+from secateur.messages import shown
 from secateur.results import ErrorStats
 
 if TYPE_CHECKING:
@@ -112,15 +113,17 @@ def compare(
 def frac_bits_along(fmt: Any, ndim: int, axis: int | None) -> NDArray[np.int32]:
     """Return the frac_bits of a format as an array: one, or one for each index along the axis."""
     if not isinstance(fmt, FixedPoint):
-        msg = f"fmt must be a FixedPoint, got {fmt!r}"
+        msg = f"fmt must be a FixedPoint, got {shown(fmt)}"
         raise TypeError(msg)
+    # A subclass may have anything.
+    values = integers_in("fmt.frac_bits", fmt.frac_bits, -256, 256)
     fits = fmt.axis is None
     if fmt.axis is not None and axis is not None and fmt.group_size is None:
         fits = (fmt.axis - integer_in("axis", axis, -ndim, ndim - 1)) % ndim == 0
     if not fits:
-        msg = f"fmt must have one frac_bits, or an array along axis={axis!r}, got {fmt!r}"
+        msg = f"fmt must have one frac_bits, or an array along axis={shown(axis)}, got {shown(fmt)}"
         raise ValueError(msg)
-    return np.atleast_1d(np.asarray(fmt.frac_bits, np.int32))
+    return np.atleast_1d(values.astype(np.int32))
 
 
 def statistics(

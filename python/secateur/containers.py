@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from secateur.messages import shown
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,8 +53,8 @@ def label(name: str, key: Any) -> str:
     >>> label("arrays", "fc.weight")
     "arrays['fc.weight']"
     """
-    shown = repr(key).encode("utf-8", "backslashreplace").decode()  # which the core can hold
-    return f"{name}[{shown}]".replace("\0", "\\0")
+    text = shown(key).encode("utf-8", "backslashreplace").decode()  # which the core can hold
+    return f"{name}[{text}]".replace("\0", "\\0")
 
 
 def match(name: str, container: Any, arrays: Any) -> list[Any]:
@@ -82,7 +84,9 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
         missing = [key for key in wanted if key not in found]
         others = [key for key in found if key not in wanted]
         _refuse(
-            name, "of the keys of arrays", f"none of {missing}" if missing else f"also {others}"
+            name,
+            "of the keys of arrays",
+            f"none of {shown(missing)}" if missing else f"also {shown(others)}",
         )
     return [found[key] for key in wanted]
 

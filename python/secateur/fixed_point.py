@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.formats import integer_in
+from secateur.formats import as_dtype, integer_in
+from secateur.messages import shortened
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from secateur.formats import FixedPoint
 
     Array = NDArray[Any]
+
+MAX_AXES = 64  # of an array of NumPy
 
 
 def quantize(
@@ -180,10 +183,10 @@ def dequantize(
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """Return the dtype of a result. (The core checks that it is a supported float.)"""
-    wanted = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
-    if wanted is None or not wanted.isnative:
-        msg = "dtype must be float16 or bfloat16 or float32 or float64 in native byte order"
-        msg += f", got {wanted}"
+    allowed = "float16 or bfloat16 or float32 or float64 in native byte order"
+    wanted = as_dtype("dtype", dtype, allowed)
+    if not wanted.isnative:
+        msg = f"dtype must be {allowed}, got {shortened(str(wanted))}"
         raise TypeError(msg)
     return wanted
 
@@ -191,6 +194,9 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
 def lengths(shape: Any) -> tuple[int, ...]:
     """Return the shape before packing as a tuple, from a sequence of lengths or one length."""
     given = shape if isinstance(shape, (tuple, list)) else (shape,)
+    if len(given) > MAX_AXES:
+        msg = f"shape must have at most {MAX_AXES} axes, got {len(given)}"
+        raise ValueError(msg)
     checked = tuple(integer_in("shape", length, 0, sys.maxsize) for length in given)
     integer_in("shape", math.prod(checked), 0, sys.maxsize)
     return checked

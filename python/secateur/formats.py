@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
+
+from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +27,7 @@ def integer(name: str, value: Any) -> int:
     """Return `value` as an int, or raise an error that names the argument and what is allowed."""
     # A bool and an array of one element have __index__, but are not accepted as integers.
     if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(value, "__index__"):
-        msg = f"{name} must be an integer, got {value!r}"
+        msg = f"{name} must be an integer, got {shown(value)}"
         raise TypeError(msg)
     return operator.index(value)
 
@@ -32,16 +36,36 @@ def integer_in(name: str, value: Any, low: int, high: int) -> int:
     """Return `value` as an int from `low` to `high`, or raise an error."""
     number = integer(name, value)
     if not low <= number <= high:
-        msg = f"{name} must be an integer from {low} to {high}, got {value!r}"
+        msg = f"{name} must be an integer from {low} to {high}, got {shown(value)}"
         raise ValueError(msg)
     return number
 
 
+def array_of(name: str, values: Any) -> NDArray[Any]:
+    """Return `values` as an array, or raise an error if NumPy cannot make one of them."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        msg = f"{name} must be an array with rows of equal lengths, got {shown(values)}"
+        raise ValueError(msg) from None
+
+
 def integers_in(name: str, values: Any, low: int, high: int) -> NDArray[Any]:
     """Return `values` as an array of integers from `low` to `high`, or raise an error."""
-    array = np.asarray(values)
+    array = array_of(name, values)
+    if isinstance(values, (list, tuple)):
+        if array.size == 0:  # which NumPy takes for floats
+            array = array.astype(np.int32)
+        if array.dtype.kind in "Of":  # integers that NumPy has no common type for, or others
+            for value in np.asarray(values, object).flat:
+                if not isinstance(value, float):
+                    integer_in(name, value, low, high)
     if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "iu":
-        got = "a masked array" if isinstance(values, np.ma.MaskedArray) else array.dtype
+        got = (
+            "a masked array"
+            if isinstance(values, np.ma.MaskedArray)
+            else shortened(str(array.dtype))
+        )
         msg = f"{name} must be an integer or an array of them, got {got}"
         raise TypeError(msg)
     wrong = (array < low) | (array > high)
@@ -52,23 +76,84 @@ def integers_in(name: str, values: Any, low: int, high: int) -> NDArray[Any]:
     return array
 
 
+# Scalars of NumPy with a __float__ that are no real numbers.
+_NOT_REAL = (np.bool_, np.character, np.complexfloating, np.timedelta64, np.datetime64, np.void)
+
+
+def _scalar(value: Any) -> Any:
+    """Return the element of an array of no dimensions; any other value as it is."""
+    if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
+        return value[()] if value.ndim == 0 else None
+    return value
+
+
 def as_double(name: str, value: Any) -> float:
-    """Return `value` as a float, or raise an error that names the argument."""
-    if not isinstance(value, (bool, np.bool_, str, bytes)):  # float() accepts these
+    """Return `value` as the nearest float, or raise an error that names the argument."""
+    number = _scalar(value)
+    # float() also takes strings and buffers, and bools have __float__.
+    converts = hasattr(type(number), "__float__") or hasattr(type(number), "__index__")
+    if converts and not isinstance(number, (bool, *_NOT_REAL, np.ndarray)):
         try:
-            return float(value)
-        except OverflowError:  # an int beyond the range of float, but finite
-            return sys.float_info.max if value > 0 else -sys.float_info.max
+            return float(number)
+        except OverflowError:  # an int or a fraction beyond the range of float, but finite
+            return sys.float_info.max if number > 0 else -sys.float_info.max
         except TypeError:
             pass
-    msg = f"{name} must be a number, got {value!r}"
+    msg = f"{name} must be a number, got {shown(value)}"
     raise TypeError(msg)
+
+
+def double_below(name: str, value: Any) -> float:
+    """Return the largest float that does not exceed `value`, or raise an error as `as_double` does.
+
+    A float is larger than `value` if and only if it is larger than the result.
+
+    Examples
+    --------
+    >>> from secateur.formats import double_below
+    >>> double_below("threshold", 2**53 + 3) == 2**53 + 2
+    True
+    """
+    nearest = as_double(name, value)
+    if isinstance(value, float):
+        return nearest
+    return math.nextafter(nearest, -math.inf) if _exceeds(nearest, _scalar(value)) else nearest
+
+
+def _exceeds(number: float, value: Any) -> bool:
+    """Whether a float is larger than a number of another type, in exact arithmetic."""
+    # Imported here because most programs need neither, and import takes time.
+    from decimal import Decimal  # noqa: PLC0415
+    from fractions import Fraction  # noqa: PLC0415
+    from numbers import Rational  # noqa: PLC0415
+
+    if isinstance(value, np.longdouble):
+        return bool(np.longdouble(number) > value)
+    if hasattr(type(value), "__index__"):  # NumPy would round its own integers
+        return number > operator.index(value)
+    if isinstance(value, Decimal):  # which may be too large or too small for a Fraction
+        return not value.is_nan() and Decimal.from_float(number) > value
+    if isinstance(value, Rational):
+        return number > Fraction(int(value.numerator), int(value.denominator))
+    return False
+
+
+def as_dtype(name: str, value: Any, allowed: str) -> np.dtype[Any]:
+    """Return `value` as a dtype, or raise an error. None is not accepted as float64."""
+    dtype: np.dtype[Any] | None = None
+    if value is not None:
+        with suppress(Exception):  # NumPy has several errors for what is no dtype
+            dtype = np.dtype(value)
+    if dtype is None:
+        msg = f"{name} must be {allowed}, got {shown(value)}"
+        raise TypeError(msg)
+    return dtype
 
 
 def as_bool(name: str, value: Any) -> bool:
     """Return a bool of Python or NumPy as a bool; raise an error for any other type."""
     if not isinstance(value, (bool, np.bool_)):
-        msg = f"{name} must be a bool, got {value!r}"
+        msg = f"{name} must be a bool, got {shown(value)}"
         raise TypeError(msg)
     return bool(value)
 
@@ -76,7 +161,7 @@ def as_bool(name: str, value: Any) -> bool:
 def as_string(name: str, value: Any) -> str:
     """Return `value` if it is a str, or raise an error."""
     if not isinstance(value, str):
-        msg = f"{name} must be a str, got {value!r}"
+        msg = f"{name} must be a str, got {shown(value)}"
         raise TypeError(msg)
     return value
 
@@ -196,7 +281,7 @@ def _check_choice(
     if ndim == 0:
         for argument, value in (("axis", axis), (group_name, group_size)):
             if value is not None:
-                msg = f"{prefix}{argument} must be None with {name} a single number, got {value!r}"
+                msg = f"{prefix}{argument} must be None with {name} a single number, got {shown(value)}"
                 raise ValueError(msg)
     elif group_size is None and ndim > 1:
         msg = f"{name} must be a single number or of one axis without {group_name}, got {ndim} axes"
@@ -493,7 +578,7 @@ class FixedPoint:
             bits = int(integer_bits or 0) + int(fraction) + sign_bit
             return cls(bits, int(fraction), not unsigned)
         allowed = "such as 'Q2.5', 'UQ8.8', 'Q15', 'ap_fixed<8, 3>' or 'ap_ufixed<8, 3>'"
-        msg = f"text must be a format {allowed}, got {text!r}"
+        msg = f"text must be a format {allowed}, got {shown(text)}"
         raise ValueError(msg)
 
     def to_q(self, *, sign_counted: bool = False) -> str:
@@ -553,7 +638,7 @@ class FixedPoint:
     def _one_frac_bits(self, notation: str) -> int:
         if isinstance(self.frac_bits, int):
             return self.frac_bits
-        msg = f"frac_bits must be one integer for {notation}, got {self!r}"
+        msg = f"frac_bits must be one integer for {notation}, got {shown(self)}"
         raise ValueError(msg)
 
 
@@ -572,5 +657,5 @@ def _abbreviated(array: Int32s) -> str:
 def _refuse_modes(text: str, modes: str) -> NoReturn:
     words = [word.strip() for word in modes.split(",")]
     instead = [_AP_MODES.get(word, f"nothing for {word}") for word in words]
-    msg = f"text must be without modes, which quantize takes as {', '.join(instead)}, got {text!r}"
+    msg = f"text must be without modes, which quantize takes as {', '.join(instead)}, got {shown(text)}"
     raise ValueError(msg)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.formats import as_bool
+from secateur.formats import as_bool, as_dtype
+from secateur.messages import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -158,6 +159,6 @@ def result_dtype(signed: bool, dtype: DTypeLike | None) -> np.dtype[Any]:
     if dtype is None:
         return np.dtype(np.int8 if as_bool("signed", signed) else np.uint8)
     if not as_bool("signed", signed):
-        msg = f"signed must be True, its default, where dtype says it, got {signed!r}"
+        msg = f"signed must be True, its default, where dtype says it, got {shown(signed)}"
         raise ValueError(msg)
-    return np.dtype(dtype)
+    return as_dtype("dtype", dtype, "int8 or uint8 or int4 or uint4 or int2 or uint2")

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from secateur.messages import shown
+
 MAX_GROUP_SIZE = 32
 
 
@@ -27,7 +29,7 @@ def parse_pattern(pattern: Any) -> tuple[int, int]:
     if found:
         return found
     allowed = f"'N:M' with 1 <= N <= M <= {MAX_GROUP_SIZE}, such as '2:4'"
-    msg = f"pattern must be {allowed}, got {pattern!r}"
+    msg = f"pattern must be {allowed}, got {shown(pattern)}"
     raise ValueError(msg)
 
 

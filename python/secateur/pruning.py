@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.containers import label, match, members_of, rebuild, require_apart
+from secateur.messages import shown
 from secateur.patterns import parse_pattern
 from secateur.scores import Times, describe
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def _require_none(when: str, **parameters: object) -> None:
     for name, value in parameters.items():
         if value is not None:
-            msg = f"{name} must be None {when}, got {value!r}"
+            msg = f"{name} must be None {when}, got {shown(value)}"
             raise ValueError(msg)
 
 
@@ -55,7 +56,8 @@ def prune(
         rounded half to even. The candidates are all elements; with `axis`, those of each slice;
         with `block`, the blocks.
     threshold : float, optional
-        Keep the elements with ``|w| > threshold``. The comparison is strict and exact.
+        Keep the elements with ``|w| > threshold``. The comparison is strict and exact, also with an
+        int, a Fraction or a Decimal between two floats.
     pattern : str, optional
         ``"N:M"``, 1 <= N <= M <= 32. Of each M consecutive elements along `axis`, the N of largest
         magnitude are kept; ties go to the lowest index. The length of the axis must be a multiple
@@ -208,7 +210,7 @@ def prune_global(
     """
     members = members_of("arrays", arrays)
     if not members:
-        msg = f"arrays must hold at least one array, got {arrays!r}"
+        msg = f"arrays must hold at least one array, got {shown(arrays)}"
         raise ValueError(msg)
     names = [label("", key) for key in members]
     ws = list(members.values())

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from secateur.float_state import default_float_state
 from secateur.formats import as_double
+from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -29,7 +31,8 @@ def sparsity_schedule(
     Parameters
     ----------
     step : array_like of real numbers, any shape
-        One or more steps. Before `begin` the sparsity is `initial`; after `end` it is `final`.
+        One or more steps. Up to `begin` the sparsity is exactly `initial`; from `end` on it is
+        exactly `final`.
     begin, end : float
         The steps at which pruning begins and ends, ``begin < end``.
     initial, final : float
@@ -63,32 +66,53 @@ def sparsity_schedule(
     >>> sc.sparsity_schedule([-1, 0, 50, 200], begin=0, end=100, final=0.5)
     array([0.    , 0.    , 0.4375, 0.5   ])
     """
+    with default_float_state():
+        return _schedule(step, begin, end, initial, final, power)
+
+
+def _schedule(
+    step: ArrayLike, begin: float, end: float, initial: float, final: float, power: float
+) -> float | NDArray[np.float64]:
     first, last = as_double("begin", begin), as_double("end", end)
     if not (np.isfinite(first) and np.isfinite(last) and first < last):
-        msg = f"begin must be a finite number smaller than end, got begin={begin!r}, end={end!r}"
+        msg = "begin must be a finite number smaller than end"
+        msg += f", got begin={shown(begin)}, end={shown(end)}"
         raise ValueError(msg)
     ends = {"initial": as_double("initial", initial), "final": as_double("final", final)}
     for name, value in ends.items():
         if not 0 <= value <= 1:
-            msg = f"{name} must be a number from 0 to 1, got {value!r}"
+            msg = f"{name} must be a number from 0 to 1, got {shown(value)}"
             raise ValueError(msg)
     exponent = as_double("power", power)
     if not (np.isfinite(exponent) and exponent > 0):
-        msg = f"power must be a finite number larger than 0, got {power!r}"
+        msg = f"power must be a finite number larger than 0, got {shown(power)}"
         raise ValueError(msg)
+    steps = _real_numbers(step)
+    # Halves where the difference of two finite numbers is infinite. Not always: a half of a
+    # subnormal number may be rounded.
+    half = 1.0 if math.isfinite(last - first) else 0.5
+    done = (np.clip(steps, first, last) * half - first * half) / (last * half - first * half)
+    # math.pow, because the result of np.power depends on the CPU: NumPy has SIMD code for some.
+    curve = np.reshape([math.pow(x, exponent) for x in (1 - done).flat], done.shape)
+    initially, finally_ = ends["initial"], ends["final"]
+    sparsity = finally_ + (initially - finally_) * curve
+    # Rounding may lead beyond the ends by a unit in the last place.
+    sparsity = np.clip(sparsity, min(initially, finally_), max(initially, finally_))
+    sparsity = np.where(steps <= first, initially, np.where(steps >= last, finally_, sparsity))
+    return float(sparsity) if steps.ndim == 0 else sparsity
+
+
+def _real_numbers(step: ArrayLike) -> NDArray[np.float64]:
     steps = np.asarray(step)
-    if steps.dtype.kind not in "iuf":
-        msg = f"step must be a real number or an array of such, got {steps.dtype}"
+    if steps.dtype.kind == "O" and steps.ndim == 0:  # such as an int of more than 64 bits
+        steps = np.asarray(as_double("step", steps))
+    if isinstance(step, np.ma.MaskedArray) or steps.dtype.kind not in "iuf":
+        masked = isinstance(step, np.ma.MaskedArray)
+        got = "a masked array" if masked else shortened(str(steps.dtype))
+        msg = f"step must be a real number or an array of such, got {got}"
         raise TypeError(msg)
     steps = steps.astype(np.float64)
     if np.isnan(steps).any():
         msg = "step must be numbers, got NaN"
         raise ValueError(msg)
-    # Halves: the difference of two finite numbers may be infinite.
-    whole = last / 2 - first / 2
-    remaining = 1 - (np.clip(steps, first, last) / 2 - first / 2) / whole
-    # math.pow, because the result of np.power depends on the CPU: NumPy has SIMD code for some.
-    curve = np.reshape([math.pow(x, exponent) for x in remaining.flat], remaining.shape)
-    change = ends["initial"] - ends["final"]
-    sparsity = np.where(remaining < 1, ends["final"] + change * curve, ends["initial"])
-    return float(sparsity) if steps.ndim == 0 else sparsity
+    return steps

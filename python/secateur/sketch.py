@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from secateur import _core
-from secateur.formats import integer, integer_in
+from secateur.formats import as_dtype, integer, integer_in
+from secateur.locks import ForkSafeLock
+from secateur.messages import shortened, shown
 from secateur.results import Bracket
 
 if TYPE_CHECKING:
@@ -22,26 +21,6 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 POLICIES = ("raise", "keep", "prune")
 BIN_BITS = 16  # the core counts in at most 2**16 bins
 TOTALS = 3  # follow the counts of the bins: keys above them, keys below them, and the checksum
-
-_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()  # of all sketches
-_held_for_fork: list[threading.RLock] = []
-
-
-def _hold_locks() -> None:
-    """Wait until no thread is counting: the child of a fork gets complete counts and free locks."""
-    _held_for_fork[:] = _locks
-    for lock in _held_for_fork:
-        lock.acquire()
-
-
-def _release_locks() -> None:
-    while _held_for_fork:
-        _held_for_fork.pop().release()
-
-
-os.register_at_fork(
-    before=_hold_locks, after_in_parent=_release_locks, after_in_child=_release_locks
-)
 
 
 class MagnitudeSketch:
@@ -87,6 +66,10 @@ class MagnitudeSketch:
     call sees either all or nothing of a chunk that another thread counts. A call may itself use
     several threads for a large chunk. To avoid waiting for the lock, give each thread a sketch of
     its own and merge them.
+
+    The process may fork at any time. If another thread is then within :meth:`update` or
+    :meth:`merge`, the counts of that sketch may be incomplete in the child, where all that needs
+    them raises a RuntimeError. The parent is not affected.
 
     Examples
     --------
@@ -142,18 +125,18 @@ class MagnitudeSketch:
     """
 
     def __init__(self, dtype: DTypeLike = np.float32, *, nan: str = "raise") -> None:
-        self._dtype = np.dtype(dtype)
+        self._dtype = as_dtype("dtype", dtype, " or ".join(FLOATS))
         if self._dtype.name not in FLOATS:
-            msg = f"dtype must be {' or '.join(FLOATS)}, got {self._dtype}"
+            msg = f"dtype must be {' or '.join(FLOATS)}, got {shortened(str(self._dtype))}"
             raise TypeError(msg)
         self._dtype = self._dtype.newbyteorder("=")
         if not isinstance(nan, str) or nan not in POLICIES:  # type: ignore[redundant-expr]
-            msg = f"nan must be {' or '.join(map(repr, POLICIES))}, got {nan!r}"
+            msg = f"nan must be {' or '.join(map(repr, POLICIES))}, got {shown(nan)}"
             raise ValueError(msg)
         self._nan = nan
         # Protects the counts. Reentrant: a finalizer or a signal handler may use the sketch.
-        self._lock = threading.RLock()
-        _locks.add(self._lock)
+        self._lock = ForkSafeLock()
+        self._changing = False  # True while the counts may be incomplete
         self._passes = 1
         self._expected: tuple[int, ...] | None = None  # _summary() of the pass before
         infinity = int(np.array(np.inf, self._dtype).view(f"u{self._dtype.itemsize}"))
@@ -194,7 +177,8 @@ class MagnitudeSketch:
     @property
     def n(self) -> int:
         """The number of elements counted in this pass."""
-        with self._lock:
+        with self._lock.here():
+            self._require_whole()
             return self._totals()[0]
 
     @property
@@ -229,10 +213,11 @@ class MagnitudeSketch:
         """
         # Before the lock is taken: the conversion may read a file.
         chunk = chunk if isinstance(chunk, np.ndarray) else np.asarray(chunk)
-        with self._lock:
-            _core.count_magnitudes(
+        self._change(
+            lambda: _core.count_magnitudes(
                 chunk, self._dtype.name, self._nan, self._first, self._last, self._counts
             )
+        )
 
     def merge(self, other: MagnitudeSketch) -> None:
         """Add the counts of another sketch of the same pass.
@@ -254,13 +239,14 @@ class MagnitudeSketch:
             msg = f"other must be a MagnitudeSketch, got {type(other).__name__}"
             raise TypeError(msg)
         if other._pass() != self._pass():
-            msg = f"other must be of the same pass as {self!r}, over the same data, got {other!r}"
+            msg = f"other must be of the same pass as {self!r}, over the same data, got {shown(other)}"
             raise ValueError(msg)
         # One lock at a time, so that two sketches that are merged into each other cannot deadlock.
-        with other._lock:
+        with other._lock.here():
+            other._require_whole()
             counts = other._counts.copy()
-        with self._lock:
-            np.add(self._counts, counts, out=self._counts)  # modulo 2**64, as the checksum is
+        # Modulo 2**64, as the checksum is.
+        self._change(lambda: np.add(self._counts, counts, out=self._counts))
 
     def bracket(self, k: int) -> Bracket:
         """Return bounds of the k-th largest magnitude.
@@ -332,19 +318,22 @@ class MagnitudeSketch:
         narrower = MagnitudeSketch(self._dtype, nan=self._nan)
         narrower._passes = self._passes + 1
         k = integer("k", k)
-        with self._lock:
+        with self._lock.here():
+            self._require_whole()
             first, last, _ = self._locate(k)
             narrower._expected = self._summary(first, last)
         narrower._count_keys(first, last)
         return narrower
 
     def __getstate__(self) -> dict[str, Any]:
-        with self._lock:
+        with self._lock.here():
+            self._require_whole()
             state = vars(self).copy()
             # Most counts are small, so the smallest integer type that holds the largest suffices.
             state["_counts"] = self._bins.astype(np.min_scalar_type(self._bins.max()))
             state["_n"], state["_above"], state["_checksum"] = self._totals()
-        for name in ("_lock", "_most", "_rotation", "_shift"):  # derived from the others
+        # The lock belongs to this process; the others are derived from those that are kept.
+        for name in ("_lock", "_changing", "_most", "_rotation", "_shift"):
             del state[name]
         return state
 
@@ -353,10 +342,37 @@ class MagnitudeSketch:
 
     def __repr__(self) -> str:
         low, high = self._magnitude(self._first), self._magnitude(self._last)
+        with self._lock.here():
+            counted = "incomplete counts" if self._is_torn() else f"{self.n} elements counted"
         return (
             f"<MagnitudeSketch of {self._dtype}, nan={self._nan!r}: pass {self._passes}, "
-            f"from {low} to {high}, {self.n} elements counted>"
+            f"from {low} to {high}, {counted}>"
         )
+
+    def _change(self, change: Callable[[], object]) -> None:
+        """Call a function that changes the counts, and mark them as incomplete meanwhile."""
+        with self._lock.here():
+            self._require_whole()
+            before = self._changing  # True in a signal handler within another call
+            try:
+                self._changing = True
+                change()
+            finally:
+                self._changing = before
+
+    def _is_torn(self) -> bool:
+        """Whether another thread was changing the counts when this process was forked."""
+        if self._lock.orphaned and not self._changing:
+            self._lock.orphaned = False  # the other thread was only reading
+        return self._lock.orphaned
+
+    def _require_whole(self) -> None:
+        if self._is_torn():
+            msg = (
+                "a sketch must not be changed by another thread when the process forks, got one "
+                "that was, whose counts are incomplete in this process; count into a new one"
+            )
+            raise RuntimeError(msg)
 
     def _pass(self) -> tuple[object, ...]:
         return self._dtype, self._nan, self._passes, self._first, self._last, self._expected
@@ -375,7 +391,8 @@ class MagnitudeSketch:
     def _bin_of(self, k: int) -> tuple[int, int, int]:
         """The first and the last key of the bin of the k-th, and the number of keys above it."""
         k = integer("k", k)  # before the lock is taken: __index__ may run code of the caller
-        with self._lock:
+        with self._lock.here():
+            self._require_whole()
             return self._locate(k)
 
     def _locate(self, k: int) -> tuple[int, int, int]:
@@ -417,7 +434,7 @@ def _restored(state: Any) -> MagnitudeSketch:
             if fits(value):
                 return value
             is_array = isinstance(value, np.ndarray)
-            got = f"{value.dtype} of shape {value.shape}" if is_array else repr(value)
+            got = f"{value.dtype} of shape {value.shape}" if is_array else shown(value)
         else:
             got = "none" if isinstance(state, dict) else f"a state of {type(state).__name__}"
         msg = f"{name} in the state of a sketch must be {allowed}, got {got}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur.reference.arguments import (
     as_double,
+    as_dtype,
     floats,
     integer_in,
     native,
@@ -137,9 +138,7 @@ def dequantize_affine(
 
 def _integer_type(name: str, dtype: DTypeLike | None) -> tuple[np.dtype[Any], Integers]:
     """Return a dtype and the integers that it holds."""
-    if dtype is None:  # np.dtype(None) is float64
-        refuse(name, "None", " or ".join(INTEGERS), TypeError)
-    wanted = np.dtype(dtype)
+    wanted = as_dtype(name, dtype, " or ".join(INTEGERS))
     if wanted.name not in INTEGERS or not wanted.isnative:
         refuse(name, wanted, " or ".join(INTEGERS), TypeError)
     return wanted, INTEGERS[wanted.name]
@@ -194,6 +193,12 @@ def _zero_points(zero_point: ArrayLike, kind: Integers) -> Array:
     if not isinstance(zero_point, (np.ndarray, list, tuple)):
         return np.asarray(integer_in("zero_point", zero_point, low, high), np.int32)
     zeros = plain("zero_point", zero_point)
+    if isinstance(zero_point, (list, tuple)) and not zeros.size:  # NumPy takes it for floats
+        zeros = zeros.astype(np.int32)
+    elif isinstance(zero_point, (list, tuple)) and zeros.dtype.kind in "Of":
+        for value in np.asarray(zero_point, object).flat:
+            if not isinstance(value, float):
+                integer_in("zero_point", value, low, high)
     if zeros.dtype.name in INTEGERS:  # including ml_dtypes' dtypes, which NumPy cannot compare
         zeros = zeros.astype(np.int64)
     elif zeros.dtype.kind not in "iu":

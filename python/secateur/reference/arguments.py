@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import operator
 import sys
+from contextlib import suppress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -18,8 +22,22 @@ if TYPE_CHECKING:
 
 
 def refuse(name: str, got: Any, allowed: str, error: type[Exception] = ValueError) -> NoReturn:
-    msg = f"{name} must be {allowed}, got {got}"
+    text = str(got)
+    msg = f"{name} must be {allowed}, got {text if len(text) <= 400 else text[:400] + '...'}"
     raise error(msg) from None
+
+
+def shown(value: Any) -> str:
+    """Return the repr of a value; if it is long or fails, a short description."""
+    try:
+        if isinstance(value, np.ndarray) and value.size > 8:
+            return f"{value.dtype} of shape {value.shape}"
+        if isinstance(value, (list, tuple, dict, set, str, bytes)) and len(value) > 100:
+            return f"a {type(value).__name__} of {len(value)}"
+        text = repr(value)
+    except Exception:  # noqa: BLE001  # of a __repr__, or of an int with too many digits
+        text = object.__repr__(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 # --- arrays ---------------------------------------------------------------------------------
@@ -28,7 +46,12 @@ def refuse(name: str, got: Any, allowed: str, error: type[Exception] = ValueErro
 def plain(name: str, values: ArrayLike) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         refuse(name, "a masked one, whose mask would be lost", "a plain array", TypeError)
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        if isinstance(values, (list, tuple)):
+            refuse(name, shown(values), "an array with rows of equal lengths, not inhomogeneous")
+        raise
 
 
 def native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:
@@ -54,9 +77,10 @@ def float_type(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def result_float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """Return the dtype of a result; refuse it unless it is one of the four floats."""
-    wanted = None if dtype is None else np.dtype(dtype)  # np.dtype(None) is float64
-    if wanted is None or wanted.name not in INFINITIES or not wanted.isnative:
-        refuse("dtype", wanted, " or ".join(INFINITIES) + " in native byte order", TypeError)
+    allowed = " or ".join(INFINITIES) + " in native byte order"
+    wanted = as_dtype("dtype", dtype, allowed)
+    if wanted.name not in INFINITIES or not wanted.isnative:
+        refuse("dtype", wanted, allowed, TypeError)
     return wanted
 
 
@@ -151,31 +175,51 @@ def refuse_nan(name: str, values: Floats, nan: str, *, infinite: bool = False) -
 def integer_in(name: str, value: Any, low: int, high: int) -> int:
     """Return `value` as an int from `low` to `high`; refuse a bool and an array of one element."""
     if isinstance(value, (bool, np.bool_, np.ndarray)):
-        refuse(name, repr(value), "an integer", TypeError)
+        refuse(name, shown(value), "an integer", TypeError)
     try:
         number = operator.index(value)
     except TypeError:
-        refuse(name, repr(value), "an integer", TypeError)
+        refuse(name, shown(value), "an integer", TypeError)
     if not low <= number <= high:
-        refuse(name, repr(value), f"an integer from {low} to {high}")
+        refuse(name, shown(value), f"an integer from {low} to {high}")
     return number
 
 
 def as_double(name: str, value: Any) -> float:
-    """Return `value` as a float; refuse a bool and a string."""
-    if isinstance(value, (bool, np.bool_, str, bytes)):
-        refuse(name, repr(value), "a number", TypeError)
+    """Return `value` as the nearest float; refuse all but real numbers."""
+    number = scalar(value)
+    # float() also converts bools, strings and buffers, and scalars of NumPy of any kind.
+    not_real = (bool, np.bool_, np.complexfloating, np.timedelta64, np.datetime64, np.character)
+    of_another_kind = isinstance(number, (*not_real, np.void, np.ndarray))
+    if of_another_kind or not {"__float__", "__index__"} & {*dir(type(number))}:
+        refuse(name, shown(value), "a number", TypeError)
     try:
-        return float(value)
-    except OverflowError:  # an int beyond the range of float, but finite
-        return sys.float_info.max if value > 0 else -sys.float_info.max
+        return float(number)
+    except OverflowError:  # finite, but beyond the range of float
+        return sys.float_info.max if number > 0 else -sys.float_info.max
     except TypeError:
-        refuse(name, repr(value), "a number", TypeError)
+        refuse(name, shown(value), "a number", TypeError)
+
+
+def scalar(value: Any) -> Any:
+    """Return the element of an array without axes; any other value as it is."""
+    is_scalar = isinstance(value, np.ndarray) and value.ndim == 0
+    return value[()] if is_scalar and not isinstance(value, np.ma.MaskedArray) else value
+
+
+def as_dtype(name: str, value: Any, allowed: str) -> np.dtype[Any]:
+    """Return `value` as a dtype; refuse None, which NumPy takes for float64."""
+    dtype: np.dtype[Any] | None = None
+    with suppress(Exception):
+        dtype = None if value is None else np.dtype(value)
+    if dtype is None:
+        refuse(name, shown(value), allowed, TypeError)
+    return dtype
 
 
 def as_bool(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
-        refuse(name, repr(value), "a bool", TypeError)
+        refuse(name, shown(value), "a bool", TypeError)
     return bool(value)
 
 
@@ -184,7 +228,7 @@ def axis_of(array: Array, axis: int | None) -> int | None:
     if axis is None:
         return None
     if array.ndim == 0:
-        refuse("axis", repr(axis), "None for an array without axes")
+        refuse("axis", shown(axis), "None for an array without axes")
     return integer_in("axis", axis, -array.ndim, array.ndim - 1) % array.ndim
 
 
@@ -194,27 +238,45 @@ def count(n: int, k: int | None, sparsity: float | None) -> int:
         return integer_in("k", k, 0, n)
     share = as_double("sparsity", sparsity)
     if not 0 <= share <= 1:
-        refuse("sparsity", repr(sparsity), "a number from 0 to 1")
+        refuse("sparsity", shown(sparsity), "a number from 0 to 1")
     return n - round(share * n)
 
 
-def limit(threshold: float, *, signed: bool = False) -> float:
-    """Return a threshold for magnitudes or, if `signed`, for values."""
+def limit(threshold: Any, *, signed: bool = False, exact: bool = True) -> float:
+    """Return a threshold for magnitudes or, if `signed`, for values.
+
+    If `exact`, it is the largest float that does not exceed `threshold`, so that floats compare
+    with both alike; else the nearest float.
+    """
     value = as_double("threshold", threshold)
+    if exact and not np.isnan(value) and _is_above(value, scalar(threshold)):
+        value = math.nextafter(value, -math.inf)
     if signed and np.isnan(value):
-        refuse("threshold", repr(threshold), "a number other than NaN")
+        refuse("threshold", shown(threshold), "a number other than NaN")
     if not (signed or value >= 0):
-        refuse("threshold", repr(threshold), "a number, at least 0")
+        refuse("threshold", shown(threshold), "a number, at least 0")
     return value
+
+
+def _is_above(value: float, number: Any) -> bool:
+    """Compare exactly. Python compares its own numbers exactly, and NumPy long doubles."""
+    if isinstance(number, np.integer):
+        number = int(number)
+    if isinstance(number, Decimal):  # without the context's traps on mixed comparisons
+        return Decimal.from_float(value) > number
+    comparable = isinstance(number, (np.longdouble, numbers.Rational))
+    if not comparable and hasattr(type(number), "__index__"):
+        return value > operator.index(number)
+    return comparable and bool(value > number)
 
 
 def one_of(name: str, value: Any, *allowed: str) -> None:
     if not isinstance(value, str) or value not in allowed:
-        refuse(name, repr(value), " or ".join(map(repr, allowed)))
+        refuse(name, shown(value), " or ".join(map(repr, allowed)))
 
 
 def exactly_one(**choices: Any) -> None:
-    given = [f"{name}={value!r}" for name, value in choices.items() if value is not None]
+    given = [f"{name}={shown(value)}" for name, value in choices.items() if value is not None]
     if len(given) != 1:
         got = ", ".join(given) or "none"
         msg = f"exactly one of {', '.join(choices)} must be given, got {got}"
@@ -225,4 +287,4 @@ def only_none(context: str, **arguments: Any) -> None:
     """Refuse arguments that must be None in a context, such as " without block"."""
     for name, value in arguments.items():
         if value is not None:
-            refuse(name, repr(value), f"None{context}")
+            refuse(name, shown(value), f"None{context}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.reference.arguments import integer_in, one_of, refuse, refuse_nan
+from secateur.reference.arguments import integer_in, one_of, refuse, refuse_nan, shown
 from secateur.reference.importance import Importance
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def expand_mask(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> M
     """Expand a mask of blocks to a mask of the elements of an array of this shape."""
     if not mask.size:
         return np.zeros(shape, np.bool_)
-    r, c = block
+    r, c = map(operator.index, block)
     rows = np.repeat(mask, r, axis=-2)[..., : shape[-2], :]
     return np.repeat(rows, c, axis=-1)[..., : shape[-1]]
 
@@ -42,9 +43,9 @@ def _block_of(w: Floats, block: Any) -> tuple[int, int]:
     """Return the numbers of rows and columns of a block."""
     allowed = "a tuple of two positive integers"
     if not isinstance(block, (tuple, list)):
-        refuse("block", repr(block), allowed, TypeError)
+        refuse("block", shown(block), allowed, TypeError)
     if len(block) != 2:
-        refuse("block", repr(block), allowed)
+        refuse("block", shown(block), allowed)
     if w.ndim < 2:
         refuse("w", f"shape {w.shape}", "of two axes or more to have blocks")
     largest = w.shape[-2:] if w.size else (sys.maxsize, sys.maxsize)

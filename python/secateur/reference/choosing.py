@@ -12,11 +12,13 @@ from secateur.formats import FixedPoint
 from secateur.reference.arguments import (
     as_bool,
     as_double,
+    as_dtype,
     axis_of,
     floats,
     integer_in,
     one_of,
     refuse,
+    shown,
 )
 from secateur.reference.integers import UP_TO_16_BITS, Integers
 from secateur.reference.sums import Groups, groups_of, total
@@ -97,7 +99,7 @@ def choose_affine(
     >>> reference.choose_affine(np.float32([-127, 64]), np.int8, symmetric=True)
     AffineParameters(scale=1.0, zero_point=0)
     """
-    wanted = np.dtype(dtype)
+    wanted = as_dtype("dtype", dtype, " or ".join(UP_TO_16_BITS))
     if wanted.name not in UP_TO_16_BITS or not wanted.isnative:
         refuse("dtype", wanted, " or ".join(UP_TO_16_BITS), TypeError)
     integers = UP_TO_16_BITS[wanted.name]
@@ -275,5 +277,5 @@ def _percentage(method: Any, percentile: Any) -> float:
     one_of("method", method, "max", "percentile", "mse")
     value = as_double("percentile", percentile)
     if not 0 <= value <= 100:
-        refuse("percentile", repr(percentile), "a number from 0 to 100")
+        refuse("percentile", shown(percentile), "a number from 0 to 100")
     return value

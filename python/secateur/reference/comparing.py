@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur.formats import FixedPoint
-from secateur.reference.arguments import axis_of, floats, refuse
+from secateur.reference.arguments import axis_of, floats, refuse, shown
 from secateur.reference.granularity import broadcast_parameters
 from secateur.reference.integers import integers_of
 from secateur.reference.sums import groups_of, total
@@ -74,12 +74,12 @@ def _one_nan(values: Float64s) -> Float64s:
 def _frac_bits(fmt: FixedPoint, shape: tuple[int, ...], axis: int | None) -> NDArray[np.int32]:
     """Return the frac_bits of a format: one, or one for each index along `axis`."""
     if not isinstance(fmt, FixedPoint):
-        refuse("fmt", repr(fmt), "a FixedPoint", TypeError)
+        refuse("fmt", shown(fmt), "a FixedPoint", TypeError)
     given = np.asarray(fmt.frac_bits)
     broadcast_parameters("fmt.frac_bits", given, shape, fmt.axis, fmt.group_size)
     elsewhere = fmt.axis is not None and (axis is None or (fmt.axis - axis) % len(shape) != 0)
     if elsewhere or fmt.group_size is not None:
-        refuse("fmt", repr(fmt), f"of one frac_bits, or of an array along axis={axis!r}")
+        refuse("fmt", shown(fmt), f"of one frac_bits, or of an array along axis={shown(axis)}")
     return given.reshape(-1)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.reference.arguments import refuse
+from secateur.reference.arguments import refuse, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,8 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
         kind = "mapping" if isinstance(arrays, Mapping) else "sequence"
         refuse(name, type(container).__name__, f"a {kind}, as arrays is", TypeError)
     if members.keys() != wanted.keys():
-        allowed = f"{len(wanted)} members, with the keys of arrays, {list(wanted)}"
-        refuse(name, f"{len(members)}, with {list(members)}", allowed)
+        allowed = f"{len(wanted)} members, with the keys of arrays, {shown([*wanted])}"
+        refuse(name, f"{len(members)}, with {shown([*members])}", allowed)
     return [members[key] for key in wanted]
 
 

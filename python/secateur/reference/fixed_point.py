@@ -16,6 +16,7 @@ from secateur.reference.arguments import (
     refuse_nan,
     result,
     result_float_type,
+    shown,
 )
 from secateur.reference.granularity import broadcast_parameters
 from secateur.reference.integers import integers_of, storage_dtype
@@ -64,7 +65,7 @@ def quantize(
     fmt = _format(fmt)
     _check_modes(rounding, overflow, nan, seed)
     w = floats("w", w)
-    if check_packed(packed, "fmt.bits", fmt.bits, repr(fmt), order):
+    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), order):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
         q = quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed)
         np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, order))
@@ -111,7 +112,7 @@ def dequantize(
         given = native("q", q, storage_dtype(fmt, q))
         q = given.astype(integers_of(fmt).dtype, copy=False)
     else:
-        check_packed(True, "fmt.bits", fmt.bits, repr(fmt), order)
+        check_packed(True, "fmt.bits", fmt.bits, shown(fmt), order)
         given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, order)
     step = np.ldexp(1.0, -_frac_bits(fmt, q.shape))
     out = result(out, dtype, q, given)
@@ -184,7 +185,7 @@ def prune_quantize(
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
     _frac_bits(fmt, w.shape)
-    if check_packed(packed, "fmt.bits", fmt.bits, repr(fmt), order):
+    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), order):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
     else:
         out = result(out, storage_dtype(fmt, out), w)
@@ -260,7 +261,7 @@ def _in_range(r: Floats, fmt: FixedPoint, overflow: str) -> Floats:
 
 def _format(fmt: FixedPoint) -> FixedPoint:
     if not isinstance(fmt, FixedPoint):
-        refuse("fmt", repr(fmt), "a FixedPoint", TypeError)
+        refuse("fmt", shown(fmt), "a FixedPoint", TypeError)
     return fmt
 
 

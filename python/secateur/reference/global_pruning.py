@@ -14,6 +14,7 @@ from secateur.reference.arguments import (
     one_of,
     refuse,
     refuse_nan,
+    shown,
 )
 from secateur.reference.containers import (
     match,
@@ -63,7 +64,7 @@ def prune_global(
     members = members_of("arrays", arrays)
     if not members:
         refuse("arrays", "an empty one", "a container of at least one array")
-    labels = [f"[{key!r}]" for key in members]
+    labels = [f"[{shown(key)}]" for key in members]
     ws = [floats(f"arrays{x}", w) for x, w in zip(labels, members.values(), strict=True)]
     scores_of = [None] * len(ws) if scores is None else match("scores", scores, arrays)
     importances = [

@@ -9,12 +9,14 @@ import numpy as np
 
 from secateur.reference.arguments import (
     as_bool,
+    as_dtype,
     integer_in,
     native,
     one_of,
     plain,
     refuse,
     result,
+    shown,
 )
 from secateur.reference.integers import NARROW, Integers
 
@@ -86,11 +88,11 @@ def unpack_ints(
     n = integer_in("n", n, 0, 2**63 - 1)
     check_order(order)
     if as_bool("signed", signed):
-        wanted = np.dtype(np.int8 if dtype is None else dtype)
+        wanted = as_dtype("dtype", np.int8 if dtype is None else dtype, " or ".join(NARROW))
     elif dtype is None:
         wanted = np.dtype(np.uint8)
     else:
-        refuse("signed", repr(signed), "True, its default, where dtype says it")
+        refuse("signed", shown(signed), "True, its default, where dtype says it")
     if wanted.name not in NARROW:
         refuse("dtype", wanted, " or ".join(NARROW), TypeError)
     width, signed = NARROW[wanted.name]
@@ -145,6 +147,8 @@ def unpacked(
 def shape_of(shape: Any) -> tuple[int, ...]:
     """Return a shape as a tuple, from a sequence of lengths or one length."""
     lengths = (shape,) if not isinstance(shape, (tuple, list)) else shape
+    if len(lengths) > 64:
+        refuse("shape", f"{len(lengths)} axes", "of at most 64 axes, as an array of NumPy")
     lengths = tuple(integer_in("shape", length, 0, 2**63 - 1) for length in lengths)
     integer_in("shape", math.prod(lengths), 0, 2**63 - 1)
     return lengths

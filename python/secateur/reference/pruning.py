@@ -18,6 +18,7 @@ from secateur.reference.arguments import (
     plain,
     refuse,
     result,
+    shown,
 )
 from secateur.reference.blocks import expand_mask, importance_of_blocks
 from secateur.reference.importance import Importance, importance
@@ -134,7 +135,7 @@ def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None)
     """
     w = floats("w", w)
     out = result(out, w.dtype, w)
-    bound = rounded(limit(threshold), w.dtype)
+    bound = rounded(limit(threshold, exact=False), w.dtype)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN, infinity minus infinity
         magnitudes = np.abs(w)
         shrunk = np.asarray(np.copysign(magnitudes - bound, w))
@@ -166,7 +167,7 @@ def _pattern(pattern: Any) -> tuple[int, int]:
     n, m = map(int, found.groups()) if found else (0, 0)
     if not 1 <= n <= m <= 32:
         allowed = "'N:M' with 1 <= N <= M <= 32, such as '2:4'"
-        refuse("pattern", repr(pattern), allowed)
+        refuse("pattern", shown(pattern), allowed)
     return n, m
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.reference.arguments import as_double, refuse
+from secateur.float_state import default_float_state
+from secateur.reference.arguments import as_double, plain, refuse, shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -32,22 +33,37 @@ def sparsity_schedule(
     >>> reference.sparsity_schedule([0, 50, 200], begin=0, end=100, final=0.5)
     array([0.    , 0.4375, 0.5   ])
     """
+    with default_float_state():  # the state of the thread alone; the computation is NumPy's
+        return _schedule(step, begin, end, initial, final, power)
+
+
+def _schedule(
+    step: Any, begin: Any, end: Any, initial: Any, final: Any, power: Any
+) -> float | NDArray[np.float64]:
     first, last = as_double("begin", begin), as_double("end", end)
     if not -np.inf < first < last < np.inf:
-        refuse("begin", f"begin={begin!r}, end={end!r}", "a finite number smaller than end")
-    for name, sparsity in (("initial", initial), ("final", final)):
-        if not 0 <= as_double(name, sparsity) <= 1:
-            refuse(name, repr(sparsity), "a number from 0 to 1")
-    if not 0 < as_double("power", power) < np.inf:
-        refuse("power", repr(power), "a finite number larger than 0")
-    steps = np.asarray(step)
+        got = f"begin={shown(begin)}, end={shown(end)}"
+        refuse("begin", got, "a finite number smaller than end")
+    first_share, last_share = as_double("initial", initial), as_double("final", final)
+    for name, share in (("initial", first_share), ("final", last_share)):
+        if not 0 <= share <= 1:
+            refuse(name, shown(share), "a number from 0 to 1")
+    exponent = as_double("power", power)
+    if not 0 < exponent < np.inf:
+        refuse("power", shown(power), "a finite number larger than 0")
+    steps = plain("step", step)
+    if steps.dtype == object and not steps.ndim:
+        steps = np.asarray(as_double("step", steps))
     if steps.dtype.kind not in "iuf":
         refuse("step", steps.dtype, "a real number or an array of such", TypeError)
     if np.isnan(steps).any():
         refuse("step", "NaN", "numbers")
-    first, last = first / 2, last / 2  # halves: their difference is finite
-    done = (np.clip(steps.astype(np.float64) / 2, first, last) - first) / (last - first)
-    curve = np.frompyfunc(math.pow, 2, 1)(1 - done, float(power))  # the same on every CPU
-    result = float(final) + (float(initial) - float(final)) * np.asarray(curve, np.float64)
-    result = np.where(1 - done < 1, result, float(initial))  # exactly `initial` at the begin
+    steps = steps.astype(np.float64)
+    shift = -1 if np.isinf(last - first) else 0  # by halves, if their difference is infinite
+    begun, first_, last_ = (np.ldexp(x, shift) for x in (np.clip(steps, first, last), first, last))
+    left = 1 - (begun - first_) / (last_ - first_)
+    curve = np.asarray(np.frompyfunc(math.pow, 2, 1)(left, exponent), np.float64)  # as on any CPU
+    result = last_share + (first_share - last_share) * curve
+    result = np.clip(result, min(first_share, last_share), max(first_share, last_share))
+    result = np.select([steps <= first, steps >= last], [first_share, last_share], result)
     return float(result) if steps.ndim == 0 else result

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from secateur.reference.arguments import (
+    as_bool,
     axis_of,
     count,
     exactly_one,
@@ -137,6 +138,7 @@ def topk_mask(
     """
     one_of("nan", nan, "raise", "keep", "prune")
     exactly_one(k=k, sparsity=sparsity)
+    packed = as_bool("packed", packed)
     w = floats("w", w)
     axis = axis_of(w, axis)
     keys = importance(w, scores).keys(nan, axis)

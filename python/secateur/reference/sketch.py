@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur.reference.arguments import (
+    as_dtype,
     float_type,
     floats,
     integer_in,
@@ -50,7 +51,7 @@ class MagnitudeSketch:
 
     def __init__(self, dtype: DTypeLike = np.float32, *, nan: str = "raise") -> None:
         one_of("nan", nan, "raise", "keep", "prune")
-        self.dtype = float_type("dtype", np.dtype(dtype))
+        self.dtype = float_type("dtype", as_dtype("dtype", dtype, " or ".join(INFINITIES)))
         self.nan = nan
         self.passes = 1
         self.n = 0
