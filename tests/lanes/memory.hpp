@@ -119,31 +119,40 @@ void test_Stream() {
       []<class T>() { check_store<T>([](Vec<T> v, T* p) { Stream(v, p); }, sizeof(Lanes<T>)); });
 }
 
-// Another thread that sees what is written after FlushStream also sees what was streamed before. Single
-// vectors, which are less than a line on AVX2, may otherwise stay in a buffer of the CPU.
+// Another thread that sees what is written after FlushStream also sees what was streamed before. Without
+// the flush, a vector that is less than a line stays in a buffer of the CPU for a while, and the thread
+// mostly reads too early, provided that both run at the same time.
 void test_FlushStream() {
-  constexpr int kRounds = 2000;
+  constexpr int64_t kRounds = 1000;
   struct alignas(64) Line {
     int64_t lanes[8];
   };
-  const auto data = std::make_unique<Line[]>(kRounds);
-  std::atomic<int> written{0};
-  int stale = 0;
-  std::thread reader([&] {
-    for (int round = 0; round < kRounds; ++round) {
-      while (written.load(std::memory_order_acquire) <= round) {
+  const auto lines = std::make_unique<Line[]>(kRounds);
+  std::atomic<int64_t> written{0}, read{0};
+  const auto wait_for = [](const std::atomic<int64_t>& count, int64_t least) {
+    for (int tries = 1; count.load(std::memory_order_acquire) < least; ++tries) {
+      if (tries % 1000 == 0) {
         std::this_thread::yield();
       }
-      stale += static_cast<volatile const Line*>(data.get())[round].lanes[0] != round + 1;
+    }
+  };
+  int64_t too_early = 0;
+  std::thread reader([&] {
+    for (int64_t round = 0; round < kRounds; ++round) {
+      wait_for(written, round + 1);
+      const volatile Line& line = lines[static_cast<std::size_t>(round)];
+      too_early += line.lanes[0] != round + 1;
+      read.store(round + 1, std::memory_order_release);
     }
   });
-  for (int round = 0; round < kRounds; ++round) {
-    Stream(Set(static_cast<int64_t>(round + 1)), data[static_cast<std::size_t>(round)].lanes);
+  for (int64_t round = 0; round < kRounds; ++round) {
+    wait_for(read, round);
+    Stream(Set(round + 1), lines[static_cast<std::size_t>(round)].lanes);
     FlushStream();
-    written.store(round + 1, std::memory_order_release);  // orders no streaming stores
+    written.store(round + 1, std::memory_order_release);
   }
   reader.join();
-  expect_equal(stale, 0, "lines that another thread read too early");
+  expect_equal(too_early, int64_t{0}, "lines that another thread reads too early");
 }
 
 void test_CompressStore() {
