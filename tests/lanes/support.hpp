@@ -27,7 +27,7 @@ namespace {
 std::size_t failures = 0;
 const char* current_operation = "";
 
-// Reports the first failures of an operation: the values are its type's size, the lane, and so on.
+// Reports the first failures of each operation: the size of the type, the index of the element.
 void fail(const char* what, std::size_t size, std::size_t where, uint64_t got, uint64_t expected) {
   static const char* last = "";
   static int reported = 0;
@@ -264,7 +264,7 @@ struct Allowed {
   T value, other;
   bool any_nan = false;
 
-  Allowed(T only) : value(only), other(only) {}  // NOLINT(*-explicit-*)
+  Allowed(T only) : value(only), other(only) {}
   Allowed(T first, T second) : value(first), other(second) {}
   [[nodiscard]] bool has(T x) const {
     if (any_nan) {
