@@ -62,7 +62,9 @@ SECATEUR_INLINE Vec<double> LoadU(const double* p) {
 template <class T>
 SECATEUR_INLINE Vec<T> LoadOnce(const T* p) {
   Vec<T> v = LoadU(p);
+#if defined(__AVX2__)  // not where tests emulate it
   __asm__("" : "+x"(v.raw));
+#endif
   return v;
 }
 
@@ -81,7 +83,7 @@ SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm256_stream_ps(p, v.raw)
 SECATEUR_INLINE void Stream(Vec<double> v, double* p) { _mm256_stream_pd(p, v.raw); }
 
 inline constexpr bool kCanStream = true;
-SECATEUR_INLINE void Fence() { _mm_sfence(); }
+SECATEUR_INLINE void FlushStream() { _mm_sfence(); }
 
 template <class To>
 SECATEUR_INLINE Vec<To> BitCast(Vec<int32_t> v) {
@@ -191,21 +193,21 @@ SECATEUR_INLINE Vec<T> Xor(Vec<T> a, Vec<T> b) {
   return {_mm256_xor_si256(a.raw, b.raw)};
 }
 template <int kCount>
-SECATEUR_INLINE Vec<int16_t> ShiftRight(Vec<int16_t> v) {
+SECATEUR_INLINE Vec<int16_t> ShiftRightLogical(Vec<int16_t> v) {
   return {_mm256_srli_epi16(v.raw, kCount)};
 }
 template <int kCount>
-SECATEUR_INLINE Vec<int32_t> ShiftRight(Vec<int32_t> v) {
+SECATEUR_INLINE Vec<int32_t> ShiftRightLogical(Vec<int32_t> v) {
   return {_mm256_srli_epi32(v.raw, kCount)};
 }
 template <int kCount>
-SECATEUR_INLINE Vec<int64_t> ShiftRight(Vec<int64_t> v) {
+SECATEUR_INLINE Vec<int64_t> ShiftRightLogical(Vec<int64_t> v) {
   return {_mm256_srli_epi64(v.raw, kCount)};
 }
-SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
+SECATEUR_INLINE Vec<int32_t> ShiftRightLogicalSame(Vec<int32_t> v, int count) {
   return {_mm256_srl_epi32(v.raw, _mm_cvtsi32_si128(count))};
 }
-SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
+SECATEUR_INLINE Vec<int64_t> ShiftRightLogicalSame(Vec<int64_t> v, int count) {
   return {_mm256_srl_epi64(v.raw, _mm_cvtsi32_si128(count))};
 }
 template <int kCount>
@@ -225,10 +227,10 @@ SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
 SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_mullo_epi32(a.raw, b.raw)};
 }
-SECATEUR_INLINE Vec<int64_t> MulEven(Vec<int32_t> a, Vec<int32_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulEvenUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_mul_epu32(a.raw, b.raw)};
 }
-SECATEUR_INLINE Vec<int64_t> MulOdd(Vec<int32_t> a, Vec<int32_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulOddUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_mul_epu32(_mm256_srli_epi64(a.raw, 32), _mm256_srli_epi64(b.raw, 32))};
 }
 SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
@@ -261,14 +263,22 @@ SECATEUR_INLINE Vec<double> Sub(Vec<double> a, Vec<double> b) {
 // If both operands are NaN, the instruction returns its first operand, made quiet. The compiler
 // treats multiplication as commutative and may swap the operands. Inline assembly prevents this.
 SECATEUR_INLINE Vec<float> Mul(Vec<float> a, Vec<float> b) {
+#if defined(__AVX2__)
   Vec<float> product;
   __asm__("vmulps %2, %1, %0" : "=x"(product.raw) : "x"(a.raw), "x"(b.raw));
   return product;
+#else
+  return {_mm256_mul_ps(a.raw, b.raw)};
+#endif
 }
 SECATEUR_INLINE Vec<double> Mul(Vec<double> a, Vec<double> b) {
+#if defined(__AVX2__)
   Vec<double> product;
   __asm__("vmulpd %2, %1, %0" : "=x"(product.raw) : "x"(a.raw), "x"(b.raw));
   return product;
+#else
+  return {_mm256_mul_pd(a.raw, b.raw)};
+#endif
 }
 SECATEUR_INLINE Vec<float> Min(Vec<float> a, Vec<float> b) { return {_mm256_min_ps(a.raw, b.raw)}; }
 SECATEUR_INLINE Vec<double> Min(Vec<double> a, Vec<double> b) {
@@ -296,10 +306,10 @@ SECATEUR_INLINE Mask<int32_t> Eq(Vec<float> a, Vec<float> b) {
 SECATEUR_INLINE Mask<int64_t> Eq(Vec<double> a, Vec<double> b) {
   return {_mm256_castpd_si256(_mm256_cmp_pd(a.raw, b.raw, _CMP_EQ_OQ))};
 }
-SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
+SECATEUR_INLINE Vec<float> Rint(Vec<float> v) {
   return {_mm256_round_ps(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
 }
-SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
+SECATEUR_INLINE Vec<double> Rint(Vec<double> v) {
   return {_mm256_round_pd(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
 }
 template <class T>
@@ -309,7 +319,7 @@ SECATEUR_INLINE void Widen(Vec<float> v, Vec<double>* out) {
   out[1] = {_mm256_cvtps_pd(_mm256_extractf128_ps(v.raw, 1))};
 }
 SECATEUR_INLINE void Widen(Vec<double> v, Vec<double>* out) { out[0] = v; }
-SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm256_cvtps_epi32(v.raw)}; }
+SECATEUR_INLINE Vec<int32_t> RintToInt(Vec<float> v) { return {_mm256_cvtps_epi32(v.raw)}; }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm256_cvtepi32_ps(v.raw)}; }
 template <class To>
 SECATEUR_INLINE Vec<To> ConvertLoad(const int32_t* p) {
@@ -335,12 +345,12 @@ SECATEUR_INLINE Mask<T> AndNot(Mask<T> a, Mask<T> b) {
 }
 // The bits of two masks of 16-bit lanes. The pack instruction works within 128-bit halves, so a
 // permutation restores the order of the lanes.
-SECATEUR_INLINE uint64_t BitsFromMaskPair(__m256i low, __m256i high) {
+SECATEUR_INLINE uint64_t bits_from_mask_pair(__m256i low, __m256i high) {
   const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xd8);
   return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
 }
 SECATEUR_INLINE uint64_t BitsFromMask(Mask<int16_t> m) {
-  return BitsFromMaskPair(m.raw, _mm256_setzero_si256());
+  return bits_from_mask_pair(m.raw, _mm256_setzero_si256());
 }
 SECATEUR_INLINE uint64_t BitsFromMask(Mask<int32_t> m) {
   return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m.raw)));
@@ -349,7 +359,7 @@ SECATEUR_INLINE uint64_t BitsFromMask(Mask<int64_t> m) {
   return static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(m.raw)));
 }
 SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int16_t>* m) {
-  return BitsFromMaskPair(m[0].raw, m[1].raw) | BitsFromMaskPair(m[2].raw, m[3].raw) << 32;
+  return bits_from_mask_pair(m[0].raw, m[1].raw) | bits_from_mask_pair(m[2].raw, m[3].raw) << 32;
 }
 SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int64_t>* m) {
   return BitsFromMask(m[0]) | BitsFromMask(m[1]) << 4 | BitsFromMask(m[2]) << 8 |
@@ -516,8 +526,8 @@ SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) {
 }
 
 // The first argument selects the type of the 16-bit floats.
-SECATEUR_INLINE __m256 WidenToFloat(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
-SECATEUR_INLINE __m256 WidenToFloat(BFloat16, __m128i bits) {
+SECATEUR_INLINE __m256 widen_to_float(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
+SECATEUR_INLINE __m256 widen_to_float(BFloat16, __m128i bits) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 template <class To, class From>
@@ -527,15 +537,15 @@ SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
   } else if constexpr (sizeof(From) == sizeof(float)) {
     return {_mm256_cvtps_pd(_mm_loadu_ps(p))};
   } else if constexpr (sizeof(To) == sizeof(float)) {
-    return {WidenToFloat(From{}, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+    return {widen_to_float(From{}, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   } else {
     const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-    return {_mm256_cvtps_pd(_mm256_castps256_ps128(WidenToFloat(From{}, bits)))};
+    return {_mm256_cvtps_pd(_mm256_castps256_ps128(widen_to_float(From{}, bits)))};
   }
 }
 
 // The bits of v rounded to BFloat16, nearest even, in lanes of 32 bits.
-SECATEUR_INLINE Vec<int32_t> BFloat16Bits(Vec<float> v) {
+SECATEUR_INLINE Vec<int32_t> bfloat16_bits(Vec<float> v) {
   const __m256i bits = _mm256_castps_si256(v.raw);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
   const __m256i half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
@@ -545,7 +555,7 @@ template <class F>
 SECATEUR_INLINE Vec<int16_t> DemoteTo(const Vec<float>* v);
 template <>
 SECATEUR_INLINE Vec<int16_t> DemoteTo<BFloat16>(const Vec<float>* v) {
-  const Vec<int32_t> bits[2] = {BFloat16Bits(v[0]), BFloat16Bits(v[1])};
+  const Vec<int32_t> bits[2] = {bfloat16_bits(v[0]), bfloat16_bits(v[1])};
   return {DemoteTo<uint16_t>(bits).raw};
 }
 template <>
@@ -555,7 +565,7 @@ SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
 }
 
 // 32 bits to 32 bytes of 0 or 1.
-SECATEUR_INLINE __m256i BoolsFromBits(uint32_t bits) {
+SECATEUR_INLINE __m256i bools_from_bits(uint32_t bits) {
   const __m256i byte_of_lane =
       _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
   const __m256i bit_of_lane = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u));
@@ -565,14 +575,14 @@ SECATEUR_INLINE __m256i BoolsFromBits(uint32_t bits) {
   return _mm256_min_epu8(zero_or_bit, _mm256_set1_epi8(1));
 }
 SECATEUR_INLINE void StoreBools(uint64_t bits, uint8_t* p) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), BoolsFromBits(static_cast<uint32_t>(bits)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bools_from_bits(static_cast<uint32_t>(bits)));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32),
-                      BoolsFromBits(static_cast<uint32_t>(bits >> 32)));
+                      bools_from_bits(static_cast<uint32_t>(bits >> 32)));
 }
 SECATEUR_INLINE void StreamBools(uint64_t bits, uint8_t* p) {
-  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), BoolsFromBits(static_cast<uint32_t>(bits)));
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), bools_from_bits(static_cast<uint32_t>(bits)));
   _mm256_stream_si256(reinterpret_cast<__m256i*>(p + 32),
-                      BoolsFromBits(static_cast<uint32_t>(bits >> 32)));
+                      bools_from_bits(static_cast<uint32_t>(bits >> 32)));
 }
 SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
   uint64_t zeros = 0;
@@ -586,22 +596,22 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
 }
 
 // Packed codes
-constexpr int PackedField(int bits) { return ShuffledField(bits); }
+constexpr int PackedField(int bits) { return shuffled_field(bits); }
 // Shuffles the bytes of each block of 16 bytes.
-SECATEUR_INLINE __m256i ShuffleBytes(__m256i v, const int8_t* order) {
+SECATEUR_INLINE __m256i shuffle_bytes(__m256i v, const int8_t* order) {
   const __m128i control = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
   return _mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(control));
 }
 SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
-  return {ShuffleBytes(v.raw, kByteOrders.reverse[bits])};
+  return {shuffle_bytes(v.raw, kByteOrders.reverse[bits])};
 }
 SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
   const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + ptrdiff_t{2} * bits));
-  return {ShuffleBytes(_mm256_set_m128i(high, low), kByteOrders.load[high_first][bits])};
+  return {shuffle_bytes(_mm256_set_m128i(high, low), kByteOrders.load[high_first][bits])};
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
-  const __m256i bytes = ShuffleBytes(v.raw, kByteOrders.store[high_first][bits]);
+  const __m256i bytes = shuffle_bytes(v.raw, kByteOrders.store[high_first][bits]);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p + ptrdiff_t{2} * bits),
                    _mm256_extracti128_si256(bytes, 1));

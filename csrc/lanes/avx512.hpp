@@ -90,7 +90,7 @@ SECATEUR_INLINE void Stream(Vec<float> v, float* p) { _mm512_stream_ps(p, v.raw)
 SECATEUR_INLINE void Stream(Vec<double> v, double* p) { _mm512_stream_pd(p, v.raw); }
 
 inline constexpr bool kCanStream = true;
-SECATEUR_INLINE void Fence() { _mm_sfence(); }
+SECATEUR_INLINE void FlushStream() { _mm_sfence(); }
 
 template <class To>
 SECATEUR_INLINE Vec<To> BitCast(Vec<int32_t> v) {
@@ -178,21 +178,21 @@ SECATEUR_INLINE Vec<T> Xor(Vec<T> a, Vec<T> b) {
   return {_mm512_xor_si512(a.raw, b.raw)};
 }
 template <int kCount>
-SECATEUR_INLINE Vec<int16_t> ShiftRight(Vec<int16_t> v) {
+SECATEUR_INLINE Vec<int16_t> ShiftRightLogical(Vec<int16_t> v) {
   return {_mm512_srli_epi16(v.raw, kCount)};
 }
 template <int kCount>
-SECATEUR_INLINE Vec<int32_t> ShiftRight(Vec<int32_t> v) {
+SECATEUR_INLINE Vec<int32_t> ShiftRightLogical(Vec<int32_t> v) {
   return {_mm512_srli_epi32(v.raw, kCount)};
 }
 template <int kCount>
-SECATEUR_INLINE Vec<int64_t> ShiftRight(Vec<int64_t> v) {
+SECATEUR_INLINE Vec<int64_t> ShiftRightLogical(Vec<int64_t> v) {
   return {_mm512_srli_epi64(v.raw, kCount)};
 }
-SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
+SECATEUR_INLINE Vec<int32_t> ShiftRightLogicalSame(Vec<int32_t> v, int count) {
   return {_mm512_srl_epi32(v.raw, _mm_cvtsi32_si128(count))};
 }
-SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
+SECATEUR_INLINE Vec<int64_t> ShiftRightLogicalSame(Vec<int64_t> v, int count) {
   return {_mm512_srl_epi64(v.raw, _mm_cvtsi32_si128(count))};
 }
 template <int kCount>
@@ -212,10 +212,10 @@ SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
 SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_mullo_epi32(a.raw, b.raw)};
 }
-SECATEUR_INLINE Vec<int64_t> MulEven(Vec<int32_t> a, Vec<int32_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulEvenUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_mul_epu32(a.raw, b.raw)};
 }
-SECATEUR_INLINE Vec<int64_t> MulOdd(Vec<int32_t> a, Vec<int32_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulOddUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_mul_epu32(_mm512_srli_epi64(a.raw, 32), _mm512_srli_epi64(b.raw, 32))};
 }
 SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
@@ -291,10 +291,10 @@ SECATEUR_INLINE Mask<int32_t> Eq(Vec<float> a, Vec<float> b) {
 SECATEUR_INLINE Mask<int64_t> Eq(Vec<double> a, Vec<double> b) {
   return {_mm512_cmp_pd_mask(a.raw, b.raw, _CMP_EQ_OQ)};
 }
-SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
+SECATEUR_INLINE Vec<float> Rint(Vec<float> v) {
   return {_mm512_roundscale_ps(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
 }
-SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
+SECATEUR_INLINE Vec<double> Rint(Vec<double> v) {
   return {_mm512_roundscale_pd(v.raw, _MM_FROUND_CUR_DIRECTION | _MM_FROUND_NO_EXC)};
 }
 template <class T>
@@ -304,7 +304,7 @@ SECATEUR_INLINE void Widen(Vec<float> v, Vec<double>* out) {
   out[1] = {_mm512_cvtps_pd(_mm512_extractf32x8_ps(v.raw, 1))};
 }
 SECATEUR_INLINE void Widen(Vec<double> v, Vec<double>* out) { out[0] = v; }
-SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) { return {_mm512_cvtps_epi32(v.raw)}; }
+SECATEUR_INLINE Vec<int32_t> RintToInt(Vec<float> v) { return {_mm512_cvtps_epi32(v.raw)}; }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {_mm512_cvtepi32_ps(v.raw)}; }
 template <class To>
 SECATEUR_INLINE Vec<To> ConvertLoad(const int32_t* p) {
@@ -505,12 +505,12 @@ SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) {
 }
 
 // The first argument selects the type of the 16-bit floats.
-SECATEUR_INLINE __m512 WidenToFloat(Float16, __m256i bits) { return _mm512_cvtph_ps(bits); }
-SECATEUR_INLINE __m512 WidenToFloat(BFloat16, __m256i bits) {
+SECATEUR_INLINE __m512 widen_to_float(Float16, __m256i bits) { return _mm512_cvtph_ps(bits); }
+SECATEUR_INLINE __m512 widen_to_float(BFloat16, __m256i bits) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
-SECATEUR_INLINE __m256 WidenToFloat(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
-SECATEUR_INLINE __m256 WidenToFloat(BFloat16, __m128i bits) {
+SECATEUR_INLINE __m256 widen_to_float(Float16, __m128i bits) { return _mm256_cvtph_ps(bits); }
+SECATEUR_INLINE __m256 widen_to_float(BFloat16, __m128i bits) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
 template <class To, class From>
@@ -520,15 +520,15 @@ SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
   } else if constexpr (sizeof(From) == sizeof(float)) {
     return {_mm512_cvtps_pd(_mm256_loadu_ps(p))};
   } else if constexpr (sizeof(To) == sizeof(float)) {
-    return {WidenToFloat(From{}, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+    return {widen_to_float(From{}, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   } else {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    return {_mm512_cvtps_pd(WidenToFloat(From{}, bits))};
+    return {_mm512_cvtps_pd(widen_to_float(From{}, bits))};
   }
 }
 
 // The bits of v rounded to BFloat16, nearest even, in lanes of 32 bits.
-SECATEUR_INLINE Vec<int32_t> BFloat16Bits(Vec<float> v) {
+SECATEUR_INLINE Vec<int32_t> bfloat16_bits(Vec<float> v) {
   const __m512i bits = _mm512_castps_si512(v.raw);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
@@ -538,7 +538,7 @@ template <class F>
 SECATEUR_INLINE Vec<int16_t> DemoteTo(const Vec<float>* v);
 template <>
 SECATEUR_INLINE Vec<int16_t> DemoteTo<BFloat16>(const Vec<float>* v) {
-  const Vec<int32_t> bits[2] = {BFloat16Bits(v[0]), BFloat16Bits(v[1])};
+  const Vec<int32_t> bits[2] = {bfloat16_bits(v[0]), bfloat16_bits(v[1])};
   return {DemoteTo<uint16_t>(bits).raw};
 }
 template <>
@@ -561,37 +561,37 @@ SECATEUR_INLINE uint64_t LoadBools(const uint8_t* p) {
 }
 
 // Packed codes
-constexpr int PackedField(int bits) { return ShuffledField(bits); }
+constexpr int PackedField(int bits) { return shuffled_field(bits); }
 // Shuffles the bytes of each block of 16 bytes.
-SECATEUR_INLINE __m512i ShuffleBytes(__m512i v, const int8_t* order) {
+SECATEUR_INLINE __m512i shuffle_bytes(__m512i v, const int8_t* order) {
   const __m128i control = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order));
   return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(control));
 }
 // Word i of the result is i.
-SECATEUR_INLINE __m512i WordIndices() {
+SECATEUR_INLINE __m512i word_indices() {
   return _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14,
                           13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 }
 SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
-  return {ShuffleBytes(v.raw, kByteOrders.reverse[bits])};
+  return {shuffle_bytes(v.raw, kByteOrders.reverse[bits])};
 }
 // In memory, the packed bytes of two lanes are `bits` words of 16 bits. LoadPacked moves them to
 // the beginning of a block of 16 bytes, and StorePacked moves them back. vpexpandb and vpcompressb
 // could do this, but they also depend on the previous value of their destination register.
 SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
-  const __m512i block = _mm512_srli_epi16(WordIndices(), 3);
+  const __m512i block = _mm512_srli_epi16(word_indices(), 3);
   const __m512i first = _mm512_mullo_epi16(block, _mm512_set1_epi16(static_cast<int16_t>(bits)));
   const __m512i words =
-      _mm512_add_epi16(first, _mm512_and_si512(WordIndices(), _mm512_set1_epi16(7)));
-  return {ShuffleBytes(_mm512_permutexvar_epi16(words, _mm512_loadu_si512(p)),
-                       kByteOrders.load[high_first][bits])};
+      _mm512_add_epi16(first, _mm512_and_si512(word_indices(), _mm512_set1_epi16(7)));
+  return {shuffle_bytes(_mm512_permutexvar_epi16(words, _mm512_loadu_si512(p)),
+                        kByteOrders.load[high_first][bits])};
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
-  const __m512i bytes = ShuffleBytes(v.raw, kByteOrders.store[high_first][bits]);
-  __m512i words = WordIndices();
+  const __m512i bytes = shuffle_bytes(v.raw, kByteOrders.store[high_first][bits]);
+  __m512i words = word_indices();
   for (int block = 1; block < 4; ++block) {
     const auto last = _mm512_set1_epi16(static_cast<int16_t>(block * bits - 1));
-    words = _mm512_mask_add_epi16(words, _mm512_cmpgt_epi16_mask(WordIndices(), last), words,
+    words = _mm512_mask_add_epi16(words, _mm512_cmpgt_epi16_mask(word_indices(), last), words,
                                   _mm512_set1_epi16(static_cast<int16_t>(8 - bits)));
   }
   _mm512_storeu_si512(p, _mm512_permutexvar_epi16(words, bytes));

@@ -47,7 +47,7 @@ SECATEUR_INLINE size_t LowestBit(uint64_t x) {
 
 // PackedField for ISAs that can shuffle 16 bytes. A field has two, four or eight codes, the fewest
 // whose packed bits fill whole bytes.
-constexpr int ShuffledField(int bits) { return bits % 4 == 0 ? 16 : bits % 2 == 0 ? 32 : 64; }
+constexpr int shuffled_field(int bits) { return bits % 4 == 0 ? 16 : bits % 2 == 0 ? 32 : 64; }
 
 // Shuffle controls for 16 bytes. Entry i is the index of the source of byte i. It is negative if
 // byte i becomes 0.
@@ -59,7 +59,7 @@ struct ByteOrders {
 constexpr ByteOrders make_byte_orders() {
   ByteOrders orders{};
   for (int bits = 1; bits < 8; ++bits) {
-    const int field_bytes = ShuffledField(bits) / 8;
+    const int field_bytes = shuffled_field(bits) / 8;
     const int packed_bytes = field_bytes * bits / 8;
     for (int high = 0; high < 2; ++high) {
       for (int i = 0; i < 16; ++i) {

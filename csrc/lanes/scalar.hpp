@@ -1,6 +1,9 @@
 // Vector operations with one lane per vector, in portable C++, for CPUs without a supported vector
 // ISA. This header is also the contract of the other ISAs: avx2.hpp and avx512.hpp implement the
-// same operations. Names follow Google Highway.
+// same operations. An operation that has the name of one in Google Highway has its meaning, though its
+// domain may be smaller (DemoteTo); where the meaning differs, so does the name. tests/lanes tests each
+// operation on every ISA, and reads the names of the operations below. Functions with names in
+// snake_case are helpers of one file and no operations.
 //
 // Conventions
 //   i16, i32, i64, f32, f64  int16_t, int32_t, int64_t, float, double
@@ -27,7 +30,7 @@
 //   LoadOnce(p)              LoadU; the compiler does not repeat the load
 //   StoreU(v, p)             p[i] = v[i]
 //   Stream(v, p)             StoreU that bypasses the caches if kCanStream; p aligned to the vector
-//   Fence()                  orders earlier Stream and StreamBools stores before later stores
+//   FlushStream()            orders earlier Stream and StreamBools stores before later stores
 //   CompressStore(v, m, p)   stores the lanes of v with m[i] to p, in order; returns their number;
 //                            may write a whole vector; i32, i64
 //   StoreBools(bits, p)      p[i] = bit i of bits, for 64 bytes
@@ -43,13 +46,16 @@
 //   Gt(a, b)                 mask: a[i] > b[i]; signed
 //   ReduceMax(v)             returns the largest lane
 //   ReduceSum(v)             returns the sum of all lanes, which must not overflow; i32, i64
-//   ShiftRight<count>(v)     r[i] = v[i] >> count; shifts in zeros (logical shift)
+//   ShiftRightLogical<count>(v)
+//                            r[i] = v[i] >> count; shifts in zeros, where Highway's ShiftRight shifts
+//                            in the sign
 //   ShiftLeft<count>(v)      r[i] = v[i] << count; i32, i64
-//   ShiftRightSame(v, count) ShiftRight with a count at run time; i32, i64
+//   ShiftRightLogicalSame(v, count)
+//                            ShiftRightLogical with a count at run time; i32, i64
 //   ShiftLeftSame(v, count)  ShiftLeft with a count at run time; i64
 //   Mul(a, b)                the low 32 bits of a[i] * b[i]; i32
-//   MulEven(a, b)            r[i] = a[2i] * b[2i], unsigned; i32 to i64
-//   MulOdd(a, b)             r[i] = a[2i + 1] * b[2i + 1], unsigned; i32 to i64; 0 if a vector has
+//   MulEvenUnsigned(a, b)    r[i] = a[2i] * b[2i], unsigned; i32 to i64
+//   MulOddUnsigned(a, b)     r[i] = a[2i + 1] * b[2i + 1], unsigned; i32 to i64; 0 if a vector has
 //                            one lane
 //   MulHalves(a, b)          r[i] = the product of the low 32 bits of a[i] and b[i], unsigned; i64
 //   SwapHalves(v)            exchanges the low and the high 32 bits of each lane; i64
@@ -58,7 +64,8 @@
 //   DiscountIf(v, m)         r[i] = m[i] ? v[i] - 1 : v[i]
 //
 // Floats (floats, except where types are listed)
-//   Add, Sub, Div (a, b)     r[i] = a[i] + b[i], a[i] - b[i], a[i] / b[i]
+//   Add(a, b), Sub(a, b)     r[i] = a[i] + b[i], a[i] - b[i]
+//   Div(a, b)                r[i] = a[i] / b[i]
 //   Mul(a, b)                r[i] = a[i] * b[i]; if both are NaN, a[i] made quiet
 //   Product(a, b)            r[i] = a[i] * b[i]; if both are NaN, either of them made quiet
 //   Sqrt(v)                  r[i] = sqrt(v[i]); f64
@@ -66,12 +73,13 @@
 //   Max(a, b)                r[i] = a[i] > b[i] ? a[i] : b[i]; b[i] for NaN and for two zeros
 //   Le(a, b), Eq(a, b)       mask: a[i] <= b[i], a[i] == b[i]; false for NaN
 //   IsNumber(v)              mask: v[i] is not NaN
-//   Round(v)                 v[i] rounded to an integer in the current rounding direction; the sign
-//                            of a zero is unspecified
+//   Rint(v)                  v[i] rounded to an integer in the current rounding direction of the
+//                            thread, as by C's rint (Highway's Round: to nearest); the sign of a zero
+//                            is unspecified
 //
 // Conversions
 //   BitCast<To>(v)           the same bits; between i32 and f32, and between i64 and f64
-//   NearestInt(v)            f32 to i32, rounded as by Round; |v[i]| < 2^31
+//   RintToInt(v)             f32 to i32, rounded as by Rint; |v[i]| < 2^31
 //   ConvertTo(v)             i32 to f32
 //   PromoteLoad(p)           kLanes<i32> integers of 8, 16 or 32 bits, to i32
 //   ConvertLoad<To>(p)       kLanes<To> i32, to f32 (rounds) or f64 (exact)
@@ -174,7 +182,7 @@ SECATEUR_INLINE void Stream(Vec<T> v, T* p) {
   StoreU(v, p);
 }
 
-SECATEUR_INLINE void Fence() {}
+SECATEUR_INLINE void FlushStream() {}
 
 template <class To, class From>
 SECATEUR_INLINE Vec<To> BitCast(Vec<From> v) {
@@ -216,18 +224,18 @@ template <class T>
 SECATEUR_INLINE Vec<T> Xor(Vec<T> a, Vec<T> b) {
   return {static_cast<T>(a.raw ^ b.raw)};
 }
-SECATEUR_INLINE Vec<int32_t> ShiftRightSame(Vec<int32_t> v, int count) {
+SECATEUR_INLINE Vec<int32_t> ShiftRightLogicalSame(Vec<int32_t> v, int count) {
   return {static_cast<int32_t>(static_cast<uint32_t>(v.raw) >> count)};
 }
-SECATEUR_INLINE Vec<int64_t> ShiftRightSame(Vec<int64_t> v, int count) {
+SECATEUR_INLINE Vec<int64_t> ShiftRightLogicalSame(Vec<int64_t> v, int count) {
   return {static_cast<int64_t>(static_cast<uint64_t>(v.raw) >> count)};
 }
-SECATEUR_INLINE Vec<int16_t> ShiftRightSame(Vec<int16_t> v, int count) {
+SECATEUR_INLINE Vec<int16_t> ShiftRightLogicalSame(Vec<int16_t> v, int count) {
   return {static_cast<int16_t>(static_cast<uint16_t>(v.raw) >> count)};
 }
 template <int kCount, class T>
-SECATEUR_INLINE Vec<T> ShiftRight(Vec<T> v) {
-  return ShiftRightSame(v, kCount);
+SECATEUR_INLINE Vec<T> ShiftRightLogical(Vec<T> v) {
+  return ShiftRightLogicalSame(v, kCount);
 }
 template <int kCount>
 SECATEUR_INLINE Vec<int32_t> ShiftLeft(Vec<int32_t> v) {
@@ -248,10 +256,10 @@ SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
   const uint64_t low = static_cast<uint32_t>(a.raw);
   return {static_cast<int64_t>(low * static_cast<uint32_t>(b.raw))};
 }
-SECATEUR_INLINE Vec<int64_t> MulEven(Vec<int32_t> a, Vec<int32_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulEvenUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
   return MulHalves(Vec<int64_t>{a.raw}, Vec<int64_t>{b.raw});
 }
-SECATEUR_INLINE Vec<int64_t> MulOdd(Vec<int32_t>, Vec<int32_t>) { return {0}; }
+SECATEUR_INLINE Vec<int64_t> MulOddUnsigned(Vec<int32_t>, Vec<int32_t>) { return {0}; }
 SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
   const auto bits = static_cast<uint64_t>(v.raw);
   return {static_cast<int64_t>(bits << 32 | bits >> 32)};
@@ -289,10 +297,10 @@ SECATEUR_INLINE Mask<int32_t> Eq(Vec<float> a, Vec<float> b) { return {a.raw == 
 SECATEUR_INLINE Mask<int64_t> Eq(Vec<double> a, Vec<double> b) { return {a.raw == b.raw}; }
 // Converts to an integer and back, which is one instruction each. Floats of at least 2^23, and
 // doubles of at least 2^52, are integers already.
-SECATEUR_INLINE Vec<float> Round(Vec<float> v) {
+SECATEUR_INLINE Vec<float> Rint(Vec<float> v) {
   return {__builtin_fabsf(v.raw) < 0x1p23f ? static_cast<float>(__builtin_lrintf(v.raw)) : v.raw};
 }
-SECATEUR_INLINE Vec<double> Round(Vec<double> v) {
+SECATEUR_INLINE Vec<double> Rint(Vec<double> v) {
   return {__builtin_fabs(v.raw) < 0x1p52 ? static_cast<double>(__builtin_lrint(v.raw)) : v.raw};
 }
 template <class T>
@@ -301,7 +309,7 @@ template <class T>
 SECATEUR_INLINE void Widen(Vec<T> v, Vec<double>* out) {
   out[0] = {static_cast<double>(v.raw)};
 }
-SECATEUR_INLINE Vec<int32_t> NearestInt(Vec<float> v) {
+SECATEUR_INLINE Vec<int32_t> RintToInt(Vec<float> v) {
   return {static_cast<int32_t>(__builtin_lrintf(v.raw))};
 }
 SECATEUR_INLINE Vec<float> ConvertTo(Vec<int32_t> v) { return {static_cast<float>(v.raw)}; }
@@ -379,38 +387,38 @@ SECATEUR_INLINE Vec<int32_t> LowHalves(const Vec<int64_t>* v) {
 }
 SECATEUR_INLINE Vec<float> DemoteTo(const Vec<double>* v) { return {static_cast<float>(v[0].raw)}; }
 
-SECATEUR_INLINE float ToFloat(float x) { return x; }
-SECATEUR_INLINE double ToFloat(double x) { return x; }
-SECATEUR_INLINE float ToFloat(BFloat16 x) {
+SECATEUR_INLINE float to_float(float x) { return x; }
+SECATEUR_INLINE double to_float(double x) { return x; }
+SECATEUR_INLINE float to_float(BFloat16 x) {
   return __builtin_bit_cast(float, static_cast<uint32_t>(x) << 16);
 }
 // All ones if the condition holds, otherwise 0. The conversions below combine their cases with such
 // masks, because branches would often be mispredicted.
-SECATEUR_INLINE uint32_t OnesIf(bool condition) { return -static_cast<uint32_t>(condition); }
+SECATEUR_INLINE uint32_t ones_if(bool condition) { return -static_cast<uint32_t>(condition); }
 // The mantissa of float32 is 13 bits longer than that of float16. Its exponent bias is larger by
 // 112.
-SECATEUR_INLINE float ToFloat(Float16 x) {
+SECATEUR_INLINE float to_float(Float16 x) {
   const uint32_t magnitude = (static_cast<uint32_t>(x) & 0x7fffu) << 13;
   const float scaled = __builtin_bit_cast(float, magnitude) * 0x1p112f;
-  const uint32_t infinite = OnesIf(magnitude >= 31u << 23) & 0x7f800000u;
-  const uint32_t quiet = OnesIf(magnitude > 31u << 23) & 0x00400000u;
+  const uint32_t infinite = ones_if(magnitude >= 31u << 23) & 0x7f800000u;
+  const uint32_t quiet = ones_if(magnitude > 31u << 23) & 0x00400000u;
   const uint32_t sign = (static_cast<uint32_t>(x) & 0x8000u) << 16;
   return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, scaled) | infinite | quiet | sign);
 }
 template <class To, class From>
 SECATEUR_INLINE Vec<To> WidenLoad(const From* p) {
-  return {static_cast<To>(ToFloat(LoadU(p).raw))};
+  return {static_cast<To>(to_float(LoadU(p).raw))};
 }
 
 // bits >> count, rounded to nearest even.
-SECATEUR_INLINE uint32_t ShiftRightToEven(uint32_t bits, unsigned count) {
+SECATEUR_INLINE uint32_t shift_right_to_even(uint32_t bits, unsigned count) {
   return (bits + (1u << (count - 1)) - 1 + ((bits >> count) & 1)) >> count;
 }
 template <class F>
 SECATEUR_INLINE Vec<int16_t> DemoteTo(const Vec<float>* v);
 template <>
 SECATEUR_INLINE Vec<int16_t> DemoteTo<BFloat16>(const Vec<float>* v) {
-  return {static_cast<int16_t>(ShiftRightToEven(__builtin_bit_cast(uint32_t, v[0].raw), 16))};
+  return {static_cast<int16_t>(shift_right_to_even(__builtin_bit_cast(uint32_t, v[0].raw), 16))};
 }
 template <>
 SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
@@ -420,8 +428,8 @@ SECATEUR_INLINE Vec<int16_t> DemoteTo<Float16>(const Vec<float>* v) {
   // the addition rounds to a multiple of it.
   const float sum = __builtin_bit_cast(float, magnitude) + 0.5f;
   const uint32_t small = __builtin_bit_cast(uint32_t, sum) - __builtin_bit_cast(uint32_t, 0.5f);
-  const uint32_t large = ShiftRightToEven(magnitude - (112u << 23), 13);
-  const uint32_t is_small = OnesIf(magnitude < 113u << 23);
+  const uint32_t large = shift_right_to_even(magnitude - (112u << 23), 13);
+  const uint32_t is_small = ones_if(magnitude < 113u << 23);
   const uint32_t rounded = (small & is_small) | (large & ~is_small);
   const uint32_t infinity = 0x7c00;
   return {static_cast<int16_t>((bits >> 16 & 0x8000u) | (rounded < infinity ? rounded : infinity))};
@@ -459,9 +467,9 @@ SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_fi
   __builtin_memcpy(&v.raw, p, sizeof v.raw);
   const int unused_bits = 64 - 8 * bits;
   if (high_first) {
-    return ShiftRightSame(ReverseFields(v, bits), unused_bits);
+    return ShiftRightLogicalSame(ReverseFields(v, bits), unused_bits);
   }
-  return And(v, ShiftRightSame(Set(int64_t{-1}), unused_bits));
+  return And(v, ShiftRightLogicalSame(Set(int64_t{-1}), unused_bits));
 }
 SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
   if (high_first) {
@@ -470,15 +478,15 @@ SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint
   __builtin_memcpy(p, &v.raw, sizeof v.raw);
 }
 // Keeps the bits of v in `low_mask` and shifts the other bits right by `gap`.
-SECATEUR_INLINE Vec<int64_t> Join(Vec<int64_t> v, int gap, int64_t low_mask) {
+SECATEUR_INLINE Vec<int64_t> join(Vec<int64_t> v, int gap, int64_t low_mask) {
   const Vec<int64_t> low{v.raw & low_mask};
-  return Or(low, ShiftRightSame(Xor(v, low), gap));
+  return Or(low, ShiftRightLogicalSame(Xor(v, low), gap));
 }
 SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
-  return Join(v, 8 - bits, 0x00ff00ff00ff00ff);
+  return join(v, 8 - bits, 0x00ff00ff00ff00ff);
 }
 SECATEUR_INLINE Vec<int64_t> JoinWords(Vec<int64_t> v, int bits) {
-  return Join(v, 16 - 2 * bits, 0x0000ffff0000ffff);
+  return join(v, 16 - 2 * bits, 0x0000ffff0000ffff);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
-void fence() { Fence(); }
+void fence() { FlushStream(); }
 
 template <class F>
 constexpr ConvertKernels convert_kernels() {

@@ -52,7 +52,7 @@ struct Packer {
     }
     if (field == 64) {
       const Vec<int64_t> low = And(v, half_mask);
-      v = Or(low, ShiftRightSame(Xor(v, low), 32 - 4 * packing.bits));
+      v = Or(low, ShiftRightLogicalSame(Xor(v, low), 32 - 4 * packing.bits));
     }
     StorePacked(v, packing.bits, packing.high_first, to);
   }
@@ -70,7 +70,9 @@ struct RangeCheck {
   int shift;
 
   explicit RangeCheck(Packing p) : shift(p.is_signed ? 1 : 63) {}
-  SECATEUR_INLINE void add(Vec<int64_t> v) { seen = Or(seen, Xor(v, ShiftRightSame(v, shift))); }
+  SECATEUR_INLINE void add(Vec<int64_t> v) {
+    seen = Or(seen, Xor(v, ShiftRightLogicalSame(v, shift)));
+  }
 
   [[nodiscard]] bool has_failed(Packing p) const {
     int64_t lanes[kLanes<int64_t>];

@@ -53,7 +53,7 @@ template <class C>
 struct Directed {
   Directed(const QuantizeRule<C>&, size_t) {}
   void begin_vector() {}
-  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const { return Round(x); }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const { return Rint(x); }
 };
 
 // Rounds to nearest even, then moves ties to the side that the rule specifies.
@@ -68,7 +68,7 @@ struct Tied {
                                         : Integer<C>{0})) {}
   void begin_vector() {}
   SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const {
-    const Vec<C> even = Round(x);
+    const Vec<C> even = Rint(x);
     const Vec<C> half = BitCast<C>(Xor(And(bits_of(x), with_sign), bits_of(tie)));
     return Add(even, only_where(Eq(Sub(x, even), half), Add(half, half)));
   }
@@ -95,10 +95,10 @@ class RandomBits {
   SECATEUR_INLINE Vec<int32_t> next() {
     Vec<int32_t> x = Xor(next_, low_);
     next_ = Add(next_, Set(static_cast<int32_t>(kLanes<int32_t>)));
-    x = Mul(Xor(x, ShiftRight<16>(x)), Set(int32_t{0x7feb352d}));
-    x = Xor(Xor(x, ShiftRight<15>(x)), high_);
+    x = Mul(Xor(x, ShiftRightLogical<16>(x)), Set(int32_t{0x7feb352d}));
+    x = Xor(Xor(x, ShiftRightLogical<15>(x)), high_);
     x = Mul(x, Set(static_cast<int32_t>(0x846ca68bu)));
-    return ShiftRight<1>(Xor(x, ShiftRight<16>(x)));
+    return ShiftRightLogical<1>(Xor(x, ShiftRightLogical<16>(x)));
   }
 
  private:
@@ -120,14 +120,14 @@ struct Stochastic {
   SECATEUR_INLINE void begin_vector() { random = random_bits.next(); }
   SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t v) const {
     const Vec<C> size = magnitude(x);
-    const Vec<C> whole = Round(size);
+    const Vec<C> whole = Rint(size);
     const Vec<C> fraction = Product(Sub(size, whole), Set(C{0x1p31}));
     return sign_from(x, Add(whole, only_where(reaches_one(fraction, v), Set(C{1}))));
   }
 
  private:
   SECATEUR_INLINE Mask<int32_t> reaches_one(Vec<float> fraction, size_t) const {
-    return Gt(Set(0), Add(NearestInt(fraction), random));
+    return Gt(Set(0), Add(RintToInt(fraction), random));
   }
   SECATEUR_INLINE Mask<int64_t> reaches_one(Vec<double> fraction, size_t v) const {
     alignas(kLine) int32_t numbers[kLanes<int32_t>];
@@ -188,7 +188,7 @@ struct DividedAsFloat {
 // ---- quantize_block: overflow ----------------------------------------------------------------
 
 // Converts integral floats to int32. Doubles outside the range of int32 are converted modulo 2^32.
-SECATEUR_INLINE Vec<int32_t> to_integers(const Vec<float>* r) { return NearestInt(r[0]); }
+SECATEUR_INLINE Vec<int32_t> to_integers(const Vec<float>* r) { return RintToInt(r[0]); }
 SECATEUR_INLINE Vec<int32_t> to_integers(const Vec<double>* r) {
   Vec<int64_t> low[kVectorsPerInt<double>];
   for (size_t v = 0; v < kVectorsPerInt<double>; ++v) {
@@ -240,7 +240,7 @@ struct Wrapped {
   explicit Wrapped(const QuantizeRule<C>& rule) : bits(Set(rule.bits)), sign(Set(rule.sign)) {}
   SECATEUR_INLINE Vec<C> operator()(Vec<C> r) {
     const Vec<C> x = only_where(Le(magnitude(r), Set(C{0x1p85})), r);
-    return Sub(x, Product(Round(Product(x, Set(1 / kModulus))), Set(kModulus)));
+    return Sub(x, Product(Rint(Product(x, Set(1 / kModulus))), Set(kModulus)));
   }
   SECATEUR_INLINE Vec<int32_t> reduce(Vec<int32_t> q) const {
     return Sub(Xor(And(q, bits), sign), sign);
@@ -304,7 +304,7 @@ BlockStatus quantize_block_affine(const Part& w, ParameterView<C> factors,
   const Key largest = quantize_block_words<C, Scaling>(
       w, factors, q, []() __attribute__((always_inline)) {},
       [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
-    return overflow(Add(Round(x), load_parameters(zero_points, i + lane)));
+    return overflow(Add(Rint(x), load_parameters(zero_points, i + lane)));
   }, [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
   return {largest, 0};
 }
@@ -369,8 +369,8 @@ Key quantize_words(const Part& w, const IntegerTarget& target, ParameterView<flo
             Scaling<float>::scaled(x, kSame ? factor : load_parameters(factors, i));
         const bool no_zero_points = !kSame && zero_points == nullptr;
         const Vec<float> r =
-            no_zero_points ? Round(y) : Add(Round(y), kSame ? zero : load_parameters(zeros, i));
-        q[v] = NearestInt(clamped(r, lowest, highest));
+            no_zero_points ? Rint(y) : Add(Rint(y), kSame ? zero : load_parameters(zeros, i));
+        q[v] = RintToInt(clamped(r, lowest, highest));
       }
       integers.store(q, to, lane);
     }

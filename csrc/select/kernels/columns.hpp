@@ -74,7 +74,7 @@ class ColumnSearch {
     Vec<E> a = Set(static_cast<E>(first.lo)), b = Set(static_cast<E>(first.hi));
     for (size_t pass = 1;; ++pass) {
       learn(a, b);
-      Vec<E> half = ShiftRight<1>(Sub(hi_, lo_));
+      Vec<E> half = ShiftRightLogical<1>(Sub(hi_, lo_));
       const Mask<E> active = Gt(half, Set(E{0}));
       if (BitsFromMask(active) == 0) {
         return;
@@ -84,9 +84,10 @@ class ColumnSearch {
       }
       if (pass % kTightenInterval == 0) {
         tighten();
-        half = ShiftRight<1>(Sub(hi_, lo_));
+        half = ShiftRightLogical<1>(Sub(hi_, lo_));
       }
-      const Vec<E> third = Add(ShiftRight<1>(half), Add(ShiftRight<3>(half), ShiftRight<5>(half)));
+      const Vec<E> third = Add(ShiftRightLogical<1>(half),
+                               Add(ShiftRightLogical<3>(half), ShiftRightLogical<5>(half)));
       const Vec<E> step = Max(third, Set(E{1}));
       a = Add(lo_, step);
       b = Sub(hi_, step);

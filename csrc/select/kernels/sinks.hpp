@@ -43,7 +43,7 @@ struct IntegerSink : Integers {
     for (size_t v = 0; v < kGroup<int32_t>; ++v) {
       const Vec<float> w = BitCast<float>(x[v]);
       const Vec<float> r = Min(Max(Product(w, factor), lowest), highest);
-      q[v] = IfThenElseZero(And(keep[v], IsNumber(w)), NearestInt(r));
+      q[v] = IfThenElseZero(And(keep[v], IsNumber(w)), RintToInt(r));
     }
     store(q, to, lane);
   }

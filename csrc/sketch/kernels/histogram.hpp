@@ -22,7 +22,7 @@ inline constexpr int32_t kSalt<int32_t> = static_cast<int32_t>(0x9e3779b9);
 
 SECATEUR_INLINE Vec<int64_t> hash_sum(Vec<int64_t> h) {
   for (int round = 0; round < 2; ++round) {
-    h = Xor(h, ShiftRight<29>(h));
+    h = Xor(h, ShiftRightLogical<29>(h));
     const Vec<int64_t> swapped = SwapHalves(h);
     // If one half is 0, the product does not depend on the other half, but the sum does.
     h = Add(MulHalves(h, swapped), swapped);
@@ -33,9 +33,9 @@ SECATEUR_INLINE Vec<int64_t> hash_sum(Vec<int64_t> h) {
 // The hash of 32-bit keys takes fewer operations, most of them on twice as many lanes. The factor
 // is a constant of MurmurHash3.
 SECATEUR_INLINE Vec<int64_t> hash_sum(Vec<int32_t> h) {
-  h = Mul(Xor(h, ShiftRight<15>(h)), Set(static_cast<int32_t>(0x85ebca6b)));
-  const Vec<int32_t> other = Xor(h, ShiftRight<13>(h));
-  return Add(MulEven(h, other), MulOdd(h, other));
+  h = Mul(Xor(h, ShiftRightLogical<15>(h)), Set(static_cast<int32_t>(0x85ebca6b)));
+  const Vec<int32_t> other = Xor(h, ShiftRightLogical<13>(h));
+  return Add(MulEvenUnsigned(h, other), MulOddUnsigned(h, other));
 }
 
 SECATEUR_INLINE uint64_t sum_of_lanes(Vec<int64_t> v) {
@@ -91,7 +91,7 @@ HistogramTotals count_bins(Part w, Order order, Bins bins, Counter* counters) {
         largest = Max(largest, key);
         not_below[v] = Gt(key, below_first);
         above_last[v] = Gt(key, last);
-        StoreU(ShiftRightSame(Add(key, negative_first), bins.shift), bin + offset);
+        StoreU(ShiftRightLogicalSame(Add(key, negative_first), bins.shift), bin + offset);
         Vec<K> salted = Add(key, salt);
         if (valid != kAllValid) {
           salted = IfThenElseZero(MaskFromBits<K>(valid >> offset), salted);

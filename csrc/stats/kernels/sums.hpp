@@ -104,8 +104,8 @@ struct RoundingTotals {
       const Vec<T> x = LoadU(from + lane);
       const Vec<T> coarse_y = Mul(x, coarser_multiplier), y = Mul(x, multiplier);
       const Vec<T> fine_y = Mul(x, finer_multiplier);
-      add_square(Sub(coarse_y, Round(coarse_y)), lane, coarser);
-      add_square(Sub(y, Round(clamped(y))), lane, error);
+      add_square(Sub(coarse_y, Rint(coarse_y)), lane, coarser);
+      add_square(Sub(y, Rint(clamped(y))), lane, error);
       add_square(Sub(fine_y, clamped(fine_y)), lane, finer);
     }
   }
