@@ -188,7 +188,7 @@ def test_packing(state: str) -> None:
         packed = sc.quantize(w, fmt, packed=True)
         codes = sc.unpack_ints(packed, 4, w.size)
         back = sc.dequantize(packed, fmt, shape=w.size)
-        return [packed, codes, back, sc.pack_ints(codes, 4, order="high_first")]
+        return [packed, codes, back, sc.pack_ints(codes, 4, bitorder="big")]
 
     assert_same_in(state, call)
 

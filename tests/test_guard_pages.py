@@ -105,7 +105,7 @@ def cases(n: int) -> Iterator[Case]:
 def packing_cases(n: int) -> Iterator[Case]:
     for bits in (1, 2, 4, 5, 7, 8):
         q = np.random.default_rng(n).integers(0, 1 << bits, n, dtype=np.uint8)
-        how = {"bits": bits, "order": "low_first" if n % 2 else "high_first"}
+        how = {"bits": bits, "bitorder": "little" if n % 2 else "big"}
         yield Case(partial(sc.pack_ints, **how), (q,))
         yield Case(partial(sc.unpack_ints, n=n, **how), (sc.pack_ints(q, **how),))
 
@@ -197,9 +197,9 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             yield Case(partial(sc.prune_quantize, **modes, k=n // 2), (v,))
             yield Case(partial(sc.fake_quantize, **modes), (v,), in_place=True)
             yield Case(partial(sc.dequantize, fmt=fmt, dtype=dtype), (sc.quantize(v, fmt),))
-        for bits, order in ((3, "low_first"), (4, "low_first"), (4, "high_first")):
+        for bits, bitorder in ((3, "little"), (4, "little"), (4, "big")):
             fmt = sc.FixedPoint(bits, bits - 2)
-            how = {"fmt": fmt, "order": order}
+            how = {"fmt": fmt, "bitorder": bitorder}
             yield Case(partial(sc.quantize, **how, packed=True), (v,))
             packed = sc.quantize(v, **how, packed=True)
             yield Case(partial(sc.dequantize, **how, dtype=dtype, shape=n), (packed,))

@@ -85,6 +85,7 @@ def test_same_public_surface_as_the_package(name: str) -> None:
 
 SHARED = {
     "secateur.formats": {"FixedPoint"},
+    "secateur.literals": {"BitOrder"},
     "secateur.results": {"AffineParameters", "Bracket", "ErrorStats", "TopK"},
     "secateur.scores": {"Times"},
 }

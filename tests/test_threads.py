@@ -77,7 +77,7 @@ def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
         sc.prune_quantize(w, NIBBLES, k=k, nan="zero", packed=True),
         nibbles,
         codes,
-        sc.pack_ints(codes, 4, order="high_first"),
+        sc.pack_ints(codes, 4, bitorder="big"),
         sc.dequantize(nibbles, NIBBLES, shape=w.shape, dtype=np.float16),
         q,
         sc.dequantize_affine(q, scales, points, block_size=700),

@@ -70,13 +70,13 @@ def prune_blocks(
 def apply_mask(w: ArrayLike, mask: ArrayLike, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def pack_ints(
-    q: ArrayLike, bits: int, order: str, out: NDArray[np.uint8] | None, /
+    q: ArrayLike, bits: int, bitorder: str, out: NDArray[np.uint8] | None, /
 ) -> NDArray[np.uint8]: ...
 def unpack_ints(
     packed: ArrayLike,
     bits: int,
     n: int,
-    order: str,
+    bitorder: str,
     dtype: np.dtype[Any],
     out: NDArray[Any] | None,
     /,
@@ -89,7 +89,7 @@ def quantize(
     nan: str,
     seed: int | None,
     packed: bool,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -98,7 +98,7 @@ def dequantize(
     fmt: FixedPoint,
     dtype: np.dtype[Any],
     shape: tuple[int, ...] | None,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -122,7 +122,7 @@ def prune_quantize(
     nan: str,
     seed: int | None,
     packed: bool,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -136,7 +136,7 @@ def quantize_affine(
     dtype: np.dtype[Any],
     nan: str,
     packed: bool,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -149,7 +149,7 @@ def dequantize_affine(
     signed: bool,
     dtype: np.dtype[Any],
     shape: tuple[int, ...] | None,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...

@@ -385,18 +385,17 @@ class Cases {
     int is_signed;
     sc_dtype dtype;
   };
-  static constexpr std::array<Codes, 6> kCodes{
-      Codes{"int8", 8, 1, SC_INT8},
-      Codes{"uint16", 16, 0, SC_UINT16},
-      Codes{"int32", 32, 1, SC_INT32},
-      Codes{"int4", 4, 1, SC_INT4},
-      Codes{"packed", 3, 0, SC_PACKED_LOW_FIRST},
-      Codes{"packed high first", 5, 1, SC_PACKED_HIGH_FIRST}};
+  static constexpr std::array<Codes, 6> kCodes{Codes{"int8", 8, 1, SC_INT8},
+                                               Codes{"uint16", 16, 0, SC_UINT16},
+                                               Codes{"int32", 32, 1, SC_INT32},
+                                               Codes{"int4", 4, 1, SC_INT4},
+                                               Codes{"packed", 3, 0, SC_PACKED_LITTLE},
+                                               Codes{"packed big", 5, 1, SC_PACKED_BIG}};
 
   static std::size_t bytes_of(const Codes& codes, std::size_t n) {
     switch (codes.dtype) {
-      case SC_PACKED_LOW_FIRST:
-      case SC_PACKED_HIGH_FIRST:
+      case SC_PACKED_LITTLE:
+      case SC_PACKED_BIG:
         return (n * static_cast<std::size_t>(codes.bits) + 7) / 8;
       case SC_INT32:
         return 4 * n;
@@ -596,8 +595,8 @@ class Cases {
   void add_packing() {
     const std::size_t n = n_;
     const std::uint8_t* const q = inputs_.codes;
-    for (const sc_bit_order order : {SC_LOW_FIRST, SC_HIGH_FIRST}) {
-      const std::string name = order == SC_LOW_FIRST ? " low first" : " high first";
+    for (const sc_bitorder order : {SC_BITORDER_LITTLE, SC_BITORDER_BIG}) {
+      const std::string name = order == SC_BITORDER_LITTLE ? " little" : " big";
       add("pack_ints" + name, (n * 3 + 7) / 8, Case::apart,
           [=](const void*, void* out) { return sc_pack_ints(q, SC_INT8, n, 3, order, out); });
       add("pack_ints refuses" + name, (n + 7) / 8, Case::apart, [=](const void*, void* out) {

@@ -140,7 +140,7 @@ struct Arguments {
   sc_nan nan;
   sc_mask_format format;
   sc_order order;
-  sc_bit_order bit_order;
+  sc_bitorder bit_order;
   std::int32_t bits;
   double threshold, sparsity, ratio;
 
@@ -187,7 +187,7 @@ struct Arguments {
     nan = SC_NAN_RAISE;
     format = SC_MASK_BOOLS;
     order = SC_ORDER_MAGNITUDE;
-    bit_order = SC_LOW_FIRST;
+    bit_order = SC_BITORDER_LITTLE;
     bits = 4;
     threshold = 1;
     sparsity = 0.5;

@@ -77,12 +77,12 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
                            .norm = static_cast<sc_norm>(value)};
     require(sc_prune_blocks(w, SC_FLOAT32, &blocks, 1, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
             "a norm");
-    require(sc_pack_ints(q, dtype, 4, 4, SC_LOW_FIRST, out) == SC_ERROR_UNSUPPORTED,
+    require(sc_pack_ints(q, dtype, 4, 4, SC_BITORDER_LITTLE, out) == SC_ERROR_UNSUPPORTED,
             "a dtype of integers");
     require(
-        sc_pack_ints(q, SC_INT8, 4, 4, static_cast<sc_bit_order>(value), out) == SC_ERROR_ARGUMENT,
+        sc_pack_ints(q, SC_INT8, 4, 4, static_cast<sc_bitorder>(value), out) == SC_ERROR_ARGUMENT,
         "an order of bits");
-    require(sc_unpack_ints(out, 4, value, SC_LOW_FIRST, q, SC_INT8) == SC_ERROR_ARGUMENT,
+    require(sc_unpack_ints(out, 4, value, SC_BITORDER_LITTLE, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a number of bits");
     sc_fixed_point sign = format;
     sign.is_signed = value;
@@ -369,7 +369,7 @@ int main() {
   std::array<std::uint8_t, 2> packed{};
   sc::pack_ints(std::vector<std::int8_t>{1, -8, 0, 7}, 4, packed);
   require(packed == std::array<std::uint8_t, 2>{0x81, 0x70}, "pack_ints");
-  sc::unpack_ints(packed, 4, q, SC_HIGH_FIRST);
+  sc::unpack_ints(packed, 4, q, SC_BITORDER_BIG);
   require(q == std::array<std::int8_t, 4>{-8, 1, 7, 0}, "unpack_ints");
 
   const std::vector<double> w_hat{0.5, -2.0, 0.75, 1.0};

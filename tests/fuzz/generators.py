@@ -314,9 +314,9 @@ class Draw:
             self.named["overflow"] = repr(self.one_of(OVERFLOWS))
         self.policy(style, "zero")
 
-    def order(self) -> None:
+    def bitorder(self) -> None:
         if self.one_in(2):
-            self.named["order"] = repr(self.one_of(["low_first", "high_first"]))
+            self.named["bitorder"] = repr(self.one_of(["little", "big"]))
 
     def spoil(self) -> None:
         """Replace one argument by one that is probably wrong."""
@@ -335,7 +335,17 @@ class Draw:
             "zero_point",
         ):
             pool = WRONG_ARRAYS
-        elif name in ("nan", "rounding", "overflow", "order", "method", "norm", "pattern", "dtype"):
+        elif name in (
+            "nan",
+            "rounding",
+            "overflow",
+            "order",
+            "bitorder",
+            "method",
+            "norm",
+            "pattern",
+            "dtype",
+        ):
             pool = WRONG_WORDS
         elif name in ("fmt", "block", "shape", "arrays"):
             pool = WRONG_OTHERS
@@ -482,7 +492,7 @@ def pack_ints(draw: Draw) -> None:
     shape = draw.shape()
     draw.positional["q"] = draw.array(dtype, shape, style)
     draw.positional["bits"] = str(bits)
-    draw.order()
+    draw.bitorder()
     draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
 
 
@@ -500,7 +510,7 @@ def unpack_ints(draw: Draw) -> None:
     elif draw.one_in(2):
         wanted = draw.one_of(["int8", "uint8"])
         draw.named["signed"] = str(wanted == "int8")
-    draw.order()
+    draw.bitorder()
     draw.out(wanted, (n,))
 
 
@@ -512,7 +522,7 @@ def integer_output(draw: Draw, bits: int, dtype: str, shape: tuple[int, ...]) ->
     """Pass `out` for quantized integers, which may be packed or of a narrow dtype."""
     if bits <= 8 and draw.one_in(3):
         draw.named["packed"] = "True"
-        draw.order()
+        draw.bitorder()
         dtype, shape = "uint8", (-(-math.prod(shape) * bits // 8),)
     elif bits <= 4 and draw.one_in(3):
         dtype = f"{'u' if dtype.startswith('u') else ''}int{2 if bits <= 2 else 4}"
@@ -557,7 +567,7 @@ def dequantize(draw: Draw) -> None:
     if bits <= 8 and draw.one_in(3):
         draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
         draw.named["shape"] = str(shape[0] if len(shape) == 1 and draw.one_in(2) else shape)
-        draw.order()
+        draw.bitorder()
     else:
         dtype = storage_dtype(bits, signed)
         if bits <= 4 and draw.one_in(3):
@@ -611,7 +621,7 @@ def quantize_affine(draw: Draw) -> None:
     packed = bits <= 8 and draw.one_in(3)
     if packed:
         draw.named["packed"] = "True"
-        draw.order()
+        draw.bitorder()
         draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
     else:
         draw.out(dtype, shape)
@@ -624,7 +634,7 @@ def dequantize_affine(draw: Draw) -> None:
     if bits <= 8 and draw.one_in(3):
         draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
         draw.named |= {"shape": str(shape), "packed_dtype": f"np.dtype('{dtype}')"}
-        draw.order()
+        draw.bitorder()
     else:
         style = f"below {bits}" if bits < 8 else "raw"
         draw.positional["q"] = draw.array(dtype, shape, style)

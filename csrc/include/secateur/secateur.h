@@ -88,9 +88,9 @@ typedef enum sc_dtype SC_OF_INT {
   SC_INT32 = 13,
   SC_UINT32 = 14,
   /* Bit-packed integers, with as many bits per element as the format has. The layout is that of
-   * sc_pack_ints with SC_LOW_FIRST or SC_HIGH_FIRST. */
-  SC_PACKED_LOW_FIRST = 15,
-  SC_PACKED_HIGH_FIRST = 16
+   * sc_pack_ints with SC_BITORDER_LITTLE or SC_BITORDER_BIG. */
+  SC_PACKED_LITTLE = 15,
+  SC_PACKED_BIG = 16
 } sc_dtype;
 
 /* The NaN policy. Selection accepts RAISE, KEEP and PRUNE; quantization accepts RAISE and ZERO. */
@@ -427,10 +427,11 @@ sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const 
  * Negative integers are in two's complement. Packing sets the spare bits of the last byte to 0. The
  * packed bytes need no alignment. */
 
-typedef enum sc_bit_order SC_OF_INT {
-  SC_LOW_FIRST = 0, /* the stream fills bytes and integers from their lowest bit */
-  SC_HIGH_FIRST = 1 /* the stream fills bytes and integers from their highest bit */
-} sc_bit_order;
+/* How the stream is stored; the names are those of NumPy's packbits. */
+typedef enum sc_bitorder SC_OF_INT {
+  SC_BITORDER_LITTLE = 0, /* fills bytes and integers from their lowest bit */
+  SC_BITORDER_BIG = 1     /* fills bytes and integers from their highest bit */
+} sc_bitorder;
 
 /* Packs the integers q. q_dtype is one of:
  *   - SC_INT8 or SC_UINT8, with any bits from 1 to 8. An integer that does not fit in `bits`,
@@ -438,11 +439,11 @@ typedef enum sc_bit_order SC_OF_INT {
  *     one.
  *   - SC_INT4, SC_UINT4, SC_INT2 or SC_UINT2, with the `bits` of that dtype. No value is refused.
  * Any other q_dtype is SC_ERROR_UNSUPPORTED. */
-sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, sc_bit_order order,
-                       void* packed);
+sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
+                       sc_bitorder bitorder, void* packed);
 
 /* Unpacks the first n integers to q. q_dtype is one of those of sc_pack_ints. */
-sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bit_order order, void* q,
+sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder, void* q,
                          sc_dtype q_dtype);
 
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */

@@ -258,20 +258,20 @@ void dequantize_affine(const Q& q, const sc_affine& fmt, Out&& out) {
 /* `packed` has packed_bytes(n, bits) bytes. */
 template <detail::byte_integers Q>
 void pack_ints(const Q& q, int bits, std::span<std::uint8_t> packed,
-               sc_bit_order order = SC_LOW_FIRST) {
+               sc_bitorder bitorder = SC_BITORDER_LITTLE) {
   const std::size_t n = std::ranges::size(q);
   detail::require_packed(packed, n, bits);
   detail::check(
-      sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, order, packed.data()));
+      sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, bitorder, packed.data()));
 }
 
 template <detail::byte_integers Q>
 void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
-                 sc_bit_order order = SC_LOW_FIRST) {
+                 sc_bitorder bitorder = SC_BITORDER_LITTLE) {
   const std::size_t n = std::ranges::size(q);
   detail::require_packed(packed, n, bits);
   detail::check(
-      sc_unpack_ints(packed.data(), n, bits, order, std::ranges::data(q), detail::dtype_of<Q>));
+      sc_unpack_ints(packed.data(), n, bits, bitorder, std::ranges::data(q), detail::dtype_of<Q>));
 }
 
 /* The sums over the whole arrays. Use sc_compare for sums of groups. */
