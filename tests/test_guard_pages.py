@@ -78,7 +78,7 @@ def cases(n: int) -> Iterator[Case]:
     k = (n + 1) // 2
     yield Case(partial(sc.kth_magnitude, k=k), (w,), has_out=False)
     for packed in (False, True):
-        yield Case(partial(sc.topk_mask, k=k, packed=packed), (w,), has_out=False)
+        yield Case(partial(sc.prune_mask, k=k, packed=packed), (w,), has_out=False)
     for how in ({"k": k}, {"k": 0}, {"k": n}, {"threshold": 0.5}):
         yield Case(partial(sc.prune, **how), (w,), in_place=True)
     for form in (mask, np.packbits(mask, bitorder="little")):
@@ -92,13 +92,13 @@ def cases(n: int) -> Iterator[Case]:
     for dtype in (np.float16, np.float64):
         v = w.astype(dtype)
         yield Case(partial(sc.kth_magnitude, k=k), (v,), has_out=False)
-        yield Case(partial(sc.topk_mask, k=k), (v,), has_out=False)
+        yield Case(partial(sc.prune_mask, k=k), (v,), has_out=False)
         yield Case(partial(sc.prune, k=k), (v,), in_place=True)
         yield Case(sc.apply_mask, (v, mask), in_place=True)
     yield from packing_cases(n)
     with_nan = w.copy()
     with_nan[[0, n - 1]] = np.nan
-    yield Case(partial(sc.topk_mask, k=k, nan="keep"), (with_nan,), has_out=False)
+    yield Case(partial(sc.prune_mask, k=k, nan="keep"), (with_nan,), has_out=False)
     yield Case(partial(sc.quantize, fmt=fmt, nan="zero"), (with_nan,))
 
 
@@ -128,12 +128,12 @@ def more_cases(n: int) -> Iterator[Case]:
     x = w[::-1].copy()
     k = (n + 1) // 2
     yield Case(lambda w: sc.topk(w, k).values, (w,), has_out=False)
-    yield Case(lambda w: sc.topk(w, k, order="magnitude").indices, (w,), has_out=False)
+    yield Case(lambda w: sc.topk(w, k, sorted=True).indices, (w,), has_out=False)
     yield Case(
         lambda w: np.concatenate(sc.prune_global([w, w[: n // 2]], k=k)), (w,), has_out=False
     )
     yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=x, **out), (w, x), in_place=True)
-    yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=sc.Times(x), **out), (w, x),
+    yield Case(lambda w, x, **out: sc.prune(w, k=k, factors=x, **out), (w, x),
                in_place=True)  # fmt: skip
     widths = [m for m in (1, 2, 3, 4, 8, 16, 32) if n % m == 0]
     for m in {widths[-1], widths[len(widths) // 2]}:
@@ -305,7 +305,7 @@ def run_members(isa: str) -> None:
             for how, keys in (
                 ({}, np.abs(w)),
                 ({"scores": scores}, x),
-                ({"scores": [sc.Times(x) for x in scores]}, np.abs(w * x)),
+                ({"factors": scores}, np.abs(w * x)),
             ):
                 kth = -np.sort(-keys.ravel())[k - 1]  # of distinct ones
                 pruned = sc.prune_global(arrays, k=k, **how)

@@ -66,6 +66,13 @@ double to_number(const char* name, py::handle value) {
   throw py::type_error(std::string(name) + " must be a number, got " + shown(value));
 }
 
+bool to_bool(const char* name, py::handle value) {
+  if (!is_bool(value)) {
+    throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
+  }
+  return py::bool_(py::reinterpret_borrow<py::object>(value));
+}
+
 sc_nan to_selecting_nan(py::handle nan) {
   static constexpr Choice<sc_nan> kChoices[] = {
       {"raise", SC_NAN_RAISE}, {"keep", SC_NAN_KEEP}, {"prune", SC_NAN_PRUNE}};
@@ -173,13 +180,13 @@ std::size_t length_along(const Input& in, const Slices& slices) {
   return slices.whole ? in.size() : slices.core.length;
 }
 
-Scores::Scores(py::handle scores, const std::string& name) {
+Scores::Scores(py::handle scores, const std::string& label) {
   if (scores.is_none()) {
     return;
   }
   const auto parts = py::reinterpret_borrow<py::tuple>(scores);
   const bool are_values = parts[0].cast<bool>();
-  array_.emplace(floats(parts[1], name));
+  array_.emplace(floats(parts[1], (are_values ? "scores" : "factors") + label));
   core_.scoring = are_values ? SC_SCORE_VALUES : SC_SCORE_PRODUCTS;
   core_.dtype = array_->core_dtype();
   core_.period = array_->size();

@@ -40,6 +40,9 @@ std::size_t to_count(const char* name, py::handle value, std::size_t min, std::s
 // Converts a number. Throws TypeError for other values, including bools.
 double to_number(const char* name, py::handle value);
 
+// Converts a bool. Throws TypeError for other values.
+bool to_bool(const char* name, py::handle value);
+
 // An allowed value of a string argument, and the value that represents it in C++.
 template <class Value>
 struct Choice {
@@ -127,12 +130,13 @@ class Cells {
 // The number of elements per slice.
 std::size_t length_along(const Input& in, const Slices& slices);
 
-// The scores that rank elements instead of their magnitudes. The argument is what secateur.scores
-// returns: None, or a tuple of a bool, an array, and the number `repeat`. If the bool is true, the
+// The scores or factors that rank elements instead of their magnitudes. The argument is what
+// secateur.scores returns: None, or a tuple of a bool, an array, and the number `repeat`. If the bool is true, the
 // array contains the ranking values. Otherwise it contains factors, to which `repeat` applies.
 class Scores {
  public:
-  explicit Scores(py::handle scores, const std::string& name = "scores");
+  // `label` follows "scores" or "factors" in error messages.
+  explicit Scores(py::handle scores, const std::string& label = "");
   // Throws ValueError unless an array of values has the shape of w.
   void require_fit(const Input& w) const;
   // Must be called before data().

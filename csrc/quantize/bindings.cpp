@@ -68,13 +68,6 @@ sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::han
           to_seed(mode, seed)};
 }
 
-bool to_bool(const char* name, py::handle value) {
-  if (!is_bool(value)) {
-    throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
-  }
-  return py::bool_(py::reinterpret_borrow<py::object>(value));
-}
-
 constexpr char kNanRemedy[] = "nan='zero' quantizes it to 0";
 
 // As call(), but raises OverflowError for elements out of range, with the repr of the format in the

@@ -13,18 +13,8 @@ _Scores: TypeAlias = tuple[bool, NDArray[Any], int] | None
 
 def kth_magnitude(w: ArrayLike, k: int, axis: int | None, nan: str, /) -> Any: ...
 def topk(
-    w: ArrayLike, k: int, axis: int | None, order: str, nan: str, /
+    w: ArrayLike, k: int, axis: int | None, scores: _Scores, sorted: bool, nan: str, /
 ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
-def topk_mask(
-    w: ArrayLike,
-    k: int | None,
-    sparsity: float | None,
-    scores: _Scores,
-    axis: int | None,
-    packed: bool,
-    nan: str,
-    /,
-) -> NDArray[Any]: ...
 def count_magnitudes(
     chunk: ArrayLike,
     dtype: str,
@@ -67,7 +57,45 @@ def prune_blocks(
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
-def apply_mask(w: ArrayLike, mask: ArrayLike, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
+def prune_mask(
+    w: ArrayLike,
+    k: int | None,
+    sparsity: float | None,
+    threshold: float | None,
+    pattern: tuple[int, int] | None,
+    scores: _Scores,
+    axis: int | None,
+    packed: bool,
+    bitorder: str,
+    nan: str,
+    /,
+) -> NDArray[Any]: ...
+def prune_mask_global(
+    arrays: list[Any],
+    scores: list[_Scores],
+    labels: list[str],
+    k: int | None,
+    sparsity: float | None,
+    packed: bool,
+    bitorder: str,
+    nan: str,
+    /,
+) -> list[NDArray[Any]]: ...
+def prune_mask_blocks(
+    w: ArrayLike,
+    k: int | None,
+    sparsity: float | None,
+    threshold: float | None,
+    block: tuple[int, int],
+    norm: str | None,
+    packed: bool,
+    bitorder: str,
+    nan: str,
+    /,
+) -> NDArray[Any]: ...
+def apply_mask(
+    w: ArrayLike, mask: ArrayLike, bitorder: str, out: NDArray[Any] | None, /
+) -> NDArray[Any]: ...
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def pack_ints(
     q: ArrayLike, bits: int, bitorder: str, out: NDArray[np.uint8] | None, /

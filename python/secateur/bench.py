@@ -236,7 +236,8 @@ class Data:
 
     @cached_property
     def mask(self) -> Array:
-        return reference.topk_mask(self.w, k=self.k)
+        mask: Array = reference.prune_mask(self.w, k=self.k)
+        return mask
 
     @cached_property
     def packed(self) -> Array:
@@ -345,12 +346,12 @@ def _prune_quantize(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
     return partial(lib.prune_quantize, data.w, FORMAT, k=data.k, out=out)
 
 
-def _topk_mask(lib: Any, data: Data) -> Callable[[], Any]:
-    return partial(lib.topk_mask, data.w, k=data.k)
+def _prune_mask(lib: Any, data: Data) -> Callable[[], Any]:
+    return partial(lib.prune_mask, data.w, k=data.k)
 
 
-def _topk_mask_packed(lib: Any, data: Data) -> Callable[[], Any]:
-    return partial(lib.topk_mask, data.w, k=data.k, packed=True)
+def _prune_mask_packed(lib: Any, data: Data) -> Callable[[], Any]:
+    return partial(lib.prune_mask, data.w, k=data.k, packed=True)
 
 
 def _quantize(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
@@ -381,21 +382,23 @@ def _choose(lib: Any, data: Data, method: str) -> Callable[[], Any]:
     return lambda: lib.choose_format(data.w, FORMAT.bits, method=method).frac_bits
 
 
-def _topk(lib: Any, data: Data, order: str = "index") -> Callable[[], Any]:
-    return partial(lib.topk, data.w, data.k, order=order)
+def _topk(lib: Any, data: Data, *, by_rank: bool) -> Callable[[], Any]:
+    return partial(lib.topk, data.w, data.k, sorted=by_rank)
 
 
 def _prune_matrix(
     lib: Any,
     data: Data,
     out: Array,
-    by: Callable[[Data], Any] | None = None,
+    scores: Callable[[Data], Array] | None = None,
+    factors: Callable[[Data], Array] | None = None,
     columns: int | None = None,
     **options: Any,
 ) -> Callable[[], Any]:
-    scores = by(data) if by else None
+    given = {"scores": scores, "factors": factors}
+    options |= {name: of(data) for name, of in given.items() if of}
     matrix = data.w.reshape(-1, columns) if columns else data.matrix
-    return partial(lib.prune, matrix, scores=scores, out=out.reshape(matrix.shape), **options)
+    return partial(lib.prune, matrix, out=out.reshape(matrix.shape), **options)
 
 
 def _soft_threshold(lib: Any, data: Data, out: Array) -> Callable[[], Any]:
@@ -432,11 +435,11 @@ def _torch_kth(data: Data) -> Callable[[], Any]:
     return call
 
 
-def _torch_topk(data: Data, *, by_magnitude: bool) -> Callable[[], Any]:
+def _torch_topk(data: Data, *, by_rank: bool) -> Callable[[], Any]:
     w = data.tensor
 
     def call() -> Any:
-        indices = w.abs().topk(data.k, sorted=by_magnitude).indices
+        indices = w.abs().topk(data.k, sorted=by_rank).indices
         return w[indices], indices
 
     return call
@@ -506,8 +509,8 @@ SOFT_THRESHOLD = Operation(
 OPERATIONS = (  # all but kth_magnitude, whose targets depend on the size
     PRUNE,
     PRUNE_QUANTIZE,
-    Operation("topk_mask", _topk_mask, None, 5, "bool", 0.8, 40, _torch_mask),
-    Operation("topk_mask", _topk_mask_packed, None, 4.125, "packed", 0.65, 40),
+    Operation("prune_mask", _prune_mask, None, 5, "bool", 0.8, 40, _torch_mask),
+    Operation("prune_mask", _prune_mask_packed, None, 4.125, "packed", 0.65, 40),
     QUANTIZE,
     Operation("dequantize", _dequantize, np.float32, 5, "int8", 0.65, 3.5),
     Operation("fake_quantize", _fake_quantize, np.float32, 8, "int8"),
@@ -522,10 +525,6 @@ def _pruning(variant: str, options: dict[str, Any], moved: float = 8, **more: An
     return Operation("prune", partial(_prune_matrix, **options), np.float32, moved, variant, **more)
 
 
-def _by(scores: Callable[[Data], Any]) -> dict[str, Any]:
-    return {"sparsity": 0.9, "by": scores}
-
-
 MATRIX_OPERATIONS = (
     _pruning("by row", {"sparsity": 0.9, "axis": 1}, share_target=2.0, torch=_torch_prune_rows),
     _pruning(
@@ -537,15 +536,15 @@ MATRIX_OPERATIONS = (
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
     _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
     _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
-    _pruning("by values", _by(lambda data: data.scores), 12),
-    _pruning("times gradient", _by(lambda data: sc.Times(data.scores)), 12),
+    _pruning("by scores", {"sparsity": 0.9, "scores": lambda data: data.scores}, 12),
+    _pruning("times gradient", {"sparsity": 0.9, "factors": lambda data: data.scores}, 12),
 )
 CHOICES = (  # against one read of the array; compare, against reads of its two arrays
     Operation("compare", _compare, None, 8, share_target=1.3, every=21),
     Operation("choose_format", partial(_choose, method="max"), None, 4, "max", 1.15, every=21),
     Operation("choose_format", partial(_choose, method="mse"), None, 4, "mse", 3.0, every=21),
 )
-WANDA = _pruning("Wanda", _by(lambda data: data.norms), share_target=1.3)
+WANDA = _pruning("Wanda", {"sparsity": 0.9, "factors": lambda data: data.norms}, share_target=1.3)
 SKETCHES = (
     Operation("MagnitudeSketch", _first_pass, None, 4, "first pass", every=21),
     Operation("MagnitudeSketch", _narrowed_pass, None, 4, "narrowed pass", every=21),
@@ -1056,15 +1055,15 @@ def _limit_cases(main: int) -> Iterator[Case]:
 
 def _topk_cases(main: int) -> Iterator[Case]:
     for kept, target in ((0.001, 1.3), (0.1, None)):
-        for order in ("index", "magnitude"):
+        for by_rank in (False, True):
             operation = Operation(
                 "topk",
-                partial(_topk, order=order),
+                partial(_topk, by_rank=by_rank),
                 None,
                 4 + 12 * kept,
-                f"k/n = {kept}, by {order}",
+                f"k/n = {kept}" + (", sorted" if by_rank else ""),
                 target if main == FULL else None,
-                torch=partial(_torch_topk, by_magnitude=order == "magnitude"),
+                torch=partial(_torch_topk, by_rank=by_rank),
                 every=21,
             )
             build = partial(_against_limit, operation, main, kept, "read")

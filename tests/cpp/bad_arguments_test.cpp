@@ -114,8 +114,8 @@ class Mutations {
     add_enum(w_hat_dtype, "w_hat_dtype", &Arguments::w_hat_dtype, kMaxDtype, not_floats);
     add_enum(q_dtype, "q_dtype", &Arguments::q_dtype, kMaxDtype, floats);
     add_enum(nan_policy, "nan", &Arguments::nan, SC_NAN_ZERO);
-    add_enum(format, "format", &Arguments::format, SC_MASK_BITS);
-    add_enum(order, "order", &Arguments::order, SC_ORDER_MAGNITUDE);
+    add_enum(format, "format", &Arguments::format, SC_MASK_BITS_BIG);
+    add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);
     add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_BITORDER_BIG);
   }
 

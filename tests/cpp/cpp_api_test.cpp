@@ -59,7 +59,7 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
             "a dtype");
     require(sc_prune(w, SC_FLOAT32, 4, 1, nullptr, nullptr, nan, out) == SC_ERROR_ARGUMENT,
             "a NaN policy");
-    require(sc_topk_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
+    require(sc_prune_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
                 SC_ERROR_ARGUMENT,
             "a mask format");
     const sc_fixed_point format = fixed_point(8, 2);
@@ -222,7 +222,7 @@ void refuses_spans_that_do_not_fit() {
   std::array<std::int8_t, 3> short_q{};
   std::array<std::uint8_t, 1> short_packed{};
 
-  require_refused("mask", [&] { sc::topk_mask(w, 1, short_mask); });
+  require_refused("mask", [&] { sc::prune_mask(w, 1, short_mask); });
   require_refused("out", [&] { sc::prune(w, 1, short_out); });
   require_refused("out", [&] { sc::prune_threshold(w, 1, short_out); });
   require_refused("out", [&] { sc::prune_pattern(w, 1, 2, {4, 1}, short_out); });
@@ -348,8 +348,8 @@ int main() {
   require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune");
   sc::prune_threshold(w, 0.5, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune_threshold");
-  sc::topk_mask(w, 1, mask);
-  require(mask == std::array<bool, 4>{false, true, false, false}, "topk_mask");
+  sc::prune_mask(w, 1, mask);
+  require(mask == std::array<bool, 4>{false, true, false, false}, "prune_mask");
   sc::apply_mask(w, mask, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 0}, "apply_mask");
   sc_blocks blocks{.matrices = 1,

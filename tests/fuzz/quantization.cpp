@@ -386,8 +386,8 @@ void fuzz_prune_quantize(Draw& draw) {
   // Selection is tested elsewhere, so a mask of the library gives the elements that are kept.
   std::vector<unsigned char> mask(n);
   std::vector<bool> kept(n);
-  require(sc_topk_mask(w.data(), type.dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, mask.data(),
-                       SC_MASK_BOOLS) == SC_OK,
+  require(sc_prune_mask(w.data(), type.dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, mask.data(),
+                        SC_MASK_BOOLS) == SC_OK,
           "a mask");
   std::copy(mask.begin(), mask.end(), kept.begin());
   const Expected expected = quantized(w, type, fixed, options, &kept);

@@ -190,7 +190,7 @@ def prune_quantize(
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
     else:
         out = result(out, storage_dtype(fmt, out), w)
-    kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else nan)
+    kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else "raise")
     return quantize(
         kept,
         fmt,

@@ -44,7 +44,7 @@ def pack_ints(
     array([ 31, 112], dtype=uint8)
     """
     bits = integer_in("bits", bits, 1, 8)
-    check_order(bitorder)
+    check_bitorder(bitorder)
     q = plain("q", q)
     if q.dtype.name not in NARROW:
         refuse("q", q.dtype, " or ".join(NARROW), TypeError)
@@ -86,7 +86,7 @@ def unpack_ints(
     """
     bits = integer_in("bits", bits, 1, 8)
     n = integer_in("n", n, 0, 2**63 - 1)
-    check_order(bitorder)
+    check_bitorder(bitorder)
     if as_bool("signed", signed):
         wanted = np.dtype(np.int8 if dtype is None else dtype)
     elif dtype is None:
@@ -108,13 +108,13 @@ def unpack_ints(
     return out
 
 
-def check_order(bitorder: BitOrder) -> None:
+def check_bitorder(bitorder: BitOrder) -> None:
     one_of("bitorder", bitorder, "little", "big")
 
 
 def check_packed(packed: bool, name: str, bits: int, got: str, bitorder: BitOrder) -> bool:
     """Return `packed`; refuse it if the integers have more than 8 bits."""
-    check_order(bitorder)
+    check_bitorder(bitorder)
     if as_bool("packed", packed) and bits > 8:
         refuse(name, got, "at most 8 bits wide to be packed")
     return packed
