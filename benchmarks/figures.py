@@ -22,7 +22,7 @@ PLOTTED = (
     ("prune", "", "prune"),
     ("prune", "2:4", "prune, 2:4"),
     ("prune", "by row", "prune, each row"),
-    ("topk_mask", "bool", "topk_mask"),
+    ("prune_mask", "bool", "prune_mask"),
     ("prune_quantize", "int8", "prune_quantize, int8"),
     ("quantize", "int8", "quantize, int8"),
     ("dequantize", "int8", "dequantize, int8"),

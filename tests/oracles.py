@@ -115,11 +115,10 @@ class Ranking:
     def pruned(self, k: int) -> np.ndarray:
         return masked(self.w, self.mask(k))
 
-    def topk(self, k: int, order: str) -> tuple[np.ndarray, np.ndarray]:
+    def topk(self, k: int, *, by_rank: bool) -> tuple[np.ndarray, np.ndarray]:
         """Values and indices."""
-        by_rank = np.argsort(self.rank, self._along)
-        places = np.take(by_rank, range(k), self._along)
-        places = np.sort(places, self._along) if order == "index" else places
+        places = np.take(np.argsort(self.rank, self._along), range(k), self._along)
+        places = places if by_rank else np.sort(places, self._along)
         values = np.take_along_axis(bits_of(self.w).reshape(self.rank.shape), places, self._along)
         return values.view(self.w.dtype), places.astype(np.int64)
 

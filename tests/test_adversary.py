@@ -104,8 +104,8 @@ def test_misled(n: int, decoys: object) -> None:
     for k in ranks_among_the_rest(n, places):
         pruned = expected.pruned(k)
         assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
-        assert_same_bits(sc.topk_mask(w, k=k), expected.mask(k))
-        assert_same_bits(sc.topk_mask(w, k=k, packed=True), expected.packed(k))
+        assert_same_bits(sc.prune_mask(w, k=k), expected.mask(k))
+        assert_same_bits(sc.prune_mask(w, k=k, packed=True), expected.packed(k))
         assert_same_bits(sc.prune(w, k=k), pruned)
         assert_same_bits(sc.prune_quantize(w, fmt, k=k), sc.quantize(pruned, fmt))
         in_place = w.copy()
@@ -170,8 +170,8 @@ def test_leaning(more: int, dtype: str) -> None:
         mask = expected.mask(k)
         pruned = expected.pruned(k)
         assert_same_bits(sc.prune(w, k=k), pruned)
-        assert_same_bits(sc.topk_mask(w, k=k), mask)
-        assert_same_bits(sc.topk_mask(w, k=k, packed=True), expected.packed(k))
+        assert_same_bits(sc.prune_mask(w, k=k), mask)
+        assert_same_bits(sc.prune_mask(w, k=k, packed=True), expected.packed(k))
         assert_same_bits(
             sc.prune(other, k=k, scores=np.abs(w)), np.where(mask, other, other.dtype.type(0))
         )
@@ -209,7 +209,7 @@ def test_all_others_are_at_the_edge(n: int, step: int, share: float) -> None:
         if i % 16 == 0:
             kept = w >= others
             kept[np.flatnonzero(w == others)[k - np.count_nonzero(w > others) :]] = False
-            assert_same_bits(sc.topk_mask(w.view(np.float32), k=k), kept)
+            assert_same_bits(sc.prune_mask(w.view(np.float32), k=k), kept)
 
 
 @pytest.mark.usefixtures("isa")

@@ -60,10 +60,18 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "kth_magnitude": lambda a: sc.kth_magnitude(a["w"], N // 3),
     "kth_magnitude axis": lambda a: sc.kth_magnitude(a["w"], 50, axis=0),
     "topk": lambda a: sc.topk(a["w"], N // 3),
-    "topk by magnitude": lambda a: sc.topk(a["w"], N // 3, order="magnitude"),
-    "topk axis": lambda a: sc.topk(a["half"], 50, axis=1, order="magnitude"),
-    "topk_mask": lambda a: sc.topk_mask(a["strided"], sparsity=0.9),
-    "topk_mask packed": lambda a: sc.topk_mask(a["w"], sparsity=0.9, packed=True),
+    "topk by magnitude": lambda a: sc.topk(a["w"], N // 3, sorted=True),
+    "topk by factors": lambda a: sc.topk(a["w"], N // 3, factors=a["w"], sorted=True),
+    "topk axis": lambda a: sc.topk(a["half"], 50, axis=1, sorted=True),
+    "prune_mask": lambda a: sc.prune_mask(a["strided"], sparsity=0.9),
+    "prune_mask packed": lambda a: sc.prune_mask(a["w"], sparsity=0.9, packed=True),
+    "prune_mask rows packed": lambda a: sc.prune_mask(
+        a["w"], k=50, axis=1, packed=True, bitorder="big"
+    ),
+    "prune_mask threshold": lambda a: sc.prune_mask(a["w"], threshold=0.5),
+    "prune_mask pattern": lambda a: sc.prune_mask(a["w"], pattern="2:4"),
+    "prune_mask blocks": lambda a: sc.prune_mask(a["w"], sparsity=0.5, block=(2, 3)),
+    "prune_mask_global": lambda a: sc.prune_mask_global([a["w"], a["half"]], sparsity=0.5),
     "prune": lambda a: sc.prune(a["strided"], sparsity=0.9),
     "prune k in place": lambda a: sc.prune(a["w"], k=N // 10, out=a["w"]),
     "prune rows in place": lambda a: sc.prune(a["w"], k=50, axis=1, out=a["w"]),
@@ -75,13 +83,13 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         a["w"], k=N // 10, scores=a["wide"], nan="keep", out=a["w"]
     ),
     "prune by products in place": lambda a: sc.prune(
-        a["w"], sparsity=0.5, axis=1, scores=a["wide"][0], nan="keep", out=a["w"]
+        a["w"], sparsity=0.5, axis=1, factors=a["wide"][0], nan="keep", out=a["w"]
     ),
     "prune threshold by values in place": lambda a: sc.prune(
         a["w"], threshold=0.5, scores=a["wide"], nan="keep", out=a["w"]
     ),
     "prune pattern by products in place": lambda a: sc.prune(
-        a["w"], pattern="2:4", scores=sc.Times(a["wide"]), nan="keep", out=a["w"]
+        a["w"], pattern="2:4", factors=a["wide"], nan="keep", out=a["w"]
     ),
     "prune_global in place": lambda a: sc.prune_global(
         [a["w"], a["half"]], sparsity=0.5, out=[a["w"], a["half"]]

@@ -1,4 +1,4 @@
-"""axis=: kth_magnitude, topk, topk_mask and prune within each slice along an axis."""
+"""axis=: kth_magnitude, topk, prune_mask and prune within each slice along an axis."""
 
 from functools import lru_cache
 from typing import Any
@@ -36,16 +36,16 @@ def ranking(name: str, dtype: str, shape: tuple[int, ...], nan: str, axis: int) 
 def check(lib: Any, expected: Ranking, axis: int, k: int, nan: str) -> None:
     """All four, and pruning in place."""
     w, how = expected.w, {"axis": axis, "nan": nan}
-    assert_same_bits(lib.topk_mask(w, k=k, **how), expected.mask(k))
-    assert_same_bits(lib.topk_mask(w, k=k, **how, packed=True),
+    assert_same_bits(lib.prune_mask(w, k=k, **how), expected.mask(k))
+    assert_same_bits(lib.prune_mask(w, k=k, **how, packed=True),
                      np.packbits(expected.mask(k), bitorder="little"))  # fmt: skip
     assert_same_bits(lib.prune(w, k=k, **how), expected.pruned(k))
     copy = w.copy()
     assert lib.prune(copy, k=k, **how, out=copy) is copy
     assert_same_bits(copy, expected.pruned(k))
-    for order in ("index", "magnitude"):
+    for by_rank in (False, True):
         for actual, part in zip(
-            lib.topk(w, k, **how, order=order), expected.topk(k, order), strict=True
+            lib.topk(w, k, **how, sorted=by_rank), expected.topk(k, by_rank=by_rank), strict=True
         ):
             assert_same_bits(actual, part)
     if k:
@@ -148,7 +148,7 @@ def test_slices_are_as_arrays_of_their_own(lib: Any, values: str) -> None:
 def test_negative_axes_count_from_the_last(lib: Any) -> None:
     w = normal(3, 4, 5)
     for axis in range(3):
-        for call in (lib.topk_mask, lib.prune):
+        for call in (lib.prune_mask, lib.prune):
             assert_same_bits(call(w, k=2, axis=axis - 3), call(w, k=2, axis=axis))
         assert_same_bits(lib.kth_magnitude(w, 2, axis=axis - 3), lib.kth_magnitude(w, 2, axis=axis))
     assert_same_bits(lib.prune(w, k=2, axis=np.int8(-1)), lib.prune(w, k=2, axis=2))
@@ -162,7 +162,7 @@ def test_sparsity_counts_within_each_slice(lib: Any, sparsity: float) -> None:
         assert_same_bits(
             lib.prune(w, sparsity=sparsity, axis=axis), lib.prune(w, k=kept, axis=axis)
         )
-        mask = lib.topk_mask(w, sparsity=sparsity, axis=axis)
+        mask = lib.prune_mask(w, sparsity=sparsity, axis=axis)
         assert (np.count_nonzero(mask, axis=axis) == kept).all()
 
 
@@ -174,7 +174,7 @@ def test_what_is_returned(lib: Any) -> None:
         assert kth.shape == np.max(w, axis).shape
         top = lib.topk(w, 3, axis=axis)
         assert type(top) is sc.TopK
-        for array in (kth, *top, lib.topk_mask(w, k=2, axis=axis), lib.prune(w, k=2, axis=axis)):
+        for array in (kth, *top, lib.prune_mask(w, k=2, axis=axis), lib.prune(w, k=2, axis=axis)):
             assert array.flags.c_contiguous
             assert array.flags.writeable
             assert not np.shares_memory(array, w)
@@ -213,7 +213,7 @@ def test_layouts(lib: Any, layout: str) -> None:
         expected = Ranking(plain, "keep", axis)
         assert_same_bits(lib.kth_magnitude(w, 3, axis=axis), expected.kth_magnitude(3))
         assert_same_bits(lib.prune(w, k=3, axis=axis), expected.pruned(3))
-        assert_same_bits(lib.topk_mask(w, k=3, axis=axis), expected.mask(3))
+        assert_same_bits(lib.prune_mask(w, k=3, axis=axis), expected.mask(3))
         for actual, part in zip(lib.topk(w, 3, axis=axis), expected.topk(3, "index"), strict=True):
             assert_same_bits(actual, part)
 
@@ -244,7 +244,7 @@ def test_refused_nan_leaves_the_array(lib: Any) -> None:
         w.ravel()[[77, w.size - 5]] = np.nan
         for axis in range(w.ndim):
             words = ["w has 2 NaN, the first at flat index 77; "]
-            for call in (lib.topk, lib.kth_magnitude, lib.topk_mask):
+            for call in (lib.topk, lib.kth_magnitude, lib.prune_mask):
                 assert_refuses(ValueError, words, call, w, k=2, axis=axis)
             assert_refuses(ValueError, words, lib.prune, w, k=2, axis=axis, out=w)
 
@@ -261,7 +261,7 @@ def test_pruning_further_keeps_zeros_pruned(lib: Any) -> None:
             before = after
 
 
-CALLS = ["kth_magnitude", "topk", "topk_mask", "prune"]
+CALLS = ["kth_magnitude", "topk", "prune_mask", "prune"]
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -252,6 +252,7 @@ def test_lists_and_integers_of_numpy(lib: Any) -> None:
         ({"threshold": np.nan}, ["threshold must be ", "got nan"]),
         ({"k": 1, "axis": 0}, ["axis", "block"]),
         ({"k": 1, "scores": normal(6, 7)}, ["scores", "block"]),
+        ({"k": 1, "factors": normal(7)}, ["factors", "block"]),
         ({"pattern": "2:4"}, ["pattern", "block"]),
         ({"k": 1, "norm": "l3"}, ["norm must be 'l1' or 'l2' or 'max'", "got 'l3'"]),
         ({"k": 1, "norm": 2}, ["norm must be 'l1' or 'l2' or 'max'", "got 2"]),
@@ -260,7 +261,8 @@ def test_lists_and_integers_of_numpy(lib: Any) -> None:
     ids=str,
 )
 def test_refused(lib: Any, how: dict[str, Any], words: list[str]) -> None:
-    assert_refuses(ValueError, words, lib.prune, normal(6, 7), block=(2, 3), **how)
+    for call in (lib.prune, lib.prune_mask):
+        assert_refuses(ValueError, words, call, normal(6, 7), block=(2, 3), **how)
 
 
 def test_norm_without_blocks(lib: Any) -> None:

@@ -26,7 +26,7 @@ class Count:
         return self.value
 
 
-@pytest.mark.parametrize("name", ["kth_magnitude", "topk_mask", "prune", "prune_quantize"])
+@pytest.mark.parametrize("name", ["kth_magnitude", "prune_mask", "prune", "prune_quantize"])
 def test_an_index_that_shrinks_the_array(name: str) -> None:
     """The array is looked at after all else has been."""
     w = np.ones((1000, 1000), np.float32, order="F")
@@ -82,7 +82,7 @@ def test_a_thread_that_changes_the_dtype_meanwhile() -> None:
         thread.start()
         for _ in range(500):
             try:
-                assert np.count_nonzero(sc.topk_mask(w, k=1)) == 1
+                assert np.count_nonzero(sc.prune_mask(w, k=1)) == 1
             except (TypeError, ValueError, RuntimeError) as error:
                 assert "w " in str(error)  # noqa: PT017
     finally:

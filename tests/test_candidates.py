@@ -57,7 +57,7 @@ def test_around_the_room(more: int) -> None:
     expected, k = Ranking(w), N // 2
     assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
     assert_same_bits(sc.prune(w, k=k), expected.pruned(k))
-    assert_same_bits(sc.topk_mask(w, k=k), expected.mask(k))
+    assert_same_bits(sc.prune_mask(w, k=k), expected.mask(k))
 
 
 # --- More ties than there is room for candidates ----------------------------------------------
@@ -90,8 +90,8 @@ def test_more_ties_than_room() -> None:
         pruned = expected.pruned(k)
         assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
         assert_same_bits(sc.prune(w, k=k), pruned)
-        assert_same_bits(sc.topk_mask(w, k=k), expected.mask(k))
-        assert_same_bits(sc.topk_mask(w, k=k, packed=True), expected.packed(k))
+        assert_same_bits(sc.prune_mask(w, k=k), expected.mask(k))
+        assert_same_bits(sc.prune_mask(w, k=k, packed=True), expected.packed(k))
         assert_same_bits(sc.prune_quantize(w, fmt, k=k), sc.quantize(pruned, fmt))
         in_place = w.copy()
         sc.prune(in_place, k=k, out=in_place)
@@ -113,7 +113,7 @@ def test_more_ties_than_room_among_scores() -> None:
     w = with_signs(x / powers)
     expected = Ranking(w, keys=wide_keys(w * powers, "raise", by_value=False))
     for k in ranks(x):
-        assert_same_bits(sc.prune(w, k=k, scores=sc.Times(powers)), expected.pruned(k))
+        assert_same_bits(sc.prune(w, k=k, factors=powers), expected.pruned(k))
 
 
 @pytest.mark.usefixtures("isa")

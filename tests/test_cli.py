@@ -779,7 +779,7 @@ def test_full_size_has_a_target_for_every_row_of_the_design() -> None:
     assert targets["kth_magnitude", "k/n = 0.5"] == (1.25, 40)
     assert targets["prune", "in place"] == (1.0, 30)
     assert targets["prune_quantize", "int8"] == (0.75, 40)
-    assert targets["topk_mask", "packed"] == (0.65, 40)
+    assert targets["prune_mask", "packed"] == (0.65, 40)
     assert targets["dequantize", "int8"] == (0.65, 3.5)
 
 

@@ -35,8 +35,8 @@ def assert_selects(expected: Ranking, k: int, nan: str) -> None:
     if k:
         kth = sc.kth_magnitude(w, k, nan=nan)
         assert_same_bits(kth, expected.kth_magnitude(k))
-    assert np.array_equal(sc.topk_mask(w, k=k, nan=nan), expected.mask(k))
-    packed = sc.topk_mask(w, k=k, nan=nan, packed=True)
+    assert np.array_equal(sc.prune_mask(w, k=k, nan=nan), expected.mask(k))
+    packed = sc.prune_mask(w, k=k, nan=nan, packed=True)
     assert np.array_equal(packed, expected.packed(k))
     pruned = expected.pruned(k)
     assert_same_bits(sc.apply_mask(w, packed), pruned)
@@ -143,7 +143,7 @@ def test_nan_is_counted_and_found(dtype: str, n: int) -> None:
         with pytest.raises(ValueError, match=message):
             lib.kth_magnitude(w, 1)
         with pytest.raises(ValueError, match=message):
-            lib.topk_mask(w, sparsity=0.5)
+            lib.prune_mask(w, sparsity=0.5)
     assert_same_bits(w, before)
 
 
@@ -174,7 +174,7 @@ def test_shapes_strides_and_byte_orders(dtype: str) -> None:
 @pytest.mark.parametrize("dtype", NAMES)
 def test_scalars_are_of_the_dtype(dtype: str) -> None:
     assert sc.kth_magnitude(of_type("normal", 9, dtype), 2).dtype == DTYPES[dtype]
-    assert sc.topk_mask(of_type("normal", 9, dtype), k=2).dtype == np.bool_
+    assert sc.prune_mask(of_type("normal", 9, dtype), k=2).dtype == np.bool_
 
 
 def test_float32_rounds_to_what_is_tried_here() -> None:

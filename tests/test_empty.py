@@ -11,7 +11,7 @@ import pytest
 import secateur as sc
 from arrays import DTYPES
 from oracles import assert_same_bits
-from secateur import FixedPoint, Times, reference
+from secateur import FixedPoint, reference
 
 SHAPES: list[tuple[int, ...]] = [
     (), (0,), (1,), (3,), (0, 0), (3, 0), (0, 3), (1, 1), (2, 0, 3), (0, 2, 0), (1, 4, 1), (2, 3),
@@ -43,10 +43,13 @@ def prunings(w: np.ndarray) -> Iterator[dict[str, Any]]:
             yield {"sparsity": 0.5, "block": block, "norm": norm}
             yield {"threshold": 0.5, "block": block, "norm": norm}
     for shape in (w.shape, (1,), (1, 1), (0,), (), w.shape[-1:], (2,), (1, *w.shape)):
-        for scores in (np.ones(shape, np.float32), Times(np.ones(shape, np.float64))):
-            yield {"k": 0, "scores": scores}
-            yield {"sparsity": 0.5, "scores": scores, "axis": -1}
-            yield {"threshold": 0.5, "scores": scores}
+        for ranking in (
+            {"scores": np.ones(shape, np.float32)},
+            {"factors": np.ones(shape, np.float64)},
+        ):
+            yield {"k": 0, **ranking}
+            yield {"sparsity": 0.5, "axis": -1, **ranking}
+            yield {"threshold": 0.5, **ranking}
 
 
 def frac_bits(shape: tuple[int, ...]) -> Iterator[FixedPoint]:
@@ -99,16 +102,16 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     for axis in AXES:
         for k in (0, 1, 2, n):
             yield "kth_magnitude", lambda lib, k=k, a=axis: lib.kth_magnitude(w, k, axis=a)
-            for order in ("index", "magnitude"):
-                yield "topk", lambda lib, k=k, a=axis, o=order: lib.topk(w, k, axis=a, order=o)
-    for how in selections(w):
-        for bits in (False, True):
-            yield "topk_mask", lambda lib, how=how, b=bits: lib.topk_mask(w, **how, packed=b)
+            for by in (False, True):
+                yield "topk", lambda lib, k=k, a=axis, by=by: lib.topk(w, k, axis=a, sorted=by)
     for how in prunings(w):
         yield "prune", lambda lib, how=how: lib.prune(w, **how)
+        for bits in (False, True):
+            yield "prune_mask", lambda lib, how=how, b=bits: lib.prune_mask(w, **how, packed=b)
     for many in ([w], [w, w], {"a": w, "b": np.float64([1, 2])}, [], {}, (w,)):
         for how in ({"k": 0}, {"k": n}, {"k": 2}, {"sparsity": 0.5}):
             yield "prune_global", lambda lib, m=many, how=how: lib.prune_global(m, **how)
+            yield "prune_mask_global", lambda lib, m=many, how=how: lib.prune_mask_global(m, **how)
     for mask in (np.ones(shape, bool), np.ones((), bool), packed(shape, 1), np.ones(0, bool),
                  np.ones(0, np.uint8), np.uint8(0), True, np.ones(1, bool)):  # fmt: skip
         yield "apply_mask", lambda lib, m=mask: lib.apply_mask(w, m)

@@ -31,7 +31,7 @@ def with_defaults(function: Call, **defaults: Any) -> Call:
 CALLS: dict[str, Call] = {
     "kth_magnitude": with_defaults(sc.kth_magnitude, k=2),
     "topk": with_defaults(sc.topk, k=2),
-    "topk_mask": with_defaults(sc.topk_mask, k=2),
+    "prune_mask": with_defaults(sc.prune_mask, k=2),
     "prune": with_defaults(sc.prune, k=2),
     "prune threshold": with_defaults(sc.prune, threshold=0.5),
     "prune pattern": with_defaults(sc.prune, pattern="2:4"),
@@ -44,13 +44,13 @@ CALLS: dict[str, Call] = {
     "dequantize": with_defaults(sc.dequantize, fmt=FMT),
 }
 OF_FLOATS = [name for name in CALLS if name != "dequantize"]
-WITH_OUT = [name for name in CALLS if name not in ("kth_magnitude", "topk", "topk_mask")]
+WITH_OUT = [name for name in CALLS if name not in ("kth_magnitude", "topk", "prune_mask")]
 IN_PLACE = ["prune", "prune threshold", "prune pattern", "prune scores", "soft_threshold",
             "apply_mask", "fake_quantize"]  # fmt: skip
-WITH_K = ["topk_mask", "prune", "prune scores", "prune_quantize"]
+WITH_K = ["prune_mask", "prune", "prune scores", "prune_quantize"]
 QUANTIZING = ["quantize", "fake_quantize", "prune_quantize"]
 WITH_FMT = [*QUANTIZING, "dequantize"]
-SELECTING = ["kth_magnitude", "topk", "topk_mask", "prune", "prune threshold", "prune pattern",
+SELECTING = ["kth_magnitude", "topk", "prune_mask", "prune", "prune threshold", "prune pattern",
              "prune scores"]  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_threshold_beyond_every_float() -> None:
 @pytest.mark.parametrize(
     ("name", "names"),
     [
-        ("topk_mask", "k, sparsity"),
+        ("prune_mask", "k, sparsity, threshold, pattern"),
         ("prune", "k, sparsity, threshold, pattern"),
         ("prune_quantize", "k, sparsity"),
     ],
@@ -258,7 +258,7 @@ def test_nan_when_quantizing(nan: object, name: str) -> None:
     assert_refused(name, ValueError, "nan", "'raise' or 'zero'", repr(nan), nan=nan)
 
 
-@pytest.mark.parametrize("name", ["kth_magnitude", "topk", "topk_mask", "prune", "prune pattern"])
+@pytest.mark.parametrize("name", ["kth_magnitude", "topk", "prune_mask", "prune", "prune pattern"])
 def test_axis(name: str) -> None:
     for axis in (1, -2, 2**64):
         assert_refused(name, ValueError, "axis", "an integer from -1 to 0", repr(axis), axis=axis)

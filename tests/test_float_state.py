@@ -189,7 +189,7 @@ def test_packing(state: str) -> None:
         packed = sc.quantize(w, fmt, packed=True)
         codes = sc.unpack_ints(packed, 4, w.size)
         back = sc.dequantize(packed, fmt, shape=w.size)
-        return [packed, codes, back, sc.pack_ints(codes, 4, order="high_first")]
+        return [packed, codes, back, sc.pack_ints(codes, 4, bitorder="big")]
 
     assert_same_in(state, call)
 
@@ -261,7 +261,7 @@ def test_sparsity(state: str) -> None:
     counts = [n - round(share * n) for n in sizes for share in shares]
     arrays = [np.ones(n, np.float32) for n in sizes]
     with float_state(state):
-        masks = [sc.topk_mask(w, sparsity=share) for w in arrays for share in shares]
+        masks = [sc.prune_mask(w, sparsity=share) for w in arrays for share in shares]
     assert [int(np.count_nonzero(mask)) for mask in masks] == counts
 
 

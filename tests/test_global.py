@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import secateur as sc
 from arrays import DTYPES, LANES, from_bits, normal, of_type
 from grids import subset
 from isas import LIBRARIES, library
@@ -24,24 +23,37 @@ HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "30 % NaN", "constant
 Arrays = list[np.ndarray]
 
 
-def importance_of(w: np.ndarray, scores: Any, nan: str) -> np.ndarray:
+By = dict[str, np.ndarray]
+"""What ranks an array: its scores or its factors by that name, or nothing."""
+
+
+def importance_of(w: np.ndarray, by: By, nan: str) -> np.ndarray:
     """Keys that compare among all types."""
-    if scores is None:
-        return wide_keys(w, nan, by_value=False)
-    x = scores.x if isinstance(scores, sc.Times) else np.asarray(scores)
-    if not isinstance(scores, sc.Times) and x.shape == w.shape:
-        return wide_keys(x, nan, by_value=True)
-    return wide_keys(product(w, x), nan, by_value=False)
+    if "scores" in by:
+        return wide_keys(by["scores"], nan, by_value=True)
+    return wide_keys(product(w, by["factors"]) if by else w, nan, by_value=False)
 
 
-def expected(arrays: Arrays, k: int, nan: str = "raise", scores: Any = None) -> Arrays:
-    scores = [None] * len(arrays) if scores is None else scores
-    keys = [importance_of(w, x, nan).ravel() for w, x in zip(arrays, scores, strict=True)]
+def expected_masks(
+    arrays: Arrays, k: int, nan: str = "raise", by: Sequence[By] | None = None
+) -> Arrays:
+    by = [{}] * len(arrays) if by is None else by
+    keys = [importance_of(w, x, nan).ravel() for w, x in zip(arrays, by, strict=True)]
     together = np.concatenate(keys)
     mask = Ranking(np.zeros(together.size), keys=together).mask(k)
     ends = np.cumsum([0, *(w.size for w in arrays)])
-    parts = [mask[a:b] for a, b in pairwise(ends)]
-    return [masked(w, part.reshape(w.shape)) for w, part in zip(arrays, parts, strict=True)]
+    return [mask[a:b].reshape(w.shape) for (a, b), w in zip(pairwise(ends), arrays, strict=True)]
+
+
+def expected(arrays: Arrays, k: int, nan: str = "raise", by: Sequence[By] | None = None) -> Arrays:
+    masks = expected_masks(arrays, k, nan, by)
+    return [masked(w, mask) for w, mask in zip(arrays, masks, strict=True)]
+
+
+def arguments(by: Sequence[By] | None) -> dict[str, Any]:
+    """The arguments scores= and factors= of these."""
+    given = {x for each in by or () for x in each}
+    return {name: [each.get(name) for each in by or ()] for name in given}
 
 
 def assert_same_arrays(actual: Sequence[np.ndarray], wanted: Arrays) -> None:
@@ -49,9 +61,16 @@ def assert_same_arrays(actual: Sequence[np.ndarray], wanted: Arrays) -> None:
         assert_same_bits(one, other)
 
 
-def check(lib: Any, arrays: Arrays, k: int, nan: str = "raise", scores: Any = None) -> None:
-    """To new arrays, to those that are given, and in place."""
-    wanted, how = expected(arrays, k, nan, scores), {"k": k, "nan": nan, "scores": scores}
+def check(
+    lib: Any, arrays: Arrays, k: int, nan: str = "raise", by: Sequence[By] | None = None
+) -> None:
+    """To new arrays, to those that are given, and in place; and the masks."""
+    wanted, how = expected(arrays, k, nan, by), {"k": k, "nan": nan, **arguments(by)}
+    masks = expected_masks(arrays, k, nan, by)
+    assert_same_arrays(lib.prune_mask_global(arrays, **how), masks)
+    for bitorder in ("little", "big"):
+        packed = lib.prune_mask_global(arrays, **how, packed=True, bitorder=bitorder)
+        assert_same_arrays(packed, [np.packbits(mask, bitorder=bitorder) for mask in masks])
     before = [w.copy() for w in arrays]
     assert_same_arrays(lib.prune_global(arrays, **how), wanted)
     assert_same_arrays(arrays, before)
@@ -123,9 +142,10 @@ def test_any_bits(data: st.DataObject) -> None:
 def test_one_array_is_as_prune(lib: Any) -> None:
     w = normal(40, 50)
     for how in ({"k": 700}, {"sparsity": 0.9}, {"k": 700, "scores": normal(40, 50) + 1},
-                {"k": 700, "scores": normal(50)}):  # fmt: skip
-        together = how | ({"scores": [how["scores"]]} if "scores" in how else {})
+                {"k": 700, "factors": normal(50)}):  # fmt: skip
+        together = how | {name: [how[name]] for name in ("scores", "factors") if name in how}
         assert_same_bits(lib.prune_global([w], **together)[0], lib.prune(w, **how))
+        assert_same_bits(lib.prune_mask_global([w], **together)[0], lib.prune_mask(w, **how))
 
 
 def test_ties_go_by_the_order_of_the_arrays(lib: Any) -> None:
@@ -194,16 +214,16 @@ def test_scores(lib: Any, scored: str) -> None:
     values = [of_type("30 % NaN", w.size, scored).reshape(w.shape) for w in arrays]
     for nan in POLICIES:
         for k in (100, 1500):
-            check(lib, arrays, k, nan, values)
+            check(lib, arrays, k, nan, [{"scores": x} for x in values])
     finite = [arrays[0], of_type("coarse grid", 500, "float16"), arrays[2]]
-    factors = [of_type("normal", w.shape[-1], scored) for w in finite[::2]]
-    times = [sc.Times(of_type("normal", w.size, scored).reshape(w.shape)) for w in finite]
+    rows = [{"factors": of_type("normal", w.shape[-1], scored)} for w in finite]
+    numbers = [of_type("normal", w.size, scored).reshape(w.shape) for w in finite]
+    factors, scores = ([{name: x} for x in numbers] for name in ("factors", "scores"))
     for k in (100, 1500):
-        check(lib, finite, k, "raise", times)
-        check(lib, finite, k, "raise", [factors[0], None, factors[1]])
-        numbers = [of_type("normal", w.size, scored).reshape(w.shape) for w in finite]
-        check(lib, finite, k, "raise", [numbers[0], None, times[2]])
-        check(lib, finite, k, "raise", [times[0], numbers[1], None])
+        check(lib, finite, k, "raise", factors)
+        check(lib, finite, k, "raise", [rows[0], {}, rows[2]])
+        check(lib, finite, k, "raise", [scores[0], {}, factors[2]])
+        check(lib, finite, k, "raise", [factors[0], scores[1], {}])
 
 
 def test_scores_by_name(lib: Any) -> None:
@@ -216,11 +236,12 @@ def test_scores_by_name(lib: Any) -> None:
 def test_nan_among_importances_of_several_kinds(lib: Any) -> None:
     """Above all of them, or below all."""
     arrays = [np.float32([1, np.nan, 2]), normal(4), np.float32([5, -0.0])]
-    scores = [None, np.float32([-np.inf, np.nan, -3, np.inf]), sc.Times(np.float32([1, np.nan]))]
-    nan_at = [np.array([False, True, False]), is_nan(scores[1]), np.array([False, True])]
-    pruned = lib.prune_global(arrays, k=3, scores=scores, nan="keep")
+    scores = np.float32([-np.inf, np.nan, -3, np.inf])
+    how = {"scores": [None, scores, None], "factors": [None, None, np.float32([1, np.nan])]}
+    nan_at = [np.array([False, True, False]), is_nan(scores), np.array([False, True])]
+    pruned = lib.prune_global(arrays, k=3, **how, nan="keep")
     assert_same_arrays(pruned, [masked(w, m) for w, m in zip(arrays, nan_at, strict=True)])
-    pruned = lib.prune_global(arrays, k=6, scores=scores, nan="prune")
+    pruned = lib.prune_global(arrays, k=6, **how, nan="prune")
     assert_same_arrays(pruned, [masked(w, ~m) for w, m in zip(arrays, nan_at, strict=True)])
 
 
@@ -229,14 +250,14 @@ def test_payloads_of_nan_among_importances_of_several_kinds(lib: Any, nan: str) 
     """NaN are in the order of their payloads, whatever ranks: magnitudes, values or products."""
     rng = np.random.default_rng(3)
     for _ in range(20):
-        arrays, scores = [], []
+        arrays, by = [], []
         for dtype, scored in rng.choice(list(DTYPES), (4, 2)):
             arrays.append(of_type("30 % NaN", int(rng.integers(1, 6)), dtype))
             values = of_type("30 % NaN", arrays[-1].size, scored)
-            scores.append([None, values, sc.Times(values)][rng.integers(3)])
+            by.append([{}, {"scores": values}, {"factors": values}][rng.integers(3)])
         n = sum(w.size for w in arrays)
         for k in range(n + 1):
-            check(lib, arrays, k, nan, scores)
+            check(lib, arrays, k, nan, by)
 
 
 # --- containers ------------------------------------------------------------------------------
@@ -355,7 +376,9 @@ def test_inputs_may_share_memory(lib: Any) -> None:
 def refuses(lib: Any, error: type[Exception], words: list[Any], arrays: Any, **how: Any) -> None:
     """And leaves the members of all containers as they were."""
     containers = [
-        c for c in (arrays, how.get("out"), how.get("scores")) if isinstance(c, (dict, list))
+        c
+        for c in (arrays, *(how.get(name) for name in ("out", "scores", "factors")))
+        if isinstance(c, (dict, list))
     ]
     members = [m for c in containers for m in (c.values() if isinstance(c, dict) else c)]
     before = [m.tobytes() for m in members if isinstance(m, np.ndarray)]
@@ -370,7 +393,7 @@ def refuses(lib: Any, error: type[Exception], words: list[Any], arrays: Any, **h
 def test_what_is_no_container(lib: Any, arrays: Any) -> None:
     came = type(arrays).__name__
     refuses(lib, TypeError, ["arrays must be ", "mapping", "sequence", came], arrays, k=1)
-    for name in ("out", "scores"):
+    for name in ("out", "scores", "factors"):
         if arrays is not None:
             words = [f"{name} must be ", came]
             refuses(lib, TypeError, words, [normal(3)], k=1, **{name: arrays})
@@ -381,7 +404,7 @@ def test_empty_containers(lib: Any) -> None:
         refuses(lib, ValueError, ["arrays must "], arrays, k=0)
 
 
-@pytest.mark.parametrize("name", ["out", "scores"])
+@pytest.mark.parametrize("name", ["out", "scores", "factors"])
 def test_containers_that_do_not_match(lib: Any, name: str) -> None:
     by_name, listed = {"a": normal(3), "b": normal(4)}, [normal(3), normal(4)]
     refuses(lib, TypeError, [f"{name} must "], by_name, k=1, **{name: [normal(3), normal(4)]})
@@ -406,6 +429,9 @@ def test_members_that_are_refused(lib: Any) -> None:
     refuses(lib, ValueError, ["scores['fc.weight'] ", "(3,)", "(2,)"], arrays, k=1, scores=scores)
     scores = arrays | {"b": np.arange(4)}
     refuses(lib, TypeError, ["scores['b']", names, "int64"], arrays, k=1, scores=scores)
+    refuses(lib, TypeError, ["factors['b']", names, "int64"], arrays, k=1, factors=scores)
+    factors = {"fc.weight": None, "b": normal(3)}
+    refuses(lib, ValueError, ["factors['b'] ", "(3,)", "(4,)"], arrays, k=1, factors=factors)
 
 
 @pytest.mark.parametrize(
@@ -439,7 +465,9 @@ def test_outs_that_share_memory(lib: Any) -> None:
         refuses(lib, ValueError, ["out[", "share", "memory"], [a, b], k=3, out=out)
     tied = {"encoder": a, "decoder": a}
     refuses(lib, ValueError, ["out['", "share", "memory"], tied, k=3, out=tied)
-    refuses(lib, ValueError, ["out[", "share", "memory"], [a], k=3, out=[b], scores=[room[25:45]])
+    for name in ("scores", "factors"):
+        how = {"out": [b], name: [room[25:45]]}
+        refuses(lib, ValueError, ["out[", "share", "memory"], [a], k=3, **how)
     lib.prune_global([a, b], k=3, out=[a, b])
     lib.prune_global([a[::2]], k=3, out=[a[1::2]])
 
@@ -457,9 +485,9 @@ def test_refused_nan_names_the_member(lib: Any) -> None:
         words = ["scores[1] has 3 NaN, the first at flat index 7; "]
         scores = [None, arrays["x"]]
         refuses(lib, ValueError, words, numbers, k=3, scores=scores, out=numbers)
-        words = ["arrays[1] * scores[1] has 3 NaN, the first at flat index 7; "]
-        scores = [None, sc.Times(arrays["x"])]
-        refuses(lib, ValueError, words, numbers, k=3, scores=scores, out=numbers)
+        words = ["arrays[1] * factors[1] has 3 NaN, the first at flat index 7; "]
+        factors = [None, arrays["x"]]
+        refuses(lib, ValueError, words, numbers, k=3, factors=factors, out=numbers)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def cases(n: int) -> Iterator[Case]:
     k = (n + 1) // 2
     yield Case(partial(sc.kth_magnitude, k=k), (w,), has_out=False)
     for packed in (False, True):
-        yield Case(partial(sc.topk_mask, k=k, packed=packed), (w,), has_out=False)
+        yield Case(partial(sc.prune_mask, k=k, packed=packed), (w,), has_out=False)
     for how in ({"k": k}, {"k": 0}, {"k": n}, {"threshold": 0.5}):
         yield Case(partial(sc.prune, **how), (w,), in_place=True)
     for form in (mask, np.packbits(mask, bitorder="little")):
@@ -92,20 +92,20 @@ def cases(n: int) -> Iterator[Case]:
     for dtype in (np.float16, np.float64):
         v = w.astype(dtype)
         yield Case(partial(sc.kth_magnitude, k=k), (v,), has_out=False)
-        yield Case(partial(sc.topk_mask, k=k), (v,), has_out=False)
+        yield Case(partial(sc.prune_mask, k=k), (v,), has_out=False)
         yield Case(partial(sc.prune, k=k), (v,), in_place=True)
         yield Case(sc.apply_mask, (v, mask), in_place=True)
     yield from packing_cases(n)
     with_nan = w.copy()
     with_nan[[0, n - 1]] = np.nan
-    yield Case(partial(sc.topk_mask, k=k, nan="keep"), (with_nan,), has_out=False)
+    yield Case(partial(sc.prune_mask, k=k, nan="keep"), (with_nan,), has_out=False)
     yield Case(partial(sc.quantize, fmt=fmt, nan="zero"), (with_nan,))
 
 
 def packing_cases(n: int) -> Iterator[Case]:
     for bits in (1, 2, 4, 5, 7, 8):
         q = np.random.default_rng(n).integers(0, 1 << bits, n, dtype=np.uint8)
-        how = {"bits": bits, "order": "low_first" if n % 2 else "high_first"}
+        how = {"bits": bits, "bitorder": "little" if n % 2 else "big"}
         yield Case(partial(sc.pack_ints, **how), (q,))
         yield Case(partial(sc.unpack_ints, n=n, **how), (sc.pack_ints(q, **how),))
 
@@ -128,12 +128,12 @@ def more_cases(n: int) -> Iterator[Case]:
     x = w[::-1].copy()
     k = (n + 1) // 2
     yield Case(lambda w: sc.topk(w, k).values, (w,), has_out=False)
-    yield Case(lambda w: sc.topk(w, k, order="magnitude").indices, (w,), has_out=False)
+    yield Case(lambda w: sc.topk(w, k, sorted=True).indices, (w,), has_out=False)
     yield Case(
         lambda w: np.concatenate(sc.prune_global([w, w[: n // 2]], k=k)), (w,), has_out=False
     )
     yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=x, **out), (w, x), in_place=True)
-    yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=sc.Times(x), **out), (w, x),
+    yield Case(lambda w, x, **out: sc.prune(w, k=k, factors=x, **out), (w, x),
                in_place=True)  # fmt: skip
     widths = [m for m in (1, 2, 3, 4, 8, 16, 32) if n % m == 0]
     for m in {widths[-1], widths[len(widths) // 2]}:
@@ -197,9 +197,9 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             yield Case(partial(sc.prune_quantize, **modes, k=n // 2), (v,))
             yield Case(partial(sc.fake_quantize, **modes), (v,), in_place=True)
             yield Case(partial(sc.dequantize, fmt=fmt, dtype=dtype), (sc.quantize(v, fmt),))
-        for bits, order in ((3, "low_first"), (4, "low_first"), (4, "high_first")):
+        for bits, bitorder in ((3, "little"), (4, "little"), (4, "big")):
             fmt = sc.FixedPoint(bits, bits - 2)
-            how = {"fmt": fmt, "order": order}
+            how = {"fmt": fmt, "bitorder": bitorder}
             yield Case(partial(sc.quantize, **how, packed=True), (v,))
             packed = sc.quantize(v, **how, packed=True)
             yield Case(partial(sc.dequantize, **how, dtype=dtype, shape=n), (packed,))
@@ -305,7 +305,7 @@ def run_members(isa: str) -> None:
             for how, keys in (
                 ({}, np.abs(w)),
                 ({"scores": scores}, x),
-                ({"scores": [sc.Times(x) for x in scores]}, np.abs(w * x)),
+                ({"factors": scores}, np.abs(w * x)),
             ):
                 kth = -np.sort(-keys.ravel())[k - 1]  # of distinct ones
                 pruned = sc.prune_global(arrays, k=k, **how)

@@ -56,9 +56,7 @@ CALLS: dict[str, Callable[..., np.ndarray]] = {
     "prune pattern": lambda w, **out: sc.prune(w, **by_pattern(w), **out),
     "prune blocks": lambda w, **out: sc.prune(w, **by_blocks(w), **out),
     "prune scores": lambda w, **out: sc.prune(w, k=w.size // 3, scores=np.sin(w), **out),
-    "prune products": lambda w, **out: sc.prune(
-        w, k=w.size // 3, scores=sc.Times(np.sin(w)), **out
-    ),
+    "prune products": lambda w, **out: sc.prune(w, k=w.size // 3, factors=np.sin(w), **out),
     "soft_threshold": lambda w, **out: sc.soft_threshold(w, 0.5, **out),
     "apply_mask": lambda w, **out: sc.apply_mask(w, mask_of(w), **out),
     "apply_mask packed": lambda w, **out: sc.apply_mask(
@@ -71,10 +69,13 @@ CALLS: dict[str, Callable[..., np.ndarray]] = {
     "fake_quantize": lambda w, **out: sc.fake_quantize(w, FMT, **out),
     "prune_quantize": lambda w, **out: sc.prune_quantize(w, FMT, k=w.size // 3, **out),
     "prune_quantize 16": lambda w, **out: sc.prune_quantize(w, WIDE, k=w.size // 3, **out),
-    "topk_mask": lambda w: sc.topk_mask(w, k=w.size // 3),
-    "topk_mask axis": lambda w: sc.topk_mask(w, sparsity=0.6, axis=axis_of(w)),
+    "prune_mask": lambda w: sc.prune_mask(w, k=w.size // 3),
+    "prune_mask axis": lambda w: sc.prune_mask(w, sparsity=0.6, axis=axis_of(w)),
+    "prune_mask threshold": lambda w: sc.prune_mask(w, threshold=0.5),
+    "prune_mask pattern": lambda w: sc.prune_mask(w, **by_pattern(w)),
+    "prune_mask blocks": lambda w: sc.prune_mask(w, **by_blocks(w)),
 }
-WITH_OUT = [name for name in CALLS if not name.startswith("topk_mask")]
+WITH_OUT = [name for name in CALLS if not name.startswith("prune_mask")]
 IN_PLACE = [name for name in WITH_OUT if "quantize" not in name] + ["fake_quantize"]
 
 
@@ -143,9 +144,9 @@ def test_inputs_of_kth_magnitude(layout: str) -> None:
 @pytest.mark.parametrize("layout", INPUTS)
 def test_packed_masks_are_of_c_order(layout: str) -> None:
     w = INPUTS[layout]
-    mask = sc.topk_mask(w, sparsity=0.5)
+    mask = sc.prune_mask(w, sparsity=0.5)
     expected = np.packbits(mask.ravel(), bitorder="little")
-    assert_same_bits(sc.topk_mask(w, sparsity=0.5, packed=True), expected)
+    assert_same_bits(sc.prune_mask(w, sparsity=0.5, packed=True), expected)
 
 
 @pytest.mark.parametrize("as_bools", [True, False])

@@ -17,7 +17,7 @@ from oracles import assert_same_bits
 from refusals import assert_refuses
 
 BITS = range(1, 9)
-ORDERS = ["low_first", "high_first"]
+BITORDERS = ["little", "big"]
 # Eight integers are whole bytes; words of 64, and the bytes that are read of one at once; pieces of
 # 4096; blocks of 65536.
 SIZES = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 511, 513]
@@ -31,7 +31,7 @@ NARROW = {
 }
 
 every_bits = pytest.mark.parametrize("bits", BITS)
-every_order = pytest.mark.parametrize("order", ORDERS)
+every_bitorder = pytest.mark.parametrize("bitorder", BITORDERS)
 signs = pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
 
 
@@ -45,53 +45,52 @@ def integers(n: int, bits: int, signed: bool) -> np.ndarray:
     return codes.astype(np.int8 if signed else np.uint8)
 
 
-def by_packbits(q: np.ndarray, bits: int, order: str) -> np.ndarray:
-    bitorder = "little" if order == "low_first" else "big"
+def by_packbits(q: np.ndarray, bits: int, bitorder: str) -> np.ndarray:
     of_each = np.unpackbits(q.reshape(-1, 1).view(np.uint8), axis=1, bitorder=bitorder)
     return np.packbits(
-        of_each[:, :bits] if order == "low_first" else of_each[:, 8 - bits :], bitorder=bitorder
+        of_each[:, :bits] if bitorder == "little" else of_each[:, 8 - bits :], bitorder=bitorder
     )
 
 
-def by_python(q: list[int], bits: int, order: str) -> bytes:
+def by_python(q: list[int], bits: int, bitorder: str) -> bytes:
     """One integer of all bits."""
     size = -(-len(q) * bits // 8)
     stream = 0
     for i, code in enumerate(q):
-        place = i * bits if order == "low_first" else 8 * size - (i + 1) * bits
+        place = i * bits if bitorder == "little" else 8 * size - (i + 1) * bits
         stream |= (code % (1 << bits)) << place
-    return stream.to_bytes(size, "little" if order == "low_first" else "big")
+    return stream.to_bytes(size, bitorder)
 
 
 # --- values ----------------------------------------------------------------------------------
 
 
 @every_bits
-@every_order
+@every_bitorder
 @signs
-def test_sizes(lib_on_threads: Any, bits: int, order: str, signed: bool) -> None:
+def test_sizes(lib_on_threads: Any, bits: int, bitorder: str, signed: bool) -> None:
     lib = lib_on_threads
     for n in SIZES:
         q = integers(n, bits, signed)
-        packed = by_packbits(q, bits, order)
-        assert_same_bits(lib.pack_ints(q, bits, order=order), packed)
-        assert_same_bits(lib.unpack_ints(packed, bits, n, signed=signed, order=order), q)
+        packed = by_packbits(q, bits, bitorder)
+        assert_same_bits(lib.pack_ints(q, bits, bitorder=bitorder), packed)
+        assert_same_bits(lib.unpack_ints(packed, bits, n, signed=signed, bitorder=bitorder), q)
 
 
 @pytest.mark.usefixtures("isa", "threads")
-@every_order
+@every_bitorder
 @pytest.mark.parametrize("bits", [1, 2, 4, 5, 8])
 @pytest.mark.parametrize("offset", [0, 1, 24, 63])
-def test_past_the_caches(bits: int, order: str, offset: int) -> None:
+def test_past_the_caches(bits: int, bitorder: str, offset: int) -> None:
     """Wherever in a cache line the arrays begin."""
     n = PAST_THE_CACHES
     q = begin_at(offset, n).view(np.int8)
     q[...] = integers(n, bits, True)
-    expected = by_packbits(q, bits, order)
+    expected = by_packbits(q, bits, bitorder)
     packed, codes = (begin_at(offset, size) for size in (expected.size, n))
-    assert_same_bits(sc.pack_ints(q, bits, order=order, out=packed), expected)
+    assert_same_bits(sc.pack_ints(q, bits, bitorder=bitorder, out=packed), expected)
     codes = codes.view(np.int8)
-    assert_same_bits(sc.unpack_ints(packed, bits, n, order=order, out=codes), q)
+    assert_same_bits(sc.unpack_ints(packed, bits, n, bitorder=bitorder, out=codes), q)
 
 
 def begin_at(offset: int, n: int) -> np.ndarray:
@@ -100,14 +99,21 @@ def begin_at(offset: int, n: int) -> np.ndarray:
     return room[begin : begin + n]
 
 
-@given(data=st.data(), bits=st.integers(1, 8), order=st.sampled_from(ORDERS), signed=st.booleans())
-def test_any_integers(data: st.DataObject, bits: int, order: str, signed: bool) -> None:
+@given(
+    data=st.data(),
+    bits=st.integers(1, 8),
+    bitorder=st.sampled_from(BITORDERS),
+    signed=st.booleans(),
+)
+def test_any_integers(data: st.DataObject, bits: int, bitorder: str, signed: bool) -> None:
     low = lowest(bits, signed)
     values = st.lists(st.integers(low, low + (1 << bits) - 1), max_size=300)
     q = np.array(data.draw(values), np.int8 if signed else np.uint8)
-    expected = np.frombuffer(by_python(q.tolist(), bits, order), np.uint8)
-    assert_same_bits(on_every_isa(lambda: sc.pack_ints(q, bits, order=order)), expected)
-    back = on_every_isa(lambda: sc.unpack_ints(expected, bits, q.size, signed=signed, order=order))
+    expected = np.frombuffer(by_python(q.tolist(), bits, bitorder), np.uint8)
+    assert_same_bits(on_every_isa(lambda: sc.pack_ints(q, bits, bitorder=bitorder)), expected)
+    back = on_every_isa(
+        lambda: sc.unpack_ints(expected, bits, q.size, signed=signed, bitorder=bitorder)
+    )
     assert_same_bits(back, q)
 
 
@@ -124,7 +130,7 @@ def test_any_bytes(packed: np.ndarray, bits: int, data: st.DataObject) -> None:
 def test_bits_as_packbits_has_them() -> None:
     bits = integers(1000, 1, False)
     assert_same_bits(sc.pack_ints(bits, 1), np.packbits(bits, bitorder="little"))
-    assert_same_bits(sc.pack_ints(bits, 1, order="high_first"), np.packbits(bits))
+    assert_same_bits(sc.pack_ints(bits, 1, bitorder="big"), np.packbits(bits))
 
 
 @pytest.mark.parametrize("name", NARROW)
@@ -191,17 +197,19 @@ def test_the_index_is_that_of_the_shape(lib: Any) -> None:
 # --- ml_dtypes -------------------------------------------------------------------------------
 
 
-@every_order
+@every_bitorder
 @pytest.mark.parametrize("name", NARROW)
-def test_narrow_dtypes(lib: Any, name: str, order: str) -> None:
+def test_narrow_dtypes(lib: Any, name: str, bitorder: str) -> None:
     dtype, bits, signed = NARROW[name]
     q = integers(1000, bits, signed)
     narrow = q.astype(dtype)
-    packed = by_packbits(q, bits, order)
-    assert_same_bits(lib.pack_ints(narrow, bits, order=order), packed)
+    packed = by_packbits(q, bits, bitorder)
+    assert_same_bits(lib.pack_ints(narrow, bits, bitorder=bitorder), packed)
     for back in (
-        lib.unpack_ints(packed, bits, q.size, order=order, dtype=dtype),
-        lib.unpack_ints(packed, bits, q.size, order=order, out=np.empty_like(narrow), dtype=dtype),
+        lib.unpack_ints(packed, bits, q.size, bitorder=bitorder, dtype=dtype),
+        lib.unpack_ints(
+            packed, bits, q.size, bitorder=bitorder, out=np.empty_like(narrow), dtype=dtype
+        ),
     ):
         assert back.dtype == narrow.dtype
         assert back.tobytes() == narrow.tobytes()  # as ml_dtypes itself holds them
@@ -214,8 +222,8 @@ def test_bits_that_ml_dtypes_does_not_read(lib: Any, name: str) -> None:
     q = generator(1).integers(0, 256, 500, dtype=np.uint8).view(dtype)
     values = q.astype(np.int8 if signed else np.uint8)
     for width in range(bits, 9):
-        assert_same_bits(lib.pack_ints(q, width), by_packbits(values, width, "low_first"))
-    assert_same_bits(lib.pack_ints(q[::3], bits), by_packbits(values[::3], bits, "low_first"))
+        assert_same_bits(lib.pack_ints(q, width), by_packbits(values, width, "little"))
+    assert_same_bits(lib.pack_ints(q[::3], bits), by_packbits(values[::3], bits, "little"))
 
 
 def test_narrow_dtypes_in_fewer_bits(lib: Any) -> None:
@@ -245,8 +253,8 @@ LAYOUTS = {
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layouts_in(lib: Any, name: str) -> None:
     q = LAYOUTS[name]
-    assert_same_bits(lib.pack_ints(q, 4), by_packbits(np.ascontiguousarray(q), 4, "low_first"))
-    strided = np.repeat(by_packbits(WHOLE, 4, "low_first"), 2)[::2].reshape(20, 18)
+    assert_same_bits(lib.pack_ints(q, 4), by_packbits(np.ascontiguousarray(q), 4, "little"))
+    strided = np.repeat(by_packbits(WHOLE, 4, "little"), 2)[::2].reshape(20, 18)
     assert_same_bits(lib.unpack_ints(strided, 4, 720), WHOLE)
 
 
@@ -256,7 +264,7 @@ def test_lists(lib: Any) -> None:
 
 
 def test_out(lib: Any) -> None:
-    expected = by_packbits(WHOLE, 4, "low_first")
+    expected = by_packbits(WHOLE, 4, "little")
     for packed in (np.empty(360, np.uint8), np.empty(720, np.uint8)[::-2]):
         assert lib.pack_ints(WHOLE, 4, out=packed) is packed
         assert_same_bits(packed, expected)
@@ -287,11 +295,11 @@ def test_bits_that_are_no_integer(lib: Any, bits: Any) -> None:
     assert_refuses(TypeError, ["bits must be an integer"], lib.unpack_ints, PACKED, bits, 3)
 
 
-@pytest.mark.parametrize("order", ["low", "awq", None, 0])
-def test_orders(lib: Any, order: Any) -> None:
-    words = ["order must be 'low_first' or 'high_first'", f"got {order!r}"]
-    assert_refuses(ValueError, words, lib.pack_ints, Q, 4, order=order)
-    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 4, 3, order=order)
+@pytest.mark.parametrize("bitorder", ["low_first", "awq", None, 0])
+def test_bitorders(lib: Any, bitorder: Any) -> None:
+    words = ["bitorder must be 'little' or 'big'", f"got {bitorder!r}"]
+    assert_refuses(ValueError, words, lib.pack_ints, Q, 4, bitorder=bitorder)
+    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 4, 3, bitorder=bitorder)
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int64, np.bool_, np.float32, ml_dtypes.bfloat16])

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import secateur as sc
 from arrays import DTYPES, from_bits, normal, of_type
 from grids import grid, subset
 from isas import LIBRARIES, library
@@ -135,10 +134,7 @@ def test_scores(lib: Any, nan: str) -> None:
             by_value = keys_of(np.ascontiguousarray(x), nan, by_value=True)
             assert_writes(lib.prune, w, expected(w, pattern, by_value, axis), **how, scores=x)
             by_product = keys_of(product(w, row), nan)
-            assert_writes(lib.prune, w, expected(w, pattern, by_product, axis), **how, scores=row)
-            assert_writes(
-                lib.prune, w, expected(w, pattern, by_product, axis), **how, scores=sc.Times(row)
-            )
+            assert_writes(lib.prune, w, expected(w, pattern, by_product, axis), **how, factors=row)
 
 
 LAYOUTS = {

@@ -101,7 +101,7 @@ def test_exactly_k_are_kept(values: str) -> None:
     n = 70_000
     w = VALUES[values](n)
     for k in (1, n // 3, n - 1):
-        mask = sc.topk_mask(w, k=k)
+        mask = sc.prune_mask(w, k=k)
         assert np.count_nonzero(mask) == k
         assert_same_bits(sc.prune(w, k=k), masked(w, mask))
 
@@ -231,7 +231,7 @@ def test_any_byte_but_zero_is_true(n: int) -> None:
 def test_a_mask_of_its_own_selection_prunes() -> None:
     w = normal(50, 60)
     for packed in (False, True):
-        mask = sc.topk_mask(w, sparsity=0.7, packed=packed)
+        mask = sc.prune_mask(w, sparsity=0.7, packed=packed)
         assert_same_bits(sc.apply_mask(w, mask), sc.prune(w, sparsity=0.7))
 
 
@@ -265,7 +265,7 @@ def test_refused_nan_is_counted_and_leaves_the_array(n: int) -> None:
             with pytest.raises(ValueError, match=message):
                 sc.kth_magnitude(w, k)
             with pytest.raises(ValueError, match=message):
-                sc.topk_mask(w, k=k)
+                sc.prune_mask(w, k=k)
         assert_same_bits(w, before)
 
 

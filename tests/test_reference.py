@@ -86,8 +86,8 @@ def test_same_public_surface_as_the_package(name: str) -> None:
 SHARED = {
     "secateur.float_state": {"default_float_state"},
     "secateur.formats": {"FixedPoint"},
+    "secateur.literals": {"BitOrder", "Norm", "SelectionNaN"},
     "secateur.results": {"AffineParameters", "Bracket", "ErrorStats", "TopK"},
-    "secateur.scores": {"Times"},
 }
 """The types of arguments and results, and the state of the thread, which NumPy cannot set. What the
 package computes is not for the reference to use."""
@@ -129,7 +129,7 @@ def test_shares_only_types(path: Path) -> None:
         ("if TYPE_CHECKING:\n    from ..formats import real", ["..formats real"]),
         ("from secateur.references import x", ["secateur.references x"]),
         ("import importlib, math, numpy.linalg", ["importlib"]),
-        ("from secateur.reference import order\nfrom secateur.scores import Times", []),
+        ("from secateur.reference import order\nfrom secateur.results import TopK", []),
     ],
 )
 def test_what_is_shared_is_found(source: str, expected: list[str]) -> None:
@@ -222,8 +222,8 @@ def test_selection(w: np.ndarray, share: float, nan: str) -> None:
     mask = np.isin(np.arange(w.size), kept)
 
     for how in ({"sparsity": share}, {"k": len(kept)}):
-        assert_array_equal(reference.topk_mask(w, **how, nan=nan), mask, strict=True)
-        packed = reference.topk_mask(w, **how, nan=nan, packed=True)
+        assert_array_equal(reference.prune_mask(w, **how, nan=nan), mask, strict=True)
+        packed = reference.prune_mask(w, **how, nan=nan, packed=True)
         assert_array_equal(packed, np.packbits(mask, bitorder="little"), strict=True)
         assert_same_bits(reference.prune(w, **how, nan=nan), masked(w, kept))
     assert_same_bits(reference.apply_mask(w, mask), masked(w, kept))
@@ -267,8 +267,8 @@ def test_selection_by_hand() -> None:
     w = np.float32([[-0.0, 2, -2], [1, 2, -3]])
     assert reference.kth_magnitude(w, 1) == 3
     assert reference.kth_magnitude(w, 4) == 2
-    assert_array_equal(reference.topk_mask(w, k=3), [[0, 1, 1], [0, 0, 1]])
-    assert_array_equal(reference.topk_mask(w, k=3, packed=True), np.uint8([0b100110]), strict=True)
+    assert_array_equal(reference.prune_mask(w, k=3), [[0, 1, 1], [0, 0, 1]])
+    assert_array_equal(reference.prune_mask(w, k=3, packed=True), np.uint8([0b100110]), strict=True)
     assert_same_bits(reference.prune(w, k=3), [[0, 2, -2], [0, 0, -3]])
     assert_same_bits(reference.prune(w, k=6), w)  # and the zero keeps its sign
     assert_same_bits(reference.prune(w, k=0), np.zeros((2, 3)))
@@ -440,11 +440,11 @@ CALLS = {
     "fake_quantize": lambda lib, w, **out: lib.fake_quantize(w, FMT, **out),
     "quantize": lambda lib, w, **out: lib.quantize(w, FMT, **out),
     "prune_quantize": lambda lib, w, **out: lib.prune_quantize(w, FMT, k=w.size // 2, **out),
-    "topk_mask": lambda lib, w: lib.topk_mask(w, k=w.size // 2),
+    "prune_mask": lambda lib, w: lib.prune_mask(w, k=w.size // 2),
     "dequantize": lambda lib, w, **out: lib.dequantize((w * 8).astype(np.int8), FMT, **out),
 }
 IN_PLACE = ["prune k", "prune threshold", "apply_mask", "apply_mask packed", "fake_quantize"]
-WITH_OUT = [name for name in CALLS if name != "topk_mask"]
+WITH_OUT = [name for name in CALLS if name != "prune_mask"]
 
 
 @pytest.fixture(params=[reference, sc], ids=["reference", "compiled"])
@@ -586,7 +586,7 @@ def test_out_that_overlaps_the_mask(lib: Any) -> None:
 @pytest.mark.parametrize("k", [-1, 5])
 def test_k_out_of_range(lib: Any, k: int) -> None:
     w = normal(4)
-    for call in (lib.prune, lib.topk_mask):
+    for call in (lib.prune, lib.prune_mask):
         with pytest.raises(ValueError, match=f"k must be an integer from 0 to 4, got {k}"):
             call(w, k=k)
     with pytest.raises(ValueError, match=f"k must be an integer from 0 to 4, got {k}"):

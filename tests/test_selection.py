@@ -1,4 +1,4 @@
-"""kth_magnitude and topk_mask: sizes, values, orders and NaN policies, on every instruction set."""
+"""kth_magnitude and prune_mask: sizes, values, orders and NaN policies, on every instruction set."""
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -20,8 +20,8 @@ from secateur import reference
 def check(expected: Ranking, ks: Iterable[int], nan: str) -> None:
     w = expected.w
     for k in ks:
-        assert_same_bits(sc.topk_mask(w, k=k, nan=nan), expected.mask(k))
-        assert_same_bits(sc.topk_mask(w, k=k, nan=nan, packed=True), expected.packed(k))
+        assert_same_bits(sc.prune_mask(w, k=k, nan=nan), expected.mask(k))
+        assert_same_bits(sc.prune_mask(w, k=k, nan=nan, packed=True), expected.packed(k))
         if k > 0:
             assert_same_bits(sc.kth_magnitude(w, k, nan=nan), expected.kth_magnitude(k))
 
@@ -61,11 +61,11 @@ def test_very_large(values: str) -> None:
 def test_any_bits(w: np.ndarray, share: float, nan: str) -> None:
     expected = Ranking(w, nan)
     k = round(share * w.size)
-    assert_same_bits(on_every_isa(lambda: sc.topk_mask(w, k=k, nan=nan)), expected.mask(k))
-    packed = on_every_isa(lambda: sc.topk_mask(w, k=k, nan=nan, packed=True))
+    assert_same_bits(on_every_isa(lambda: sc.prune_mask(w, k=k, nan=nan)), expected.mask(k))
+    packed = on_every_isa(lambda: sc.prune_mask(w, k=k, nan=nan, packed=True))
     assert_same_bits(packed, expected.packed(k))
-    assert_same_bits(reference.topk_mask(w, k=k, nan=nan), expected.mask(k))
-    assert_same_bits(reference.topk_mask(w, k=k, nan=nan, packed=True), expected.packed(k))
+    assert_same_bits(reference.prune_mask(w, k=k, nan=nan), expected.mask(k))
+    assert_same_bits(reference.prune_mask(w, k=k, nan=nan, packed=True), expected.packed(k))
     if k > 0:
         kth = on_every_isa(lambda: sc.kth_magnitude(w, k, nan=nan))
         assert_same_bits(kth, expected.kth_magnitude(k))
@@ -105,7 +105,7 @@ def test_sparsity_counts_half_to_even_in_float64(n: int) -> None:
     for share in np.clip(shares, 0, 1).tolist():
         removed = round(share * n)
         assert removed == Decimal(share * n).to_integral_value(ROUND_HALF_EVEN)
-        mask = sc.topk_mask(w, sparsity=share)
+        mask = sc.prune_mask(w, sparsity=share)
         assert np.count_nonzero(mask) == n - removed
         assert np.array_equal(mask, np.arange(n) >= removed)
 
@@ -113,11 +113,11 @@ def test_sparsity_counts_half_to_even_in_float64(n: int) -> None:
 @pytest.mark.parametrize("sparsity", [0, 1, 0.5, np.float32(0.5), np.float64(0.5), np.int8(1)])
 def test_sparsity_is_any_real_number(sparsity: float) -> None:
     w = np.arange(8, dtype=np.float32)
-    assert np.count_nonzero(sc.topk_mask(w, sparsity=sparsity)) == 8 - int(8 * sparsity)
+    assert np.count_nonzero(sc.prune_mask(w, sparsity=sparsity)) == 8 - int(8 * sparsity)
 
 
 @pytest.mark.parametrize("k", [np.int64(2), np.uint8(2), np.uint64(2), np.intp(2)])
 def test_k_is_any_integer(k: int) -> None:
     w = np.float32([1, -4, 3, -2])
     assert sc.kth_magnitude(w, k) == 3
-    assert np.array_equal(sc.topk_mask(w, k=k), [False, True, True, False])
+    assert np.array_equal(sc.prune_mask(w, k=k), [False, True, True, False])

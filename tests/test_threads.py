@@ -35,8 +35,8 @@ SHARED = 600_000  # elements, enough for four threads
 def all_results(w: np.ndarray, k: int, nan: str = "raise") -> list[np.ndarray]:
     """Of every function that shares its work among threads."""
     zero = "raise" if nan == "raise" else "zero"
-    mask = sc.topk_mask(w, k=k, nan=nan)
-    packed = sc.topk_mask(w, k=k, nan=nan, packed=True)
+    mask = sc.prune_mask(w, k=k, nan=nan)
+    packed = sc.prune_mask(w, k=k, nan=nan, packed=True)
     in_place = w.copy()
     q = sc.quantize(w, FMT, nan=zero)
     return [
@@ -77,7 +77,7 @@ def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
         sc.prune_quantize(w, NIBBLES, k=k, nan="zero", packed=True),
         nibbles,
         codes,
-        sc.pack_ints(codes, 4, order="high_first"),
+        sc.pack_ints(codes, 4, bitorder="big"),
         sc.dequantize(nibbles, NIBBLES, shape=w.shape, dtype=np.float16),
         q,
         sc.dequantize_affine(q, scales, points, block_size=700),
@@ -173,7 +173,7 @@ def test_eight_callers_with_one_input() -> None:
         with sc.threads(2):
             for k in ks[i:] + ks[:i]:
                 assert_same_bits(sc.prune(w, k=k), expected.pruned(k))
-                assert_same_bits(sc.topk_mask(w, k=k, packed=True), expected.packed(k))
+                assert_same_bits(sc.prune_mask(w, k=k, packed=True), expected.packed(k))
 
     at_once(8, call)
 

@@ -89,10 +89,10 @@ std::string name_of(sc_dtype dtype) {
       return "int32";
     case SC_UINT32:
       return "uint32";
-    case SC_PACKED_LOW_FIRST:
-      return "packed low first";
-    case SC_PACKED_HIGH_FIRST:
-      return "packed high first";
+    case SC_PACKED_LITTLE:
+      return "packed little";
+    case SC_PACKED_BIG:
+      return "packed big";
     case SC_INT4:
       return "int4";
     case SC_UINT4:

@@ -14,11 +14,11 @@ namespace {
 // The arguments that describe how integers are packed.
 struct Packing {
   std::int32_t bits;
-  sc_bit_order order;
+  sc_bitorder bitorder;
 
-  Packing(py::handle bits_, py::handle order_)
+  Packing(py::handle bits_, py::handle bitorder_)
       : bits(static_cast<std::int32_t>(to_count("bits", bits_, 1, 8))),
-        order(to_choice("order", order_, kOrders)) {}
+        bitorder(to_choice("bitorder", bitorder_, kBitOrders)) {}
 
   [[nodiscard]] std::size_t bytes(std::size_t n) const {
     const auto bits_each = static_cast<std::size_t>(bits);
@@ -32,14 +32,14 @@ struct Packing {
     return is_4_bit ? bits == 4 : !is_2_bit || bits == 2;
   }
 
-  static constexpr Choice<sc_bit_order> kOrders[] = {{"low_first", SC_LOW_FIRST},
-                                                     {"high_first", SC_HIGH_FIRST}};
+  static constexpr Choice<sc_bitorder> kBitOrders[] = {{"little", SC_BITORDER_LITTLE},
+                                                       {"big", SC_BITORDER_BIG}};
 };
 
 constexpr Dtype kIntegers[] = {kInt8, kUInt8, kInt4, kUInt4, kInt2, kUInt2};
 
-py::object pack_ints(py::handle q, py::handle bits, py::handle order, py::handle out) {
-  const Packing packing(bits, order);
+py::object pack_ints(py::handle q, py::handle bits, py::handle bitorder, py::handle out) {
+  const Packing packing(bits, bitorder);
   Input in("q", q, kIntegers);
   if (!packing.suits(in.core_dtype())) {
     const bool is_signed = in.core_dtype() == SC_INT4 || in.core_dtype() == SC_INT2;
@@ -50,14 +50,15 @@ py::object pack_ints(py::handle q, py::handle bits, py::handle order, py::handle
   Result packed(out, py::dtype(kUInt8.number), shape, in, false, nullptr, "out");
   in.settle();
   call(in, "", [&, data = packed.data()] {
-    return sc_pack_ints(in.data(), in.core_dtype(), in.size(), packing.bits, packing.order, data);
+    return sc_pack_ints(in.data(), in.core_dtype(), in.size(), packing.bits, packing.bitorder,
+                        data);
   });
   return packed.finish();
 }
 
-py::object unpack_ints(py::handle packed, py::handle bits, py::handle n, py::handle order,
+py::object unpack_ints(py::handle packed, py::handle bits, py::handle n, py::handle bitorder,
                        const py::dtype& dtype, py::handle out) {
-  const Packing packing(bits, order);
+  const Packing packing(bits, bitorder);
   const std::size_t count = to_count("n", n, 0, PTRDIFF_MAX / 8);
   const Dtype q_dtype = to_dtype("dtype", dtype, kIntegers);
   if (!packing.suits(q_dtype.core)) {
@@ -73,7 +74,7 @@ py::object unpack_ints(py::handle packed, py::handle bits, py::handle n, py::han
   Result q(out, dtype, shape, in, false, nullptr, "out");
   in.settle();
   const auto unpack = [&, data = q.data()] {
-    return sc_unpack_ints(in.data(), count, packing.bits, packing.order, data, q_dtype.core);
+    return sc_unpack_ints(in.data(), count, packing.bits, packing.bitorder, data, q_dtype.core);
   };
   check(without_gil(count, unpack), "");
   return q.finish();

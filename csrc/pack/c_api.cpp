@@ -36,7 +36,7 @@ struct PackingExtents {
 // Checks the arguments that sc_pack_ints and sc_unpack_ints share. Returns the memory of both
 // arrays.
 PackingExtents require_packing(const void* q, sc_dtype dtype, std::size_t n, std::int32_t bits,
-                               sc_bit_order order, const void* packed) {
+                               sc_bitorder bitorder, const void* packed) {
   const int dtype_bits = bits_of(dtype);
   if (dtype_bits != 8 && bits != dtype_bits) {
     refuse("bits", std::to_string(dtype_bits) + " for " + name_of(dtype), std::to_string(bits));
@@ -44,8 +44,8 @@ PackingExtents require_packing(const void* q, sc_dtype dtype, std::size_t n, std
   if (bits < 1 || bits > 8) {
     refuse("bits", "1 to 8", std::to_string(bits));
   }
-  if (order != SC_LOW_FIRST && order != SC_HIGH_FIRST) {
-    refuse("order", "low first or high first", std::to_string(static_cast<int>(order)));
+  if (bitorder != SC_BITORDER_LITTLE && bitorder != SC_BITORDER_BIG) {
+    refuse("bitorder", "little or big", std::to_string(static_cast<int>(bitorder)));
   }
   return {
       require_array("q", q, n, 1),
@@ -55,21 +55,21 @@ PackingExtents require_packing(const void* q, sc_dtype dtype, std::size_t n, std
 
 }  // namespace
 
-sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, sc_bit_order order,
-                       void* packed) {
+sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
+                       sc_bitorder bitorder, void* packed) {
   return guarded([&] {
-    const PackingExtents extents = require_packing(q, q_dtype, n, bits, order, packed);
+    const PackingExtents extents = require_packing(q, q_dtype, n, bits, bitorder, packed);
     require_no_overlap({extents.packed}, {extents.q});
-    pack_ints(q, n, {bits, is_signed(q_dtype), order == SC_HIGH_FIRST}, bits_of(q_dtype) == 8,
+    pack_ints(q, n, {bits, is_signed(q_dtype), bitorder == SC_BITORDER_BIG}, bits_of(q_dtype) == 8,
               packed);
   });
 }
 
-sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bit_order order, void* q,
+sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder, void* q,
                          sc_dtype q_dtype) {
   return guarded([&] {
-    const PackingExtents extents = require_packing(q, q_dtype, n, bits, order, packed);
+    const PackingExtents extents = require_packing(q, q_dtype, n, bits, bitorder, packed);
     require_no_overlap({extents.q}, {extents.packed});
-    unpack_ints(packed, n, {bits, q_dtype == SC_INT8, order == SC_HIGH_FIRST}, q);
+    unpack_ints(packed, n, {bits, q_dtype == SC_INT8, bitorder == SC_BITORDER_BIG}, q);
   });
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,33 +19,7 @@
 namespace secateur::python {
 namespace {
 
-py::object prune_pattern(Input& in, Scores& ranked_by, const py::tuple& pattern, const Axis& along,
-                         sc_nan nan, py::handle out) {
-  const auto keep = pattern[0].cast<std::size_t>();
-  const auto of = pattern[1].cast<std::size_t>();
-  if (in.given().ndim() == 0) {
-    throw py::value_error("w must have an axis for a pattern to run along, got shape ()");
-  }
-  const py::ssize_t given_axis = along.in(in.given().ndim());
-  const py::ssize_t axis = given_axis == kNoAxis ? in.given().ndim() - 1 : given_axis;
-  const Slices slices(shape_of(in.given()), axis);
-  if (slices.core.length % of != 0) {
-    throw py::value_error("w must have a multiple of " + std::to_string(of) +
-                          " elements along axis " + std::to_string(axis) + ", got shape " +
-                          shown(in.given().attr("shape")) +
-                          "; pad it with zeros, or prune a slice of it");
-  }
-  Result result(out, in.numpy_dtype(), in, true, ranked_by.array());
-  in.settle();
-  ranked_by.settle();
-  call(in, kSelectingRemedy, [&, data = result.data()] {
-    return sc_prune_pattern(in.data(), in.core_dtype(), in.size(), keep, of, slices.data(),
-                            ranked_by.data(), nan, data);
-  });
-  return result.finish();
-}
-
-// allow_negative: the threshold applies to scores that are values, which may be negative.
+// allow_negative: the threshold applies to scores, which may be negative.
 double require_threshold(double limit, py::handle threshold, bool allow_negative = false) {
   if (std::isnan(limit) || (limit < 0 && !allow_negative)) {
     refuse("threshold", allow_negative ? "a number" : "a number, at least 0", threshold);
@@ -57,9 +32,33 @@ double to_threshold(py::handle threshold, bool allow_negative = false) {
   return require_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
 }
 
-py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                 py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
-                 py::handle out) {
+constexpr Choice<sc_mask_format> kBitOrders[] = {{"little", SC_MASK_BITS_LITTLE},
+                                                 {"big", SC_MASK_BITS_BIG}};
+
+// The arguments `packed` and `bitorder` of functions that return a mask.
+struct MaskLayout {
+  sc_mask_format format;
+
+  MaskLayout(py::handle packed, py::handle bitorder)
+      : format(to_choice("bitorder", bitorder, kBitOrders)) {
+    if (!to_bool("packed", packed)) {
+      format = SC_MASK_BOOLS;
+    }
+  }
+
+  // A new mask of the elements of `in`.
+  [[nodiscard]] Result result(const Input& in) const {
+    if (format == SC_MASK_BOOLS) {
+      return {py::dtype(kBool.number), shape_of(in.given())};
+    }
+    return {py::dtype(kUInt8.number), {static_cast<py::ssize_t>((in.size() + 7) / 8)}};
+  }
+};
+
+// Throws ValueError unless exactly one of the arguments is given. `pattern` is a tuple of N and M,
+// or None.
+void require_one_selection(py::handle k, py::handle sparsity, py::handle threshold,
+                           py::handle pattern) {
   const auto is_given = [](py::handle option) { return option.is_none() ? 0 : 1; };
   if (is_given(k) + is_given(sparsity) + is_given(threshold) + is_given(pattern) != 1) {
     const py::object pattern_text =
@@ -69,30 +68,109 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
     require_one(
         {{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", pattern_text}});
   }
-  const Kept keep(k, sparsity);
-  const Axis along(axis);
-  const sc_nan policy = to_selecting_nan(nan);
-  const bool by_threshold = !threshold.is_none();
-  Scores ranked_by(scores);
-  const double limit = by_threshold ? to_threshold(threshold, ranked_by.are_values()) : 0;
-  Input in = floats(w);
-  ranked_by.require_fit(in);
-  if (!pattern.is_none()) {
-    return prune_pattern(in, ranked_by, py::reinterpret_borrow<py::tuple>(pattern), along, policy,
-                         out);
+}
+
+// A selection of elements: the arguments that prune and prune_mask share, after
+// require_one_selection.
+class Selection {
+ public:
+  Selection(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+            py::handle pattern, py::handle scores, py::handle axis, py::handle nan)
+      : keep_(k, sparsity),
+        along_(axis),
+        nan_(to_selecting_nan(nan)),
+        ranked_by_(scores),
+        by_threshold_(!threshold.is_none()),
+        limit_(by_threshold_ ? to_threshold(threshold, ranked_by_.are_values()) : 0),
+        in_(floats(w)) {
+    ranked_by_.require_fit(in_);
+    if (!pattern.is_none()) {
+      set_pattern(py::reinterpret_borrow<py::tuple>(pattern));
+      return;
+    }
+    slices_.emplace(shape_of(in_.given()), along_.in(in_.given().ndim()));
+    kept_ = by_threshold_ ? 0 : keep_.of(length_along(in_, *slices_));
   }
-  const Slices slices(shape_of(in.given()), along.in(in.given().ndim()));
-  const std::size_t kept = by_threshold ? 0 : keep.of(length_along(in, slices));
-  Result result(out, in.numpy_dtype(), in, true, ranked_by.array());
-  in.settle();
-  ranked_by.settle();
-  call(in, kSelectingRemedy, [&, data = result.data()] {
-    return by_threshold ? sc_prune_threshold(in.data(), in.core_dtype(), in.size(), limit,
-                                             ranked_by.data(), policy, data)
-                        : sc_prune(in.data(), in.core_dtype(), in.size(), kept, slices.data(),
-                                   ranked_by.data(), policy, data);
-  });
+
+  [[nodiscard]] const Input& in() const { return in_; }
+  [[nodiscard]] const Input* scores() const { return ranked_by_.array(); }
+
+  // Writes the kept elements to `out`, or their mask if `format` is not null.
+  void run(void* out, const sc_mask_format* format) {
+    in_.settle();
+    ranked_by_.settle();
+    call(in_, kSelectingRemedy, [&] {
+      const void* const w = in_.data();
+      const sc_dtype dtype = in_.core_dtype();
+      const std::size_t n = in_.size();
+      const sc_scores* const scores = ranked_by_.data();
+      if (by_threshold_) {
+        return format == nullptr
+                   ? sc_prune_threshold(w, dtype, n, limit_, scores, nan_, out)
+                   : sc_prune_mask_threshold(w, dtype, n, limit_, scores, nan_, out, *format);
+      }
+      const sc_slices* const slices = slices_->data();
+      if (of_ != 0) {
+        return format == nullptr
+                   ? sc_prune_pattern(w, dtype, n, kept_, of_, slices, scores, nan_, out)
+                   : sc_prune_mask_pattern(w, dtype, n, kept_, of_, slices, scores, nan_, out,
+                                           *format);
+      }
+      return format == nullptr
+                 ? sc_prune(w, dtype, n, kept_, slices, scores, nan_, out)
+                 : sc_prune_mask(w, dtype, n, kept_, slices, scores, nan_, out, *format);
+    });
+  }
+
+ private:
+  void set_pattern(const py::tuple& pattern) {
+    kept_ = pattern[0].cast<std::size_t>();
+    of_ = pattern[1].cast<std::size_t>();
+    if (in_.given().ndim() == 0) {
+      throw py::value_error("w must have an axis for a pattern to run along, got shape ()");
+    }
+    const py::ssize_t given_axis = along_.in(in_.given().ndim());
+    const py::ssize_t axis = given_axis == kNoAxis ? in_.given().ndim() - 1 : given_axis;
+    slices_.emplace(shape_of(in_.given()), axis);
+    if (slices_->core.length % of_ != 0) {
+      throw py::value_error("w must have a multiple of " + std::to_string(of_) +
+                            " elements along axis " + std::to_string(axis) + ", got shape " +
+                            shown(in_.given().attr("shape")) +
+                            "; pad it with zeros, or prune a slice of it");
+    }
+  }
+
+  Kept keep_;
+  Axis along_;
+  sc_nan nan_;
+  Scores ranked_by_;
+  bool by_threshold_;
+  double limit_;
+  Input in_;
+  std::optional<Slices> slices_;
+  std::size_t kept_ = 0;  // with a pattern, of each group
+  std::size_t of_ = 0;    // members of a group of the pattern; 0 without a pattern
+};
+
+py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                 py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
+                 py::handle out) {
+  require_one_selection(k, sparsity, threshold, pattern);
+  Selection selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
+  Result result(out, selection.in().numpy_dtype(), selection.in(), true, selection.scores());
+  selection.run(result.data(), nullptr);
   return result.finish();
+}
+
+py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                      py::handle pattern, py::handle scores, py::handle axis, py::handle packed,
+                      py::handle bitorder, py::handle nan) {
+  require_one_selection(k, sparsity, threshold, pattern);
+  const MaskLayout layout(packed, bitorder);
+  Selection selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
+  Result mask = layout.result(selection.in());
+  selection.run(mask.data(), &layout.format);
+  return mask.finish();
 }
 
 // One of the arrays of prune_global.
@@ -112,8 +190,10 @@ void check_members(sc_status status, const std::vector<std::string>& labels) {
     if (message.front() == 'w') {
       message.replace(0, 1, "arrays[0]");
     }
-    if (const std::size_t position = message.find("scores"); position != std::string::npos) {
-      message.insert(position + std::string_view("scores").size(), "[0]");
+    for (const std::string_view name : {"scores", "factors"}) {
+      if (const std::size_t position = message.find(name); position != std::string::npos) {
+        message.insert(position + name.size(), "[0]");
+      }
     }
   }
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -130,54 +210,94 @@ void check_members(sc_status status, const std::vector<std::string>& labels) {
   throw py::value_error(message + "; " + kSelectingRemedy);
 }
 
-// Each list has one item per array. An item of `scores` is a description of scores or None. An item
-// of `outs` is an output array or None. A label, such as "[0]", identifies the array in error
-// messages.
+// A selection among several arrays: the arguments that prune_global and prune_mask_global share.
+// Each list has one item per array. An item of `scores` is a description of scores or None. A
+// label, such as "[0]", identifies the array in error messages.
+class GlobalSelection {
+ public:
+  GlobalSelection(const py::list& arrays, const py::list& scores,
+                  const std::vector<std::string>& labels, py::handle k, py::handle sparsity,
+                  py::handle nan)
+      : labels_(labels) {
+    require_one({{"k", k}, {"sparsity", sparsity}});
+    const Kept keep(k, sparsity);
+    nan_ = to_selecting_nan(nan);
+    // All inputs are converted to arrays before any output is checked, because a conversion may run
+    // the caller's code.
+    members_.reserve(labels.size());
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      Scores ranked_by(scores[i], labels[i]);
+      Input in = floats(arrays[i], "arrays" + labels[i]);
+      ranked_by.require_fit(in);
+      n_ += in.size();
+      members_.push_back({std::move(in), std::move(ranked_by)});
+    }
+    kept_ = keep.of(n_);
+  }
+
+  [[nodiscard]] const std::vector<Member>& members() const { return members_; }
+
+  // Writes the kept elements to the results, or their masks if `format` is not null.
+  py::list run(std::vector<Result> results, const sc_mask_format* format) {
+    std::vector<sc_member> core;
+    core.reserve(members_.size());
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      Member& member = members_[i];
+      member.in.settle();
+      member.scores.settle();
+      core.push_back({member.in.data(), member.in.core_dtype(), member.in.size(),
+                      member.scores.data(), results[i].data()});
+    }
+    const sc_status status = without_gil(n_, [&] {
+      return format == nullptr
+                 ? sc_prune_global(core.data(), core.size(), kept_, nan_)
+                 : sc_prune_mask_global(core.data(), core.size(), kept_, nan_, *format);
+    });
+    if (status != SC_OK) {
+      check_members(status, labels_);
+    }
+    py::list finished;
+    for (Result& result : results) {
+      finished.append(result.finish());
+    }
+    return finished;
+  }
+
+ private:
+  const std::vector<std::string>& labels_;
+  sc_nan nan_ = SC_NAN_RAISE;
+  std::vector<Member> members_;
+  std::size_t n_ = 0;
+  std::size_t kept_ = 0;
+};
+
+// An item of `outs` is an output array or None.
 py::list prune_global(const py::list& arrays, const py::list& scores, const py::list& outs,
                       const std::vector<std::string>& labels, py::handle k, py::handle sparsity,
                       py::handle nan) {
-  require_one({{"k", k}, {"sparsity", sparsity}});
-  const Kept keep(k, sparsity);
-  const sc_nan policy = to_selecting_nan(nan);
-  // All inputs are converted to arrays before any output is checked, because a conversion may run
-  // the caller's code.
-  std::vector<Member> members;
-  members.reserve(labels.size());
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    Scores ranked_by(scores[i], "scores" + labels[i]);
-    Input in = floats(arrays[i], "arrays" + labels[i]);
-    ranked_by.require_fit(in);
-    n += in.size();
-    members.push_back({std::move(in), std::move(ranked_by)});
-  }
-  const std::size_t kept = keep.of(n);
+  GlobalSelection selection(arrays, scores, labels, k, sparsity, nan);
   std::vector<Result> results;
   results.reserve(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const Input& in = members[i].in;
-    results.emplace_back(outs[i], in.numpy_dtype(), in, true, members[i].scores.array(),
+    const Member& member = selection.members()[i];
+    results.emplace_back(outs[i], member.in.numpy_dtype(), member.in, true, member.scores.array(),
                          "out" + labels[i]);
   }
-  std::vector<sc_member> core;
-  core.reserve(labels.size());
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    Member& member = members[i];
-    member.in.settle();
-    member.scores.settle();
-    core.push_back({member.in.data(), member.in.core_dtype(), member.in.size(),
-                    member.scores.data(), results[i].data()});
+  return selection.run(std::move(results), nullptr);
+}
+
+py::list prune_mask_global(const py::list& arrays, const py::list& scores,
+                           const std::vector<std::string>& labels, py::handle k,
+                           py::handle sparsity, py::handle packed, py::handle bitorder,
+                           py::handle nan) {
+  const MaskLayout layout(packed, bitorder);
+  GlobalSelection selection(arrays, scores, labels, k, sparsity, nan);
+  std::vector<Result> masks;
+  masks.reserve(labels.size());
+  for (const Member& member : selection.members()) {
+    masks.push_back(layout.result(member.in));
   }
-  const sc_status status =
-      without_gil(n, [&] { return sc_prune_global(core.data(), core.size(), kept, policy); });
-  if (status != SC_OK) {
-    check_members(status, labels);
-  }
-  py::list finished;
-  for (Result& result : results) {
-    finished.append(result.finish());
-  }
-  return finished;
+  return selection.run(std::move(masks), &layout.format);
 }
 
 std::size_t blocks_along(std::size_t length, std::size_t block_length) {
@@ -232,32 +352,78 @@ std::size_t count_blocks(const sc_blocks& blocks) {
          blocks_along(blocks.columns, blocks.block_columns);
 }
 
-py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                        py::handle block, py::handle norm, py::handle nan, py::handle out) {
+// A selection of blocks: the arguments that prune_blocks and prune_mask_blocks share, after
+// require_one_selection.
+class BlockSelection {
+ public:
+  BlockSelection(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                 py::handle block, py::handle norm, py::handle nan)
+      : keep_(k, sparsity),
+        nan_(to_selecting_nan(nan)),
+        by_threshold_(!threshold.is_none()),
+        limit_(by_threshold_ ? to_threshold(threshold) : 0),
+        block_(block),
+        norm_(norm.is_none() ? SC_NORM_L1 : to_choice("norm", norm, kNorms)),
+        in_(floats(w)),
+        blocks_(block_.blocks_of(in_, norm_)),
+        kept_(by_threshold_ ? 0 : keep_.of(count_blocks(blocks_))) {}
+
+  [[nodiscard]] const Input& in() const { return in_; }
+
+  // Writes the kept elements to `out`, or their mask if `format` is not null.
+  void run(void* out, const sc_mask_format* format) {
+    in_.settle();
+    call(in_, kSelectingRemedy, [&] {
+      const void* const w = in_.data();
+      const sc_dtype dtype = in_.core_dtype();
+      if (by_threshold_) {
+        return format == nullptr
+                   ? sc_prune_blocks_threshold(w, dtype, &blocks_, limit_, nan_, out)
+                   : sc_prune_mask_blocks_threshold(w, dtype, &blocks_, limit_, nan_, out, *format);
+      }
+      return format == nullptr
+                 ? sc_prune_blocks(w, dtype, &blocks_, kept_, nan_, out)
+                 : sc_prune_mask_blocks(w, dtype, &blocks_, kept_, nan_, out, *format);
+    });
+  }
+
+ private:
   static constexpr Choice<sc_norm> kNorms[] = {
       {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}};
-  require_one(
-      {{"k", k}, {"sparsity", sparsity}, {"threshold", threshold}, {"pattern", py::none()}});
-  const Kept keep(k, sparsity);
-  const sc_nan policy = to_selecting_nan(nan);
-  const bool by_threshold = !threshold.is_none();
-  const double limit = by_threshold ? to_threshold(threshold) : 0;
-  const Block block_shape(block);
-  const sc_norm chosen_norm = norm.is_none() ? SC_NORM_L1 : to_choice("norm", norm, kNorms);
-  Input in = floats(w);
-  const sc_blocks blocks = block_shape.blocks_of(in, chosen_norm);
-  const std::size_t kept = by_threshold ? 0 : keep.of(count_blocks(blocks));
-  Result result(out, in.numpy_dtype(), in, true);
-  in.settle();
-  call(in, kSelectingRemedy, [&, data = result.data()] {
-    return by_threshold
-               ? sc_prune_blocks_threshold(in.data(), in.core_dtype(), &blocks, limit, policy, data)
-               : sc_prune_blocks(in.data(), in.core_dtype(), &blocks, kept, policy, data);
-  });
+
+  Kept keep_;
+  sc_nan nan_;
+  bool by_threshold_;
+  double limit_;
+  Block block_;
+  sc_norm norm_;
+  Input in_;
+  sc_blocks blocks_;
+  std::size_t kept_;
+};
+
+py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                        py::handle block, py::handle norm, py::handle nan, py::handle out) {
+  require_one_selection(k, sparsity, threshold, py::none());
+  BlockSelection selection(w, k, sparsity, threshold, block, norm, nan);
+  Result result(out, selection.in().numpy_dtype(), selection.in(), true);
+  selection.run(result.data(), nullptr);
   return result.finish();
 }
 
-py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
+py::object prune_mask_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                             py::handle block, py::handle norm, py::handle packed,
+                             py::handle bitorder, py::handle nan) {
+  require_one_selection(k, sparsity, threshold, py::none());
+  const MaskLayout layout(packed, bitorder);
+  BlockSelection selection(w, k, sparsity, threshold, block, norm, nan);
+  Result mask = layout.result(selection.in());
+  selection.run(mask.data(), &layout.format);
+  return mask.finish();
+}
+
+py::object apply_mask(py::handle w, py::handle mask, py::handle bitorder, py::handle out) {
+  const sc_mask_format bits = to_choice("bitorder", bitorder, kBitOrders);
   // Both arguments are converted to arrays before either is checked, because a conversion may run
   // the caller's code.
   const py::array w_array = as_array("w", w);
@@ -276,7 +442,7 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle out) {
   mask_input.settle();
   call(in, "", [&, data = result.data()] {
     return sc_apply_mask(in.data(), in.core_dtype(), in.size(), mask_input.data(),
-                         is_bool_mask ? SC_MASK_BOOLS : SC_MASK_BITS, data);
+                         is_bool_mask ? SC_MASK_BOOLS : bits, data);
   });
   return result.finish();
 }
@@ -292,43 +458,15 @@ py::object soft_threshold(py::handle w, py::handle threshold, py::handle out) {
   return result.finish();
 }
 
-py::object topk_mask(py::handle w, py::handle k, py::handle sparsity, py::handle scores,
-                     py::handle axis, py::handle packed, py::handle nan) {
-  require_one({{"k", k}, {"sparsity", sparsity}});
-  const Kept keep(k, sparsity);
-  const Axis along(axis);
-  const sc_nan policy = to_selecting_nan(nan);
-  const bool returns_bits = to_bool("packed", packed);
-  Scores ranked_by(scores);
-  Input in = floats(w);
-  ranked_by.require_fit(in);
-  const Slices slices(shape_of(in.given()), along.in(in.given().ndim()));
-  const std::size_t kept = keep.of(length_along(in, slices));
-  const bool writes_bools = !returns_bits || !slices.whole;
-  Result mask = writes_bools ? Result(py::dtype(kBool.number), shape_of(in.given()))
-                             : Result(py::dtype(kUInt8.number),
-                                      {static_cast<py::ssize_t>((in.size() + 7) / 8)});
-  in.settle();
-  ranked_by.settle();
-  call(in, kSelectingRemedy, [&, data = mask.data()] {
-    return sc_topk_mask(in.data(), in.core_dtype(), in.size(), kept, slices.data(),
-                        ranked_by.data(), policy, data,
-                        writes_bools ? SC_MASK_BOOLS : SC_MASK_BITS);
-  });
-  if (returns_bits && writes_bools) {
-    return py::module_::import("numpy").attr("packbits")(
-        mask.finish(), py::arg("axis") = py::none(), py::arg("bitorder") = "little");
-  }
-  return mask.finish();
-}
-
 }  // namespace
 
 void define_prune(py::module_& m) {
   m.def("prune", &prune);
   m.def("prune_global", &prune_global);
   m.def("prune_blocks", &prune_blocks);
-  m.def("topk_mask", &topk_mask);
+  m.def("prune_mask", &prune_mask);
+  m.def("prune_mask_global", &prune_mask_global);
+  m.def("prune_mask_blocks", &prune_mask_blocks);
   m.def("apply_mask", &apply_mask);
   m.def("soft_threshold", &soft_threshold);
 }

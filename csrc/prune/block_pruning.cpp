@@ -195,9 +195,46 @@ void write_kept(const void* w, FloatType type, const BlockGrid& grid, const std:
   });
 }
 
+// The bools of eight bits, lowest bit first, for each byte.
+constexpr std::array<std::uint64_t, 256> bools_of_bytes() {
+  std::array<std::uint64_t, 256> bools{};
+  for (std::size_t bits = 0; bits < bools.size(); ++bits) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      bools[bits] |= std::uint64_t{bits >> i & 1} << (8 * i);
+    }
+  }
+  return bools;
+}
+
+void write_bools(const unsigned char* bits, std::size_t count, unsigned char* to) {
+  static constexpr std::array<std::uint64_t, 256> kBools = bools_of_bytes();
+  for (std::size_t i = 0; i < count; i += 8) {
+    const std::uint64_t bools = kBools[*bits++];
+    std::memcpy(to + i, &bools, std::min(count - i, sizeof bools));
+  }
+}
+
+// Writes the mask of the elements of the kept blocks, in bools or bits.
+void write_mask(const BlockGrid& grid, const std::uint8_t* kept, const Output& out) {
+  const std::size_t n = elements(grid);
+  const MaskExpander expander(grid, kept);
+  auto* const to = static_cast<unsigned char*>(out.data);
+  for_blocks(Blocks(nullptr, n, nullptr, 0), n, [&](Part part) {
+    MaskWords words;
+    expander.write(part, words.data());
+    const std::size_t count = part.end - part.begin;
+    const auto* const bits = reinterpret_cast<const unsigned char*>(words.data());
+    if (out.kind == OutputKind::bits) {
+      std::memcpy(to + part.begin / 8, bits, ceil_div(count, 8));
+    } else {
+      write_bools(bits, count, to + part.begin);
+    }
+  });
+}
+
 // Prunes the blocks that `select` does not keep. select(norms) writes one bool per block.
 template <class Select>
-void prune(const void* w, sc_dtype dtype, const sc_blocks& blocks, sc_nan nan, void* out,
+void prune(const void* w, sc_dtype dtype, const sc_blocks& blocks, sc_nan nan, const Output& out,
            const Select& select) {
   const BlockGrid grid = grid_of(blocks);
   const std::size_t count = block_count(grid);
@@ -214,7 +251,11 @@ void prune(const void* w, sc_dtype dtype, const sc_blocks& blocks, sc_nan nan, v
   Operand norms_operand{norms.data(), count, kFloat64};
   norms_operand.out = {OutputKind::bools, kept.data(), false};
   select(SelectionProblem({&norms_operand, 1}, nan));
-  write_kept(w, type, grid, kept.data(), out);
+  if (out.kind == OutputKind::floats) {
+    write_kept(w, type, grid, kept.data(), out.data);
+  } else {
+    write_mask(grid, kept.data(), out);
+  }
 }
 
 }  // namespace
@@ -234,12 +275,12 @@ BlockGrid grid_of(const sc_blocks& b) {
 }
 
 void prune_blocks(const void* w, sc_dtype dtype, const sc_blocks& blocks, std::size_t k, sc_nan nan,
-                  void* out) {
+                  const Output& out) {
   prune(w, dtype, blocks, nan, out, [&](const SelectionProblem& norms) { write_topk(norms, k); });
 }
 
 void prune_blocks_above(const void* w, sc_dtype dtype, const sc_blocks& blocks, Key key, sc_nan nan,
-                        void* out) {
+                        const Output& out) {
   prune(w, dtype, blocks, nan, out, [&](const SelectionProblem& norms) {
     write_above(norms, key + norms.order(norms.first()).rotation);
   });

@@ -12,14 +12,15 @@ namespace secateur {
 BlockGrid grid_of(const sc_blocks& blocks);
 std::size_t block_count(const BlockGrid& grid);
 
-// Keeps the k blocks of largest norm.
+// Keeps the k blocks of largest norm. The output is the kept elements, or their mask in bools or
+// bits.
 //
 // This function and prune_blocks_above throw Error if NaN is refused. In-place outputs are then
 // left unmodified.
 void prune_blocks(const void* w, sc_dtype dtype, const sc_blocks& blocks, std::size_t k, sc_nan nan,
-                  void* out);
+                  const Output& out);
 // Keeps the blocks whose norm has a larger key than `key`.
 void prune_blocks_above(const void* w, sc_dtype dtype, const sc_blocks& blocks, Key key, sc_nan nan,
-                        void* out);
+                        const Output& out);
 
 }  // namespace secateur

@@ -21,8 +21,9 @@ namespace secateur::api {
 namespace {
 
 Extent require_mask(const void* mask, std::size_t n, sc_mask_format format) {
-  if (format != SC_MASK_BOOLS && format != SC_MASK_BITS) {
-    refuse("format", "bools or bits", std::to_string(static_cast<int>(format)));
+  if (format != SC_MASK_BOOLS && format != SC_MASK_BITS_LITTLE && format != SC_MASK_BITS_BIG) {
+    refuse("format", "bools, or bits in little or big order",
+           std::to_string(static_cast<int>(format)));
   }
   return require_array("mask", mask, mask_bytes(n, format), 1);
 }
@@ -60,12 +61,48 @@ Operand require_pruning(const void* w, sc_dtype dtype, std::size_t n, const sc_s
   return operand;
 }
 
+// The same for functions that write a mask. The operand has no output yet.
+Operand require_masking(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
+                        sc_nan nan, const Extent& mask, const Extent& shape = {}) {
+  const Extent in = require_floats("w", w, n, dtype);
+  require_selection_nan(nan);
+  Operand operand = require_operand(w, dtype, n, scores);
+  require_no_overlap({mask}, {in, scores_of(operand), require_optional("scores", scores), shape});
+  return operand;
+}
+
+void require_pattern(std::size_t keep, std::size_t of, const Slices& along) {
+  if (of < 1 || of > kMaxGroupSize) {
+    refuse("of", "1 to " + std::to_string(kMaxGroupSize), std::to_string(of));
+  }
+  if (keep < 1 || keep > of) {
+    refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
+  }
+  if (along.length % of != 0) {
+    refuse("slices->length", "a multiple of " + std::to_string(of), std::to_string(along.length));
+  }
+}
+
+// Writes the elements above the threshold to the output of the operand.
+void write_above_threshold(Operand& operand, double threshold, sc_nan nan) {
+  require_threshold(threshold, operand.scores.kind == Scores::Kind::values);
+  decide_streaming({&operand, 1});
+  const SelectionProblem problem({&operand, 1}, nan);
+  write_above(problem, key_of_threshold(threshold, problem, operand));
+}
+
 // ---- Several arrays ----------------------------------------------------------------------------
 
 std::string member_name(std::size_t member) { return "members[" + std::to_string(member) + "]"; }
 
-Operand require_member(const sc_member& member, std::size_t number, sc_nan nan) {
+// `format` is null if the output is the kept elements.
+Operand require_member(const sc_member& member, std::size_t number, sc_nan nan,
+                       const sc_mask_format* format) {
   try {
+    if (format != nullptr) {
+      return require_masking(member.w, member.dtype, member.n, member.scores, nan,
+                             require_mask(member.out, member.n, *format));
+    }
     return require_pruning(member.w, member.dtype, member.n, member.scores, nan, member.out);
   } catch (const Error& error) {
     throw Error(error.status(), member_name(number) + ": " + error.what());
@@ -93,15 +130,18 @@ struct MemberExtent {
   throw Error(SC_ERROR_ARGUMENT, output.name() + " must not overlap " + other.name());
 }
 
-// Checks outputs against each other and against the inputs of other members. require_pruning has
+// Checks outputs against each other and against the inputs of other members. require_member has
 // checked each output against the inputs of its own member. There may be thousands of members, so
 // the outputs are sorted by address.
-void require_members_apart(std::span<const sc_member> members, std::span<const Operand> operands) {
+void require_members_apart(std::span<const sc_member> members, std::span<const Operand> operands,
+                           const sc_mask_format* format) {
   std::vector<MemberExtent> outputs;
   for (std::size_t i = 0; i < operands.size(); ++i) {
     const Operand& operand = operands[i];
     if (operand.n != 0) {
-      outputs.push_back({{"out", operand.out.data, operand.n * operand.type.bytes}, i});
+      const std::size_t bytes =
+          format != nullptr ? mask_bytes(operand.n, *format) : operand.n * operand.type.bytes;
+      outputs.push_back({{"out", members[i].out, bytes}, i});
     }
   }
   std::sort(outputs.begin(), outputs.end(),
@@ -128,6 +168,26 @@ void require_members_apart(std::span<const sc_member> members, std::span<const O
     require_apart_from_others({scores_of(operand), i});
     require_apart_from_others({require_optional("scores", members[i].scores), i});
   }
+}
+
+// Checks the arguments of the functions for several arrays, and returns the operands that they
+// describe.
+std::vector<Operand> require_members(const sc_member* members, std::size_t count, std::size_t k,
+                                     sc_nan nan, const sc_mask_format* format) {
+  require_array("members", members, count);
+  require_selection_nan(nan);
+  std::vector<Operand> operands;
+  operands.reserve(count);
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    operands.push_back(require_member(members[i], i, nan, format));
+    if (__builtin_add_overflow(n, members[i].n, &n)) {
+      refuse("members", "of arrays in memory", "more elements than there are addresses");
+    }
+  }
+  require_members_apart({members, count}, operands, format);
+  require_k(k, 0, n);
+  return operands;
 }
 
 // Checks the struct, and returns the number of elements of its matrices.
@@ -174,28 +234,13 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
                              const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
     Operand operand = require_pruning(w, dtype, n, scores, nan, out);
-    require_threshold(threshold, operand.scores.kind == Scores::Kind::values);
-    decide_streaming({&operand, 1});
-    const SelectionProblem problem({&operand, 1}, nan);
-    write_above(problem, key_of_threshold(threshold, problem, operand));
+    write_above_threshold(operand, threshold, nan);
   });
 }
 
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan) {
   return guarded([&] {
-    require_array("members", members, count);
-    require_selection_nan(nan);
-    std::vector<Operand> operands;
-    operands.reserve(count);
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      operands.push_back(require_member(members[i], i, nan));
-      if (__builtin_add_overflow(n, members[i].n, &n)) {
-        refuse("members", "of arrays in memory", "more elements than there are addresses");
-      }
-    }
-    require_members_apart({members, count}, operands);
-    require_k(k, 0, n);
+    std::vector<Operand> operands = require_members(members, count, k, nan, nullptr);
     if (count != 0) {
       decide_streaming(operands);
       write_topk(SelectionProblem(operands, nan), k);
@@ -209,7 +254,7 @@ sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks
     const std::size_t n = require_blocks(blocks);
     require_pruning(w, dtype, n, nullptr, nan, out, require_optional("blocks", blocks));
     require_k(k, 0, block_count(grid_of(*blocks)));
-    prune_blocks(w, dtype, *blocks, k, nan, out);
+    prune_blocks(w, dtype, *blocks, k, nan, {OutputKind::floats, out, false});
   });
 }
 
@@ -219,7 +264,8 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_bloc
     const std::size_t n = require_blocks(blocks);
     require_pruning(w, dtype, n, nullptr, nan, out, require_optional("blocks", blocks));
     require_threshold(threshold);
-    prune_blocks_above(w, dtype, *blocks, key_of_threshold(threshold, kFloat64), nan, out);
+    prune_blocks_above(w, dtype, *blocks, key_of_threshold(threshold, kFloat64), nan,
+                       {OutputKind::floats, out, false});
   });
 }
 
@@ -239,36 +285,98 @@ sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep,
   return guarded([&] {
     const Extent shape = require_optional("slices", slices);
     const Operand operand = require_pruning(w, dtype, n, scores, nan, out, shape);
-    if (of < 1 || of > kMaxGroupSize) {
-      refuse("of", "1 to " + std::to_string(kMaxGroupSize), std::to_string(of));
-    }
-    if (keep < 1 || keep > of) {
-      refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
-    }
     const Slices along = require_slices(slices, n);
-    if (along.length % of != 0) {
-      refuse("slices->length", "a multiple of " + std::to_string(of), std::to_string(along.length));
-    }
+    require_pattern(keep, of, along);
     prune_pattern(operand, {keep, of}, along.inner, nan);
   });
 }
 
-sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
-                       const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format) {
+sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                        const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Extent out = require_mask(mask, n, format);
+    const Extent shape = require_optional("slices", slices);
+    Operand operand =
+        require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format), shape);
     const Slices along = require_slices(slices, n);
-    if (slices != nullptr && format != SC_MASK_BOOLS) {
-      refuse("format", "bools with slices", "bits", SC_ERROR_UNSUPPORTED);
-    }
     require_k(k, 0, along.length);
-    require_selection_nan(nan);
-    Operand operand = require_operand(w, dtype, n, scores);
-    require_no_overlap({out}, {in, require_optional("slices", slices),
-                               require_optional("scores", scores), scores_of(operand)});
-    operand.out = {format == SC_MASK_BOOLS ? OutputKind::bools : OutputKind::bits, mask, false};
+    const MaskWriter writer(mask, n, format, along.outer * along.inner == 1);
+    operand.out = writer.output();
     write_topk(operand, along, nan, k);
+    writer.finish();
+  });
+}
+
+sc_status sc_prune_mask_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
+                                  const sc_scores* scores, sc_nan nan, void* mask,
+                                  sc_mask_format format) {
+  return guarded([&] {
+    Operand operand = require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format));
+    const MaskWriter writer(mask, n, format, true);
+    operand.out = writer.output();
+    write_above_threshold(operand, threshold, nan);
+    writer.finish();
+  });
+}
+
+sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k, sc_nan nan,
+                               sc_mask_format format) {
+  return guarded([&] {
+    require_mask(nullptr, 0, format);
+    std::vector<Operand> operands = require_members(members, count, k, nan, &format);
+    for (std::size_t i = 0; i < count; ++i) {
+      operands[i].out = MaskWriter(members[i].out, members[i].n, format, true).output();
+    }
+    if (count != 0) {
+      decide_streaming(operands);
+      write_topk(SelectionProblem(operands, nan), k);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      MaskWriter(members[i].out, members[i].n, format, true).finish();
+    }
+  });
+}
+
+sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
+                                const sc_slices* slices, const sc_scores* scores, sc_nan nan,
+                                void* mask, sc_mask_format format) {
+  return guarded([&] {
+    const Extent shape = require_optional("slices", slices);
+    Operand operand =
+        require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format), shape);
+    const Slices along = require_slices(slices, n);
+    require_pattern(keep, of, along);
+    const MaskWriter writer(mask, n, format, can_write_bits({keep, of}, along.inner));
+    operand.out = writer.output();
+    prune_pattern(operand, {keep, of}, along.inner, nan);
+    writer.finish();
+  });
+}
+
+sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
+                               sc_nan nan, void* mask, sc_mask_format format) {
+  return guarded([&] {
+    const std::size_t n = require_blocks(blocks);
+    require_masking(w, dtype, n, nullptr, nan, require_mask(mask, n, format),
+                    require_optional("blocks", blocks));
+    require_k(k, 0, block_count(grid_of(*blocks)));
+    const MaskWriter writer(mask, n, format, true);
+    prune_blocks(w, dtype, *blocks, k, nan, writer.output());
+    writer.finish();
+  });
+}
+
+sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
+                                         double threshold, sc_nan nan, void* mask,
+                                         sc_mask_format format) {
+  return guarded([&] {
+    const std::size_t n = require_blocks(blocks);
+    require_masking(w, dtype, n, nullptr, nan, require_mask(mask, n, format),
+                    require_optional("blocks", blocks));
+    require_threshold(threshold);
+    const MaskWriter writer(mask, n, format, true);
+    prune_blocks_above(w, dtype, *blocks, key_of_threshold(threshold, kFloat64), nan,
+                       writer.output());
+    writer.finish();
   });
 }
 

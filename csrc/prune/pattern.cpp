@@ -9,20 +9,24 @@
 namespace secateur {
 namespace {
 
-// Splits an array into blocks of about kBlock elements. A block is one or more whole bands. A band
-// of more than kBlock elements is split into ranges of columns. Each range but the last is a
-// multiple of kWord columns wide.
+// Tuning: elements in a block whose marks are in scratch memory. They stay in L1.
+constexpr std::size_t kMarkedBlock = 4096;
+
+// Splits an array into blocks of about `block` elements. A block is one or more whole bands; if at
+// least 8 fit, a multiple of 8, so that blocks begin at whole bytes of bits. A band of more than
+// `block` elements is split into ranges of columns. Each range but the last is a multiple of kWord
+// columns wide.
 class BandBlocks {
  public:
-  BandBlocks(const void* array, std::size_t n, std::size_t of, std::size_t inner)
+  BandBlocks(const void* array, std::size_t n, std::size_t of, std::size_t inner, std::size_t block)
       : array_(array),
         n_(n),
         inner_(inner),
         band_size_(of * inner),
-        columns_per_block_(band_size_ <= kBlock ? inner
-                                                : (kBlock / of + kWord - 1) / kWord * kWord),
+        columns_per_block_(band_size_ <= block ? inner : (block / of + kWord - 1) / kWord * kWord),
         blocks_per_band_((inner + columns_per_block_ - 1) / columns_per_block_),
-        bands_per_block_(std::max(std::size_t{1}, kBlock / band_size_)) {}
+        bands_per_block_(block / band_size_ >= 8 ? block / band_size_ / 8 * 8
+                                                 : std::max(std::size_t{1}, block / band_size_)) {}
 
   // The largest number of elements in a block.
   [[nodiscard]] std::size_t max_elements() const {
@@ -50,60 +54,103 @@ class BandBlocks {
   std::size_t bands_per_block_;
 };
 
-// The scratch memory of one thread, for ranking by scores.
+// Whether a kernel ranks and writes the elements in one pass. Otherwise it writes marks, from which
+// another one writes.
+bool writes_directly(const Operand& operand) {
+  return !operand.is_computed() && operand.out.kind == OutputKind::floats;
+}
+
+// The scratch memory of one thread.
 struct Workspace {
   Workspace(const SelectionProblem& problem, const BandBlocks& blocks)
       : scratch(problem),
         keys(problem.is_computed() ? blocks.max_elements() + kWord : 0),
-        marks(problem.is_computed() ? blocks.max_elements() + kWord : 0) {}
+        marks(writes_directly(problem.first()) ? 0 : blocks.max_elements() + kWord) {}
   ScratchBuffer scratch;
   Buffer<std::int64_t> keys, marks;
 };
 
+// The contiguous runs of an array that some bands are: one in all if the bands have all columns,
+// else one for each row.
+struct BandRuns {
+  BandRuns(const Bands& bands, Pattern pattern)
+      : count(bands.columns == bands.inner ? 1 : bands.count * pattern.of),
+        length(bands.count * pattern.of * bands.columns / count) {}
+  std::size_t count, length;
+};
+
+// Writes the results of marked elements, whose marks have `mark_bytes` bytes each.
+void write_marked(const SelectionProblem& problem, const Bands& bands, const BandRuns& runs,
+                  const unsigned char* marks, std::size_t mark_bytes) {
+  const Operand& operand = problem.first();
+  const bool writes_mask =
+      operand.out.kind == OutputKind::bools || operand.out.kind == OutputKind::bits;
+  const OutputKind kind = writes_mask ? operand.out.kind : others_kind(operand.type.bytes);
+  const auto emit =
+      problem.table().select.elements[mark_bytes].emit[static_cast<std::size_t>(kind)];
+  const Order magnitudes{0, ~(Key{-1} << (8 * mark_bytes - 1))};
+  for (std::size_t run = 0; run < runs.count; ++run) {
+    const std::size_t begin = bands.begin + run * bands.inner;
+    const std::size_t offset =
+        kind == OutputKind::bits ? begin / 8 : begin * bytes_of(kind, operand.type.bytes);
+    void* const results = static_cast<unsigned char*>(operand.out.data) + offset;
+    emit({marks + run * runs.length * mark_bytes, 0, runs.length, runs.length}, {}, magnitudes,
+         {0, 0}, {kind, results, false, operand.at(begin)});
+  }
+}
+
 // Prunes elements that are ranked by scores, in three steps:
 // 1. Compute the keys of the scores.
 // 2. Compute the marks: -1 for each key that the pattern keeps, 0 for the others.
-// 3. Select the marks whose magnitude is above 0, and write the elements of w at the same indices.
+// 3. Write the results of the elements at the same indices as the marks.
 template <class K>
 void prune_ranked(const SelectionProblem& problem, const Bands& bands, Pattern pattern,
-                  const Output& out, const Workspace& workspace) {
+                  const Workspace& workspace) {
   const Operand& operand = problem.first();
-  const std::size_t rows = bands.count * pattern.of;
-  const bool has_all_columns = bands.columns == bands.inner;
-  // The contiguous runs of the array: one in all if the bands have all columns, else one per row.
-  const std::size_t runs = has_all_columns ? 1 : rows;
-  const std::size_t length = rows * bands.columns / runs;
-  const std::size_t n = rows * bands.columns;
+  const BandRuns runs(bands, pattern);
   K* const keys = reinterpret_cast<K*>(workspace.keys.data());
-  K* const marks = reinterpret_cast<K*>(workspace.marks.data());
-  for (std::size_t run = 0; run < runs; ++run) {
-    for (std::size_t i = 0; i < length; i += kBlock) {
+  for (std::size_t run = 0; run < runs.count; ++run) {
+    for (std::size_t i = 0; i < runs.length; i += kBlock) {
       const std::size_t begin = bands.begin + run * bands.inner + i;
-      const std::size_t end = begin + std::min(kBlock, length - i);
+      const std::size_t end = begin + std::min(kBlock, runs.length - i);
       const void* const bits = problem.bits(
           operand, begin, end, workspace.scratch.alias_safe(operand.ranking_data(begin)));
       if (problem.is_nan(operand,
-                         problem.keys(operand, bits, end - begin, keys + run * length + i))) {
+                         problem.keys(operand, bits, end - begin, keys + run * runs.length + i))) {
         problem.refuse_nan();
       }
     }
   }
-  Output marked{};
-  marked.data = marks;
-  problem.table().prune.keys.of<K>().mark_pattern(
-      {keys, n, bands.columns, 0, bands.count, bands.columns}, pattern, marked);
+  Output marks{};
+  marks.data = workspace.marks.data();
+  problem.table().prune.elements[sizeof(K)].mark_pattern(
+      {keys, runs.count * runs.length, bands.columns, 0, bands.count, bands.columns}, pattern,
+      kIdentityOrder, marks);
+  write_marked(problem, bands, runs, static_cast<const unsigned char*>(marks.data), sizeof(K));
+}
+
+// Prunes elements that are ranked by magnitude. Returns the largest key.
+Key prune_unranked(const SelectionProblem& problem, const Bands& bands, Pattern pattern,
+                   const Workspace& workspace) {
+  const Operand& operand = problem.first();
   const std::size_t bytes = operand.type.bytes;
-  const OutputKind kind = others_kind(bytes);
-  for (std::size_t run = 0; run < runs; ++run) {
-    const std::size_t begin = bands.begin + run * bands.inner;
-    const Output output{kind, static_cast<unsigned char*>(out.data) + begin * bytes, false,
-                        operand.at(begin)};
-    problem.table().select.elements[sizeof(K)].emit[static_cast<std::size_t>(kind)](
-        {marks + run * length, 0, length, length}, {}, {0, kMagnitudeMask<K>}, {0, 0}, output);
+  const PruneElementKernels& kernels = problem.table().prune.elements[bytes];
+  if (writes_directly(operand)) {
+    return kernels.prune_pattern(bands, pattern, problem.order(operand), operand.out);
   }
+  Output marks{};
+  marks.data = workspace.marks.data();
+  const Key largest = kernels.mark_pattern(bands, pattern, problem.order(operand), marks);
+  write_marked(problem, bands, BandRuns(bands, pattern),
+               static_cast<const unsigned char*>(marks.data), bytes);
+  return largest;
 }
 
 }  // namespace
+
+bool can_write_bits(Pattern pattern, std::size_t inner) {
+  return inner % 8 == 0 || 8 * pattern.of <= kMarkedBlock / inner;
+}
 
 void prune_pattern(const Operand& given, Pattern pattern, std::size_t inner, sc_nan nan) {
   if (given.n == 0) {
@@ -113,21 +160,20 @@ void prune_pattern(const Operand& given, Pattern pattern, std::size_t inner, sc_
   decide_streaming({&operand, 1});
   const SelectionProblem problem({&operand, 1}, nan);
   problem.begin_in_place_write();
-  const BandBlocks blocks(operand.w, operand.n, pattern.of, inner);
+  const BandBlocks blocks(operand.w, operand.n, pattern.of, inner,
+                          writes_directly(operand) ? kBlock : kMarkedBlock);
   Tasks tasks(blocks.count());
   std::atomic<bool> has_nan{false};
   share_with_scratch<Workspace>(tasks, problem.bytes(),
                                 [&](const Workspace& workspace, std::size_t i) {
     if (!operand.is_computed()) {
-      const Key largest = problem.table().prune.elements[operand.type.bytes].prune_pattern(
-          blocks[i], pattern, problem.order(operand), operand.out);
-      if (problem.is_nan(operand, largest)) {
+      if (problem.is_nan(operand, prune_unranked(problem, blocks[i], pattern, workspace))) {
         has_nan.store(true, std::memory_order_relaxed);
       }
     } else if (problem.key_type().bytes == sizeof(std::int64_t)) {
-      prune_ranked<std::int64_t>(problem, blocks[i], pattern, operand.out, workspace);
+      prune_ranked<std::int64_t>(problem, blocks[i], pattern, workspace);
     } else {
-      prune_ranked<std::int32_t>(problem, blocks[i], pattern, operand.out, workspace);
+      prune_ranked<std::int32_t>(problem, blocks[i], pattern, workspace);
     }
   }, problem, blocks);
   if (has_nan.load()) {

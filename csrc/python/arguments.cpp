@@ -199,13 +199,13 @@ std::size_t length_along(const Input& in, const Slices& slices) {
   return slices.whole ? in.size() : slices.core.length;
 }
 
-Scores::Scores(py::handle scores, const std::string& name) {
+Scores::Scores(py::handle scores, const std::string& label) {
   if (scores.is_none()) {
     return;
   }
   const auto parts = py::reinterpret_borrow<py::tuple>(scores);
   const bool are_values = parts[0].cast<bool>();
-  array_.emplace(floats(parts[1], name));
+  array_.emplace(floats(parts[1], (are_values ? "scores" : "factors") + label));
   core_.scoring = are_values ? SC_SCORE_VALUES : SC_SCORE_PRODUCTS;
   core_.dtype = array_->core_dtype();
   core_.period = array_->size();

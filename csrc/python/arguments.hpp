@@ -137,12 +137,13 @@ class Cells {
 // The number of elements per slice.
 std::size_t length_along(const Input& in, const Slices& slices);
 
-// The scores that rank elements instead of their magnitudes. The argument is what secateur.scores
-// returns: None, or a tuple of a bool, an array, and the number `repeat`. If the bool is true, the
+// The scores or factors that rank elements instead of their magnitudes. The argument is what
+// secateur.scores returns: None, or a tuple of a bool, an array, and the number `repeat`. If the bool is true, the
 // array contains the ranking values. Otherwise it contains factors, to which `repeat` applies.
 class Scores {
  public:
-  explicit Scores(py::handle scores, const std::string& name = "scores");
+  // `label` follows "scores" or "factors" in error messages.
+  explicit Scores(py::handle scores, const std::string& label = "");
   // Throws ValueError unless an array of values has the shape of w.
   void require_fit(const Input& w) const;
   // Must be called before data().

@@ -92,11 +92,11 @@ struct CodeLayout {
   bool is_signed;
   std::optional<sc_dtype> packed;
 
-  CodeLayout(int bits_, bool is_signed_, bool is_packed, py::handle order)
+  CodeLayout(int bits_, bool is_signed_, bool is_packed, py::handle bitorder)
       : bits(bits_), is_signed(is_signed_) {
-    static constexpr Choice<sc_dtype> kOrders[] = {{"low_first", SC_PACKED_LOW_FIRST},
-                                                   {"high_first", SC_PACKED_HIGH_FIRST}};
-    const sc_dtype packed_dtype = to_choice("order", order, kOrders);
+    static constexpr Choice<sc_dtype> kBitOrders[] = {{"little", SC_PACKED_LITTLE},
+                                                      {"big", SC_PACKED_BIG}};
+    const sc_dtype packed_dtype = to_choice("bitorder", bitorder, kBitOrders);
     if (is_packed) {
       packed = packed_dtype;
     }
@@ -250,8 +250,8 @@ using Int32Array = py::array_t<std::int32_t, py::array::c_style | py::array::for
 // A FixedPoint object as a struct of the core.
 class FixedPointFormat {
  public:
-  FixedPointFormat(py::handle fmt, bool is_packed, py::handle order)
-      : given_(fmt), layout_(read(fmt, is_packed, order)) {}
+  FixedPointFormat(py::handle fmt, bool is_packed, py::handle bitorder)
+      : given_(fmt), layout_(read(fmt, is_packed, bitorder)) {}
 
   [[nodiscard]] const CodeLayout& layout() const { return layout_; }
   // The struct for an array of a given shape.
@@ -270,7 +270,7 @@ class FixedPointFormat {
   }
 
  private:
-  CodeLayout read(py::handle fmt, bool is_packed, py::handle order) {
+  CodeLayout read(py::handle fmt, bool is_packed, py::handle bitorder) {
     // Looked up once per process.
     struct Names {
       py::object type = py::module_::import("secateur.formats").attr("FixedPoint");
@@ -300,7 +300,7 @@ class FixedPointFormat {
     if (is_packed && core_.bits > 8) {
       refuse("fmt.bits", "at most 8 to be packed", fmt);
     }
-    return {core_.bits, core_.is_signed != 0, is_packed, order};
+    return {core_.bits, core_.is_signed != 0, is_packed, bitorder};
   }
 
   py::handle given_;
@@ -352,9 +352,9 @@ Dtype to_float(py::handle dtype) {
 // ---- Functions -------------------------------------------------------------------------------
 
 py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handle overflow,
-                    py::handle nan, py::handle seed, py::handle packed, py::handle order,
+                    py::handle nan, py::handle seed, py::handle packed, py::handle bitorder,
                     py::handle out) {
-  FixedPointFormat format(fmt, to_bool("packed", packed), order);
+  FixedPointFormat format(fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
   Input in = floats(w);
   const sc_fixed_point* const core_format = format.fit(shape_of(in.given()));
@@ -368,8 +368,8 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
 }
 
 py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle shape,
-                      py::handle order, py::handle out) {
-  FixedPointFormat format(fmt, !shape.is_none(), order);
+                      py::handle bitorder, py::handle out) {
+  FixedPointFormat format(fmt, !shape.is_none(), bitorder);
   const Dtype out_dtype = to_float(dtype);
   StoredCodes stored(q, format.layout(), shape);
   const sc_fixed_point* const core_format = format.fit(stored.shape);
@@ -385,7 +385,7 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
 
 py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::handle overflow,
                          py::handle nan, py::handle seed, py::handle out) {
-  FixedPointFormat format(fmt, false, py::str("low_first"));
+  FixedPointFormat format(fmt, false, py::str("little"));
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
   Input in = floats(w);
   const sc_fixed_point* const core_format = format.fit(shape_of(in.given()));
@@ -399,9 +399,9 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
 
 py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle sparsity,
                           py::handle rounding, py::handle overflow, py::handle nan, py::handle seed,
-                          py::handle packed, py::handle order, py::handle out) {
+                          py::handle packed, py::handle bitorder, py::handle out) {
   require_one({{"k", k}, {"sparsity", sparsity}});
-  FixedPointFormat format(fmt, to_bool("packed", packed), order);
+  FixedPointFormat format(fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed);
   const Kept keep(k, sparsity);
   Input in = floats(w);
@@ -418,8 +418,8 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
 
 py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point,
                            py::handle granularity, int bits, bool is_signed, py::handle dtype,
-                           py::handle nan, py::handle packed, py::handle order, py::handle out) {
-  const CodeLayout layout(bits, is_signed, to_bool("packed", packed), order);
+                           py::handle nan, py::handle packed, py::handle bitorder, py::handle out) {
+  const CodeLayout layout(bits, is_signed, to_bool("packed", packed), bitorder);
   const AffineFormat affine(layout, scale, zero_point, granularity);
   const sc_nan nan_policy = to_quantizing_nan(nan);
   Input in = floats(w);
@@ -435,8 +435,8 @@ py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point
 
 py::object dequantize_affine(py::handle q, py::handle scale, py::handle zero_point,
                              py::handle granularity, int bits, bool is_signed, py::handle dtype,
-                             py::handle shape, py::handle order, py::handle out) {
-  const CodeLayout layout(bits, is_signed, !shape.is_none(), order);
+                             py::handle shape, py::handle bitorder, py::handle out) {
+  const CodeLayout layout(bits, is_signed, !shape.is_none(), bitorder);
   const AffineFormat affine(layout, scale, zero_point, granularity);
   const Dtype out_dtype = to_float(dtype);
   StoredCodes stored(q, layout, shape);

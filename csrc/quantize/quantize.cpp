@@ -231,8 +231,8 @@ bool may_raise(const sc_quantize_options& options) {
 
 std::size_t Codes::bits_each(const Scheme& scheme) const {
   switch (dtype) {
-    case SC_PACKED_LOW_FIRST:
-    case SC_PACKED_HIGH_FIRST:
+    case SC_PACKED_LITTLE:
+    case SC_PACKED_BIG:
       return static_cast<std::size_t>(scheme.bits);
     case SC_INT16:
     case SC_UINT16:

@@ -164,7 +164,7 @@ std::size_t storage_index(sc_dtype dtype, bool is_signed) {
 
 CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
     : codes_(codes),
-      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_PACKED_HIGH_FIRST},
+      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_PACKED_BIG},
       type_(storage_index(codes.dtype, scheme.is_signed)),
       bits_each_(codes.bits_each(scheme)),
       narrow_(codes.dtype >= SC_INT4 && codes.dtype <= SC_UINT2) {

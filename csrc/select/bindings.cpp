@@ -53,14 +53,15 @@ py::object kth_magnitude(py::handle w, py::handle k, py::handle axis, py::handle
                       : values.finish();
 }
 
-py::object topk(py::handle w, py::handle k, py::handle axis, py::handle order, py::handle nan) {
-  static constexpr Choice<sc_order> kOrders[] = {{"index", SC_ORDER_INDEX},
-                                                 {"magnitude", SC_ORDER_MAGNITUDE}};
+py::object topk(py::handle w, py::handle k, py::handle axis, py::handle scores, py::handle sorted,
+                py::handle nan) {
   const std::int64_t count_argument = to_integer("k", k);
   const Axis axis_argument(axis);
-  const sc_order by = to_choice("order", order, kOrders);
+  const sc_order order = to_bool("sorted", sorted) ? SC_ORDER_RANK : SC_ORDER_INDEX;
   const sc_nan policy = to_selecting_nan(nan);
+  Scores ranked_by(scores);
   Input in = floats(w);
+  ranked_by.require_fit(in);
   const py::ssize_t normalized_axis = axis_argument.in(in.given().ndim());
   const Slices slices(shape_of(in.given()), normalized_axis);
   const std::size_t kept = in_range("k", count_argument, 0, length_along(in, slices), k);
@@ -68,10 +69,11 @@ py::object topk(py::handle w, py::handle k, py::handle axis, py::handle order, p
   Result values(in.numpy_dtype(), shape);
   Result indices(py::dtype::of<std::int64_t>(), shape);
   in.settle();
+  ranked_by.settle();
   call(in, kSelectingRemedy,
        [&, value_data = values.data(), index_data = static_cast<std::int64_t*>(indices.data())] {
-    return sc_topk(in.data(), in.core_dtype(), in.size(), kept, slices.data(), policy, by,
-                   value_data, index_data);
+    return sc_topk(in.data(), in.core_dtype(), in.size(), kept, slices.data(), ranked_by.data(),
+                   policy, order, value_data, index_data);
   });
   return py::make_tuple(values.finish(), indices.finish());
 }

@@ -50,24 +50,28 @@ sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
 }
 
 sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
-                  sc_nan nan, sc_order order, void* values, int64_t* indices) {
+                  const sc_scores* scores, sc_nan nan, sc_order order, void* values,
+                  int64_t* indices) {
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
     const Slices along = require_slices(slices, n);
     require_k(k, 0, along.length);
     require_selection_nan(nan);
-    if (order != SC_ORDER_INDEX && order != SC_ORDER_MAGNITUDE) {
-      refuse("order", "index or magnitude", std::to_string(static_cast<int>(order)));
+    if (order != SC_ORDER_INDEX && order != SC_ORDER_RANK) {
+      refuse("order", "index or rank", std::to_string(static_cast<int>(order)));
     }
     const std::size_t count = along.outer * along.inner * k;  // n at most
     const Extent elements = require_floats("values", values, count, dtype);
     const Extent positions = require_array("indices", indices, count);
-    require_no_overlap({elements, positions}, {in, require_optional("slices", slices)});
+    const Operand operand = require_operand(w, dtype, n, scores);
+    require_no_overlap({elements, positions},
+                       {in, require_optional("slices", slices), require_optional("scores", scores),
+                        scores_of(operand)});
     const SliceResult results[] = {{values, k, float_type(dtype).bytes},
                                    {indices, k, sizeof *indices}};
-    for_slices(require_operand(w, dtype, n, nullptr), along, nan, k, false, results,
+    for_slices(operand, along, nan, k, false, results,
                [&](const Operand& slice, void* const* outputs, const Selection* known) {
-      topk(slice, nan, k, order == SC_ORDER_MAGNITUDE, outputs[0],
+      topk(slice, nan, k, order == SC_ORDER_RANK, outputs[0],
            static_cast<std::int64_t*>(outputs[1]), known);
     });
   });

@@ -107,14 +107,13 @@ std::string name_of(const SelectionProblem& problem, const Operand& operand) {
     }
     return name;
   };
-  std::string scores = numbered("scores", "scores");
   if (by_values(operand)) {
-    return scores;
+    return numbered("scores", "scores");
   }
   std::string name = numbered("w", "arrays");
   if (operand.is_computed()) {
     name += " * ";
-    name += scores;
+    name += numbered("factors", "factors");
   }
   return name;
 }

@@ -334,8 +334,10 @@ void write_topk(const Operand& array, const Slices& slices, sc_nan nan, std::siz
   const bool is_single = slices.outer == 1 && slices.inner == 1;
   // Short slices are groups of a k:length pattern, which the pattern kernels select one group per
   // lane.
-  if (!is_single && array.out.kind == OutputKind::floats && !array.is_computed() &&
-      slices.length <= kMaxGroupSize && k != 0) {
+  const bool has_pattern_output =
+      array.out.kind == OutputKind::floats || array.out.kind == OutputKind::bools;
+  if (!is_single && has_pattern_output && !array.is_computed() && slices.length <= kMaxGroupSize &&
+      k != 0) {
     prune_pattern(array, {k, slices.length}, slices.inner, nan);
     return;
   }

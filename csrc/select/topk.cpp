@@ -136,6 +136,33 @@ void gather(const Operand& operand, const std::int64_t* indices, std::size_t cou
   gather_elements(operand.w, indices, count, elements);
 }
 
+// Sorts indices by the falling ranks that scores give their elements.
+template <class K>
+void sort_by_scores(const SelectionProblem& problem, std::size_t count, std::int64_t* indices) {
+  struct Scored {
+    K key;
+    std::int64_t index;
+  };
+  const Operand& operand = problem.first();
+  const Buffer<Scored> items(count);
+  for_indices(count, [&](std::size_t i) {
+    const auto index = static_cast<std::size_t>(indices[i]);
+    std::int64_t scratch = 0;
+    items[i].index = indices[i];
+    problem.keys(operand, problem.bits(operand, index, index + 1, &scratch), 1, &items[i].key);
+  });
+  std::sort(items.data(), items.data() + count, [](const Scored& a, const Scored& b) {
+    return a.key != b.key ? a.key > b.key : a.index < b.index;
+  });
+  for_indices(count, [&](std::size_t i) { indices[i] = items[i].index; });
+}
+
+void sort_by_scores(const SelectionProblem& problem, std::size_t count, std::int64_t* indices) {
+  problem.key_type().bytes == sizeof(std::int64_t)
+      ? sort_by_scores<std::int64_t>(problem, count, indices)
+      : sort_by_scores<std::int32_t>(problem, count, indices);
+}
+
 // Writes a bit mask of the k largest elements, and then compacts the elements whose bits are set.
 void compact_topk(const Operand& operand, sc_nan nan, std::size_t k, void* values,
                   std::int64_t* indices, const Selection* known) {
@@ -161,7 +188,7 @@ void compact_topk(const Operand& operand, sc_nan nan, std::size_t k, void* value
   const std::size_t traffic = operand.n / 8 + k * (operand.type.bytes + sizeof *indices);
   share(tasks, traffic, [&] {
     for (std::size_t i = 0; tasks.take(i);) {
-      problem.kernels(masked).compact(
+      problem.table().select.elements[operand.type.bytes].compact(
           blocks[i], mask.data(),
           static_cast<unsigned char*>(values) + starts[i] * operand.type.bytes,
           indices + starts[i]);
@@ -171,7 +198,7 @@ void compact_topk(const Operand& operand, sc_nan nan, std::size_t k, void* value
 
 }  // namespace
 
-void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_magnitude, void* values,
+void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_rank, void* values,
           std::int64_t* indices, const Selection* known) {
   Operand ranked = operand;
   const SelectionProblem problem({&ranked, 1}, nan);
@@ -180,8 +207,13 @@ void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_magnitude, 
   } else {
     compact_topk(operand, nan, k, values, indices, known);
   }
-  if (by_magnitude && k != 0) {
-    sort_by_magnitude(problem, k, values, indices);
+  if (by_rank && k != 0) {
+    if (ranked.is_computed()) {
+      sort_by_scores(problem, k, indices);
+      gather(operand, indices, k, values);
+    } else {
+      sort_by_magnitude(problem, k, values, indices);
+    }
   }
 }
 

@@ -8,11 +8,11 @@
 
 namespace secateur {
 
-// Writes the k largest elements of one operand by magnitude, 0 <= k <= n, and their indices. They
-// are in the order of their indices, or (by_magnitude) the largest first and equal magnitudes in
-// the order of their indices. `known` is the selection of these elements, if it is known. Throws
+// Writes the k elements of one operand that rank highest, 0 <= k <= n, and their indices. They are
+// in the order of their indices, or (by_rank) the highest first and ties in the order of their
+// indices. `known` is the selection of these elements, if it is known. Throws
 // Error if NaN is refused and present.
-void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_magnitude, void* values,
+void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_rank, void* values,
           std::int64_t* indices, const Selection* known = nullptr);
 
 }  // namespace secateur

@@ -25,12 +25,12 @@ from secateur.host import (
     set_num_threads,
     threads,
 )
+from secateur.masks import apply_mask, prune_mask, prune_mask_global
 from secateur.packing import pack_ints, unpack_ints
-from secateur.pruning import apply_mask, prune, prune_global, soft_threshold
+from secateur.pruning import prune, prune_global, soft_threshold
 from secateur.results import AffineParameters, Bracket, ErrorStats, TopK
 from secateur.schedules import sparsity_schedule
-from secateur.scores import Times
-from secateur.selection import kth_magnitude, topk, topk_mask
+from secateur.selection import kth_magnitude, topk
 from secateur.sketch import MagnitudeSketch
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ __all__ = [
     "ErrorStats",
     "FixedPoint",
     "MagnitudeSketch",
-    "Times",
     "TopK",
     "__version__",
     "apply_mask",
@@ -61,6 +60,8 @@ __all__ = [
     "pack_ints",
     "prune",
     "prune_global",
+    "prune_mask",
+    "prune_mask_global",
     "prune_quantize",
     "quantize",
     "quantize_affine",
@@ -70,7 +71,6 @@ __all__ = [
     "sparsity_schedule",
     "threads",
     "topk",
-    "topk_mask",
     "unpack_ints",
 ]
 

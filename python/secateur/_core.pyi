@@ -13,18 +13,8 @@ _Scores: TypeAlias = tuple[bool, NDArray[Any], int] | None
 
 def kth_magnitude(w: ArrayLike, k: int, axis: int | None, nan: str, /) -> Any: ...
 def topk(
-    w: ArrayLike, k: int, axis: int | None, order: str, nan: str, /
+    w: ArrayLike, k: int, axis: int | None, scores: _Scores, sorted: bool, nan: str, /
 ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
-def topk_mask(
-    w: ArrayLike,
-    k: int | None,
-    sparsity: float | None,
-    scores: _Scores,
-    axis: int | None,
-    packed: bool,
-    nan: str,
-    /,
-) -> NDArray[Any]: ...
 def count_magnitudes(
     chunk: ArrayLike,
     dtype: str,
@@ -67,16 +57,54 @@ def prune_blocks(
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
-def apply_mask(w: ArrayLike, mask: ArrayLike, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
+def prune_mask(
+    w: ArrayLike,
+    k: int | None,
+    sparsity: float | None,
+    threshold: float | None,
+    pattern: tuple[int, int] | None,
+    scores: _Scores,
+    axis: int | None,
+    packed: bool,
+    bitorder: str,
+    nan: str,
+    /,
+) -> NDArray[Any]: ...
+def prune_mask_global(
+    arrays: list[Any],
+    scores: list[_Scores],
+    labels: list[str],
+    k: int | None,
+    sparsity: float | None,
+    packed: bool,
+    bitorder: str,
+    nan: str,
+    /,
+) -> list[NDArray[Any]]: ...
+def prune_mask_blocks(
+    w: ArrayLike,
+    k: int | None,
+    sparsity: float | None,
+    threshold: float | None,
+    block: tuple[int, int],
+    norm: str | None,
+    packed: bool,
+    bitorder: str,
+    nan: str,
+    /,
+) -> NDArray[Any]: ...
+def apply_mask(
+    w: ArrayLike, mask: ArrayLike, bitorder: str, out: NDArray[Any] | None, /
+) -> NDArray[Any]: ...
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def pack_ints(
-    q: ArrayLike, bits: int, order: str, out: NDArray[np.uint8] | None, /
+    q: ArrayLike, bits: int, bitorder: str, out: NDArray[np.uint8] | None, /
 ) -> NDArray[np.uint8]: ...
 def unpack_ints(
     packed: ArrayLike,
     bits: int,
     n: int,
-    order: str,
+    bitorder: str,
     dtype: np.dtype[Any],
     out: NDArray[Any] | None,
     /,
@@ -89,7 +117,7 @@ def quantize(
     nan: str,
     seed: int | None,
     packed: bool,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -98,7 +126,7 @@ def dequantize(
     fmt: FixedPoint,
     dtype: np.dtype[Any],
     shape: tuple[int, ...] | None,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -122,7 +150,7 @@ def prune_quantize(
     nan: str,
     seed: int | None,
     packed: bool,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -136,7 +164,7 @@ def quantize_affine(
     dtype: np.dtype[Any],
     nan: str,
     packed: bool,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -149,7 +177,7 @@ def dequantize_affine(
     signed: bool,
     dtype: np.dtype[Any],
     shape: tuple[int, ...] | None,
-    order: str,
+    bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from secateur.formats import Granularity
+    from secateur.literals import BitOrder
 
     Array = NDArray[Any]
 
@@ -165,7 +166,7 @@ def quantize_affine(
     block_size: int | None = None,
     nan: str = "raise",
     packed: bool = False,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Quantize to integers by scale and zero point, as ONNX's QuantizeLinear.
@@ -197,7 +198,7 @@ def quantize_affine(
         Whether NaN is refused or quantized like 0.
     packed : bool, default False
         Pack the integers, of at most 8 bits, as :func:`pack_ints` does, in the same pass.
-    order : {"low_first", "high_first"}
+    bitorder : {"little", "big"}
         The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of `dtype`, of the shape of `w`, optional
         The array to write the result to. If `packed`, it is uint8 of ``ceil(w.size * bits / 8)``
@@ -247,7 +248,7 @@ def quantize_affine(
     computed = np.float64 if w.dtype.char == "d" else np.float32
     parameters = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
     return _core.quantize_affine(
-        w, *parameters, kind.bits, kind.signed, kind.dtype, nan, packed, order, out
+        w, *parameters, kind.bits, kind.signed, kind.dtype, nan, packed, bitorder, out
     )
 
 
@@ -261,7 +262,7 @@ def dequantize_affine(
     dtype: DTypeLike = np.float32,
     shape: int | tuple[int, ...] | None = None,
     packed_dtype: DTypeLike | None = None,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Compute ``(q - zero_point) * scale``, as ONNX's DequantizeLinear.
@@ -283,7 +284,7 @@ def dequantize_affine(
     packed_dtype : dtype, optional
         The dtype before packing: a dtype of :func:`quantize_affine` of at most 8 bits. Required
         with `shape`, and not allowed without it.
-    order : {"low_first", "high_first"}
+    bitorder : {"little", "big"}
         The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of `dtype`, of the shape of `q` or of `shape`, optional
         The array to write the result to.
@@ -329,5 +330,5 @@ def dequantize_affine(
         shape_of_q = shape = lengths(shape)
     parameters = _parameters(scale, zero_point, kind, computed, shape_of_q, axis, block_size)
     return _core.dequantize_affine(
-        q, *parameters, kind.bits, kind.signed, wanted, shape, order, out
+        q, *parameters, kind.bits, kind.signed, wanted, shape, bitorder, out
     )

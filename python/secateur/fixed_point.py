@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from secateur.formats import FixedPoint
+    from secateur.literals import BitOrder
 
     Array = NDArray[Any]
 
@@ -31,7 +32,7 @@ def quantize(
     nan: str = "raise",
     seed: int | None = None,
     packed: bool = False,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Quantize to the integers of a fixed-point format: ``round(w * 2**fmt.frac_bits)``.
@@ -61,7 +62,7 @@ def quantize(
         The seed of stochastic rounding, 0 to 2**64 - 1. Required for it, and not allowed otherwise.
     packed : bool, default False
         Pack the integers, of at most 8 bits, as :func:`pack_ints` does, in the same pass.
-    order : {"low_first", "high_first"}
+    bitorder : {"little", "big"}
         The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of ``fmt.dtype``, of the shape of `w`, optional
         The array to write the result to. Its dtype may also be int4, uint4, int2 or uint2 of
@@ -116,7 +117,7 @@ def quantize(
     >>> sc.quantize(w, sc.FixedPoint(4, frac_bits=1), packed=True)
     array([ 32, 126], dtype=uint8)
     """
-    return _core.quantize(w, fmt, rounding, overflow, nan, seed, packed, order, out)
+    return _core.quantize(w, fmt, rounding, overflow, nan, seed, packed, bitorder, out)
 
 
 def dequantize(
@@ -125,7 +126,7 @@ def dequantize(
     *,
     dtype: DTypeLike = np.float32,
     shape: int | tuple[int, ...] | None = None,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Compute the values that the integers of a fixed-point format represent.
@@ -143,7 +144,7 @@ def dequantize(
         The dtype of the result: float16, bfloat16, float32 or float64.
     shape : int or tuple of int, optional
         The shape before packing. If it is given, `q` holds packed integers.
-    order : {"low_first", "high_first"}
+    bitorder : {"little", "big"}
         The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of `dtype`, of the shape of `q` or of `shape`, optional
         The array to write the result to.
@@ -178,7 +179,7 @@ def dequantize(
     """
     if shape is not None:
         shape = lengths(shape)
-    return _core.dequantize(q, fmt, float_type(dtype), shape, order, out)
+    return _core.dequantize(q, fmt, float_type(dtype), shape, bitorder, out)
 
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
@@ -262,7 +263,7 @@ def prune_quantize(
     nan: str = "raise",
     seed: int | None = None,
     packed: bool = False,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Prune and quantize in one call: ``quantize(prune(w))``.
@@ -278,7 +279,7 @@ def prune_quantize(
         The format.
     k, sparsity
         As for :func:`prune`.
-    rounding, overflow
+    rounding, overflow, seed, packed, bitorder
         As for :func:`quantize`.
     nan : {"raise", "zero"}
         Whether NaN is refused, or ranked below zero and quantized to 0.
@@ -311,5 +312,5 @@ def prune_quantize(
     array([ 48, -64,   0,   0], dtype=int8)
     """
     return _core.prune_quantize(
-        w, fmt, k, sparsity, rounding, overflow, nan, seed, packed, order, out
+        w, fmt, k, sparsity, rounding, overflow, nan, seed, packed, bitorder, out
     )

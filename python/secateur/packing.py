@@ -13,6 +13,8 @@ from secateur.messages import shown
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from secateur.literals import BitOrder
+
     Array = NDArray[Any]
     Bytes = NDArray[np.uint8]
 
@@ -21,7 +23,7 @@ def pack_ints(
     q: ArrayLike,
     bits: int,
     *,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Bytes | None = None,
 ) -> Bytes:
     """Pack integers of 1 to 8 bits into bytes, without unused bits between them.
@@ -32,9 +34,9 @@ def pack_ints(
         The integers, taken in C order. Signed integers are packed in two's complement.
     bits : int
         The width of the packed integers, 1 to 8.
-    order : {"low_first", "high_first"}
-        The bit order. ``"low_first"`` fills bytes from their lowest bit, and integers begin with
-        their lowest bit; ``"high_first"`` does both from the highest. See Notes.
+    bitorder : {"little", "big"}
+        The bit order. ``"little"`` fills bytes from their lowest bit, and integers begin with
+        their lowest bit; ``"big"`` does both from the highest. See Notes.
     out : ndarray of uint8, of shape ``(ceil(q.size * bits / 8),)``, optional
         The array to write the result to.
 
@@ -48,7 +50,7 @@ def pack_ints(
     TypeError
         If `q` or `out` has an unsupported dtype, or `bits` is not an integer.
     ValueError
-        If an element of `q` does not fit `bits` bits; if `bits` or `order` is out of range; or if
+        If an element of `q` does not fit `bits` bits; if `bits` or `bitorder` is out of range; or if
         `out` does not fit `q` or overlaps it. Nothing is written in these cases, with one
         exception: when an element does not fit, a part of `out` may have been written.
 
@@ -61,13 +63,13 @@ def pack_ints(
     The packed bits form one stream. Element ``i`` occupies the bits from ``i * bits`` to
     ``(i + 1) * bits - 1``.
 
-    ``"low_first"``: bit ``j`` of the stream is bit ``j % 8`` of byte ``j // 8``, and elements begin
+    ``"little"``: bit ``j`` of the stream is bit ``j % 8`` of byte ``j // 8``, and elements begin
     with their lowest bit. The first of two 4-bit integers is the lower half of a byte. This is the
     order of ONNX's 4-bit and 2-bit integers, of TensorFlow Lite's int4, of Keras's ``pack_int4``,
     and of GPTQ checkpoints, whose 32-bit words are little-endian. It is the order of
     ``np.packbits(..., bitorder="little")``.
 
-    ``"high_first"``: bit ``j`` of the stream is bit ``7 - j % 8`` of byte ``j // 8``, and elements
+    ``"big"``: bit ``j`` of the stream is bit ``7 - j % 8`` of byte ``j // 8``, and elements
     begin with their highest bit. The first of two 4-bit integers is the upper half of a byte. This
     is the order of bitsandbytes' 4-bit codes, and of torchao's 4-bit types until 2025. It is the
     default order of ``np.packbits``.
@@ -83,10 +85,10 @@ def pack_ints(
     >>> q = np.int8([1, -2, 7])
     >>> [f"{byte:08b}" for byte in sc.pack_ints(q, 4)]
     ['11100001', '00000111']
-    >>> [f"{byte:08b}" for byte in sc.pack_ints(q, 4, order="high_first")]
+    >>> [f"{byte:08b}" for byte in sc.pack_ints(q, 4, bitorder="big")]
     ['00011110', '01110000']
     """
-    return _core.pack_ints(q, bits, order, out)
+    return _core.pack_ints(q, bits, bitorder, out)
 
 
 def unpack_ints(
@@ -95,7 +97,7 @@ def unpack_ints(
     n: int,
     *,
     signed: bool = True,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     dtype: DTypeLike | None = None,
     out: Array | None = None,
 ) -> Array:
@@ -112,7 +114,7 @@ def unpack_ints(
     signed : bool, default True
         Whether the integers are in two's complement, which gives int8, or unsigned, which gives
         uint8. Must not be False if `dtype` is given.
-    order : {"low_first", "high_first"}
+    bitorder : {"little", "big"}
         The bit order, as for :func:`pack_ints`.
     dtype : dtype, optional
         The dtype of the result, which then determines whether the integers are signed: int8,
@@ -151,7 +153,7 @@ def unpack_ints(
     >>> sc.unpack_ints(packed, 4, 3, signed=False)
     array([ 1, 14,  7], dtype=uint8)
     """
-    return _core.unpack_ints(packed, bits, n, order, result_dtype(signed, dtype), out)
+    return _core.unpack_ints(packed, bits, n, bitorder, result_dtype(signed, dtype), out)
 
 
 def result_dtype(signed: bool, dtype: DTypeLike | None) -> np.dtype[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -10,12 +10,19 @@ from secateur import _core
 from secateur.containers import label, match, members_of, rebuild, require_apart
 from secateur.messages import shown
 from secateur.patterns import parse_pattern
-from secateur.scores import Times, describe
+from secateur.scores import describe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeVar
+
     from numpy.typing import ArrayLike, NDArray
 
+    from secateur.literals import Norm, SelectionNaN
+
     Floats = NDArray[Any]
+    Container = TypeVar("Container")
+    Key = TypeVar("Key")
 
 
 def _require_none(when: str, **parameters: object) -> None:
@@ -23,6 +30,25 @@ def _require_none(when: str, **parameters: object) -> None:
         if value is not None:
             msg = f"{name} must be None {when}, got {shown(value)}"
             raise ValueError(msg)
+
+
+def check_combination(
+    threshold: float | None,
+    pattern: str | None,
+    block: tuple[int, int] | None,
+    norm: str | None,
+    scores: ArrayLike | None,
+    factors: ArrayLike | None,
+    axis: int | None,
+) -> None:
+    """Raise an error if these arguments of :func:`prune` cannot be combined."""
+    if block is not None:
+        _require_none("with block", pattern=pattern, scores=scores, factors=factors, axis=axis)
+        return
+    if norm is not None:
+        _require_none("without block", norm=norm)
+    if threshold is not None:
+        _require_none("with threshold", axis=axis)
 
 
 def prune(
@@ -33,10 +59,11 @@ def prune(
     threshold: float | None = None,
     pattern: str | None = None,
     block: tuple[int, int] | None = None,
-    norm: str | None = None,
-    scores: ArrayLike | Times | None = None,
+    norm: Norm | None = None,
+    scores: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
     axis: int | None = None,
-    nan: str = "raise",
+    nan: SelectionNaN = "raise",
     out: Floats | None = None,
 ) -> Floats:
     """Set all but the largest magnitudes to zero.
@@ -66,18 +93,20 @@ def prune(
         The numbers of rows and columns of a block in the last two axes. Each block is kept or
         removed as a whole. Blocks at the ends of these axes may be smaller. Blocks of all matrices
         (over the leading axes) compete with each other. Ties go to the first block in the order of
-        matrix, block row and block column. Cannot be combined with `pattern`, `scores` or `axis`.
+        matrix, block row and block column. Cannot be combined with `pattern`, `scores`, `factors`
+        or `axis`.
     norm : {"l1", "l2", "max"}, optional
         The norm that ranks a block: the sum of ``|w|``, the square root of the sum of squares, or
         the largest ``|w|``. It is computed in float64. The default is ``"l1"``. The norm of a block
         that holds NaN is NaN. Only with `block`.
-    scores : array_like of float16, bfloat16, float32 or float64, or Times, optional
-        The importance of the elements, used instead of ``|w|``. An array of the shape of `w` holds
-        the scores themselves: the largest values are kept, by value and not by magnitude, and
-        `threshold` is compared with them. An array of another shape that broadcasts to that of `w`
-        holds factors: elements rank by ``|w * scores|``. The product is computed in float64 if `w`
-        or `scores` is float64, else in float32, and rounded once. ``Times(x)`` makes `x` a factor
-        whatever its shape. With `scores`, `nan` applies to the scores or the products.
+    scores : array_like of float16, bfloat16, float32 or float64, of the shape of `w`, optional
+        The importance of the elements, used instead of ``|w|``. The largest values are kept, by
+        value and not by magnitude, and `threshold` is compared with them. `nan` applies to the
+        scores. Cannot be combined with `factors`.
+    factors : array_like of float16, bfloat16, float32 or float64, optional
+        Factors of the importance, of a shape that broadcasts to that of `w`: elements rank by
+        ``|w * factors|``. The product is computed in float64 if `w` or `factors` is float64, else
+        in float32, and rounded once. `nan` applies to the products.
     axis : int, optional
         Select within each slice along this axis. By default the whole array is one selection, and
         patterns run along the last axis. Cannot be combined with `threshold` or `block`.
@@ -94,13 +123,18 @@ def prune(
     Raises
     ------
     TypeError
-        If `w`, `scores` or `out` has an unsupported dtype, or `k` or `axis` is not an integer.
+        If `w`, `scores`, `factors` or `out` has an unsupported dtype, or `k` or `axis` is not an
+        integer.
     ValueError
         If an argument is out of range; if not exactly one of `k`, `sparsity`, `threshold` and
         `pattern` is given; if the values that rank hold NaN and `nan` is ``"raise"``; if `scores`
-        does not fit `w`; or if `out` does not fit `w`, overlaps it in part, or overlaps `scores`.
-        Nothing is written in these cases, with one exception: when NaN is found, a part of an
-        `out` other than `w` may have been written.
+        or `factors` does not fit `w`, or both are given; or if `out` does not fit `w`, overlaps it
+        in part, or overlaps `scores` or `factors`. Nothing is written in these cases, with one
+        exception: when NaN is found, a part of an `out` other than `w` may have been written.
+
+    See Also
+    --------
+    prune_mask : The mask of the elements that are kept.
 
     Notes
     -----
@@ -124,30 +158,73 @@ def prune(
     array([ 3., -4.,  0.,  1.], dtype=float32)
     >>> sc.prune(w, pattern="1:2")
     array([ 0., -4.,  0.,  1.], dtype=float32)
-    >>> sc.prune(w.reshape(2, 2), k=1, axis=1, scores=np.float32([2, 1]))
+    >>> sc.prune(w.reshape(2, 2), k=1, axis=1, factors=np.float32([2, 1]))
     array([[3. , 0. ],
            [0.5, 0. ]], dtype=float32)
     >>> sc.prune(w.reshape(2, 2), k=1, block=(2, 1))
     array([[ 0., -4.],
            [ 0.,  1.]], dtype=float32)
     """
+    check_combination(threshold, pattern, block, norm, scores, factors, axis)
     if block is not None:
-        _require_none("with block", pattern=pattern, scores=scores, axis=axis)
         return _core.prune_blocks(w, k, sparsity, threshold, block, norm, nan, out)
-    _require_none("without block", norm=norm)
-    if threshold is not None:
-        _require_none("with threshold", axis=axis)
     members = None if pattern is None else parse_pattern(pattern)
-    return _core.prune(w, k, sparsity, threshold, members, describe(w, scores), axis, nan, out)
+    ranked_by = describe(w, scores, factors)
+    return _core.prune(w, k, sparsity, threshold, members, ranked_by, axis, nan, out)
 
 
+@overload
+def prune_global(
+    arrays: Mapping[Any, ArrayLike] | Sequence[ArrayLike],
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    scores: Any = None,
+    factors: Any = None,
+    nan: SelectionNaN = "raise",
+    out: Container,
+) -> Container: ...
+@overload
+def prune_global(
+    arrays: Mapping[Key, ArrayLike],
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    scores: Mapping[Key, ArrayLike | None] | None = None,
+    factors: Mapping[Key, ArrayLike | None] | None = None,
+    nan: SelectionNaN = "raise",
+    out: None = None,
+) -> dict[Key, Floats]: ...
+@overload
+def prune_global(  # type: ignore[overload-overlap] # a tuple is a sequence, and stays a tuple
+    arrays: tuple[ArrayLike, ...],
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    scores: Sequence[ArrayLike | None] | None = None,
+    factors: Sequence[ArrayLike | None] | None = None,
+    nan: SelectionNaN = "raise",
+    out: None = None,
+) -> tuple[Floats, ...]: ...
+@overload
+def prune_global(
+    arrays: Sequence[ArrayLike],
+    *,
+    k: int | None = None,
+    sparsity: float | None = None,
+    scores: Sequence[ArrayLike | None] | None = None,
+    factors: Sequence[ArrayLike | None] | None = None,
+    nan: SelectionNaN = "raise",
+    out: None = None,
+) -> list[Floats]: ...
 def prune_global(
     arrays: Any,
     *,
     k: int | None = None,
     sparsity: float | None = None,
     scores: Any = None,
-    nan: str = "raise",
+    factors: Any = None,
+    nan: SelectionNaN = "raise",
     out: Any = None,
 ) -> Any:
     """Set all but the largest magnitudes among several arrays to zero.
@@ -164,9 +241,10 @@ def prune_global(
     sparsity : float, optional
         The fraction to remove, 0 to 1. Of all n elements, ``round(sparsity * n)`` are removed,
         rounded half to even.
-    scores : mapping or sequence, optional
-        For each array, by its key or index, the importance that replaces ``|w|``, as `scores` in
-        :func:`prune`; or None, for ``|w|``. Scores, products and magnitudes compare by value.
+    scores, factors : mapping or sequence of array_like or None, optional
+        For each array, by its key or index, the importance that replaces ``|w|``, as in
+        :func:`prune`; or None. An array that has neither scores nor factors ranks by ``|w|``.
+        Scores, products and magnitudes compare by value.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : mapping or sequence of ndarray, optional
@@ -184,13 +262,17 @@ def prune_global(
     Raises
     ------
     TypeError
-        If `arrays` is not a mapping or a sequence, `scores` or `out` is not of the same kind, or
-        an array has an unsupported dtype.
+        If `arrays` is not a mapping or a sequence, `scores`, `factors` or `out` is not of the same
+        kind, or an array has an unsupported dtype.
     ValueError
-        If `arrays` is empty; if the keys or the length of `scores` or `out` differ from those of
-        `arrays`; if an argument is out of range; if the values that rank hold NaN and `nan` is
-        ``"raise"``; or if an array of `out` does not fit, or overlaps another array. Arrays that
-        are pruned in place are then left unmodified.
+        If `arrays` is empty; if the keys or the length of `scores`, `factors` or `out` differ from
+        those of `arrays`; if an array has both scores and factors; if an argument is out of range;
+        if the values that rank hold NaN and `nan` is ``"raise"``; or if an array of `out` does not
+        fit, or overlaps another array. Arrays that are pruned in place are then left unmodified.
+
+    See Also
+    --------
+    prune_mask_global : The masks of the elements that are kept.
 
     Notes
     -----
@@ -208,73 +290,56 @@ def prune_global(
     >>> sc.prune_global(layers, sparsity=0.5, out=layers) is layers
     True
     """
-    members = members_of("arrays", arrays)
-    if not members:
-        msg = f"arrays must hold at least one array, got {shown(arrays)}"
-        raise ValueError(msg)
-    names = [label("", key) for key in members]
-    ws = list(members.values())
-    scores_of = [None] * len(ws) if scores is None else match("scores", scores, arrays)
-    outs = [None] * len(ws) if out is None else match("out", out, arrays)
-    for name, o in zip(names, outs, strict=True):
+    given = Members(arrays, scores, factors)
+    outs = given.match("out", out)
+    for name, o in zip(given.labels, outs, strict=True):
         if out is not None and o is None:
             msg = f"out{name} must be an array, got NoneType"
             raise TypeError(msg)
-    described = [
-        describe(w, score, f"scores{name}")
-        for w, score, name in zip(ws, scores_of, names, strict=True)
-    ]
     if all(isinstance(o, np.ndarray) for o in outs):
-        inputs = [(f"arrays{name}", np.asarray(w)) for name, w in zip(names, ws, strict=True)]
-        for name, score in zip(names, scores_of, strict=True):
-            array = score.x if isinstance(score, Times) else score
-            if isinstance(array, np.ndarray):
-                inputs.append((f"scores{name}", array))
-        require_apart([(f"out{name}", o) for name, o in zip(names, outs, strict=True)], inputs)
-    results = _core.prune_global(ws, described, outs, names, k, sparsity, nan)
+        require_apart(
+            [(f"out{x}", o) for x, o in zip(given.labels, outs, strict=True)], given.inputs()
+        )
+    results = _core.prune_global(
+        given.arrays, given.ranked_by, outs, given.labels, k, sparsity, nan
+    )
     return rebuild(arrays, results) if out is None else out
 
 
-def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:
-    """Set the elements that a mask removes to zero.
+class Members:
+    """The arrays of a global selection, with their scores or factors."""
 
-    Parameters
-    ----------
-    w : array_like of float16, bfloat16, float32 or float64, any shape
-        The array to mask.
-    mask : array_like of bool, of the shape of `w`; or of uint8, of shape ``(ceil(w.size / 8),)``
-        True where an element is kept, as :func:`topk_mask` returns it, packed or not. In a packed
-        mask, the bits after the first ``w.size`` are ignored.
-    out : ndarray of the dtype and shape of `w`, optional
-        The array to write the result to. It may be `w` itself, which masks in place.
+    def __init__(self, arrays: Any, scores: Any, factors: Any) -> None:
+        members = members_of("arrays", arrays)
+        if not members:
+            msg = f"arrays must hold at least one array, got {arrays!r}"
+            raise ValueError(msg)
+        self._container = arrays
+        self.labels = [label("", key) for key in members]
+        self.arrays = list(members.values())
+        self._scores = self.match("scores", scores)
+        self._factors = self.match("factors", factors)
+        self.ranked_by = [
+            describe(*each)
+            for each in zip(self.arrays, self._scores, self._factors, self.labels, strict=True)
+        ]
 
-    Returns
-    -------
-    ndarray of the dtype and shape of `w`
-        `out`, or a new array. Kept elements keep their bits; removed elements are ``+0.0``.
+    def match(self, name: str, container: Any) -> list[Any]:
+        """Return the member of a container for each array; None for each if it is None."""
+        if container is None:
+            return [None] * len(self.arrays)
+        return match(name, container, self._container)
 
-    Raises
-    ------
-    TypeError
-        If `w` or `out` has an unsupported dtype, or `mask` is neither bool nor uint8.
-    ValueError
-        If `mask` or `out` has another shape, `out` overlaps `mask`, or `out` overlaps `w` in part.
-
-    Notes
-    -----
-    Retraining with a fixed mask, applied after each step, keeps the removed weights at zero (Han et
-    al. 2015, "Learning both weights and connections for efficient neural networks").
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import secateur as sc
-    >>> sc.apply_mask(np.float32([3, -4, 5]), [True, False, True])
-    array([3., 0., 5.], dtype=float32)
-    >>> sc.apply_mask(np.float32([3, -4, 5]), np.uint8([0b101]))
-    array([3., 0., 5.], dtype=float32)
-    """
-    return _core.apply_mask(w, mask, out)
+    def inputs(self) -> list[tuple[str, Floats]]:
+        """Return all arrays that the selection reads, and their names."""
+        named = [
+            (f"arrays{x}", np.asarray(w)) for x, w in zip(self.labels, self.arrays, strict=True)
+        ]
+        for name, values in (("scores", self._scores), ("factors", self._factors)):
+            for x, array in zip(self.labels, values, strict=True):
+                if isinstance(array, np.ndarray):
+                    named.append((f"{name}{x}", array))
+        return named
 
 
 def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None) -> Floats:

@@ -1,9 +1,8 @@
-"""Scores: measures of importance that replace the magnitude."""
+"""The arguments `scores` and `factors`, which replace the magnitude as the importance of elements."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,86 +14,70 @@ if TYPE_CHECKING:
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-@dataclass(frozen=True, eq=False)
-class Times:
-    """Factors of the importance: an element ranks by ``|w * x|``.
-
-    Without `Times`, an array of the shape of ``w`` given as `scores` is the importance itself. With
-    `Times`, it holds factors.
-
-    Parameters
-    ----------
-    x : array_like of float16, bfloat16, float32 or float64
-        The factors, of the shape of ``w`` or broadcastable to it.
-
-    Notes
-    -----
-    With the gradient of the loss for `x`, this is the first-order Taylor criterion of Molchanov et
-    al. (2017), "Pruning convolutional neural networks for resource efficient inference".
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from secateur import Times, reference
-    >>> w, gradient = np.float32([3, -4, 1]), np.float32([1, 0, -2])
-    >>> reference.prune(w, k=1, scores=Times(gradient))
-    array([3., 0., 0.], dtype=float32)
-    """
-
-    x: ArrayLike
-
-
 def describe(
-    w: ArrayLike, scores: ArrayLike | Times | None, name: str = "scores"
+    w: ArrayLike, scores: ArrayLike | None, factors: ArrayLike | None, label: str = ""
 ) -> tuple[bool, NDArray[Any], int] | None:
-    """Convert `scores` to the form that the core takes.
+    """Convert `scores` or `factors` to the form that the core takes.
 
     Parameters
     ----------
     w : array_like
-        The array that the scores rank.
-    scores : array_like, Times or None
-        Scores or factors; see :func:`secateur.prune`.
-    name : str, default "scores"
-        The name of `scores` in error messages.
+        The array whose elements are ranked.
+    scores, factors : array_like or None
+        See :func:`secateur.prune`.
+    label : str, default ""
+        What follows the names of the arguments in error messages, such as ``"[0]"``.
 
     Returns
     -------
-    (is_score, array, repeat), or None
-        None if there are no scores. `is_score` is True if `array` holds the scores, and False if it
-        holds factors. The factor of element ``i`` of `w` is
-        ``array.flat[i // repeat % array.size]``: factors that rows share, or that all elements of
-        a channel share, are not expanded to the shape of `w`.
+    (are_scores, array, repeat), or None
+        None if both are None. `are_scores` is True if `array` holds scores, and False if it holds
+        factors. The factor of element ``i`` of `w` is ``array.flat[i // repeat % array.size]``:
+        factors that rows share, or that all elements of a channel share, are not expanded to the
+        shape of `w`.
 
     Raises
     ------
     ValueError
-        If the shape of `scores` does not broadcast to that of `w`.
+        If both are given, if the shape of `scores` is not that of `w`, or if the shape of `factors`
+        does not broadcast to it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from secateur.scores import describe
     >>> w = np.zeros((2, 3, 4), np.float32)
-    >>> describe(w, np.float32([[1], [2], [3]]))
+    >>> describe(w, None, np.float32([[1], [2], [3]]))
     (False, array([1., 2., 3.], dtype=float32), 4)
     """
-    if scores is None or np.asanyarray(w).dtype.name not in FLOATS:  # the core refuses such a w
+    if scores is None and factors is None:
         return None
-    are_factors = isinstance(scores, Times)
-    values = scores.x if isinstance(scores, Times) else scores
-    array: NDArray[Any] = values if isinstance(values, np.ndarray) else np.asarray(values)
+    if scores is not None and factors is not None:
+        msg = f"scores{label} and factors{label} must not both be given"
+        raise ValueError(msg)
+    if np.asanyarray(w).dtype.name not in FLOATS:  # the core refuses such a w
+        return None
+    given = factors if scores is None else scores
+    array: NDArray[Any] = given if isinstance(given, np.ndarray) else np.asarray(given)
     if isinstance(array, np.ma.MaskedArray):  # the core refuses masked arrays
-        return False, array, 1
+        return scores is not None, array, 1
     array = np.asarray(array)  # a matrix stays two-dimensional, whatever it is reshaped to
     shape = np.shape(w)
-    if array.shape == shape and not are_factors:
+    if scores is not None:
+        if array.shape != shape:
+            msg = (
+                f"scores{label} must be of shape {shape}, that of w, got shape {array.shape}; "
+                "factors= broadcasts to the shape of w"
+            )
+            raise ValueError(msg)
         return True, array, 1
     lengths = (1,) * (len(shape) - array.ndim) + array.shape
     if len(lengths) != len(shape) or any(
         a not in (1, b) for a, b in zip(lengths, shape, strict=True)
     ):
-        msg = f"{name} must be of a shape that broadcasts to {shape}, got shape {array.shape}"
+        msg = (
+            f"factors{label} must be of a shape that broadcasts to {shape}, got shape {array.shape}"
+        )
         raise ValueError(msg)
     varying = [axis for axis, length in enumerate(lengths) if length != 1]
     if not varying:

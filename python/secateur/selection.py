@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from secateur import _core
 from secateur.results import TopK
@@ -12,12 +12,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.scores import Times
-
-    Mask = NDArray[np.bool_]
+    from secateur.literals import SelectionNaN
 
 
-def kth_magnitude(w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise") -> Any:
+@overload
+def kth_magnitude(
+    w: ArrayLike, k: int, *, axis: None = None, nan: SelectionNaN = "raise"
+) -> np.floating[Any]: ...
+@overload
+def kth_magnitude(
+    w: ArrayLike, k: int, *, axis: int, nan: SelectionNaN = "raise"
+) -> NDArray[Any]: ...
+def kth_magnitude(
+    w: ArrayLike, k: int, *, axis: int | None = None, nan: SelectionNaN = "raise"
+) -> Any:
     """Return the k-th largest ``|w|``.
 
     Parameters
@@ -67,7 +75,14 @@ def kth_magnitude(w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "
 
 
 def topk(
-    w: ArrayLike, k: int, *, axis: int | None = None, order: str = "index", nan: str = "raise"
+    w: ArrayLike,
+    k: int,
+    *,
+    axis: int | None = None,
+    scores: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
+    sorted: bool = False,
+    nan: SelectionNaN = "raise",
 ) -> TopK:
     """Return the k elements of largest magnitude and their indices.
 
@@ -80,9 +95,12 @@ def topk(
     axis : int, optional
         Select within each slice along this axis. By default the whole array, flattened in C order,
         is one selection.
-    order : {"index", "magnitude"}
-        Sort the result by ascending index, or by descending magnitude. Elements of equal magnitude
-        are sorted by ascending index. Ties for the last places go to the lowest indices.
+    scores, factors : array_like of float16, bfloat16, float32 or float64, optional
+        The importance that replaces ``|w|``, as in :func:`prune`.
+    sorted : bool, default False
+        If True, the result is sorted from the highest rank to the lowest, and ties by ascending
+        index. If False, it is sorted by ascending index. Ties for the last places go to the lowest
+        indices in both cases.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
 
@@ -96,15 +114,18 @@ def topk(
     Raises
     ------
     TypeError
-        If `w` has an unsupported dtype, or `k` or `axis` is not an integer.
+        If `w`, `scores` or `factors` has an unsupported dtype, `k` or `axis` is not an integer, or
+        `sorted` is not a bool.
     ValueError
-        If `k`, `axis` or `order` is out of range, or `w` holds NaN and `nan` is ``"raise"``.
+        If `k` or `axis` is out of range; if `scores` or `factors` does not fit `w`, or both are
+        given; or if the values that rank hold NaN and `nan` is ``"raise"``.
 
     Notes
     -----
-    The selection is that of :func:`kth_magnitude`, in one pass. For ``order="magnitude"`` a radix
-    sort (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected elements. It
-    needs about 40 bytes of scratch memory per selected element, and one bit per element of `w`.
+    The selection is that of :func:`kth_magnitude`, in one pass. With ``sorted=True`` and without
+    scores, a radix sort (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected
+    elements. It needs about 40 bytes of scratch memory per selected element, and one bit per
+    element of `w`.
 
     Examples
     --------
@@ -113,72 +134,9 @@ def topk(
     >>> w = np.float32([3, -4, 0, 1])
     >>> sc.topk(w, 2)
     TopK(values=array([ 3., -4.], dtype=float32), indices=array([0, 1]))
-    >>> sc.topk(w, 2, order="magnitude").values
+    >>> sc.topk(w, 2, sorted=True).values
     array([-4.,  3.], dtype=float32)
+    >>> sc.topk(w, 2, factors=np.float32([1, 0, 1, 2])).values
+    array([3., 1.], dtype=float32)
     """
-    return TopK(*_core.topk(w, k, axis, order, nan))
-
-
-def topk_mask(
-    w: ArrayLike,
-    *,
-    k: int | None = None,
-    sparsity: float | None = None,
-    scores: ArrayLike | Times | None = None,
-    axis: int | None = None,
-    packed: bool = False,
-    nan: str = "raise",
-) -> Mask | NDArray[np.uint8]:
-    """Return the mask of the k largest ``|w|``.
-
-    Parameters
-    ----------
-    w : array_like of float16, bfloat16, float32 or float64, any shape
-        The array to select from.
-    k : int, optional
-        The number of elements to keep: 0 to ``w.size``; with `axis`, in each slice, 0 to
-        ``w.shape[axis]``. Exactly one of `k` and `sparsity` must be given.
-    sparsity : float, optional
-        The fraction to remove, 0 to 1. Of n elements, ``round(sparsity * n)`` are removed, rounded
-        half to even.
-    scores : array_like of float16, bfloat16, float32 or float64, or Times, optional
-        The importance that replaces ``|w|``, as in :func:`prune`.
-    axis : int, optional
-        Select within each slice along this axis. By default the whole array is one selection.
-    packed : bool, default False
-        Return one bit per element instead of one byte.
-    nan : {"raise", "keep", "prune"}
-        Whether NaN is refused, ranked above infinity, or ranked below zero.
-
-    Returns
-    -------
-    ndarray of bool, of the shape of `w`
-        True where an element is kept. Returned if `packed` is False.
-    ndarray of uint8, of shape ``(ceil(w.size / 8),)``
-        The same bits in C order, the lowest bit of each byte first. Unused bits of the last byte
-        are 0. Returned if `packed` is True.
-
-    Raises
-    ------
-    TypeError
-        If `w` or `scores` has an unsupported dtype, or `k` or `axis` is not an integer.
-    ValueError
-        If `k`, `sparsity` or `axis` is out of range; if both or neither of `k` and `sparsity` are
-        given; if `scores` does not fit `w`; or if the values that rank hold NaN and `nan` is
-        ``"raise"``.
-
-    Notes
-    -----
-    The selection is that of :func:`kth_magnitude`. Ties go to the lowest index.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import secateur as sc
-    >>> w = np.float32([3, -4, 3, 1])
-    >>> sc.topk_mask(w, k=2)
-    array([ True,  True, False, False])
-    >>> sc.topk_mask(w, k=2, packed=True)
-    array([3], dtype=uint8)
-    """
-    return _core.topk_mask(w, k, sparsity, describe(w, scores), axis, packed, nan)
+    return TopK(*_core.topk(w, k, axis, describe(w, scores, factors), sorted, nan))

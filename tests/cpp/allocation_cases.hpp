@@ -151,6 +151,7 @@ class Cases {
         type_ = &type;
         add_selections();
         add_pruning();
+        add_masks();
         add_patterns_and_blocks();
         add_elementwise();
         add_fixed_point();
@@ -222,23 +223,27 @@ class Cases {
     add("kth_magnitude", type_->bytes, Case::apart, [=](const void* in, void* out) {
       return sc_kth_magnitude(in, dtype, n, k, nullptr, SC_NAN_KEEP, out);
     });
-    const auto add_topk = [&](const std::string& name, const Shape* shape, sc_order order) {
+    const auto add_topk = [&](const std::string& name, const Shape* shape, sc_order order,
+                              const sc_scores* by = nullptr) {
+      const sc_scores scores = by == nullptr ? sc_scores{} : *by;
+      const bool has_scores = by != nullptr;
       const sc_slices slices = shape == nullptr ? sc_slices{n, 1} : shape->slices;
       const std::size_t kept = slices.length / 3 + 1;
       const std::size_t values = n / slices.length * kept * type_->bytes;
       const std::size_t indices = (values + 7) / 8 * 8;
       add(name, indices + n / slices.length * kept * 8, Case::apart,
           [=](const void* in, void* out) {
-        return sc_topk(in, dtype, n, kept, shape == nullptr ? nullptr : &slices, SC_NAN_RAISE,
-                       order, out,
+        return sc_topk(in, dtype, n, kept, shape == nullptr ? nullptr : &slices,
+                       has_scores ? &scores : nullptr, SC_NAN_RAISE, order, out,
                        reinterpret_cast<std::int64_t*>(static_cast<unsigned char*>(out) + indices));
       });
     };
     add_topk("topk by index", nullptr, SC_ORDER_INDEX);
-    add_topk("topk by magnitude", nullptr, SC_ORDER_MAGNITUDE);
-    add("topk_mask bits", (n + 7) / 8, Case::apart, [=](const void* in, void* out) {
-      return sc_topk_mask(in, dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, out, SC_MASK_BITS);
-    });
+    add_topk("topk by rank", nullptr, SC_ORDER_RANK);
+    for (const Ranking& ranking : rankings()) {
+      add_topk("topk by rank of " + std::string(ranking.name), nullptr, SC_ORDER_RANK,
+               &ranking.scores);
+    }
     for (const Shape& shape : shapes()) {
       const sc_slices slices = shape.slices;
       const std::string name = shape.name;
@@ -248,10 +253,7 @@ class Cases {
         return sc_kth_magnitude(in, dtype, n, kept, &slices, SC_NAN_RAISE, out);
       });
       add_topk("topk by index " + name, &shape, SC_ORDER_INDEX);
-      add_topk("topk by magnitude " + name, &shape, SC_ORDER_MAGNITUDE);
-      add("topk_mask " + name, n, Case::apart, [=](const void* in, void* out) {
-        return sc_topk_mask(in, dtype, n, kept, &slices, nullptr, SC_NAN_RAISE, out, SC_MASK_BOOLS);
-      });
+      add_topk("topk by rank " + name, &shape, SC_ORDER_RANK);
     }
     const sc_key_range range{0, (std::uint64_t{1} << (8 * type_->bytes - 1)) - 1};
     const void* const w = type_->w;
@@ -302,9 +304,52 @@ class Cases {
             [=](const void* in, void* out) {
           return sc_prune(in, dtype, n, k, &slices, &scores, SC_NAN_RAISE, out);
         });
-        add("topk_mask " + std::string(shape.name) + by, n, Case::apart,
+        add("prune_mask " + std::string(shape.name) + by, n, Case::apart,
             [=](const void* in, void* out) {
-          return sc_topk_mask(in, dtype, n, k, &slices, &scores, SC_NAN_RAISE, out, SC_MASK_BOOLS);
+          return sc_prune_mask(in, dtype, n, k, &slices, &scores, SC_NAN_RAISE, out, SC_MASK_BOOLS);
+        });
+      }
+    }
+  }
+
+  void add_masks() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const std::size_t k = n / 10;
+    for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG}) {
+      const std::size_t bytes = format == SC_MASK_BOOLS ? n : (n + 7) / 8;
+      const std::string form = format == SC_MASK_BOOLS         ? " bools"
+                               : format == SC_MASK_BITS_LITTLE ? " little"
+                                                               : " big";
+      add("prune_mask" + form, bytes, Case::apart, [=](const void* in, void* out) {
+        return sc_prune_mask(in, dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, out, format);
+      });
+      add("prune_mask_threshold" + form, bytes, Case::apart, [=](const void* in, void* out) {
+        return sc_prune_mask_threshold(in, dtype, n, 0.5, nullptr, SC_NAN_KEEP, out, format);
+      });
+      add("prune_mask_global" + form, bytes, Case::apart, [=](const void* in, void* out) {
+        const sc_member member{in, dtype, n, nullptr, out};
+        return sc_prune_mask_global(&member, 1, k, SC_NAN_RAISE, format);
+      });
+      const sc_blocks blocks{2, 40, n / 80, 4, 3, SC_NORM_L1};
+      const std::size_t in_blocks = 80 * (n / 80);
+      add("prune_mask_blocks" + form, format == SC_MASK_BOOLS ? in_blocks : (in_blocks + 7) / 8,
+          Case::apart, [=](const void* in, void* out) {
+        return sc_prune_mask_blocks(in, dtype, &blocks, n / 48, SC_NAN_RAISE, out, format);
+      });
+      for (const Shape& shape : shapes()) {
+        const sc_slices slices = shape.slices;
+        add("prune_mask " + std::string(shape.name) + form, bytes, Case::apart,
+            [=](const void* in, void* out) {
+          return sc_prune_mask(in, dtype, n, slices.length / 3 + 1, &slices, nullptr, SC_NAN_RAISE,
+                               out, format);
+        });
+      }
+      for (const sc_slices slices : {sc_slices{8, 1}, sc_slices{8, n / 8}}) {
+        add("prune_mask_pattern" + form + (slices.inner == 1 ? " rows" : " columns"), bytes,
+            Case::apart, [=](const void* in, void* out) {
+          return sc_prune_mask_pattern(in, dtype, n, 2, 4, &slices, nullptr, SC_NAN_RAISE, out,
+                                       format);
         });
       }
     }
@@ -356,8 +401,8 @@ class Cases {
     const std::size_t n = n_;
     const std::size_t bytes = n * type_->bytes;
     const std::uint8_t* const mask = inputs_.mask;
-    for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS}) {
-      add(format == SC_MASK_BOOLS ? "apply_mask" : "apply_mask bits", bytes, Case::both,
+    for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG}) {
+      add("apply_mask " + std::to_string(format), bytes, Case::both,
           [=](const void* in, void* out) {
         return sc_apply_mask(in, dtype, n, mask, format, out);
       });
@@ -385,18 +430,17 @@ class Cases {
     int is_signed;
     sc_dtype dtype;
   };
-  static constexpr std::array<Codes, 6> kCodes{
-      Codes{"int8", 8, 1, SC_INT8},
-      Codes{"uint16", 16, 0, SC_UINT16},
-      Codes{"int32", 32, 1, SC_INT32},
-      Codes{"int4", 4, 1, SC_INT4},
-      Codes{"packed", 3, 0, SC_PACKED_LOW_FIRST},
-      Codes{"packed high first", 5, 1, SC_PACKED_HIGH_FIRST}};
+  static constexpr std::array<Codes, 6> kCodes{Codes{"int8", 8, 1, SC_INT8},
+                                               Codes{"uint16", 16, 0, SC_UINT16},
+                                               Codes{"int32", 32, 1, SC_INT32},
+                                               Codes{"int4", 4, 1, SC_INT4},
+                                               Codes{"packed", 3, 0, SC_PACKED_LITTLE},
+                                               Codes{"packed big", 5, 1, SC_PACKED_BIG}};
 
   static std::size_t bytes_of(const Codes& codes, std::size_t n) {
     switch (codes.dtype) {
-      case SC_PACKED_LOW_FIRST:
-      case SC_PACKED_HIGH_FIRST:
+      case SC_PACKED_LITTLE:
+      case SC_PACKED_BIG:
         return (n * static_cast<std::size_t>(codes.bits) + 7) / 8;
       case SC_INT32:
         return 4 * n;
@@ -596,8 +640,8 @@ class Cases {
   void add_packing() {
     const std::size_t n = n_;
     const std::uint8_t* const q = inputs_.codes;
-    for (const sc_bit_order order : {SC_LOW_FIRST, SC_HIGH_FIRST}) {
-      const std::string name = order == SC_LOW_FIRST ? " low first" : " high first";
+    for (const sc_bitorder order : {SC_BITORDER_LITTLE, SC_BITORDER_BIG}) {
+      const std::string name = order == SC_BITORDER_LITTLE ? " little" : " big";
       add("pack_ints" + name, (n * 3 + 7) / 8, Case::apart,
           [=](const void*, void* out) { return sc_pack_ints(q, SC_INT8, n, 3, order, out); });
       add("pack_ints refuses" + name, (n + 7) / 8, Case::apart, [=](const void*, void* out) {

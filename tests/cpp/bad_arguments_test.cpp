@@ -102,7 +102,7 @@ class Mutations {
   }
 
   void add_enums() {
-    constexpr int kMaxDtype = SC_PACKED_HIGH_FIRST;
+    constexpr int kMaxDtype = SC_PACKED_BIG;
     const std::vector<int> floats{SC_FLOAT16, SC_BFLOAT16, SC_FLOAT32, SC_FLOAT64};
     std::vector<int> not_floats;
     for (int value = 0; value <= kMaxDtype; ++value) {
@@ -114,9 +114,9 @@ class Mutations {
     add_enum(w_hat_dtype, "w_hat_dtype", &Arguments::w_hat_dtype, kMaxDtype, not_floats);
     add_enum(q_dtype, "q_dtype", &Arguments::q_dtype, kMaxDtype, floats);
     add_enum(nan_policy, "nan", &Arguments::nan, SC_NAN_ZERO);
-    add_enum(format, "format", &Arguments::format, SC_MASK_BITS);
-    add_enum(order, "order", &Arguments::order, SC_ORDER_MAGNITUDE);
-    add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_HIGH_FIRST);
+    add_enum(format, "format", &Arguments::format, SC_MASK_BITS_BIG);
+    add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);
+    add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_BITORDER_BIG);
   }
 
   template <class T, class Values>

@@ -146,7 +146,7 @@ struct Arguments {
   sc_nan nan;
   sc_mask_format format;
   sc_order order;
-  sc_bit_order bit_order;
+  sc_bitorder bit_order;
   std::int32_t bits;
   double threshold, sparsity, ratio;
 
@@ -192,8 +192,8 @@ struct Arguments {
     threads = 2;
     nan = SC_NAN_RAISE;
     format = SC_MASK_BOOLS;
-    order = SC_ORDER_MAGNITUDE;
-    bit_order = SC_LOW_FIRST;
+    order = SC_ORDER_RANK;
+    bit_order = SC_BITORDER_LITTLE;
     bits = 4;
     threshold = 1;
     sparsity = 0.5;
@@ -287,20 +287,13 @@ const std::vector<Function>& functions() {
        {{values, 4 * sizeof(double)}}},
       {"sc_topk",
        [](Arguments& a) {
-    return sc_topk(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices), a.nan, a.order,
-                   a.pointers[values], a.get<std::int64_t>(indices));
+    return sc_topk(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
+                   a.get<sc_scores>(scores), a.nan, a.order, a.pointers[values],
+                   a.get<std::int64_t>(indices));
   },
        {dtype, n, k, nan_policy, order},
-       {all_of(w), all_of(slices)},
-       {{values, 12 * sizeof(double)}, {indices, 12 * sizeof(std::int64_t)}}},
-      {"sc_topk_mask",
-       [](Arguments& a) {
-    return sc_topk_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
-                        a.get<sc_scores>(scores), a.nan, a.pointers[mask], a.format);
-  },
-       {dtype, n, k, nan_policy, format},
        {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
-       {{mask, kN}}},
+       {{values, 12 * sizeof(double)}, {indices, 12 * sizeof(std::int64_t)}}},
       {"sc_keep_count",
        [](Arguments& a) { return sc_keep_count(a.n, a.sparsity, a.get<std::size_t>(kept)); },
        {sparsity},
@@ -366,6 +359,54 @@ const std::vector<Function>& functions() {
        {dtype, threshold, nan_policy},
        {all_of(w), all_of(blocks)},
        {out_for_w}},
+      {"sc_prune_mask",
+       [](Arguments& a) {
+    return sc_prune_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
+                         a.get<sc_scores>(scores), a.nan, a.pointers[mask], a.format);
+  },
+       {dtype, n, k, nan_policy, format},
+       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {{mask, kN}}},
+      {"sc_prune_mask_threshold",
+       [](Arguments& a) {
+    return sc_prune_mask_threshold(a.pointers[w], a.dtype, a.n, a.threshold,
+                                   a.get<sc_scores>(scores), a.nan, a.pointers[mask], a.format);
+  },
+       {dtype, n, threshold, nan_policy, format},
+       {all_of(w), all_of(scores), all_of(scores_data)},
+       {{mask, kN}}},
+      {"sc_prune_mask_global",
+       [](Arguments& a) {
+    return sc_prune_mask_global(a.get<sc_member>(members), a.count, a.k, a.nan, a.format);
+  },
+       {dtype, w_hat_dtype, n, count, k, nan_policy, format},
+       {all_of(w), all_of(scores), all_of(scores_data), all_of(member_w), all_of(members)},
+       {{out, kN}, {member_out, kN}}},
+      {"sc_prune_mask_pattern",
+       [](Arguments& a) {
+    return sc_prune_mask_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of,
+                                 a.get<sc_slices>(slices), a.get<sc_scores>(scores), a.nan,
+                                 a.pointers[mask], a.format);
+  },
+       {dtype, n, keep, of, nan_policy, format},
+       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {{mask, kN}}},
+      {"sc_prune_mask_blocks",
+       [](Arguments& a) {
+    return sc_prune_mask_blocks(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks), a.k, a.nan,
+                                a.pointers[mask], a.format);
+  },
+       {dtype, k, nan_policy, format},
+       {all_of(w), all_of(blocks)},
+       {{mask, kN}}},
+      {"sc_prune_mask_blocks_threshold",
+       [](Arguments& a) {
+    return sc_prune_mask_blocks_threshold(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks),
+                                          a.threshold, a.nan, a.pointers[mask], a.format);
+  },
+       {dtype, threshold, nan_policy, format},
+       {all_of(w), all_of(blocks)},
+       {{mask, kN}}},
       {"sc_soft_threshold",
        [](Arguments& a) {
     return sc_soft_threshold(a.pointers[w], a.dtype, a.n, a.threshold, a.pointers[out]);

@@ -83,8 +83,8 @@ int main() {
       start(seed);
       require_end(sc_prune(out, SC_FLOAT32, kSize, k, nullptr, &values, SC_NAN_KEEP, out));
       start(seed);
-      require_end(sc_topk_mask(input, SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, mask,
-                               SC_MASK_BOOLS));
+      require_end(sc_prune_mask(input, SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, mask,
+                                SC_MASK_BOOLS));
       start(seed);
       require_end(sc_prune(input, SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, input));
     }

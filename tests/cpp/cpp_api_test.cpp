@@ -59,7 +59,7 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
             "a dtype");
     require(sc_prune(w, SC_FLOAT32, 4, 1, nullptr, nullptr, nan, out) == SC_ERROR_ARGUMENT,
             "a NaN policy");
-    require(sc_topk_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
+    require(sc_prune_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
                 SC_ERROR_ARGUMENT,
             "a mask format");
     const sc_fixed_point format = fixed_point(8, 2);
@@ -77,12 +77,12 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
                            .norm = static_cast<sc_norm>(value)};
     require(sc_prune_blocks(w, SC_FLOAT32, &blocks, 1, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
             "a norm");
-    require(sc_pack_ints(q, dtype, 4, 4, SC_LOW_FIRST, out) == SC_ERROR_UNSUPPORTED,
+    require(sc_pack_ints(q, dtype, 4, 4, SC_BITORDER_LITTLE, out) == SC_ERROR_UNSUPPORTED,
             "a dtype of integers");
     require(
-        sc_pack_ints(q, SC_INT8, 4, 4, static_cast<sc_bit_order>(value), out) == SC_ERROR_ARGUMENT,
+        sc_pack_ints(q, SC_INT8, 4, 4, static_cast<sc_bitorder>(value), out) == SC_ERROR_ARGUMENT,
         "an order of bits");
-    require(sc_unpack_ints(out, 4, value, SC_LOW_FIRST, q, SC_INT8) == SC_ERROR_ARGUMENT,
+    require(sc_unpack_ints(out, 4, value, SC_BITORDER_LITTLE, q, SC_INT8) == SC_ERROR_ARGUMENT,
             "a number of bits");
     sc_fixed_point sign = format;
     sign.is_signed = value;
@@ -222,7 +222,7 @@ void refuses_spans_that_do_not_fit() {
   std::array<std::int8_t, 3> short_q{};
   std::array<std::uint8_t, 1> short_packed{};
 
-  require_refused("mask", [&] { sc::topk_mask(w, 1, short_mask); });
+  require_refused("mask", [&] { sc::prune_mask(w, 1, short_mask); });
   require_refused("out", [&] { sc::prune(w, 1, short_out); });
   require_refused("out", [&] { sc::prune_threshold(w, 1, short_out); });
   require_refused("out", [&] { sc::prune_pattern(w, 1, 2, {4, 1}, short_out); });
@@ -375,8 +375,8 @@ int main() {
   require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune");
   sc::prune_threshold(w, 0.5, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune_threshold");
-  sc::topk_mask(w, 1, mask);
-  require(mask == std::array<bool, 4>{false, true, false, false}, "topk_mask");
+  sc::prune_mask(w, 1, mask);
+  require(mask == std::array<bool, 4>{false, true, false, false}, "prune_mask");
   sc::apply_mask(w, mask, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 0}, "apply_mask");
   sc_blocks blocks{.matrices = 1,
@@ -396,7 +396,7 @@ int main() {
   std::array<std::uint8_t, 2> packed{};
   sc::pack_ints(std::vector<std::int8_t>{1, -8, 0, 7}, 4, packed);
   require(packed == std::array<std::uint8_t, 2>{0x81, 0x70}, "pack_ints");
-  sc::unpack_ints(packed, 4, q, SC_HIGH_FIRST);
+  sc::unpack_ints(packed, 4, q, SC_BITORDER_BIG);
   require(q == std::array<std::int8_t, 4>{-8, 1, 7, 0}, "unpack_ints");
 
   const std::vector<double> w_hat{0.5, -2.0, 0.75, 1.0};

@@ -18,6 +18,7 @@ constexpr std::size_t kMax = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kSizes[] = {0, 1, 3, std::size_t{1} << 32, std::size_t{1} << 63, kMax};
 constexpr sc_dtype kFloats[] = {SC_FLOAT16, SC_BFLOAT16, SC_FLOAT32, SC_FLOAT64};
 constexpr sc_nan kPolicies[] = {SC_NAN_RAISE, SC_NAN_KEEP, SC_NAN_PRUNE};
+constexpr sc_mask_format kMaskFormats[] = {SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG};
 constexpr sc_fixed_point kFormat{
     .bits = 4, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
 
@@ -39,17 +40,25 @@ void select_of_slices(sc_dtype dtype, sc_nan nan, const sc_slices* slices,
     require_ok(sc_kth_magnitude(nullptr, dtype, 0, 1, slices, nan, nullptr), "kth_magnitude");
   }
   for (const std::size_t k : {std::size_t{0}, length / 2, length}) {
-    for (const sc_order order : {SC_ORDER_INDEX, SC_ORDER_MAGNITUDE}) {
-      require_ok(sc_topk(nullptr, dtype, 0, k, slices, nan, order, nullptr, nullptr), "topk");
+    for (const sc_order order : {SC_ORDER_INDEX, SC_ORDER_RANK}) {
+      require_ok(sc_topk(nullptr, dtype, 0, k, slices, scores, nan, order, nullptr, nullptr),
+                 "topk");
     }
-    require_ok(sc_topk_mask(nullptr, dtype, 0, k, slices, scores, nan, nullptr, SC_MASK_BOOLS),
-               "topk_mask");
+    for (const sc_mask_format format : kMaskFormats) {
+      require_ok(sc_prune_mask(nullptr, dtype, 0, k, slices, scores, nan, nullptr, format),
+                 "prune_mask");
+    }
     require_ok(sc_prune(nullptr, dtype, 0, k, slices, scores, nan, nullptr), "prune");
   }
   for (const std::size_t of : {std::size_t{1}, std::size_t{3}, std::size_t{32}}) {
     if (length % of == 0) {
       require_ok(sc_prune_pattern(nullptr, dtype, 0, 1, of, slices, scores, nan, nullptr),
                  "prune_pattern");
+      for (const sc_mask_format format : kMaskFormats) {
+        require_ok(
+            sc_prune_mask_pattern(nullptr, dtype, 0, 1, of, slices, scores, nan, nullptr, format),
+            "prune_mask_pattern");
+      }
     }
   }
 }
@@ -74,8 +83,6 @@ void select(sc_dtype dtype, sc_nan nan) {
       }
     }
   }
-  require_ok(sc_topk_mask(nullptr, dtype, 0, 0, nullptr, nullptr, nan, nullptr, SC_MASK_BITS),
-             "topk_mask as bits");
   std::size_t k = 5;
   require_ok(sc_keep_count(0, 0.5, &k), "keep_count");
   require(k == 0, "none of none is kept");
@@ -86,9 +93,14 @@ void select(sc_dtype dtype, sc_nan nan) {
       require_ok(sc_prune_threshold(nullptr, dtype, 0, threshold, &scores, nan, nullptr),
                  "prune_threshold by scores");
     }
+    for (const sc_mask_format format : kMaskFormats) {
+      require_ok(
+          sc_prune_mask_threshold(nullptr, dtype, 0, threshold, nullptr, nan, nullptr, format),
+          "prune_mask_threshold");
+    }
     require_ok(sc_soft_threshold(nullptr, dtype, 0, threshold, nullptr), "soft_threshold");
   }
-  for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS}) {
+  for (const sc_mask_format format : kMaskFormats) {
     require_ok(sc_apply_mask(nullptr, dtype, 0, nullptr, format, nullptr), "apply_mask");
   }
   require_ok(sc_prune_global(nullptr, 0, 0, nan), "prune_global of no arrays");
@@ -98,6 +110,9 @@ void select(sc_dtype dtype, sc_nan nan) {
   }
   for (const std::size_t count : {std::size_t{1}, std::size_t{2}, members.size()}) {
     require_ok(sc_prune_global(members.data(), count, 0, nan), "prune_global");
+    for (const sc_mask_format format : kMaskFormats) {
+      require_ok(sc_prune_mask_global(members.data(), count, 0, nan, format), "prune_mask_global");
+    }
   }
   float w = 3;
   members[3] = {&w, SC_FLOAT32, 1, nullptr, &w};
@@ -128,6 +143,14 @@ void prune_blocks() {
             }
             require_ok(prune(0), "prune_blocks");
             require_refused(prune(1), "k must be 0 to 0, got 1");
+            for (const sc_mask_format format : kMaskFormats) {
+              require_ok(sc_prune_mask_blocks(nullptr, SC_FLOAT32, &blocks, 0, SC_NAN_RAISE,
+                                              nullptr, format),
+                         "prune_mask_blocks");
+              require_ok(sc_prune_mask_blocks_threshold(nullptr, SC_FLOAT32, &blocks, 0,
+                                                        SC_NAN_RAISE, nullptr, format),
+                         "prune_mask_blocks_threshold");
+            }
             require_ok(
                 sc_prune_blocks_threshold(nullptr, SC_FLOAT32, &blocks, 0, SC_NAN_RAISE, nullptr),
                 "prune_blocks_threshold");
@@ -155,7 +178,7 @@ void quantize(sc_dtype dtype, const sc_fixed_point& fmt, sc_dtype q_dtype) {
 
 void quantize(sc_dtype dtype) {
   const std::int32_t none = 0;
-  for (const sc_dtype q_dtype : {SC_INT8, SC_INT4, SC_PACKED_LOW_FIRST, SC_PACKED_HIGH_FIRST}) {
+  for (const sc_dtype q_dtype : {SC_INT8, SC_INT4, SC_PACKED_LITTLE, SC_PACKED_BIG}) {
     quantize(dtype, kFormat, q_dtype);
   }
   for (const std::size_t length : kSizes) {
@@ -177,7 +200,7 @@ void quantize(sc_dtype dtype) {
 
 void pack() {
   for (std::int32_t bits = 1; bits <= 8; ++bits) {
-    for (const sc_bit_order order : {SC_LOW_FIRST, SC_HIGH_FIRST}) {
+    for (const sc_bitorder order : {SC_BITORDER_LITTLE, SC_BITORDER_BIG}) {
       for (const sc_dtype dtype : {SC_INT8, SC_UINT8}) {
         require_ok(sc_pack_ints(nullptr, dtype, 0, bits, order, nullptr), "pack_ints");
         require_ok(sc_unpack_ints(nullptr, 0, bits, order, nullptr, dtype), "unpack_ints");

@@ -141,7 +141,8 @@ const Operation kInPlace[] = {
 const Operation kInPlaceSinglePass[] = {
     {"apply_mask",
      [](Arrays& a) {
-  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS, a.w.data());
+  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS_LITTLE,
+                       a.w.data());
 }},
     {"soft_threshold",
      [](Arrays& a) { return sc_soft_threshold(a.w.data(), SC_FLOAT32, kSize, 0.25, a.w.data()); }},
@@ -164,13 +165,13 @@ const Operation kOutOfPlace[] = {
     {"topk",
      [](Arrays& a) {
   constexpr std::size_t k = kSize / 3;
-  return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, SC_NAN_RAISE, SC_ORDER_MAGNITUDE,
+  return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_RAISE, SC_ORDER_RANK,
                  a.out(), reinterpret_cast<std::int64_t*>(a.bytes.data() + k * sizeof(float)));
 }},
-    {"topk_mask",
+    {"prune_mask",
      [](Arrays& a) {
-  return sc_topk_mask(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
-                      a.out(), SC_MASK_BITS);
+  return sc_prune_mask(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
+                       a.out(), SC_MASK_BITS_LITTLE);
 }},
     {"prune",
      [](Arrays& a) {
@@ -179,7 +180,7 @@ const Operation kOutOfPlace[] = {
 }},
     {"apply_mask",
      [](Arrays& a) {
-  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS, a.out());
+  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS_LITTLE, a.out());
 }},
     {"quantize",
      [](Arrays& a) {
@@ -205,11 +206,11 @@ const Operation kOutOfPlace[] = {
     {"pack_ints",
      [](Arrays& a) {
   const std::vector<std::int8_t> codes(4 * kSize, 3);
-  return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_LOW_FIRST, a.out());
+  return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
 }},
     {"unpack_ints",
      [](Arrays& a) {
-  return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_LOW_FIRST, a.out(), SC_INT8);
+  return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_BITORDER_LITTLE, a.out(), SC_INT8);
 }},
     {"compare",
      [](Arrays& a) {
@@ -321,11 +322,11 @@ void work_that_is_not_shared_is_interrupted_too() {
     return Operation{"topk", [order](Arrays& a) {
       auto* const indices = reinterpret_cast<std::int64_t*>(a.bytes.data());
       std::vector<float> values(k);
-      return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, SC_NAN_RAISE, order, values.data(),
-                     indices);
+      return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_RAISE, order,
+                     values.data(), indices);
     }};
   };
-  require(count_runs(topk(SC_ORDER_MAGNITUDE)) >= count_runs(topk(SC_ORDER_INDEX)) + 2 * kBlocks,
+  require(count_runs(topk(SC_ORDER_RANK)) >= count_runs(topk(SC_ORDER_INDEX)) + 2 * kBlocks,
           "sorting");
 
   const Operation few_groups{"ranges of two channels", [](Arrays& a) {
@@ -344,7 +345,7 @@ void work_that_is_not_shared_is_interrupted_too() {
   const Operation too_large{"pack what does not fit", [](Arrays& a) {
     std::vector<std::int8_t> codes(4 * kSize);
     codes.back() = 8;
-    return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_LOW_FIRST, a.out());
+    return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
   }};
   require(count_runs(too_large, SC_ERROR_ARGUMENT) >= 2 * kBlocks,
           "the search for what does not fit");

@@ -147,8 +147,8 @@ void overlaps_of_scores() {
   require_message(prune(memory.floats.data()), "out must not overlap scores");
 
   const sc_scores factors{SC_SCORE_PRODUCTS, SC_FLOAT32, out.data(), 2, 1};
-  require_message(sc_topk_mask(w.data(), SC_FLOAT32, w.size(), 2, nullptr, &factors, SC_NAN_RAISE,
-                               out.data() + 1, SC_MASK_BOOLS),
+  require_message(sc_prune_mask(w.data(), SC_FLOAT32, w.size(), 2, nullptr, &factors, SC_NAN_RAISE,
+                                out.data() + 1, SC_MASK_BOOLS),
                   "mask must not overlap scores.data");
 
   std::array<float, 4> other{};

@@ -48,8 +48,8 @@ Results compute(const std::vector<float>& w) {
   require(sc_kth_magnitude(w.data(), SC_FLOAT32, kSize, kKept, nullptr, SC_NAN_RAISE, &r.kth));
   require(sc_prune(w.data(), SC_FLOAT32, kSize, kKept, nullptr, nullptr, SC_NAN_RAISE,
                    r.pruned.data()));
-  require(sc_topk_mask(w.data(), SC_FLOAT32, kSize, kKept, nullptr, nullptr, SC_NAN_RAISE,
-                       r.mask.data(), SC_MASK_BOOLS));
+  require(sc_prune_mask(w.data(), SC_FLOAT32, kSize, kKept, nullptr, nullptr, SC_NAN_RAISE,
+                        r.mask.data(), SC_MASK_BOOLS));
   require(sc_prune_quantize(w.data(), SC_FLOAT32, kSize, kKept, &kFormat, nullptr,
                             r.quantized.data(), SC_INT8));
   return r;

@@ -77,7 +77,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import secateur as sc
-from secateur import Times, _core, reference
+from secateur import _core, reference
 
 INFINITIES = {INFINITIES}
 
@@ -157,7 +157,7 @@ class Run:
     def __init__(self, case: Case, lib: Any) -> None:
         self.scope: dict[str, Any] = {
             "np": np, "ml_dtypes": ml_dtypes, "sc": sc, "array": array, "lib": lib,
-            "Times": sc.Times, "brackets": brackets,
+            "brackets": brackets,
         }  # fmt: skip
         exec("\n".join(case.statements), self.scope)  # noqa: S102
         self.before = {name: bits_of(a) for name, a in self.arrays()}

@@ -131,7 +131,6 @@ class Draw:
         self.members: list[str] = []  # the names of the arrays in `arrays`
         self.styles: set[str] = set()
         self.unwritable: set[str] = set()  # names of arrays that cannot be outputs
-        self.scores_are_values = False  # rather than factors
         self.wrong = 0  # number of wrong arguments
         self.wrong_in_several_ways = False  # whether one argument is wrong in several ways
 
@@ -236,21 +235,32 @@ class Draw:
             self.named["k"] = str(self.one_of([0, n, self.rng.randrange(n + 1)]))
 
     def scores(self, shape: tuple[int, ...], style: str) -> str | None:
-        """Pass scores (values, factors or Times) and return their style, or pass none."""
+        """Pass scores or factors and return their style, or pass neither."""
         if self.one_in(2):
             return None
         dtype, scores_style = self.one_of(FLOATS), self.one_of(STYLES)
         if self.one_in(2):
             scores_style = "normal" if style not in WITH_NAN else scores_style
-        kind = self.rng.randrange(3)
-        shape_of_w = shape
-        if kind:
+        name = self.one_of(["scores", "factors"])
+        if name == "factors" or self.one_in(20):
+            shape_of_w = shape
             shape = tuple(1 if self.one_in(3) else length for length in shape)
             shape = shape[self.rng.randrange(len(shape) + 1) :] if self.one_in(2) else shape
-        name = self.array(dtype, shape, scores_style)
-        self.scores_are_values = kind != 2 and shape == shape_of_w
-        self.named["scores"] = f"Times({name})" if kind == 2 else name
+            if name == "scores" and shape != shape_of_w:
+                self.wrong += 1
+                self.wrong_in_several_ways = True
+        self.named[name] = self.array(dtype, shape, scores_style)
+        if self.one_in(50):
+            self.named["factors" if name == "scores" else "scores"] = self.named[name]
+            self.wrong += 1
+            self.wrong_in_several_ways = True
         return scores_style
+
+    def mask_form(self) -> None:
+        """Pass the form of a mask."""
+        if self.one_in(2):
+            self.named["packed"] = str(self.one_in(2))
+        self.bitorder()
 
     def out(self, dtype: str, shape: tuple[int, ...], *, may_be_w: bool = False) -> None:
         """Pass no `out`, `w` itself, a separate array, or a wrong one."""
@@ -314,9 +324,9 @@ class Draw:
             self.named["overflow"] = repr(self.one_of(OVERFLOWS))
         self.policy(style, "zero")
 
-    def order(self) -> None:
+    def bitorder(self) -> None:
         if self.one_in(2):
-            self.named["order"] = repr(self.one_of(["low_first", "high_first"]))
+            self.named["bitorder"] = repr(self.one_of(["little", "big"]))
 
     def spoil(self) -> None:
         """Replace one argument by one that is probably wrong."""
@@ -329,13 +339,23 @@ class Draw:
             "packed_bytes",
             "mask",
             "scores",
+            "factors",
             "w_hat",
             "out",
             "scale",
             "zero_point",
         ):
             pool = WRONG_ARRAYS
-        elif name in ("nan", "rounding", "overflow", "order", "method", "norm", "pattern", "dtype"):
+        elif name in (
+            "nan",
+            "rounding",
+            "overflow",
+            "bitorder",
+            "method",
+            "norm",
+            "pattern",
+            "dtype",
+        ):
             pool = WRONG_WORDS
         elif name in ("fmt", "block", "shape", "arrays"):
             pool = WRONG_OTHERS
@@ -365,22 +385,24 @@ def topk(draw: Draw) -> None:
     axis = draw.axis(shape)
     n = math.prod(shape) if axis is None else shape[axis]
     draw.positional["k"] = str(draw.one_of([0, n, draw.rng.randrange(n + 1)]))
-    if draw.one_in(2):
-        draw.named["order"] = repr(draw.one_of(["index", "magnitude"]))
-    draw.policy(style, "keep", "prune")
-
-
-def topk_mask(draw: Draw) -> None:
-    _, shape, style = draw.floats()
-    axis = draw.axis(shape)
-    draw.selection_size(math.prod(shape) if axis is None else shape[axis])
     scores_style = draw.scores(shape, style)
-    if draw.one_in(3):
-        draw.named["packed"] = str(draw.one_in(2))
+    if draw.one_in(2):
+        draw.named["sorted"] = str(draw.one_in(2))
     draw.policy(scores_style or style, "keep", "prune")
 
 
 def prune(draw: Draw) -> None:
+    dtype, shape = selection(draw)
+    draw.out(dtype, shape, may_be_w=True)
+
+
+def prune_mask(draw: Draw) -> None:
+    selection(draw)
+    draw.mask_form()
+
+
+def selection(draw: Draw) -> tuple[str, tuple[int, ...]]:
+    """Create w, pass a selection of its elements, and return its dtype and shape."""
     dtype, shape, style = draw.floats()
     kind = draw.rng.randrange(5)
     scores_style = None
@@ -406,16 +428,40 @@ def prune(draw: Draw) -> None:
         scores_style = draw.scores(shape, style)
         if scores_style and draw.one_in(3):
             draw.named["threshold"] = "-" + draw.named["threshold"]
-            draw.wrong += not draw.scores_are_values
+            draw.wrong += "scores" not in draw.named
     else:
         axis = draw.axis(shape)
         draw.selection_size(math.prod(shape) if axis is None else shape[axis])
         scores_style = draw.scores(shape, style)
     draw.policy(scores_style or style, "keep", "prune")
-    draw.out(dtype, shape, may_be_w=True)
+    return dtype, shape
 
 
 def prune_global(draw: Draw) -> None:
+    dtypes, shapes, container_of = global_selection(draw)
+    kind = draw.rng.randrange(3)
+    if kind == 1:
+        draw.named["out"] = "arrays"
+    elif kind == 2:
+        outs = [
+            draw.array(dtype, shape, "raw", written=True)
+            for dtype, shape in zip(dtypes, shapes, strict=True)
+        ]
+        draw.named["out"] = container_of(outs)
+
+
+def prune_mask_global(draw: Draw) -> None:
+    global_selection(draw)
+    draw.mask_form()
+
+
+def global_selection(
+    draw: Draw,
+) -> tuple[list[str], list[tuple[int, ...]], Callable[[list[str]], str]]:
+    """Create arrays and pass a selection among them.
+
+    Return their dtypes and shapes, and a function that puts members in a container of their kind.
+    """
     count = draw.rng.randrange(1, 5)
     shapes = [draw.shape() for _ in range(count)]
     dtypes = [draw.one_of(FLOATS) for _ in shapes]
@@ -439,22 +485,17 @@ def prune_global(draw: Draw) -> None:
     draw.selection_size(sum(map(math.prod, shapes)))
     ranking_style = style
     if draw.one_in(2):
-        scores = []
+        given: dict[str, list[str]] = {"scores": [], "factors": []}
         for shape in shapes:
             scores_style = draw.scores(shape, style)
-            scores.append(draw.named.pop("scores", "None"))
+            for name, members in given.items():
+                members.append(draw.named.pop(name, "None"))
             ranking_style = scores_style if scores_style in WITH_NAN else ranking_style
-        draw.named["scores"] = container_of(scores)
+        for name, members in given.items():
+            if draw.one_in(2) or {*members} != {"None"}:
+                draw.named[name] = container_of(members)
     draw.policy(ranking_style, "keep", "prune")
-    kind = draw.rng.randrange(3)
-    if kind == 1:
-        draw.named["out"] = "arrays"
-    elif kind == 2:
-        outs = [
-            draw.array(dtype, shape, "raw", written=True)
-            for dtype, shape in zip(dtypes, shapes, strict=True)
-        ]
-        draw.named["out"] = container_of(outs)
+    return dtypes, shapes, container_of
 
 
 def apply_mask(draw: Draw) -> None:
@@ -464,6 +505,7 @@ def apply_mask(draw: Draw) -> None:
         draw.positional["mask"] = draw.array("uint8", packed, "raw")
     else:
         draw.positional["mask"] = draw.array("bool", shape, "true")
+    draw.bitorder()
     draw.out(dtype, shape, may_be_w=True)
 
 
@@ -482,7 +524,7 @@ def pack_ints(draw: Draw) -> None:
     shape = draw.shape()
     draw.positional["q"] = draw.array(dtype, shape, style)
     draw.positional["bits"] = str(bits)
-    draw.order()
+    draw.bitorder()
     draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
 
 
@@ -500,7 +542,7 @@ def unpack_ints(draw: Draw) -> None:
     elif draw.one_in(2):
         wanted = draw.one_of(["int8", "uint8"])
         draw.named["signed"] = str(wanted == "int8")
-    draw.order()
+    draw.bitorder()
     draw.out(wanted, (n,))
 
 
@@ -512,7 +554,7 @@ def integer_output(draw: Draw, bits: int, dtype: str, shape: tuple[int, ...]) ->
     """Pass `out` for quantized integers, which may be packed or of a narrow dtype."""
     if bits <= 8 and draw.one_in(3):
         draw.named["packed"] = "True"
-        draw.order()
+        draw.bitorder()
         dtype, shape = "uint8", (-(-math.prod(shape) * bits // 8),)
     elif bits <= 4 and draw.one_in(3):
         dtype = f"{'u' if dtype.startswith('u') else ''}int{2 if bits <= 2 else 4}"
@@ -557,7 +599,7 @@ def dequantize(draw: Draw) -> None:
     if bits <= 8 and draw.one_in(3):
         draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
         draw.named["shape"] = str(shape[0] if len(shape) == 1 and draw.one_in(2) else shape)
-        draw.order()
+        draw.bitorder()
     else:
         dtype = storage_dtype(bits, signed)
         if bits <= 4 and draw.one_in(3):
@@ -611,7 +653,7 @@ def quantize_affine(draw: Draw) -> None:
     packed = bits <= 8 and draw.one_in(3)
     if packed:
         draw.named["packed"] = "True"
-        draw.order()
+        draw.bitorder()
         draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
     else:
         draw.out(dtype, shape)
@@ -624,7 +666,7 @@ def dequantize_affine(draw: Draw) -> None:
     if bits <= 8 and draw.one_in(3):
         draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
         draw.named |= {"shape": str(shape), "packed_dtype": f"np.dtype('{dtype}')"}
-        draw.order()
+        draw.bitorder()
     else:
         style = f"below {bits}" if bits < 8 else "raw"
         draw.positional["q"] = draw.array(dtype, shape, style)
@@ -706,7 +748,7 @@ def brackets(lib: Any, chunks: list[Any], dtype: Any, k: int, nan: str = "raise"
 FUNCTIONS: dict[str, Callable[[Draw], None]] = {
     function.__name__: function
     for function in (
-        kth_magnitude, topk, topk_mask, prune, prune_global, apply_mask, soft_threshold, pack_ints,
+        kth_magnitude, topk, prune, prune_mask, prune_global, prune_mask_global, apply_mask, soft_threshold, pack_ints,
         unpack_ints, quantize, dequantize, fake_quantize, prune_quantize, quantize_affine,
         dequantize_affine, compare, choose_format, choose_affine, sketch,
     )

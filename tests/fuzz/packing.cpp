@@ -7,7 +7,7 @@ using namespace fuzz;
 
 struct Packing {
   int bits;
-  sc_bit_order order;
+  sc_bitorder bitorder;
   sc_dtype dtype;
 
   [[nodiscard]] bool is_signed() const {
@@ -18,22 +18,24 @@ struct Packing {
   }
   // The position in the stream of a bit of integer i.
   [[nodiscard]] std::size_t position(std::size_t i, int bit) const {
-    const int from_begin = order == SC_LOW_FIRST ? bit : bits - 1 - bit;
+    const int from_begin = bitorder == SC_BITORDER_LITTLE ? bit : bits - 1 - bit;
     return i * static_cast<std::size_t>(bits) + static_cast<std::size_t>(from_begin);
   }
   [[nodiscard]] std::size_t bit_in_byte(std::size_t position) const {
-    return order == SC_LOW_FIRST ? position % 8 : 7 - position % 8;
+    return bitorder == SC_BITORDER_LITTLE ? position % 8 : 7 - position % 8;
   }
 };
 
 Packing draw_packing(Draw& draw) {
   switch (draw.in<int>(0, 3)) {
     case 0:
-      return {4, draw.coin() ? SC_HIGH_FIRST : SC_LOW_FIRST, draw.coin() ? SC_INT4 : SC_UINT4};
+      return {4, draw.coin() ? SC_BITORDER_BIG : SC_BITORDER_LITTLE,
+              draw.coin() ? SC_INT4 : SC_UINT4};
     case 1:
-      return {2, draw.coin() ? SC_HIGH_FIRST : SC_LOW_FIRST, draw.coin() ? SC_INT2 : SC_UINT2};
+      return {2, draw.coin() ? SC_BITORDER_BIG : SC_BITORDER_LITTLE,
+              draw.coin() ? SC_INT2 : SC_UINT2};
     default:
-      return {draw.in<int>(1, 8), draw.coin() ? SC_HIGH_FIRST : SC_LOW_FIRST,
+      return {draw.in<int>(1, 8), draw.coin() ? SC_BITORDER_BIG : SC_BITORDER_LITTLE,
               draw.coin() ? SC_INT8 : SC_UINT8};
   }
 }
@@ -87,7 +89,7 @@ void fuzz_pack(Draw& draw) {
   }
   const Outcome outcome = on_every_isa(draw, packing.bytes(n), draw.in<std::size_t>(0, 9), nullptr,
                                        [&](const void*, void* out) {
-    return sc_pack_ints(q.data(), packing.dtype, n, packing.bits, packing.order, out);
+    return sc_pack_ints(q.data(), packing.dtype, n, packing.bits, packing.bitorder, out);
   });
   if (has_one_out_of_range(packing, q)) {
     require(outcome.status == SC_ERROR_ARGUMENT, "an integer out of range is refused");
@@ -103,7 +105,7 @@ void fuzz_unpack(Draw& draw) {
   const Bytes from = draw.bytes(packing.bytes(n), draw.in<std::size_t>(0, 9));
   const Outcome outcome =
       on_every_isa(draw, n, draw.in<std::size_t>(0, 9), nullptr, [&](const void*, void* out) {
-    return sc_unpack_ints(from.data(), n, packing.bits, packing.order, out, packing.dtype);
+    return sc_unpack_ints(from.data(), n, packing.bits, packing.bitorder, out, packing.dtype);
   });
   require(outcome.status == SC_OK, "bits are unpacked");
   require(outcome.out == unpacked(packing, from, n), "unpacked as a stream of bits");
@@ -124,8 +126,8 @@ void fuzz_refusals(Draw& draw) {
       packing.bits = draw.one_of({0, 9, -1, INT32_MAX, INT32_MIN});
       break;
     case 1:
-      what = "another order is refused";
-      packing.order = static_cast<sc_bit_order>(draw.one_of({2, -1, 99}));
+      what = "another bit order is refused";
+      packing.bitorder = static_cast<sc_bitorder>(draw.one_of({2, -1, 99}));
       break;
     case 2:
       what = "another dtype is refused";
@@ -136,9 +138,9 @@ void fuzz_refusals(Draw& draw) {
       count = draw.one_of<std::size_t>({SIZE_MAX, SIZE_MAX / 2 + 1, SIZE_MAX / 8 + 1});
   }
   const sc_status status = draw.coin() ? sc_pack_ints(q.data(), packing.dtype, count, packing.bits,
-                                                      packing.order, packed.data())
+                                                      packing.bitorder, packed.data())
                                        : sc_unpack_ints(packed.data(), count, packing.bits,
-                                                        packing.order, q.data(), packing.dtype);
+                                                        packing.bitorder, q.data(), packing.dtype);
   require(is_refusal(status), what);
   require(q == before.first && packed == before.second,
           "nothing is written when an argument is refused");
@@ -152,8 +154,8 @@ void fuzz_overlaps(Draw& draw) {
   const OverlapArena::Region packed = arena.take(packing.bytes(n));
   arena.check(
       draw.coin()
-          ? sc_pack_ints(q.data, packing.dtype, n, packing.bits, packing.order, packed.data)
-          : sc_unpack_ints(packed.data, n, packing.bits, packing.order, q.data, packing.dtype),
+          ? sc_pack_ints(q.data, packing.dtype, n, packing.bits, packing.bitorder, packed.data)
+          : sc_unpack_ints(packed.data, n, packing.bits, packing.bitorder, q.data, packing.dtype),
       q.overlaps(packed));
 }
 

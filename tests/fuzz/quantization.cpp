@@ -17,7 +17,7 @@ struct Codes {
   bool is_signed;
 
   [[nodiscard]] bool are_packed() const {
-    return dtype == SC_PACKED_LOW_FIRST || dtype == SC_PACKED_HIGH_FIRST;
+    return dtype == SC_PACKED_LITTLE || dtype == SC_PACKED_BIG;
   }
   // The number of bits of a code that count; codes of the 4- and 2-bit dtypes still take a byte
   // each.
@@ -54,7 +54,7 @@ struct Codes {
       for (int bit = 0; bit < bits; ++bit) {
         const std::size_t position =
             i * static_cast<std::size_t>(bits) + static_cast<std::size_t>(bit);
-        const bool low_first = dtype == SC_PACKED_LOW_FIRST;
+        const bool low_first = dtype == SC_PACKED_LITTLE;
         const std::uint64_t one =
             q.data()[position / 8] >> (low_first ? position % 8 : 7 - position % 8) & 1u;
         code |= one << (low_first ? bit : bits - 1 - bit);
@@ -77,7 +77,7 @@ Codes draw_codes(Draw& draw, int bits, bool is_signed) {
     if (bits <= 4 && draw.coin()) {
       return {is_signed ? SC_INT4 : SC_UINT4, bits, is_signed};
     }
-    return {draw.coin() ? SC_PACKED_LOW_FIRST : SC_PACKED_HIGH_FIRST, bits, is_signed};
+    return {draw.coin() ? SC_PACKED_LITTLE : SC_PACKED_BIG, bits, is_signed};
   }
   if (bits <= 8) {
     return {is_signed ? SC_INT8 : SC_UINT8, bits, is_signed};
@@ -94,7 +94,7 @@ bool spare_bits_are_zero(const Codes& codes, const Bytes& q, std::size_t n) {
     const std::size_t used = n * static_cast<std::size_t>(codes.bits) % 8;
     const unsigned last = used == 0 ? 0 : q.data()[q.size() - 1];
     return used == 0 ||
-           (codes.dtype == SC_PACKED_LOW_FIRST ? last >> used == 0 : (last << used & 0xff) == 0);
+           (codes.dtype == SC_PACKED_LITTLE ? last >> used == 0 : (last << used & 0xff) == 0);
   }
   return codes.stored_bits() >= 8 || std::all_of(q.data(), q.data() + q.size(), [&](unsigned byte) {
     return byte >> codes.stored_bits() == 0;
@@ -386,8 +386,8 @@ void fuzz_prune_quantize(Draw& draw) {
   // Selection is tested elsewhere, so a mask of the library gives the elements that are kept.
   std::vector<unsigned char> mask(n);
   std::vector<bool> kept(n);
-  require(sc_topk_mask(w.data(), type.dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, mask.data(),
-                       SC_MASK_BOOLS) == SC_OK,
+  require(sc_prune_mask(w.data(), type.dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, mask.data(),
+                        SC_MASK_BOOLS) == SC_OK,
           "a mask");
   std::copy(mask.begin(), mask.end(), kept.begin());
   const Expected expected = quantized(w, type, fixed, options, &kept);

@@ -161,6 +161,22 @@ void check(const Outcome& outcome, bool refuses_nan, const Bytes& expected, cons
   require(refuses_nan || outcome.out == expected, what);
 }
 
+// Checks that call(mask, format) writes the mask of the kept elements, in any format.
+template <class Call>
+void check_mask(Draw& draw, const std::vector<bool>& kept, bool refuses_nan, const Call& call) {
+  const auto format = draw.one_of({SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG});
+  const bool bools = format == SC_MASK_BOOLS;
+  Bytes expected(bools ? kept.size() : (kept.size() + 7) / 8);
+  std::fill_n(expected.data(), expected.size(), static_cast<unsigned char>(0));
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    const std::size_t bit = bools ? 0 : format == SC_MASK_BITS_BIG ? 7 - i % 8 : i % 8;
+    expected.data()[bools ? i : i / 8] |= static_cast<unsigned char>((kept[i] ? 1u : 0u) << bit);
+  }
+  const Outcome outcome = on_every_isa(draw, expected.size(), draw.in<std::size_t>(0, 9), nullptr,
+                                       [&](const void*, void* out) { return call(out, format); });
+  check(outcome, refuses_nan, expected, "a mask as by a sort");
+}
+
 // Prunes to k elements, by a pattern, or by a threshold.
 void fuzz_prune(Draw& draw) {
   const FloatType& type = draw.float_type();
@@ -224,47 +240,41 @@ void fuzz_prune(Draw& draw) {
   };
   const Outcome outcome = on_every_isa(draw, w.size(), draw.offset(type.bytes), &w, call);
   check(outcome, refuses, kept_only(w, type.bytes, kept), "pruned as by a sort");
-}
-
-void fuzz_mask(Draw& draw) {
-  const FloatType& type = draw.float_type();
-  Shape shape = draw_shape(draw);
-  const bool bits = draw.coin();
-  if (bits) {
-    shape = {1, shape.n(), 1, {}, false};
-  }
-  const std::size_t n = shape.n();
-  const Bytes w = draw.floats(type, n);
-  const sc_nan nan = draw.selection_nan();
-  const Ranking ranking = draw_ranking(draw, w, type, n);
-  const Keys keys = ranking.keys(nan);
-  const auto k = draw.in<std::size_t>(0, shape.length);
-  const sc_mask_format format = bits ? SC_MASK_BITS : SC_MASK_BOOLS;
-  Bytes expected(bits ? (n + 7) / 8 : n);
-  std::fill_n(expected.data(), expected.size(), static_cast<unsigned char>(0));
-  std::vector<bool> kept(n);
-  shape.for_each([&](const std::vector<std::size_t>& slice, std::size_t, std::size_t) {
-    for (const std::size_t i : largest(keys, slice, k)) {
-      kept[i] = true;
-      expected.data()[bits ? i / 8 : i] |= static_cast<unsigned char>(bits ? 1u << (i % 8) : 1u);
+  check_mask(draw, kept, refuses, [&](void* mask, sc_mask_format format) {
+    switch (how) {
+      case 0:
+        return sc_prune_mask(w.data(), type.dtype, n, k, shape.argument(), ranking.argument(), nan,
+                             mask, format);
+      case 1:
+        return sc_prune_mask_pattern(w.data(), type.dtype, n, k, of, shape.argument(),
+                                     ranking.argument(), nan, mask, format);
+      default:
+        return sc_prune_mask_threshold(w.data(), type.dtype, n, threshold, ranking.argument(), nan,
+                                       mask, format);
     }
   });
-  const bool refuses = nan == SC_NAN_RAISE && ranking.has_nan();
-  const Outcome outcome = on_every_isa(draw, expected.size(), draw.in<std::size_t>(0, 9), nullptr,
-                                       [&](const void*, void* out) {
-    return sc_topk_mask(w.data(), type.dtype, n, k, shape.argument(), ranking.argument(), nan, out,
-                        format);
-  });
-  check(outcome, refuses, expected, "a mask as by a sort");
-  if (refuses) {
-    return;
+}
+
+void fuzz_apply_mask(Draw& draw) {
+  const FloatType& type = draw.float_type();
+  const std::size_t n = draw.size();
+  const Bytes w = draw.floats(type, n);
+  const auto format = draw.one_of({SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG});
+  Bytes mask(format == SC_MASK_BOOLS ? n : (n + 7) / 8);
+  for (std::size_t i = 0; i < mask.size(); ++i) {
+    mask.data()[i] = draw.any<unsigned char>();
   }
-  const Outcome pruned =
+  std::vector<bool> kept(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    kept[i] = format == SC_MASK_BOOLS         ? mask.data()[i] != 0
+              : format == SC_MASK_BITS_LITTLE ? (mask.data()[i / 8] >> (i % 8) & 1) != 0
+                                              : (mask.data()[i / 8] << (i % 8) & 0x80) != 0;
+  }
+  const Outcome outcome =
       on_every_isa(draw, w.size(), draw.offset(type.bytes), &w, [&](const void* in, void* out) {
-    return sc_apply_mask(in == nullptr ? w.data() : in, type.dtype, n, outcome.out.data(), format,
-                         out);
+    return sc_apply_mask(in == nullptr ? w.data() : in, type.dtype, n, mask.data(), format, out);
   });
-  check(pruned, false, kept_only(w, type.bytes, kept), "the mask keeps what it says");
+  check(outcome, false, kept_only(w, type.bytes, kept), "the mask keeps what it says");
 }
 
 void fuzz_topk(Draw& draw) {
@@ -273,15 +283,12 @@ void fuzz_topk(Draw& draw) {
   const std::size_t n = shape.n();
   const Bytes w = draw.floats(type, n);
   const sc_nan nan = draw.selection_nan();
-  Ranking ranking{type};
-  for (std::size_t i = 0; i < n; ++i) {
-    ranking.bits.push_back(bits_at(w, i, type.bytes));
-  }
+  const Ranking ranking = draw_ranking(draw, w, type, n);
   const Keys keys = ranking.keys(nan);
   const bool refuses = nan == SC_NAN_RAISE && ranking.has_nan();
   const auto k = draw.in<std::size_t>(0, shape.length);
   const std::size_t count = shape.outer * shape.inner;
-  if (k != 0 && draw.coin()) {
+  if (k != 0 && !ranking.is_given && draw.coin()) {
     Bytes expected(count * type.bytes);
     shape.for_each([&](const std::vector<std::size_t>& slice, std::size_t o, std::size_t i) {
       const std::uint64_t kth = ranking.bits[largest(keys, slice, k).back()];
@@ -294,7 +301,7 @@ void fuzz_topk(Draw& draw) {
     check(outcome, refuses, expected, "the k-th as by a sort");
     return;
   }
-  const sc_order order = draw.one_of({SC_ORDER_INDEX, SC_ORDER_MAGNITUDE});
+  const sc_order order = draw.one_of({SC_ORDER_INDEX, SC_ORDER_RANK});
   Bytes values(count * k * type.bytes);
   Bytes indices(count * k * sizeof(std::int64_t));
   shape.for_each([&](const std::vector<std::size_t>& slice, std::size_t o, std::size_t i) {
@@ -304,14 +311,14 @@ void fuzz_topk(Draw& draw) {
     }
     for (std::size_t rank = 0; rank < k; ++rank) {
       const std::size_t index = (o * k + rank) * shape.inner + i;
-      set_bits(values, index, type.bytes, ranking.bits[found[rank]]);
+      set_bits(values, index, type.bytes, bits_at(w, found[rank], type.bytes));
       indices.set(index, static_cast<std::int64_t>(found[rank] / shape.inner % shape.length));
     }
   });
   // Checks values and indices in separate runs.
   const auto topk = [&](void* to_values, void* to_indices) {
-    return sc_topk(w.data(), type.dtype, n, k, shape.argument(), nan, order, to_values,
-                   static_cast<std::int64_t*>(to_indices));
+    return sc_topk(w.data(), type.dtype, n, k, shape.argument(), ranking.argument(), nan, order,
+                   to_values, static_cast<std::int64_t*>(to_indices));
   };
   Bytes other_values(values.size());
   Bytes other_indices(indices.size());
@@ -420,6 +427,11 @@ void fuzz_blocks(Draw& draw) {
   });
   check(outcome, nan == SC_NAN_RAISE && has_nan, kept_only(w, type.bytes, kept),
         "blocks as by a sort");
+  check_mask(draw, kept, nan == SC_NAN_RAISE && has_nan, [&](void* mask, sc_mask_format format) {
+    return by_threshold ? sc_prune_mask_blocks_threshold(w.data(), type.dtype, &b, threshold, nan,
+                                                         mask, format)
+                        : sc_prune_mask_blocks(w.data(), type.dtype, &b, k, nan, mask, format);
+  });
 }
 
 // The members are stored one after another in a single array, each aligned, so that they can be
@@ -642,15 +654,16 @@ void fuzz_overlaps(Draw& draw) {
     case 5: {
       const OverlapArena::Region values{out.data, k * type.bytes};
       const OverlapArena::Region indices = arena.take(k * sizeof(std::int64_t));
-      arena.check(sc_topk(w.data, type.dtype, n, k, nullptr, SC_NAN_KEEP, SC_ORDER_INDEX,
+      arena.check(sc_topk(w.data, type.dtype, n, k, nullptr, &scores, SC_NAN_KEEP, SC_ORDER_INDEX,
                           values.data, reinterpret_cast<std::int64_t*>(indices.data)),
-                  values.overlaps(w) || indices.overlaps(w) || indices.overlaps(values));
+                  values.overlaps(w) || indices.overlaps(w) || indices.overlaps(values) ||
+                      values.overlaps(other) || indices.overlaps(other));
       break;
     }
     case 6: {
       const OverlapArena::Region mask{out.data, n};
-      arena.check(sc_topk_mask(w.data, type.dtype, n, k, nullptr, &scores, SC_NAN_KEEP, mask.data,
-                               SC_MASK_BOOLS),
+      arena.check(sc_prune_mask(w.data, type.dtype, n, k, nullptr, &scores, SC_NAN_KEEP, mask.data,
+                                SC_MASK_BOOLS),
                   mask.overlaps(w) || mask.overlaps(other));
       break;
     }
@@ -675,7 +688,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz_prune(draw);
       break;
     case 1:
-      fuzz_mask(draw);
+      fuzz_apply_mask(draw);
       break;
     case 2:
       fuzz_topk(draw);

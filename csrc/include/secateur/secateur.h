@@ -89,9 +89,9 @@ typedef enum sc_dtype SC_OF_INT {
   SC_INT32 = 13,
   SC_UINT32 = 14,
   /* Bit-packed integers, with as many bits per element as the format has. The layout is that of
-   * sc_pack_ints with SC_LOW_FIRST or SC_HIGH_FIRST. */
-  SC_PACKED_LOW_FIRST = 15,
-  SC_PACKED_HIGH_FIRST = 16
+   * sc_pack_ints with SC_BITORDER_LITTLE or SC_BITORDER_BIG. */
+  SC_PACKED_LITTLE = 15,
+  SC_PACKED_BIG = 16
 } sc_dtype;
 
 /* The NaN policy. Selection accepts RAISE, KEEP and PRUNE; quantization accepts RAISE and ZERO. */
@@ -104,7 +104,9 @@ typedef enum sc_nan SC_OF_INT {
 
 typedef enum sc_mask_format SC_OF_INT {
   SC_MASK_BOOLS = 0, /* one byte per element: 0 or 1 when written, zero or nonzero when read */
-  SC_MASK_BITS = 1   /* one bit per element, lowest first, (n + 7) / 8 bytes; spare bits are 0 */
+  /* One bit per element in (n + 7) / 8 bytes. Spare bits are 0 when written, ignored when read. */
+  SC_MASK_BITS_LITTLE = 1, /* the lowest bit of a byte first */
+  SC_MASK_BITS_BIG = 2     /* the highest bit of a byte first */
 } sc_mask_format;
 
 typedef enum sc_norm SC_OF_INT {
@@ -229,8 +231,8 @@ typedef struct sc_cells {
 } sc_cells;
 
 typedef enum sc_order SC_OF_INT {
-  SC_ORDER_INDEX = 0,    /* lowest index first */
-  SC_ORDER_MAGNITUDE = 1 /* largest magnitude first, ties by index */
+  SC_ORDER_INDEX = 0, /* lowest index first */
+  SC_ORDER_RANK = 1   /* highest rank first, ties by index */
 } sc_order;
 
 /* ---- Selection ---------------------------------------------------------------------------- */
@@ -240,17 +242,12 @@ typedef enum sc_order SC_OF_INT {
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
                            const sc_slices* slices, sc_nan nan, void* values);
 
-/* Writes the k elements of each slice that have the largest magnitudes, 0 <= k <= length. The
- * elements go to values[outer][k][inner], of the dtype of w and with their signs; their indices
- * within the slice go to indices[outer][k][inner]. `order` is their order along the middle axis. */
+/* Writes the k elements of each slice that rank highest, 0 <= k <= length. The elements go to
+ * values[outer][k][inner], of the dtype of w and with their signs; their indices within the slice
+ * go to indices[outer][k][inner]. `order` is their order along the middle axis. */
 sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
-                  sc_nan nan, sc_order order, void* values, int64_t* indices);
-
-/* Writes a mask of n elements that is set where sc_prune with the same arguments keeps the element,
- * 0 <= k <= length. SC_MASK_BITS requires slices to be null; else it is SC_ERROR_UNSUPPORTED. The
- * mask needs no alignment. */
-sc_status sc_topk_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
-                       const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format);
+                  const sc_scores* scores, sc_nan nan, sc_order order, void* values,
+                  int64_t* indices);
 
 /* Writes the number of elements that a sparsity in [0, 1] keeps of n: n - round(sparsity * n), ties
  * to even, computed in float64. */
@@ -318,7 +315,7 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_s
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
                              const sc_scores* scores, sc_nan nan, void* out);
 
-/* One of several arrays that sc_prune_global prunes together. */
+/* One of several arrays that sc_prune_global or sc_prune_mask_global prunes together. */
 typedef struct sc_member {
   const void* w;
   sc_dtype dtype;
@@ -356,6 +353,33 @@ sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks
  * those of sc_prune_blocks. */
 sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
                                     double threshold, sc_nan nan, void* out);
+
+/* ---- Masks of what is kept ------------------------------------------------------------------ */
+/* Each function writes the mask of the elements that the function of the same name without `mask`
+ * keeps with the same arguments, a kept zero included. sc_apply_mask with this mask has the same
+ * result as that function. Masks need no alignment, and must not overlap an input. */
+
+sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+                        const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format);
+
+sc_status sc_prune_mask_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
+                                  const sc_scores* scores, sc_nan nan, void* mask,
+                                  sc_mask_format format);
+
+/* Writes the mask of each member to its `out`. */
+sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k, sc_nan nan,
+                               sc_mask_format format);
+
+sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
+                                const sc_slices* slices, const sc_scores* scores, sc_nan nan,
+                                void* mask, sc_mask_format format);
+
+sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
+                               sc_nan nan, void* mask, sc_mask_format format);
+
+sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
+                                         double threshold, sc_nan nan, void* mask,
+                                         sc_mask_format format);
 
 /* ---- Soft thresholding ---------------------------------------------------------------------- */
 
@@ -428,10 +452,11 @@ sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const 
  * Negative integers are in two's complement. Packing sets the spare bits of the last byte to 0. The
  * packed bytes need no alignment. */
 
-typedef enum sc_bit_order SC_OF_INT {
-  SC_LOW_FIRST = 0, /* the stream fills bytes and integers from their lowest bit */
-  SC_HIGH_FIRST = 1 /* the stream fills bytes and integers from their highest bit */
-} sc_bit_order;
+/* How the stream is stored; the names are those of NumPy's packbits. */
+typedef enum sc_bitorder SC_OF_INT {
+  SC_BITORDER_LITTLE = 0, /* fills bytes and integers from their lowest bit */
+  SC_BITORDER_BIG = 1     /* fills bytes and integers from their highest bit */
+} sc_bitorder;
 
 /* Packs the integers q. q_dtype is one of:
  *   - SC_INT8 or SC_UINT8, with any bits from 1 to 8. An integer that does not fit in `bits`,
@@ -439,11 +464,11 @@ typedef enum sc_bit_order SC_OF_INT {
  *     one.
  *   - SC_INT4, SC_UINT4, SC_INT2 or SC_UINT2, with the `bits` of that dtype. No value is refused.
  * Any other q_dtype is SC_ERROR_UNSUPPORTED. */
-sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits, sc_bit_order order,
-                       void* packed);
+sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
+                       sc_bitorder bitorder, void* packed);
 
 /* Unpacks the first n integers to q. q_dtype is one of those of sc_pack_ints. */
-sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bit_order order, void* q,
+sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder, void* q,
                          sc_dtype q_dtype);
 
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */

@@ -133,13 +133,6 @@ std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan na
   return value;
 }
 
-template <detail::floats W>
-void topk_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
-  detail::check(sc_topk_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan,
-                             mask.data(), SC_MASK_BOOLS));
-}
-
 /* `counts` has at least count_bins(range) elements. */
 template <detail::floats W>
 void count_magnitudes(const W& w, const sc_key_range& range, std::span<std::uint64_t> counts,
@@ -173,6 +166,29 @@ void prune_pattern(const W& w, std::size_t keep, std::size_t of, const sc_slices
                                  nullptr, nan, std::ranges::data(out)));
 }
 
+template <detail::floats W>
+void prune_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
+  detail::check(sc_prune_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr,
+                              nan, mask.data(), SC_MASK_BOOLS));
+}
+
+template <detail::floats W>
+void prune_mask_threshold(const W& w, double threshold, std::span<bool> mask,
+                          sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
+  detail::check(sc_prune_mask_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold,
+                                        nullptr, nan, mask.data(), SC_MASK_BOOLS));
+}
+
+template <detail::floats W>
+void prune_mask_pattern(const W& w, std::size_t keep, std::size_t of, const sc_slices& slices,
+                        std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
+  detail::check(sc_prune_mask_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of,
+                                      &slices, nullptr, nan, mask.data(), SC_MASK_BOOLS));
+}
+
 template <detail::floats W, detail::floats_as<W> Out>
 void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
@@ -197,6 +213,24 @@ void prune_blocks_threshold(const W& w, const sc_blocks& blocks, double threshol
   detail::length(n, std::ranges::size(out), "out");
   detail::check(sc_prune_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, &blocks,
                                           threshold, nan, std::ranges::data(out)));
+}
+
+template <detail::floats W>
+void prune_mask_blocks(const W& w, const sc_blocks& blocks, std::size_t k, std::span<bool> mask,
+                       sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
+  detail::length(n, mask.size(), "mask");
+  detail::check(sc_prune_mask_blocks(std::ranges::data(w), detail::dtype_of<W>, &blocks, k, nan,
+                                     mask.data(), SC_MASK_BOOLS));
+}
+
+template <detail::floats W>
+void prune_mask_blocks_threshold(const W& w, const sc_blocks& blocks, double threshold,
+                                 std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
+  detail::length(n, mask.size(), "mask");
+  detail::check(sc_prune_mask_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, &blocks,
+                                               threshold, nan, mask.data(), SC_MASK_BOOLS));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
@@ -258,20 +292,20 @@ void dequantize_affine(const Q& q, const sc_affine& fmt, Out&& out) {
 /* `packed` has packed_bytes(n, bits) bytes. */
 template <detail::byte_integers Q>
 void pack_ints(const Q& q, int bits, std::span<std::uint8_t> packed,
-               sc_bit_order order = SC_LOW_FIRST) {
+               sc_bitorder bitorder = SC_BITORDER_LITTLE) {
   const std::size_t n = std::ranges::size(q);
   detail::require_packed(packed, n, bits);
   detail::check(
-      sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, order, packed.data()));
+      sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, bitorder, packed.data()));
 }
 
 template <detail::byte_integers Q>
 void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
-                 sc_bit_order order = SC_LOW_FIRST) {
+                 sc_bitorder bitorder = SC_BITORDER_LITTLE) {
   const std::size_t n = std::ranges::size(q);
   detail::require_packed(packed, n, bits);
   detail::check(
-      sc_unpack_ints(packed.data(), n, bits, order, std::ranges::data(q), detail::dtype_of<Q>));
+      sc_unpack_ints(packed.data(), n, bits, bitorder, std::ranges::data(q), detail::dtype_of<Q>));
 }
 
 /* The sums over the whole arrays. Use sc_compare for sums of groups. */

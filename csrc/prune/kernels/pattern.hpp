@@ -31,19 +31,19 @@ inline constexpr size_t kTileCapacity = size_t{16} << 10;
 
 // ---- Ranking --------------------------------------------------------------------------------
 
-// Floats are ranked by magnitude and kept unmodified.
+// Floats are kept unmodified. Their results are at their own indices.
 template <class E>
 struct FloatMembers : KeyOf<E> {
   using KeyOf<E>::KeyOf;
+  static constexpr bool kAreMarks = false;
   SECATEUR_INLINE Vec<E> kept(Vec<E> x) const { return x; }
 };
 
-// Keys that were computed from scores are ranked without conversion. A kept key becomes the mark
-// -1.
+// Floats or stored keys of which a kept one becomes the mark -1. Marks are contiguous.
 template <class E>
-struct KeyMembers {
-  explicit KeyMembers(Order) {}
-  SECATEUR_INLINE Vec<E> operator()(Vec<E> key) const { return key; }
+struct MarkedMembers : KeyOf<E> {
+  using KeyOf<E>::KeyOf;
+  static constexpr bool kAreMarks = true;
   SECATEUR_INLINE Vec<E> kept(Vec<E>) const { return Set(E{-1}); }
 };
 
@@ -299,7 +299,7 @@ class PatternPass {
       prune_whole_bands();
     } else {
       for (size_t b = 0; b < w_.count; ++b) {
-        prune_by_columns(w_.begin + b * band());
+        prune_by_columns(b);
       }
     }
     return ReduceMax(largest_);
@@ -311,6 +311,8 @@ class PatternPass {
   // The contiguous parts of the array that form a tile: one stretch of whole bands, or one per row.
   struct Stretches {
     size_t begin, count, length;
+    size_t out_begin;    // the index of the first result
+    size_t out_stride;   // from the results of a stretch to those of the next
     size_t read_length;  // how many elements vectors read, from the begin of a stretch
     size_t readable;     // how many elements this pass may read from there
   };
@@ -330,21 +332,27 @@ class PatternPass {
       const size_t read_length = is_contiguous
                                      ? round_up(bands, kLanes<E>) * m_ + slots_for(m_) - m_
                                      : (bands * m_ - 1) * w_.inner + round_up(w_.inner, kLanes<E>);
-      prune({w_.begin + b * band(), 1, bands * band(), read_length, (w_.count - b) * band()}, bands,
-            w_.inner, w_.inner);
+      const size_t begin = w_.begin + b * band();
+      prune({begin, 1, bands * band(), Members::kAreMarks ? begin - w_.begin : begin, 0,
+             read_length, (w_.count - b) * band()},
+            bands, w_.inner, w_.inner);
     }
   }
 
   // Vectors are aligned in the first row. If rows are whole cache lines, vectors are aligned in all
   // rows.
-  void prune_by_columns(size_t begin) {
+  void prune_by_columns(size_t number) {
+    const size_t begin = w_.begin + number * band();
+    const size_t out_begin = Members::kAreMarks ? number * m_ * w_.columns : begin;
+    const size_t out_stride = Members::kAreMarks ? w_.columns : w_.inner;
     const size_t misalignment = reinterpret_cast<uintptr_t>(array_ + begin) % kLine / sizeof(E);
     for (size_t c = 0, end = 0; c < w_.columns; c = end) {
       end =
           least(round_down(c + misalignment + stretch(), kLineLanes<E>) - misalignment, w_.columns);
       const size_t columns = end - c;
-      prune({begin + c, m_, columns, round_up(columns, kLanes<E>), w_.columns - c}, 1, columns,
-            stretch() + kLineLanes<E>);
+      prune({begin + c, m_, columns, out_begin + c, out_stride, round_up(columns, kLanes<E>),
+             w_.columns - c},
+            1, columns, stretch() + kLineLanes<E>);
     }
   }
 
@@ -361,7 +369,7 @@ class PatternPass {
     largest_ = Max(largest_, prune_tile_(tile, w_.inner == 1, pattern_, order_));
     for (size_t i = 0; i < s.count; ++i) {
       write(reinterpret_cast<unsigned char*>(to + i * to_stride),
-            out_ + (s.begin + i * w_.inner) * sizeof(E), s.length * sizeof(E),
+            out_ + (s.out_begin + i * s.out_stride) * sizeof(E), s.length * sizeof(E),
             s.length == s.readable, pending_[i]);
     }
   }
@@ -410,9 +418,9 @@ Key prune_pattern(const Bands& w, Pattern pattern, Order order, const Output& ou
              : PatternPass<E, FloatMembers<E>, false>(w, pattern, order, out).run();
 }
 
-template <class K>
-void mark_pattern(const Bands& keys, Pattern pattern, const Output& out) {
-  PatternPass<K, KeyMembers<K>, false>(keys, pattern, kIdentityOrder, out).run();
+template <class E>
+Key mark_pattern(const Bands& w, Pattern pattern, Order order, const Output& out) {
+  return PatternPass<E, MarkedMembers<E>, false>(w, pattern, order, out).run();
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ namespace {
 template <class E>
 constexpr PruneElementKernels element_kernels() {
   return {.prune_pattern = prune_pattern<E>,
+          .mark_pattern = mark_pattern<E>,
           .apply_bools = apply<E, BoolMask>,
           .apply_bits = apply<E, BitMask>};
 }
@@ -33,7 +34,6 @@ extern const PruneKernels prune_kernels;
 constinit const PruneKernels prune_kernels = {
     .elements = {element_kernels<int16_t>(), element_kernels<int32_t>(),
                  element_kernels<int64_t>()},
-    .keys = {{mark_pattern<int32_t>}, {mark_pattern<int64_t>}},
     .floats = {float_kernels<Float16>(), float_kernels<BFloat16>(), float_kernels<float>(),
                float_kernels<double>()},
 };

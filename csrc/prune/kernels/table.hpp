@@ -41,18 +41,14 @@ inline constexpr size_t kNorms = static_cast<size_t>(Norm::count);
 struct PruneElementKernels {
   // Writes the floats that the pattern keeps, and 0 for the others. Returns the largest key.
   Key (*prune_pattern)(const Bands& w, Pattern pattern, Order order, const Output& out);
+  // Writes a mark for each element, -1 where the pattern keeps it and 0 elsewhere, one band after
+  // another from the start of out. A mark is as wide as an element. Selecting marks of magnitude
+  // above 0 selects the kept elements. Elements may be stored keys. Returns the largest key.
+  Key (*mark_pattern)(const Bands& w, Pattern pattern, Order order, const Output& out);
   // Write the floats whose mask is set, and 0 for the others. The mask has one byte or one bit per
   // element.
   void (*apply_bools)(Part w, const void* mask, const Output& out);
   void (*apply_bits)(Part w, const void* mask, const Output& out);
-};
-
-// Kernels for stored keys of type K.
-template <class K>
-struct PatternKernels {
-  // Writes -1 for the keys that the pattern keeps, and 0 for the others. A key may be any K but the
-  // least. Selecting magnitudes above a threshold of 0 selects the kept elements.
-  void (*mark_pattern)(const Bands& keys, Pattern pattern, const Output& out);
 };
 
 // Kernels for floats of one type.
@@ -68,7 +64,6 @@ struct PruneFloatKernels {
 
 struct PruneKernels {
   ByWidth<PruneElementKernels> elements;
-  ByKey<PatternKernels> keys;
   ByFloat<PruneFloatKernels> floats;
 };
 

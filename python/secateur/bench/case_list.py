@@ -106,8 +106,8 @@ def _array_cases(main: int) -> Iterator[Case]:
 
 def _topk_cases(main: int) -> Iterator[Case]:
     for kept, target in ((0.001, 1.3), (0.1, None)):
-        for order in ("index", "magnitude"):
-            operation = operations.topk_operation(kept, order, target)
+        for by_rank in (False, True):
+            operation = operations.topk_operation(kept, target, by_rank=by_rank)
             yield _memory_case(operation, main, "read", kept)
 
 

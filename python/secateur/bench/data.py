@@ -48,7 +48,8 @@ class Inputs:
 
     @cached_property
     def mask(self) -> Array:
-        return reference.topk_mask(self.w, k=self.k)
+        mask: Array = reference.prune_mask(self.w, k=self.k)
+        return mask
 
     @cached_property
     def packed_mask(self) -> Array:

@@ -65,12 +65,12 @@ def _kth_magnitude(library: Any, inputs: Inputs) -> Call:
     return partial(library.kth_magnitude, inputs.w, inputs.k)
 
 
-def _topk(library: Any, inputs: Inputs, order: str) -> Call:
-    return partial(library.topk, inputs.w, inputs.k, order=order)
+def _topk(library: Any, inputs: Inputs, *, by_rank: bool) -> Call:
+    return partial(library.topk, inputs.w, inputs.k, sorted=by_rank)
 
 
-def _topk_mask(library: Any, inputs: Inputs, *, packed: bool) -> Call:
-    return partial(library.topk_mask, inputs.w, k=inputs.k, packed=packed)
+def _prune_mask(library: Any, inputs: Inputs, *, packed: bool) -> Call:
+    return partial(library.prune_mask, inputs.w, k=inputs.k, packed=packed)
 
 
 def bind_prune(library: Any, inputs: Inputs, out: Array) -> Call:
@@ -82,13 +82,15 @@ def _prune_matrix(
     library: Any,
     inputs: Inputs,
     out: Array,
-    by: Callable[[Inputs], Any] | None = None,
+    scores: Callable[[Inputs], Array] | None = None,
+    factors: Callable[[Inputs], Array] | None = None,
     columns: int | None = None,
     **options: Any,
 ) -> Call:
-    scores = by(inputs) if by else None
+    given = {"scores": scores, "factors": factors}
+    options |= {name: of(inputs) for name, of in given.items() if of}
     matrix = inputs.w.reshape(-1, columns) if columns else inputs.matrix
-    return partial(library.prune, matrix, scores=scores, out=out.reshape(matrix.shape), **options)
+    return partial(library.prune, matrix, out=out.reshape(matrix.shape), **options)
 
 
 def _prune_quantize(library: Any, inputs: Inputs, out: Array) -> Call:
@@ -162,10 +164,10 @@ ARRAY_OPERATIONS = (  # all but kth_magnitude, whose targets depend on the size
     PRUNE,
     PRUNE_QUANTIZE,
     Operation(
-        *("topk_mask", partial(_topk_mask, packed=False), None, 5, "bool", 0.8, 40),
-        torch=peers.torch_topk_mask,
+        *("prune_mask", partial(_prune_mask, packed=False), None, 5, "bool", 0.8, 40),
+        torch=peers.torch_mask,
     ),
-    Operation("topk_mask", partial(_topk_mask, packed=True), None, 4.125, "packed", 0.65, 40),
+    Operation("prune_mask", partial(_prune_mask, packed=True), None, 4.125, "packed", 0.65, 40),
     QUANTIZE,
     Operation("dequantize", _dequantize, np.float32, 5, "int8", 0.65, 3.5),
     Operation("fake_quantize", _fake_quantize, np.float32, 8, "int8"),
@@ -175,16 +177,16 @@ ARRAY_OPERATIONS = (  # all but kth_magnitude, whose targets depend on the size
 )
 
 
-def topk_operation(kept: float, order: str, share_target: float | None) -> Operation:
+def topk_operation(kept: float, share_target: float | None, *, by_rank: bool) -> Operation:
     """Return the operation of `topk` for a fraction to keep."""
     return Operation(
         "topk",
-        partial(_topk, order=order),
+        partial(_topk, by_rank=by_rank),
         None,
         4 + 12 * kept,
-        f"k/n = {kept}, by {order}",
+        f"k/n = {kept}" + (", sorted" if by_rank else ""),
         share_target,
-        torch=partial(peers.torch_topk, by_magnitude=order == "magnitude"),
+        torch=partial(peers.torch_topk, by_rank=by_rank),
         every=21,
     )
 
@@ -192,10 +194,6 @@ def topk_operation(kept: float, order: str, share_target: float | None) -> Opera
 def _pruning(variant: str, options: dict[str, Any], moved: float = 8, **more: Any) -> Operation:
     """Return the operation of pruning a matrix with options of `prune`."""
     return Operation("prune", partial(_prune_matrix, **options), np.float32, moved, variant, **more)
-
-
-def _by(scores: Callable[[Inputs], Any]) -> dict[str, Any]:
-    return {"sparsity": 0.9, "by": scores}
 
 
 MATRIX_OPERATIONS = (
@@ -211,10 +209,12 @@ MATRIX_OPERATIONS = (
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
     _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
     _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
-    _pruning("by values", _by(lambda inputs: inputs.scores), 12),
-    _pruning("times gradient", _by(lambda inputs: sc.Times(inputs.scores)), 12),
+    _pruning("by scores", {"sparsity": 0.9, "scores": lambda inputs: inputs.scores}, 12),
+    _pruning("times gradient", {"sparsity": 0.9, "factors": lambda inputs: inputs.scores}, 12),
 )
-WANDA = _pruning("Wanda", _by(lambda inputs: inputs.norms), share_target=1.3)
+WANDA = _pruning(
+    "Wanda", {"sparsity": 0.9, "factors": lambda inputs: inputs.norms}, share_target=1.3
+)
 COMPARE = Operation("compare", _compare, None, 8, share_target=1.3, every=21)
 CHOICES = tuple(
     Operation(

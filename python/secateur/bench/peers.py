@@ -64,17 +64,17 @@ def torch_kth_magnitude(inputs: Inputs) -> Call:
     return call
 
 
-def torch_topk(inputs: Inputs, *, by_magnitude: bool) -> Call:
+def torch_topk(inputs: Inputs, *, by_rank: bool) -> Call:
     w = _tensor(inputs.w)
 
     def call() -> Any:
-        indices = w.abs().topk(inputs.k, sorted=by_magnitude).indices
+        indices = w.abs().topk(inputs.k, sorted=by_rank).indices
         return w[indices], indices
 
     return call
 
 
-def torch_topk_mask(inputs: Inputs) -> Call:
+def torch_mask(inputs: Inputs) -> Call:
     w, lib = _tensor(inputs.w), torch()
 
     def call() -> Any:

@@ -23,13 +23,13 @@ from secateur.reference.choosing import choose_affine, choose_format
 from secateur.reference.comparing import compare
 from secateur.reference.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
 from secateur.reference.global_pruning import prune_global
+from secateur.reference.masks import apply_mask, prune_mask, prune_mask_global
 from secateur.reference.packing import pack_ints, unpack_ints
-from secateur.reference.pruning import apply_mask, prune, soft_threshold
+from secateur.reference.pruning import prune, soft_threshold
 from secateur.reference.schedules import sparsity_schedule
-from secateur.reference.selection import kth_magnitude, topk, topk_mask
+from secateur.reference.selection import kth_magnitude, topk
 from secateur.reference.sketch import MagnitudeSketch
 from secateur.results import AffineParameters, Bracket, ErrorStats, TopK
-from secateur.scores import Times
 
 __all__ = [
     "AffineParameters",
@@ -37,7 +37,6 @@ __all__ = [
     "ErrorStats",
     "FixedPoint",
     "MagnitudeSketch",
-    "Times",
     "TopK",
     "apply_mask",
     "choose_affine",
@@ -50,12 +49,13 @@ __all__ = [
     "pack_ints",
     "prune",
     "prune_global",
+    "prune_mask",
+    "prune_mask_global",
     "prune_quantize",
     "quantize",
     "quantize_affine",
     "soft_threshold",
     "sparsity_schedule",
     "topk",
-    "topk_mask",
     "unpack_ints",
 ]

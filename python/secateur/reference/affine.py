@@ -27,6 +27,8 @@ from secateur.reference.packing import bytes_of, check_packed, packed_codes, unp
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from secateur.literals import BitOrder
+
     Array = NDArray[Any]
     Floats = NDArray[Any]
 
@@ -43,7 +45,7 @@ def quantize_affine(
     block_size: int | None = None,
     nan: str = "raise",
     packed: bool = False,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Quantize to integers by scale and zero point, as ONNX's QuantizeLinear.
@@ -66,7 +68,7 @@ def quantize_affine(
     w = floats("w", w)
     computed = np.float64 if w.dtype == np.float64 else np.float32
     scales, zeros = _parameters(scale, zero_point, kind, computed, w.shape, axis, block_size)
-    if check_packed(packed, "dtype", kind.bits, wanted.name, order):
+    if check_packed(packed, "dtype", kind.bits, wanted.name, bitorder):
         shape: tuple[int, ...] = (bytes_of(kind.bits, w.size),)
         out = result(out, np.uint8, w, *_arrays(scale, zero_point), shape=shape)
     else:
@@ -81,7 +83,7 @@ def quantize_affine(
         if nan == "zero":
             np.copyto(r, zeros, where=np.isnan(r), casting="same_kind")
         codes = np.clip(r, kind.min, kind.max, out=r).astype(kind.dtype)
-    codes = packed_codes(codes.reshape(-1), kind.bits, order) if packed else codes
+    codes = packed_codes(codes.reshape(-1), kind.bits, bitorder) if packed else codes
     np.copyto(out, codes.astype(out.dtype, copy=False))
     return out
 
@@ -96,7 +98,7 @@ def dequantize_affine(
     dtype: DTypeLike = np.float32,
     shape: tuple[int, ...] | None = None,
     packed_dtype: DTypeLike | None = None,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Floats | None = None,
 ) -> Floats:
     """Compute ``(q - zero_point) * scale``, as ONNX's DequantizeLinear.
@@ -121,8 +123,8 @@ def dequantize_affine(
         given = q = native("q", q, held)
     else:
         held, kind = _integer_type("packed_dtype", packed_dtype)
-        check_packed(True, "packed_dtype", kind.bits, held.name, order)
-        given, q = unpacked("q", q, shape, kind.bits, kind.signed, order)
+        check_packed(True, "packed_dtype", kind.bits, held.name, bitorder)
+        given, q = unpacked("q", q, shape, kind.bits, kind.signed, bitorder)
     wide = np.float64 if number == np.float64 else np.float32
     scales, zeros = _parameters(scale, zero_point, kind, wide, q.shape, axis, block_size)
     out = result(out, number, q, given, *_arrays(scale, zero_point))

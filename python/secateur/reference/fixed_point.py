@@ -28,6 +28,8 @@ from secateur.reference.rounding import check_rounding, to_integers
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from secateur.literals import BitOrder
+
     Array = NDArray[Any]
     Floats = NDArray[Any]
 
@@ -43,7 +45,7 @@ def quantize(
     nan: str = "raise",
     seed: int | None = None,
     packed: bool = False,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Quantize to the integers of a fixed-point format: ``round(w * 2**fmt.frac_bits)``.
@@ -65,10 +67,10 @@ def quantize(
     fmt = _format(fmt)
     _check_modes(rounding, overflow, nan, seed)
     w = floats("w", w)
-    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), order):
+    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
         q = quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed)
-        np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, order))
+        np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, bitorder))
         return out
     # These modes need the exact product even where it is tiny or huge.
     exact = rounding in ("floor", "ceil") or overflow == "wrap"
@@ -90,7 +92,7 @@ def dequantize(
     *,
     dtype: DTypeLike = np.float32,
     shape: tuple[int, ...] | None = None,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Floats | None = None,
 ) -> Floats:
     """Compute ``q * 2**-fmt.frac_bits``, rounded once.
@@ -112,8 +114,8 @@ def dequantize(
         given = native("q", q, storage_dtype(fmt, q))
         q = given.astype(integers_of(fmt).dtype, copy=False)
     else:
-        check_packed(True, "fmt.bits", fmt.bits, shown(fmt), order)
-        given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, order)
+        check_packed(True, "fmt.bits", fmt.bits, shown(fmt), bitorder)
+        given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, bitorder)
     step = np.ldexp(1.0, -_frac_bits(fmt, q.shape))
     out = result(out, dtype, q, given)
     with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
@@ -163,7 +165,7 @@ def prune_quantize(
     nan: str = "raise",
     seed: int | None = None,
     packed: bool = False,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Prune and quantize: ``quantize(prune(w))``.
@@ -185,11 +187,11 @@ def prune_quantize(
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
     _frac_bits(fmt, w.shape)
-    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), order):
+    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
     else:
         out = result(out, storage_dtype(fmt, out), w)
-    kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else nan)
+    kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else "raise")
     return quantize(
         kept,
         fmt,
@@ -198,7 +200,7 @@ def prune_quantize(
         nan=nan,
         seed=seed,
         packed=packed,
-        order=order,
+        bitorder=bitorder,
         out=out,
     )
 

@@ -14,7 +14,6 @@ from secateur.reference.arguments import (
     one_of,
     refuse,
     refuse_nan,
-    shown,
 )
 from secateur.reference.containers import (
     match,
@@ -31,10 +30,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from secateur.literals import SelectionNaN
     from secateur.reference.importance import Importance
 
     Floats = NDArray[Any]
     Keys = NDArray[Any]
+    Mask = NDArray[np.bool_]
 
 
 def prune_global(
@@ -42,8 +43,9 @@ def prune_global(
     *,
     k: int | None = None,
     sparsity: float | None = None,
-    scores: Mapping[Any, Any] | Sequence[Any] | None = None,
-    nan: str = "raise",
+    scores: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None = None,
+    factors: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None = None,
+    nan: SelectionNaN = "raise",
     out: Any = None,
 ) -> Any:
     """Set all but the largest magnitudes, or `scores`, among several arrays to zero.
@@ -59,38 +61,61 @@ def prune_global(
     >>> reference.prune_global([np.float32([3, -4]), np.float32([5, 1, 2])], k=2)
     [array([ 0., -4.], dtype=float32), array([5., 0., 0.], dtype=float32)]
     """
-    one_of("nan", nan, "raise", "keep", "prune")
-    exactly_one(k=k, sparsity=sparsity)
-    members = members_of("arrays", arrays)
-    if not members:
-        refuse("arrays", "an empty one", "a container of at least one array")
-    labels = [f"[{shown(key)}]" for key in members]
-    ws = [floats(f"arrays{x}", w) for x, w in zip(labels, members.values(), strict=True)]
-    scores_of = [None] * len(ws) if scores is None else match("scores", scores, arrays)
-    importances = [
-        importance(w, score, f"arrays{x}", f"scores{x}")
-        for w, score, x in zip(ws, scores_of, labels, strict=True)
-    ]
+    given = GlobalSelection(arrays, k, sparsity, scores, factors, nan)
     if out is None:
-        outs = [np.empty(w.shape, w.dtype) for w in ws]
+        outs = [np.empty(w.shape, w.dtype) for w in given.arrays]
     else:
-        outs = _fitting(match("out", out, arrays), ws, importances, labels)
-    kept = count(sum(w.size for w in ws), k, sparsity)
-    keys = _comparable_keys(importances, nan)
-    mask = largest(np.hstack(keys), kept)[0]
-    parts = np.split(mask, np.cumsum([w.size for w in ws])[:-1])
-    for w, part, target in zip(ws, parts, outs, strict=True):
-        masked(w, part.reshape(w.shape), target)
+        outs = _fitting(match("out", out, arrays), given)
+    for w, mask, target in zip(given.arrays, given.masks(), outs, strict=True):
+        masked(w, mask, target)
     return rebuild(arrays, outs) if out is None else out
 
 
-def _fitting(
-    outs: list[Any], ws: list[Floats], importances: list[Importance], labels: list[str]
-) -> list[Floats]:
+class GlobalSelection:
+    """The arguments of :func:`prune_global` that select elements, checked."""
+
+    def __init__(
+        self,
+        arrays: Mapping[Any, ArrayLike] | Sequence[ArrayLike],
+        k: int | None,
+        sparsity: float | None,
+        scores: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None,
+        factors: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None,
+        nan: SelectionNaN,
+    ) -> None:
+        one_of("nan", nan, "raise", "keep", "prune")
+        exactly_one(k=k, sparsity=sparsity)
+        members = members_of("arrays", arrays)
+        if not members:
+            refuse("arrays", "an empty one", "a container of at least one array")
+        none = [None] * len(members)
+        scores_of = none if scores is None else match("scores", scores, arrays)
+        factors_of = none if factors is None else match("factors", factors, arrays)
+        self.labels = [f"[{key!r}]" for key in members]
+        self.arrays = [
+            floats(f"arrays{x}", w) for x, w in zip(self.labels, members.values(), strict=True)
+        ]
+        self.importances = [
+            importance(*each)
+            for each in zip(self.arrays, scores_of, factors_of, self.labels, strict=True)
+        ]
+        self._k, self._sparsity, self._nan = k, sparsity, nan
+
+    def masks(self) -> list[Mask]:
+        """Return the mask of the elements that are kept of each array."""
+        sizes = [w.size for w in self.arrays]
+        kept = count(sum(sizes), self._k, self._sparsity)
+        mask = largest(np.hstack(_comparable_keys(self.importances, self._nan)), kept)[0]
+        parts = np.split(mask, np.cumsum(sizes)[:-1])
+        return [part.reshape(w.shape) for part, w in zip(parts, self.arrays, strict=True)]
+
+
+def _fitting(outs: list[Any], given: GlobalSelection) -> list[Floats]:
     """Return `outs` if they can hold the results."""
+    labels, ws = given.labels, given.arrays
     fit = [fitting(f"out{x}", out, w.dtype, w) for x, out, w in zip(labels, outs, ws, strict=True)]
     inputs = [(f"arrays{x}", w) for x, w in zip(labels, ws, strict=True)]
-    sources = [(each.name, source) for each in importances for source in each.sources]
+    sources = [(each.name, source) for each in given.importances for source in each.sources]
     named = [(f"out{x}", out) for x, out in zip(labels, fit, strict=True)]
     require_apart(named, [*inputs, *sources])
     return fit

@@ -8,7 +8,6 @@ import numpy as np
 
 from secateur.reference.arguments import floats, limit, refuse, refuse_nan
 from secateur.reference.order import as_rows, key_below, keys_of
-from secateur.scores import Times
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -39,22 +38,31 @@ class Importance(NamedTuple):
 
 
 def importance(
-    w: Floats, scores: ArrayLike | Times | None, w_name: str = "w", scores_name: str = "scores"
+    w: Floats, scores: ArrayLike | None, factors: ArrayLike | None, label: str = ""
 ) -> Importance:
-    """Return the importance by `scores` or, if that is None, by the magnitudes of `w`."""
-    if scores is None:
-        return Importance(w_name, w, signed=False)
-    if isinstance(scores, Times):
-        x = floats(f"{scores_name}.x", scores.x)
-    else:
-        x = floats(scores_name, scores)
-        if x.shape == w.shape:
-            return Importance(scores_name, x, signed=True, sources=(x,))
+    """Return the importance by `scores` or `factors` or, if both are None, by magnitude.
+
+    `label` follows the names of the arguments in error messages. If it is not empty, `w` is one of
+    several `arrays`.
+    """
+    w_name = f"arrays{label}" if label else "w"
+    if factors is None:
+        if scores is None:
+            return Importance(w_name, w, signed=False)
+        x = floats(f"scores{label}", scores)
+        if x.shape != w.shape:
+            allowed = f"of shape {w.shape}, that of {w_name}; factors= broadcasts to it"
+            refuse(f"scores{label}", f"shape {x.shape}", allowed)
+        return Importance(f"scores{label}", x, signed=True, sources=(x,))
+    if scores is not None:
+        msg = f"scores{label} and factors{label} must not both be given"
+        raise ValueError(msg)
+    x = floats(f"factors{label}", factors)
     try:
         factor = np.broadcast_to(x, w.shape)
     except ValueError:
         allowed = f"of shape {w.shape}, that of {w_name}, or broadcast to it"
-        refuse(scores_name, f"shape {x.shape}", allowed)
+        refuse(f"factors{label}", f"shape {x.shape}", allowed)
     # float16 and bfloat16 are exact in float32.
     dtype = np.float64 if np.float64 in (w.dtype, x.dtype) else np.float32
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -62,4 +70,4 @@ def importance(
         product = wide * factor.astype(dtype, copy=False)
         # A product of two NaN is that of w, made quiet. NumPy may return either.
         product = np.where(np.isnan(wide), wide + 0, product)
-    return Importance(f"{w_name} * {scores_name}", product, signed=False, sources=(x,))
+    return Importance(f"{w_name} * factors{label}", product, signed=False, sources=(x,))

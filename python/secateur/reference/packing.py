@@ -23,12 +23,14 @@ from secateur.reference.integers import NARROW, Integers
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from secateur.literals import BitOrder
+
     Array = NDArray[Any]
     Bytes = NDArray[np.uint8]
 
 
 def pack_ints(
-    q: ArrayLike, bits: int, *, order: str = "low_first", out: Bytes | None = None
+    q: ArrayLike, bits: int, *, bitorder: BitOrder = "little", out: Bytes | None = None
 ) -> Bytes:
     """Pack integers of 1 to 8 bits into bytes, without unused bits between them.
 
@@ -40,11 +42,11 @@ def pack_ints(
     >>> from secateur import reference
     >>> reference.pack_ints(np.int8([1, -1, 7]), 4)
     array([241,   7], dtype=uint8)
-    >>> reference.pack_ints(np.int8([1, -1, 7]), 4, order="high_first")
+    >>> reference.pack_ints(np.int8([1, -1, 7]), 4, bitorder="big")
     array([ 31, 112], dtype=uint8)
     """
     bits = integer_in("bits", bits, 1, 8)
-    check_order(order)
+    check_bitorder(bitorder)
     q = plain("q", q)
     if q.dtype.name not in NARROW:
         refuse("q", q.dtype, " or ".join(NARROW), TypeError)
@@ -57,7 +59,7 @@ def pack_ints(
         first = wrong.argmax()
         allowed = f"integers from {fitting.min} to {fitting.max}, those of {bits} bits"
         refuse("q", f"{codes[first]} at flat index {first}", allowed)
-    np.copyto(out, packed_codes(codes, bits, order))
+    np.copyto(out, packed_codes(codes, bits, bitorder))
     return out
 
 
@@ -67,7 +69,7 @@ def unpack_ints(
     n: int,
     *,
     signed: bool = True,
-    order: str = "low_first",
+    bitorder: BitOrder = "little",
     dtype: DTypeLike | None = None,
     out: Array | None = None,
 ) -> Array:
@@ -86,7 +88,7 @@ def unpack_ints(
     """
     bits = integer_in("bits", bits, 1, 8)
     n = integer_in("n", n, 0, 2**63 - 1)
-    check_order(order)
+    check_bitorder(bitorder)
     if as_bool("signed", signed):
         wanted = as_dtype("dtype", np.int8 if dtype is None else dtype, " or ".join(NARROW))
     elif dtype is None:
@@ -103,18 +105,18 @@ def unpack_ints(
         allowed = f"at least {bytes_of(bits, n)} bytes long, for {n} integers of {bits} bits"
         refuse("packed", given.size, allowed)
     out = result(out, wanted, given, given, shape=(n,))
-    codes = unpacked_codes(given.ravel()[: bytes_of(bits, n)], bits, n, signed, order)
+    codes = unpacked_codes(given.ravel()[: bytes_of(bits, n)], bits, n, signed, bitorder)
     np.copyto(out, codes.astype(wanted))
     return out
 
 
-def check_order(order: str) -> None:
-    one_of("order", order, "low_first", "high_first")
+def check_bitorder(bitorder: BitOrder) -> None:
+    one_of("bitorder", bitorder, "little", "big")
 
 
-def check_packed(packed: bool, name: str, bits: int, got: str, order: str) -> bool:
+def check_packed(packed: bool, name: str, bits: int, got: str, bitorder: BitOrder) -> bool:
     """Return `packed`; refuse it if the integers have more than 8 bits."""
-    check_order(order)
+    check_bitorder(bitorder)
     if as_bool("packed", packed) and bits > 8:
         refuse(name, got, "at most 8 bits wide to be packed")
     return packed
@@ -135,13 +137,13 @@ def packed_bytes(name: str, packed: ArrayLike, bits: int, n: int) -> Bytes:
 
 
 def unpacked(
-    name: str, packed: ArrayLike, shape: Any, bits: int, signed: bool, order: str
+    name: str, packed: ArrayLike, shape: Any, bits: int, signed: bool, bitorder: BitOrder
 ) -> tuple[Bytes, Array]:
     """Return the packed bytes, and the integers in their shape before packing."""
     shape = shape_of(shape)
     n = math.prod(shape)
     given = packed_bytes(name, packed, bits, n)
-    return given, unpacked_codes(given, bits, n, signed, order).reshape(shape)
+    return given, unpacked_codes(given, bits, n, signed, bitorder).reshape(shape)
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:
@@ -155,28 +157,28 @@ def shape_of(shape: Any) -> tuple[int, ...]:
 
 
 # Eight integers of `bits` bits take exactly `bits` bytes. They are packed in a word of 64 bits, and
-# the first `bits` bytes of the word are the result. The word is little-endian for "low_first" and
-# big-endian for "high_first".
+# the first `bits` bytes of the word are the result. The word is little-endian for "little" and
+# big-endian for "big".
 
 
-def packed_codes(codes: Array, bits: int, order: str) -> Bytes:
+def packed_codes(codes: Array, bits: int, bitorder: BitOrder) -> Bytes:
     eights = np.zeros((-(-codes.size // 8), 8), np.uint8)
     eights.reshape(-1)[: codes.size] = codes.view(np.uint8)
     eights &= np.uint8((1 << bits) - 1)
-    words = np.zeros(len(eights), _words(order))
-    for j, shift in enumerate(_shifts(bits, order)):
+    words = np.zeros(len(eights), _words(bitorder))
+    for j, shift in enumerate(_shifts(bits, bitorder)):
         words |= eights[:, j].astype(np.uint64) << shift
     packed = words.view(np.uint8).reshape(-1, 8)[:, :bits]
     return packed.reshape(-1)[: bytes_of(bits, codes.size)]
 
 
-def unpacked_codes(packed: Bytes, bits: int, n: int, signed: bool, order: str) -> Array:
-    words = np.zeros(-(-n // 8), _words(order))
+def unpacked_codes(packed: Bytes, bits: int, n: int, signed: bool, bitorder: BitOrder) -> Array:
+    words = np.zeros(-(-n // 8), _words(bitorder))
     padded = np.zeros(words.size * bits, np.uint8)
     padded[: packed.size] = packed
     words.view(np.uint8).reshape(-1, 8)[:, :bits] = padded.reshape(-1, bits)
     eights = np.empty((words.size, 8), np.uint8)
-    for j, shift in enumerate(_shifts(bits, order)):
+    for j, shift in enumerate(_shifts(bits, bitorder)):
         eights[:, j] = words >> shift & np.uint64((1 << bits) - 1)
     codes = eights.reshape(-1)[:n]
     if not signed:
@@ -185,11 +187,11 @@ def unpacked_codes(packed: Bytes, bits: int, n: int, signed: bool, order: str) -
     return ((codes ^ sign) - sign).view(np.int8)
 
 
-def _words(order: str) -> str:
-    return "<u8" if order == "low_first" else ">u8"
+def _words(bitorder: BitOrder) -> str:
+    return "<u8" if bitorder == "little" else ">u8"
 
 
-def _shifts(bits: int, order: str) -> list[np.uint64]:
+def _shifts(bits: int, bitorder: BitOrder) -> list[np.uint64]:
     """Return the position in the word of each of eight integers, as a left shift."""
-    low_first = order == "low_first"
+    low_first = bitorder == "little"
     return [np.uint64(bits * j if low_first else 64 - bits * (j + 1)) for j in range(8)]

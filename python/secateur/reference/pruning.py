@@ -15,7 +15,6 @@ from secateur.reference.arguments import (
     limit,
     one_of,
     only_none,
-    plain,
     refuse,
     result,
     shown,
@@ -27,7 +26,7 @@ from secateur.reference.order import bits_of, from_rows, largest, largest_of_few
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.scores import Times
+    from secateur.literals import Norm, SelectionNaN
 
     Array = NDArray[Any]
     Floats = NDArray[Any]
@@ -42,10 +41,11 @@ def prune(
     threshold: float | None = None,
     pattern: str | None = None,
     block: tuple[int, int] | None = None,
-    norm: str | None = None,
-    scores: ArrayLike | Times | None = None,
+    norm: Norm | None = None,
+    scores: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
     axis: int | None = None,
-    nan: str = "raise",
+    nan: SelectionNaN = "raise",
     out: Floats | None = None,
 ) -> Floats:
     """Set all but the largest magnitudes, or `scores`, to zero.
@@ -74,46 +74,9 @@ def prune(
     array([[ 3., -4.],
            [ 0.,  0.]], dtype=float32)
     """
-    one_of("nan", nan, "raise", "keep", "prune")
-    exactly_one(k=k, sparsity=sparsity, threshold=threshold, pattern=pattern)
-    if block is None:
-        only_none(" without block", norm=norm)
-    else:
-        only_none(" with block", pattern=pattern, scores=scores, axis=axis)
-    if threshold is not None:
-        only_none(" with threshold", axis=axis)
-    w = floats("w", w)
-    axis = axis_of(w, axis)
-    by = importance(w, scores) if block is None else importance_of_blocks(w, block, norm, nan)
-    out = result(out, w.dtype, w, *by.sources)
-    if threshold is not None:
-        mask = by.above(threshold, nan)
-    elif pattern is not None:
-        mask = _kept_by_pattern(by, pattern, axis, nan)
-    else:
-        keys = by.keys(nan, axis)
-        kept = largest(keys, count(keys.shape[1], k, sparsity))
-        mask = from_rows(kept, by.values.shape, axis)
-    return masked(w, mask if block is None else expand_mask(mask, block, w.shape), out)
-
-
-def apply_mask(w: ArrayLike, mask: ArrayLike, *, out: Floats | None = None) -> Floats:
-    """Set the elements that a mask removes to zero.
-
-    Parameters, results and errors are those of :func:`secateur.apply_mask`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from secateur import reference
-    >>> reference.apply_mask(np.float32([3, -4, 5]), [True, False, True])
-    array([3., 0., 5.], dtype=float32)
-    >>> reference.apply_mask(np.float32([3, -4, 5]), np.uint8([0b101]))
-    array([3., 0., 5.], dtype=float32)
-    """
-    w, mask = floats("w", w), plain("mask", mask)
-    out = result(out, w.dtype, w, mask)
-    return masked(w, _unpacked(mask, w), out)
+    kept = Selection(w, k, sparsity, threshold, pattern, block, norm, scores, factors, axis, nan)
+    out = result(out, kept.w.dtype, kept.w, *kept.by.sources)
+    return masked(kept.w, kept.mask(), out)
 
 
 def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None) -> Floats:
@@ -142,6 +105,54 @@ def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None)
         kept = bits_of(shrunk) * (magnitudes > bound)
         np.copyto(bits_of(out), np.where(np.isnan(w), bits_of(w), kept))
     return out
+
+
+class Selection:
+    """The arguments of :func:`prune` that select elements, checked."""
+
+    def __init__(
+        self,
+        w: ArrayLike,
+        k: int | None,
+        sparsity: float | None,
+        threshold: float | None,
+        pattern: str | None,
+        block: tuple[int, int] | None,
+        norm: Norm | None,
+        scores: ArrayLike | None,
+        factors: ArrayLike | None,
+        axis: int | None,
+        nan: SelectionNaN,
+    ) -> None:
+        one_of("nan", nan, "raise", "keep", "prune")
+        exactly_one(k=k, sparsity=sparsity, threshold=threshold, pattern=pattern)
+        if block is None:
+            only_none(" without block", norm=norm)
+        else:
+            only_none(" with block", pattern=pattern, scores=scores, factors=factors, axis=axis)
+        if threshold is not None:
+            only_none(" with threshold", axis=axis)
+        self.w = floats("w", w)
+        self.by = (
+            importance(self.w, scores, factors)
+            if block is None
+            else importance_of_blocks(self.w, block, norm, nan)
+        )
+        self._axis = axis_of(self.w, axis)
+        self._k, self._sparsity, self._threshold, self._pattern = k, sparsity, threshold, pattern
+        self._block, self._nan = block, nan
+
+    def mask(self) -> Mask:
+        """Return the mask of the elements that are kept."""
+        if self._threshold is not None:
+            mask = self.by.above(self._threshold, self._nan)
+        elif self._pattern is not None:
+            mask = _kept_by_pattern(self.by, self._pattern, self._axis, self._nan)
+        else:
+            keys = self.by.keys(self._nan, self._axis)
+            kept = largest(keys, count(keys.shape[1], self._k, self._sparsity))
+            mask = from_rows(kept, self.by.values.shape, self._axis)
+        return mask if self._block is None else expand_mask(mask, self._block, self.w.shape)
 
 
 def _kept_by_pattern(by: Importance, pattern: str, axis: int | None, nan: str) -> Mask:
@@ -179,18 +190,3 @@ def masked(w: Floats, mask: Mask, out: Floats) -> Floats:
     # removed element becomes +0.0.
     np.multiply(bits_of(w), mask, out=bits_of(out))
     return out
-
-
-def _unpacked(mask: Array, w: Floats) -> Mask:
-    """Return `mask`, packed or not, as a bool array of the shape of `w`."""
-    if mask.dtype == np.bool_:
-        if mask.shape != w.shape:
-            refuse("mask", f"shape {mask.shape}", f"of shape {w.shape}, that of w")
-        return mask
-    if mask.dtype != np.uint8:
-        refuse("mask", mask.dtype, "bool or uint8", TypeError)
-    packed = ((w.size + 7) // 8,)
-    if mask.shape != packed:
-        refuse("mask", f"shape {mask.shape}", f"of shape {packed}, one bit for each element of w")
-    bits = np.unpackbits(mask, count=w.size, bitorder="little")
-    return bits.view(np.bool_).reshape(w.shape)

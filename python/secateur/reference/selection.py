@@ -9,8 +9,6 @@ import numpy as np
 from secateur.reference.arguments import (
     as_bool,
     axis_of,
-    count,
-    exactly_one,
     floats,
     integer_in,
     one_of,
@@ -31,14 +29,13 @@ from secateur.results import TopK
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.scores import Times
+    from secateur.literals import SelectionNaN
 
     Floats = NDArray[Any]
-    Mask = NDArray[np.bool_]
 
 
 def kth_magnitude(
-    w: ArrayLike, k: int, *, axis: int | None = None, nan: str = "raise"
+    w: ArrayLike, k: int, *, axis: int | None = None, nan: SelectionNaN = "raise"
 ) -> np.floating[Any] | Floats:
     """Return the k-th largest ``|w|`` of the array or of each slice along an axis.
 
@@ -73,7 +70,14 @@ def kth_magnitude(
 
 
 def topk(
-    w: ArrayLike, k: int, *, axis: int | None = None, order: str = "index", nan: str = "raise"
+    w: ArrayLike,
+    k: int,
+    *,
+    axis: int | None = None,
+    scores: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
+    sorted: bool = False,
+    nan: SelectionNaN = "raise",
 ) -> TopK:
     """Return the k elements of largest ``|w|`` and their indices.
 
@@ -86,61 +90,24 @@ def topk(
     >>> w = np.float32([3, -4, 0, 1])
     >>> reference.topk(w, 2).indices
     array([0, 1])
-    >>> reference.topk(w, 2, order="magnitude").values
+    >>> reference.topk(w, 2, sorted=True).values
     array([-4.,  3.], dtype=float32)
     """
     one_of("nan", nan, "raise", "keep", "prune")
-    one_of("order", order, "index", "magnitude")
+    by_rank = as_bool("sorted", sorted)
     w = floats("w", w)
     axis = axis_of(w, axis)
     k = integer_in("k", k, 0, w.size if axis is None else w.shape[axis])
-    refuse_nan("w", w, nan)
+    keys = importance(w, scores, factors).keys(nan, axis)
     rows = as_rows(w, axis)
-    keys = keys_of(rows, nan)
     indices = np.nonzero(largest(keys, k))[1].reshape(len(rows), k)
-    if order == "magnitude":
+    if by_rank:
         descending = ~np.take_along_axis(keys, indices, axis=1)  # ~ reverses the order
-        by_rank = np.argsort(descending, axis=1, kind="stable")
-        indices = np.take_along_axis(indices, by_rank, axis=1)
+        ranks = np.argsort(descending, axis=1, kind="stable")
+        indices = np.take_along_axis(indices, ranks, axis=1)
     values = np.take_along_axis(rows, indices, axis=1)
     shape = (k,) if axis is None else w.shape
     return TopK(
         np.asarray(from_rows(values, shape, axis), order="C"),
         np.asarray(from_rows(indices, shape, axis), np.int64, order="C"),
     )
-
-
-def topk_mask(
-    w: ArrayLike,
-    *,
-    k: int | None = None,
-    sparsity: float | None = None,
-    scores: ArrayLike | Times | None = None,
-    axis: int | None = None,
-    packed: bool = False,
-    nan: str = "raise",
-) -> Mask | NDArray[np.uint8]:
-    """Return the mask of the k largest ``|w|``, or `scores`.
-
-    Parameters, results and errors are those of :func:`secateur.topk_mask`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from secateur import reference
-    >>> w = np.float32([3, -4, 3, 1])
-    >>> reference.topk_mask(w, k=2)
-    array([ True,  True, False, False])
-    >>> reference.topk_mask(w, k=2, packed=True)
-    array([3], dtype=uint8)
-    >>> reference.topk_mask(w, k=2, scores=np.float32([-1, -2, 0, 5]))
-    array([False, False,  True,  True])
-    """
-    one_of("nan", nan, "raise", "keep", "prune")
-    exactly_one(k=k, sparsity=sparsity)
-    packed = as_bool("packed", packed)
-    w = floats("w", w)
-    axis = axis_of(w, axis)
-    keys = importance(w, scores).keys(nan, axis)
-    mask = from_rows(largest(keys, count(keys.shape[1], k, sparsity)), w.shape, axis)
-    return np.packbits(mask, bitorder="little") if packed else np.asarray(mask, order="C")
