@@ -618,7 +618,7 @@ def test_no_kth_magnitude(lib: Any) -> None:
         ({"threshold": float("nan")}, ValueError, "threshold must be .* got nan"),
         ({"k": 1, "nan": "zero"}, ValueError, "nan must be 'raise' or 'keep' or 'prune'"),
         ({"k": 1, "axis": 1}, ValueError, "axis must be an integer from -1 to 0, got 1"),
-        ({"k": 1, "scores": [1]}, TypeError, "scores must be float16 or .*, got int64"),
+        ({"k": 1, "factors": [1]}, TypeError, "factors must be float16 or .*, got int64"),
         ({"pattern": "2:4", "k": 1}, ValueError, "exactly one of .* got k=1, pattern='2:4'"),
         ({"block": 2, "k": 1}, TypeError, "block must be .* got 2"),
     ],

@@ -20,12 +20,13 @@
 namespace secateur::api {
 namespace {
 
-Extent require_mask(const void* mask, std::size_t n, sc_mask_format format) {
+Extent require_mask(const void* mask, std::size_t n, sc_mask_format format,
+                    const char* name = "mask") {
   if (format != SC_MASK_BOOLS && format != SC_MASK_BITS_LITTLE && format != SC_MASK_BITS_BIG) {
     refuse("format", "bools, or bits in little or big order",
            std::to_string(static_cast<int>(format)));
   }
-  return require_array("mask", mask, mask_bytes(n, format), 1);
+  return require_array(name, mask, mask_bytes(n, format), 1);
 }
 
 // allow_negative: the threshold applies to scores that are values, which may be negative.
@@ -101,7 +102,7 @@ Operand require_member(const sc_member& member, std::size_t number, sc_nan nan,
   try {
     if (format != nullptr) {
       return require_masking(member.w, member.dtype, member.n, member.scores, nan,
-                             require_mask(member.out, member.n, *format));
+                             require_mask(member.out, member.n, *format, "out"));
     }
     return require_pruning(member.w, member.dtype, member.n, member.scores, nan, member.out);
   } catch (const Error& error) {

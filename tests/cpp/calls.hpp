@@ -36,6 +36,9 @@ enum Field {
   members,
   member_w,
   member_out,
+  mask_members,
+  first_mask,
+  second_mask,
   blocks,
   fixed,
   each,
@@ -109,6 +112,9 @@ constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<sc_member>("members", 2),
     pointer_to<double>("w", kN),
     pointer_to<double>("out", kN),
+    pointer_to<sc_member>("members", 2),
+    pointer_to<char>("out", kN + 1),
+    pointer_to<char>("out", kN + 1),
     pointer_to<sc_blocks>("blocks", 1),
     pointer_to<sc_fixed_point>("fmt", 1),
     pointer_to<std::int32_t>("fmt.each", kN, true),
@@ -216,17 +222,8 @@ struct Arguments {
     block<sc_fixed_point>(fixed)->each = get<std::int32_t>(each);
     block<sc_affine>(affine)->scale = pointers[scale];
     block<sc_affine>(affine)->zero_point = get<std::int32_t>(zero_point);
-    // Field by field, so that padding bytes do not change.
-    sc_member* const two = block<sc_member>(members);
-    two[0].w = pointers[w];
-    two[0].dtype = dtype;
-    two[0].n = n;
-    two[0].scores = get<sc_scores>(scores);
-    two[0].out = pointers[out];
-    two[1].w = pointers[member_w];
-    two[1].dtype = w_hat_dtype;
-    two[1].n = kN;
-    two[1].out = pointers[member_out];
+    link_members(members, out, member_out);
+    link_members(mask_members, first_mask, second_mask);
   }
 
   [[nodiscard]] std::vector<unsigned char> contents() const {
@@ -238,6 +235,20 @@ struct Arguments {
   }
 
  private:
+  // Sets the members field by field, so that padding bytes do not change.
+  void link_members(Field field, Field first_out, Field second_out) {
+    sc_member* const two = block<sc_member>(field);
+    two[0].w = pointers[w];
+    two[0].dtype = dtype;
+    two[0].n = n;
+    two[0].scores = get<sc_scores>(scores);
+    two[0].out = pointers[first_out];
+    two[1].w = pointers[member_w];
+    two[1].dtype = w_hat_dtype;
+    two[1].n = kN;
+    two[1].out = pointers[second_out];
+  }
+
   std::array<std::unique_ptr<unsigned char[]>, kPointers> blocks_;
 };
 
@@ -377,11 +388,11 @@ const std::vector<Function>& functions() {
        {{mask, kN}}},
       {"sc_prune_mask_global",
        [](Arguments& a) {
-    return sc_prune_mask_global(a.get<sc_member>(members), a.count, a.k, a.nan, a.format);
+    return sc_prune_mask_global(a.get<sc_member>(mask_members), a.count, a.k, a.nan, a.format);
   },
        {dtype, w_hat_dtype, n, count, k, nan_policy, format},
-       {all_of(w), all_of(scores), all_of(scores_data), all_of(member_w), all_of(members)},
-       {{out, kN}, {member_out, kN}}},
+       {all_of(w), all_of(scores), all_of(scores_data), all_of(member_w), all_of(mask_members)},
+       {{first_mask, kN}, {second_mask, kN}}},
       {"sc_prune_mask_pattern",
        [](Arguments& a) {
     return sc_prune_mask_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of,
