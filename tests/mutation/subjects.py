@@ -18,7 +18,7 @@ PYTHON = "errors layouts callers reference formats"
 SUBJECTS = {
     "csrc/core": f"threads errors {SELECTION}",
     "csrc/core/arguments": f"errors {SELECTION} {QUANTIZING}",
-    "csrc/core/bindings": "isa threads errors",
+    "csrc/core/bindings": "isa threads errors float_state interrupts",
     "csrc/core/blocks": "threads selection pruning quantization guard_pages memory",
     "csrc/core/c_api": "threads isa errors",
     "csrc/core/cpu": "isa selection threads",
