@@ -338,15 +338,29 @@ def test_notation_of_a_format_out_of_range(text: str, message: str) -> None:
         ("AP_TRN,AP_SAT_ZERO", 'rounding="floor", overflow="saturate_zero"'),
         ("AP_TRN,AP_SAT_SYM", 'rounding="floor", overflow="saturate_symmetric"'),
         ("AP_TRN,AP_WRAP", 'rounding="floor", overflow="wrap"'),
-        ("AP_TRN,AP_WRAP_SM,2", 'rounding="floor", nothing for AP_WRAP_SM, nothing for 2'),
     ],
 )
 def test_modes_are_not_of_a_format(modes: str, instead: str) -> None:
     text = f"ap_fixed<8, 3, {modes}>"
-    with pytest.raises(ValueError, match=r"^text must be without modes") as refused:
+    with pytest.raises(ValueError, match=r"^text must not contain rounding or overf") as refused:
         FixedPoint.parse(text)
-    assert instead in str(refused.value)
-    assert text in str(refused.value)
+    assert str(refused.value).endswith(f"got {text!r}; pass {instead} to quantize")
+
+
+@pytest.mark.parametrize(
+    ("modes", "instead"),
+    [
+        ("AP_TRN,AP_WRAP_SM,2", "; pass rounding=\"floor\" to quantize; 'AP_WRAP_SM' is not supported"
+                                "; '2' is not supported"),
+        ("AP_WRAP_SM", "; 'AP_WRAP_SM' is not supported"),
+        ("", "; '' is not supported"),
+    ],
+)
+def test_modes_that_quantize_does_not_have(modes: str, instead: str) -> None:
+    text = f"ap_fixed<8, 3, {modes}>"
+    with pytest.raises(ValueError, match=r"^text must not contain rounding or overf") as refused:
+        FixedPoint.parse(text)
+    assert str(refused.value).endswith(f"got {text!r}{instead}")
 
 
 def test_notations_of_something_else() -> None:

@@ -1,4 +1,4 @@
-// The floating-point types and their properties that selection uses.
+// The floating-point types, and the properties of their bits.
 #pragma once
 
 #include <cstddef>

@@ -22,8 +22,8 @@ void apply_mask(const void* w, FloatType type, std::size_t n, const void* mask,
 // these to the format of the caller.
 class MaskWriter {
  public:
-  // can_write_bits: the selection can write bits. Selections in slices begin within bytes, so that
-  // they write bools only, to scratch memory if the caller wants bits.
+  // can_write_bits: the selection can write bits. A slice may begin in the middle of a byte.
+  // Selections along an axis therefore write bools, to scratch memory if the caller wants bits.
   MaskWriter(void* mask, std::size_t n, sc_mask_format format, bool can_write_bits);
 
   // The output of the selection.

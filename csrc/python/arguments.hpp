@@ -138,8 +138,9 @@ class Cells {
 std::size_t length_along(const Input& in, const Slices& slices);
 
 // The scores or factors that rank elements instead of their magnitudes. The argument is what
-// secateur.scores returns: None, or a tuple of a bool, an array, and the number `repeat`. If the bool is true, the
-// array contains the ranking values. Otherwise it contains factors, to which `repeat` applies.
+// secateur.scores.describe returns: None, or a tuple of a bool, an array, and the number `repeat`.
+// If the bool is true, the array contains the ranking values. Otherwise it contains factors, to
+// which `repeat` applies.
 class Scores {
  public:
   // `label` follows "scores" or "factors" in error messages.

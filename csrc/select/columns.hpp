@@ -1,4 +1,4 @@
-// Selection along an axis other than the last: neighboring slices are columns of a matrix, and
+// Selection along an axis other than the last: neighbouring slices are columns of a matrix, and
 // results are written row by row.
 #pragma once
 

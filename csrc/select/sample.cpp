@@ -133,10 +133,9 @@ Sample<K>::Sample(const KernelTable& kernels, const K* keys, const Runs& runs, s
   const double p = static_cast<double>(k) / static_cast<double>(n);
   center_ = p * static_cast<double>(m);
   // Consecutive elements may be similar. The variance of ranks in a sample of runs is then larger
-  // than in a sample of independent elements. It is estimated from pairs of runs in neighboring
+  // than in a sample of independent elements. It is estimated from pairs of runs in neighbouring
   // strata: the sum of the squared differences between the numbers of their keys up to the middle
-  // rank. Of keys equal to the middle key, those with a rank up to the
-  // middle count.
+  // rank. Of keys equal to the middle key, those with a rank up to the middle count.
   const auto middle = static_cast<std::size_t>(std::clamp(center_, 1.0, static_cast<double>(m)));
   const Ranked mid = ranked(middle);
   likely_ = 2 * (middle - mid.above) >= mid.equal ? mid.key - 1 : mid.key;

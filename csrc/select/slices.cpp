@@ -153,7 +153,7 @@ void for_rows(const Job& job) {
   }, job, task_slices, task_slices * length);
 }
 
-// Neighboring slices whose elements are `inner` apart, transposed so that each slice is contiguous.
+// Neighbouring slices whose elements are `inner` apart, transposed so that each slice is contiguous.
 // Their results are transposed back.
 class Tile {
  public:

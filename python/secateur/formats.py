@@ -656,6 +656,11 @@ def _abbreviated(array: Int32s) -> str:
 
 def _refuse_modes(text: str, modes: str) -> NoReturn:
     words = [word.strip() for word in modes.split(",")]
-    instead = [_AP_MODES.get(word, f"nothing for {word}") for word in words]
-    msg = f"text must be without modes, which quantize takes as {', '.join(instead)}, got {shown(text)}"
+    instead = [_AP_MODES[word] for word in words if word in _AP_MODES]
+    msg = f"text must not contain rounding or overflow modes, got {shown(text)}"
+    if instead:
+        msg += f"; pass {', '.join(instead)} to quantize"
+    for word in words:
+        if word not in _AP_MODES:
+            msg += f"; {shown(word)} is not supported"
     raise ValueError(msg)

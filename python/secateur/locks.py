@@ -7,7 +7,7 @@ import threading
 
 
 class ForkSafeLock:
-    """A reentrant lock that no fork leaves locked for ever.
+    """A reentrant lock that no fork leaves locked forever.
 
     A child of a fork has only the thread that forked. A lock that another thread of the parent held
     would never be released there. The child therefore replaces such a lock when it first uses it,
@@ -64,7 +64,7 @@ class ForkSafeLock:
 
 # By process, the lock that serializes adoption.
 _adopting: dict[tuple[int, int], threading.RLock] = {}
-_generation = 0  # tells a process from an ancestor that had the same process id
+_generation = 0  # distinguishes a process from an ancestor that had the same process id
 
 
 def _this_process() -> tuple[int, int]:

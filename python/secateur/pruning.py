@@ -83,8 +83,8 @@ def prune(
         rounded half to even. The candidates are all elements; with `axis`, those of each slice;
         with `block`, the blocks.
     threshold : float, optional
-        Keep the elements with ``|w| > threshold``. The comparison is strict and exact, also with an
-        int, a Fraction or a Decimal between two floats.
+        Keep the elements with ``|w| > threshold``. The comparison is strict and exact. The
+        threshold may be an int, a Fraction or a Decimal that no float represents.
     pattern : str, optional
         ``"N:M"``, 1 <= N <= M <= 32. Of each M consecutive elements along `axis`, the N of largest
         magnitude are kept; ties go to the lowest index. The length of the axis must be a multiple
@@ -142,8 +142,8 @@ def prune(
     efficient neural networks"). Pruning of whole blocks, which hardware can skip, follows Narang et
     al. 2017, "Block-Sparse Recurrent Neural Networks". Hardware multiplies by matrices of pattern
     2:4 faster than by dense ones (Mishra et al. 2021, "Accelerating sparse deep neural networks").
-    With the norms of the input features as factors, and `axis` that of the features, the method is
-    Wanda (Sun et al. 2023, "A simple and effective pruning approach for large language models").
+    With the norms of the input features as factors, and `axis` set to the feature axis, the method
+    is Wanda (Sun et al. 2023, "A simple and effective pruning approach for large language models").
     With the gradient as a factor it is the first-order Taylor criterion (Molchanov et al. 2017,
     "Pruning convolutional neural networks for resource efficient inference").
 

@@ -124,8 +124,7 @@ def topk(
     -----
     The selection is that of :func:`kth_magnitude`, in one pass. With ``sorted=True`` and without
     scores, a radix sort (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected
-    elements. It needs about 40 bytes of scratch memory per selected element, and one bit per
-    element of `w`.
+    elements.
 
     Examples
     --------

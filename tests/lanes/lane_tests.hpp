@@ -1,5 +1,5 @@
-// What the tests of one ISA's lanes offer to the program that runs them. The tests are compiled for that ISA,
-// the program for every CPU.
+// Interface between the lane tests of one ISA and the test runner. The tests are compiled for that ISA, the
+// runner for the baseline CPU.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Runs the tests of the lanes of one ISA. Compiled for every CPU, so that it can tell whether this one has
-// the ISA, before it runs any code that is compiled for it.
+// Runs the lane tests of one ISA. Compiled for the baseline CPU: checks for the ISA before it runs code
+// compiled for it.
 #include <cstdio>
 #include <string>
 #include <vector>

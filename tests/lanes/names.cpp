@@ -55,7 +55,7 @@ void report_missing(std::vector<std::string>& problems, const Names& names, cons
   }
 }
 
-// Without those that are "not defined if a vector has one lane".
+// Removes the operations that are undefined for one lane.
 Names without_permutations(Names names) {
   for (const char* name :
        {"InterleaveLower", "InterleaveUpper", "InterleaveEvenBlocks", "InterleaveOddBlocks"}) {

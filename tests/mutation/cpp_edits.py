@@ -1,7 +1,7 @@
 """Mutations of C++ source, token by token.
 
 The code is formatted by clang-format, so a binary operator has a space on either side; template
-brackets, references and signs have not. Whatever else needs a parser is left to the compiler: a
+brackets, references and signs do not. Whatever else needs a parser is left to the compiler: a
 mutant that does not compile does not count.
 
 A comment that begins with "Tuning:" says that no result depends on the numbers that it belongs to:
@@ -379,7 +379,7 @@ def family_of(code: Code, i: int) -> str:
 
 
 def enumerators(code: Code) -> Iterator[Edit]:
-    """Replace Place::below by Place::above, and SC_NAN_PRUNE by SC_NAN_KEEP, if both are used."""
+    """Replace Position::below by Position::above, and SC_NAN_PRUNE by SC_NAN_KEEP, if both are used."""
     found: dict[str, dict[str, list[Token]]] = defaultdict(lambda: defaultdict(list))
     for i, token in editable_tokens(code, "name"):
         if family := family_of(code, i):

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Mutation testing: change one line at random, build, and run the tests of the changed file.
+"""Mutation testing: change one randomly chosen line, build, and run the tests listed for the file.
 
     python tests/mutation/run.py --count 100 --seed 0 [--only csrc/select] [--jobs 1]
 
-Builds and tests run in copies of the working tree in build/mutation. For the same sources, a seed
-always chooses the same mutants, and a smaller count chooses the first of them. The report keeps all
-results, so that an interrupted run resumes where it stopped.
+CONTRIBUTING.md explains the results ("Mutation tests"). A smaller count chooses the first mutants of
+a larger one.
 """
 
 import argparse

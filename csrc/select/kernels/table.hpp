@@ -145,7 +145,7 @@ struct KeyKernels {
   // narrow: writes the keys of w in the bracket to out, in order. out has capacity for n keys and a
   // word more. w holds floats of K's width or stored keys
   BracketCounts (*narrow)(const void* w, size_t n, Order order, Bracket bracket, K* out);
-  // run_spread: for pairs of neighboring runs, the sum of the squared differences between the
+  // run_spread: for pairs of neighbouring runs, the sum of the squared differences between the
   // numbers of their keys above `key`. n is a multiple of kWord
   uint64_t (*run_spread)(const K* keys, size_t n, K key);
 };
