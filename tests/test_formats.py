@@ -350,9 +350,8 @@ def test_modes_are_not_of_a_format(modes: str, instead: str) -> None:
 @pytest.mark.parametrize(
     ("modes", "instead"),
     [
-        ("AP_TRN,AP_WRAP_SM,2", "; pass rounding=\"floor\" to quantize; 'AP_WRAP_SM' is not supported"
-                                "; '2' is not supported"),
-        ("AP_WRAP_SM", "; 'AP_WRAP_SM' is not supported"),
+        ("AP_TRN,2", """; pass rounding="floor" to quantize; '2' is not supported"""),
+        ("AP_WRAP_SM,2", "; 'AP_WRAP_SM' is not supported; '2' is not supported"),
         ("", "; '' is not supported"),
     ],
 )
