@@ -123,7 +123,7 @@ class Ranking:
         return values.view(self.w.dtype), places.astype(np.int64)
 
     def _places(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Each element's place along the axis."""
+        """Each element's index along the axis."""
         steps = [1] * len(shape)
         steps[self._along] = -1
         return np.broadcast_to(np.arange(shape[self._along]).reshape(steps), shape)
