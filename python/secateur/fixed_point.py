@@ -279,11 +279,11 @@ def prune_quantize(
         The format.
     k, sparsity
         As for :func:`prune`.
-    rounding, overflow, seed, packed, bitorder
+    rounding, overflow
         As for :func:`quantize`.
     nan : {"raise", "zero"}
         Whether NaN is refused, or ranked below zero and quantized to 0.
-    seed, packed, order
+    seed, packed, bitorder
         As for :func:`quantize`.
     out : ndarray of ``fmt.dtype``, of the shape of `w`, optional
         The array to write the result to, as for :func:`quantize`.

@@ -101,13 +101,15 @@ def prune_mask(
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
-    k, sparsity, threshold, pattern, block, norm, scores, factors, axis, nan
+    k, sparsity, threshold, pattern, block, norm, scores, factors, axis
         The selection, as in :func:`prune`. Exactly one of `k`, `sparsity`, `threshold` and
         `pattern` must be given.
     packed : bool, default False
         Return one bit per element instead of one byte.
     bitorder : {"little", "big"}
         The order of the bits in each byte of a packed mask, as in ``numpy.packbits``.
+    nan : {"raise", "keep", "prune"}
+        Where NaN ranks, as in :func:`prune`.
 
     Returns
     -------
@@ -213,10 +215,12 @@ def prune_mask_global(
     ----------
     arrays : mapping or sequence of array_like of float16, bfloat16, float32 or float64
         The arrays to select from.
-    k, sparsity, scores, factors, nan
+    k, sparsity, scores, factors
         The selection, as in :func:`prune_global`. Exactly one of `k` and `sparsity` must be given.
     packed, bitorder
         The form of the masks, as in :func:`prune_mask`.
+    nan : {"raise", "keep", "prune"}
+        Where NaN ranks, as in :func:`prune_global`.
 
     Returns
     -------

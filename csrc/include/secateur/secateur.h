@@ -355,28 +355,34 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_bloc
                                     double threshold, sc_nan nan, void* out);
 
 /* ---- Masks of what is kept ------------------------------------------------------------------ */
-/* Each function writes the mask of the elements that the function of the same name without `mask`
- * keeps with the same arguments, a kept zero included. sc_apply_mask with this mask has the same
- * result as that function. Masks need no alignment, and must not overlap an input. */
+/* A mask is set where an element is kept, a kept zero included: sc_apply_mask with the mask of a
+ * function has the result of the function without `mask` in its name. Masks need no alignment, and
+ * must not overlap an input. */
 
+/* Writes the mask of the elements that sc_prune with the same arguments keeps. */
 sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
                         const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format);
 
+/* Writes the mask of the elements that sc_prune_threshold with the same arguments keeps. */
 sc_status sc_prune_mask_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
                                   const sc_scores* scores, sc_nan nan, void* mask,
                                   sc_mask_format format);
 
-/* Writes the mask of each member to its `out`. */
+/* Writes the mask of the elements that sc_prune_global with the same arguments keeps, of each member
+ * to its `out`. */
 sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k, sc_nan nan,
                                sc_mask_format format);
 
+/* Writes the mask of the elements that sc_prune_pattern with the same arguments keeps. */
 sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
                                 const sc_slices* slices, const sc_scores* scores, sc_nan nan,
                                 void* mask, sc_mask_format format);
 
+/* Writes the mask of the elements that sc_prune_blocks with the same arguments keeps. */
 sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
                                sc_nan nan, void* mask, sc_mask_format format);
 
+/* Writes the mask of the elements that sc_prune_blocks_threshold with the same arguments keeps. */
 sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
                                          double threshold, sc_nan nan, void* mask,
                                          sc_mask_format format);
