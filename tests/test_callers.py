@@ -171,7 +171,7 @@ def test_in_place_through_a_view_of_another_byte_order() -> None:
     """The same memory, but not the same elements."""
     swapped = np.array([1, np.nan, 3], ">f4")
     before = swapped.tobytes()
-    with pytest.raises(ValueError, match="out must be the input itself or share no memory"):
+    with pytest.raises(ValueError, match="out must be w itself or share no memory with w"):
         sc.prune(swapped, k=1, out=swapped.view("=f4"))
     assert swapped.tobytes() == before
 

@@ -372,7 +372,8 @@ def test_masked_out(name: str) -> None:
 def assert_overlap_refused(name: str, room: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
     assert np.shares_memory(w, out)
     before = room.copy()
-    with pytest.raises(ValueError, match=r"^out must .*share no memory with .*, got "):
+    given = "q" if name.startswith("dequantize") else "w"
+    with pytest.raises(ValueError, match=rf"^out must .*share no memory with {given}, got "):
         CALLS[name](w, out=out)
     assert_same_bits(room, before)
 
@@ -432,9 +433,18 @@ def test_out_over_the_mask(packed: bool) -> None:
     mask = out.view(np.uint8)[20:22] if packed else out.view(np.bool_)[20:32]
     mask[:] = True
     before = out.copy()
-    with pytest.raises(ValueError, match=r"^out must .*share no memory with"):
+    with pytest.raises(ValueError, match=r"^out must share no memory with mask, got"):
         sc.apply_mask(normal(12), mask, out=out)
     assert_same_bits(out, before)
+
+
+@pytest.mark.parametrize("ranking", ["scores", "factors"])
+def test_out_over_what_ranks(ranking: str) -> None:
+    room = normal(30)
+    before = room.copy()
+    with pytest.raises(ValueError, match=rf"^out must share no memory with {ranking}, got"):
+        sc.prune(normal(12), k=3, **{ranking: room[10:22]}, out=room[:12])
+    assert_same_bits(room, before)
 
 
 @pytest.mark.parametrize("name", WITH_OUT)

@@ -242,13 +242,13 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
                           " must have its elements apart, got strides that may make them overlap");
   }
   const bool same = in_place && is_native(like.given()) && is_same_view(given_, like.given());
-  if ((!same && share_memory(given_, like.given())) ||
-      (other != nullptr && share_memory(given_, other->given()))) {
-    throw py::value_error(
-        name + (in_place
-                    ? " must be the input itself or share no memory with it, got an array that "
-                      "overlaps it in part"
-                    : " must share no memory with the input, got one that does"));
+  if (!same && share_memory(given_, like.given())) {
+    throw py::value_error(name + " must " + (in_place ? "be " + like.name() + " itself or " : "") +
+                          "share no memory with " + like.name() + ", got one that does");
+  }
+  if (other != nullptr && share_memory(given_, other->given())) {
+    throw py::value_error(name + " must share no memory with " + other->name() +
+                          ", got one that does");
   }
   core_array_ = contiguous ? given_ : py::array(dtype, shape_of(given_));
   data_ = core_array_.mutable_data();
