@@ -436,7 +436,24 @@ def test_out_over_the_scores(lib: Any) -> None:
     words = ["out must ", "share no memory"]
     for by in ({"scores": room[10:30]}, {"factors": room[10:30]}, {"factors": room[10:11]}):
         assert_refuses(ValueError, words, lib.prune, normal(20), k=3, **by, out=room[:20])
+    square = room[:16].reshape(4, 4)
+    for factors in (square.T, square[:, ::-1], square[:, :1], square[1]):
+        assert_refuses(ValueError, words, lib.prune, normal(4, 4), k=3, factors=factors, out=square)
     assert_same_bits(room, before)
+
+
+def test_factors_of_no_elements_take_no_memory(lib: Any) -> None:
+    w = np.zeros((2, 10**9, 2, 0), np.float32)
+    factors = np.ones((2, 1, 2, 1), np.float32)
+    assert lib.prune_mask(w, k=0, factors=factors).shape == w.shape
+    assert lib.topk(w.reshape(0), 0, factors=np.float32(2)).indices.size == 0
+
+
+def test_factors_of_no_elements_lie_anywhere(lib: Any) -> None:
+    room = np.zeros(4 * 33 + 1, np.uint8)[1:].view(np.float32).reshape(33, 1)
+    for factors in (room, room[::2][:1], room.T[:, :1]):
+        w = np.zeros((0, *factors.shape), np.float32)
+        assert lib.prune(w, k=0, factors=factors).shape == w.shape
 
 
 def test_factors_in_a_matrix(lib: Any) -> None:

@@ -774,9 +774,15 @@ def test_a_child_refuses_a_sketch_that_another_thread_was_changing() -> None:
         assert in_child(lambda: refuses(lambda: sketch.n)) == "right"  # and so does its child
         return True
 
+    def works_on_a_new_thread() -> bool:
+        # That thread may have the identity of the one that was changing the sketch.
+        on_threads(works)
+        return refuses(lambda: sketch.n)
+
     with another_thread_within(sketch, "_change"):
         assert in_child(works) == "right"
         assert in_child(works) == "right"
+        assert in_child(works_on_a_new_thread) == "right"
     assert sketch.n == COUNTED + 3  # the parent goes on
 
 
@@ -816,6 +822,29 @@ def test_a_fork_by_the_thread_that_holds_the_sketch() -> None:
         patched.setattr(sketch, "_totals", once)
         assert sketch.n == COUNTED
     assert outcomes == ["right"]
+
+
+@forking
+def test_other_threads_of_the_child_wait_for_the_thread_that_holds_the_sketch() -> None:
+    sketch = count(sc.MagnitudeSketch(), [normal(COUNTED)])
+    outcomes = []
+
+    def fork_within() -> None:
+        seen: list[int] = []
+
+        def works() -> bool:
+            other = threading.Thread(target=lambda: seen.append(sketch.n))
+            with sketch._lock.here():  # as the change that is under way
+                other.start()
+                other.join(0.2)
+                waits = other.is_alive()
+            return waits and sketch._lock.here()._is_owned()  # type: ignore[attr-defined]
+
+        outcomes.append(in_child(works))
+
+    sketch._change(fork_within)
+    assert outcomes == ["right"]
+    assert sketch.n == COUNTED
 
 
 @forking

@@ -343,9 +343,19 @@ SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
 SECATEUR_INLINE Mask<int64_t> AndNot(Mask<int64_t> a, Mask<int64_t> b) {
   return {_kandn_mask8(a.raw, b.raw)};
 }
-SECATEUR_INLINE uint64_t BitsFromMask(Mask<int16_t> m) { return _cvtmask32_u32(m.raw); }
-SECATEUR_INLINE uint64_t BitsFromMask(Mask<int32_t> m) { return _cvtmask16_u32(m.raw); }
-SECATEUR_INLINE uint64_t BitsFromMask(Mask<int64_t> m) { return _cvtmask8_u32(m.raw); }
+// GCC 12 merges the comparison that has made a mask with its extension to 64 bits. If it then spills
+// the result, it stores only as many bits as the mask has, and loads 64. The empty statement, which
+// emits no instruction, keeps the two apart.
+template <class M>
+SECATEUR_INLINE M unmerged(M mask) {
+#if defined(__AVX512BW__) && !defined(__clang__)
+  __asm__("" : "+k"(mask));
+#endif
+  return mask;
+}
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int16_t> m) { return _cvtmask32_u32(unmerged(m.raw)); }
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int32_t> m) { return _cvtmask16_u32(unmerged(m.raw)); }
+SECATEUR_INLINE uint64_t BitsFromMask(Mask<int64_t> m) { return _cvtmask8_u32(unmerged(m.raw)); }
 SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int16_t>* m) {
   return _cvtmask64_u64(_mm512_kunpackd(m[1].raw, m[0].raw));
 }
@@ -354,8 +364,8 @@ SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int32_t>* m) {
       _mm512_kunpackd(_mm512_kunpackw(m[3].raw, m[2].raw), _mm512_kunpackw(m[1].raw, m[0].raw)));
 }
 SECATEUR_INLINE uint64_t BitsFromMasks(const Mask<int64_t>* m) {
-  return _cvtmask32_u32(
-      _mm512_kunpackw(_mm512_kunpackb(m[3].raw, m[2].raw), _mm512_kunpackb(m[1].raw, m[0].raw)));
+  return _cvtmask32_u32(unmerged(
+      _mm512_kunpackw(_mm512_kunpackb(m[3].raw, m[2].raw), _mm512_kunpackb(m[1].raw, m[0].raw))));
 }
 template <class T>
 SECATEUR_INLINE Mask<T> MaskFromBits(uint64_t bits) {

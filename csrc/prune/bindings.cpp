@@ -93,7 +93,7 @@ class Selection {
   }
 
   [[nodiscard]] const Input& in() const { return in_; }
-  [[nodiscard]] const Input* scores() const { return ranked_by_.array(); }
+  [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
@@ -280,7 +280,7 @@ py::list prune_global(const py::list& arrays, const py::list& scores, const py::
   results.reserve(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const Member& member = selection.members()[i];
-    results.emplace_back(outs[i], member.in.numpy_dtype(), member.in, true, member.scores.array(),
+    results.emplace_back(outs[i], member.in.numpy_dtype(), member.in, true, member.scores.given(),
                          "out" + labels[i]);
   }
   return selection.run(std::move(results), nullptr);

@@ -205,7 +205,9 @@ Scores::Scores(py::handle scores, const std::string& label) {
   }
   const auto parts = py::reinterpret_borrow<py::tuple>(scores);
   const bool are_values = parts[0].cast<bool>();
-  array_.emplace(floats(parts[1], (are_values ? "scores" : "factors") + label));
+  const std::string name = (are_values ? "scores" : "factors") + label;
+  array_.emplace(floats(parts[1], name));
+  given_.emplace(floats(parts[3], name));
   core_.scoring = are_values ? SC_SCORE_VALUES : SC_SCORE_PRODUCTS;
   core_.dtype = array_->core_dtype();
   core_.period = array_->size();

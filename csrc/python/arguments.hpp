@@ -138,9 +138,9 @@ class Cells {
 std::size_t length_along(const Input& in, const Slices& slices);
 
 // The scores or factors that rank elements instead of their magnitudes. The argument is what
-// secateur.scores.describe returns: None, or a tuple of a bool, an array, and the number `repeat`.
-// If the bool is true, the array contains the ranking values. Otherwise it contains factors, to
-// which `repeat` applies.
+// secateur.scores.describe returns: None, or a tuple of a bool, an array, the number `repeat`, and
+// the array that the caller has given. If the bool is true, the first array contains the ranking
+// values. Otherwise it contains factors, to which `repeat` applies.
 class Scores {
  public:
   // `label` follows "scores" or "factors" in error messages.
@@ -151,10 +151,12 @@ class Scores {
   void settle();
   [[nodiscard]] const sc_scores* data() const { return array_ ? &core_ : nullptr; }
   [[nodiscard]] bool are_values() const { return array_ && core_.scoring == SC_SCORE_VALUES; }
-  [[nodiscard]] const Input* array() const { return array_ ? &*array_ : nullptr; }
+  // The array of the caller, which no output may overlap.
+  [[nodiscard]] const Input* given() const { return given_ ? &*given_ : nullptr; }
 
  private:
   std::optional<Input> array_;
+  std::optional<Input> given_;
   sc_scores core_{SC_SCORE_VALUES, SC_FLOAT32, nullptr, 0, 1};
 };
 

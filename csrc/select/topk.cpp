@@ -14,8 +14,9 @@
 namespace secateur {
 namespace {
 
-// An element during the sort. `rank` is the distance of its key below the largest possible key,
-// shifted left by one bit; its lowest bit is the sign of the element.
+// An element during the sort. `rank` is the distance of its key below the largest possible key. If
+// elements rank by magnitude, it is shifted left by one bit, and its lowest bit is the sign of the
+// element.
 template <class U>
 struct Item {
   U rank;
@@ -38,11 +39,11 @@ E element_of(U rank, Order order) {
   return static_cast<E>(magnitude | ((rank & 1) != 0 ? mask + 1 : 0));
 }
 
-// Sorts items by rank without its sign bit, in ascending order. The items come in the order of
-// their indices, and the sort is stable, so that ties stay in that order. It is an LSD radix sort
-// of the distance of each rank from the least one. Returns the result, which is in one of the two
-// buffers.
-template <class U>
+// Sorts items by rank without its kSignBits lowest bits, in ascending order. The items come in the
+// order of their indices, and the sort is stable, so that ties stay in that order. It is an LSD radix
+// sort of the distance of each rank from the least one. Returns the result, which is in one of the
+// two buffers.
+template <int kSignBits, class U>
 const Item<U>* sort(Item<U>* items, Item<U>* spare, std::size_t count, U least, U most) {
   constexpr std::size_t kFew = 48;   // Tuning: up to here, a comparison sort is faster
   constexpr std::size_t kDigit = 8;  // bits; L1 holds an output line for each value of a digit
@@ -50,16 +51,16 @@ const Item<U>* sort(Item<U>* items, Item<U>* spare, std::size_t count, U least, 
   constexpr std::size_t kMostDigits = 8 * sizeof(U) / kDigit;
   if (count <= kFew) {
     std::sort(items, items + count, [](const Item<U>& a, const Item<U>& b) {
-      return a.rank >> 1 != b.rank >> 1 ? a.rank < b.rank : a.index < b.index;
+      return a.rank >> kSignBits != b.rank >> kSignBits ? a.rank < b.rank : a.index < b.index;
     });
     return items;
   }
   const auto digit_of = [least](const Item<U>& item, std::size_t digit) {
-    const U from_least = (item.rank >> 1) - (least >> 1);
+    const U from_least = (item.rank >> kSignBits) - (least >> kSignBits);
     return static_cast<std::size_t>(from_least >> (digit * kDigit)) & (kDigits - 1);
   };
-  const auto bits =
-      static_cast<std::size_t>(std::bit_width(static_cast<U>((most >> 1) - (least >> 1))));
+  const auto bits = static_cast<std::size_t>(
+      std::bit_width(static_cast<U>((most >> kSignBits) - (least >> kSignBits))));
   const std::size_t digits = ceil_div(bits, kDigit);
   std::size_t starts[kMostDigits][kDigits];
   std::fill_n(&starts[0][0], digits * kDigits, std::size_t{0});
@@ -95,7 +96,7 @@ void sort_by_magnitude(Order order, std::size_t count, void* elements, std::int6
     most = std::max(most, rank);
     items[i] = {rank, static_cast<U>(indices[i])};
   });
-  const Item<U>* const sorted = sort(items.data(), spare.data(), count, least, most);
+  const Item<U>* const sorted = sort<1>(items.data(), spare.data(), count, least, most);
   for_indices(count, [&](std::size_t i) {
     values[i] = element_of<E>(sorted[i].rank, order);
     indices[i] = static_cast<std::int64_t>(sorted[i].index);
@@ -136,31 +137,36 @@ void gather(const Operand& operand, const std::int64_t* indices, std::size_t cou
   gather_elements(operand.w, indices, count, elements);
 }
 
-// Sorts indices by the falling ranks that scores give their elements.
-template <class K>
+// Sorts indices by the falling ranks that scores give their elements. They come in ascending order.
+template <class K, class U>
 void sort_by_scores(const SelectionProblem& problem, std::size_t count, std::int64_t* indices) {
-  struct Scored {
-    K key;
-    std::int64_t index;
-  };
   const Operand& operand = problem.first();
-  const Buffer<Scored> items(count);
+  const Buffer<Item<U>> items(count);
+  const Buffer<Item<U>> spare(count);
+  U least = std::numeric_limits<U>::max();
+  U most = 0;
   for_indices(count, [&](std::size_t i) {
     const auto index = static_cast<std::size_t>(indices[i]);
     std::int64_t scratch = 0;
-    items[i].index = indices[i];
-    problem.keys(operand, problem.bits(operand, index, index + 1, &scratch), 1, &items[i].key);
+    K key = 0;
+    problem.keys(operand, problem.bits(operand, index, index + 1, &scratch), 1, &key);
+    const U rank = static_cast<U>(std::numeric_limits<K>::max()) - static_cast<U>(key);
+    least = std::min(least, rank);
+    most = std::max(most, rank);
+    items[i] = {rank, static_cast<U>(index)};
   });
-  std::sort(items.data(), items.data() + count, [](const Scored& a, const Scored& b) {
-    return a.key != b.key ? a.key > b.key : a.index < b.index;
-  });
-  for_indices(count, [&](std::size_t i) { indices[i] = items[i].index; });
+  const Item<U>* const sorted = sort<0>(items.data(), spare.data(), count, least, most);
+  for_indices(count,
+              [&](std::size_t i) { indices[i] = static_cast<std::int64_t>(sorted[i].index); });
 }
 
 void sort_by_scores(const SelectionProblem& problem, std::size_t count, std::int64_t* indices) {
-  problem.key_type().bytes == sizeof(std::int64_t)
-      ? sort_by_scores<std::int64_t>(problem, count, indices)
-      : sort_by_scores<std::int32_t>(problem, count, indices);
+  const bool short_indices = problem.size() <= std::numeric_limits<std::uint32_t>::max();
+  if (problem.key_type().bytes == sizeof(std::int64_t)) {
+    return sort_by_scores<std::int64_t, std::uint64_t>(problem, count, indices);
+  }
+  return (short_indices ? sort_by_scores<std::int32_t, std::uint32_t>
+                        : sort_by_scores<std::int32_t, std::uint64_t>)(problem, count, indices);
 }
 
 // Writes a bit mask of the k largest elements, and then compacts the elements whose bits are set.

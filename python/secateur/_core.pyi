@@ -9,7 +9,7 @@ from secateur.formats import FixedPoint, Granularity
 __version__: str
 
 # Scores in the form that secateur.scores.describe returns
-_Scores: TypeAlias = tuple[bool, NDArray[Any], int] | None
+_Scores: TypeAlias = tuple[bool, NDArray[Any], int, NDArray[Any]] | None
 
 def kth_magnitude(w: ArrayLike, k: int, axis: int | None, nan: str, /) -> Any: ...
 def topk(

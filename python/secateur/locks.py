@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 
 
 class ForkSafeLock:
     """A reentrant lock that no fork leaves locked forever.
 
     A child of a fork has only the thread that forked. A lock that another thread of the parent held
-    would never be released there. The child therefore replaces such a lock when it first uses it,
-    and `orphaned` becomes True. A lock that the forking thread itself held stays held, because that
+    would never be released there. Right after the fork, the child therefore replaces such a lock, and
+    `orphaned` becomes True. A lock that the forking thread itself held stays held, because that
     thread goes on in the child and releases it.
 
     The fork itself takes no lock and waits for nothing. It may thus happen at any time, also in a
@@ -34,8 +35,9 @@ class ForkSafeLock:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._process = _this_process()
+        self._process = os.getpid()
         self.orphaned = False
+        _locks.add(self)
 
     def here(self) -> threading.RLock:
         """Return the lock that this process uses, to be held by a ``with`` statement.
@@ -43,38 +45,30 @@ class ForkSafeLock:
         The lock has no ``__enter__`` of its own: an exception of a signal handler that is raised at
         the end of a function in Python would leave the lock held.
         """
-        process = _this_process()
-        if self._process != process:
-            self._adopt(process)
+        if self._process != os.getpid():  # another hook uses the lock before the one below has run
+            self._adopt()
         return self._lock
 
-    def _adopt(self, process: tuple[int, int]) -> None:
-        """Make the lock one of this process. One thread at a time does so."""
-        # setdefault is atomic, so that all threads of the process get the same lock.
-        with _adopting.setdefault(process, threading.RLock()):
-            if self._process == process:
-                return
-            if self._lock.acquire(blocking=False):  # free, or held by this thread
-                self._lock.release()
-            else:
-                self._lock = threading.RLock()
-                self.orphaned = True
-            self._process = process
+    def _adopt(self) -> None:
+        """Make the lock one of this process. Only the forking thread does so.
+
+        Any other thread may have the identity of one that is gone, and would then seem to hold what
+        that one held.
+        """
+        if self._lock.acquire(blocking=False):  # free, or held by this thread
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+            self.orphaned = True
+        self._process = os.getpid()
 
 
-# By process, the lock that serializes adoption.
-_adopting: dict[tuple[int, int], threading.RLock] = {}
-_generation = 0  # distinguishes a process from an ancestor that had the same process id
+_locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 
 
-def _this_process() -> tuple[int, int]:
-    # The process id already tells the processes apart while the hook below has not run yet.
-    return os.getpid(), _generation
+def _adopt_all() -> None:
+    for lock in list(_locks):
+        lock._adopt()
 
 
-def _count_generation() -> None:
-    global _generation  # noqa: PLW0603
-    _generation += 1
-
-
-os.register_at_fork(after_in_child=_count_generation)
+os.register_at_fork(after_in_child=_adopt_all)

@@ -16,7 +16,7 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 def describe(
     w: ArrayLike, scores: ArrayLike | None, factors: ArrayLike | None, label: str = ""
-) -> tuple[bool, NDArray[Any], int] | None:
+) -> tuple[bool, NDArray[Any], int, NDArray[Any]] | None:
     """Convert `scores` or `factors` to the form that the core takes.
 
     Parameters
@@ -30,11 +30,11 @@ def describe(
 
     Returns
     -------
-    (are_scores, array, repeat), or None
+    (are_scores, array, repeat, given), or None
         None if both are None. `are_scores` is True if `array` holds scores, and False if it holds
         factors. The factor of element ``i`` of `w` is ``array.flat[i // repeat % array.size]``:
         factors that rows share, or that all elements of a channel share, are not expanded to the
-        shape of `w`.
+        shape of `w`. `given` is the argument as an array, which `array` may be a copy of.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def describe(
     >>> import numpy as np
     >>> from secateur.scores import describe
     >>> w = np.zeros((2, 3, 4), np.float32)
-    >>> describe(w, None, np.float32([[1], [2], [3]]))
+    >>> describe(w, None, np.float32([[1], [2], [3]]))[:3]
     (False, array([1., 2., 3.], dtype=float32), 4)
     """
     if scores is None and factors is None:
@@ -60,7 +60,7 @@ def describe(
     given = factors if scores is None else scores
     array: NDArray[Any] = given if isinstance(given, np.ndarray) else np.asarray(given)
     if isinstance(array, np.ma.MaskedArray):  # the core refuses masked arrays
-        return scores is not None, array, 1
+        return scores is not None, array, 1, array
     array = np.asarray(array)  # a matrix stays two-dimensional, whatever it is reshaped to
     shape = np.shape(w)
     if scores is not None:
@@ -70,7 +70,7 @@ def describe(
                 "factors= broadcasts to the shape of w"
             )
             raise ValueError(msg)
-        return True, array, 1
+        return True, array, 1, array
     lengths = (1,) * (len(shape) - array.ndim) + array.shape
     if len(lengths) != len(shape) or any(
         a not in (1, b) for a, b in zip(lengths, shape, strict=True)
@@ -79,10 +79,12 @@ def describe(
             f"factors{label} must be of a shape that broadcasts to {shape}, got shape {array.shape}"
         )
         raise ValueError(msg)
+    if not math.prod(shape):  # no element has a factor
+        return False, np.empty(0, array.dtype), 1, array
     varying = [axis for axis, length in enumerate(lengths) if length != 1]
     if not varying:
-        return False, array.reshape(-1), max(math.prod(shape), 1)
+        return False, array.reshape(-1), math.prod(shape), array
     first, last = varying[0], varying[-1]
     inner = lengths[first : last + 1]
     expanded = np.broadcast_to(array.reshape(inner), shape[first : last + 1])
-    return False, expanded.reshape(-1), max(math.prod(shape[last + 1 :]), 1)
+    return False, expanded.reshape(-1), math.prod(shape[last + 1 :]), array
