@@ -312,7 +312,7 @@ class Members:
     def __init__(self, arrays: Any, scores: Any, factors: Any) -> None:
         members = members_of("arrays", arrays)
         if not members:
-            msg = f"arrays must hold at least one array, got {arrays!r}"
+            msg = f"arrays must hold at least one array, got {shown(arrays)}"
             raise ValueError(msg)
         self._container = arrays
         self.labels = [label("", key) for key in members]

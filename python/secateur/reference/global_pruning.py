@@ -14,6 +14,7 @@ from secateur.reference.arguments import (
     one_of,
     refuse,
     refuse_nan,
+    shown,
 )
 from secateur.reference.containers import (
     match,
@@ -91,7 +92,7 @@ class GlobalSelection:
         none = [None] * len(members)
         scores_of = none if scores is None else match("scores", scores, arrays)
         factors_of = none if factors is None else match("factors", factors, arrays)
-        self.labels = [f"[{key!r}]" for key in members]
+        self.labels = [f"[{shown(key)}]" for key in members]
         self.arrays = [
             floats(f"arrays{x}", w) for x, w in zip(self.labels, members.values(), strict=True)
         ]

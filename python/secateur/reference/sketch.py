@@ -124,6 +124,9 @@ class MagnitudeSketch:
             n = self._expected[0]
             got = f"{self.n} elements" if self.n != n else "others"
             refuse("the data counted", got, f"the {n} elements of the pass before")
+        if self.n == 0:
+            msg = "a sketch must have counted an element to tell its rank; update() counts"
+            raise ValueError(msg)
         at_least = self._above + np.cumsum(self._bins[::-1])  # keys in a bin or above, from the top
         k = integer_in("k", k, self._above + 1, int(at_least[-1]))
         bin_ = self._bins.size - 1 - int(np.searchsorted(at_least, k))
