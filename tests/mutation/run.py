@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ import cpp_edits
 import python_edits
 from edits import Mutant, line_of
 from subjects import is_in_programs, isas_of, tests_of
-from workspace import ROOT, Workspace, copy_repository, end_all
+from workspace import ROOT, Outcome, Workspace, copy_repository, end_all
 
 FOLDER = ROOT / "build" / "mutation"
 
@@ -128,14 +128,9 @@ class Judge:
     def judge(self, mutant: Mutant) -> dict[str, object]:
         isas = isas_of(mutant.path, self.isas)
         files = [f"tests/{name}.py" for name in tests_of(mutant.path, self.existing)]
-        self.space.write(mutant.path, mutant.mutated)
-        try:
+        with self.holding(mutant):
             built = self.space.build(isas)
-            tested = (
-                None if built.failed else self.space.test(files, has_all_isas=isas == self.isas)
-            )
-        finally:
-            self.space.write(mutant.path, mutant.source)
+            tested = None if built.failed else self.test(files, isas)
         result: dict[str, object] = {"built": round(built.seconds), "tested": 0, "by": ""}
         if tested is None:
             return result | {"status": "invalid"}
@@ -153,37 +148,50 @@ class Judge:
         return result | {"status": "killed"}
 
     def judge_by_programs(self, mutant: Mutant, isas: list[str]) -> dict[str, object]:
-        """Run the C and C++ tests, which know what Python's cannot: threads and allocations that fail."""
+        """Run the C and C++ tests: Python's cannot make allocations fail, nor start its threads."""
         if not is_in_programs(mutant.path):
             return {"status": "survived"}
-        self.space.write(mutant.path, mutant.mutated)
-        try:
+        with self.holding(mutant):
             built = self.space.build_programs(isas)
-            if built.failed:
-                return {"status": "invalid", "by": "C and C++ tests"}
-            tested, by = self.space.test_programs(isas)
-        finally:
-            self.space.write(mutant.path, mutant.source)
+            tested, by = (built, "") if built.failed else self.space.test_programs(isas)
+        if built.failed:
+            return {"status": "invalid", "by": "C and C++ tests"}
         if not tested.failed:
             return {"status": "survived"}
         return {"status": "killed" if self.programs_pass(isas) else "unsound", "by": by}
 
-    def programs_pass(self, isas: list[str]) -> bool:
-        """Return whether the C and C++ tests pass without a mutant. The sources must be restored."""
-        key = ("C and C++ tests", *isas)
-        if key not in self.passing:
-            built = self.space.build_programs(isas)
-            self.passing[key] = not (built.failed or self.space.test_programs(isas)[0].failed)
-        return self.passing[key]
+    @contextlib.contextmanager
+    def holding(self, mutant: Mutant) -> Iterator[None]:
+        """Put the mutant in the place of its source, and restore the source afterwards."""
+        self.space.write(mutant.path, mutant.mutated)
+        try:
+            yield
+        finally:
+            self.space.write(mutant.path, mutant.source)
+
+    def test(self, what: list[str], isas: list[str]) -> Outcome:
+        return self.space.test(what, has_all_isas=isas == self.isas)
 
     def passes(self, what: list[str], isas: list[str]) -> bool:
-        """Return whether tests pass without a mutant. The sources must be restored."""
-        key = (*what, *isas)
+        """Return whether tests in Python pass without a mutant."""
+        return self.pass_without_mutant(
+            (*what, *isas), lambda: self.space.build(isas), lambda: self.test(what, isas)
+        )
+
+    def programs_pass(self, isas: list[str]) -> bool:
+        """Return whether the C and C++ tests pass without a mutant."""
+        return self.pass_without_mutant(
+            ("C and C++ tests", *isas),
+            lambda: self.space.build_programs(isas),
+            lambda: self.space.test_programs(isas)[0],
+        )
+
+    def pass_without_mutant(
+        self, key: tuple[str, ...], build: Callable[[], Outcome], test: Callable[[], Outcome]
+    ) -> bool:
+        """Build and test the restored sources, once for each key."""
         if key not in self.passing:
-            built = self.space.build(isas)
-            self.passing[key] = not (
-                built.failed or self.space.test(what, has_all_isas=isas == self.isas).failed
-            )
+            self.passing[key] = not (build().failed or test().failed)
         return self.passing[key]
 
 
