@@ -106,8 +106,8 @@ def _real_numbers(step: ArrayLike) -> NDArray[np.float64]:
     steps = np.asarray(step)
     if steps.dtype.kind == "O" and steps.ndim == 0:  # such as an int of more than 64 bits
         steps = np.asarray(as_double("step", steps))
-    if isinstance(step, np.ma.MaskedArray) or steps.dtype.kind not in "iuf":
-        masked = isinstance(step, np.ma.MaskedArray)
+    masked = isinstance(step, np.ma.MaskedArray)
+    if masked or steps.dtype.kind not in "iuf":
         got = "a masked array" if masked else shortened(str(steps.dtype))
         msg = f"step must be a real number or an array of such, got {got}"
         raise TypeError(msg)
