@@ -69,37 +69,37 @@ void refuse(const char* argument, const std::string& allowed, const std::string&
 
 std::string name_of(sc_dtype dtype) {
   switch (dtype) {
-    case SC_FLOAT32:
+    case SC_DTYPE_FLOAT32:
       return "float32";
-    case SC_INT8:
+    case SC_DTYPE_INT8:
       return "int8";
-    case SC_UINT8:
+    case SC_DTYPE_UINT8:
       return "uint8";
-    case SC_INT16:
+    case SC_DTYPE_INT16:
       return "int16";
-    case SC_UINT16:
+    case SC_DTYPE_UINT16:
       return "uint16";
-    case SC_FLOAT64:
+    case SC_DTYPE_FLOAT64:
       return "float64";
-    case SC_FLOAT16:
+    case SC_DTYPE_FLOAT16:
       return "float16";
-    case SC_BFLOAT16:
+    case SC_DTYPE_BFLOAT16:
       return "bfloat16";
-    case SC_INT32:
+    case SC_DTYPE_INT32:
       return "int32";
-    case SC_UINT32:
+    case SC_DTYPE_UINT32:
       return "uint32";
-    case SC_PACKED_LITTLE:
+    case SC_DTYPE_PACKED_LITTLE:
       return "packed little";
-    case SC_PACKED_BIG:
+    case SC_DTYPE_PACKED_BIG:
       return "packed big";
-    case SC_INT4:
+    case SC_DTYPE_INT4:
       return "int4";
-    case SC_UINT4:
+    case SC_DTYPE_UINT4:
       return "uint4";
-    case SC_INT2:
+    case SC_DTYPE_INT2:
       return "int2";
-    case SC_UINT2:
+    case SC_DTYPE_UINT2:
       return "uint2";
   }
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
@@ -128,7 +128,8 @@ Extent require_memory(const char* argument, const void* data, std::size_t n,
 }
 
 Extent require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
-  if (dtype != SC_FLOAT32 && dtype != SC_FLOAT64 && dtype != SC_FLOAT16 && dtype != SC_BFLOAT16) {
+  if (dtype != SC_DTYPE_FLOAT32 && dtype != SC_DTYPE_FLOAT64 && dtype != SC_DTYPE_FLOAT16 &&
+      dtype != SC_DTYPE_BFLOAT16) {
     refuse(argument, "float16, bfloat16, float32 or float64", name_of(dtype), SC_ERROR_UNSUPPORTED);
   }
   return require_array(argument, data, n, float_type(dtype).bytes);
@@ -195,3 +196,4 @@ const char* sc_last_error(void) {
   return thread == nullptr ? "out of memory, or of thread-specific data keys" : thread->last_error;
 }
 const char* sc_version(void) { return SECATEUR_VERSION; }
+int32_t sc_abi_version(void) { return SC_ABI_VERSION; }

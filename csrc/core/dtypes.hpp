@@ -24,11 +24,11 @@ inline constexpr FloatType kFloat64{Float::float64, 8, kMagnitudeMask<std::int64
 
 constexpr FloatType float_type(sc_dtype dtype) {
   switch (dtype) {
-    case SC_FLOAT16:
+    case SC_DTYPE_FLOAT16:
       return kFloat16;
-    case SC_BFLOAT16:
+    case SC_DTYPE_BFLOAT16:
       return kBFloat16;
-    case SC_FLOAT64:
+    case SC_DTYPE_FLOAT64:
       return kFloat64;
     default:
       return kFloat32;

@@ -13,21 +13,23 @@ namespace {
 // The number of bits of an integer dtype whose elements take one byte each.
 int bits_of(sc_dtype dtype) {
   switch (dtype) {
-    case SC_INT8:
-    case SC_UINT8:
+    case SC_DTYPE_INT8:
+    case SC_DTYPE_UINT8:
       return 8;
-    case SC_INT4:
-    case SC_UINT4:
+    case SC_DTYPE_INT4:
+    case SC_DTYPE_UINT4:
       return 4;
-    case SC_INT2:
-    case SC_UINT2:
+    case SC_DTYPE_INT2:
+    case SC_DTYPE_UINT2:
       return 2;
     default:
       refuse("q", "int8, uint8, int4, uint4, int2 or uint2", name_of(dtype), SC_ERROR_UNSUPPORTED);
   }
 }
 
-bool is_signed(sc_dtype dtype) { return dtype == SC_INT8 || dtype == SC_INT4 || dtype == SC_INT2; }
+bool is_signed(sc_dtype dtype) {
+  return dtype == SC_DTYPE_INT8 || dtype == SC_DTYPE_INT4 || dtype == SC_DTYPE_INT2;
+}
 
 struct PackingExtents {
   Extent q, packed;
@@ -70,6 +72,6 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
   return guarded([&] {
     const PackingExtents extents = require_packing(q, q_dtype, n, bits, bitorder, packed);
     require_no_overlap({extents.q}, {extents.packed});
-    unpack_ints(packed, n, {bits, q_dtype == SC_INT8, bitorder == SC_BITORDER_BIG}, q);
+    unpack_ints(packed, n, {bits, q_dtype == SC_DTYPE_INT8, bitorder == SC_BITORDER_BIG}, q);
   });
 }

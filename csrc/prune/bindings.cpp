@@ -32,8 +32,8 @@ double to_threshold(py::handle threshold, bool allow_negative = false) {
   return require_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
 }
 
-constexpr Choice<sc_mask_format> kBitOrders[] = {{"little", SC_MASK_BITS_LITTLE},
-                                                 {"big", SC_MASK_BITS_BIG}};
+constexpr Choice<sc_mask_format> kBitOrders[] = {{"little", SC_MASK_FORMAT_BITS_LITTLE},
+                                                 {"big", SC_MASK_FORMAT_BITS_BIG}};
 
 // The arguments `packed` and `bitorder` of functions that return a mask.
 struct MaskLayout {
@@ -42,13 +42,13 @@ struct MaskLayout {
   MaskLayout(py::handle packed, py::handle bitorder)
       : format(to_choice("bitorder", bitorder, kBitOrders)) {
     if (!to_bool("packed", packed)) {
-      format = SC_MASK_BOOLS;
+      format = SC_MASK_FORMAT_BOOLS;
     }
   }
 
   // A new mask of the elements of `in`.
   [[nodiscard]] Result result(const Input& in) const {
-    if (format == SC_MASK_BOOLS) {
+    if (format == SC_MASK_FORMAT_BOOLS) {
       return {py::dtype(kBool.number), shape_of(in.given())};
     }
     return {py::dtype(kUInt8.number), {static_cast<py::ssize_t>((in.size() + 7) / 8)}};
@@ -442,7 +442,7 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle bitorder, py::ha
   mask_input.settle();
   call(in, "", [&, data = result.data()] {
     return sc_apply_mask(in.data(), in.core_dtype(), in.size(), mask_input.data(),
-                         is_bool_mask ? SC_MASK_BOOLS : bits, data);
+                         is_bool_mask ? SC_MASK_FORMAT_BOOLS : bits, data);
   });
   return result.finish();
 }

@@ -22,7 +22,8 @@ namespace {
 
 Extent require_mask(const void* mask, std::size_t n, sc_mask_format format,
                     const char* name = "mask") {
-  if (format != SC_MASK_BOOLS && format != SC_MASK_BITS_LITTLE && format != SC_MASK_BITS_BIG) {
+  if (format != SC_MASK_FORMAT_BOOLS && format != SC_MASK_FORMAT_BITS_LITTLE &&
+      format != SC_MASK_FORMAT_BITS_BIG) {
     refuse("format", "bools, or bits in little or big order",
            std::to_string(static_cast<int>(format)));
   }

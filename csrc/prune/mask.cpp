@@ -77,7 +77,7 @@ void apply_big_bits(const void* w, FloatType type, std::size_t n, const unsigned
 }  // namespace
 
 std::size_t mask_bytes(std::size_t n, sc_mask_format format) {
-  return format == SC_MASK_BOOLS ? n : ceil_div(n, 8);
+  return format == SC_MASK_FORMAT_BOOLS ? n : ceil_div(n, 8);
 }
 
 void apply_mask(const void* w, FloatType type, std::size_t n, const void* mask,
@@ -86,18 +86,18 @@ void apply_mask(const void* w, FloatType type, std::size_t n, const void* mask,
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes + mask_bytes(n, format));
   const Output output{OutputKind::floats, out, stream};
   begin_writing(w, out);
-  if (format == SC_MASK_BITS_BIG) {
+  if (format == SC_MASK_FORMAT_BITS_BIG) {
     return apply_big_bits(w, type, n, static_cast<const unsigned char*>(mask), output);
   }
   const auto kernel =
-      format == SC_MASK_BOOLS ? width_kernels.apply_bools : width_kernels.apply_bits;
+      format == SC_MASK_FORMAT_BOOLS ? width_kernels.apply_bools : width_kernels.apply_bits;
   for_blocks(Blocks(w, n, out, 8 * type.bytes), n * type.bytes,
              [&](Part part) { kernel(part, mask, output); });
 }
 
 MaskWriter::MaskWriter(void* mask, std::size_t n, sc_mask_format format, bool can_write_bits)
     : mask_(static_cast<unsigned char*>(mask)), n_(n), format_(format) {
-  if (format != SC_MASK_BOOLS && !can_write_bits) {
+  if (format != SC_MASK_FORMAT_BOOLS && !can_write_bits) {
     bools_.emplace(n);
   }
 }
@@ -106,11 +106,11 @@ Output MaskWriter::output() const {
   if (bools_) {
     return {OutputKind::bools, bools_->data(), false};
   }
-  return {format_ == SC_MASK_BOOLS ? OutputKind::bools : OutputKind::bits, mask_, false};
+  return {format_ == SC_MASK_FORMAT_BOOLS ? OutputKind::bools : OutputKind::bits, mask_, false};
 }
 
 void MaskWriter::finish() const {
-  const bool big = format_ == SC_MASK_BITS_BIG;
+  const bool big = format_ == SC_MASK_FORMAT_BITS_BIG;
   if (n_ == 0) {
     return;
   }

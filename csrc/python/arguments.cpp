@@ -208,14 +208,14 @@ Scores::Scores(py::handle scores, const std::string& label) {
   const std::string name = (are_values ? "scores" : "factors") + label;
   array_.emplace(floats(parts[1], name));
   given_.emplace(floats(parts[3], name));
-  core_.scoring = are_values ? SC_SCORE_VALUES : SC_SCORE_PRODUCTS;
+  core_.scoring = are_values ? SC_SCORING_VALUES : SC_SCORING_PRODUCTS;
   core_.dtype = array_->core_dtype();
   core_.period = array_->size();
   core_.repeat = parts[2].cast<std::size_t>();
 }
 
 void Scores::require_fit(const Input& w) const {
-  if (array_ && core_.scoring == SC_SCORE_VALUES) {
+  if (array_ && core_.scoring == SC_SCORING_VALUES) {
     array_->require_shape(shape_of(w.given()), "that of w");
   }
 }

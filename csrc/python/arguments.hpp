@@ -150,14 +150,14 @@ class Scores {
   // Must be called before data().
   void settle();
   [[nodiscard]] const sc_scores* data() const { return array_ ? &core_ : nullptr; }
-  [[nodiscard]] bool are_values() const { return array_ && core_.scoring == SC_SCORE_VALUES; }
+  [[nodiscard]] bool are_values() const { return array_ && core_.scoring == SC_SCORING_VALUES; }
   // The array of the caller, which no output may overlap.
   [[nodiscard]] const Input* given() const { return given_ ? &*given_ : nullptr; }
 
  private:
   std::optional<Input> array_;
   std::optional<Input> given_;
-  sc_scores core_{SC_SCORE_VALUES, SC_FLOAT32, nullptr, 0, 1};
+  sc_scores core_{SC_SCORING_VALUES, SC_DTYPE_FLOAT32, nullptr, 0, 1};
 };
 
 // The number of threads that secateur.threads has set in this context; 0 if it has not set one.

@@ -21,24 +21,24 @@ namespace py = pybind11;
 struct Dtype {
   const char* name;
   int number;     // NumPy's type number; kRegistered for a dtype that another package registers
-  sc_dtype core;  // SC_UINT8 for bool
+  sc_dtype core;  // SC_DTYPE_UINT8 for bool
 };
 inline constexpr int kRegistered = -1;
-inline constexpr Dtype kBool{"bool", py::detail::npy_api::NPY_BOOL_, SC_UINT8};
-inline constexpr Dtype kFloat16{"float16", 23, SC_FLOAT16};
-inline constexpr Dtype kBFloat16{"bfloat16", kRegistered, SC_BFLOAT16};
-inline constexpr Dtype kFloat32{"float32", py::detail::npy_api::NPY_FLOAT_, SC_FLOAT32};
-inline constexpr Dtype kFloat64{"float64", py::detail::npy_api::NPY_DOUBLE_, SC_FLOAT64};
-inline constexpr Dtype kInt8{"int8", py::detail::npy_api::NPY_BYTE_, SC_INT8};
-inline constexpr Dtype kUInt8{"uint8", py::detail::npy_api::NPY_UBYTE_, SC_UINT8};
-inline constexpr Dtype kInt16{"int16", py::detail::npy_api::NPY_SHORT_, SC_INT16};
-inline constexpr Dtype kInt4{"int4", kRegistered, SC_INT4};
-inline constexpr Dtype kUInt4{"uint4", kRegistered, SC_UINT4};
-inline constexpr Dtype kInt2{"int2", kRegistered, SC_INT2};
-inline constexpr Dtype kUInt2{"uint2", kRegistered, SC_UINT2};
-inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_UINT16};
-inline constexpr Dtype kInt32{"int32", py::detail::npy_api::NPY_INT_, SC_INT32};
-inline constexpr Dtype kUInt32{"uint32", py::detail::npy_api::NPY_UINT_, SC_UINT32};
+inline constexpr Dtype kBool{"bool", py::detail::npy_api::NPY_BOOL_, SC_DTYPE_UINT8};
+inline constexpr Dtype kFloat16{"float16", 23, SC_DTYPE_FLOAT16};
+inline constexpr Dtype kBFloat16{"bfloat16", kRegistered, SC_DTYPE_BFLOAT16};
+inline constexpr Dtype kFloat32{"float32", py::detail::npy_api::NPY_FLOAT_, SC_DTYPE_FLOAT32};
+inline constexpr Dtype kFloat64{"float64", py::detail::npy_api::NPY_DOUBLE_, SC_DTYPE_FLOAT64};
+inline constexpr Dtype kInt8{"int8", py::detail::npy_api::NPY_BYTE_, SC_DTYPE_INT8};
+inline constexpr Dtype kUInt8{"uint8", py::detail::npy_api::NPY_UBYTE_, SC_DTYPE_UINT8};
+inline constexpr Dtype kInt16{"int16", py::detail::npy_api::NPY_SHORT_, SC_DTYPE_INT16};
+inline constexpr Dtype kInt4{"int4", kRegistered, SC_DTYPE_INT4};
+inline constexpr Dtype kUInt4{"uint4", kRegistered, SC_DTYPE_UINT4};
+inline constexpr Dtype kInt2{"int2", kRegistered, SC_DTYPE_INT2};
+inline constexpr Dtype kUInt2{"uint2", kRegistered, SC_DTYPE_UINT2};
+inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_DTYPE_UINT16};
+inline constexpr Dtype kInt32{"int32", py::detail::npy_api::NPY_INT_, SC_DTYPE_INT32};
+inline constexpr Dtype kUInt32{"uint32", py::detail::npy_api::NPY_UINT_, SC_DTYPE_UINT32};
 
 // The allowed dtype that equals `given`. Throws TypeError if there is none; `remedy` is the end of
 // the message.

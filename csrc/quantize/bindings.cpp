@@ -20,7 +20,7 @@ namespace {
 // ---- Options ---------------------------------------------------------------------------------
 
 std::uint64_t to_seed(sc_rounding rounding, py::handle seed) {
-  if (rounding != SC_ROUND_STOCHASTIC) {
+  if (rounding != SC_ROUNDING_STOCHASTIC) {
     if (!seed.is_none()) {
       refuse("seed", "None unless rounding is 'stochastic'", seed);
     }
@@ -47,15 +47,15 @@ sc_nan to_quantizing_nan(py::handle nan) {
 
 sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::handle nan,
                                py::handle seed) {
-  static constexpr Choice<sc_rounding> kRoundings[] = {{"nearest_even", SC_ROUND_NEAREST_EVEN},
-                                                       {"nearest_away", SC_ROUND_NEAREST_AWAY},
-                                                       {"nearest_zero", SC_ROUND_NEAREST_ZERO},
-                                                       {"nearest_up", SC_ROUND_NEAREST_UP},
-                                                       {"nearest_down", SC_ROUND_NEAREST_DOWN},
-                                                       {"floor", SC_ROUND_FLOOR},
-                                                       {"ceil", SC_ROUND_CEIL},
-                                                       {"trunc", SC_ROUND_TRUNC},
-                                                       {"stochastic", SC_ROUND_STOCHASTIC}};
+  static constexpr Choice<sc_rounding> kRoundings[] = {{"nearest_even", SC_ROUNDING_NEAREST_EVEN},
+                                                       {"nearest_away", SC_ROUNDING_NEAREST_AWAY},
+                                                       {"nearest_zero", SC_ROUNDING_NEAREST_ZERO},
+                                                       {"nearest_up", SC_ROUNDING_NEAREST_UP},
+                                                       {"nearest_down", SC_ROUNDING_NEAREST_DOWN},
+                                                       {"floor", SC_ROUNDING_FLOOR},
+                                                       {"ceil", SC_ROUNDING_CEIL},
+                                                       {"trunc", SC_ROUNDING_TRUNC},
+                                                       {"stochastic", SC_ROUNDING_STOCHASTIC}};
   static constexpr Choice<sc_overflow> kOverflows[] = {
       {"saturate", SC_OVERFLOW_SATURATE},
       {"saturate_symmetric", SC_OVERFLOW_SATURATE_SYMMETRIC},
@@ -94,8 +94,8 @@ struct CodeLayout {
 
   CodeLayout(int bits_, bool is_signed_, bool is_packed, py::handle bitorder)
       : bits(bits_), is_signed(is_signed_) {
-    static constexpr Choice<sc_dtype> kBitOrders[] = {{"little", SC_PACKED_LITTLE},
-                                                      {"big", SC_PACKED_BIG}};
+    static constexpr Choice<sc_dtype> kBitOrders[] = {{"little", SC_DTYPE_PACKED_LITTLE},
+                                                      {"big", SC_DTYPE_PACKED_BIG}};
     const sc_dtype packed_dtype = to_choice("bitorder", bitorder, kBitOrders);
     if (is_packed) {
       packed = packed_dtype;
@@ -425,7 +425,7 @@ py::object quantize_affine(py::handle w, py::handle scale, py::handle zero_point
   Input in = floats(w);
   CodeResult q(out, in, layout, dtype);
   in.settle();
-  const sc_affine* const core_format = affine.data(in.size(), in.core_dtype() == SC_FLOAT64);
+  const sc_affine* const core_format = affine.data(in.size(), in.core_dtype() == SC_DTYPE_FLOAT64);
   call(in, "nan='zero' quantizes it to the zero point", [&, data = q.data()] {
     return sc_quantize_affine(in.data(), in.core_dtype(), in.size(), core_format, nan_policy, data,
                               q.core_dtype());
@@ -443,7 +443,7 @@ py::object dequantize_affine(py::handle q, py::handle scale, py::handle zero_poi
   Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
                 nullptr, "out");
   stored.in.settle();
-  const sc_affine* const core_format = affine.data(stored.n, out_dtype.core == SC_FLOAT64);
+  const sc_affine* const core_format = affine.data(stored.n, out_dtype.core == SC_DTYPE_FLOAT64);
   call(stored.in, "", [&, data = result.data()] {
     return sc_dequantize_affine(stored.in.data(), stored.core_dtype, stored.n, core_format, data,
                                 out_dtype.core);

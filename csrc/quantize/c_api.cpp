@@ -88,18 +88,18 @@ Format require_fixed_point(const sc_fixed_point* fmt, std::size_t n) {
 // The narrowest of the 8-, 16- and 32-bit dtypes that holds the codes.
 sc_dtype dtype_of(const Scheme& scheme) {
   if (scheme.bits <= 8) {
-    return scheme.is_signed ? SC_INT8 : SC_UINT8;
+    return scheme.is_signed ? SC_DTYPE_INT8 : SC_DTYPE_UINT8;
   }
   if (scheme.bits <= 16) {
-    return scheme.is_signed ? SC_INT16 : SC_UINT16;
+    return scheme.is_signed ? SC_DTYPE_INT16 : SC_DTYPE_UINT16;
   }
-  return scheme.is_signed ? SC_INT32 : SC_UINT32;
+  return scheme.is_signed ? SC_DTYPE_INT32 : SC_DTYPE_UINT32;
 }
 
 // Whether dtype is a 4- or 2-bit one that holds the codes.
 bool is_narrow(sc_dtype dtype, const Scheme& scheme) {
-  const bool is_4_bits = dtype == (scheme.is_signed ? SC_INT4 : SC_UINT4);
-  const bool is_2_bits = dtype == (scheme.is_signed ? SC_INT2 : SC_UINT2);
+  const bool is_4_bits = dtype == (scheme.is_signed ? SC_DTYPE_INT4 : SC_DTYPE_UINT4);
+  const bool is_2_bits = dtype == (scheme.is_signed ? SC_DTYPE_INT2 : SC_DTYPE_UINT2);
   return (is_4_bits && scheme.bits <= 4) || (is_2_bits && scheme.bits <= 2);
 }
 
@@ -120,7 +120,7 @@ sc_quantize_options require_options(const sc_quantize_options* options) {
     return {};
   }
   require_optional("options", options);
-  require_in_range("rounding", options->rounding, SC_ROUND_NEAREST_EVEN, SC_ROUND_STOCHASTIC);
+  require_in_range("rounding", options->rounding, SC_ROUNDING_NEAREST_EVEN, SC_ROUNDING_STOCHASTIC);
   require_in_range("overflow", options->overflow, SC_OVERFLOW_SATURATE, SC_OVERFLOW_RAISE);
   if (options->nan != SC_NAN_RAISE && options->nan != SC_NAN_ZERO) {
     refuse("nan", "raise or zero", std::to_string(static_cast<int>(options->nan)));
@@ -193,7 +193,8 @@ Format require_affine(const sc_affine* fmt, std::size_t n, sc_dtype floats) {
   if (fmt->bits > 16 && (fmt->bits != 32 || fmt->is_signed == 0 || fmt->zero_point != nullptr)) {
     refuse("fmt", "1 to 16 bits, or 32 signed ones without zero points", std::to_string(fmt->bits));
   }
-  return floats == SC_FLOAT64 ? require_affine<double>(*fmt, n) : require_affine<float>(*fmt, n);
+  return floats == SC_DTYPE_FLOAT64 ? require_affine<double>(*fmt, n)
+                                    : require_affine<float>(*fmt, n);
 }
 
 // ---- Fixed point and affine ------------------------------------------------------------------
@@ -279,7 +280,7 @@ sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_a
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
     const Format format = require_affine(fmt, n, dtype);
-    const sc_quantize_options options{SC_ROUND_NEAREST_EVEN, SC_OVERFLOW_SATURATE, nan, 0};
+    const sc_quantize_options options{SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE, nan, 0};
     require_options(&options);
     const Codes codes{q, q_dtype};
     require_to_quantize(in, n, format, nullptr, codes);
@@ -290,12 +291,12 @@ sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_a
     const std::size_t count = parameter_count(scheme.granularity, n);
     std::vector<double> widened;
     const std::vector<std::int32_t> exponents =
-        dtype == SC_FLOAT64 ? exponents_of(static_cast<const double*>(scheme.scales), count)
-                            : exponents_of(static_cast<const float*>(scheme.scales), count);
+        dtype == SC_DTYPE_FLOAT64 ? exponents_of(static_cast<const double*>(scheme.scales), count)
+                                  : exponents_of(static_cast<const float*>(scheme.scales), count);
     if (!exponents.empty()) {
       scheme.frac_bits = exponents.data();
       scheme.scales = nullptr;
-    } else if (scheme.bits > 16 && dtype != SC_FLOAT64) {
+    } else if (scheme.bits > 16 && dtype != SC_DTYPE_FLOAT64) {
       const auto* const scales = static_cast<const float*>(scheme.scales);
       // See Scheme::in_double.
       widened.assign(scales, scales + count);

@@ -128,9 +128,9 @@ class QuantizeConversion final : public OutputConversion {
 // The target of the fused kernels, or nullopt if they do not support this plan and type of codes.
 template <class C>
 std::optional<IntegerTarget> integer_target_of(const QuantizePlan<C>& plan, const Codes& q) {
-  const bool is_wide = q.dtype == SC_INT16 || q.dtype == SC_UINT16;
-  const bool is_signed = q.dtype == SC_INT8 || q.dtype == SC_INT16;
-  const bool is_supported = is_wide || is_signed || q.dtype == SC_UINT8;
+  const bool is_wide = q.dtype == SC_DTYPE_INT16 || q.dtype == SC_DTYPE_UINT16;
+  const bool is_signed = q.dtype == SC_DTYPE_INT8 || q.dtype == SC_DTYPE_INT16;
+  const bool is_supported = is_wide || is_signed || q.dtype == SC_DTYPE_UINT8;
   if (!is_supported || !plan.is_fusible || sizeof(C) != sizeof(float)) {
     return std::nullopt;
   }
@@ -231,14 +231,14 @@ bool may_raise(const sc_quantize_options& options) {
 
 std::size_t Codes::bits_each(const Scheme& scheme) const {
   switch (dtype) {
-    case SC_PACKED_LITTLE:
-    case SC_PACKED_BIG:
+    case SC_DTYPE_PACKED_LITTLE:
+    case SC_DTYPE_PACKED_BIG:
       return static_cast<std::size_t>(scheme.bits);
-    case SC_INT16:
-    case SC_UINT16:
+    case SC_DTYPE_INT16:
+    case SC_DTYPE_UINT16:
       return 16;
-    case SC_INT32:
-    case SC_UINT32:
+    case SC_DTYPE_INT32:
+    case SC_DTYPE_UINT32:
       return 32;
     default:
       return 8;

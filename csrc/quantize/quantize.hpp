@@ -36,7 +36,7 @@ struct Codes {
   sc_dtype dtype;
 
   [[nodiscard]] bool are_packed() const {
-    return dtype == SC_PACKED_LITTLE || dtype == SC_PACKED_BIG;
+    return dtype == SC_DTYPE_PACKED_LITTLE || dtype == SC_DTYPE_PACKED_BIG;
   }
   [[nodiscard]] std::size_t bits_each(const Scheme& scheme) const;
   // The number of bytes of n codes.

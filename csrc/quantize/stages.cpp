@@ -42,23 +42,23 @@ struct RoundingMode {
 // The rounding of a kernel, and the direction of the thread, that together give a rounding mode.
 RoundingMode rounding_mode_of(sc_rounding rounding) {
   switch (rounding) {
-    case SC_ROUND_NEAREST_AWAY:
+    case SC_ROUNDING_NEAREST_AWAY:
       return {Rounding::tied, Direction::nearest, 0.5, true};
-    case SC_ROUND_NEAREST_ZERO:
+    case SC_ROUNDING_NEAREST_ZERO:
       return {Rounding::tied, Direction::nearest, -0.5, true};
-    case SC_ROUND_NEAREST_UP:
+    case SC_ROUNDING_NEAREST_UP:
       return {Rounding::tied, Direction::nearest, 0.5, false};
-    case SC_ROUND_NEAREST_DOWN:
+    case SC_ROUNDING_NEAREST_DOWN:
       return {Rounding::tied, Direction::nearest, -0.5, false};
-    case SC_ROUND_FLOOR:
+    case SC_ROUNDING_FLOOR:
       return {Rounding::directed, Direction::down, 0, false};
-    case SC_ROUND_CEIL:
+    case SC_ROUNDING_CEIL:
       return {Rounding::directed, Direction::up, 0, false};
-    case SC_ROUND_TRUNC:
+    case SC_ROUNDING_TRUNC:
       return {Rounding::directed, Direction::zero, 0, false};
-    case SC_ROUND_STOCHASTIC:
+    case SC_ROUNDING_STOCHASTIC:
       return {Rounding::stochastic, Direction::zero, 0, false};
-    case SC_ROUND_NEAREST_EVEN:
+    case SC_ROUNDING_NEAREST_EVEN:
       break;
   }
   return {Rounding::directed, Direction::nearest, 0, false};
@@ -148,12 +148,12 @@ namespace {
 // The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
 std::size_t storage_index(sc_dtype dtype, bool is_signed) {
   switch (dtype) {
-    case SC_INT16:
+    case SC_DTYPE_INT16:
       return 2;
-    case SC_UINT16:
+    case SC_DTYPE_UINT16:
       return 3;
-    case SC_INT32:
-    case SC_UINT32:
+    case SC_DTYPE_INT32:
+    case SC_DTYPE_UINT32:
       return 4;
     default:  // one byte per code, or packed from such bytes
       return is_signed ? 0 : 1;
@@ -164,12 +164,12 @@ std::size_t storage_index(sc_dtype dtype, bool is_signed) {
 
 CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
     : codes_(codes),
-      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_PACKED_BIG},
+      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_DTYPE_PACKED_BIG},
       type_(storage_index(codes.dtype, scheme.is_signed)),
       bits_each_(codes.bits_each(scheme)),
-      narrow_(codes.dtype >= SC_INT4 && codes.dtype <= SC_UINT2) {
+      narrow_(codes.dtype >= SC_DTYPE_INT4 && codes.dtype <= SC_DTYPE_UINT2) {
   if (narrow_) {
-    packing_.bits = codes.dtype <= SC_UINT4 ? 4 : 2;
+    packing_.bits = codes.dtype <= SC_DTYPE_UINT4 ? 4 : 2;
   }
 }
 

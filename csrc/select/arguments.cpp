@@ -19,8 +19,8 @@ Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_s
     return operand;
   }
   require_optional("scores", scores);
-  const bool values = scores->scoring == SC_SCORE_VALUES;
-  if (!values && scores->scoring != SC_SCORE_PRODUCTS) {
+  const bool values = scores->scoring == SC_SCORING_VALUES;
+  if (!values && scores->scoring != SC_SCORING_PRODUCTS) {
     refuse("scores.scoring", "values or products",
            std::to_string(static_cast<int>(scores->scoring)));
   }

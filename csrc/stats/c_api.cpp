@@ -77,7 +77,7 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
         require_array("frac_bits", frac_bits, frac_bits == nullptr ? 0 : count);
     require_no_overlap({out}, {reference, approximation, require_optional("cells", cells),
                                require_optional("fmt", fmt), frac_bits_extent});
-    const bool wide = w_dtype == SC_FLOAT64 || w_hat_dtype == SC_FLOAT64;
+    const bool wide = w_dtype == SC_DTYPE_FLOAT64 || w_hat_dtype == SC_DTYPE_FLOAT64;
     const FloatType kernel_type = wide ? kFloat64 : kFloat32;
     const Buffer<MinMax> limits(fmt == nullptr ? 0 : count);
     if (fmt != nullptr) {

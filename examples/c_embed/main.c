@@ -20,8 +20,9 @@ int main(void) {
   int8_t quantized[N];
 
   if (failed(sc_isa(&isa)) ||
-      failed(sc_prune(w, SC_FLOAT32, N, K, NULL, NULL, SC_NAN_RAISE, pruned)) ||
-      failed(sc_prune_quantize(w, SC_FLOAT32, N, K, &format, NULL, quantized, SC_INT8))) {
+      failed(sc_prune(w, SC_DTYPE_FLOAT32, N, K, NULL, NULL, SC_NAN_RAISE, pruned)) ||
+      failed(
+          sc_prune_quantize(w, SC_DTYPE_FLOAT32, N, K, &format, NULL, quantized, SC_DTYPE_INT8))) {
     return 1;
   }
 

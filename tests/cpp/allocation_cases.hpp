@@ -55,10 +55,10 @@ constexpr std::size_t kParameters = 65536;
 
 struct Inputs {
   std::array<Float, 4> floats{
-      Float{SC_FLOAT32, "float32", 4, 121u << 23, 128u << 23, 0x7fc00000},
-      Float{SC_FLOAT64, "float64", 8, 1017ull << 52, 1024ull << 52, 0x7ff8000000000000},
-      Float{SC_FLOAT16, "float16", 2, 9u << 10, 16u << 10, 0x7e00},
-      Float{SC_BFLOAT16, "bfloat16", 2, 121u << 7, 128u << 7, 0x7fc0}};
+      Float{SC_DTYPE_FLOAT32, "float32", 4, 121u << 23, 128u << 23, 0x7fc00000},
+      Float{SC_DTYPE_FLOAT64, "float64", 8, 1017ull << 52, 1024ull << 52, 0x7ff8000000000000},
+      Float{SC_DTYPE_FLOAT16, "float16", 2, 9u << 10, 16u << 10, 0x7e00},
+      Float{SC_DTYPE_BFLOAT16, "bfloat16", 2, 121u << 7, 128u << 7, 0x7fc0}};
   // For each size: an array of each float type, of a quarter of that size, one after another.
   std::array<const void*, kSizes.size()> members;
   const std::uint8_t* mask;           // kLarge bools
@@ -199,11 +199,12 @@ class Cases {
     std::vector<Ranking> all;
     for (const Float& type : inputs_.floats) {
       // Scores of the dtype of w, and of one other dtype.
-      if (&type == type_ || type.dtype == (type_->dtype == SC_FLOAT64 ? SC_FLOAT32 : SC_FLOAT64)) {
+      if (&type == type_ ||
+          type.dtype == (type_->dtype == SC_DTYPE_FLOAT64 ? SC_DTYPE_FLOAT32 : SC_DTYPE_FLOAT64)) {
         const char* const values = &type == type_ ? "own values" : "other values";
         const char* const products = &type == type_ ? "own products" : "other products";
-        all.push_back({values, {SC_SCORE_VALUES, type.dtype, type.w, 0, 0}});
-        all.push_back({products, {SC_SCORE_PRODUCTS, type.dtype, type.w, n_ / 8, 4}});
+        all.push_back({values, {SC_SCORING_VALUES, type.dtype, type.w, 0, 0}});
+        all.push_back({products, {SC_SCORING_PRODUCTS, type.dtype, type.w, n_ / 8, 4}});
       }
     }
     return all;
@@ -306,7 +307,8 @@ class Cases {
         });
         add("prune_mask " + std::string(shape.name) + by, n, Case::apart,
             [=](const void* in, void* out) {
-          return sc_prune_mask(in, dtype, n, k, &slices, &scores, SC_NAN_RAISE, out, SC_MASK_BOOLS);
+          return sc_prune_mask(in, dtype, n, k, &slices, &scores, SC_NAN_RAISE, out,
+                               SC_MASK_FORMAT_BOOLS);
         });
       }
     }
@@ -316,11 +318,12 @@ class Cases {
     const sc_dtype dtype = type_->dtype;
     const std::size_t n = n_;
     const std::size_t k = n / 10;
-    for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG}) {
-      const std::size_t bytes = format == SC_MASK_BOOLS ? n : (n + 7) / 8;
-      const std::string form = format == SC_MASK_BOOLS         ? " bools"
-                               : format == SC_MASK_BITS_LITTLE ? " little"
-                                                               : " big";
+    for (const sc_mask_format format :
+         {SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_BITS_LITTLE, SC_MASK_FORMAT_BITS_BIG}) {
+      const std::size_t bytes = format == SC_MASK_FORMAT_BOOLS ? n : (n + 7) / 8;
+      const std::string form = format == SC_MASK_FORMAT_BOOLS         ? " bools"
+                               : format == SC_MASK_FORMAT_BITS_LITTLE ? " little"
+                                                                      : " big";
       add("prune_mask" + form, bytes, Case::apart, [=](const void* in, void* out) {
         return sc_prune_mask(in, dtype, n, k, nullptr, nullptr, SC_NAN_PRUNE, out, format);
       });
@@ -333,8 +336,9 @@ class Cases {
       });
       const sc_blocks blocks{2, 40, n / 80, 4, 3, SC_NORM_L1};
       const std::size_t in_blocks = 80 * (n / 80);
-      add("prune_mask_blocks" + form, format == SC_MASK_BOOLS ? in_blocks : (in_blocks + 7) / 8,
-          Case::apart, [=](const void* in, void* out) {
+      add("prune_mask_blocks" + form,
+          format == SC_MASK_FORMAT_BOOLS ? in_blocks : (in_blocks + 7) / 8, Case::apart,
+          [=](const void* in, void* out) {
         return sc_prune_mask_blocks(in, dtype, &blocks, n / 48, SC_NAN_RAISE, out, format);
       });
       for (const Shape& shape : shapes()) {
@@ -401,7 +405,8 @@ class Cases {
     const std::size_t n = n_;
     const std::size_t bytes = n * type_->bytes;
     const std::uint8_t* const mask = inputs_.mask;
-    for (const sc_mask_format format : {SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG}) {
+    for (const sc_mask_format format :
+         {SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_BITS_LITTLE, SC_MASK_FORMAT_BITS_BIG}) {
       add("apply_mask " + std::to_string(format), bytes, Case::both,
           [=](const void* in, void* out) {
         return sc_apply_mask(in, dtype, n, mask, format, out);
@@ -430,21 +435,21 @@ class Cases {
     int is_signed;
     sc_dtype dtype;
   };
-  static constexpr std::array<Codes, 6> kCodes{Codes{"int8", 8, 1, SC_INT8},
-                                               Codes{"uint16", 16, 0, SC_UINT16},
-                                               Codes{"int32", 32, 1, SC_INT32},
-                                               Codes{"int4", 4, 1, SC_INT4},
-                                               Codes{"packed", 3, 0, SC_PACKED_LITTLE},
-                                               Codes{"packed big", 5, 1, SC_PACKED_BIG}};
+  static constexpr std::array<Codes, 6> kCodes{Codes{"int8", 8, 1, SC_DTYPE_INT8},
+                                               Codes{"uint16", 16, 0, SC_DTYPE_UINT16},
+                                               Codes{"int32", 32, 1, SC_DTYPE_INT32},
+                                               Codes{"int4", 4, 1, SC_DTYPE_INT4},
+                                               Codes{"packed", 3, 0, SC_DTYPE_PACKED_LITTLE},
+                                               Codes{"packed big", 5, 1, SC_DTYPE_PACKED_BIG}};
 
   static std::size_t bytes_of(const Codes& codes, std::size_t n) {
     switch (codes.dtype) {
-      case SC_PACKED_LITTLE:
-      case SC_PACKED_BIG:
+      case SC_DTYPE_PACKED_LITTLE:
+      case SC_DTYPE_PACKED_BIG:
         return (n * static_cast<std::size_t>(codes.bits) + 7) / 8;
-      case SC_INT32:
+      case SC_DTYPE_INT32:
         return 4 * n;
-      case SC_UINT16:
+      case SC_DTYPE_UINT16:
         return 2 * n;
       default:
         return n;
@@ -455,10 +460,10 @@ class Cases {
     for (const Codes& codes : kCodes) {
       const sc_fixed_point one{codes.bits, codes.bits - 4, codes.is_signed, nullptr, {}};
       add_fixed_point("", codes, one, {});
-      const sc_quantize_options wrap{SC_ROUND_NEAREST_AWAY, SC_OVERFLOW_WRAP, SC_NAN_ZERO, 0};
+      const sc_quantize_options wrap{SC_ROUNDING_NEAREST_AWAY, SC_OVERFLOW_WRAP, SC_NAN_ZERO, 0};
       add_fixed_point(" wrapped", codes, one, wrap);
     }
-    const sc_quantize_options stochastic{SC_ROUND_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE,
+    const sc_quantize_options stochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE,
                                          7};
     const sc_fixed_point one{8, 6, 1, nullptr, {}};
     add_fixed_point(" stochastic", kCodes[0], one, stochastic);
@@ -488,7 +493,7 @@ class Cases {
     });
     add("dequantize" + name, bytes, Case::apart,
         [=](const void*, void* out) { return sc_dequantize(q, q_dtype, n, &fmt, out, dtype); });
-    if (q_dtype == SC_INT8 || q_dtype == SC_INT32) {
+    if (q_dtype == SC_DTYPE_INT8 || q_dtype == SC_DTYPE_INT32) {
       add("fake_quantize" + name, bytes, Case::both, [=](const void* in, void* out) {
         return sc_fake_quantize(in, dtype, n, &fmt, &options, out);
       });
@@ -496,7 +501,7 @@ class Cases {
   }
 
   void add_affine() {
-    const void* const scales = type_->dtype == SC_FLOAT64
+    const void* const scales = type_->dtype == SC_DTYPE_FLOAT64
                                    ? static_cast<const void*>(inputs_.wide_scales)
                                    : static_cast<const void*>(inputs_.scales);
     for (const Codes& codes : kCodes) {
@@ -573,7 +578,7 @@ class Cases {
     const std::size_t bytes = n * type_->bytes;
     const sc_slices rows{240, 1};
     const sc_fixed_point fmt{8, 9, 1, nullptr, {}};
-    const sc_quantize_options raise{SC_ROUND_FLOOR, SC_OVERFLOW_RAISE, SC_NAN_RAISE, 0};
+    const sc_quantize_options raise{SC_ROUNDING_FLOOR, SC_OVERFLOW_RAISE, SC_NAN_RAISE, 0};
     const auto add_with_nan = [&](const char* name, const auto& call) {
       add(name, bytes, Case::both, call);
       added_.back().input = type_->with_nan;
@@ -602,7 +607,7 @@ class Cases {
   void add_global() {
     const std::size_t n = n_ / 4;
     for (const bool mixed : {false, true}) {
-      for (const sc_scoring scoring : {sc_scoring{}, SC_SCORE_VALUES, SC_SCORE_PRODUCTS}) {
+      for (const sc_scoring scoring : {sc_scoring{}, SC_SCORING_VALUES, SC_SCORING_PRODUCTS}) {
         std::vector<sc_member> members;
         std::vector<std::size_t> offsets;
         std::vector<sc_scores> scores;
@@ -615,9 +620,9 @@ class Cases {
           scores.push_back({scoring, other.dtype, other.w, n, 1});
           bytes += n * type.bytes;
         }
-        const std::string name = scoring == SC_SCORE_VALUES     ? " by values"
-                                 : scoring == SC_SCORE_PRODUCTS ? " by products"
-                                                                : "";
+        const std::string name = scoring == SC_SCORING_VALUES     ? " by values"
+                                 : scoring == SC_SCORING_PRODUCTS ? " by products"
+                                                                  : "";
         add((mixed ? "prune_global mixed" : "prune_global") + name, bytes, Case::both,
             [=](const void* in, void* out) {
           std::array<sc_member, 4> all{};
@@ -643,12 +648,13 @@ class Cases {
     for (const sc_bitorder order : {SC_BITORDER_LITTLE, SC_BITORDER_BIG}) {
       const std::string name = order == SC_BITORDER_LITTLE ? " little" : " big";
       add("pack_ints" + name, (n * 3 + 7) / 8, Case::apart,
-          [=](const void*, void* out) { return sc_pack_ints(q, SC_INT8, n, 3, order, out); });
+          [=](const void*, void* out) { return sc_pack_ints(q, SC_DTYPE_INT8, n, 3, order, out); });
       add("pack_ints refuses" + name, (n + 7) / 8, Case::apart, [=](const void*, void* out) {
-        return sc_pack_ints(q, SC_INT8, n, 1, order, out);  // 1 is not a signed 1-bit integer
+        return sc_pack_ints(q, SC_DTYPE_INT8, n, 1, order, out);  // 1 is not a signed 1-bit integer
       });
-      add("unpack_ints" + name, n, Case::apart,
-          [=](const void*, void* out) { return sc_unpack_ints(q, n, 5, order, out, SC_INT8); });
+      add("unpack_ints" + name, n, Case::apart, [=](const void*, void* out) {
+        return sc_unpack_ints(q, n, 5, order, out, SC_DTYPE_INT8);
+      });
     }
   }
 

@@ -102,8 +102,9 @@ class Mutations {
   }
 
   void add_enums() {
-    constexpr int kMaxDtype = SC_PACKED_BIG;
-    const std::vector<int> floats{SC_FLOAT16, SC_BFLOAT16, SC_FLOAT32, SC_FLOAT64};
+    constexpr int kMaxDtype = SC_DTYPE_PACKED_BIG;
+    const std::vector<int> floats{SC_DTYPE_FLOAT16, SC_DTYPE_BFLOAT16, SC_DTYPE_FLOAT32,
+                                  SC_DTYPE_FLOAT64};
     std::vector<int> not_floats;
     for (int value = 0; value <= kMaxDtype; ++value) {
       if (!contains(floats, value)) {
@@ -114,7 +115,7 @@ class Mutations {
     add_enum(w_hat_dtype, "w_hat_dtype", &Arguments::w_hat_dtype, kMaxDtype, not_floats);
     add_enum(q_dtype, "q_dtype", &Arguments::q_dtype, kMaxDtype, floats);
     add_enum(nan_policy, "nan", &Arguments::nan, SC_NAN_ZERO);
-    add_enum(format, "format", &Arguments::format, SC_MASK_BITS_BIG);
+    add_enum(format, "format", &Arguments::format, SC_MASK_FORMAT_BITS_BIG);
     add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);
     add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_BITORDER_BIG);
   }
@@ -228,10 +229,10 @@ class Mutations {
     add_granularities<sc_fixed_point>(fixed);
     add_granularities<sc_affine>(affine);
 
-    add_undeclared_enum_values(scores, ".scoring", &sc_scores::scoring, SC_SCORE_PRODUCTS + 1);
-    add_undeclared_enum_values(scores, ".dtype", &sc_scores::dtype, SC_INT8);
+    add_undeclared_enum_values(scores, ".scoring", &sc_scores::scoring, SC_SCORING_PRODUCTS + 1);
+    add_undeclared_enum_values(scores, ".dtype", &sc_scores::dtype, SC_DTYPE_INT8);
     add(scores, "scores as values", false,
-        [](Arguments& a) { a.block<sc_scores>(scores)->scoring = SC_SCORE_VALUES; });
+        [](Arguments& a) { a.block<sc_scores>(scores)->scoring = SC_SCORING_VALUES; });
     add_values<sc_scores, std::size_t>(scores, ".period", &sc_scores::period, true,
                                        {0, kMaxSize / 2, kMaxSize});
     add_values<sc_scores, std::size_t>(scores, ".repeat", &sc_scores::repeat, true, {0});
@@ -241,7 +242,7 @@ class Mutations {
     add_values<sc_key_range, std::uint64_t>(range, ".last", &sc_key_range::last, true,
                                             {UINT64_MAX, UINT64_MAX - 1, UINT64_MAX / 2 + 1});
     add_undeclared_enum_values(options, ".rounding", &sc_quantize_options::rounding,
-                               SC_ROUND_STOCHASTIC + 1);
+                               SC_ROUNDING_STOCHASTIC + 1);
     add_undeclared_enum_values(options, ".overflow", &sc_quantize_options::overflow,
                                SC_OVERFLOW_RAISE + 1);
     add_undeclared_enum_values(options, ".nan", &sc_quantize_options::nan, SC_NAN_KEEP);

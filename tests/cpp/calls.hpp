@@ -181,15 +181,15 @@ struct Arguments {
     }
     constexpr sc_granularity kBlocksOfFour{4, 1, 4, 0};
     *block<sc_slices>(slices) = {4, 2};
-    *block<sc_scores>(scores) = {SC_SCORE_PRODUCTS, SC_FLOAT64, nullptr, kN, 2};
+    *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
     *block<sc_key_range>(range) = {0, kN - 1};
     *block<sc_blocks>(blocks) = {2, 4, 2, 3, 2, SC_NORM_L2};
     *block<sc_fixed_point>(fixed) = {8, 2, 1, nullptr, kBlocksOfFour};
     *block<sc_fixed_point>(fixed_range) = {8, 2, 1, nullptr, {}};
     *block<sc_affine>(affine) = {8, 1, nullptr, nullptr, kBlocksOfFour};
     *block<sc_cells>(cells) = {4, 2, 3};  // of 2 x 2 x 2
-    dtype = w_hat_dtype = SC_FLOAT64;
-    q_dtype = SC_INT8;
+    dtype = w_hat_dtype = SC_DTYPE_FLOAT64;
+    q_dtype = SC_DTYPE_INT8;
     n = kN;
     k = 3;
     keep = 1;
@@ -197,7 +197,7 @@ struct Arguments {
     count = 2;
     threads = 2;
     nan = SC_NAN_RAISE;
-    format = SC_MASK_BOOLS;
+    format = SC_MASK_FORMAT_BOOLS;
     order = SC_ORDER_RANK;
     bit_order = SC_BITORDER_LITTLE;
     bits = 4;

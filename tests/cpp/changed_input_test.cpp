@@ -74,19 +74,20 @@ int main() {
 
   static float out[kSize];
   static std::uint8_t mask[kSize];
-  const sc_scores values{SC_SCORE_VALUES, SC_FLOAT32, input, 0, 1};
+  const sc_scores values{SC_SCORING_VALUES, SC_DTYPE_FLOAT32, input, 0, 1};
   for (std::uint32_t seed = 0; seed < 20; ++seed) {
     for (const std::size_t k : {std::size_t{1}, kSize / 3, kSize - 1}) {
       alarm(kTimeout);
       start(seed);
-      require_end(sc_prune(input, SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, out));
+      require_end(sc_prune(input, SC_DTYPE_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, out));
       start(seed);
-      require_end(sc_prune(out, SC_FLOAT32, kSize, k, nullptr, &values, SC_NAN_KEEP, out));
+      require_end(sc_prune(out, SC_DTYPE_FLOAT32, kSize, k, nullptr, &values, SC_NAN_KEEP, out));
       start(seed);
-      require_end(sc_prune_mask(input, SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, mask,
-                                SC_MASK_BOOLS));
+      require_end(sc_prune_mask(input, SC_DTYPE_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP,
+                                mask, SC_MASK_FORMAT_BOOLS));
       start(seed);
-      require_end(sc_prune(input, SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, input));
+      require_end(
+          sc_prune(input, SC_DTYPE_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_KEEP, input));
     }
   }
   return EXIT_SUCCESS;

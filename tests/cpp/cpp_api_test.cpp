@@ -41,8 +41,8 @@ void sums_of_nan_are_the_same_on_every_isa() {
   std::vector<sc_error_sums> found(count);
   for (std::size_t i = 0; i < count; ++i) {
     require(sc_set_isa(isas[i]) == SC_OK, "an ISA");
-    require(sc_compare(w.data(), SC_FLOAT32, w.data(), SC_FLOAT32, w.size(), nullptr, nullptr,
-                       nullptr, &found[i]) == SC_OK,
+    require(sc_compare(w.data(), SC_DTYPE_FLOAT32, w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr,
+                       nullptr, nullptr, &found[i]) == SC_OK,
             "sc_compare of NaN");
     require(std::memcmp(&found[i], &found[0], sizeof(sc_error_sums)) == 0, "NaN of another ISA");
   }
@@ -57,17 +57,18 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
     const auto mask_format = static_cast<sc_mask_format>(value);
     require(sc_prune(w, dtype, 4, 1, nullptr, nullptr, SC_NAN_RAISE, out) == SC_ERROR_UNSUPPORTED,
             "a dtype");
-    require(sc_prune(w, SC_FLOAT32, 4, 1, nullptr, nullptr, nan, out) == SC_ERROR_ARGUMENT,
+    require(sc_prune(w, SC_DTYPE_FLOAT32, 4, 1, nullptr, nullptr, nan, out) == SC_ERROR_ARGUMENT,
             "a NaN policy");
-    require(sc_prune_mask(w, SC_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q, mask_format) ==
-                SC_ERROR_ARGUMENT,
+    require(sc_prune_mask(w, SC_DTYPE_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q,
+                          mask_format) == SC_ERROR_ARGUMENT,
             "a mask format");
     const sc_fixed_point format = fixed_point(8, 2);
     const sc_quantize_options options{.rounding = static_cast<sc_rounding>(value),
                                       .overflow = SC_OVERFLOW_SATURATE,
                                       .nan = SC_NAN_RAISE,
                                       .seed = 0};
-    require(sc_quantize(w, SC_FLOAT32, 4, &format, &options, q, SC_INT8) == SC_ERROR_ARGUMENT,
+    require(sc_quantize(w, SC_DTYPE_FLOAT32, 4, &format, &options, q, SC_DTYPE_INT8) ==
+                SC_ERROR_ARGUMENT,
             "a rounding");
     const sc_blocks blocks{.matrices = 1,
                            .rows = 1,
@@ -75,19 +76,22 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
                            .block_rows = 1,
                            .block_columns = 2,
                            .norm = static_cast<sc_norm>(value)};
-    require(sc_prune_blocks(w, SC_FLOAT32, &blocks, 1, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
-            "a norm");
+    require(
+        sc_prune_blocks(w, SC_DTYPE_FLOAT32, &blocks, 1, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
+        "a norm");
     require(sc_pack_ints(q, dtype, 4, 4, SC_BITORDER_LITTLE, out) == SC_ERROR_UNSUPPORTED,
             "a dtype of integers");
+    require(sc_pack_ints(q, SC_DTYPE_INT8, 4, 4, static_cast<sc_bitorder>(value), out) ==
+                SC_ERROR_ARGUMENT,
+            "an order of bits");
     require(
-        sc_pack_ints(q, SC_INT8, 4, 4, static_cast<sc_bitorder>(value), out) == SC_ERROR_ARGUMENT,
-        "an order of bits");
-    require(sc_unpack_ints(out, 4, value, SC_BITORDER_LITTLE, q, SC_INT8) == SC_ERROR_ARGUMENT,
-            "a number of bits");
+        sc_unpack_ints(out, 4, value, SC_BITORDER_LITTLE, q, SC_DTYPE_INT8) == SC_ERROR_ARGUMENT,
+        "a number of bits");
     sc_fixed_point sign = format;
     sign.is_signed = value;
-    require(sc_quantize(w, SC_FLOAT32, 4, &sign, nullptr, q, SC_INT8) == SC_ERROR_ARGUMENT,
-            "a sign");
+    require(
+        sc_quantize(w, SC_DTYPE_FLOAT32, 4, &sign, nullptr, q, SC_DTYPE_INT8) == SC_ERROR_ARGUMENT,
+        "a sign");
   }
   require(sc_isas(nullptr, 4) >= 1, "isas without names");
 }
@@ -134,12 +138,12 @@ void quantizes() {
   require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
   sc::dequantize(std::vector<std::int8_t>(q.begin(), q.end()), format, out);
   require(out == w, "dequantize");
-  sc::fake_quantize(w, fixed_point(4, 1), out, with(SC_ROUND_CEIL));
+  sc::fake_quantize(w, fixed_point(4, 1), out, with(SC_ROUNDING_CEIL));
   require(out == std::array<F, 4>{F{0.5}, F{-2}, F{0.5}, F{1.5}}, "fake_quantize");
   sc::prune_quantize(w, 1, format, std::span<std::int8_t>(q));
   require(q == std::array<std::int8_t, 4>{0, -8, 0, 0}, "prune_quantize");
 
-  sc::quantize(w, fixed_point(16, 15, false), of_16, with(SC_ROUND_FLOOR, SC_OVERFLOW_WRAP));
+  sc::quantize(w, fixed_point(16, 15, false), of_16, with(SC_ROUNDING_FLOOR, SC_OVERFLOW_WRAP));
   require(of_16 == std::array<std::uint16_t, 4>{0x4000, 0, 0x2000, 0xc000}, "wrap");
   sc::quantize(w, fixed_point(32, 30), of_32);
   require(of_32 == std::array<std::int32_t, 4>{1 << 29, INT32_MIN, 1 << 28, 3 << 29}, "int32");
@@ -150,7 +154,7 @@ void quantizes() {
           "uint32");
   sc::dequantize(of_32_unsigned, fixed_point(32, 31, false), out);
   require(out == std::array<F, 4>{F{0.5}, F{0}, F{0.25}, F{1.5}}, "floats of uint32");
-  sc::prune_quantize(w, 2, fixed_point(32, 30), of_32, with(SC_ROUND_STOCHASTIC));
+  sc::prune_quantize(w, 2, fixed_point(32, 30), of_32, with(SC_ROUNDING_STOCHASTIC));
   require(of_32 == std::array<std::int32_t, 4>{0, INT32_MIN, 0, 3 << 29}, "int32 of the largest");
 
   // w as a matrix of two rows, each with its own format.
@@ -179,7 +183,7 @@ void quantizes() {
   require(of_32 == std::array<std::int32_t, 4>{1, -4, 0, 3}, "quantize_affine to int32");
 
   try {
-    sc::quantize(w, fixed_point(8, 7), q, with(SC_ROUND_NEAREST_AWAY, SC_OVERFLOW_RAISE));
+    sc::quantize(w, fixed_point(8, 7), q, with(SC_ROUNDING_NEAREST_AWAY, SC_OVERFLOW_RAISE));
     require(false, "an error for what is out of range");
   } catch (const sc::error& error) {
     require(error.status() == SC_ERROR_OVERFLOW, "the status of an overflow");
@@ -294,15 +298,15 @@ void takes_groups_of_any_size() {
     sc_fixed_point format = fixed_point(8, 0);
     format.each = each.data();
     format.granularity = {.length = length, .inner = inner, .block = group, .shared = 0};
-    require(
-        sc_find_ranges(w.data(), SC_FLOAT32, n, &cells, r.lowest.data(), r.highest.data()) ==
-                SC_OK &&
-            sc_compare(w.data(), SC_FLOAT32, w_hat.data(), SC_FLOAT32, n, &cells, nullptr, nullptr,
-                       errors.data()) == SC_OK &&
-            sc_sum_rounding_errors(w.data(), SC_FLOAT32, n, &cells, grids.data(), 2,
-                                   rounding.data()) == SC_OK &&
-            sc_quantize(w.data(), SC_FLOAT32, n, &format, nullptr, r.q.data(), SC_INT8) == SC_OK,
-        "groups of any size");
+    require(sc_find_ranges(w.data(), SC_DTYPE_FLOAT32, n, &cells, r.lowest.data(),
+                           r.highest.data()) == SC_OK &&
+                sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &cells,
+                           nullptr, nullptr, errors.data()) == SC_OK &&
+                sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, n, &cells, grids.data(), 2,
+                                       rounding.data()) == SC_OK &&
+                sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
+                            SC_DTYPE_INT8) == SC_OK,
+            "groups of any size");
     for (std::size_t i = 0; i < n; ++i) {
       r.errors.push_back(errors[i].squared_error);
       r.rounding.push_back(rounding[i].error);
@@ -408,7 +412,7 @@ int main() {
   const sc_rounding_sums rounding = sc::sum_rounding_errors(w, {1, -2, 1});
   require(rounding.error == 0.25 + 0.0625 + 0.25 && rounding.finer == 4 + 4, "rounding errors");
   require(rounding.coarser == 0.0625 + 0.015625 + 0.0625, "those of the coarser grid");
-  require(sc_sum_rounding_errors(w.data(), SC_FLOAT32, 4, nullptr, nullptr, 2, nullptr) ==
+  require(sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, 4, nullptr, nullptr, 2, nullptr) ==
               SC_ERROR_ARGUMENT,
           "an error for no grids");
 
@@ -424,8 +428,8 @@ int main() {
   takes_groups_of_any_size();
   keep_count_takes_any_n();
   scopes_restore_interrupt_callbacks();
-  require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_FLOAT32, 3, 1, nullptr, nullptr,
-                   SC_NAN_RAISE, out.data()) == SC_ERROR_ARGUMENT,
+  require(sc_prune(reinterpret_cast<const char*>(w.data()) + 1, SC_DTYPE_FLOAT32, 3, 1, nullptr,
+                   nullptr, SC_NAN_RAISE, out.data()) == SC_ERROR_ARGUMENT,
           "an error for an address that no float can have");
   refuses_undeclared_enum_values(w.data(), out.data(), q.data());
   return EXIT_SUCCESS;

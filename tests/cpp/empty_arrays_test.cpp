@@ -16,9 +16,11 @@ namespace {
 
 constexpr std::size_t kMax = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kSizes[] = {0, 1, 3, std::size_t{1} << 32, std::size_t{1} << 63, kMax};
-constexpr sc_dtype kFloats[] = {SC_FLOAT16, SC_BFLOAT16, SC_FLOAT32, SC_FLOAT64};
+constexpr sc_dtype kFloats[] = {SC_DTYPE_FLOAT16, SC_DTYPE_BFLOAT16, SC_DTYPE_FLOAT32,
+                                SC_DTYPE_FLOAT64};
 constexpr sc_nan kPolicies[] = {SC_NAN_RAISE, SC_NAN_KEEP, SC_NAN_PRUNE};
-constexpr sc_mask_format kMaskFormats[] = {SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG};
+constexpr sc_mask_format kMaskFormats[] = {SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_BITS_LITTLE,
+                                           SC_MASK_FORMAT_BITS_BIG};
 constexpr sc_fixed_point kFormat{
     .bits = 4, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
 
@@ -64,12 +66,12 @@ void select_of_slices(sc_dtype dtype, sc_nan nan, const sc_slices* slices,
 }
 
 void select(sc_dtype dtype, sc_nan nan) {
-  std::array<sc_scores, 6> all{{{SC_SCORE_VALUES, dtype, nullptr, 0, 0},
-                                {SC_SCORE_VALUES, SC_FLOAT64, nullptr, kMax, kMax},
-                                {SC_SCORE_PRODUCTS, dtype, nullptr, 0, 0},
-                                {SC_SCORE_PRODUCTS, dtype, nullptr, 1, 1},
-                                {SC_SCORE_PRODUCTS, SC_FLOAT64, nullptr, 7, kMax},
-                                {SC_SCORE_PRODUCTS, dtype, nullptr, kMax, 0}}};
+  std::array<sc_scores, 6> all{{{SC_SCORING_VALUES, dtype, nullptr, 0, 0},
+                                {SC_SCORING_VALUES, SC_DTYPE_FLOAT64, nullptr, kMax, kMax},
+                                {SC_SCORING_PRODUCTS, dtype, nullptr, 0, 0},
+                                {SC_SCORING_PRODUCTS, dtype, nullptr, 1, 1},
+                                {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, 7, kMax},
+                                {SC_SCORING_PRODUCTS, dtype, nullptr, kMax, 0}}};
   select_of_slices(dtype, nan, nullptr, nullptr);
   for (const sc_scores& scores : all) {
     select_of_slices(dtype, nan, nullptr, &scores);
@@ -115,7 +117,7 @@ void select(sc_dtype dtype, sc_nan nan) {
     }
   }
   float w = 3;
-  members[3] = {&w, SC_FLOAT32, 1, nullptr, &w};
+  members[3] = {&w, SC_DTYPE_FLOAT32, 1, nullptr, &w};
   for (const std::size_t count : {std::size_t{4}, members.size()}) {
     require_ok(sc_prune_global(members.data(), count, 1, nan), "prune_global of one element");
   }
@@ -133,7 +135,7 @@ void prune_blocks() {
           for (const std::size_t width : kSizes) {
             const sc_blocks blocks{matrices, rows, columns, height, width, SC_NORM_L2};
             const auto prune = [&](std::size_t k) {
-              return sc_prune_blocks(nullptr, SC_FLOAT32, &blocks, k, SC_NAN_RAISE, nullptr);
+              return sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, &blocks, k, SC_NAN_RAISE, nullptr);
             };
             if (height == 0 || width == 0) {
               require_refused(prune(0), height == 0
@@ -144,16 +146,16 @@ void prune_blocks() {
             require_ok(prune(0), "prune_blocks");
             require_refused(prune(1), "k must be 0 to 0, got 1");
             for (const sc_mask_format format : kMaskFormats) {
-              require_ok(sc_prune_mask_blocks(nullptr, SC_FLOAT32, &blocks, 0, SC_NAN_RAISE,
+              require_ok(sc_prune_mask_blocks(nullptr, SC_DTYPE_FLOAT32, &blocks, 0, SC_NAN_RAISE,
                                               nullptr, format),
                          "prune_mask_blocks");
-              require_ok(sc_prune_mask_blocks_threshold(nullptr, SC_FLOAT32, &blocks, 0,
+              require_ok(sc_prune_mask_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, &blocks, 0,
                                                         SC_NAN_RAISE, nullptr, format),
                          "prune_mask_blocks_threshold");
             }
-            require_ok(
-                sc_prune_blocks_threshold(nullptr, SC_FLOAT32, &blocks, 0, SC_NAN_RAISE, nullptr),
-                "prune_blocks_threshold");
+            require_ok(sc_prune_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, &blocks, 0,
+                                                 SC_NAN_RAISE, nullptr),
+                       "prune_blocks_threshold");
           }
         }
       }
@@ -166,7 +168,7 @@ void prune_blocks() {
 void quantize(sc_dtype dtype, const sc_fixed_point& fmt, sc_dtype q_dtype) {
   for (const sc_nan nan : {SC_NAN_RAISE, SC_NAN_ZERO}) {
     for (const sc_overflow overflow : {SC_OVERFLOW_SATURATE, SC_OVERFLOW_WRAP, SC_OVERFLOW_RAISE}) {
-      const sc_quantize_options options{SC_ROUND_STOCHASTIC, overflow, nan, 0};
+      const sc_quantize_options options{SC_ROUNDING_STOCHASTIC, overflow, nan, 0};
       require_ok(sc_quantize(nullptr, dtype, 0, &fmt, &options, nullptr, q_dtype), "quantize");
       require_ok(sc_prune_quantize(nullptr, dtype, 0, 0, &fmt, &options, nullptr, q_dtype),
                  "prune_quantize");
@@ -178,7 +180,8 @@ void quantize(sc_dtype dtype, const sc_fixed_point& fmt, sc_dtype q_dtype) {
 
 void quantize(sc_dtype dtype) {
   const std::int32_t none = 0;
-  for (const sc_dtype q_dtype : {SC_INT8, SC_INT4, SC_PACKED_LITTLE, SC_PACKED_BIG}) {
+  for (const sc_dtype q_dtype :
+       {SC_DTYPE_INT8, SC_DTYPE_INT4, SC_DTYPE_PACKED_LITTLE, SC_DTYPE_PACKED_BIG}) {
     quantize(dtype, kFormat, q_dtype);
   }
   for (const std::size_t length : kSizes) {
@@ -186,12 +189,13 @@ void quantize(sc_dtype dtype) {
       for (const std::size_t block : kSizes) {
         const sc_granularity granularity{length, inner, block, block == 1 ? 1 : 0};
         for (const std::int32_t* const each : {static_cast<const std::int32_t*>(nullptr), &none}) {
-          quantize(dtype, {4, 2, 1, each, granularity}, SC_INT8);
+          quantize(dtype, {4, 2, 1, each, granularity}, SC_DTYPE_INT8);
         }
         const sc_affine affine{8, 0, nullptr, nullptr, granularity};
-        require_ok(sc_quantize_affine(nullptr, dtype, 0, &affine, SC_NAN_RAISE, nullptr, SC_UINT8),
-                   "quantize_affine");
-        require_ok(sc_dequantize_affine(nullptr, SC_UINT8, 0, &affine, nullptr, dtype),
+        require_ok(
+            sc_quantize_affine(nullptr, dtype, 0, &affine, SC_NAN_RAISE, nullptr, SC_DTYPE_UINT8),
+            "quantize_affine");
+        require_ok(sc_dequantize_affine(nullptr, SC_DTYPE_UINT8, 0, &affine, nullptr, dtype),
                    "dequantize_affine");
       }
     }
@@ -201,7 +205,7 @@ void quantize(sc_dtype dtype) {
 void pack() {
   for (std::int32_t bits = 1; bits <= 8; ++bits) {
     for (const sc_bitorder order : {SC_BITORDER_LITTLE, SC_BITORDER_BIG}) {
-      for (const sc_dtype dtype : {SC_INT8, SC_UINT8}) {
+      for (const sc_dtype dtype : {SC_DTYPE_INT8, SC_DTYPE_UINT8}) {
         require_ok(sc_pack_ints(nullptr, dtype, 0, bits, order, nullptr), "pack_ints");
         require_ok(sc_unpack_ints(nullptr, 0, bits, order, nullptr, dtype), "unpack_ints");
       }
@@ -229,7 +233,7 @@ void gather_statistics(sc_dtype dtype) {
     for (std::size_t i = 0; i < kGroups; ++i) {
       errors[i].products = roundings[i].error = 1;
     }
-    require_ok(sc_compare(nullptr, dtype, nullptr, SC_FLOAT32, 0, cells, &kFormat, nullptr,
+    require_ok(sc_compare(nullptr, dtype, nullptr, SC_DTYPE_FLOAT32, 0, cells, &kFormat, nullptr,
                           groups == 0 ? nullptr : errors.data()),
                "compare");
     require_ok(sc_find_ranges(nullptr, dtype, 0, cells, groups == 0 ? nullptr : lowest.data(),

@@ -22,8 +22,8 @@ constexpr sc_fixed_point kFormat{
 EXPORTED int guest_start() {
   const std::vector<float> w(kSize, 1.5f);
   std::vector<std::int8_t> q(kSize);
-  return sc_set_num_threads(3) == SC_OK && sc_quantize(w.data(), SC_FLOAT32, kSize, &kFormat,
-                                                       nullptr, q.data(), SC_INT8) == SC_OK
+  return sc_set_num_threads(3) == SC_OK && sc_quantize(w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat,
+                                                       nullptr, q.data(), SC_DTYPE_INT8) == SC_OK
              ? 0
              : 1;
 }
@@ -44,12 +44,13 @@ EXPORTED int guest_work(int memory_must_suffice) {
   bool right = sc_set_num_threads(3) == SC_OK;
   for (int round = 0; round < 20; ++round) {
     sc_status status =
-        sc_kth_magnitude(w.data(), SC_FLOAT32, kSize, 5, &rows, SC_NAN_RAISE, kth.data());
+        sc_kth_magnitude(w.data(), SC_DTYPE_FLOAT32, kSize, 5, &rows, SC_NAN_RAISE, kth.data());
     right = right && is_right(status, kth.back() == 1.5f);
-    status =
-        sc_prune(w.data(), SC_FLOAT32, kSize, 5, nullptr, nullptr, SC_NAN_RAISE, pruned.data());
+    status = sc_prune(w.data(), SC_DTYPE_FLOAT32, kSize, 5, nullptr, nullptr, SC_NAN_RAISE,
+                      pruned.data());
     right = right && is_right(status, pruned[4] == 1.5f && pruned[5] == 0);
-    status = sc_quantize(w.data(), SC_FLOAT32, kSize, &kFormat, nullptr, q.data(), SC_INT8);
+    status =
+        sc_quantize(w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, nullptr, q.data(), SC_DTYPE_INT8);
     right = right && is_right(status, q.back() == 48);
   }
   return right ? 0 : 1;

@@ -75,35 +75,37 @@ struct Operation {
 
 sc_status prune_rows(Arrays& a, std::size_t length, std::size_t inner, const sc_scores* scores) {
   const sc_slices slices{length, inner};
-  return sc_prune(a.w.data(), SC_FLOAT32, kSize, length / 3, &slices, scores, SC_NAN_RAISE,
+  return sc_prune(a.w.data(), SC_DTYPE_FLOAT32, kSize, length / 3, &slices, scores, SC_NAN_RAISE,
                   a.w.data());
 }
 
-const sc_scores kScores{SC_SCORE_PRODUCTS, SC_FLOAT32, weights.data(), 1000, 7};
+const sc_scores kScores{SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT32, weights.data(), 1000, 7};
 const sc_blocks kBlocksOf4By4{1, kRows, kColumns, 4, 4, SC_NORM_L2};
-const sc_quantize_options kStochastic{SC_ROUND_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE, 1};
-const sc_quantize_options kFloor{SC_ROUND_FLOOR, SC_OVERFLOW_SATURATE_ZERO, SC_NAN_RAISE, 0};
+const sc_quantize_options kStochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE,
+                                      1};
+const sc_quantize_options kFloor{SC_ROUNDING_FLOOR, SC_OVERFLOW_SATURATE_ZERO, SC_NAN_RAISE, 0};
 
 const Operation kInPlace[] = {
     {"prune",
      [](Arrays& a) {
-  return sc_prune(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
+  return sc_prune(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
                   a.w.data());
 }},
     {"prune by scores",
      [](Arrays& a) {
-  return sc_prune(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, &kScores, SC_NAN_KEEP,
+  return sc_prune(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, nullptr, &kScores, SC_NAN_KEEP,
                   a.w.data());
 }},
     {"prune by threshold",
      [](Arrays& a) {
-  return sc_prune_threshold(a.w.data(), SC_FLOAT32, kSize, 0.7, nullptr, SC_NAN_RAISE, a.w.data());
+  return sc_prune_threshold(a.w.data(), SC_DTYPE_FLOAT32, kSize, 0.7, nullptr, SC_NAN_RAISE,
+                            a.w.data());
 }},
     {"prune several",
      [](Arrays& a) {
   float* const w = a.w.data();
-  const sc_member members[] = {{w, SC_FLOAT32, 1000, nullptr, w},
-                               {w + 1000, SC_FLOAT32, kSize - 1000, nullptr, w + 1000}};
+  const sc_member members[] = {{w, SC_DTYPE_FLOAT32, 1000, nullptr, w},
+                               {w + 1000, SC_DTYPE_FLOAT32, kSize - 1000, nullptr, w + 1000}};
   return sc_prune_global(members, 2, kSize / 3, SC_NAN_RAISE);
 }},
     {"prune short rows", [](Arrays& a) { return prune_rows(a, kColumns, 1, nullptr); }},
@@ -114,26 +116,27 @@ const Operation kInPlace[] = {
     {"prune long columns", [](Arrays& a) { return prune_rows(a, kSize / 3, 3, nullptr); }},
     {"prune pattern",
      [](Arrays& a) {
-  return sc_prune_pattern(a.w.data(), SC_FLOAT32, kSize, 2, 4, nullptr, nullptr, SC_NAN_RAISE,
+  return sc_prune_pattern(a.w.data(), SC_DTYPE_FLOAT32, kSize, 2, 4, nullptr, nullptr, SC_NAN_RAISE,
                           a.w.data());
 }},
     {"prune pattern by scores",
      [](Arrays& a) {
-  return sc_prune_pattern(a.w.data(), SC_FLOAT32, kSize, 2, 4, nullptr, &kScores, SC_NAN_RAISE,
-                          a.w.data());
+  return sc_prune_pattern(a.w.data(), SC_DTYPE_FLOAT32, kSize, 2, 4, nullptr, &kScores,
+                          SC_NAN_RAISE, a.w.data());
 }},
     {"prune blocks",
      [](Arrays& a) {
-  return sc_prune_blocks(a.w.data(), SC_FLOAT32, &kBlocksOf4By4, 1000, SC_NAN_RAISE, a.w.data());
+  return sc_prune_blocks(a.w.data(), SC_DTYPE_FLOAT32, &kBlocksOf4By4, 1000, SC_NAN_RAISE,
+                         a.w.data());
 }},
     {"prune blocks by threshold",
      [](Arrays& a) {
-  return sc_prune_blocks_threshold(a.w.data(), SC_FLOAT32, &kBlocksOf4By4, 4, SC_NAN_RAISE,
+  return sc_prune_blocks_threshold(a.w.data(), SC_DTYPE_FLOAT32, &kBlocksOf4By4, 4, SC_NAN_RAISE,
                                    a.w.data());
 }},
     {"fake_quantize",
      [](Arrays& a) {
-  return sc_fake_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, &kFloor, a.w.data());
+  return sc_fake_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, &kFloor, a.w.data());
 }},
 };
 
@@ -141,92 +144,101 @@ const Operation kInPlace[] = {
 const Operation kInPlaceSinglePass[] = {
     {"apply_mask",
      [](Arrays& a) {
-  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS_LITTLE,
-                       a.w.data());
+  return sc_apply_mask(a.w.data(), SC_DTYPE_FLOAT32, kSize, weights.data(),
+                       SC_MASK_FORMAT_BITS_LITTLE, a.w.data());
 }},
     {"soft_threshold",
-     [](Arrays& a) { return sc_soft_threshold(a.w.data(), SC_FLOAT32, kSize, 0.25, a.w.data()); }},
+     [](Arrays& a) {
+  return sc_soft_threshold(a.w.data(), SC_DTYPE_FLOAT32, kSize, 0.25, a.w.data());
+}},
     {"prune, NaN kept",
      [](Arrays& a) {
-  return sc_prune_threshold(a.w.data(), SC_FLOAT32, kSize, 0.7, nullptr, SC_NAN_KEEP, a.w.data());
+  return sc_prune_threshold(a.w.data(), SC_DTYPE_FLOAT32, kSize, 0.7, nullptr, SC_NAN_KEEP,
+                            a.w.data());
 }},
 };
 
 const Operation kOutOfPlace[] = {
     {"kth_magnitude",
      [](Arrays& a) {
-  return sc_kth_magnitude(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, SC_NAN_RAISE, a.out());
+  return sc_kth_magnitude(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, nullptr, SC_NAN_RAISE,
+                          a.out());
 }},
     {"kth_magnitude of rows",
      [](Arrays& a) {
   const sc_slices slices{kColumns, 1};
-  return sc_kth_magnitude(a.w.data(), SC_FLOAT32, kSize, 5, &slices, SC_NAN_RAISE, a.out());
+  return sc_kth_magnitude(a.w.data(), SC_DTYPE_FLOAT32, kSize, 5, &slices, SC_NAN_RAISE, a.out());
 }},
     {"topk",
      [](Arrays& a) {
   constexpr std::size_t k = kSize / 3;
-  return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_RAISE, SC_ORDER_RANK,
-                 a.out(), reinterpret_cast<std::int64_t*>(a.bytes.data() + k * sizeof(float)));
+  return sc_topk(a.w.data(), SC_DTYPE_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_RAISE,
+                 SC_ORDER_RANK, a.out(),
+                 reinterpret_cast<std::int64_t*>(a.bytes.data() + k * sizeof(float)));
 }},
     {"prune_mask",
      [](Arrays& a) {
-  return sc_prune_mask(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
-                       a.out(), SC_MASK_BITS_LITTLE);
+  return sc_prune_mask(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, nullptr, nullptr,
+                       SC_NAN_RAISE, a.out(), SC_MASK_FORMAT_BITS_LITTLE);
 }},
     {"prune",
      [](Arrays& a) {
-  return sc_prune(a.w.data(), SC_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
+  return sc_prune(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,
                   a.out());
 }},
     {"apply_mask",
      [](Arrays& a) {
-  return sc_apply_mask(a.w.data(), SC_FLOAT32, kSize, weights.data(), SC_MASK_BITS_LITTLE, a.out());
+  return sc_apply_mask(a.w.data(), SC_DTYPE_FLOAT32, kSize, weights.data(),
+                       SC_MASK_FORMAT_BITS_LITTLE, a.out());
 }},
     {"quantize",
      [](Arrays& a) {
-  return sc_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, nullptr, a.out(), SC_INT8);
+  return sc_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, nullptr, a.out(),
+                     SC_DTYPE_INT8);
 }},
     {"quantize by a draw",
      [](Arrays& a) {
-  return sc_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, &kStochastic, a.out(), SC_INT8);
+  return sc_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, &kStochastic, a.out(),
+                     SC_DTYPE_INT8);
 }},
     {"quantize downwards",
      [](Arrays& a) {
-  return sc_quantize(a.w.data(), SC_FLOAT32, kSize, &kFormat, &kFloor, a.out(), SC_INT8);
+  return sc_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, &kFloor, a.out(),
+                     SC_DTYPE_INT8);
 }},
     {"prune_quantize",
      [](Arrays& a) {
-  return sc_prune_quantize(a.w.data(), SC_FLOAT32, kSize, kSize / 3, &kFormat, &kFloor, a.out(),
-                           SC_INT8);
+  return sc_prune_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, &kFormat, &kFloor,
+                           a.out(), SC_DTYPE_INT8);
 }},
     {"dequantize",
      [](Arrays& a) {
-  return sc_dequantize(a.w.data(), SC_INT8, kSize, &kFormat, a.out(), SC_FLOAT32);
+  return sc_dequantize(a.w.data(), SC_DTYPE_INT8, kSize, &kFormat, a.out(), SC_DTYPE_FLOAT32);
 }},
     {"pack_ints",
      [](Arrays& a) {
   const std::vector<std::int8_t> codes(4 * kSize, 3);
-  return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
+  return sc_pack_ints(codes.data(), SC_DTYPE_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
 }},
     {"unpack_ints",
      [](Arrays& a) {
-  return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_BITORDER_LITTLE, a.out(), SC_INT8);
+  return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_BITORDER_LITTLE, a.out(), SC_DTYPE_INT8);
 }},
     {"compare",
      [](Arrays& a) {
-  return sc_compare(a.w.data(), SC_FLOAT32, a.w.data(), SC_FLOAT32, kSize, nullptr, &kFormat,
-                    nullptr, static_cast<sc_error_sums*>(a.out()));
+  return sc_compare(a.w.data(), SC_DTYPE_FLOAT32, a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr,
+                    &kFormat, nullptr, static_cast<sc_error_sums*>(a.out()));
 }},
     {"find_ranges of columns",
      [](Arrays& a) {
   const sc_cells columns{kColumns, 1, 0};
   auto* const lowest = static_cast<double*>(a.out());
-  return sc_find_ranges(a.w.data(), SC_FLOAT32, kSize, &columns, lowest, lowest + kColumns);
+  return sc_find_ranges(a.w.data(), SC_DTYPE_FLOAT32, kSize, &columns, lowest, lowest + kColumns);
 }},
     {"sum_rounding_errors",
      [](Arrays& a) {
   const sc_grid grid{32, -128, 127};
-  return sc_sum_rounding_errors(a.w.data(), SC_FLOAT32, kSize, nullptr, &grid, 2,
+  return sc_sum_rounding_errors(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, &grid, 2,
                                 static_cast<sc_rounding_sums*>(a.out()));
 }},
 };
@@ -284,8 +296,8 @@ void counts_are_left_unmodified() {
   sc_tally tally{1, 2, 3};
   Callback callback{.interrupt_at = 0};
   const Operation count{"count_magnitudes", [&](Arrays& a) {
-    return sc_count_magnitudes(a.w.data(), SC_FLOAT32, kSize, &range, SC_NAN_RAISE, counts.data(),
-                               &tally);
+    return sc_count_magnitudes(a.w.data(), SC_DTYPE_FLOAT32, kSize, &range, SC_NAN_RAISE,
+                               counts.data(), &tally);
   }};
   Arrays arrays;
   require(call(count, arrays, callback) == SC_ERROR_INTERRUPTED, "counting is interrupted");
@@ -313,8 +325,8 @@ void work_that_is_not_shared_is_interrupted_too() {
     require(count_runs(operation, SC_ERROR_NAN, with_nan) >= 2 * kBlocks, "the search for NaN");
   }
   const Operation quantize_nan{"quantize NaN", [&](Arrays& a) {
-    return sc_quantize(with_nan.data(), SC_FLOAT32, kSize, &kFormat, &kStochastic, a.out(),
-                       SC_INT8);
+    return sc_quantize(with_nan.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, &kStochastic, a.out(),
+                       SC_DTYPE_INT8);
   }};
   require(count_runs(quantize_nan, SC_ERROR_NAN) >= 2 * kBlocks, "the search for NaN to quantize");
 
@@ -322,7 +334,7 @@ void work_that_is_not_shared_is_interrupted_too() {
     return Operation{"topk", [order](Arrays& a) {
       auto* const indices = reinterpret_cast<std::int64_t*>(a.bytes.data());
       std::vector<float> values(k);
-      return sc_topk(a.w.data(), SC_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_RAISE, order,
+      return sc_topk(a.w.data(), SC_DTYPE_FLOAT32, kSize, k, nullptr, nullptr, SC_NAN_RAISE, order,
                      values.data(), indices);
     }};
   };
@@ -332,20 +344,21 @@ void work_that_is_not_shared_is_interrupted_too() {
   const Operation few_groups{"ranges of two channels", [](Arrays& a) {
     const sc_cells channels{2, 4, 0};
     auto* const lowest = static_cast<double*>(a.out());
-    return sc_find_ranges(a.w.data(), SC_FLOAT32, kSize, &channels, lowest, lowest + 2);
+    return sc_find_ranges(a.w.data(), SC_DTYPE_FLOAT32, kSize, &channels, lowest, lowest + 2);
   }};
   require(count_runs(few_groups) >= kSize / 8, "groups with many rows per task");
 
   const Operation transposed{"kth_magnitude of five columns", [](Arrays& a) {
     const sc_slices slices{60000, 5};
-    return sc_kth_magnitude(a.w.data(), SC_FLOAT32, 300000, 5, &slices, SC_NAN_RAISE, a.out());
+    return sc_kth_magnitude(a.w.data(), SC_DTYPE_FLOAT32, 300000, 5, &slices, SC_NAN_RAISE,
+                            a.out());
   }};
   require(count_runs(transposed) >= 4, "transposing");
 
   const Operation too_large{"pack what does not fit", [](Arrays& a) {
     std::vector<std::int8_t> codes(4 * kSize);
     codes.back() = 8;
-    return sc_pack_ints(codes.data(), SC_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
+    return sc_pack_ints(codes.data(), SC_DTYPE_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
   }};
   require(count_runs(too_large, SC_ERROR_ARGUMENT) >= 2 * kBlocks,
           "the search for what does not fit");

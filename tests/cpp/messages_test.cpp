@@ -30,7 +30,7 @@ struct Refused {
 
 const std::array<float, 4> w{1, -2, 3, -4};
 std::array<float, 4> out;
-const sc_scores kValues{SC_SCORE_VALUES, SC_FLOAT32, w.data(), 0, 0};
+const sc_scores kValues{SC_SCORING_VALUES, SC_DTYPE_FLOAT32, w.data(), 0, 0};
 
 void thresholds() {
   const sc_blocks blocks{1, 2, 2, 1, 1, SC_NORM_L1};
@@ -40,43 +40,43 @@ void thresholds() {
         Refused{-kMax, "-1.7976931348623157e+308"}, Refused{-kInfinity, "-inf"},
         Refused{kNaN, "nan"}, Refused{-kNaN, "nan"}}) {
     const std::string message = std::string("threshold must be a number, at least 0, got ") + text;
-    require_message(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, nullptr,
+    require_message(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, nullptr,
                                        SC_NAN_RAISE, out.data()),
                     message);
-    require_message(sc_prune_blocks_threshold(w.data(), SC_FLOAT32, &blocks, threshold,
+    require_message(sc_prune_blocks_threshold(w.data(), SC_DTYPE_FLOAT32, &blocks, threshold,
                                               SC_NAN_RAISE, out.data()),
                     message);
-    require_message(sc_soft_threshold(w.data(), SC_FLOAT32, w.size(), threshold, out.data()),
+    require_message(sc_soft_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, out.data()),
                     message);
   }
-  require_message(
-      sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), kNaN, &kValues, SC_NAN_RAISE, out.data()),
-      "threshold must be a number, got nan");
+  require_message(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), kNaN, &kValues,
+                                     SC_NAN_RAISE, out.data()),
+                  "threshold must be a number, got nan");
 }
 
 // Infinite thresholds are valid, and negative ones where values rank.
 void thresholds_at_the_limits() {
   constexpr std::array<float, 4> kNone{};
   for (const double threshold : {kInfinity, kMax}) {
-    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, nullptr, SC_NAN_RAISE,
-                               out.data()));
+    require(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, nullptr,
+                               SC_NAN_RAISE, out.data()));
     require(out == kNone, "nothing is above the largest number");
-    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, &kValues, SC_NAN_RAISE,
-                               out.data()));
+    require(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, &kValues,
+                               SC_NAN_RAISE, out.data()));
     require(out == kNone, "no score is above the largest number");
-    require(sc_soft_threshold(w.data(), SC_FLOAT32, w.size(), threshold, out.data()));
+    require(sc_soft_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, out.data()));
     require(out == kNone, "all are shrunk to zero");
   }
   for (const double threshold : {-kInfinity, -kMax, -1e300}) {
-    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, &kValues, SC_NAN_RAISE,
-                               out.data()));
+    require(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, &kValues,
+                               SC_NAN_RAISE, out.data()));
     require(out == w, "all scores are above a hugely negative number");
   }
   for (const double threshold : {0.0, -0.0}) {
-    require(sc_prune_threshold(w.data(), SC_FLOAT32, w.size(), threshold, nullptr, SC_NAN_RAISE,
-                               out.data()));
+    require(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, nullptr,
+                               SC_NAN_RAISE, out.data()));
     require(out == w, "all magnitudes are above 0");
-    require(sc_soft_threshold(w.data(), SC_FLOAT32, w.size(), threshold, out.data()));
+    require(sc_soft_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, out.data()));
     require(out == w, "nothing is subtracted");
   }
 }
@@ -98,14 +98,14 @@ void other_numbers() {
   for (const auto& [ratio, text] : {Refused{0.9999999999999999, "0.9999999999999999"},
                                     Refused{-2, "-2"}, Refused{1e22, "1e+22"}}) {
     require_message(
-        sc_sum_rounding_errors(w.data(), SC_FLOAT32, w.size(), nullptr, &grid, ratio, &sums),
+        sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, &grid, ratio, &sums),
         std::string("ratio must be a number from 1 to 2, got ") + text);
   }
   const sc_cells rows{2, 2, 0};
   const std::array<sc_grid, 2> grids{{{1, -8, 7}, {0.5, 1e-9, kNaN}}};
   std::array<sc_rounding_sums, 2> sums_of_rows;
-  require_message(sc_sum_rounding_errors(w.data(), SC_FLOAT32, w.size(), &rows, grids.data(), 2,
-                                         sums_of_rows.data()),
+  require_message(sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, grids.data(),
+                                         2, sums_of_rows.data()),
                   "grids[1] must be of multiplier >= 0 and lowest <= 0 <= highest, got multiplier "
                   "0.5, lowest 1e-09 and highest nan");
 
@@ -115,8 +115,8 @@ void other_numbers() {
         Refused{2.2250738585072009e-308, "2.225073858507201e-308"}, Refused{-kNaN, "nan"}}) {
     const sc_affine fmt{8, 1, &scale, nullptr, {}};
     const std::array<double, 4> doubles{};
-    require_message(sc_quantize_affine(doubles.data(), SC_FLOAT64, doubles.size(), &fmt,
-                                       SC_NAN_RAISE, q.data(), SC_INT8),
+    require_message(sc_quantize_affine(doubles.data(), SC_DTYPE_FLOAT64, doubles.size(), &fmt,
+                                       SC_NAN_RAISE, q.data(), SC_DTYPE_INT8),
                     std::string("scale must be positive and normal, got ") + text);
   }
 }
@@ -141,19 +141,21 @@ void overlaps_of_scores() {
   memory.scores = kValues;
   memory.scores.data = out.data();
   const auto prune = [&](float* to) {
-    return sc_prune(w.data(), SC_FLOAT32, w.size(), 2, nullptr, &memory.scores, SC_NAN_RAISE, to);
+    return sc_prune(w.data(), SC_DTYPE_FLOAT32, w.size(), 2, nullptr, &memory.scores, SC_NAN_RAISE,
+                    to);
   };
   require_message(prune(out.data()), "out must not overlap scores.data");
   require_message(prune(memory.floats.data()), "out must not overlap scores");
 
-  const sc_scores factors{SC_SCORE_PRODUCTS, SC_FLOAT32, out.data(), 2, 1};
-  require_message(sc_prune_mask(w.data(), SC_FLOAT32, w.size(), 2, nullptr, &factors, SC_NAN_RAISE,
-                                out.data() + 1, SC_MASK_BOOLS),
+  const sc_scores factors{SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT32, out.data(), 2, 1};
+  require_message(sc_prune_mask(w.data(), SC_DTYPE_FLOAT32, w.size(), 2, nullptr, &factors,
+                                SC_NAN_RAISE, out.data() + 1, SC_MASK_FORMAT_BOOLS),
                   "mask must not overlap scores.data");
 
   std::array<float, 4> other{};
-  const std::array<sc_member, 2> members{{{w.data(), SC_FLOAT32, w.size(), &factors, other.data()},
-                                          {w.data(), SC_FLOAT32, w.size(), nullptr, out.data()}}};
+  const std::array<sc_member, 2> members{
+      {{w.data(), SC_DTYPE_FLOAT32, w.size(), &factors, other.data()},
+       {w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, out.data()}}};
   require_message(sc_prune_global(members.data(), members.size(), 2, SC_NAN_RAISE),
                   "members[1].out must not overlap members[0].scores.data");
 }

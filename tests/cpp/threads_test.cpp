@@ -45,13 +45,14 @@ struct Results {
 
 Results compute(const std::vector<float>& w) {
   Results r;
-  require(sc_kth_magnitude(w.data(), SC_FLOAT32, kSize, kKept, nullptr, SC_NAN_RAISE, &r.kth));
-  require(sc_prune(w.data(), SC_FLOAT32, kSize, kKept, nullptr, nullptr, SC_NAN_RAISE,
+  require(
+      sc_kth_magnitude(w.data(), SC_DTYPE_FLOAT32, kSize, kKept, nullptr, SC_NAN_RAISE, &r.kth));
+  require(sc_prune(w.data(), SC_DTYPE_FLOAT32, kSize, kKept, nullptr, nullptr, SC_NAN_RAISE,
                    r.pruned.data()));
-  require(sc_prune_mask(w.data(), SC_FLOAT32, kSize, kKept, nullptr, nullptr, SC_NAN_RAISE,
-                        r.mask.data(), SC_MASK_BOOLS));
-  require(sc_prune_quantize(w.data(), SC_FLOAT32, kSize, kKept, &kFormat, nullptr,
-                            r.quantized.data(), SC_INT8));
+  require(sc_prune_mask(w.data(), SC_DTYPE_FLOAT32, kSize, kKept, nullptr, nullptr, SC_NAN_RAISE,
+                        r.mask.data(), SC_MASK_FORMAT_BOOLS));
+  require(sc_prune_quantize(w.data(), SC_DTYPE_FLOAT32, kSize, kKept, &kFormat, nullptr,
+                            r.quantized.data(), SC_DTYPE_INT8));
   return r;
 }
 

@@ -212,7 +212,7 @@ void fuzz_refusals(Draw& draw) {
       break;
     case 1:
       what = "another dtype is refused";
-      dtype = static_cast<sc_dtype>(draw.one_of({0, 2, 99, -1}));
+      dtype = static_cast<sc_dtype>(draw.one_of<int>({0, SC_DTYPE_INT8, 99, -1}));
       break;
     case 2:
       what = "cells of another size are refused";

@@ -112,10 +112,10 @@ struct FloatType {
     return ((std::uint64_t{1} << exponent_bits) - 1) << fraction_bits;
   }
 };
-inline constexpr FloatType kFloat32{SC_FLOAT32, 4, 8, 23};
-inline constexpr FloatType kFloat64{SC_FLOAT64, 8, 11, 52};
-inline constexpr FloatType kFloat16{SC_FLOAT16, 2, 5, 10};
-inline constexpr FloatType kBFloat16{SC_BFLOAT16, 2, 8, 7};
+inline constexpr FloatType kFloat32{SC_DTYPE_FLOAT32, 4, 8, 23};
+inline constexpr FloatType kFloat64{SC_DTYPE_FLOAT64, 8, 11, 52};
+inline constexpr FloatType kFloat16{SC_DTYPE_FLOAT16, 2, 5, 10};
+inline constexpr FloatType kBFloat16{SC_DTYPE_BFLOAT16, 2, 8, 7};
 inline constexpr std::array kFloats{kFloat32, kFloat64, kFloat16, kBFloat16};
 
 inline std::uint64_t bits_at(const Bytes& array, std::size_t i, std::size_t bytes_each) {

@@ -80,7 +80,7 @@ Ranking draw_ranking(Draw& draw, const Bytes& w, const FloatType& type, std::siz
   } else if (kind == 2) {
     ranking.data = draw.floats(other, n);
     ranking.type = other;
-    ranking.scores = {SC_SCORE_VALUES, other.dtype, ranking.data.data(), 0, 0};
+    ranking.scores = {SC_SCORING_VALUES, other.dtype, ranking.data.data(), 0, 0};
     for (std::size_t i = 0; i < n; ++i) {
       ranking.bits[i] = bits_at(ranking.data, i, other.bytes);
     }
@@ -89,7 +89,7 @@ Ranking draw_ranking(Draw& draw, const Bytes& w, const FloatType& type, std::siz
     const auto repeat = draw.in<std::size_t>(1, draw.once_in(3) ? n + 3 : 9);
     ranking.data = draw.floats(other, period);
     ranking.type = type.bytes == 8 || other.bytes == 8 ? kFloat64 : kFloat32;
-    ranking.scores = {SC_SCORE_PRODUCTS, other.dtype, ranking.data.data(), period, repeat};
+    ranking.scores = {SC_SCORING_PRODUCTS, other.dtype, ranking.data.data(), period, repeat};
     for (std::size_t i = 0; i < n; ++i) {
       ranking.bits[i] =
           product(bits_at(w, i, type.bytes), type,
@@ -164,12 +164,13 @@ void check(const Outcome& outcome, bool refuses_nan, const Bytes& expected, cons
 // Checks that call(mask, format) writes the mask of the kept elements, in any format.
 template <class Call>
 void check_mask(Draw& draw, const std::vector<bool>& kept, bool refuses_nan, const Call& call) {
-  const auto format = draw.one_of({SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG});
-  const bool bools = format == SC_MASK_BOOLS;
+  const auto format =
+      draw.one_of({SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_BITS_LITTLE, SC_MASK_FORMAT_BITS_BIG});
+  const bool bools = format == SC_MASK_FORMAT_BOOLS;
   Bytes expected(bools ? kept.size() : (kept.size() + 7) / 8);
   std::fill_n(expected.data(), expected.size(), static_cast<unsigned char>(0));
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    const std::size_t bit = bools ? 0 : format == SC_MASK_BITS_BIG ? 7 - i % 8 : i % 8;
+    const std::size_t bit = bools ? 0 : format == SC_MASK_FORMAT_BITS_BIG ? 7 - i % 8 : i % 8;
     expected.data()[bools ? i : i / 8] |= static_cast<unsigned char>((kept[i] ? 1u : 0u) << bit);
   }
   const Outcome outcome = on_every_isa(draw, expected.size(), draw.in<std::size_t>(0, 9), nullptr,
@@ -259,16 +260,17 @@ void fuzz_apply_mask(Draw& draw) {
   const FloatType& type = draw.float_type();
   const std::size_t n = draw.size();
   const Bytes w = draw.floats(type, n);
-  const auto format = draw.one_of({SC_MASK_BOOLS, SC_MASK_BITS_LITTLE, SC_MASK_BITS_BIG});
-  Bytes mask(format == SC_MASK_BOOLS ? n : (n + 7) / 8);
+  const auto format =
+      draw.one_of({SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_BITS_LITTLE, SC_MASK_FORMAT_BITS_BIG});
+  Bytes mask(format == SC_MASK_FORMAT_BOOLS ? n : (n + 7) / 8);
   for (std::size_t i = 0; i < mask.size(); ++i) {
     mask.data()[i] = draw.any<unsigned char>();
   }
   std::vector<bool> kept(n);
   for (std::size_t i = 0; i < n; ++i) {
-    kept[i] = format == SC_MASK_BOOLS         ? mask.data()[i] != 0
-              : format == SC_MASK_BITS_LITTLE ? (mask.data()[i / 8] >> (i % 8) & 1) != 0
-                                              : (mask.data()[i / 8] << (i % 8) & 0x80) != 0;
+    kept[i] = format == SC_MASK_FORMAT_BOOLS         ? mask.data()[i] != 0
+              : format == SC_MASK_FORMAT_BITS_LITTLE ? (mask.data()[i / 8] >> (i % 8) & 1) != 0
+                                                     : (mask.data()[i / 8] << (i % 8) & 0x80) != 0;
   }
   const Outcome outcome =
       on_every_isa(draw, w.size(), draw.offset(type.bytes), &w, [&](const void* in, void* out) {
@@ -561,7 +563,7 @@ void fuzz_refusals(Draw& draw) {
   sc_dtype dtype = type.dtype;
   std::size_t k = 1;
   sc_slices slices{n, 1};
-  sc_scores scores{SC_SCORE_PRODUCTS, type.dtype, memory.data() + bytes, n, 1};
+  sc_scores scores{SC_SCORING_PRODUCTS, type.dtype, memory.data() + bytes, n, 1};
   sc_nan nan = SC_NAN_KEEP;
   double threshold = 1;
   const std::size_t offset = draw.in<std::size_t>(1, type.bytes - 1);
@@ -578,7 +580,7 @@ void fuzz_refusals(Draw& draw) {
       break;
     case 2:
       what = "another dtype is refused";
-      dtype = static_cast<sc_dtype>(draw.one_of({0, 2, 13, 99, -1}));
+      dtype = static_cast<sc_dtype>(draw.one_of<int>({0, SC_DTYPE_INT8, SC_DTYPE_INT32, 99, -1}));
       break;
     case 3:
       what = "k or a threshold out of range is refused";
@@ -601,7 +603,7 @@ void fuzz_refusals(Draw& draw) {
       break;
     case 7:
       what = "another dtype of scores is refused";
-      scores.dtype = static_cast<sc_dtype>(draw.one_of({0, 2, 99}));
+      scores.dtype = static_cast<sc_dtype>(draw.one_of<int>({0, SC_DTYPE_INT8, 99}));
       break;
     default:
       what = "a period or a repeat of 0 is refused";
@@ -626,7 +628,7 @@ void fuzz_overlaps(Draw& draw) {
   const OverlapArena::Region out = draw.once_in(3) ? w : arena.take(bytes);
   const OverlapArena::Region other = arena.take(bytes);  // scores, a mask, or another output
   const bool is_wrong = out.overlaps(w) && out.data != w.data;
-  const sc_scores scores{SC_SCORE_VALUES, type.dtype, other.data, 0, 0};
+  const sc_scores scores{SC_SCORING_VALUES, type.dtype, other.data, 0, 0};
   switch (draw.in<int>(0, 7)) {
     case 0:
       arena.check(sc_prune(w.data, type.dtype, n, k, nullptr, &scores, SC_NAN_KEEP, out.data),
@@ -639,7 +641,7 @@ void fuzz_overlaps(Draw& draw) {
       break;
     case 2: {
       const OverlapArena::Region mask{other.data, n};
-      arena.check(sc_apply_mask(w.data, type.dtype, n, mask.data, SC_MASK_BOOLS, out.data),
+      arena.check(sc_apply_mask(w.data, type.dtype, n, mask.data, SC_MASK_FORMAT_BOOLS, out.data),
                   is_wrong || out.overlaps(mask));
       break;
     }
@@ -663,7 +665,7 @@ void fuzz_overlaps(Draw& draw) {
     case 6: {
       const OverlapArena::Region mask{out.data, n};
       arena.check(sc_prune_mask(w.data, type.dtype, n, k, nullptr, &scores, SC_NAN_KEEP, mask.data,
-                                SC_MASK_BOOLS),
+                                SC_MASK_FORMAT_BOOLS),
                   mask.overlaps(w) || mask.overlaps(other));
       break;
     }

@@ -69,29 +69,37 @@ const char* sc_last_error(void);
 /* Returns the version of the linked library. SECATEUR_VERSION is the version of this header. */
 const char* sc_version(void);
 
+/* The version of the binary interface: of the functions, structs and constants in this header. It
+ * changes whenever a program that was compiled with an older header would not work any more. */
+#define SC_ABI_VERSION 1
+
+/* Returns SC_ABI_VERSION of the linked library. */
+int32_t sc_abi_version(void);
+
 /* ---- Types and modes ---------------------------------------------------------------------- */
 
+/* Floating-point dtypes are 1 to 15, integers 16 to 31, bit-packed integers 32 and above. */
 typedef enum sc_dtype SC_OF_INT {
-  SC_FLOAT32 = 1,
-  SC_INT8 = 2,
-  SC_UINT8 = 3,
-  SC_INT16 = 4,
-  SC_UINT16 = 5,
-  SC_FLOAT64 = 6,
-  SC_FLOAT16 = 7,  /* IEEE 754 binary16 */
-  SC_BFLOAT16 = 8, /* the upper half of a float32 */
-  /* The 4- and 2-bit dtypes take one byte per element. Reading uses only the low bits; writing sets
+  SC_DTYPE_FLOAT16 = 1,  /* IEEE 754 binary16 */
+  SC_DTYPE_BFLOAT16 = 2, /* the upper half of a float32 */
+  SC_DTYPE_FLOAT32 = 3,
+  SC_DTYPE_FLOAT64 = 4,
+  /* The 2- and 4-bit dtypes take one byte per element. Reading uses only the low bits; writing sets
    * the others to 0. */
-  SC_INT4 = 9,
-  SC_UINT4 = 10,
-  SC_INT2 = 11,
-  SC_UINT2 = 12,
-  SC_INT32 = 13,
-  SC_UINT32 = 14,
+  SC_DTYPE_INT2 = 16,
+  SC_DTYPE_UINT2 = 17,
+  SC_DTYPE_INT4 = 18,
+  SC_DTYPE_UINT4 = 19,
+  SC_DTYPE_INT8 = 20,
+  SC_DTYPE_UINT8 = 21,
+  SC_DTYPE_INT16 = 22,
+  SC_DTYPE_UINT16 = 23,
+  SC_DTYPE_INT32 = 24,
+  SC_DTYPE_UINT32 = 25,
   /* Bit-packed integers, with as many bits per element as the format has. The layout is that of
    * sc_pack_ints with SC_BITORDER_LITTLE or SC_BITORDER_BIG. */
-  SC_PACKED_LITTLE = 15,
-  SC_PACKED_BIG = 16
+  SC_DTYPE_PACKED_LITTLE = 32,
+  SC_DTYPE_PACKED_BIG = 33
 } sc_dtype;
 
 /* The NaN policy. Selection accepts RAISE, KEEP and PRUNE; quantization accepts RAISE and ZERO. */
@@ -103,10 +111,11 @@ typedef enum sc_nan SC_OF_INT {
 } sc_nan;
 
 typedef enum sc_mask_format SC_OF_INT {
-  SC_MASK_BOOLS = 0, /* one byte per element: 0 or 1 when written, zero or nonzero when read */
+  SC_MASK_FORMAT_BOOLS =
+      0, /* one byte per element: 0 or 1 when written, zero or nonzero when read */
   /* One bit per element in (n + 7) / 8 bytes. Spare bits are 0 when written, ignored when read. */
-  SC_MASK_BITS_LITTLE = 1, /* the lowest bit of a byte first */
-  SC_MASK_BITS_BIG = 2     /* the highest bit of a byte first */
+  SC_MASK_FORMAT_BITS_LITTLE = 1, /* the lowest bit of a byte first */
+  SC_MASK_FORMAT_BITS_BIG = 2     /* the highest bit of a byte first */
 } sc_mask_format;
 
 typedef enum sc_norm SC_OF_INT {
@@ -114,6 +123,34 @@ typedef enum sc_norm SC_OF_INT {
   SC_NORM_L2 = 1, /* the square root of the sum of w^2 */
   SC_NORM_MAX = 2 /* the largest |w| */
 } sc_norm;
+
+/* Divides an array into groups: the slices that a selection works on, the blocks that pruning keeps
+ * or removes as a whole, the elements that share a scale, or those of one statistic.
+ *
+ * The array is viewed as [outer][length][inner], where outer = n / (length * inner), and each matrix
+ * [length][inner] is divided into blocks of block x inner_block elements. Blocks at its lower and
+ * right edges may be smaller. Blocks longer than an axis count as the axis, and so does 0.
+ *   shared = 0: each block is a group. Results and parameters of groups have the shape
+ *     [outer][ceil(length / block)][ceil(inner / inner_block)].
+ *   shared = 1: the blocks at the same place of all matrices are one group. The shape is
+ *     [ceil(length / block)][ceil(inner / inner_block)].
+ * Results and parameters are in C order. A null pointer to sc_layout means one group: the whole
+ * array.
+ *
+ * For a matrix of `rows` x `columns` elements in C order:
+ *   each row                   {columns, 1, 0, 0, 0}
+ *   each column                {rows, columns, 0, 1, 0}
+ *   runs of 32 in each row     {columns, 1, 32, 0, 0}
+ *   blocks of 128 x 128        {rows, columns, 128, 128, 0}
+ * Each channel, where it is the second axis of four, of lengths n0 to n3:
+ *                              {n1, n2 * n3, 1, 0, 1} */
+typedef struct sc_layout {
+  size_t length;
+  size_t inner;
+  size_t block;
+  size_t inner_block;
+  int32_t shared; /* 0 or 1 */
+} sc_layout;
 
 /* A stack of matrices, [matrices][rows][columns], divided into blocks of block_rows x
  * block_columns. Blocks at the lower and right edges may be smaller. A block must not be larger
@@ -125,19 +162,19 @@ typedef struct sc_blocks {
 } sc_blocks;
 
 /* The first five modes round to the nearest integer and differ in how they round ties.
- * SC_ROUND_STOCHASTIC rounds away from zero with a probability equal to the fractional part of |x|.
+ * SC_ROUNDING_STOCHASTIC rounds away from zero with a probability equal to the fractional part of |x|.
  * It compares the fraction with a pseudorandom number of 31 bits, which depends only on the seed
  * and on the index of the element. */
 typedef enum sc_rounding SC_OF_INT {
-  SC_ROUND_NEAREST_EVEN = 0,
-  SC_ROUND_NEAREST_AWAY = 1, /* ties away from zero */
-  SC_ROUND_NEAREST_ZERO = 2, /* ties toward zero */
-  SC_ROUND_NEAREST_UP = 3,   /* ties toward plus infinity */
-  SC_ROUND_NEAREST_DOWN = 4, /* ties toward minus infinity */
-  SC_ROUND_FLOOR = 5,
-  SC_ROUND_CEIL = 6,
-  SC_ROUND_TRUNC = 7, /* toward zero */
-  SC_ROUND_STOCHASTIC = 8
+  SC_ROUNDING_NEAREST_EVEN = 0,
+  SC_ROUNDING_NEAREST_AWAY = 1, /* ties away from zero */
+  SC_ROUNDING_NEAREST_ZERO = 2, /* ties toward zero */
+  SC_ROUNDING_NEAREST_UP = 3,   /* ties toward plus infinity */
+  SC_ROUNDING_NEAREST_DOWN = 4, /* ties toward minus infinity */
+  SC_ROUNDING_FLOOR = 5,
+  SC_ROUNDING_CEIL = 6,
+  SC_ROUNDING_TRUNC = 7, /* toward zero */
+  SC_ROUNDING_STOCHASTIC = 8
 } sc_rounding;
 
 /* The result for an element whose rounded value is outside the range of the format. */
@@ -187,7 +224,7 @@ typedef struct sc_quantize_options {
   sc_rounding rounding;
   sc_overflow overflow;
   sc_nan nan;    /* SC_NAN_RAISE or SC_NAN_ZERO */
-  uint64_t seed; /* of SC_ROUND_STOCHASTIC; any value */
+  uint64_t seed; /* of SC_ROUNDING_STOCHASTIC; any value */
 } sc_quantize_options;
 
 /* Defines which elements compete with each other. w is viewed as [outer][length][inner], where
@@ -200,14 +237,14 @@ typedef struct sc_slices {
 } sc_slices;
 
 typedef enum sc_scoring SC_OF_INT {
-  SC_SCORE_VALUES = 1,  /* ranks by the n values of `data`, negative values below positive ones; -0
+  SC_SCORING_VALUES = 1, /* ranks by the n values of `data`, negative values below positive ones; -0
                          * equals 0 */
-  SC_SCORE_PRODUCTS = 2 /* ranks by |w[i] * data[(i / repeat) % period]| */
+  SC_SCORING_PRODUCTS = 2 /* ranks by |w[i] * data[(i / repeat) % period]| */
 } sc_scoring;
 
 /* Scores rank elements in place of |w|. A product is computed in float64 if w or the factors are
  * float64, else in float32, and is rounded to nearest even. The NaN policy applies to the scores,
- * or to the products. With SC_SCORE_VALUES, SC_NAN_PRUNE ranks NaN below minus infinity. A null
+ * or to the products. With SC_SCORING_VALUES, SC_NAN_PRUNE ranks NaN below minus infinity. A null
  * pointer to sc_scores means that elements rank by |w|. */
 typedef struct sc_scores {
   sc_scoring scoring;
@@ -311,7 +348,7 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_s
 
 /* Keeps the elements whose magnitude or score is larger than the threshold. The comparison is
  * exact: the threshold is not rounded to dtype. The threshold must be at least 0; with
- * SC_SCORE_VALUES it may also be negative. NaN is SC_ERROR_ARGUMENT. */
+ * SC_SCORING_VALUES it may also be negative. NaN is SC_ERROR_ARGUMENT. */
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
                              const sc_scores* scores, sc_nan nan, void* out);
 
@@ -397,17 +434,17 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
 
 /* ---- Fixed point ---------------------------------------------------------------------------- */
 /* The dtype of q depends on the format:
- *   - Formats of up to 8, 16 or 32 bits use SC_INT8, SC_INT16 or SC_INT32; unsigned formats use
- *     SC_UINT8, SC_UINT16 or SC_UINT32.
- *   - Formats of up to 4 bits may also use SC_INT4 or SC_UINT4, and those of up to 2 bits SC_INT2
- *     or SC_UINT2.
+ *   - Formats of up to 8, 16 or 32 bits use SC_DTYPE_INT8, SC_DTYPE_INT16 or SC_DTYPE_INT32; unsigned formats use
+ *     SC_DTYPE_UINT8, SC_DTYPE_UINT16 or SC_DTYPE_UINT32.
+ *   - Formats of up to 4 bits may also use SC_DTYPE_INT4 or SC_DTYPE_UINT4, and those of up to 2 bits SC_DTYPE_INT2
+ *     or SC_DTYPE_UINT2.
  *   - Formats of up to 8 bits may also be bit-packed. q then has (n * bits + 7) / 8 bytes and needs
  *     no alignment.
  * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a
  * granularity that does not divide n. Integer arrays must not overlap floating-point arrays.
  *
  * Results are those of exact arithmetic, rounded once. If `options` is null, the options are
- * SC_ROUND_NEAREST_EVEN, SC_OVERFLOW_SATURATE and SC_NAN_RAISE. */
+ * SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE and SC_NAN_RAISE. */
 
 /* Computes q = round(w * 2^frac_bits), then applies options->overflow. SC_ERROR_NAN: w contains NaN
  * and the policy is SC_NAN_RAISE; under SC_OVERFLOW_WRAP infinities count as NaN.
@@ -465,10 +502,10 @@ typedef enum sc_bitorder SC_OF_INT {
 } sc_bitorder;
 
 /* Packs the integers q. q_dtype is one of:
- *   - SC_INT8 or SC_UINT8, with any bits from 1 to 8. An integer that does not fit in `bits`,
+ *   - SC_DTYPE_INT8 or SC_DTYPE_UINT8, with any bits from 1 to 8. An integer that does not fit in `bits`,
  *     signed or unsigned as q_dtype is, is SC_ERROR_ARGUMENT, and sc_last_error names the first
  *     one.
- *   - SC_INT4, SC_UINT4, SC_INT2 or SC_UINT2, with the `bits` of that dtype. No value is refused.
+ *   - SC_DTYPE_INT4, SC_DTYPE_UINT4, SC_DTYPE_INT2 or SC_DTYPE_UINT2, with the `bits` of that dtype. No value is refused.
  * Any other q_dtype is SC_ERROR_UNSUPPORTED. */
 sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
                        sc_bitorder bitorder, void* packed);

@@ -86,14 +86,14 @@ inline void require_packed(std::span<const std::uint8_t> packed, std::size_t n, 
 }
 
 template <class T>
-inline constexpr sc_dtype dtype = std::is_same_v<T, float>           ? SC_FLOAT32
-                                  : std::is_same_v<T, double>        ? SC_FLOAT64
-                                  : std::is_same_v<T, std::int8_t>   ? SC_INT8
-                                  : std::is_same_v<T, std::uint8_t>  ? SC_UINT8
-                                  : std::is_same_v<T, std::int16_t>  ? SC_INT16
-                                  : std::is_same_v<T, std::uint16_t> ? SC_UINT16
-                                  : std::is_same_v<T, std::int32_t>  ? SC_INT32
-                                                                     : SC_UINT32;
+inline constexpr sc_dtype dtype = std::is_same_v<T, float>           ? SC_DTYPE_FLOAT32
+                                  : std::is_same_v<T, double>        ? SC_DTYPE_FLOAT64
+                                  : std::is_same_v<T, std::int8_t>   ? SC_DTYPE_INT8
+                                  : std::is_same_v<T, std::uint8_t>  ? SC_DTYPE_UINT8
+                                  : std::is_same_v<T, std::int16_t>  ? SC_DTYPE_INT16
+                                  : std::is_same_v<T, std::uint16_t> ? SC_DTYPE_UINT16
+                                  : std::is_same_v<T, std::int32_t>  ? SC_DTYPE_INT32
+                                                                     : SC_DTYPE_UINT32;
 
 template <class Q>
 concept integer = std::is_same_v<Q, std::int8_t> || std::is_same_v<Q, std::uint8_t> ||
@@ -170,7 +170,7 @@ template <detail::floats W>
 void prune_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr,
-                              nan, mask.data(), SC_MASK_BOOLS));
+                              nan, mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W>
@@ -178,7 +178,7 @@ void prune_mask_threshold(const W& w, double threshold, std::span<bool> mask,
                           sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold,
-                                        nullptr, nan, mask.data(), SC_MASK_BOOLS));
+                                        nullptr, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W>
@@ -186,7 +186,7 @@ void prune_mask_pattern(const W& w, std::size_t keep, std::size_t of, const sc_s
                         std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of,
-                                      &slices, nullptr, nan, mask.data(), SC_MASK_BOOLS));
+                                      &slices, nullptr, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
@@ -194,7 +194,7 @@ void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
   detail::length(n, mask.size(), "mask");
   detail::check(sc_apply_mask(std::ranges::data(w), detail::dtype_of<W>, n, mask.data(),
-                              SC_MASK_BOOLS, std::ranges::data(out)));
+                              SC_MASK_FORMAT_BOOLS, std::ranges::data(out)));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
@@ -221,7 +221,7 @@ void prune_mask_blocks(const W& w, const sc_blocks& blocks, std::size_t k, std::
   const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
   detail::length(n, mask.size(), "mask");
   detail::check(sc_prune_mask_blocks(std::ranges::data(w), detail::dtype_of<W>, &blocks, k, nan,
-                                     mask.data(), SC_MASK_BOOLS));
+                                     mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W>
@@ -230,7 +230,7 @@ void prune_mask_blocks_threshold(const W& w, const sc_blocks& blocks, double thr
   const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
   detail::length(n, mask.size(), "mask");
   detail::check(sc_prune_mask_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, &blocks,
-                                               threshold, nan, mask.data(), SC_MASK_BOOLS));
+                                               threshold, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
