@@ -18,6 +18,8 @@ struct Layout {
   std::size_t block, inner_block;
   bool shared;
 
+  friend constexpr bool operator==(const Layout&, const Layout&) = default;
+
   // All n elements as one group.
   static constexpr Layout whole(std::size_t n) { return {1, n, 1, n, 1, false}; }
 
@@ -41,7 +43,8 @@ struct Layout {
   // The same groups with inner = 1 if blocks are as wide as the matrices: their rows are then
   // consecutive in memory.
   [[nodiscard]] constexpr Layout flattened() const {
-    return inner_block == inner ? Layout{outer, length * inner, 1, block * inner, 1, shared} : *this;
+    return inner_block == inner ? Layout{outer, length * inner, 1, block * inner, 1, shared}
+                                : *this;
   }
 };
 

@@ -10,40 +10,27 @@ namespace {
 // word.
 constexpr std::size_t read_count(std::size_t count) { return count + kWord - 1; }
 
-std::size_t blocks_per_slice(const sc_granularity& g) { return ceil_div(g.length, g.block); }
-
 }  // namespace
 
-std::size_t parameter_count(const sc_granularity& granularity, std::size_t n) {
-  if (granularity.length == 0) {
-    return 1;
-  }
-  const std::size_t slices = granularity.shared != 0 ? 1 : n / granularity.length;
-  return slices * blocks_per_slice(granularity);
-}
-
 template <class C>
-Parameters<C>::Parameters(const C* values, const sc_granularity& granularity, std::size_t n)
-    : values_(values), size_(parameter_count(granularity, n)), granularity_(granularity) {
-  const auto& [length, inner, block, shared] = granularity_;
+Parameters<C>::Parameters(const C* values, const Layout& layout)
+    : values_(values), size_(layout.groups()), layout_(layout.flattened()) {
+  const auto& [outer, length, inner, block, inner_block, shared] = layout_;
+  const bool is_each_element = block == 1 && inner_block == 1;
   if (size_ == 1) {
+    const std::size_t n = layout.elements();
     runs_ = {n, n, 1, true};
-  } else if (shared != 0 && inner == 1) {
-    layout_ = ParameterLayout::periodic;
-    period_ = length;
-    repeated_.resize(length + kChunkCapacity);
-    for (std::size_t i = 0; i < repeated_.size(); i += length) {
-      std::copy_n(values, std::min(length, repeated_.size() - i), repeated_.data() + i);
-    }
-    values_ = repeated_.data();
-    size_ = repeated_.size();
-  } else if (shared != 0 || (inner == 1 && block > 1)) {
-    runs_ = {block * inner, length * inner, blocks_per_slice(granularity_), shared != 0};
-  } else if (block == 1) {
-    layout_ = ParameterLayout::periodic;
-    period_ = n;
+  } else if (is_each_element && shared) {
+    access_ = Access::periodic;
+    repeat(length * inner);
+  } else if (is_each_element) {
+    access_ = Access::periodic;
+    period_ = size_;
+  } else if (inner == 1) {
+    runs_ = {block, length, layout_.blocks_along(), shared};
   } else {
-    layout_ = ParameterLayout::in_groups;
+    access_ = Access::in_rows;
+    runs_ = {inner_block, inner, layout_.blocks_across(), shared};
   }
   constexpr std::size_t kMaxRun = std::size_t{1} << 31;
   if (std::has_single_bit(runs_.run) && runs_.run >= kWidestVector && runs_.run <= kMaxRun &&
@@ -52,22 +39,34 @@ Parameters<C>::Parameters(const C* values, const sc_granularity& granularity, st
   }
 }
 
+// Repeats a period, so that kernels can read on past its end.
+template <class C>
+void Parameters<C>::repeat(std::size_t period) {
+  period_ = period;
+  repeated_.resize(period + kChunkCapacity);
+  for (std::size_t i = 0; i < repeated_.size(); i += period) {
+    std::copy_n(values_, std::min(period, repeated_.size() - i), repeated_.data() + i);
+  }
+  values_ = repeated_.data();
+  size_ = repeated_.size();
+}
+
 template <class C>
 ParameterView<C> ParameterCursor<C>::operator()(std::size_t begin, std::size_t count) {
-  switch (parameters_.layout_) {
-    case Parameters<C>::ParameterLayout::in_runs:
+  switch (parameters_.access_) {
+    case Parameters<C>::Access::in_runs:
       return parameters_.size_ == 1 ? same_for_all(parameters_.values_) : in_runs(begin, count);
-    case Parameters<C>::ParameterLayout::periodic:
+    case Parameters<C>::Access::periodic:
       return periodic(begin, count);
-    case Parameters<C>::ParameterLayout::in_groups:
+    case Parameters<C>::Access::in_rows:
       break;
   }
-  return in_groups(begin, count);
+  return in_rows(begin, count);
 }
 
 template <class C>
 std::size_t ParameterCursor<C>::run_left(std::size_t begin) {
-  if (parameters_.layout_ != Parameters<C>::ParameterLayout::in_runs) {
+  if (parameters_.access_ != Parameters<C>::Access::in_runs) {
     return 1;
   }
   seek(begin);
@@ -132,38 +131,87 @@ ParameterView<C> ParameterCursor<C>::periodic(std::size_t begin, std::size_t cou
 }
 
 template <class C>
-ParameterView<C> ParameterCursor<C>::in_groups(std::size_t begin, std::size_t count) {
-  const auto& [length, inner, block, shared] = parameters_.granularity_;
-  auto& [group, index, in_row] = group_position_;
+void ParameterCursor<C>::seek_in_rows(std::size_t begin) {
+  const auto& [outer, length, inner, block, inner_block, shared] = parameters_.layout_;
   if (begin != next_element_) {
     const std::size_t row = begin / inner;
-    in_row = begin % inner;
-    index = row % length;
-    group = row / length * blocks_per_slice(parameters_.granularity_) + index / block;
+    const std::size_t matrix = shared ? 0 : row / length;
+    const std::size_t index = row % length;
+    row_position_ = {matrix * parameters_.layout_.blocks_along() + index / block, index,
+                     begin % inner};
+    next_element_ = begin;
   }
+}
+
+// A view of the parameters of the next `count` elements, if they lie in one row and need no buffer.
+template <class C>
+std::optional<ParameterView<C>> ParameterCursor<C>::in_one_row(std::size_t count) const {
+  const std::size_t run = parameters_.runs_.run;
+  const std::size_t in_row = row_position_.in_row;
+  const std::size_t value = row_position_.row_of_groups * parameters_.runs_.per_row + in_row / run;
+  const std::size_t in_run = in_row % run;
+  const C* const values = parameters_.values_ + value;
+  const std::size_t values_left = parameters_.size_ - value;
+  if (run == 1) {
+    return read_count(count) <= values_left ? std::optional(one_each(values)) : std::nullopt;
+  }
+  if (in_run + count <= run) {
+    return same_for_run(values);
+  }
+  const std::uint32_t shift = parameters_.shift_;
+  if (shift != 0 && in_run % kWidestVector == 0 &&
+      (in_run + read_count(count) - 1) >> shift < values_left) {
+    return ParameterView<C>{values, shift, static_cast<std::uint32_t>(in_run)};
+  }
+  return std::nullopt;
+}
+
+template <class C>
+ParameterView<C> ParameterCursor<C>::in_rows(std::size_t begin, std::size_t count) {
+  const auto& [outer, length, inner, block, inner_block, shared] = parameters_.layout_;
+  const auto& [run, row, per_row, share_rows] = parameters_.runs_;
+  auto& [row_of_groups, index, in_row] = row_position_;
+  seek_in_rows(begin);
   next_element_ = begin + count;
+  std::optional<ParameterView<C>> view;
+  if (count <= inner - in_row) {
+    view = in_one_row(count);
+  }
   for (std::size_t i = 0; i < count;) {
     const std::size_t here = std::min(inner - in_row, count - i);
-    const C* from = parameters_.values_ + group * inner + in_row;
+    if (!view) {
+      const C* const of_row = parameters_.values_ + row_of_groups * per_row;
+      RunPosition position{in_row / run, in_row, in_row % run};
+      fill_row(of_row, position, here, buffer_ + i);
+    }
+    i += here;
     in_row += here;
     if (in_row == inner) {
       in_row = 0;
-      index = index + 1 == length ? 0 : index + 1;
-      group += index % block == 0 ? 1 : 0;
-    }
-    if (here == count && from + read_count(count) <= parameters_.values_ + parameters_.size_) {
-      return one_each(from);
-    }
-    // In pieces: for 2 KiB or more, memcpy of the C library uses a method that takes four times as
-    // long.
-    for (const C* const end = from + here; from != end;) {
-      const auto piece = std::min<std::ptrdiff_t>(end - from, 128);
-      std::copy_n(from, piece, buffer_ + i);
-      from += piece;
-      i += static_cast<std::size_t>(piece);
+      ++index;
+      row_of_groups += index % block == 0 || index == length ? 1 : 0;
+      if (index == length) {
+        index = 0;
+        row_of_groups = shared ? 0 : row_of_groups;
+      }
     }
   }
-  return one_each(buffer_);
+  return view ? *view : one_each(buffer_);
+}
+
+// Writes the parameters of `count` elements of a row.
+template <class C>
+void ParameterCursor<C>::fill_row(const C* of_row, RunPosition position, std::size_t count, C* to) {
+  if (parameters_.runs_.run != 1) {
+    stage_kernels<C>().fill_runs(of_row, parameters_.runs_, position, count, to);
+    return;
+  }
+  // In pieces: for 2 KiB or more, memcpy of the C library uses a method that takes four times as
+  // long.
+  constexpr std::size_t kPiece = 128;
+  for (std::size_t i = 0; i < count; i += kPiece) {
+    std::copy_n(of_row + position.in_row + i, std::min(kPiece, count - i), to + i);
+  }
 }
 
 template class Parameters<float>;

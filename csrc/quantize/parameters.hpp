@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "core/ceil_div.hpp"
 #include "core/dispatch.hpp"
+#include "core/layout.hpp"
 #include "quantize/kernels/table.hpp"
 #include "secateur/secateur.h"
 
@@ -34,41 +36,38 @@ constexpr std::size_t round_up_to_words(std::size_t count) {
   return ceil_div(count, kWord) * kWord;
 }
 
-// One parameter for the whole array.
-inline constexpr sc_granularity kPerTensor{0, 1, 1, 1};
-
-// The number of parameters of an array of n elements.
-std::size_t parameter_count(const sc_granularity& granularity, std::size_t n);
-
-// The parameters of an array of n elements. The granularity determines one of three layouts:
-//   in_runs    runs of neighbours share a parameter.
-//   periodic   each element of a period has its own parameter, and the parameters repeat with the
-//              period: the length of the axis, or the whole array.
-//   in_groups  neighbours along an axis share a parameter, and inner > 1. The parameters of a row
-//              of `inner` elements are consecutive, and the rows of a group share them.
+// The parameters of the groups of an array, one each. The layout of the groups determines how they
+// are found:
+//   in_runs   runs of neighbours share a parameter.
+//   periodic  each element of a period has its own parameter, and the parameters repeat with the
+//             period: the length of the axis, a matrix, or the whole array.
+//   in_rows   groups are narrower than the rows of a matrix. The parameters of a row of `inner`
+//             elements are consecutive, and `block` rows share them.
 template <class C>
 class Parameters {
  public:
-  Parameters(const C* values, const sc_granularity& granularity, std::size_t n);
+  Parameters(const C* values, const Layout& layout);
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const C* values() const { return values_; }
   // Whether runs of neighbours share a parameter, and the array has more than one parameter.
   [[nodiscard]] bool are_in_runs() const {
-    return size_ != 1 && layout_ == ParameterLayout::in_runs;
+    return size_ != 1 && (access_ == Access::in_runs || shift_ != 0);
   }
 
  private:
   template <class>
   friend class ParameterCursor;
 
-  enum class ParameterLayout { in_runs, periodic, in_groups };
+  enum class Access { in_runs, periodic, in_rows };
+
+  void repeat(std::size_t period);
 
   const C* values_;
   std::size_t size_;
-  sc_granularity granularity_;
-  ParameterLayout layout_ = ParameterLayout::in_runs;
-  SharedRuns runs_{};
+  Layout layout_;  // flattened
+  Access access_ = Access::in_runs;
+  SharedRuns runs_{};  // of the array, or of one row in_rows
   // If not 0: every run has exactly 2^shift_ elements.
   std::uint32_t shift_ = 0;
   std::size_t period_ = 0;
@@ -82,8 +81,8 @@ class ParameterCursor {
  public:
   explicit ParameterCursor(const Parameters<C>& parameters) : parameters_(parameters) {
     if (parameters_.size_ != 1) {
-      std::fill(std::begin(buffer_), std::end(buffer_),
-                C{1});  // kernels read past the end: any values but NaN
+      // Kernels read past the end, where any valid parameter will do.
+      std::fill(std::begin(buffer_), std::end(buffer_), *parameters_.values_);
     }
   }
 
@@ -94,22 +93,25 @@ class ParameterCursor {
   std::size_t run_left(std::size_t begin);
 
  private:
-  // The position of an element in layout in_groups: the index of its group, its index along the
-  // axis, and its index in its row of `inner` elements.
-  struct GroupPosition {
-    std::size_t group, index, in_row;
+  // The position of an element for Access::in_rows: the index of its row among the rows of groups,
+  // its index along the axis, and its index in its row of `inner` elements.
+  struct RowPosition {
+    std::size_t row_of_groups, index, in_row;
   };
 
-  void seek(std::size_t begin);  // in layout in_runs
+  void seek(std::size_t begin);          // for in_runs
+  void seek_in_rows(std::size_t begin);  // for in_rows
   ParameterView<C> in_runs(std::size_t begin, std::size_t count);
   ParameterView<C> periodic(std::size_t begin, std::size_t count);
-  ParameterView<C> in_groups(std::size_t begin, std::size_t count);
+  ParameterView<C> in_rows(std::size_t begin, std::size_t count);
+  std::optional<ParameterView<C>> in_one_row(std::size_t count) const;
+  void fill_row(const C* of_row, RunPosition position, std::size_t count, C* to);
 
   const Parameters<C>& parameters_;
   // The element whose position is stored below.
   std::size_t next_element_ = std::numeric_limits<std::size_t>::max();
   RunPosition run_position_{};
-  GroupPosition group_position_{};
+  RowPosition row_position_{};
   alignas(kLine) C buffer_[kChunkCapacity];
 };
 

@@ -14,14 +14,15 @@ namespace {
 // Calls body(chunk, index of its first element) for the chunks of a part. `first` is the index of
 // the first element of the part. The `head` elements before the first aligned one are a chunk by
 // themselves. Otherwise a kernel would split them off, and its vectors would not begin where runs
-// of parameters do. The upper 32 bits of the indices are the same throughout a chunk.
+// of parameters do. The upper 32 bits of index + index_offset are the same throughout a chunk.
 template <class Body>
-void for_chunks(const Part& part, std::size_t first, std::size_t head, const Body& body) {
+void for_chunks(const Part& part, std::size_t first, std::uint64_t index_offset, std::size_t head,
+                const Body& body) {
   constexpr std::uint64_t kLowerHalf = 0xffffffff;
   std::uint64_t length = head != 0 ? head : kChunk;
   for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
-    const std::uint64_t index = first + (begin - part.begin);
-    const std::uint64_t most = kLowerHalf - (index & kLowerHalf) + 1;
+    const std::size_t index = first + (begin - part.begin);
+    const std::uint64_t most = kLowerHalf - ((index + index_offset) & kLowerHalf) + 1;
     end = std::min<std::uint64_t>(part.end, begin + std::min(length, most));
     body(Part{part.array, begin, end, part.n}, index);
     const std::uint64_t remainder = most < length ? (length - most) % kWord : 0;
@@ -48,7 +49,7 @@ Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
 // thread rounds in `direction` and has a state of its own, the result of make_state().
 template <class MakeState, class Body>
 void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
-                  const MakeState& make_state, const Body& body) {
+                  std::uint64_t index_offset, const MakeState& make_state, const Body& body) {
   Tasks tasks(blocks.count());
   share(tasks, bytes, [&] {
     const FloatState float_state(direction);
@@ -56,7 +57,7 @@ void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
     for (std::size_t block = 0; tasks.take(block);) {
       const Part part = blocks[block];
       const std::size_t head = part.begin == 0 ? blocks.head() : 0;
-      for_chunks(part, part.begin, head,
+      for_chunks(part, part.begin, index_offset, head,
                  [&](const Part& chunk, std::size_t) { body(state, chunk); });
     }
   });
@@ -73,7 +74,7 @@ void quantize_all(const QuantizePlan<C>& plan, const Blocks& blocks, const void*
     decltype(make_sink()) sink;
   };
   SharedStatus shared_status;
-  share_chunks(blocks, n * type.bytes, plan.direction, [&] {
+  share_chunks(blocks, n * type.bytes, plan.direction, plan.index_offset, [&] {
     return State{{plan, shared_status}, make_sink()};
   }, [&](State& state, const Part& part) {
     write(state.sink, state.quantize(part, part.begin), part);
@@ -107,7 +108,8 @@ class QuantizeConversion final : public OutputConversion {
           storage_(conversion.q_, conversion.scheme_) {}
     void write(const void* floats, std::size_t begin, std::size_t count) override {
       const FloatState float_state(conversion_.plan_.direction);
-      for_chunks({floats, 0, count, count}, begin, 0, [&](const Part& chunk, std::size_t index) {
+      for_chunks({floats, 0, count, count}, begin, conversion_.plan_.index_offset, 0,
+                 [&](const Part& chunk, std::size_t index) {
         storage_.store_codes(quantize_(chunk, index), chunk.end - chunk.begin, index,
                              conversion_.stream_);
       });
@@ -249,7 +251,7 @@ void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme
               const sc_quantize_options& options, const Codes& q) {
   const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
   with_compute_type(type, scheme, [&](auto zero) {
-    const QuantizePlan<decltype(zero)> plan(type, n, scheme, options);
+    const QuantizePlan<decltype(zero)> plan(type, scheme, options);
     const Blocks blocks =
         blocks_of(w, type, n, q.data, q.bits_each(scheme), stream, plan.parameters);
     if (quantize_fused(plan, blocks, type, q, n * type.bytes, stream)) {
@@ -267,7 +269,7 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& s
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
   with_compute_type(type, scheme, [&](auto zero) {
     using C = decltype(zero);
-    const QuantizePlan<C> plan(type, n, scheme, options);
+    const QuantizePlan<C> plan(type, scheme, options);
     const Blocks blocks = blocks_of(w, type, n, out, 8 * type.bytes, stream, plan.parameters);
     // In place, elements that the options refuse must be found before the first write.
     if (out == w && may_raise(options)) {
@@ -276,7 +278,7 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& s
                    [](Nothing, std::int32_t*, const Part&) {});
     }
     begin_writing(w, out);
-    const DequantizePlan<C> dequantize_plan(scheme, n, type);
+    const DequantizePlan<C> dequantize_plan(scheme, type);
     quantize_all(plan, blocks, w, type, n, options, [&] { return Dequantizer<C>(dequantize_plan); },
                  [&](Dequantizer<C>& dequantize, std::int32_t* codes, const Part& part) {
       const FloatState to_nearest;
@@ -293,9 +295,9 @@ void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, 
       CodeStorage storage;
       Dequantizer<C> dequantize;
     };
-    const DequantizePlan<C> plan(scheme, n, type);
+    const DequantizePlan<C> plan(scheme, type);
     share_chunks(Blocks(q.data, n, out, 8 * type.bytes, stream ? kLargeBlock : kBlock),
-                 n * type.bytes, Direction::nearest, [&] {
+                 n * type.bytes, Direction::nearest, 0, [&] {
       return State{CodeStorage(q, scheme), Dequantizer<C>(plan)};
     }, [&](State& state, const Part& part) {
       const std::size_t count = part.end - part.begin;
@@ -310,11 +312,13 @@ void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
   const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
   with_compute_type(type, scheme, [&](auto zero) {
     using C = decltype(zero);
-    const QuantizePlan<C> plan(type, n, scheme, options);
+    const QuantizePlan<C> plan(type, scheme, options);
     Operand operand{w, n, type};
-    // Fast path: the kernels of selection write the codes if all elements have the same factor.
+    // Fast path: the kernels of selection write the codes if all elements have the same factor and
+    // the zero point 0.
     const auto target = integer_target_of(plan, q);
-    if (target && type.kind == Float::float32 && plan.parameters.factors().size() == 1) {
+    if (target && type.kind == Float::float32 && plan.parameters.factors().size() == 1 &&
+        plan.parameters.zero_points() == nullptr) {
       operand.out = {OutputKind::integers, q.data, stream, nullptr, &*target};
       write_topk(SelectionProblem({&operand, 1}, options.nan), k);
       return;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/dtypes.hpp"
+#include "core/layout.hpp"
 #include "pack/packing.hpp"
 #include "quantize/kernels/table.hpp"
 #include "secateur/secateur.h"
@@ -15,19 +16,21 @@ namespace secateur {
 inline constexpr std::int32_t kMaxFloatExponent = 126;
 
 // A validated format: the integer q represents (q - zero point) * step. A step is 2^-frac_bits, or
-// a scale if frac_bits is null. Each array below has an element for each parameter of the
-// granularity.
+// a scale if frac_bits is null. Each array below has an element for each group of the layout.
 struct Scheme {
   int bits;
   bool is_signed;
-  sc_granularity granularity;
+  std::int64_t lowest, highest;  // the integers in use
+  Layout layout;
   const std::int32_t* frac_bits;
   const void* scales;  // of the compute type: double for float64 arrays or if in_double, else float
   const std::int32_t* zero_points;  // or null
-  // For 32-bit affine codes of narrower floats: float does not represent the codes exactly, so the
-  // compute type is double; quotients are rounded to float.
+  // For wide affine codes of narrower floats: float does not represent the codes exactly, so the
+  // compute type is double; quotients, sums and products are rounded to float.
   bool in_double = false;
   bool powers_fit_float = true;  // all frac_bits are from -kMaxFloatExponent to kMaxFloatExponent
+
+  [[nodiscard]] bool is_affine() const { return frac_bits == nullptr; }
 };
 
 // An array of integer codes, of an integer dtype or bit-packed. Packed codes have scheme.bits bits.
@@ -53,7 +56,7 @@ void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& s
                    const sc_quantize_options& options, void* out);
 void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type);
 
-// Quantizes the k elements of largest magnitude; the codes of the others are 0.
+// Quantizes the k elements of largest magnitude; the codes of the others are 0, or the zero point.
 void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
                     const Scheme& scheme, const sc_quantize_options& options, const Codes& q);
 

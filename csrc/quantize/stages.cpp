@@ -87,14 +87,12 @@ std::uint64_t mixed(std::uint64_t seed) {
 template <class C>
 QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options& options,
                                  const RoundingMode& mode) {
-  const double codes = std::ldexp(1.0, scheme.bits);
-  const double highest = (scheme.is_signed ? codes / 2 : codes) - 1;
-  const double lowest = !scheme.is_signed                                    ? 0
-                        : options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC ? -highest
-                                                                             : -codes / 2;
+  const bool is_symmetric = scheme.is_signed && options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
+  const std::int64_t lowest =
+      is_symmetric ? std::max(scheme.lowest, -scheme.highest) : scheme.lowest;
   QuantizeRule<C> rule{};
   rule.lowest = static_cast<C>(lowest);
-  rule.highest = static_cast<C>(highest);
+  rule.highest = static_cast<C>(scheme.highest);
   rule.tie = static_cast<C>(mode.tie);
   rule.tie_has_sign = mode.tie_has_sign;
   rule.bits = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
@@ -116,12 +114,11 @@ auto widening_kernel(FloatType type) -> void (*)(const Part&, C*) {
 }  // namespace
 
 template <class C>
-QuantizePlan<C>::QuantizePlan(FloatType type, std::size_t n, const Scheme& scheme,
+QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
                               const sc_quantize_options& options)
-    : parameters(scheme, n, false) {
+    : parameters(scheme, false) {
   const RoundingMode mode = rounding_mode_of(options.rounding);
   const Overflow overflow = overflow_of(options.overflow);
-  const StageKernels<C>& stages = stage_kernels<C>();
   rule = quantize_rule_of<C>(scheme, options, mode);
   // Infinity has no residue modulo 2^bits, so it counts as NaN.
   const Key infinity = sizeof(C) == sizeof(float) ? kFloat32.infinity : kFloat64.infinity;
@@ -129,15 +126,24 @@ QuantizePlan<C>::QuantizePlan(FloatType type, std::size_t n, const Scheme& schem
   nan_is_zero = options.nan == SC_NAN_ZERO;
   refuses_overflow = options.overflow == SC_OVERFLOW_RAISE;
   direction = mode.direction;
+  index_offset = options.index_offset;
   widen = widening_kernel<C>(type);
-  const auto rounding = static_cast<std::size_t>(mode.rounding);
-  const bool is_affine =
-      parameters.zero_points() != nullptr || parameters.scaling() != Scaling::multiply;
-  is_fusible = is_affine ? parameters.scaling() != Scaling::divide_as_float
-                         : mode.rounding == Rounding::directed && overflow == Overflow::saturate;
+
+  const StageKernels<C>& stages = stage_kernels<C>();
+  const Scaling scaling = parameters.scaling();
+  const auto scaling_index = static_cast<std::size_t>(scaling);
+  const bool is_affine = parameters.zero_points() != nullptr || scaling != Scaling::multiply;
+  const bool is_default = mode.rounding == Rounding::directed && overflow == Overflow::saturate &&
+                          (!is_affine || direction == Direction::nearest);
+  is_fusible = is_default && scaling != Scaling::divide_as_float;
+  divide = is_affine && !is_default ? stages.divide[scaling_index] : nullptr;
+  if (is_affine && is_default) {
+    quantize_block = stages.quantize_block_affine[scaling_index];
+    return;
+  }
+  const auto& by_mode = is_affine ? stages.quantize_block_with_zero_points : stages.quantize_block;
   quantize_block =
-      is_affine ? stages.quantize_block_affine[static_cast<std::size_t>(parameters.scaling())]
-                : stages.quantize_block[rounding][static_cast<std::size_t>(overflow)];
+      by_mode[static_cast<std::size_t>(mode.rounding)][static_cast<std::size_t>(overflow)];
 }
 
 template struct QuantizePlan<float>;

@@ -26,13 +26,15 @@ namespace secateur {
 template <class Body>
 auto with_compute_type(FloatType type, const Scheme& scheme, const Body& body) {
   // A float has 24 significant bits: enough for integers of 16 bits and a fraction of 1/2.
-  const bool float_is_exact =
-      scheme.frac_bits == nullptr || (scheme.bits <= 16 && scheme.powers_fit_float);
+  const bool float_is_exact = scheme.is_affine() || (scheme.bits <= 16 && scheme.powers_fit_float);
   const bool in_float = type.kind != Float::float64 && !scheme.in_double && float_is_exact;
   return in_float ? body(float{}) : body(double{});
 }
 
+// Kernels convert codes from int32. Unsigned codes of 17 to 32 bits are stored as the int32 that is
+// kWideOffset less.
 inline bool is_wide_unsigned(const Scheme& scheme) { return !scheme.is_signed && scheme.bits > 16; }
+inline constexpr double kWideOffset = 0x1p31;
 
 // The parameters of a scheme in the compute type: the factors that elements are multiplied or
 // divided by, and the zero points.
@@ -40,21 +42,22 @@ template <class C>
 class AffineParameters {
  public:
   // from_integers: for dequantization. The factors are the steps, and zero points are negated.
-  AffineParameters(const Scheme& scheme, std::size_t n, bool from_integers)
-      : scaling_(scheme.frac_bits != nullptr || from_integers ? Scaling::multiply
-                 : scheme.in_double                           ? Scaling::divide_as_float
-                                                              : Scaling::divide),
-        powers_(scheme.frac_bits == nullptr
-                    ? 0
-                    : round_up_to_words(parameter_count(scheme.granularity, n))),
-        converted_zero_points_(scheme.zero_points == nullptr
-                                   ? 0
-                                   : round_up_to_words(parameter_count(scheme.granularity, n))),
-        factors_(factors(scheme, n, from_integers), scheme.granularity, n) {
+  AffineParameters(const Scheme& scheme, bool from_integers)
+      : scaling_(!scheme.is_affine() || from_integers ? Scaling::multiply
+                 : scheme.in_double                   ? Scaling::divide_as_float
+                                                      : Scaling::divide),
+        powers_(scheme.is_affine() ? 0 : round_up_to_words(scheme.layout.groups())),
+        converted_zero_points_(
+            scheme.zero_points == nullptr ? 0 : round_up_to_words(scheme.layout.groups())),
+        factors_(factors(scheme, from_integers), scheme.layout) {
     if (scheme.zero_points != nullptr) {
-      convert_all(scheme.zero_points, scheme, n, stage_kernels<C>().integers, from_integers,
+      convert_all(scheme.zero_points, scheme, stage_kernels<C>().integers, from_integers,
                   converted_zero_points_);
-      zero_points_.emplace(converted_zero_points_.data(), scheme.granularity, n);
+      if (from_integers && is_wide_unsigned(scheme)) {
+        std::for_each_n(converted_zero_points_.data(), scheme.layout.groups(),
+                        [](C& offset) { offset += static_cast<C>(kWideOffset); });
+      }
+      zero_points_.emplace(converted_zero_points_.data(), scheme.layout);
     }
   }
 
@@ -69,21 +72,20 @@ class AffineParameters {
   using Convert = void (*)(const std::int32_t* from, std::size_t count, bool inverse, C* to);
 
   // Runs a kernel that converts whole words on an array of any length.
-  static void convert_all(const std::int32_t* from, const Scheme& scheme, std::size_t n,
-                          Convert convert, bool inverse, Buffer<C>& to) {
-    const std::size_t count = parameter_count(scheme.granularity, n);
+  static void convert_all(const std::int32_t* from, const Scheme& scheme, Convert convert,
+                          bool inverse, Buffer<C>& to) {
+    const std::size_t count = scheme.layout.groups();
     const std::size_t whole = count / kWord * kWord;
     std::int32_t last[kWord] = {};
     std::copy(from + whole, from + count, last);
     convert(from, whole, inverse, to.data());
     convert(last, round_up_to_words(count - whole), inverse, to.data() + whole);
   }
-  const C* factors(const Scheme& scheme, std::size_t n, bool from_integers) {
-    if (scheme.frac_bits == nullptr) {
+  const C* factors(const Scheme& scheme, bool from_integers) {
+    if (scheme.is_affine()) {
       return static_cast<const C*>(scheme.scales);
     }
-    convert_all(scheme.frac_bits, scheme, n, stage_kernels<C>().powers_of_two, from_integers,
-                powers_);
+    convert_all(scheme.frac_bits, scheme, stage_kernels<C>().powers_of_two, from_integers, powers_);
     return powers_.data();
   }
 
@@ -171,11 +173,14 @@ struct QuantizePlan {
   // the rounding.
   bool is_fusible;
   Direction direction;
+  std::uint64_t index_offset;  // the index of the first element, for stochastic rounding
   void (*widen)(const Part& floats, C* to);  // null if the floats are of type C
+  // If not null: elements are divided by their scales before quantize_block. Rounding in the
+  // direction of the thread would also affect a quotient that quantize_block computes.
+  Key (*divide)(const Part& w, ParameterView<C> divisors, C* quotients);
   typename StageKernels<C>::QuantizeBlock quantize_block;
 
-  QuantizePlan(FloatType type, std::size_t n, const Scheme& scheme,
-               const sc_quantize_options& options);
+  QuantizePlan(FloatType type, const Scheme& scheme, const sc_quantize_options& options);
 };
 
 template <class C>
@@ -204,13 +209,13 @@ class Quantizer {
       plan_.widen(floats, x_);
       w = &widened;
     }
-    BlockStatus block_status = plan_.quantize_block(*w, factors, rule_, index, q);
+    BlockStatus block_status = quantize_block(*w, factors, index, q);
     if (block_status.largest > plan_.largest_number) [[unlikely]] {
       status_.nan = true;
       if (plan_.nan_is_zero) {
         remove_nan(*w);
         w = &widened;
-        block_status = plan_.quantize_block(*w, factors, rule_, index, q);
+        block_status = quantize_block(*w, factors, index, q);
       }
     }
     status_.out_of_range += block_status.out_of_range;
@@ -222,6 +227,24 @@ class Quantizer {
 
  private:
   using Bits = std::conditional_t<sizeof(C) == sizeof(float), std::int32_t, std::int64_t>;
+
+  BlockStatus quantize_block(const Part& w, ParameterView<C> factors, std::size_t index,
+                             std::int32_t* q) {
+    index += plan_.index_offset;
+    if (plan_.divide == nullptr) {
+      return plan_.quantize_block(w, factors, rule_, index, q);
+    }
+    Key largest = 0;
+    {
+      const FloatState to_nearest;
+      largest = plan_.divide(w, factors, quotients_);
+    }
+    static constexpr C kOne = 1;
+    const std::size_t count = w.end - w.begin;
+    const BlockStatus of_quotients =
+        plan_.quantize_block({quotients_, 0, count, count}, same_for_all(&kOne), rule_, index, q);
+    return {largest, of_quotients.out_of_range};
+  }
 
   // Copies a part to the buffer of widened floats, with 0 in place of NaN.
   void remove_nan(const Part& w) {
@@ -235,12 +258,12 @@ class Quantizer {
   // The index of the first element out of range. The part must have one.
   std::size_t first_out_of_range(const Part& w, ParameterView<C> factors, std::size_t index) {
     alignas(kLine) std::int32_t q[kWord];
+    const ParameterView<C> zero_points = rule_.zero_points;
     for (std::size_t i = 0;; ++i) {
       const Part alone{w.array, w.begin + i, w.begin + i + 1, w.n};
-      if (plan_
-              .quantize_block(alone, same_for_all(factors.values + factors.index(i)), rule_,
-                              index + i, q)
-              .out_of_range != 0) {
+      rule_.zero_points = same_for_all(zero_points.values + zero_points.index(i));
+      const ParameterView<C> factor = same_for_all(factors.values + factors.index(i));
+      if (quantize_block(alone, factor, index + i, q).out_of_range != 0) {
         return index + i;
       }
     }
@@ -253,6 +276,7 @@ class Quantizer {
   OffsetCursor<C> zero_points_;
   QuantizeRule<C> rule_;
   alignas(kLine) C x_[kChunkCapacity];
+  alignas(kLine) C quotients_[kChunkCapacity];
   AliasSafeBuffer<std::int32_t> q_;
 };
 
@@ -262,14 +286,16 @@ struct DequantizePlan {
   AffineParameters<C> parameters;
   FloatType type;
   bool wide;  // unsigned integers of 17 to 32 bits
-  void (*dequantize_block)(const Part& q, ParameterView<C> offsets, ParameterView<C> factors,
-                           const Output& out);
+  typename StageKernels<C>::DequantizeBlock dequantize_block;
 
-  DequantizePlan(const Scheme& scheme, std::size_t n, FloatType to)
-      : parameters(scheme, n, true),
+  DequantizePlan(const Scheme& scheme, FloatType to)
+      : parameters(scheme, true),
         type(to),
         wide(is_wide_unsigned(scheme)),
-        dequantize_block(stage_kernels<C>().dequantize_block[static_cast<std::size_t>(to.kind)]) {}
+        dequantize_block(
+            (scheme.in_double
+                 ? stage_kernels<C>().dequantize_block_as_float
+                 : stage_kernels<C>().dequantize_block)[static_cast<std::size_t>(to.kind)]) {}
 };
 
 template <class C>
@@ -278,11 +304,11 @@ class Dequantizer {
   explicit Dequantizer(const DequantizePlan<C>& plan)
       : plan_(plan),
         factors_(plan.parameters.factors()),
-        offsets_(plan.parameters.zero_points(), plan.wide ? static_cast<C>(0x1p31) : C{0}) {}
+        offsets_(plan.parameters.zero_points(), plan.wide ? static_cast<C>(kWideOffset) : C{0}) {}
 
   // Writes the floats of `count` codes. `index` is the index in the array of the first one.
   void operator()(std::int32_t* q, std::size_t count, std::size_t index, bool stream, void* out) {
-    // Kernels convert signed integers: subtract 2^31 here, and add it again as the offset.
+    // Subtracts kWideOffset, which the offsets add again.
     if (plan_.wide) {
       std::for_each(q, q + count, [](std::int32_t& code) { code ^= std::int32_t{1} << 31; });
     }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/arguments.hpp"
+#include "quantize/arguments.hpp"
 #include "select/threshold.hpp"
 #include "stats/compare.hpp"
 #include "stats/rounding_errors.hpp"
@@ -13,16 +14,65 @@
 namespace secateur::api {
 namespace {
 
-// For each sign, the largest key whose value is rounded to an integer in range. Rounding is half to
-// even. The highest integer is odd, so highest + 0.5 is rounded up, out of range. The lowest
-// integer is even, so lowest - 0.5 is rounded to it.
-MinMax range_limits(const sc_fixed_point& fmt, std::int32_t frac_bits, FloatType type) {
-  const double half_range = std::ldexp(1.0, fmt.bits - 1);
-  const double above = (fmt.is_signed != 0 ? half_range : 2 * half_range) - 0.5;
-  const double below = (fmt.is_signed != 0 ? half_range : 0) + 0.5;
-  const double first_above = std::ldexp(above, -frac_bits);
+// The largest x >= 0 with rounds_into_range(x), which holds for all smaller ones. `near` is about
+// that number.
+template <class T, class Predicate>
+T largest_in_range(T near, const Predicate& rounds_into_range) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  T x = std::min(near, std::numeric_limits<T>::max());
+  while (!rounds_into_range(x)) {
+    x = std::nextafter(x, T{0});
+  }
+  for (T next = std::nextafter(x, kInfinity); next != kInfinity && rounds_into_range(next);) {
+    x = next;
+    next = std::nextafter(x, kInfinity);
+  }
+  return x;
+}
+
+// For each sign, the largest key whose value is quantized to an integer in range. T is the compute
+// type.
+template <class T>
+MinMax affine_limits(const Scheme& scheme, std::size_t group, FloatType type) {
+  const T scale = static_cast<const T*>(scheme.scales)[group];
+  const std::int64_t zero_point = scheme.zero_points == nullptr ? 0 : scheme.zero_points[group];
+  const auto key_of_limit = [&](std::int64_t integer) {  // of the last integer on one side of 0
+    const auto limit = static_cast<double>(integer);
+    const T x = largest_in_range<T>(static_cast<T>(limit + 0.5) * scale, [&](T magnitude) {
+      return static_cast<double>(std::nearbyint(magnitude / scale)) <= limit;
+    });
+    return key_of_threshold(x, type);
+  };
+  return {key_of_limit(scheme.highest - zero_point), key_of_limit(zero_point - scheme.lowest)};
+}
+
+// The same for fixed point. Rounding is half to even. The highest integer is odd, so
+// highest + 0.5 is rounded up, out of range. The lowest integer is even, so lowest - 0.5 is rounded
+// to it.
+MinMax fixed_point_limits(const Scheme& scheme, std::size_t group, FloatType type) {
+  const int frac_bits = scheme.frac_bits[group];
+  const double first_above = std::ldexp(static_cast<double>(scheme.highest) + 0.5, -frac_bits);
+  const double last_below = std::ldexp(0.5 - static_cast<double>(scheme.lowest), -frac_bits);
   return {key_of_threshold(std::nextafter(first_above, 0), type),
-          key_of_threshold(std::ldexp(below, -frac_bits), type)};
+          key_of_threshold(last_below, type)};
+}
+
+// Writes the limits of each of `count` groups, as keys of `type`.
+void write_limits(const Scheme& scheme, std::size_t count, sc_dtype w_dtype, FloatType type,
+                  MinMax* limits) {
+  const bool is_shared = scheme.layout.groups() == 1;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t group = is_shared ? 0 : i;
+    if (i != 0 && is_shared) {
+      limits[i] = limits[0];
+    } else if (!scheme.is_affine()) {
+      limits[i] = fixed_point_limits(scheme, group, type);
+    } else if (w_dtype == SC_DTYPE_FLOAT64) {
+      limits[i] = affine_limits<double>(scheme, group, type);
+    } else {
+      limits[i] = affine_limits<float>(scheme, group, type);
+    }
+  }
 }
 
 Groups require_groups(const sc_cells* cells, std::size_t n) {
@@ -37,25 +87,21 @@ Groups require_groups(const sc_cells* cells, std::size_t n) {
   return {outer, length, inner, std::min(cells->group_size, length)};
 }
 
+// Throws Error unless a format has one parameter, or one for each group.
+void require_same_groups(const Layout& of_format, const Groups& groups) {
+  const Layout layout =
+      groups.group_size == 0
+          ? Layout{groups.outer, groups.length, groups.inner, 1, groups.inner, true}
+          : Layout{groups.outer, groups.length, groups.inner, groups.group_size, 1, false};
+  if (of_format.groups() > 1 && of_format.flattened() != layout.flattened()) {
+    refuse("fmt.layout", "null or that of the groups", "another one");
+  }
+}
+
 // Replaces every NaN by the same one. Which of two NaN operands an addition returns depends on the
 // ISA.
 double without_payload(double sum) {
   return std::isnan(sum) ? std::numeric_limits<double>::quiet_NaN() : sum;
-}
-
-void require_range(const sc_fixed_point& fmt) {
-  if (fmt.bits < 2 || fmt.bits > 32) {
-    refuse("fmt.bits", "2 to 32", std::to_string(fmt.bits));
-  }
-  if (fmt.is_signed != 0 && fmt.is_signed != 1) {
-    refuse("fmt.is_signed", "0 or 1", std::to_string(fmt.is_signed));
-  }
-}
-
-void require_frac_bits(std::int32_t frac_bits) {
-  if (frac_bits < -256 || frac_bits > 256) {
-    refuse("frac_bits", "-256 to 256", std::to_string(frac_bits));
-  }
 }
 
 }  // namespace
@@ -65,28 +111,26 @@ using namespace secateur;
 using namespace secateur::api;
 
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
-                     size_t n, const sc_cells* cells, const sc_fixed_point* fmt,
-                     const int32_t* frac_bits, sc_error_sums* sums) {
+                     size_t n, const sc_cells* cells, const sc_format* fmt, sc_error_sums* sums) {
   return guarded([&] {
     const Extent reference = require_floats("w", w, n, w_dtype);
     const Extent approximation = require_floats("w_hat", w_hat, n, w_hat_dtype);
     const Groups groups = require_groups(cells, n);
     const std::size_t count = groups.count();
     const Extent out = require_array("sums", sums, count);
-    const Extent frac_bits_extent =
-        require_array("frac_bits", frac_bits, frac_bits == nullptr ? 0 : count);
+    Format format{};
+    if (fmt != nullptr) {
+      format = checked_format(fmt, n, w_dtype, Scales::positive_and_normal);
+      require_same_groups(format.scheme.layout, groups);
+    }
     require_no_overlap({out}, {reference, approximation, require_optional("cells", cells),
-                               require_optional("fmt", fmt), frac_bits_extent});
+                               format.fmt, format.layout, format.steps, format.zero_points});
     const bool wide = w_dtype == SC_DTYPE_FLOAT64 || w_hat_dtype == SC_DTYPE_FLOAT64;
     const FloatType kernel_type = wide ? kFloat64 : kFloat32;
-    const Buffer<MinMax> limits(fmt == nullptr ? 0 : count);
-    if (fmt != nullptr) {
-      require_range(*fmt);
-      for (std::size_t i = 0; i < count; ++i) {
-        const std::int32_t group_frac_bits = frac_bits == nullptr ? fmt->frac_bits : frac_bits[i];
-        require_frac_bits(group_frac_bits);
-        limits[i] = range_limits(*fmt, group_frac_bits, kernel_type);
-      }
+    const bool counts = fmt != nullptr && n != 0;
+    const Buffer<MinMax> limits(counts ? count : 0);
+    if (counts) {
+      write_limits(format.scheme, count, w_dtype, kernel_type, limits.data());
     }
     const Buffer<PairSums> found(count);
     compare(groups, {w, float_type(w_dtype), kernel_type},

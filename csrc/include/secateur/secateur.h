@@ -162,9 +162,9 @@ typedef struct sc_blocks {
 } sc_blocks;
 
 /* The first five modes round to the nearest integer and differ in how they round ties.
- * SC_ROUNDING_STOCHASTIC rounds away from zero with a probability equal to the fractional part of |x|.
- * It compares the fraction with a pseudorandom number of 31 bits, which depends only on the seed
- * and on the index of the element. */
+ * SC_ROUNDING_STOCHASTIC rounds away from zero with a probability equal to the fractional part of
+ * |x|. It compares the fraction with a pseudorandom number of 31 bits, which depends only on the
+ * seed and on the index of the element. */
 typedef enum sc_rounding SC_OF_INT {
   SC_ROUNDING_NEAREST_EVEN = 0,
   SC_ROUNDING_NEAREST_AWAY = 1, /* ties away from zero */
@@ -177,54 +177,41 @@ typedef enum sc_rounding SC_OF_INT {
   SC_ROUNDING_STOCHASTIC = 8
 } sc_rounding;
 
-/* The result for an element whose rounded value is outside the range of the format. */
+/* The result for an element whose integer is outside the range of the format. */
 typedef enum sc_overflow SC_OF_INT {
   SC_OVERFLOW_SATURATE = 0,           /* the nearest integer of the format */
   SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, with the range -max to max if signed */
-  SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0 */
-  SC_OVERFLOW_WRAP = 3,               /* the value modulo 2^bits; infinity counts as NaN */
+  SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0, or the zero point */
+  SC_OVERFLOW_WRAP = 3,               /* the integer modulo 2^bits; infinity counts as NaN */
   SC_OVERFLOW_RAISE = 4               /* fails with SC_ERROR_OVERFLOW, the count and first index */
 } sc_overflow;
 
-/* Defines which elements share a parameter. w is viewed as [outer][length][inner], where
- * outer = n / (length * inner).
- *   shared = 0: `block` neighbours along the middle axis share a parameter; the last block of a
- *     slice may be smaller. Parameters have the shape [outer][ceil(length / block)][inner].
- *   shared = 1: all elements with the same index along the middle axis share a parameter. `block`
- *     must be 1. Parameters have the shape [length].
- * Parameters are in C order. length = 0 means one parameter for the whole array. */
-typedef struct sc_granularity {
-  size_t length;
-  size_t inner;
-  size_t block;
-  int32_t shared; /* 0 or 1 */
-} sc_granularity;
+typedef enum sc_format_kind SC_OF_INT {
+  SC_FORMAT_KIND_FIXED_POINT = 1, /* the integer q represents q * 2^-frac_bits */
+  SC_FORMAT_KIND_AFFINE = 2       /* the integer q represents (q - zero_point) * scale */
+} sc_format_kind;
 
-/* A fixed-point format: the integer q represents q * 2^-frac_bits. */
-typedef struct sc_fixed_point {
-  int32_t bits;               /* 2 to 32 */
-  int32_t frac_bits;          /* -256 to 256 */
-  int32_t is_signed;          /* 0 or 1 */
-  const int32_t* each;        /* null, or a frac_bits for each parameter of `granularity`, which
-                               * replaces the single frac_bits */
-  sc_granularity granularity; /* of `each`; ignored if `each` is null */
-} sc_fixed_point;
-
-/* An affine format: the integer q represents (q - zero_point) * scale. */
-typedef struct sc_affine {
-  int32_t bits;              /* 1 to 16; or 32 if signed and without zero points */
-  int32_t is_signed;         /* 0 or 1 */
-  const void* scale;         /* one per parameter of `granularity`: float64 if the floating-point
-                              * array is float64, else float32; positive and normal */
-  const int32_t* zero_point; /* one per parameter, each an integer of the format; null means 0 */
-  sc_granularity granularity;
-} sc_affine;
+/* A number format: the values that integers represent. */
+typedef struct sc_format {
+  sc_format_kind kind;
+  int32_t bits;            /* the width of the integers: 2 to 32; affine: 1 to 32 */
+  int32_t is_signed;       /* 0 or 1 */
+  const sc_layout* layout; /* the groups of elements that share a parameter; null: one for all */
+  /* Fixed point, ignored otherwise: */
+  const int32_t* frac_bits; /* one per group, -256 to 256 */
+  /* Affine, ignored otherwise: */
+  const void* scale;         /* one per group: float64 if the floating-point array is float64, else
+                              * float32 */
+  const int32_t* zero_point; /* one per group, each from qmin to qmax; null means 0 */
+  int64_t qmin, qmax;        /* the integers in use, 0 among them; if both are 0, all of `bits` */
+} sc_format;
 
 typedef struct sc_quantize_options {
   sc_rounding rounding;
   sc_overflow overflow;
-  sc_nan nan;    /* SC_NAN_RAISE or SC_NAN_ZERO */
-  uint64_t seed; /* of SC_ROUNDING_STOCHASTIC; any value */
+  sc_nan nan;            /* SC_NAN_RAISE or SC_NAN_ZERO */
+  uint64_t seed;         /* of SC_ROUNDING_STOCHASTIC; any value */
+  uint64_t index_offset; /* of SC_ROUNDING_STOCHASTIC: the index of the first element */
 } sc_quantize_options;
 
 /* Defines which elements compete with each other. w is viewed as [outer][length][inner], where
@@ -432,63 +419,60 @@ sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, const sc
  * w. */
 sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out);
 
-/* ---- Fixed point ---------------------------------------------------------------------------- */
-/* The dtype of q depends on the format:
- *   - Formats of up to 8, 16 or 32 bits use SC_DTYPE_INT8, SC_DTYPE_INT16 or SC_DTYPE_INT32; unsigned formats use
- *     SC_DTYPE_UINT8, SC_DTYPE_UINT16 or SC_DTYPE_UINT32.
- *   - Formats of up to 4 bits may also use SC_DTYPE_INT4 or SC_DTYPE_UINT4, and those of up to 2 bits SC_DTYPE_INT2
- *     or SC_DTYPE_UINT2.
+/* ---- Quantization --------------------------------------------------------------------------- */
+/* Fixed-point formats: results are those of exact arithmetic, rounded once.
+ *
+ * Affine formats follow QuantizeLinear and DequantizeLinear of ONNX, opset 25. The compute type is
+ * float64 if the floating-point array is float64, else float32.
+ *
+ * The dtype of q depends on the format:
+ *   - Formats of up to 8, 16 or 32 bits use the integer dtype of 8, 16 or 32 bits, signed or
+ *     unsigned as the format is.
+ *   - Formats of up to 4 bits may also use the dtype of 4 bits, and those of up to 2 bits that of 2
+ *     bits.
  *   - Formats of up to 8 bits may also be bit-packed. q then has (n * bits + 7) / 8 bytes and needs
  *     no alignment.
- * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a
- * granularity that does not divide n. Integer arrays must not overlap floating-point arrays.
+ * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a layout
+ * that does not fit n. Integer arrays must not overlap floating-point arrays.
  *
- * Results are those of exact arithmetic, rounded once. If `options` is null, the options are
- * SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE and SC_NAN_RAISE. */
+ * If `options` is null, the options are SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE and
+ * SC_NAN_RAISE. */
 
-/* Computes q = round(w * 2^frac_bits), then applies options->overflow. SC_ERROR_NAN: w contains NaN
- * and the policy is SC_NAN_RAISE; under SC_OVERFLOW_WRAP infinities count as NaN.
- * SC_ERROR_OVERFLOW: an element is out of range and the policy is SC_OVERFLOW_RAISE. For both
- * errors, sc_last_error has the number of such elements and the first index. */
-sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
+/* Quantizes w.
+ *   Fixed point: q = round(w * 2^frac_bits).
+ *   Affine: q = round(w / scale) + zero_point. The quotient is first rounded to the compute type,
+ *     to nearest even. The sum is exact. Scales must be positive and normal.
+ * Then options->overflow applies, to integers outside the range of the format. The result for a NaN
+ * under SC_NAN_ZERO is 0, or the zero point.
+ *
+ * SC_ERROR_NAN: w contains NaN and the policy is SC_NAN_RAISE; under SC_OVERFLOW_WRAP infinities
+ * count as NaN. SC_ERROR_OVERFLOW: an element is out of range and the policy is SC_OVERFLOW_RAISE.
+ * For both errors, sc_last_error has the number of such elements and the first index.
+ * SC_ERROR_ARGUMENT: SC_OVERFLOW_WRAP with an affine format that does not use all integers of its
+ * width. */
+sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
-/* Computes out = q * 2^-frac_bits, rounded once to out_dtype with ties to even. A result beyond the
- * range of out_dtype is infinite. Every integer that q_dtype holds is accepted, even outside the
- * range of the format. */
-sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_fixed_point* fmt,
-                        void* out, sc_dtype out_dtype);
+/* Computes the values that integers represent. Every integer that q_dtype holds is accepted, even
+ * outside the range of the format. A result beyond the range of out_dtype is infinite.
+ *   Fixed point: out = q * 2^-frac_bits, rounded once to out_dtype with ties to even.
+ *   Affine: out = (q - zero_point) * scale. The difference and the product are each rounded to the
+ *     compute type, and the product then to out_dtype. out_dtype determines the compute type, and
+ *     so the dtype of the scales. Scales may be any finite numbers. */
+sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt, void* out,
+                        sc_dtype out_dtype);
 
-/* Computes the result of sc_quantize followed by sc_dequantize to the dtype of w. The integer 0
- * becomes +0.0. `out` may equal w. Errors are those of sc_quantize. */
-sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_fixed_point* fmt,
+/* Computes the result of sc_quantize followed by sc_dequantize to the dtype of w. A result of 0 is
+ * +0.0. `out` may equal w. Errors are those of sc_quantize. */
+sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                            const sc_quantize_options* options, void* out);
 
 /* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, in one
- * pass over w. q is 0 where an element is pruned. SC_NAN_RAISE refuses NaN anywhere in w; with
- * SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under SC_OVERFLOW_WRAP,
- * count only where they are kept. Other errors are those of sc_quantize. */
-sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k,
-                            const sc_fixed_point* fmt, const sc_quantize_options* options, void* q,
-                            sc_dtype q_dtype);
-
-/* ---- Affine --------------------------------------------------------------------------------- */
-/* Follows QuantizeLinear and DequantizeLinear of ONNX, opset 25. The compute type is float64 if the
- * floating-point array is float64, else float32. The dtypes of q and the errors are those of fixed
- * point. A scale that is not positive and normal, or a zero point that is not an integer of the
- * format, is SC_ERROR_ARGUMENT. */
-
-/* Computes q = round(w / scale) + zero_point. The quotient is first rounded to the compute type;
- * then ties go to even, and the sum saturates. Infinities saturate too. NaN is SC_ERROR_NAN under
- * SC_NAN_RAISE, and becomes the zero point under SC_NAN_ZERO. */
-sc_status sc_quantize_affine(const void* w, sc_dtype dtype, size_t n, const sc_affine* fmt,
-                             sc_nan nan, void* q, sc_dtype q_dtype);
-
-/* Computes out = (q - zero_point) * scale. The difference and the product are each rounded to the
- * compute type, and the product then to out_dtype. out_dtype determines the compute type, and so
- * the dtype of the scales. */
-sc_status sc_dequantize_affine(const void* q, sc_dtype q_dtype, size_t n, const sc_affine* fmt,
-                               void* out, sc_dtype out_dtype);
+ * pass over w. q is 0, or the zero point, where an element is pruned. SC_NAN_RAISE refuses NaN
+ * anywhere in w; with SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
+ * SC_OVERFLOW_WRAP, count only where they are kept. Other errors are those of sc_quantize. */
+sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_format* fmt,
+                            const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
 /* ---- Packed integers ------------------------------------------------------------------------ */
 /* n integers of 1 to 8 bits, stored consecutively as a stream of bits in (n * bits + 7) / 8 bytes.
@@ -532,16 +516,15 @@ typedef struct sc_error_sums {
   double squared_w_hat; /* of w_hat^2 */
   double products;      /* of w * w_hat */
   double max_error;     /* the largest |w - w_hat| */
-  uint64_t saturated;   /* the number of w that are out of the range of fmt after rounding half to
-                         * even; 0 if fmt is null */
+  uint64_t saturated;   /* the number of w whose integer, rounded half to even, is out of the range
+                         * of fmt; 0 if fmt is null */
 } sc_error_sums;
 
 /* Computes the sums of each group in one pass over both arrays, whose dtypes may differ. fmt may be
- * null. If it is given, its bits, is_signed and frac_bits determine `saturated`; its `each` is
- * ignored. frac_bits may be null, or have one number per group that replaces fmt->frac_bits. */
+ * null. If it is given, it determines `saturated`; its layout must be null or have the same groups.
+ * Its scales are of the dtype that quantizing w takes. */
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
-                     size_t n, const sc_cells* cells, const sc_fixed_point* fmt,
-                     const int32_t* frac_bits, sc_error_sums* sums);
+                     size_t n, const sc_cells* cells, const sc_format* fmt, sc_error_sums* sums);
 
 /* Computes lowest = min(0, elements) and highest = max(0, elements) of each group. NaN or infinity
  * is SC_ERROR_NAN. */

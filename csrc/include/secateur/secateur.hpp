@@ -240,26 +240,54 @@ void soft_threshold(const W& w, double threshold, Out&& out) {
                                   std::ranges::data(out)));
 }
 
+/* A fixed-point format with one parameter for the whole array. It refers to frac_bits, which must
+ * exist as long as the format is used. */
+inline sc_format fixed_point(int bits, const std::int32_t& frac_bits, bool is_signed = true) {
+  return {SC_FORMAT_KIND_FIXED_POINT,
+          bits,
+          is_signed ? 1 : 0,
+          nullptr,
+          &frac_bits,
+          nullptr,
+          nullptr,
+          0,
+          0};
+}
+sc_format fixed_point(int bits, std::int32_t&& frac_bits, bool is_signed = true) = delete;
+
+/* An affine format with one scale for the whole array, and the zero point 0 unless zero_point is
+ * given. It refers to its arguments, which must exist as long as the format is used. The scale is a
+ * double for arrays of double, else a float. */
+template <class T>
+sc_format affine(int bits, const T& scale, const std::int32_t* zero_point = nullptr,
+                 bool is_signed = true) {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
+  return {
+      SC_FORMAT_KIND_AFFINE, bits, is_signed ? 1 : 0, nullptr, nullptr, &scale, zero_point, 0, 0};
+}
+template <class T>
+sc_format affine(int bits, const T&& scale, const std::int32_t* zero_point = nullptr,
+                 bool is_signed = true) = delete;
+
 /* Quantized integers are unpacked and have the integer type of the format's width. Use secateur.h
  * to quantize to packed integers, or to the 4- and 2-bit dtypes. */
 
 template <detail::floats W, detail::integers Q>
-void quantize(const W& w, const sc_fixed_point& fmt, Q&& q,
-              const sc_quantize_options& options = {}) {
+void quantize(const W& w, const sc_format& fmt, Q&& q, const sc_quantize_options& options = {}) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(q), "q");
   detail::check(sc_quantize(std::ranges::data(w), detail::dtype_of<W>, n, &fmt, &options,
                             std::ranges::data(q), detail::dtype_of<Q>));
 }
 
 template <detail::integers Q, detail::floats Out>
-void dequantize(const Q& q, const sc_fixed_point& fmt, Out&& out) {
+void dequantize(const Q& q, const sc_format& fmt, Out&& out) {
   const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
   detail::check(sc_dequantize(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt,
                               std::ranges::data(out), detail::dtype_of<Out>));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
-void fake_quantize(const W& w, const sc_fixed_point& fmt, Out&& out,
+void fake_quantize(const W& w, const sc_format& fmt, Out&& out,
                    const sc_quantize_options& options = {}) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
   detail::check(sc_fake_quantize(std::ranges::data(w), detail::dtype_of<W>, n, &fmt, &options,
@@ -267,26 +295,11 @@ void fake_quantize(const W& w, const sc_fixed_point& fmt, Out&& out,
 }
 
 template <detail::floats W, detail::integers Q>
-void prune_quantize(const W& w, std::size_t k, const sc_fixed_point& fmt, Q&& q,
+void prune_quantize(const W& w, std::size_t k, const sc_format& fmt, Q&& q,
                     const sc_quantize_options& options = {}) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(q), "q");
   detail::check(sc_prune_quantize(std::ranges::data(w), detail::dtype_of<W>, n, k, &fmt, &options,
                                   std::ranges::data(q), detail::dtype_of<Q>));
-}
-
-/* The scales of `fmt` have the type of the floating-point array. */
-template <detail::floats W, detail::integers Q>
-void quantize_affine(const W& w, const sc_affine& fmt, Q&& q, sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(q), "q");
-  detail::check(sc_quantize_affine(std::ranges::data(w), detail::dtype_of<W>, n, &fmt, nan,
-                                   std::ranges::data(q), detail::dtype_of<Q>));
-}
-
-template <detail::integers Q, detail::floats Out>
-void dequantize_affine(const Q& q, const sc_affine& fmt, Out&& out) {
-  const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
-  detail::check(sc_dequantize_affine(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt,
-                                     std::ranges::data(out), detail::dtype_of<Out>));
 }
 
 /* `packed` has packed_bytes(n, bits) bytes. */
@@ -310,11 +323,11 @@ void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
 
 /* The sums over the whole arrays. Use sc_compare for sums of groups. */
 template <detail::floats W, detail::floats Other>
-sc_error_sums compare(const W& w, const Other& w_hat, const sc_fixed_point* fmt = nullptr) {
+sc_error_sums compare(const W& w, const Other& w_hat, const sc_format* fmt = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(w_hat), "w_hat");
   sc_error_sums sums{};
   detail::check(sc_compare(std::ranges::data(w), detail::dtype_of<W>, std::ranges::data(w_hat),
-                           detail::dtype_of<Other>, n, nullptr, fmt, nullptr, &sums));
+                           detail::dtype_of<Other>, n, nullptr, fmt, &sums));
   return sums;
 }
 

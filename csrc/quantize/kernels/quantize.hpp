@@ -210,10 +210,13 @@ struct Saturated {
   explicit Saturated(const QuantizeRule<C>& rule)
       : lowest(Set(rule.lowest)), highest(Set(rule.highest)) {}
   SECATEUR_INLINE Vec<C> operator()(Vec<C> r) { return clamped(r, lowest, highest); }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> r, Vec<C> zero_point) {
+    return (*this)(Add(r, zero_point));
+  }
   SECATEUR_INLINE Vec<int32_t> reduce(Vec<int32_t> q) const { return q; }
 };
 
-// Replaces elements out of range by 0, and counts them.
+// Replaces elements out of range by 0, or by the zero point, and counts them.
 template <class C>
 struct Zeroed {
   Vec<C> lowest, highest;
@@ -221,12 +224,18 @@ struct Zeroed {
 
   explicit Zeroed(const QuantizeRule<C>& rule)
       : lowest(Set(rule.lowest)), highest(Set(rule.highest)) {}
-  SECATEUR_INLINE Vec<C> operator()(Vec<C> r) {
-    const Mask<Integer<C>> in_range = And(Le(lowest, r), Le(r, highest));
-    out_of_range += kLanes<C> - PopCount(BitsFromMask(in_range));
-    return only_where(in_range, r);
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> r) { return only_where(in_range(r), r); }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> r, Vec<C> zero_point) {
+    return Add(only_where(in_range(Add(r, zero_point)), r), zero_point);
   }
   SECATEUR_INLINE Vec<int32_t> reduce(Vec<int32_t> q) const { return q; }
+
+ private:
+  SECATEUR_INLINE Mask<Integer<C>> in_range(Vec<C> r) {
+    const Mask<Integer<C>> m = And(Le(lowest, r), Le(r, highest));
+    out_of_range += kLanes<C> - PopCount(BitsFromMask(m));
+    return m;
+  }
 };
 
 // Reduces elements modulo kModulus, to integers that to_integers() can convert, and then modulo
@@ -241,6 +250,9 @@ struct Wrapped {
   SECATEUR_INLINE Vec<C> operator()(Vec<C> r) {
     const Vec<C> x = only_where(Le(magnitude(r), Set(C{0x1p85})), r);
     return Sub(x, Product(Rint(Product(x, Set(1 / kModulus))), Set(kModulus)));
+  }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> r, Vec<C> zero_point) {
+    return Add((*this)(r), zero_point);
   }
   SECATEUR_INLINE Vec<int32_t> reduce(Vec<int32_t> q) const {
     return Sub(Xor(And(q, bits), sign), sign);
@@ -280,22 +292,30 @@ SECATEUR_INLINE Key quantize_block_words(const Part& w, ParameterView<C> factors
   return ReduceMax(largest);
 }
 
-template <class C, template <class> class Rounding, template <class> class Overflow>
+// kAffine: adds the zero point of each element after rounding.
+template <class C, template <class> class Rounding, template <class> class Overflow, bool kAffine>
 BlockStatus quantize_block(const Part& w, ParameterView<C> factors, const QuantizeRule<C>& rule,
                            size_t index, int32_t* q) {
   Rounding<C> round(rule, index);
   Overflow<C> overflow(rule);
+  const ParameterView<C> zero_points = rule.zero_points;
   const Key largest = quantize_block_words<C, Multiplied>(
       w, factors, q, [&]() __attribute__((always_inline)) { round.begin_vector(); },
-      [&](Vec<C> x, size_t, size_t lane) __attribute__((always_inline)) {
-    return overflow(round(x, lane / kLanes<C> % kVectorsPerInt<C>));
+      [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
+    const Vec<C> r = round(x, lane / kLanes<C> % kVectorsPerInt<C>);
+    if constexpr (kAffine) {
+      return overflow(r, load_parameters(zero_points, i + lane));
+    } else {
+      return overflow(r);
+    }
   }, [&](Vec<int32_t> integers) __attribute__((always_inline)) {
     return overflow.reduce(integers);
   });
   return {largest, overflow.out_of_range};
 }
 
-// Adds the zero point of each element after rounding.
+// The default of affine formats in one kernel: scales, rounds in the direction of the thread, adds
+// the zero point of each element, and saturates.
 template <class C, template <class> class Scaling>
 BlockStatus quantize_block_affine(const Part& w, ParameterView<C> factors,
                                   const QuantizeRule<C>& rule, size_t, int32_t* q) {
@@ -304,9 +324,27 @@ BlockStatus quantize_block_affine(const Part& w, ParameterView<C> factors,
   const Key largest = quantize_block_words<C, Scaling>(
       w, factors, q, []() __attribute__((always_inline)) {},
       [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
-    return overflow(Add(Rint(x), load_parameters(zero_points, i + lane)));
+    return overflow(Rint(x), load_parameters(zero_points, i + lane));
   }, [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
   return {largest, 0};
+}
+
+// Returns the largest magnitude of w.
+template <class C, template <class> class Scaling>
+Key divide(const Part& w, ParameterView<C> divisors, C* quotients) {
+  Vec<Integer<C>> largest = Set(Integer<C>{0});
+  Output output{};
+  output.data = quotients;
+  map_words<C>(w, FromBegin<C>(output, w.begin),
+               [&](const C* from, unsigned char* to, size_t index) __attribute__((always_inline)) {
+    for (size_t lane = 0; lane < kWord; lane += kLanes<C>) {
+      const Vec<C> x = LoadU(from + lane);
+      largest = Max(largest, bits_of(magnitude(x)));
+      const Vec<C> divisor = load_parameters(divisors, index - w.begin + lane);
+      StoreU(Scaling<C>::scaled(x, divisor), reinterpret_cast<C*>(to) + lane);
+    }
+  });
+  return ReduceMax(largest);
 }
 
 // ---- store_codes and load_codes --------------------------------------------------------------
@@ -419,7 +457,9 @@ SECATEUR_INLINE Vec<Integer<F>> narrowed(Vec<C>* y) {
   }
 }
 
-template <class F, class C>
+// kAsFloat, of double only: rounds the sum and the product to float, as computing in float does if
+// float represents the integers exactly.
+template <class F, class C, bool kAsFloat = false>
 void dequantize_block(const Part& q, ParameterView<C> offsets, ParameterView<C> factors,
                       const Output& out) {
   using E = Integer<F>;
@@ -432,8 +472,13 @@ void dequantize_block(const Part& q, ParameterView<C> offsets, ParameterView<C> 
       Vec<C> y[kVectorsPerFloat<F, C>];
       for (size_t v = 0; v < kVectorsPerFloat<F, C>; ++v) {
         const size_t first = lane + v * kLanes<C>;
-        y[v] = Product(Add(ConvertLoad<C>(from + first), load_parameters(offsets, i + first)),
-                       load_parameters(factors, i + first));
+        const Vec<C> sum = Add(ConvertLoad<C>(from + first), load_parameters(offsets, i + first));
+        const Vec<C> factor = load_parameters(factors, i + first);
+        if constexpr (kAsFloat) {
+          y[v] = rounded_to<float>(Product(rounded_to<float>(sum), factor));
+        } else {
+          y[v] = Product(sum, factor);
+        }
       }
       store(sink.stream, narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
     }

@@ -6,16 +6,28 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
-template <class C, template <class> class Rounding>
-constexpr void set_quantize_block(typename StageKernels<C>::QuantizeBlock* by_overflow) {
-  by_overflow[static_cast<size_t>(Overflow::saturate)] = quantize_block<C, Rounding, Saturated>;
-  by_overflow[static_cast<size_t>(Overflow::zero)] = quantize_block<C, Rounding, Zeroed>;
-  by_overflow[static_cast<size_t>(Overflow::wrap)] = quantize_block<C, Rounding, Wrapped>;
+template <class C, bool kAffine, template <class> class Rounding>
+constexpr void set_rounding(typename StageKernels<C>::QuantizeBlock* by_overflow) {
+  by_overflow[static_cast<size_t>(Overflow::saturate)] =
+      quantize_block<C, Rounding, Saturated, kAffine>;
+  by_overflow[static_cast<size_t>(Overflow::zero)] = quantize_block<C, Rounding, Zeroed, kAffine>;
+  by_overflow[static_cast<size_t>(Overflow::wrap)] = quantize_block<C, Rounding, Wrapped, kAffine>;
+}
+
+template <class C, bool kAffine>
+constexpr void set_quantize_block(typename StageKernels<C>::ByMode& by_mode) {
+  set_rounding<C, kAffine, Directed>(by_mode[static_cast<size_t>(Rounding::directed)]);
+  set_rounding<C, kAffine, Tied>(by_mode[static_cast<size_t>(Rounding::tied)]);
+  set_rounding<C, kAffine, Stochastic>(by_mode[static_cast<size_t>(Rounding::stochastic)]);
 }
 
 template <class C, class F>
 constexpr void set_floats(StageKernels<C>& k, Float type) {
-  k.dequantize_block[static_cast<size_t>(type)] = dequantize_block<F, C>;
+  const auto index = static_cast<size_t>(type);
+  k.dequantize_block[index] = dequantize_block<F, C>;
+  if constexpr (sizeof(F) < sizeof(C) && sizeof(C) == sizeof(double)) {
+    k.dequantize_block_as_float[index] = dequantize_block<F, C, true>;
+  }
 }
 
 template <class C>
@@ -27,16 +39,17 @@ constexpr StageKernels<C> stage_kernels() {
   if constexpr (sizeof(C) == sizeof(double)) {
     set_floats<C, double>(k, Float::float64);
   }
-  set_quantize_block<C, Directed>(k.quantize_block[static_cast<size_t>(Rounding::directed)]);
-  set_quantize_block<C, Tied>(k.quantize_block[static_cast<size_t>(Rounding::tied)]);
-  set_quantize_block<C, Stochastic>(k.quantize_block[static_cast<size_t>(Rounding::stochastic)]);
-  const auto affine_of = [&](Scaling scaling) -> auto& {
-    return k.quantize_block_affine[static_cast<size_t>(scaling)];
-  };
-  affine_of(Scaling::multiply) = quantize_block_affine<C, Multiplied>;
-  affine_of(Scaling::divide) = quantize_block_affine<C, Divided>;
+  set_quantize_block<C, false>(k.quantize_block);
+  set_quantize_block<C, true>(k.quantize_block_with_zero_points);
+  constexpr auto kMultiply = static_cast<size_t>(Scaling::multiply);
+  constexpr auto kDivide = static_cast<size_t>(Scaling::divide);
+  constexpr auto kDivideAsFloat = static_cast<size_t>(Scaling::divide_as_float);
+  k.quantize_block_affine[kMultiply] = quantize_block_affine<C, Multiplied>;
+  k.quantize_block_affine[kDivide] = quantize_block_affine<C, Divided>;
+  k.divide[kDivide] = divide<C, Divided>;
   if constexpr (sizeof(C) == sizeof(double)) {
-    affine_of(Scaling::divide_as_float) = quantize_block_affine<C, DividedAsFloat>;
+    k.quantize_block_affine[kDivideAsFloat] = quantize_block_affine<C, DividedAsFloat>;
+    k.divide[kDivideAsFloat] = divide<C, DividedAsFloat>;
   }
   k.powers_of_two = powers_of_two<C>;
   k.integers = integers<C>;

@@ -92,15 +92,24 @@ struct StageKernels {
   // the indices of all elements of the part have the same upper 32 bits.
   using QuantizeBlock = BlockStatus (*)(const Part& w, ParameterView<C> factors,
                                         const QuantizeRule<C>& rule, size_t index, int32_t* q);
-  QuantizeBlock quantize_block[static_cast<size_t>(Rounding::count)]
-                              [static_cast<size_t>(Overflow::count)];
+  using ByMode =
+      QuantizeBlock[static_cast<size_t>(Rounding::count)][static_cast<size_t>(Overflow::count)];
+  ByMode quantize_block;
+  // The same, but adds the zero points after rounding.
+  ByMode quantize_block_with_zero_points;
   // Scales, rounds in the direction of the thread, adds the zero points, and saturates.
   // divide_as_float exists for double only.
   QuantizeBlock quantize_block_affine[static_cast<size_t>(Scaling::count)];
+  // Computes quotients, and returns the largest magnitude of w. There is none for `multiply`.
+  Key (*divide[static_cast<size_t>(Scaling::count)])(const Part& w, ParameterView<C> divisors,
+                                                     C* quotients);
   // Computes (q + offset) * factor, rounded to a float type. A part begins at 0. Streamed results
   // must begin at a cache line, as those of QuantizeKernels::quantize.
-  void (*dequantize_block[kFloats])(const Part& q, ParameterView<C> offsets,
-                                    ParameterView<C> factors, const Output& out);
+  using DequantizeBlock = void (*)(const Part& q, ParameterView<C> offsets,
+                                   ParameterView<C> factors, const Output& out);
+  DequantizeBlock dequantize_block[kFloats];
+  // The same, but rounds the sum and the product to float. For double only, and not for float64.
+  DequantizeBlock dequantize_block_as_float[kFloats];
   // Computes 2^exponent, or (inverse) 2^-exponent.
   void (*powers_of_two)(const int32_t* exponents, size_t count, bool inverse, C* to);
   // Converts integers to C, and (inverse) negates them.

@@ -1,0 +1,131 @@
+#include "quantize/arguments.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "quantize/parameters.hpp"
+
+namespace secateur::api {
+
+void require_in_range(const char* argument, std::int64_t received, std::int64_t least,
+                      std::int64_t most) {
+  if (received < least || received > most) {
+    refuse(argument, std::to_string(least) + " to " + std::to_string(most),
+           std::to_string(received));
+  }
+}
+
+namespace {
+
+void require_all_in_range(const char* argument, const std::int32_t* received, std::size_t count,
+                          std::int32_t least, std::int32_t most) {
+  if (!all_within(received, count, least, most)) {
+    for (std::size_t i = 0; i < count; ++i) {
+      require_in_range(argument, received[i], least, most);
+    }
+  }
+}
+
+Format checked_fixed_point(const sc_format& fmt, const Layout& layout) {
+  require_in_range("fmt.bits", fmt.bits, 2, 32);
+  const std::int64_t codes = std::int64_t{1} << fmt.bits;
+  const std::int64_t lowest = fmt.is_signed != 0 ? -codes / 2 : 0;
+  Scheme scheme{fmt.bits, fmt.is_signed != 0, lowest,  lowest + codes - 1,
+                layout,   fmt.frac_bits,      nullptr, nullptr};
+  const std::size_t count = layout.groups();
+  const Extent steps = require_array("fmt.frac_bits", fmt.frac_bits, count);
+  scheme.powers_fit_float =
+      all_within(scheme.frac_bits, count, -kMaxFloatExponent, kMaxFloatExponent);
+  if (!scheme.powers_fit_float) {
+    require_all_in_range("fmt.frac_bits", scheme.frac_bits, count, -256, 256);
+  }
+  return {scheme, {}, {}, steps, {}};
+}
+
+template <class T>
+void require_scales(const T* scales, std::size_t count, Scales allowed) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    // Positive floats have the order of their bits. These are the least and the largest normal
+    // ones.
+    if (all_within(scales, count, 0x00800000, 0x7f7fffff)) {
+      return;
+    }
+  }
+  const auto is_allowed = [allowed](T scale) {
+    return allowed == Scales::finite
+               ? std::isfinite(scale)
+               : scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max();
+  };
+  const T* const invalid = std::find_if_not(scales, scales + count, is_allowed);
+  if (invalid != scales + count) {
+    refuse("fmt.scale", allowed == Scales::finite ? "finite" : "positive and normal",
+           text_of(*invalid));
+  }
+}
+
+// The integers in use: qmin to qmax, or all of the width if both are 0.
+void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
+  const std::int64_t codes = std::int64_t{1} << scheme.bits;
+  scheme.lowest = scheme.is_signed ? -codes / 2 : 0;
+  scheme.highest = scheme.lowest + codes - 1;
+  if (qmin != 0 || qmax != 0) {
+    require_in_range("fmt.qmin", qmin, scheme.lowest, scheme.highest);
+    require_in_range("fmt.qmax", qmax, qmin, scheme.highest);
+    scheme.lowest = qmin;
+    scheme.highest = qmax;
+  }
+}
+
+template <class T>
+Format checked_affine(const sc_format& fmt, const Layout& layout, Scales allowed) {
+  require_in_range("fmt.bits", fmt.bits, 1, 32);
+  Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, nullptr, fmt.scale, fmt.zero_point};
+  set_range(scheme, fmt.qmin, fmt.qmax);
+  const std::size_t count = layout.groups();
+  const auto* const scales = static_cast<const T*>(fmt.scale);
+  const Extent steps = require_array("fmt.scale", scales, count);
+  require_scales(scales, count, allowed);
+  Extent zero_points;
+  if (fmt.zero_point != nullptr) {
+    constexpr std::int64_t kLeast = INT32_MIN;
+    constexpr std::int64_t kMost = INT32_MAX;
+    zero_points = require_array("fmt.zero_point", fmt.zero_point, count);
+    require_all_in_range("fmt.zero_point", fmt.zero_point, count,
+                         static_cast<std::int32_t>(std::clamp(scheme.lowest, kLeast, kMost)),
+                         static_cast<std::int32_t>(std::clamp(scheme.highest, kLeast, kMost)));
+  } else if (scheme.lowest > 0 || scheme.highest < 0) {
+    refuse("fmt.zero_point", "given if 0 is not among the integers in use", "a null pointer");
+  }
+  return {scheme, {}, {}, steps, zero_points};
+}
+
+}  // namespace
+
+Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats, Scales allowed) {
+  const Extent fmt_extent = require_array("fmt", fmt, 1);
+  require_in_range("fmt.is_signed", fmt->is_signed, 0, 1);
+  const Extent layout_extent = require_optional("fmt.layout", fmt->layout);
+  Layout layout = require_layout("fmt.layout", fmt->layout, n);
+  if (n == 0) {
+    layout = Layout{};  // no element needs a parameter
+  }
+  Format format{};
+  switch (fmt->kind) {
+    case SC_FORMAT_KIND_FIXED_POINT:
+      format = checked_fixed_point(*fmt, layout);
+      break;
+    case SC_FORMAT_KIND_AFFINE:
+      format = floats == SC_DTYPE_FLOAT64 ? checked_affine<double>(*fmt, layout, allowed)
+                                          : checked_affine<float>(*fmt, layout, allowed);
+      break;
+    default:
+      refuse("fmt.kind", "fixed point or affine", std::to_string(static_cast<int>(fmt->kind)));
+  }
+  format.fmt = fmt_extent;
+  format.layout = layout_extent;
+  return format;
+}
+
+}  // namespace secateur::api

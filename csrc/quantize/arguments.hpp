@@ -1,0 +1,30 @@
+// C API arguments that describe a number format.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/arguments.hpp"
+#include "quantize/quantize.hpp"
+
+namespace secateur::api {
+
+// Throws Error unless least <= received <= most.
+void require_in_range(const char* argument, std::int64_t received, std::int64_t least,
+                      std::int64_t most);
+
+// A scheme, and the memory of its arguments: the struct, its layout, the frac_bits or scales, and
+// the zero points.
+struct Format {
+  Scheme scheme;
+  Extent fmt, layout, steps, zero_points;
+};
+
+// What the scales of an affine format may be: quantization divides by them.
+enum class Scales { finite, positive_and_normal };
+
+// Checks a format for an array of n elements and floats of a dtype. An array without elements needs
+// no parameters.
+Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats, Scales allowed);
+
+}  // namespace secateur::api
