@@ -82,14 +82,14 @@ double to_number(const char* name, py::handle value) {
   if (const auto number = exact_double(value)) {
     return *number;
   }
-  return py::module_::import("secateur.formats").attr("as_double")(name, value).cast<double>();
+  return py::module_::import("secateur.arguments").attr("as_double")(name, value).cast<double>();
 }
 
 double to_lower_number(const char* name, py::handle value) {
   if (const auto number = exact_double(value)) {
     return *number;
   }
-  return py::module_::import("secateur.formats").attr("double_below")(name, value).cast<double>();
+  return py::module_::import("secateur.arguments").attr("double_below")(name, value).cast<double>();
 }
 
 sc_nan to_selecting_nan(py::handle nan) {

@@ -1,10 +1,12 @@
 // Python bindings of statistics, for quantization-error metrics and for choosing a format.
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
 #include "python/module.hpp"
+#include "quantize/format_bindings.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
@@ -12,33 +14,30 @@ namespace {
 
 constexpr py::ssize_t kSumsPerGroup = sizeof(sc_error_sums) / sizeof(double);
 
-// Returns one row of sums per group: the fields of sc_error_sums, 8 bytes each. `bits`
-// is 0 if there is no format. frac_bits has one item, or one item per group.
-py::object compare(py::handle w, py::handle w_hat, py::handle axis, int bits, bool is_signed,
-                   py::handle frac_bits) {
+// Returns one row of sums per group: the fields of sc_error_sums, 8 bytes each. `fmt` is a format or
+// None.
+py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle fmt) {
   Cells groups(axis, py::none());
+  std::optional<FormatArgument> format;
+  if (!fmt.is_none()) {
+    format.emplace(fmt);
+  }
   Input a = floats(w);
   Input b = floats(w_hat, "w_hat");
-  Input frac_bits_input("fmt.frac_bits", frac_bits, {kInt32});
-  b.require_shape(shape_of(a.given()), "that of w");
-  groups.settle(shape_of(a.given()));
-  if (frac_bits_input.size() != 1 && frac_bits_input.size() != groups.count()) {
-    throw py::value_error("fmt must have one frac_bits, or one for each of " +
-                          std::to_string(groups.count()) + ", got " +
-                          std::to_string(frac_bits_input.size()));
+  const Shape shape = shape_of(a.given());
+  b.require_shape(shape, "that of w");
+  groups.settle(shape);
+  std::optional<FittedFormat> fitted;
+  if (format) {
+    fitted.emplace(**format, shape, a.core_dtype(), Scales::positive_and_normal);
   }
   Result sums(py::dtype(kFloat64.number),
               {static_cast<py::ssize_t>(groups.count()), kSumsPerGroup});
   a.settle();
   b.settle();
-  frac_bits_input.settle();
-  const auto* const group_frac_bits = static_cast<const std::int32_t*>(frac_bits_input.data());
-  const sc_fixed_point fmt{
-      bits, frac_bits_input.size() == 1 ? *group_frac_bits : 0, is_signed ? 1 : 0, nullptr, {}};
   call(a, "", [&, results = static_cast<sc_error_sums*>(sums.data())] {
     return sc_compare(a.data(), a.core_dtype(), b.data(), b.core_dtype(), a.size(), groups.data(),
-                      bits == 0 ? nullptr : &fmt,
-                      frac_bits_input.size() == 1 ? nullptr : group_frac_bits, results);
+                      fitted ? fitted->get() : nullptr, results);
   });
   return sums.finish();
 }

@@ -11,11 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from secateur._core import __version__
-from secateur.affine import dequantize_affine, quantize_affine
 from secateur.choosing import choose_affine, choose_format
 from secateur.comparing import compare
-from secateur.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
-from secateur.formats import FixedPoint
+from secateur.formats import Affine, FixedPoint
 from secateur.host import (
     get_cmake_dir,
     get_include,
@@ -28,7 +26,8 @@ from secateur.host import (
 from secateur.masks import apply_mask, prune_mask, prune_mask_global
 from secateur.packing import pack_ints, unpack_ints
 from secateur.pruning import prune, prune_global, soft_threshold
-from secateur.results import AffineParameters, Bracket, ErrorStats, TopK
+from secateur.quantization import dequantize, fake_quantize, prune_quantize, quantize
+from secateur.results import Bracket, ErrorStats, TopK
 from secateur.schedules import sparsity_schedule
 from secateur.selection import kth_magnitude, topk
 from secateur.sketch import MagnitudeSketch
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from secateur import reference
 
 __all__ = [
-    "AffineParameters",
+    "Affine",
     "Bracket",
     "ErrorStats",
     "FixedPoint",
@@ -49,7 +48,6 @@ __all__ = [
     "choose_format",
     "compare",
     "dequantize",
-    "dequantize_affine",
     "fake_quantize",
     "get_cmake_dir",
     "get_include",
@@ -64,7 +62,6 @@ __all__ = [
     "prune_mask_global",
     "prune_quantize",
     "quantize",
-    "quantize_affine",
     "reference",
     "set_num_threads",
     "soft_threshold",

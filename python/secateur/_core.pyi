@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from secateur.formats import FixedPoint, Granularity
+from secateur.formats import Format as _Format
 
 __version__: str
 
@@ -109,13 +109,31 @@ def unpack_ints(
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
+
+class Format:
+    def __init__(
+        self,
+        bits: int,
+        signed: bool,
+        frac_bits: int | NDArray[np.int32] | None,
+        scale: float | NDArray[Any] | None,
+        zero_point: int | NDArray[np.int32] | None,
+        qmin: int,
+        qmax: int,
+        shape: tuple[int, ...],
+        axis: int | tuple[int, ...] | None,
+        group_size: int | tuple[int, int] | None,
+        /,
+    ) -> None: ...
+
 def quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: _Format,
     rounding: str,
     overflow: str,
     nan: str,
     seed: int | None,
+    index_offset: int,
     packed: bool,
     bitorder: str,
     out: NDArray[Any] | None,
@@ -123,7 +141,7 @@ def quantize(
 ) -> NDArray[Any]: ...
 def dequantize(
     q: ArrayLike,
-    fmt: FixedPoint,
+    fmt: _Format,
     dtype: np.dtype[Any],
     shape: tuple[int, ...] | None,
     bitorder: str,
@@ -132,63 +150,32 @@ def dequantize(
 ) -> NDArray[Any]: ...
 def fake_quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: _Format,
     rounding: str,
     overflow: str,
     nan: str,
     seed: int | None,
+    index_offset: int,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
 def prune_quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: _Format,
     k: int | None,
     sparsity: float | None,
     rounding: str,
     overflow: str,
     nan: str,
     seed: int | None,
+    index_offset: int,
     packed: bool,
-    bitorder: str,
-    out: NDArray[Any] | None,
-    /,
-) -> NDArray[Any]: ...
-def quantize_affine(
-    w: NDArray[Any],
-    scale: NDArray[Any],
-    zero_point: NDArray[np.int32] | None,
-    granularity: Granularity | None,
-    bits: int,
-    signed: bool,
-    dtype: np.dtype[Any],
-    nan: str,
-    packed: bool,
-    bitorder: str,
-    out: NDArray[Any] | None,
-    /,
-) -> NDArray[Any]: ...
-def dequantize_affine(
-    q: NDArray[Any],
-    scale: NDArray[Any],
-    zero_point: NDArray[np.int32] | None,
-    granularity: Granularity | None,
-    bits: int,
-    signed: bool,
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...] | None,
     bitorder: str,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
 def compare(
-    w: ArrayLike,
-    w_hat: ArrayLike,
-    axis: int | None,
-    bits: int,
-    signed: bool,
-    frac_bits: NDArray[np.int32],
-    /,
+    w: ArrayLike, w_hat: ArrayLike, axis: int | None, fmt: _Format | None, /
 ) -> NDArray[np.float64]: ...  # [group][sum]; the last column holds the bits of an int64
 def find_ranges(
     w: ArrayLike, axis: int | None, group_size: int | None, /

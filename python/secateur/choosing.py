@@ -8,30 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
+from secateur.arguments import as_bool, as_double, integer, integer_in
 from secateur.float_state import default_float_state
-from secateur.formats import FixedPoint, as_bool, as_double, as_dtype, integer, integer_in
-from secateur.messages import shortened, shown
-from secateur.results import AffineParameters
+from secateur.formats import Affine, FixedPoint
+from secateur.messages import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+    from secateur.literals import ChoiceMethod
 
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
 
-# The lowest and the highest integer of each dtype that choose_affine takes.
-RANGES = {
-    "int8": (-128, 127),
-    "uint8": (0, 255),
-    "int16": (-(1 << 15), (1 << 15) - 1),
-    "uint16": (0, (1 << 16) - 1),
-    "int4": (-8, 7),
-    "uint4": (0, 15),
-    "int2": (-2, 1),
-    "uint2": (0, 3),
-}
 METHODS = ("max", "percentile", "mse")
 MAX_FRAC_BITS = 256  # frac_bits are from -MAX_FRAC_BITS to MAX_FRAC_BITS
 MIN_SAMPLED_SIZE = 1 << 17  # arrays of as many elements use a sample to start the "mse" search
@@ -49,7 +40,7 @@ def choose_format(
     bits: int,
     *,
     signed: bool = True,
-    method: str = "max",
+    method: ChoiceMethod = "max",
     percentile: float = 99.99,
     axis: int | None = None,
     group_size: int | None = None,
@@ -129,26 +120,28 @@ def choose_format(
 
 def choose_affine(
     w: ArrayLike,
-    dtype: DTypeLike,
+    bits: int = 8,
     *,
+    signed: bool = True,
     symmetric: bool = False,
-    method: str = "max",
+    method: ChoiceMethod = "max",
     percentile: float = 99.99,
     axis: int | None = None,
-    block_size: int | None = None,
-) -> AffineParameters:
-    """Choose a scale and a zero point that suit the data, by the rules of ONNX.
+    group_size: int | None = None,
+) -> Affine:
+    """Choose an affine format that suits the data, by the rules of ONNX.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to quantize. All elements must be finite.
-    dtype : dtype
-        The dtype of the integers: int8, uint8, int16, uint16, or int4, uint4, int2 or uint2 of
-        ml_dtypes.
+    bits : int, default 8
+        The width of the integers, 2 to 16.
+    signed : bool, default True
+        Whether the integers are signed.
     symmetric : bool, default False
         Whether the range is symmetric about 0. The zero point is then 0 or, for unsigned integers,
-        their middle (128 for uint8).
+        their middle (128 for 8 bits).
     method : {"max", "percentile", "mse"}
         ``"max"`` chooses the smallest range that holds all elements and 0. ``"percentile"`` chooses
         what ``"max"`` does for `w` clipped to ``±t``, where ``t`` is the percentile of ``|w|``.
@@ -158,22 +151,21 @@ def choose_affine(
         As for :func:`choose_format`.
     axis : int, optional
         Choose for each index along this axis. By default one scale serves the whole array.
-    block_size : int, optional
-        Choose for each block of this many neighbours along the axis, by default the last axis. The
-        last block along the axis may be smaller.
+    group_size : int, optional
+        Choose for each group of this many neighbours along the axis, by default the last axis. The
+        last group along the axis may be smaller.
 
     Returns
     -------
-    AffineParameters
-        The arguments `scale` and `zero_point` of :func:`secateur.quantize_affine`. They are
-        numbers; with `axis`, one-dimensional arrays; with `block_size`, arrays of the shape of `w`
-        with one entry per block along the axis. Scales are positive and normal. For a group without
-        nonzero elements the scale is 1, and the zero point is 0 or that of `symmetric`.
+    Affine
+        The format. Its scales are positive and not subnormal, of float32, or of float64 if `w` is
+        float64. For a group without nonzero elements the scale is 1, and the zero point is 0 or
+        that of `symmetric`.
 
     Raises
     ------
     TypeError
-        If `w` or `dtype` is an unsupported dtype, or another argument has an unsupported type.
+        If `w` has an unsupported dtype, or another argument has an unsupported type.
     ValueError
         If `w` holds NaN or infinities, or another argument is out of range.
 
@@ -198,13 +190,17 @@ def choose_affine(
     --------
     >>> import numpy as np
     >>> import secateur as sc
-    >>> sc.choose_affine(np.float32([-1, 0, 0.5, 4.1]), np.uint8)
-    AffineParameters(scale=0.019999999552965164, zero_point=50)
-    >>> sc.choose_affine(np.float32([[-1, 0.5], [127, 4]]), np.int8, symmetric=True, axis=0).scale
+    >>> w = np.float32([-1, 0, 0.5, 4.1])
+    >>> fmt = sc.choose_affine(w, signed=False)
+    >>> fmt
+    Affine(scale=0.019999999552965164, zero_point=50, bits=8, signed=False)
+    >>> sc.quantize(w, fmt)
+    array([  0,  50,  75, 255], dtype=uint8)
+    >>> sc.choose_affine(np.float32([[-1, 0.5], [127, 4]]), symmetric=True, axis=0).scale
     array([0.00787402, 1.        ], dtype=float32)
     """
     with default_float_state():
-        return _choose_affine(w, dtype, symmetric, method, percentile, axis, block_size)
+        return _choose_affine(w, bits, signed, symmetric, method, percentile, axis, group_size)
 
 
 # --- the data -------------------------------------------------------------------------------
@@ -346,17 +342,19 @@ def _choose_format(
 
 def _choose_affine(
     w: ArrayLike,
-    dtype: DTypeLike,
+    bits: int,
+    signed: bool,
     symmetric: bool,
     method: str,
     percentile: float,
     axis: int | None,
-    block_size: int | None,
-) -> AffineParameters:
-    low, high = _integers("dtype", dtype)
+    group_size: int | None,
+) -> Affine:
+    integers = Affine(1.0, bits=integer_in("bits", bits, 2, 16), signed=signed)
+    low, high = integers.qmin, integers.qmax
     symmetric = as_bool("symmetric", symmetric)
     percentile = _percentage(method, percentile)
-    data = Data(w, axis, block_size, "block_size")
+    data = Data(w, axis, group_size, "group_size")
     ranges = data.ranges
     if method == "percentile":
         ranges = data.clipped(percentile)
@@ -364,10 +362,12 @@ def _choose_affine(
     scale, zero_point = affine_of(ranges, low, high, symmetric, real_type)
     if method == "mse":
         scale = _least_error_scale(data, scale, low - zero_point, high - zero_point)
+    signed = integers.signed
     if data.whole:
-        return AffineParameters(float(scale[0]), int(zero_point[0]))
-    shape = data.shape()
-    return AffineParameters(scale.reshape(shape), zero_point.reshape(shape))
+        return Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
+    scale, zero_point = scale.reshape(data.shape()), zero_point.reshape(data.shape())
+    groups: dict[str, Any] = {"axis": data.axis, "group_size": data.group_size}
+    return Affine(scale, zero_point, bits=bits, signed=signed, **groups)
 
 
 # --- fixed point ----------------------------------------------------------------------------
@@ -542,11 +542,3 @@ def _percentage(method: Any, percentile: Any) -> float:
         msg = f"percentile must be a number from 0 to 100, got {shown(percentile)}"
         raise ValueError(msg)
     return value
-
-
-def _integers(name: str, dtype: DTypeLike) -> tuple[int, int]:
-    wanted = as_dtype(name, dtype, " or ".join(RANGES))
-    if wanted.name not in RANGES or not wanted.isnative:
-        msg = f"{name} must be {' or '.join(RANGES)}, got {shortened(str(wanted))}"
-        raise TypeError(msg)
-    return RANGES[wanted.name]

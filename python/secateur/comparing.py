@@ -8,12 +8,12 @@ import numpy as np
 
 from secateur import _core
 from secateur.float_state import default_float_state
-from secateur.formats import FixedPoint, integer_in, integers_in
-from secateur.messages import shown
 from secateur.results import ErrorStats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from secateur.formats import Affine, FixedPoint
 
     Float64s = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ def compare(
     w: ArrayLike,
     w_hat: ArrayLike,
     *,
-    fmt: FixedPoint | None = None,
+    fmt: FixedPoint | Affine | None = None,
     axis: int | None = None,
 ) -> ErrorStats:
     """Compute metrics of the error of `w_hat` as an approximation of `w`, in one pass over both.
@@ -33,9 +33,9 @@ def compare(
         The reference.
     w_hat : array_like of float16, bfloat16, float32 or float64, of the shape of `w`
         The approximation, such as dequantized or pruned weights.
-    fmt : FixedPoint, optional
-        Count the elements of `w` out of the range of this format. If its `frac_bits` is an array,
-        it must vary along `axis`, without groups.
+    fmt : FixedPoint or Affine, optional
+        Count the elements of `w` out of the range of this format. It has one parameter, or one for
+        each slice that is compared.
     axis : int, optional
         Compute the metrics for each index along this axis. By default they are of the whole arrays.
 
@@ -48,10 +48,10 @@ def compare(
     ------
     TypeError
         If `w` or `w_hat` has an unsupported dtype, `axis` is not an integer, or `fmt` is not a
-        FixedPoint.
+        format.
     ValueError
-        If the shapes differ, `axis` is out of range, or the `frac_bits` of `fmt` vary otherwise
-        than along `axis`.
+        If the shapes differ, `axis` is out of range, or the parameters of `fmt` vary otherwise than
+        along `axis`.
 
     Notes
     -----
@@ -63,8 +63,8 @@ def compare(
       infinity if only ``sum(w**2)`` is 0.
     * cosine is ``sum(w * w_hat) / sqrt(sum(w**2) * sum(w_hat**2))``. It is 1 if both arrays are
       all zeros, and 0 if only one is.
-    * saturated is the number of elements of `w` that are out of the range of `fmt` after rounding
-      half to even to a multiple of the resolution. Infinities count.
+    * saturated is the number of elements of `w` whose integer, rounded half to even, is out of the
+      range of `fmt`. Infinities count.
 
     For arrays without elements, mse and max_abs are 0, sqnr_db is infinite and cosine is 1. NaN
     makes every metric NaN that depends on it, but NaN does not count as saturated. If one of two
@@ -98,32 +98,11 @@ def compare(
     >>> sc.compare(np.eye(2), np.float16([[1, 0], [0, 0.5]]), axis=0).mse
     array([0.   , 0.125])
     """
-    bits, signed, frac_bits = 0, True, np.zeros(1, np.int32)
-    if fmt is not None:
-        frac_bits = frac_bits_along(fmt, np.ndim(w), axis)
-        fmt.for_shape(np.shape(w))
-        bits, signed = fmt.bits, fmt.signed
-    sums = _core.compare(w, w_hat, axis, bits, signed, frac_bits)
+    sums = _core.compare(w, w_hat, axis, fmt)
     saturated = None if fmt is None else sums.view(np.int64)[:, -1].copy()
     count = np.size(w) // max(len(sums), 1)
     with default_float_state():
         return statistics(sums[:, :-1].T, saturated, count, per_axis=axis is not None)
-
-
-def frac_bits_along(fmt: Any, ndim: int, axis: int | None) -> NDArray[np.int32]:
-    """Return the frac_bits of a format as an array: one, or one for each index along the axis."""
-    if not isinstance(fmt, FixedPoint):
-        msg = f"fmt must be a FixedPoint, got {shown(fmt)}"
-        raise TypeError(msg)
-    # A subclass may have anything.
-    values = integers_in("fmt.frac_bits", fmt.frac_bits, -256, 256)
-    fits = fmt.axis is None
-    if fmt.axis is not None and axis is not None and fmt.group_size is None:
-        fits = (fmt.axis - integer_in("axis", axis, -ndim, ndim - 1)) % ndim == 0
-    if not fits:
-        msg = f"fmt must have one frac_bits, or an array along axis={shown(axis)}, got {shown(fmt)}"
-        raise ValueError(msg)
-    return np.atleast_1d(values.astype(np.int32))
 
 
 def statistics(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import operator
 import re
 import sys
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from secateur import _core
+from secateur.arguments import array_of, as_bool, as_double, as_string, integer_in, integers_in
 from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:
@@ -19,279 +18,83 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    Axis: TypeAlias = int | tuple[int, ...]
+    GroupSize: TypeAlias = int | tuple[int, int]
     Int32s: TypeAlias = NDArray[np.int32]
+    Floats: TypeAlias = NDArray[np.floating[Any]]
     Float64s: TypeAlias = NDArray[np.float64]
 
 
-def integer(name: str, value: Any) -> int:
-    """Return `value` as an int, or raise an error that names the argument and what is allowed."""
-    # A bool and an array of one element have __index__, but are not accepted as integers.
-    if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(value, "__index__"):
-        msg = f"{name} must be an integer, got {shown(value)}"
-        raise TypeError(msg)
-    return operator.index(value)
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+NARROW_INTEGERS = ("int2", "uint2", "int4", "uint4")  # of ml_dtypes
 
 
-def integer_in(name: str, value: Any, low: int, high: int) -> int:
-    """Return `value` as an int from `low` to `high`, or raise an error."""
-    number = integer(name, value)
-    if not low <= number <= high:
-        msg = f"{name} must be an integer from {low} to {high}, got {shown(value)}"
-        raise ValueError(msg)
-    return number
-
-
-def array_of(name: str, values: Any) -> NDArray[Any]:
-    """Return `values` as an array, or raise an error if NumPy cannot make one of them."""
-    try:
-        return np.asarray(values)
-    except ValueError:
-        msg = f"{name} must be an array with rows of equal lengths, got {shown(values)}"
-        raise ValueError(msg) from None
-
-
-def integers_in(name: str, values: Any, low: int, high: int) -> NDArray[Any]:
-    """Return `values` as an array of integers from `low` to `high`, or raise an error."""
-    array = array_of(name, values)
-    if isinstance(values, (list, tuple)):
-        if array.size == 0:  # which NumPy takes for floats
-            array = array.astype(np.int32)
-        if array.dtype.kind in "Of":  # integers that NumPy has no common type for, or others
-            for value in np.asarray(values, object).flat:
-                if not isinstance(value, float):
-                    integer_in(name, value, low, high)
-    if isinstance(values, np.ma.MaskedArray) or array.dtype.kind not in "iu":
-        got = (
-            "a masked array"
-            if isinstance(values, np.ma.MaskedArray)
-            else shortened(str(array.dtype))
-        )
-        msg = f"{name} must be an integer or an array of them, got {got}"
-        raise TypeError(msg)
-    wrong = (array < low) | (array > high)
-    if wrong.any():
-        index = tuple(map(int, np.argwhere(wrong)[0]))
-        msg = f"{name} must be integers from {low} to {high}, got {array[index]} at {index}"
-        raise ValueError(msg)
-    return array
-
-
-# Scalars of NumPy with a __float__ that are no real numbers.
-_NOT_REAL = (np.bool_, np.character, np.complexfloating, np.timedelta64, np.datetime64, np.void)
-
-
-def _scalar(value: Any) -> Any:
-    """Return the element of an array of no dimensions; any other value as it is."""
-    if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
-        return value[()] if value.ndim == 0 else None
-    return value
-
-
-def as_double(name: str, value: Any) -> float:
-    """Return `value` as the nearest float, or raise an error that names the argument."""
-    number = _scalar(value)
-    # float() also takes strings and buffers, and bools have __float__.
-    converts = hasattr(type(number), "__float__") or hasattr(type(number), "__index__")
-    if converts and not isinstance(number, (bool, *_NOT_REAL, np.ndarray)):
-        try:
-            return float(number)
-        except OverflowError:  # an int or a fraction beyond the range of float, but finite
-            return sys.float_info.max if number > 0 else -sys.float_info.max
-        except TypeError:
-            pass
-    msg = f"{name} must be a number, got {shown(value)}"
-    raise TypeError(msg)
-
-
-def double_below(name: str, value: Any) -> float:
-    """Return the largest float that does not exceed `value`, or raise an error as `as_double` does.
-
-    A float is larger than `value` if and only if it is larger than the result.
-
-    Examples
-    --------
-    >>> from secateur.formats import double_below
-    >>> double_below("threshold", 2**53 + 3) == 2**53 + 2
-    True
-    """
-    nearest = as_double(name, value)
-    if isinstance(value, float):
-        return nearest
-    return math.nextafter(nearest, -math.inf) if _exceeds(nearest, _scalar(value)) else nearest
-
-
-def _exceeds(number: float, value: Any) -> bool:
-    """Whether a float is larger than a number of another type, in exact arithmetic."""
-    # Imported here because most programs need neither, and import takes time.
-    from decimal import Decimal  # noqa: PLC0415
-    from fractions import Fraction  # noqa: PLC0415
-    from numbers import Rational  # noqa: PLC0415
-
-    if isinstance(value, np.longdouble):
-        return bool(np.longdouble(number) > value)
-    if hasattr(type(value), "__index__"):  # NumPy would round its own integers
-        return number > operator.index(value)
-    if isinstance(value, Decimal):  # which may be too large or too small for a Fraction
-        return not value.is_nan() and Decimal.from_float(number) > value
-    if isinstance(value, Rational):
-        return number > Fraction(int(value.numerator), int(value.denominator))
-    return False
-
-
-def as_dtype(name: str, value: Any, allowed: str) -> np.dtype[Any]:
-    """Return `value` as a dtype, or raise an error. None is not accepted as float64."""
-    dtype: np.dtype[Any] | None = None
-    if value is not None:
-        with suppress(Exception):  # NumPy has several errors for what is no dtype
-            dtype = np.dtype(value)
-    if dtype is None:
-        msg = f"{name} must be {allowed}, got {shown(value)}"
-        raise TypeError(msg)
-    return dtype
-
-
-def as_bool(name: str, value: Any) -> bool:
-    """Return a bool of Python or NumPy as a bool; raise an error for any other type."""
-    if not isinstance(value, (bool, np.bool_)):
-        msg = f"{name} must be a bool, got {shown(value)}"
-        raise TypeError(msg)
-    return bool(value)
-
-
-def as_string(name: str, value: Any) -> str:
-    """Return `value` if it is a str, or raise an error."""
-    if not isinstance(value, str):
-        msg = f"{name} must be a str, got {shown(value)}"
-        raise TypeError(msg)
-    return value
-
-
-# --- granularity ----------------------------------------------------------------------------
-
-
-class Granularity(NamedTuple):
-    """The mapping of parameters to the elements of an array.
-
-    The array has the shape ``[outer][length][inner]``, where the middle dimension is the axis. If
-    the parameters are `shared`, element ``[o][a][i]`` has the parameter of flat index ``a``. Else
-    it has that of flat index ``(o * ceil(length / block) + a // block) * inner + i``.
+class Format:
+    """The base of all formats: immutable objects that are equal if all their fields are.
 
     Attributes
     ----------
-    length : int
-        The length of the axis.
-    inner : int
-        The product of the lengths of the axes after it.
-    block : int
-        The number of neighbours along the axis that share a parameter. The last block may be
-        smaller.
-    shared : bool
-        Whether all slices along the axis have the same parameters.
+    bits : int
+        The width of the integers in bits.
+    signed : bool
+        Whether the integers are signed, in two's complement, or unsigned.
+    axis, group_size
+        The groups of elements that share a parameter; None if one parameter serves all.
     """
 
-    length: int
-    inner: int
-    block: int
-    shared: bool
+    __slots__ = ("_core", "axis", "bits", "group_size", "signed")
 
+    _core: _core.Format
+    bits: int
+    signed: bool
+    axis: Axis | None
+    group_size: GroupSize | None
 
-def granularity(
-    name: str,
-    params_shape: tuple[int, ...],
-    shape: tuple[int, ...],
-    axis: int | None,
-    group_size: int | None,
-    *,
-    group_name: str = "group_size",
-) -> Granularity | None:
-    """Return the mapping of parameters to an array, or None if one parameter serves all of it.
+    def _set(self, **fields: object) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)  # bypasses the __setattr__ below
 
-    Parameters
-    ----------
-    name : str
-        The name of the parameters in error messages, such as ``"scale"``. If it has a prefix, as
-        ``"fmt.frac_bits"`` does, the other names get it too: ``fmt.axis``.
-    params_shape : tuple of int
-        The shape of the parameters. It is ``()``; with `axis` alone, the length of the axis; with
-        `group_size`, the shape of the array, but with ``ceil(length / group_size)`` along the axis.
-    shape : tuple of int
-        The shape of the array.
-    axis : int, optional
-        An axis of the array. With `group_size` the default is the last axis.
-    group_size : int, optional
-        The number of neighbours along the axis that share a parameter.
-    group_name : str, default "group_size"
-        The name of `group_size` in error messages.
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        msg = f"{type(self).__name__} is immutable: cannot set {name!r}"
+        raise AttributeError(msg)
 
-    Returns
-    -------
-    Granularity or None
-        None if `params_shape` is ``()``.
+    def __delattr__(self, name: str) -> NoReturn:
+        msg = f"{type(self).__name__} is immutable: cannot delete {name!r}"
+        raise AttributeError(msg)
 
-    Raises
-    ------
-    TypeError
-        If `axis` or `group_size` is not an integer.
-    ValueError
-        If the arguments do not fit each other.
+    def _arguments(self) -> dict[str, Any]:
+        """The arguments from which an equal format can be made."""
+        raise NotImplementedError
 
-    Examples
-    --------
-    >>> from secateur.formats import granularity
-    >>> granularity("scale", (3,), (2, 3, 5), 1, None)
-    Granularity(length=3, inner=5, block=1, shared=True)
-    >>> granularity("scale", (2, 3, 2), (2, 3, 5), None, 4)
-    Granularity(length=5, inner=1, block=4, shared=False)
-    """
-    prefix = "".join(name.rpartition(".")[:2])  # "fmt."
-    grouped = group_size is not None
-    _check_choice(name, len(params_shape), axis, group_size, prefix, group_name)
-    if not params_shape:
-        return None
-    block = 1
-    if group_size is not None:
-        block = integer_in(prefix + group_name, group_size, 1, sys.maxsize)
-        axis = -1 if axis is None else axis
-    if not shape:
-        msg = f"{name} must be a single number for an array without axes, got shape {params_shape}"
-        raise ValueError(msg)
-    axis = integer_in(f"{prefix}axis", axis, -len(shape), len(shape) - 1) % len(shape)
-    length = shape[axis]
-    entries = -(-length // block)
-    fitting = (*shape[:axis], entries, *shape[axis + 1 :]) if grouped else (length,)
-    if params_shape != fitting:
-        by = f"axis {axis}" + (f" in groups of {block}" if grouped else "")
-        msg = f"{name} must be of shape {fitting} for an array of shape {shape} along {by}"
-        msg += f", got shape {params_shape}"
-        raise ValueError(msg)
-    inner = 1
-    for others in shape[axis + 1 :]:
-        inner *= others
-    return Granularity(length, inner, block, not grouped)
+    def __reduce__(self) -> tuple[Callable[..., Format], tuple[()]]:
+        return partial(type(self), **self._arguments()), ()
 
+    def _key(self) -> tuple[object, ...]:
+        """A hashable key; formats are equal if their keys are."""
+        return tuple(
+            (v.shape, v.dtype.name, v.tobytes()) if isinstance(v, np.ndarray) else v
+            for v in self._arguments().values()
+        )
 
-def _check_choice(
-    name: str, ndim: int, axis: Any, group_size: Any, prefix: str, group_name: str
-) -> None:
-    """Check that `axis` and `group_size` suit parameters of `ndim` dimensions.
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, type(self)) and not isinstance(self, type(other)):
+            return NotImplemented
+        return isinstance(other, Format) and self._key() == other._key()
 
-    A single parameter takes neither. Without `group_size`, an array of parameters needs `axis` and
-    has one dimension.
-    """
-    if ndim == 0:
-        for argument, value in (("axis", axis), (group_name, group_size)):
-            if value is not None:
-                msg = f"{prefix}{argument} must be None with {name} a single number, got {shown(value)}"
-                raise ValueError(msg)
-    elif group_size is None and ndim > 1:
-        msg = f"{name} must be a single number or of one axis without {group_name}, got {ndim} axes"
-        raise ValueError(msg)
-    elif group_size is None and axis is None:
-        msg = f"{prefix}axis must be an integer with {name} an array, got None"
-        raise ValueError(msg)
+    def __hash__(self) -> int:
+        return hash(self._key())
 
+    def __repr__(self) -> str:
+        arguments = {k: v for k, v in self._arguments().items() if v is not None}
+        text = ", ".join(f"{name}={_text_of(value)}" for name, value in arguments.items())
+        return f"{type(self).__name__}({text})"
 
-# --- fixed point ----------------------------------------------------------------------------
+    @property
+    def dtype(self) -> np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]]:
+        """The smallest NumPy integer dtype that holds the format."""
+        width = 8 if self.bits <= 8 else 16 if self.bits <= 16 else 32
+        return np.dtype(f"int{width}" if self.signed else f"uint{width}")
+
 
 # The modes of ap_fixed, and the arguments of quantize that select them.
 _AP_MODES = {
@@ -313,7 +116,7 @@ _AP = re.compile(
 )
 
 
-class FixedPoint:
+class FixedPoint(Format):
     """A binary fixed-point format: the integer ``q`` represents ``q * 2**-frac_bits``.
 
     Formats are immutable. Two formats are equal if all their fields are equal.
@@ -326,15 +129,16 @@ class FixedPoint:
         The number of bits after the binary point, -256 to 256. It may be negative (steps larger
         than 1) or exceed `bits` (a range well within ±1). With `axis`, an array holds one entry for
         each index along that axis of the quantized array. With `group_size`, it has the shape of
-        the quantized array, but ``ceil(length / group_size)`` entries along `axis`.
+        the quantized array, but one entry for each group along an axis.
     signed : bool, default True
         Whether the integers are signed, in two's complement, or unsigned.
-    axis : int, optional
-        The axis of the quantized array along which `frac_bits` varies. It is required with a
-        one-dimensional `frac_bits`; with `group_size` the default is the last axis.
-    group_size : int, optional
-        The number of neighbours along `axis` that share an entry of `frac_bits`. The last group may
-        be smaller.
+    axis : int or tuple of int, optional
+        The axis of the quantized array along which `frac_bits` varies, or several adjacent axes. It
+        is required with an array of `frac_bits`; with `group_size` the default is the last axis, or
+        the last two.
+    group_size : int or tuple of two ints, optional
+        The number of neighbours along `axis` that share an entry of `frac_bits`, or the numbers of
+        rows and columns of a block. The last groups along an axis may be smaller.
 
     Attributes
     ----------
@@ -373,13 +177,9 @@ class FixedPoint:
     array([0.03125 , 0.015625, 0.125   ])
     """
 
-    __slots__ = ("_frac_bits", "axis", "bits", "group_size", "signed")
+    __slots__ = ("_frac_bits",)
 
-    bits: int
     _frac_bits: int | Int32s
-    signed: bool
-    axis: int | None
-    group_size: int | None
 
     def __init__(
         self,
@@ -387,91 +187,39 @@ class FixedPoint:
         frac_bits: int | ArrayLike = 5,
         signed: bool = True,
         *,
-        axis: int | None = None,
-        group_size: int | None = None,
+        axis: Axis | None = None,
+        group_size: GroupSize | None = None,
     ) -> None:
-        set_field = object.__setattr__  # bypasses the __setattr__ below
-        set_field(self, "bits", integer_in("bits", bits, 2, 32))
+        bits = integer_in("bits", bits, 2, 32)
         stored: int | Int32s
-        if isinstance(frac_bits, (list, tuple)) or (
-            isinstance(frac_bits, np.ndarray) and frac_bits.ndim
-        ):
-            stored = _read_only(integers_in("frac_bits", frac_bits, -256, 256))
+        if _is_array(frac_bits):
+            stored = _read_only(integers_in("frac_bits", frac_bits, -256, 256), np.int32)
         else:
             stored = integer_in("frac_bits", frac_bits, -256, 256)
-        set_field(self, "_frac_bits", stored)
-        ndim = np.ndim(stored)
-        _check_choice("frac_bits", ndim, axis, group_size, "", "group_size")
-        if group_size is not None:
-            group_size = integer_in("group_size", group_size, 1, sys.maxsize)
-            axis = integer_in("axis", -1 if axis is None else axis, -ndim, ndim - 1) % ndim
-        elif axis is not None:
-            axis = integer_in("axis", axis, -sys.maxsize, sys.maxsize)
-        set_field(self, "signed", as_bool("signed", signed))
-        set_field(self, "axis", axis)
-        set_field(self, "group_size", group_size)
+        shape = np.shape(stored)
+        axis, group_size = _checked_groups("frac_bits", len(shape), axis, group_size)
+        self._set(bits=bits, signed=as_bool("signed", signed), axis=axis, group_size=group_size)
+        core = _core.Format(bits, self.signed, stored, None, None, 0, 0, shape, axis, group_size)
+        self._set(_frac_bits=stored, _core=core)
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        msg = f"FixedPoint is immutable: cannot set {name!r}"
-        raise AttributeError(msg)
-
-    def __delattr__(self, name: str) -> NoReturn:
-        msg = f"FixedPoint is immutable: cannot delete {name!r}"
-        raise AttributeError(msg)
-
-    def __reduce__(self) -> tuple[Callable[..., FixedPoint], tuple[int, int | Int32s, bool]]:
-        make = partial(FixedPoint, axis=self.axis, group_size=self.group_size)
-        return make, (self.bits, self.frac_bits, self.signed)
-
-    def _key(self) -> tuple[object, ...]:
-        """A hashable key; formats are equal if their keys are."""
-        frac_bits = self.frac_bits
-        hashable = (
-            (frac_bits.shape, frac_bits.tobytes())
-            if isinstance(frac_bits, np.ndarray)
-            else frac_bits
-        )
-        return self.bits, hashable, self.signed, self.axis, self.group_size
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, FixedPoint):
-            return NotImplemented
-        return self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def __repr__(self) -> str:
-        frac_bits = self.frac_bits
-        shown = _abbreviated(frac_bits) if isinstance(frac_bits, np.ndarray) else str(frac_bits)
-        fields = f"bits={self.bits}, frac_bits={shown}, signed={self.signed}"
-        for name in ("axis", "group_size"):
-            value = getattr(self, name)
-            fields += "" if value is None else f", {name}={value}"
-        return f"FixedPoint({fields})"
+    def _arguments(self) -> dict[str, Any]:
+        names = ("bits", "frac_bits", "signed", "axis", "group_size")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def frac_bits(self) -> int | Int32s:
         """The number of bits after the binary point: one number, or a read-only array."""
-        stored = self._frac_bits
-        # A view, because the shape even of a read-only array can be changed.
-        return stored if isinstance(stored, int) else stored.view()
-
-    @property
-    def dtype(self) -> np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]]:
-        """The smallest NumPy integer dtype that holds the format."""
-        width = 8 if self.bits <= 8 else 16 if self.bits <= 16 else 32
-        return np.dtype(f"int{width}" if self.signed else f"uint{width}")
+        return _view_of(self._frac_bits)
 
     @property
     def min(self) -> int:
         """The lowest integer of the format."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
+        return _integers_of(self.bits, self.signed)[0]
 
     @property
     def max(self) -> int:
         """The highest integer of the format."""
-        return (1 << (self.bits - self.signed)) - 1
+        return _integers_of(self.bits, self.signed)[1]
 
     @property
     def resolution(self) -> float | Float64s:
@@ -485,36 +233,6 @@ class FixedPoint:
         """The lowest and the highest value of the format; arrays if `frac_bits` is one."""
         step = self.resolution
         return self.min * step, self.max * step  # type: ignore[return-value]  # both of one kind
-
-    def for_shape(self, shape: tuple[int, ...]) -> Granularity | None:
-        """Return the mapping of `frac_bits` to the elements of an array.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            The shape of the array to quantize, or of its integers.
-
-        Returns
-        -------
-        Granularity or None
-            None if `frac_bits` is an integer, which fits any shape.
-
-        Raises
-        ------
-        ValueError
-            If the array has no such axis, or `frac_bits` do not fit it.
-
-        Examples
-        --------
-        >>> from secateur import FixedPoint
-        >>> FixedPoint(8, [5, 6, 3], axis=0).for_shape((3, 40))
-        Granularity(length=3, inner=40, block=1, shared=True)
-        >>> FixedPoint(8, [[5, 6], [3, 4]], group_size=32).for_shape((2, 40))
-        Granularity(length=40, inner=1, block=32, shared=False)
-        """
-        if not isinstance(self.frac_bits, np.ndarray):
-            return None
-        return granularity("fmt.frac_bits", self.frac_bits.shape, shape, self.axis, self.group_size)
 
     # --- other notations --------------------------------------------------------------------
 
@@ -642,16 +360,277 @@ class FixedPoint:
         raise ValueError(msg)
 
 
-def _read_only(values: NDArray[Any]) -> Int32s:
-    """Return a copy as int32 over immutable memory, because the hash of a format depends on it."""
-    copied = values.astype(np.int32, order="C")
-    return np.ndarray(copied.shape, np.int32, buffer=copied.tobytes())
+class Affine(Format):
+    """An affine format: the integer ``q`` represents ``(q - zero_point) * scale``.
+
+    Formats are immutable. Two formats are equal if all their fields are equal.
+
+    Parameters
+    ----------
+    scale : float or array_like of float16, bfloat16, float32 or float64
+        The step between neighbouring values. With `axis`, an array holds one scale for each index
+        along that axis of the quantized array. With `group_size`, it has the shape of the quantized
+        array, but one entry for each group along an axis. :func:`secateur.quantize` needs positive
+        scales that are not subnormal; :func:`secateur.dequantize` takes any finite ones.
+    zero_point : int or array_like of int, default 0
+        The integer that represents 0, from `qmin` to `qmax`: one number, or an array of the shape
+        of `scale`.
+    bits : int, default 8
+        The width of the integers in bits, including the sign bit; 1 to 32.
+    signed : bool, default True
+        Whether the integers are signed, in two's complement, or unsigned.
+    qmin, qmax : int, optional
+        The lowest and the highest integer in use. By default all integers of the width are.
+    axis : int or tuple of int, optional
+        The axis of the quantized array along which `scale` varies, or several adjacent axes. It is
+        required with an array of scales; with `group_size` the default is the last axis, or the
+        last two.
+    group_size : int or tuple of two ints, optional
+        The number of neighbours along `axis` that share a scale, or the numbers of rows and columns
+        of a block. The last groups along an axis may be smaller.
+
+    Attributes
+    ----------
+    bits, signed, qmin, qmax, axis, group_size
+        The arguments, with the defaults filled in. With `group_size`, `axis` is not negative.
+    scale : float or read-only ndarray
+    zero_point : int or read-only ndarray of int32
+        The arguments, converted.
+
+    Raises
+    ------
+    TypeError
+        If an argument has another type.
+    ValueError
+        If an argument is out of range, a scale is not finite, or `axis` or `group_size` is missing
+        or does not apply.
+
+    Notes
+    -----
+    With its defaults, :func:`secateur.quantize` computes what ONNX's operator QuantizeLinear does,
+    and :func:`secateur.dequantize` what DequantizeLinear does, opset 25, to the bit. The arithmetic
+    is that of float64 if the floating-point array is float64, else of float32; `scale` is rounded
+    to that type.
+
+    References
+    ----------
+    .. [1] https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html
+    .. [2] https://onnx.ai/onnx/operators/onnx__DequantizeLinear.html
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> fmt = sc.Affine(0.5, zero_point=10)
+    >>> q = sc.quantize(np.float32([0, 0.25, -1, 100]), fmt)
+    >>> q
+    array([ 10,  10,   8, 127], dtype=int8)
+    >>> sc.dequantize(q, fmt)
+    array([ 0. ,  0. , -1. , 58.5], dtype=float32)
+
+    One scale per row of a matrix:
+
+    >>> w = np.float32([[1, 2, 3], [10, 20, 30]])
+    >>> sc.quantize(w, sc.Affine([1.0, 10.0], axis=0))
+    array([[1, 2, 3],
+           [1, 2, 3]], dtype=int8)
+    """
+
+    __slots__ = ("_scale", "_zero_point", "qmax", "qmin")
+
+    _scale: float | Floats
+    _zero_point: int | Int32s
+    qmin: int
+    qmax: int
+
+    def __init__(
+        self,
+        scale: float | ArrayLike,
+        zero_point: int | ArrayLike = 0,
+        *,
+        bits: int = 8,
+        signed: bool = True,
+        qmin: int | None = None,
+        qmax: int | None = None,
+        axis: Axis | None = None,
+        group_size: GroupSize | None = None,
+    ) -> None:
+        bits = integer_in("bits", bits, 1, 32)
+        signed = as_bool("signed", signed)
+        low, high = _integers_of(bits, signed)
+        qmin = low if qmin is None else integer_in("qmin", qmin, low, high)
+        qmax = high if qmax is None else integer_in("qmax", qmax, qmin, high)
+        scales = _scales(scale)
+        zeros = _zero_points(zero_point, qmin, min(qmax, 2**31 - 1))
+        shape = np.shape(scales)
+        if np.ndim(zeros) and np.shape(zeros) != shape:
+            msg = f"zero_point must be an integer or of the shape of scale, {shape}"
+            msg += f", got shape {np.shape(zeros)}"
+            raise ValueError(msg)
+        axis, group_size = _checked_groups("scale", len(shape), axis, group_size)
+        self._set(bits=bits, signed=signed, qmin=qmin, qmax=qmax, axis=axis, group_size=group_size)
+        core = _core.Format(bits, signed, None, scales, zeros, qmin, qmax, shape, axis, group_size)
+        self._set(_scale=scales, _zero_point=zeros, _core=core)
+
+    def _arguments(self) -> dict[str, Any]:
+        names = ("scale", "zero_point", "bits", "signed", "axis", "group_size")
+        arguments = {name: getattr(self, name) for name in names}
+        if (self.qmin, self.qmax) != _integers_of(self.bits, self.signed):
+            arguments |= {"qmin": self.qmin, "qmax": self.qmax}
+        return arguments
+
+    @property
+    def scale(self) -> float | Floats:
+        """The step between neighbouring values: one number, or a read-only array."""
+        return _view_of(self._scale)
+
+    @property
+    def zero_point(self) -> int | Int32s:
+        """The integer that represents 0: one number, or a read-only array."""
+        return _view_of(self._zero_point)
+
+    @property
+    def min(self) -> int:
+        """The lowest integer in use, `qmin`."""
+        return self.qmin
+
+    @property
+    def max(self) -> int:
+        """The highest integer in use, `qmax`."""
+        return self.qmax
+
+    @property
+    def resolution(self) -> float | Float64s:
+        """The step between neighbouring values in float64; an array if `scale` is one."""
+        scale = self.scale
+        return scale.astype(np.float64) if isinstance(scale, np.ndarray) else scale
+
+    @property
+    def range(self) -> tuple[float, float] | tuple[Float64s, Float64s]:
+        """The values of `qmin` and `qmax` in float64; arrays if `scale` is one."""
+        zero_point = self.zero_point
+        if isinstance(zero_point, np.ndarray):
+            zero_point = zero_point.astype(np.int64)
+        step = self.resolution
+        return (self.qmin - zero_point) * step, (self.qmax - zero_point) * step  # type: ignore[return-value]
 
 
-def _abbreviated(array: Int32s) -> str:
+# --- parameters of formats ------------------------------------------------------------------
+
+
+def _integers_of(bits: int, signed: bool) -> tuple[int, int]:
+    """Return the lowest and the highest integer of a width."""
+    return -(1 << bits - 1) if signed else 0, (1 << bits - signed) - 1
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _scales(scale: Any) -> float | Floats:
+    if not _is_array(scale):
+        number = as_double("scale", scale)
+        if not np.isfinite(number):
+            msg = f"scale must be finite, got {shown(scale)}"
+            raise ValueError(msg)
+        return number
+    scales = array_of("scale", scale)
+    if isinstance(scale, (list, tuple)) and scales.dtype.kind in "iu":
+        scales = scales.astype(np.float64)
+    if isinstance(scale, np.ma.MaskedArray) or scales.dtype.name not in FLOATS:
+        is_masked = isinstance(scale, np.ma.MaskedArray)
+        got = "a masked array" if is_masked else shortened(str(scales.dtype))
+        msg = f"scale must be a number or an array of {' or '.join(FLOATS)}, got {got}"
+        raise TypeError(msg)
+    wrong = ~np.isfinite(scales)
+    if wrong.any():
+        index = tuple(map(int, np.argwhere(wrong)[0]))
+        msg = f"scale must be finite, got {scales[index]} at {index}"
+        raise ValueError(msg)
+    return _read_only(scales, scales.dtype.newbyteorder("="))
+
+
+def _zero_points(zero_point: Any, low: int, high: int) -> int | Int32s:
+    if not _is_array(zero_point):
+        return integer_in("zero_point", zero_point, low, high)
+    points = zero_point
+    if isinstance(points, np.ndarray) and points.dtype.name in NARROW_INTEGERS:
+        points = points.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
+    return _read_only(integers_in("zero_point", points, low, high), np.int32)
+
+
+def _read_only(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """Return a copy over immutable memory, because the hash of a format depends on it."""
+    copied = values.astype(dtype, order="C")
+    return np.ndarray(copied.shape, copied.dtype, buffer=copied.tobytes())
+
+
+def _view_of(stored: Any) -> Any:
+    """Return a number itself; a view of an array, because even a read-only one can be reshaped."""
+    return stored.view() if isinstance(stored, np.ndarray) else stored
+
+
+def _text_of(value: Any) -> str:
     """Format an array as a list; if it is long, omit its middle."""
-    text = np.array2string(array, separator=", ", threshold=8, edgeitems=2, formatter={"int": str})
+    if not isinstance(value, np.ndarray):
+        return str(value)
+    text = np.array2string(value, separator=", ", threshold=8, edgeitems=2, formatter={"int": str})
     return " ".join(text.split())
+
+
+# --- groups of elements that share a parameter ----------------------------------------------
+
+
+def _checked_groups(
+    name: str, ndim: int, axis: Any, group_size: Any
+) -> tuple[Axis | None, GroupSize | None]:
+    """Check that `axis` and `group_size` suit parameters `name` of `ndim` dimensions.
+
+    A single parameter takes neither. Parameters of groups have as many dimensions as the array;
+    `axis` is then returned as nonnegative numbers.
+    """
+    if ndim == 0:
+        for argument, value in (("axis", axis), ("group_size", group_size)):
+            if value is not None:
+                msg = f"{argument} must be None with {name} a single number, got {shown(value)}"
+                raise ValueError(msg)
+        return None, None
+    if group_size is None:
+        return _checked_axes(name, ndim, axis), None
+    if not isinstance(group_size, tuple):
+        size = integer_in("group_size", group_size, 1, sys.maxsize)
+        return integer_in("axis", -1 if axis is None else axis, -ndim, ndim - 1) % ndim, size
+    sizes = tuple(integer_in("group_size", size, 1, sys.maxsize) for size in group_size)
+    if len(sizes) != 2:
+        msg = f"group_size must be an integer or two of them, got {shown(group_size)}"
+        raise ValueError(msg)
+    if ndim == 1:
+        msg = f"{name} must have at least two axes with two numbers in group_size, got one"
+        raise ValueError(msg)
+    last = (ndim - 2, ndim - 1)
+    if axis is not None and (
+        not isinstance(axis, tuple)
+        or tuple(integer_in("axis", one, -ndim, ndim - 1) % ndim for one in axis) != last
+    ):
+        msg = f"axis must be None or the last two axes with two numbers in group_size, got {shown(axis)}"
+        raise ValueError(msg)
+    return last, (sizes[0], sizes[1])
+
+
+def _checked_axes(name: str, ndim: int, axis: Any) -> Axis:
+    """Check the axes along which parameters without groups vary, one for each dimension."""
+    if axis is None:
+        msg = f"axis must be an integer with {name} an array, got None"
+        raise ValueError(msg)
+    if isinstance(axis, tuple):
+        if len(axis) != ndim:
+            msg = f"axis must have {ndim} axes, as {name} has, got {shown(axis)}"
+            raise ValueError(msg)
+        return tuple(integer_in("axis", one, -sys.maxsize, sys.maxsize) for one in axis)
+    if ndim > 1:
+        msg = f"{name} must be a single number or of one axis without group_size, got {ndim} axes"
+        raise ValueError(msg)
+    return integer_in("axis", axis, -sys.maxsize, sys.maxsize)
 
 
 def _refuse_modes(text: str, modes: str) -> NoReturn:

@@ -10,3 +10,25 @@ Norm: TypeAlias = Literal["l1", "l2", "max"]
 
 SelectionNaN: TypeAlias = Literal["raise", "keep", "prune"]
 """What a selection does with NaN."""
+
+QuantizingNaN: TypeAlias = Literal["raise", "zero"]
+"""What quantization does with NaN."""
+
+Rounding: TypeAlias = Literal[
+    "nearest_even",
+    "nearest_away",
+    "nearest_zero",
+    "nearest_up",
+    "nearest_down",
+    "floor",
+    "ceil",
+    "trunc",
+    "stochastic",
+]
+"""How quantization rounds to integers."""
+
+Overflow: TypeAlias = Literal["saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"]
+"""What quantization does with integers out of range."""
+
+ChoiceMethod: TypeAlias = Literal["max", "percentile", "mse"]
+"""How a format is chosen."""

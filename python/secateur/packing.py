@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.formats import as_bool, as_dtype
+from secateur.arguments import as_bool, as_dtype
 from secateur.messages import shown
 
 if TYPE_CHECKING:

@@ -83,27 +83,3 @@ class ErrorStats(NamedTuple):
     sqnr_db: Any
     cosine: Any
     saturated: Any
-
-
-class AffineParameters(NamedTuple):
-    """Affine parameters, as :func:`secateur.choose_affine` returns them.
-
-    The integer ``q`` represents ``(q - zero_point) * scale``.
-
-    Attributes
-    ----------
-    scale : float, or ndarray of float32 or float64
-        The step between neighbouring values: positive, finite and not subnormal.
-    zero_point : int, or ndarray of int32
-        The integer that represents 0, within the range of the integers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from secateur import reference
-    >>> reference.choose_affine(np.float32([0, 510]), np.uint8)
-    AffineParameters(scale=2.0, zero_point=0)
-    """
-
-    scale: Any
-    zero_point: Any

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.formats import as_dtype, integer, integer_in
+from secateur.arguments import as_dtype, integer, integer_in
 from secateur.locks import ForkSafeLock
 from secateur.messages import shortened, shown
 from secateur.results import Bracket

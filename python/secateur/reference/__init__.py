@@ -17,22 +17,21 @@ NaN is refused (``nan="raise"``), ranked as above (``"keep"``), or ranked below 
 docs/semantics.md defines quantization.
 """
 
-from secateur.formats import FixedPoint
-from secateur.reference.affine import dequantize_affine, quantize_affine
+from secateur.formats import Affine, FixedPoint
 from secateur.reference.choosing import choose_affine, choose_format
 from secateur.reference.comparing import compare
-from secateur.reference.fixed_point import dequantize, fake_quantize, prune_quantize, quantize
 from secateur.reference.global_pruning import prune_global
 from secateur.reference.masks import apply_mask, prune_mask, prune_mask_global
 from secateur.reference.packing import pack_ints, unpack_ints
 from secateur.reference.pruning import prune, soft_threshold
+from secateur.reference.quantization import dequantize, fake_quantize, prune_quantize, quantize
 from secateur.reference.schedules import sparsity_schedule
 from secateur.reference.selection import kth_magnitude, topk
 from secateur.reference.sketch import MagnitudeSketch
-from secateur.results import AffineParameters, Bracket, ErrorStats, TopK
+from secateur.results import Bracket, ErrorStats, TopK
 
 __all__ = [
-    "AffineParameters",
+    "Affine",
     "Bracket",
     "ErrorStats",
     "FixedPoint",
@@ -43,7 +42,6 @@ __all__ = [
     "choose_format",
     "compare",
     "dequantize",
-    "dequantize_affine",
     "fake_quantize",
     "kth_magnitude",
     "pack_ints",
@@ -53,7 +51,6 @@ __all__ = [
     "prune_mask_global",
     "prune_quantize",
     "quantize",
-    "quantize_affine",
     "soft_threshold",
     "sparsity_schedule",
     "topk",

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from secateur.formats import FixedPoint
+from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import (
     as_bool,
     as_double,
-    as_dtype,
     axis_of,
     floats,
     integer_in,
@@ -20,14 +19,15 @@ from secateur.reference.arguments import (
     refuse,
     shown,
 )
-from secateur.reference.integers import UP_TO_16_BITS, Integers
+from secateur.reference.integers import Integers
 from secateur.reference.sums import Groups, groups_of, total
-from secateur.results import AffineParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+    from secateur.literals import ChoiceMethod
 
     Float64s = NDArray[np.float64]
     Int32s = NDArray[np.int32]
@@ -42,7 +42,7 @@ def choose_format(
     bits: int,
     *,
     signed: bool = True,
-    method: str = "max",
+    method: ChoiceMethod = "max",
     percentile: float = 99.99,
     axis: int | None = None,
     group_size: int | None = None,
@@ -60,7 +60,7 @@ def choose_format(
     """
     integers = Integers(integer_in("bits", bits, 2, 32), as_bool("signed", signed))
     percentile = _percentage(method, percentile)
-    data = _data(w, axis, group_size, "group_size")
+    data = _data(w, axis, group_size)
     frac_bits = _most_frac_bits(data.low, data.high, integers)
     if method == "percentile":
         frac_bits = _most_frac_bits(*_clipped(data, percentile), integers)
@@ -80,15 +80,16 @@ def choose_format(
 @np.errstate(all="ignore")
 def choose_affine(
     w: ArrayLike,
-    dtype: DTypeLike,
+    bits: int = 8,
     *,
+    signed: bool = True,
     symmetric: bool = False,
-    method: str = "max",
+    method: ChoiceMethod = "max",
     percentile: float = 99.99,
     axis: int | None = None,
-    block_size: int | None = None,
-) -> AffineParameters:
-    """Choose a scale and a zero point that suit the data, by the rules of ONNX.
+    group_size: int | None = None,
+) -> Affine:
+    """Choose an affine format that suits the data, by the rules of ONNX.
 
     Parameters, results and errors are those of :func:`secateur.choose_affine`.
 
@@ -96,16 +97,13 @@ def choose_affine(
     --------
     >>> import numpy as np
     >>> from secateur import reference
-    >>> reference.choose_affine(np.float32([-127, 64]), np.int8, symmetric=True)
-    AffineParameters(scale=1.0, zero_point=0)
+    >>> reference.choose_affine(np.float32([-127, 64]), symmetric=True)
+    Affine(scale=1.0, zero_point=0, bits=8, signed=True)
     """
-    wanted = as_dtype("dtype", dtype, " or ".join(UP_TO_16_BITS))
-    if wanted.name not in UP_TO_16_BITS or not wanted.isnative:
-        refuse("dtype", wanted, " or ".join(UP_TO_16_BITS), TypeError)
-    integers = UP_TO_16_BITS[wanted.name]
+    integers = Integers(integer_in("bits", bits, 2, 16), as_bool("signed", signed))
     symmetric = as_bool("symmetric", symmetric)
     percentile = _percentage(method, percentile)
-    data = _data(w, axis, block_size, "block_size")
+    data = _data(w, axis, group_size)
     low, high = _clipped(data, percentile) if method == "percentile" else (data.low, data.high)
     scale, zero_point = _affine(low, high, integers, symmetric, data.real)
     if method == "mse":
@@ -117,8 +115,10 @@ def choose_affine(
         ends = integers.min - zero_point, integers.max - zero_point
         scale = _least_error(data, step, 65, *ends).astype(data.real)
     if data.axis is None:
-        return AffineParameters(float(scale[0]), int(zero_point[0]))
-    return AffineParameters(scale.reshape(data.shape), zero_point.reshape(data.shape))
+        return Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
+    scale, zero_point = scale.reshape(data.shape), zero_point.reshape(data.shape)
+    groups: dict[str, Any] = {"axis": data.axis, "group_size": group_size}
+    return Affine(scale, zero_point, bits=bits, signed=signed, **groups)
 
 
 # --- the data -------------------------------------------------------------------------------
@@ -135,10 +135,10 @@ class _Data(NamedTuple):
     shape: tuple[int, ...]  # of the results
 
 
-def _data(w: ArrayLike, axis: int | None, group_size: int | None, group_name: str) -> _Data:
+def _data(w: ArrayLike, axis: int | None, group_size: int | None) -> _Data:
     w = floats("w", w)
     if group_size is not None:
-        group_size = integer_in(group_name, group_size, 1, sys.maxsize)
+        group_size = integer_in("group_size", group_size, 1, sys.maxsize)
         axis = -1 if axis is None else axis
     axis = axis_of(w, axis)
     wrong = ~np.isfinite(w).ravel()

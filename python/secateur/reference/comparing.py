@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.formats import FixedPoint
+from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import axis_of, floats, refuse, shown
 from secateur.reference.granularity import broadcast_parameters
 from secateur.reference.integers import integers_of
@@ -23,7 +23,7 @@ def compare(
     w: ArrayLike,
     w_hat: ArrayLike,
     *,
-    fmt: FixedPoint | None = None,
+    fmt: FixedPoint | Affine | None = None,
     axis: int | None = None,
 ) -> ErrorStats:
     """Compute metrics of the error of `w_hat` as an approximation of `w`.

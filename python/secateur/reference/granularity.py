@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.reference.arguments import integer_in, only_none, refuse
+from secateur.reference.arguments import integer_in, refuse, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,41 +15,40 @@ if TYPE_CHECKING:
 
 
 def broadcast_parameters(
-    name: str,
-    parameters: Array,
-    shape: tuple[int, ...],
-    axis: int | None,
-    group_size: int | None,
-    group_name: str = "group_size",
+    name: str, parameters: Array, shape: tuple[int, ...], axis: Any, group_size: Any
 ) -> Array:
     """Return parameters in a shape that broadcasts to that of the array.
 
-    Error messages call the parameters `name`. If it has a prefix, as ``"fmt.frac_bits"`` does, the
-    names of the other arguments get it too: ``fmt.axis``.
+    Without groups, they vary along one axis, or along several adjacent ones. With groups, they have
+    as many axes as the array. The names of other arguments in error messages have the prefix of
+    `name`, such as ``fmt.``.
     """
-    prefix = name[: name.find(".") + 1]
-    axis_name, group_name = f"{prefix}axis", f"{prefix}{group_name}"
-    if parameters.ndim == 0:
-        only_none(f" with {name} a single number", **{axis_name: axis, group_name: group_size})
-        return parameters
-    if group_size is not None:
-        group_size = integer_in(group_name, group_size, 1, sys.maxsize)
-        axis = -1 if axis is None else axis
-    elif parameters.ndim > 1:
-        allowed = f"a single number, or of one axis without {group_name}"
-        refuse(name, f"{parameters.ndim} axes", allowed)
-    elif axis is None:
-        refuse(axis_name, "None", f"an integer with {name} an array")
     if not shape:
         allowed = "a single number for an array without axes"
         refuse(name, f"shape {parameters.shape}", allowed)
-    axis = integer_in(axis_name, axis, -len(shape), len(shape) - 1) % len(shape)
-    before, length, after = shape[:axis], shape[axis], shape[axis + 1 :]
-    fitting = (length,) if group_size is None else (*before, -(-length // group_size), *after)
-    if parameters.shape != fitting:
-        along = f"axis {axis}" + ("" if group_size is None else f" in groups of {group_size}")
-        allowed = f"of shape {fitting} for an array of shape {shape} along {along}"
-        refuse(name, f"shape {parameters.shape}", allowed)
+    prefix = name[: name.find(".") + 1]
+    given = axis if isinstance(axis, tuple) else (axis,)
+    ndim = len(shape)
+    axes = [integer_in(f"{prefix}axis", one, -ndim, ndim - 1) % ndim for one in given]
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        refuse(f"{prefix}axis", shown(axis), "adjacent axes in order")
+    first, after = axes[0], axes[-1] + 1
     if group_size is None:
-        return parameters.reshape(-1, *[1] * len(after))
-    return np.take(parameters, np.arange(length) // group_size, axis)
+        _check_shape(name, parameters, shape[first:after], shape)
+        return parameters.reshape(*parameters.shape, *[1] * (ndim - after))
+    if isinstance(group_size, tuple) and after != ndim:
+        refuse(f"{prefix}axis", shown(axis), "the last two axes for groups of rows and columns")
+    sizes = dict(zip(axes, group_size if isinstance(group_size, tuple) else (group_size,)))
+    groups = tuple(-(-n // sizes.get(i, 1)) for i, n in enumerate(shape))
+    _check_shape(name, parameters, groups, shape)
+    for along, size in sizes.items():
+        parameters = np.take(parameters, np.arange(shape[along]) // size, along)
+    return parameters
+
+
+def _check_shape(
+    name: str, parameters: Array, fitting: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    if parameters.shape != fitting:
+        allowed = f"of shape {fitting} for an array of shape {shape}"
+        refuse(name, f"shape {parameters.shape}", allowed)

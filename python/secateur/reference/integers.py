@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from secateur.formats import FixedPoint
+    from secateur.formats import Affine, FixedPoint
 
 
 class Integers(NamedTuple):
@@ -39,14 +39,13 @@ NARROW = {
     "int8": Integers(8, True),
     "uint8": Integers(8, False),
 }
-UP_TO_16_BITS = NARROW | {"int16": Integers(16, True), "uint16": Integers(16, False)}
 
 
-def integers_of(fmt: FixedPoint) -> Integers:
+def integers_of(fmt: FixedPoint | Affine) -> Integers:
     return Integers(fmt.bits, fmt.signed)
 
 
-def storage_dtype(fmt: FixedPoint, array: Any) -> np.dtype[Any]:
+def storage_dtype(fmt: FixedPoint | Affine, array: Any) -> np.dtype[Any]:
     """Return the dtype of `array` if it is a narrow one that holds the format, else the default."""
     dtype = getattr(array, "dtype", None)
     narrow = NARROW.get(getattr(dtype, "name", ""))

@@ -44,7 +44,7 @@ def check_rounding(rounding: str, seed: int | None) -> None:
         integer_in("seed", seed, 0, 2**64 - 1)
 
 
-def to_integers(x: Floats, rounding: str, seed: int | None) -> Floats:
+def to_integers(x: Floats, rounding: str, seed: int | None, index_offset: int = 0) -> Floats:
     """Round each element to an integer, as floats of the same type. Overwrites `x`."""
     if rounding in _DIRECT:
         return np.asarray(_DIRECT[rounding](x, out=x))
@@ -52,7 +52,7 @@ def to_integers(x: Floats, rounding: str, seed: int | None) -> Floats:
     fraction = np.subtract(x, whole, out=x)  # exact; NaN for infinities
     if rounding == "stochastic":
         # floor(|x| + u) with u = draw / 2^31 is larger than floor(|x|) if |fraction| >= 1 - u.
-        bound = 1 - draws(int(seed or 0), x.size).reshape(x.shape) / _DRAWS
+        bound = 1 - draws(int(seed or 0), x.size, index_offset).reshape(x.shape) / _DRAWS
         up, down = fraction >= bound, fraction <= -bound
     else:
         compare_positive, compare_negative = _AWAY_FROM_ZERO[rounding]
@@ -75,7 +75,7 @@ def draws(seed: int, n: int, first: int = 0) -> NDArray[np.uint32]:
     key_of_seed = _mix64((seed + 0x9E3779B97F4A7C15) % 2**64)
     begin = 0
     while begin < n:  # each pass has one key, for up to 2^32 indices
-        high, low = divmod(first + begin, 2**32)
+        high, low = divmod((first + begin) % 2**64, 2**32)
         end = min(n, begin + 2**32 - low)
         key = _mix64(key_of_seed ^ high)
         x = np.arange(low, low + end - begin, dtype=np.uint64).astype(np.uint32)

@@ -1,4 +1,4 @@
-"""Fixed-point quantization: the integer q represents q * 2**-frac_bits."""
+"""Quantization to the integers of a format, and back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.formats import FixedPoint
+from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import (
     exactly_one,
     floats,
+    integer_in,
     native,
     one_of,
     refuse,
@@ -28,85 +29,93 @@ from secateur.reference.rounding import check_rounding, to_integers
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from secateur.literals import BitOrder
+    from secateur.literals import BitOrder, Overflow, QuantizingNaN, Rounding
 
     Array = NDArray[Any]
     Floats = NDArray[Any]
+    Float64s = NDArray[np.float64]
 
 OVERFLOWS = ("saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise")
 
 
 def quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
-    rounding: str = "nearest_even",
-    overflow: str = "saturate",
-    nan: str = "raise",
+    rounding: Rounding = "nearest_even",
+    overflow: Overflow = "saturate",
+    nan: QuantizingNaN = "raise",
     seed: int | None = None,
+    index_offset: int = 0,
     packed: bool = False,
     bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
-    """Quantize to the integers of a fixed-point format: ``round(w * 2**fmt.frac_bits)``.
-
-    The result is that of exact arithmetic, rounded once.
+    """Quantize to the integers of a format.
 
     Parameters, results and errors are those of :func:`secateur.quantize`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from secateur import FixedPoint, reference
+    >>> from secateur import Affine, FixedPoint, reference
     >>> w = np.float32([0.25, 0.75, -1, 100])
     >>> reference.quantize(w, FixedPoint(8, frac_bits=1))
     array([  0,   2,  -2, 127], dtype=int8)
     >>> reference.quantize(w, FixedPoint(8, frac_bits=1), rounding="ceil", overflow="wrap")
     array([  1,   2,  -2, -56], dtype=int8)
+    >>> reference.quantize(w, Affine(0.5, zero_point=10))
+    array([ 10,  12,   8, 127], dtype=int8)
     """
     fmt = _format(fmt)
-    _check_modes(rounding, overflow, nan, seed)
+    modes: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "nan": nan}
+    modes |= {"seed": seed, "index_offset": index_offset}
+    _check_modes(fmt, **modes)
     w = floats("w", w)
     if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
-        q = quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed)
+        q = quantize(w, fmt, **modes)
         np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, bitorder))
         return out
-    # These modes need the exact product even where it is tiny or huge.
-    exact = rounding in ("floor", "ceil") or overflow == "wrap"
-    real = _real_type(w, fmt, exact or rounding == "stochastic")
-    frac_bits = _frac_bits(fmt, w.shape)
+    if isinstance(fmt, Affine):
+        scaled = _quotients(w, fmt)
+        zero_points = _parameters(fmt, "zero_point", w.shape).astype(np.float64)
+    else:
+        scaled = _products(w, fmt, rounding, overflow)
+        zero_points = np.zeros(())
     out = result(out, storage_dtype(fmt, out), w)
     refuse_nan("w", w, nan, infinite=overflow == "wrap")
+    is_number = ~np.isnan(w) if overflow != "wrap" else np.isfinite(w)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # signalling NaN too
-        r = to_integers(_scaled(w, frac_bits, real, exact), rounding, seed)
-        if nan == "zero":
-            np.copyto(r, 0, where=np.isnan(r) if overflow != "wrap" else ~np.isfinite(r))
-        np.copyto(out, _in_range(r, fmt, overflow), casting="unsafe")
+        r = to_integers(scaled, rounding, seed, index_offset)
+        np.copyto(r, 0, where=~is_number)
+        np.copyto(out, _in_range(r, fmt, overflow, zero_points), casting="unsafe")
     return out
 
 
 def dequantize(
     q: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
     dtype: DTypeLike = np.float32,
     shape: tuple[int, ...] | None = None,
     bitorder: BitOrder = "little",
     out: Floats | None = None,
 ) -> Floats:
-    """Compute ``q * 2**-fmt.frac_bits``, rounded once.
+    """Compute the values that the integers of a format represent.
 
     Parameters, results and errors are those of :func:`secateur.dequantize`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from secateur import FixedPoint, reference
+    >>> from secateur import Affine, FixedPoint, reference
     >>> reference.dequantize(np.int8([0, 2, -2, 127]), FixedPoint(8, frac_bits=1))
     array([ 0. ,  1. , -1. , 63.5], dtype=float32)
     >>> reference.dequantize(np.uint8([225]), FixedPoint(4, frac_bits=1), shape=(2,))
     array([ 0.5, -1. ], dtype=float32)
+    >>> reference.dequantize(np.int8([10, 8, 127]), Affine(0.5, zero_point=10))
+    array([ 0. , -1. , 58.5], dtype=float32)
     """
     fmt = _format(fmt)
     dtype = result_float_type(dtype)
@@ -116,7 +125,9 @@ def dequantize(
     else:
         check_packed(True, "fmt.bits", fmt.bits, shown(fmt), bitorder)
         given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, bitorder)
-    step = np.ldexp(1.0, -_frac_bits(fmt, q.shape))
+    if isinstance(fmt, Affine):
+        return _dequantize_affine(given, q, fmt, dtype, out)
+    step = np.ldexp(1.0, -_parameters(fmt, "frac_bits", q.shape))
     out = result(out, dtype, q, given)
     with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
         if dtype == np.float32 and _real_type(out, fmt, False) is np.float32:
@@ -127,17 +138,31 @@ def dequantize(
     return out
 
 
+def _dequantize_affine(
+    given: Array, q: Array, fmt: Affine, dtype: np.dtype[Any], out: Floats | None
+) -> Floats:
+    real = np.float64 if dtype == np.float64 else np.float32
+    scales = _scales(fmt, real, q.shape)
+    refuse_scales(~np.isfinite(scales), scales, "finite")
+    out = result(out, dtype, q, given)
+    steps = q.astype(np.int64) - _parameters(fmt, "zero_point", q.shape)
+    with np.errstate(over="ignore", under="ignore"):
+        np.copyto(out, np.multiply(steps.astype(real), scales), casting="same_kind")
+    return out
+
+
 def fake_quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
-    rounding: str = "nearest_even",
-    overflow: str = "saturate",
-    nan: str = "raise",
+    rounding: Rounding = "nearest_even",
+    overflow: Overflow = "saturate",
+    nan: QuantizingNaN = "raise",
     seed: int | None = None,
+    index_offset: int = 0,
     out: Floats | None = None,
 ) -> Floats:
-    """Round to the values of a fixed-point format: ``dequantize(quantize(w))``.
+    """Round to the values of a format: ``dequantize(quantize(w))``.
 
     Parameters, results and errors are those of :func:`secateur.fake_quantize`.
 
@@ -150,20 +175,22 @@ def fake_quantize(
     """
     w = floats("w", w)
     out = result(out, w.dtype, w)
-    q = quantize(w, fmt, rounding=rounding, overflow=overflow, nan=nan, seed=seed)
+    modes: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "nan": nan}
+    q = quantize(w, fmt, **modes, seed=seed, index_offset=index_offset)
     return dequantize(q, fmt, dtype=w.dtype, out=out)
 
 
 def prune_quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
     k: int | None = None,
     sparsity: float | None = None,
-    rounding: str = "nearest_even",
-    overflow: str = "saturate",
-    nan: str = "raise",
+    rounding: Rounding = "nearest_even",
+    overflow: Overflow = "saturate",
+    nan: QuantizingNaN = "raise",
     seed: int | None = None,
+    index_offset: int = 0,
     packed: bool = False,
     bitorder: BitOrder = "little",
     out: Array | None = None,
@@ -183,35 +210,58 @@ def prune_quantize(
     array([ 48, -64,   0,   0], dtype=int8)
     """
     fmt = _format(fmt)
-    _check_modes(rounding, overflow, nan, seed)
+    modes: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "nan": nan}
+    modes |= {"seed": seed, "index_offset": index_offset}
+    _check_modes(fmt, **modes)
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
-    _frac_bits(fmt, w.shape)
+    _parameters(fmt, "scale" if isinstance(fmt, Affine) else "frac_bits", w.shape)
     if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
     else:
         out = result(out, storage_dtype(fmt, out), w)
     kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else "raise")
-    return quantize(
-        kept,
-        fmt,
-        rounding=rounding,
-        overflow=overflow,
-        nan=nan,
-        seed=seed,
-        packed=packed,
-        bitorder=bitorder,
-        out=out,
-    )
+    return quantize(kept, fmt, **modes, packed=packed, bitorder=bitorder, out=out)
 
 
 # --- scales and ranges ----------------------------------------------------------------------
 
 
-def _frac_bits(fmt: FixedPoint, shape: tuple[int, ...]) -> Array:
-    """Return the frac_bits of a format in a shape that broadcasts to `shape`."""
-    given = np.asarray(fmt.frac_bits)
-    return broadcast_parameters("fmt.frac_bits", given, shape, fmt.axis, fmt.group_size)
+def _parameters(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -> Array:
+    """Return a field of a format in a shape that broadcasts to `shape`."""
+    given = np.asarray(getattr(fmt, name))
+    if given.ndim == 0:
+        return given
+    return broadcast_parameters(f"fmt.{name}", given, shape, fmt.axis, fmt.group_size)
+
+
+def _scales(fmt: Affine, real: type, shape: tuple[int, ...]) -> Floats:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(_parameters(fmt, "scale", shape).astype(real))
+
+
+def refuse_scales(wrong: NDArray[np.bool_], scales: Floats, allowed: str) -> None:
+    """Raise an error if any scale is wrong."""
+    if wrong.any():
+        refuse("fmt.scale", scales[tuple(np.argwhere(wrong)[0])], f"{allowed} in {scales.dtype}")
+
+
+def _quotients(w: Floats, fmt: Affine) -> Floats:
+    """Return the elements divided by their scales, as float64."""
+    real = np.float64 if w.dtype == np.float64 else np.float32
+    scales = _scales(fmt, real, w.shape)
+    wrong = ~(np.isfinite(scales) & (scales >= np.finfo(real).tiny))
+    refuse_scales(wrong, scales, "positive, finite and not subnormal")
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return np.asarray(np.divide(w.astype(real), scales, order="C").astype(np.float64))
+
+
+def _products(w: Floats, fmt: FixedPoint, rounding: str, overflow: str) -> Floats:
+    # These modes need the exact product even where it is tiny or huge.
+    exact = rounding in ("floor", "ceil") or overflow == "wrap"
+    real = _real_type(w, fmt, exact or rounding == "stochastic")
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return _scaled(w, _parameters(fmt, "frac_bits", w.shape), real, exact)
 
 
 def _real_type(w: Floats, fmt: FixedPoint, exact: bool) -> type[np.float32 | np.float64]:
@@ -238,18 +288,25 @@ def _scaled(w: Floats, frac_bits: Array, real: type, exact: bool) -> Floats:
     return np.asarray(np.multiply(w.astype(real, copy=False), power, order="C"))
 
 
-def _in_range(r: Floats, fmt: FixedPoint, overflow: str) -> Floats:
-    """Replace the integers in `r` that are out of range of the format, in place."""
-    low, high = integers_of(fmt).min, integers_of(fmt).max
+def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: Float64s) -> Floats:
+    """Add the zero points to the integers in `r`, and bring the sums into the range of the format.
+
+    May overwrite `r`.
+    """
+    low, high = fmt.min, fmt.max
     if overflow == "wrap":
+        np.copyto(r, 0, where=np.isinf(r))  # so large that it is a multiple of 2**bits
         np.remainder(r, 2.0**fmt.bits, out=r)
+        r = np.remainder(r + zero_points, 2.0**fmt.bits)
         return np.subtract(r, 2.0**fmt.bits, out=r, where=r > high)
+    if zero_points.any():
+        r = r + zero_points
     if overflow.startswith("saturate") and overflow != "saturate_zero":
         symmetric = fmt.signed and overflow == "saturate_symmetric"
-        return np.asarray(np.clip(r, -high if symmetric else low, high, out=r))
+        return np.asarray(np.clip(r, max(low, -high) if symmetric else low, high, out=r))
     beyond = (r < low) | (r > high)
     if overflow == "saturate_zero":
-        np.copyto(r, 0, where=beyond)
+        np.copyto(r, zero_points, where=beyond, casting="same_kind")
     elif beyond.any():
         count = np.count_nonzero(beyond)
         msg = f"w has {count} {'element' if count == 1 else 'elements'} out of range of {fmt}, "
@@ -261,13 +318,27 @@ def _in_range(r: Floats, fmt: FixedPoint, overflow: str) -> Floats:
 # --- arguments ------------------------------------------------------------------------------
 
 
-def _format(fmt: FixedPoint) -> FixedPoint:
-    if not isinstance(fmt, FixedPoint):
-        refuse("fmt", shown(fmt), "a FixedPoint", TypeError)
+def _format(fmt: Any) -> Any:
+    if not isinstance(fmt, (FixedPoint, Affine)):
+        refuse("fmt", shown(fmt), "a FixedPoint or an Affine", TypeError)
     return fmt
 
 
-def _check_modes(rounding: str, overflow: str, nan: str, seed: int | None) -> None:
+def _check_modes(
+    fmt: FixedPoint | Affine,
+    *,
+    rounding: str,
+    overflow: str,
+    nan: str,
+    seed: int | None,
+    index_offset: int,
+) -> None:
     check_rounding(rounding, seed)
     one_of("overflow", overflow, *OVERFLOWS)
     one_of("nan", nan, "raise", "zero")
+    integer_in("index_offset", index_offset, 0, 2**64 - 1)
+    integers = integers_of(fmt)
+    if overflow == "wrap" and (fmt.min, fmt.max) != (integers.min, integers.max):
+        refuse(
+            "overflow", "'wrap'", f"another word, because {shown(fmt)} does not use all integers"
+        )

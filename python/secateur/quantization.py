@@ -1,4 +1,4 @@
-"""Fixed-point quantization: the integer q represents q * 2**-frac_bits."""
+"""Quantization to the integers of a format, and back."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.formats import as_dtype, integer_in
+from secateur.arguments import as_dtype, integer_in
 from secateur.messages import shortened
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from secateur.formats import FixedPoint
-    from secateur.literals import BitOrder
+    from secateur.formats import Affine, FixedPoint
+    from secateur.literals import BitOrder, Overflow, QuantizingNaN, Rounding
 
     Array = NDArray[Any]
 
@@ -25,25 +25,28 @@ MAX_AXES = 64  # of an array of NumPy
 
 def quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
-    rounding: str = "nearest_even",
-    overflow: str = "saturate",
-    nan: str = "raise",
+    rounding: Rounding = "nearest_even",
+    overflow: Overflow = "saturate",
+    nan: QuantizingNaN = "raise",
     seed: int | None = None,
+    index_offset: int = 0,
     packed: bool = False,
     bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
-    """Quantize to the integers of a fixed-point format: ``round(w * 2**fmt.frac_bits)``.
+    """Quantize to the integers of a format.
 
-    The result is that of exact arithmetic, rounded once.
+    For a :class:`FixedPoint`, the result is ``round(w * 2**fmt.frac_bits)``, that of exact
+    arithmetic, rounded once. For an :class:`Affine`, it is ``round(w / fmt.scale) +
+    fmt.zero_point``; the quotient is computed in float64 if `w` is float64, else in float32.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to quantize. Infinities are out of range.
-    fmt : FixedPoint
+    fmt : FixedPoint or Affine
         The format.
     rounding : {"nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", \
             "floor", "ceil", "trunc", "stochastic"}
@@ -54,12 +57,16 @@ def quantize(
     overflow : {"saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"}
         The result for elements out of range: ``"saturate"`` gives the nearest integer of the
         format; ``"saturate_symmetric"`` the nearest of ``-max`` to ``max``; ``"saturate_zero"``
-        gives 0; ``"wrap"`` the integer of the format that is equal modulo ``2**bits``, and treats
-        infinities as NaN; ``"raise"`` raises an OverflowError.
+        gives 0, or the zero point; ``"wrap"`` the integer of the format that is equal modulo
+        ``2**bits``, and treats infinities as NaN; ``"raise"`` raises an OverflowError.
     nan : {"raise", "zero"}
-        Whether NaN is refused or becomes 0.
+        Whether NaN is refused, or becomes 0, or the zero point.
     seed : int, optional
         The seed of stochastic rounding, 0 to 2**64 - 1. Required for it, and not allowed otherwise.
+    index_offset : int, default 0
+        The index of the first element of `w` for stochastic rounding, 0 to 2**64 - 1. An array that
+        is quantized in parts, each with the index of its first element, gets the integers of the
+        whole array.
     packed : bool, default False
         Pack the integers, of at most 8 bits, as :func:`pack_ints` does, in the same pass.
     bitorder : {"little", "big"}
@@ -79,11 +86,12 @@ def quantize(
     Raises
     ------
     TypeError
-        If `w` or `out` has an unsupported dtype, or `fmt` is not a FixedPoint.
+        If `w` or `out` has an unsupported dtype, or `fmt` is not a format.
     ValueError
         If `w` holds NaN and `nan` is ``"raise"``; if an argument is not one of the values above; if
-        `seed` is missing, or given without stochastic rounding; if `fmt` does not fit `w`; or if
-        `out` does not fit `w` or overlaps it. Nothing is written in these cases, with one
+        `seed` is missing, or given without stochastic rounding; if `fmt` does not fit `w`; if a
+        scale is not positive, or is subnormal; if `overflow` is ``"wrap"`` and `fmt` does not use
+        all integers of its width; or if `out` does not fit `w` or overlaps it. Nothing is written in these cases, with one
         exception: when NaN is found, a part of `out` may have been written.
     OverflowError
         If `overflow` is ``"raise"`` and elements are out of range. The message has their number
@@ -91,10 +99,14 @@ def quantize(
 
     Notes
     -----
-    Stochastic rounding computes ``sign(x) * floor(abs(x) + u)`` of ``x = w * 2**frac_bits``. The
+    Stochastic rounding computes ``sign(x) * floor(abs(x) + u)`` of the scaled element ``x``. The
     number ``u`` is one of 2**31 equidistant numbers in [0, 1). It is a hash of the seed and of the
     index of the element in C order [1]_ [2]_, and so does not depend on the CPU or the number of
     threads. ``docs/semantics.md`` lists the names of all modes in other software.
+
+    With the default rounding and overflow, an :class:`Affine` gives the integers of ONNX's operator
+    QuantizeLinear, opset 25. If all scales are powers of two, a multiplication by the reciprocal
+    replaces the division, which gives the same bits.
 
     References
     ----------
@@ -117,28 +129,33 @@ def quantize(
     >>> sc.quantize(w, sc.FixedPoint(4, frac_bits=1), packed=True)
     array([ 32, 126], dtype=uint8)
     """
-    return _core.quantize(w, fmt, rounding, overflow, nan, seed, packed, bitorder, out)
+    return _core.quantize(
+        w, fmt, rounding, overflow, nan, seed, index_offset, packed, bitorder, out
+    )
 
 
 def dequantize(
     q: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
     dtype: DTypeLike = np.float32,
     shape: int | tuple[int, ...] | None = None,
     bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
-    """Compute the values that the integers of a fixed-point format represent.
+    """Compute the values that the integers of a format represent.
 
-    The result is ``q * 2**-fmt.frac_bits``, rounded once.
+    For a :class:`FixedPoint`, the result is ``q * 2**-fmt.frac_bits``, rounded once. For an
+    :class:`Affine`, it is ``(q - fmt.zero_point) * fmt.scale``. The difference and the product are
+    computed in float64 if `dtype` is float64, else in float32; the product is then rounded to
+    `dtype`.
 
     Parameters
     ----------
     q : array_like of ``fmt.dtype``, any shape; or of uint8, packed
         The integers, as :func:`quantize` returns them, or of a narrower dtype of ml_dtypes that
         holds the format.
-    fmt : FixedPoint
+    fmt : FixedPoint or Affine
         The format.
     dtype : dtype, default float32
         The dtype of the result: float16, bfloat16, float32 or float64.
@@ -152,13 +169,12 @@ def dequantize(
     Returns
     -------
     ndarray of `dtype`, of the shape of `q` or of `shape`
-        `out`, or a new array. The integer 0 becomes ``+0.0``. Values beyond the range of `dtype`
-        become infinite or 0.
+        `out`, or a new array. Values beyond the range of `dtype` become infinite or 0.
 
     Raises
     ------
     TypeError
-        If `q`, `dtype` or `out` is an unsupported dtype, or `fmt` is not a FixedPoint.
+        If `q`, `dtype` or `out` is an unsupported dtype, or `fmt` is not a format.
     ValueError
         If the number of packed bytes does not match `shape`, `fmt` does not fit `q`, or `out` does
         not fit `q` or overlaps it.
@@ -166,7 +182,7 @@ def dequantize(
     Notes
     -----
     This is the inverse of :func:`quantize`, but for the rounding error; ``docs/semantics.md``
-    defines both.
+    defines both. An :class:`Affine` gives the values of ONNX's operator DequantizeLinear, opset 25.
 
     Examples
     --------
@@ -205,23 +221,24 @@ def lengths(shape: Any) -> tuple[int, ...]:
 
 def fake_quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
-    rounding: str = "nearest_even",
-    overflow: str = "saturate",
-    nan: str = "raise",
+    rounding: Rounding = "nearest_even",
+    overflow: Overflow = "saturate",
+    nan: QuantizingNaN = "raise",
     seed: int | None = None,
+    index_offset: int = 0,
     out: Array | None = None,
 ) -> Array:
-    """Round to the values of a fixed-point format: ``dequantize(quantize(w))``, in one pass.
+    """Round to the values of a format: ``dequantize(quantize(w))``, in one pass.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to quantize. Infinities are out of range.
-    fmt : FixedPoint
+    fmt : FixedPoint or Affine
         The format.
-    rounding, overflow, nan, seed
+    rounding, overflow, nan, seed, index_offset
         As for :func:`quantize`.
     out : ndarray of the dtype and shape of `w`, optional
         The array to write the result to. It may be `w` itself, which works in place.
@@ -229,7 +246,7 @@ def fake_quantize(
     Returns
     -------
     ndarray of the dtype and shape of `w`
-        `out`, or a new array. Elements that round to the integer 0 become ``+0.0``.
+        `out`, or a new array. Results of 0 are ``+0.0``.
 
     Raises
     ------
@@ -249,41 +266,42 @@ def fake_quantize(
     >>> sc.fake_quantize(np.float32([0.3, -0.1, 100]), sc.FixedPoint(8, frac_bits=1))
     array([ 0.5,  0. , 63.5], dtype=float32)
     """
-    return _core.fake_quantize(w, fmt, rounding, overflow, nan, seed, out)
+    return _core.fake_quantize(w, fmt, rounding, overflow, nan, seed, index_offset, out)
 
 
 def prune_quantize(
     w: ArrayLike,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     *,
     k: int | None = None,
     sparsity: float | None = None,
-    rounding: str = "nearest_even",
-    overflow: str = "saturate",
-    nan: str = "raise",
+    rounding: Rounding = "nearest_even",
+    overflow: Overflow = "saturate",
+    nan: QuantizingNaN = "raise",
     seed: int | None = None,
+    index_offset: int = 0,
     packed: bool = False,
     bitorder: BitOrder = "little",
     out: Array | None = None,
 ) -> Array:
     """Prune and quantize in one call: ``quantize(prune(w))``.
 
-    The elements of largest magnitude are quantized; the others become 0. Exactly one of `k` and
-    `sparsity` must be given.
+    The elements of largest magnitude are quantized; the others become 0, or the zero point. Exactly
+    one of `k` and `sparsity` must be given.
 
     Parameters
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to prune and quantize.
-    fmt : FixedPoint
+    fmt : FixedPoint or Affine
         The format.
     k, sparsity
         As for :func:`prune`.
     rounding, overflow
         As for :func:`quantize`.
     nan : {"raise", "zero"}
-        Whether NaN is refused, or ranked below zero and quantized to 0.
-    seed, packed, bitorder
+        Whether NaN is refused, or ranked below zero and quantized like 0.
+    seed, index_offset, packed, bitorder
         As for :func:`quantize`.
     out : ndarray of ``fmt.dtype``, of the shape of `w`, optional
         The array to write the result to, as for :func:`quantize`.
@@ -291,7 +309,7 @@ def prune_quantize(
     Returns
     -------
     ndarray of ``fmt.dtype``, of the shape of `w`; or of uint8, packed
-        `out`, or a new array. It is dense; removed elements are 0.
+        `out`, or a new array. It is dense.
 
     Raises
     ------
@@ -312,5 +330,5 @@ def prune_quantize(
     array([ 48, -64,   0,   0], dtype=int8)
     """
     return _core.prune_quantize(
-        w, fmt, k, sparsity, rounding, overflow, nan, seed, packed, bitorder, out
+        w, fmt, k, sparsity, rounding, overflow, nan, seed, index_offset, packed, bitorder, out
     )

@@ -1,0 +1,79 @@
+// The formats of Python as structs of the core.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "python/arrays.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur::python {
+
+// What secateur.formats.Format stores for the core: the fields of a format, with copies of its
+// arrays, which nothing can change. The classes of secateur.formats check the arguments.
+class Format {
+ public:
+  Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
+         const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
+         const py::object& axis, const py::object& group_size);
+
+  [[nodiscard]] int bits() const { return core_.bits; }
+  [[nodiscard]] bool is_signed() const { return core_.is_signed != 0; }
+  [[nodiscard]] bool is_affine() const { return core_.kind == SC_FORMAT_KIND_AFFINE; }
+
+ private:
+  friend class FittedFormat;
+
+  [[nodiscard]] sc_layout layout_of(const Shape& shape) const;
+  [[nodiscard]] std::vector<std::size_t> axes_in(const Shape& shape) const;
+
+  sc_format core_{};  // without a layout, and with the scales in double
+  std::vector<std::int32_t> frac_bits_, zero_points_;
+  std::vector<double> scales_;
+  std::vector<float> scales_as_float_;
+  Shape shape_;  // of the parameters; empty if there is one
+  std::vector<std::int64_t> axes_;
+  bool is_axis_tuple_ = false;
+  std::optional<std::pair<std::size_t, std::size_t>> block_;  // rows and columns of a group
+  bool is_block_pair_ = false;
+};
+
+// An argument `fmt`.
+class FormatArgument {
+ public:
+  // Throws TypeError unless `fmt` is a format.
+  explicit FormatArgument(py::handle fmt);
+  const Format& operator*() const { return *format_; }
+  const Format* operator->() const { return format_; }
+
+ private:
+  py::object stored_;
+  const Format* format_;
+};
+
+// Dequantization takes any finite scales. Quantization divides by them.
+enum class Scales { finite, positive_and_normal };
+
+// The struct of the core for a format and an array. It refers to the format.
+class FittedFormat {
+ public:
+  // Throws ValueError if the format does not fit an array of this shape, or if its scales are not
+  // allowed in the type in which the core computes with floats of a dtype.
+  FittedFormat(const Format& format, const Shape& shape, sc_dtype floats, Scales allowed);
+  FittedFormat(const FittedFormat&) = delete;
+  FittedFormat& operator=(const FittedFormat&) = delete;
+
+  [[nodiscard]] const sc_format* get() const { return &core_; }
+
+ private:
+  sc_format core_;
+  sc_layout layout_{};
+};
+
+}  // namespace secateur::python
