@@ -1,6 +1,6 @@
 """Selections whose candidates just fit the room for them, or overflow it; or are all one magnitude.
 
-The sampler looks at elements that are made for it (see test_adversary.py), so it is known where its first
+The sampler looks at elements that are made for it (see sampler.py), so it is known where its first
 bracket ends, and all other elements are placed on either side of these ends.
 """
 
@@ -15,8 +15,8 @@ import pytest
 import secateur as sc
 from arrays import DTYPES, from_bits, generator, with_signs
 from oracles import Ranking, assert_same_bits, wide_keys
+from sampler import FOUR, ONE, TWO, distinct, sampled
 from secateur import FixedPoint
-from test_adversary import FOUR, ONE, TWO, distinct, sampled
 
 N = 200_000
 ROOM = N // 144 + (9 << 14)  # for candidates

@@ -23,8 +23,8 @@ from arrays import DTYPES
 from grids import subset
 from oracles import assert_same_bits, masked
 from quantizing import ROUNDINGS, seed_of
+from sampler import RUN, sample_size, starts
 from sanitizers import SLOWDOWN, not_under_sanitizers
-from test_adversary import RUN, sample_size, starts
 
 pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect")
 

@@ -19,8 +19,8 @@ import pytest
 import secateur as sc
 from isas import running
 from oracles import assert_same_bits
+from processes import in_child
 from secateur import FixedPoint
-from test_threads import in_child
 
 N = 1 << 25
 FMT = FixedPoint(32, 20)

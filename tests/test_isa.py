@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,25 +20,8 @@ import secateur as sc
 from arrays import normal
 from isas import running
 from oracles import Ranking, assert_same_bits
+from processes import imported
 from secateur import _core
-
-
-def imported(**environment: str) -> subprocess.CompletedProcess[str]:
-    """What the package says of itself when imported with these variables."""
-    others = {k: v for k, v in os.environ.items() if not k.startswith("SECATEUR_")}
-    code = (
-        "import secateur as sc, numpy as np\n"
-        "w = np.arange(100, dtype=np.float32)\n"
-        "print(sc.isa(), sc.get_num_threads(), sc.kth_magnitude(w, 3))"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env=others | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 @pytest.mark.parametrize("name", sc.isas())

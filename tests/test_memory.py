@@ -12,8 +12,8 @@ import pytest
 
 import secateur as sc
 from arrays import VALUES, from_bits, raw
+from sampler import FOUR, TWO, decoys_apart, sampled
 from sanitizers import not_under_sanitizers
-from test_adversary import FOUR, TWO, decoys_apart, sampled
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 pytestmark = [

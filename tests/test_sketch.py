@@ -19,10 +19,10 @@ import secateur as sc
 from arrays import DTYPES, LANES, generator, normal, of_type
 from isas import LIBRARIES, library
 from oracles import INFINITIES, Ranking, assert_same_bits, keys_of
+from processes import in_child
 from raw_bits import POLICIES, floats
 from refusals import assert_refuses
 from secateur import _core
-from test_threads import in_child
 
 PASSES = {"float16": 1, "bfloat16": 1, "float32": 2, "float64": 4}
 HARD = ["normal", "raw bits", "coarse grid", "90 % zeros", "constant", "subnormals", "30 % NaN",

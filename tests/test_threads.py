@@ -5,8 +5,6 @@ import contextlib
 import contextvars
 import multiprocessing
 import os
-import select
-import signal
 import subprocess
 import sys
 import threading
@@ -22,9 +20,8 @@ import secateur as sc
 from arrays import LARGE, NUMBERS, VALUES, WITH_NAN, ranking
 from grids import number, subset
 from oracles import assert_same_bits, bits_of
-from sanitizers import SLOWDOWN
+from processes import PATIENCE, imported, in_child
 from secateur import FixedPoint
-from test_isa import imported
 
 FMT = FixedPoint(8, 5)
 NIBBLES = FixedPoint(4, 2)
@@ -407,7 +404,6 @@ forking = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]
-PATIENCE = 60 * SLOWDOWN  # seconds; only a child that hangs takes them
 
 
 def works_on_two_threads(expected: list[np.ndarray]) -> bool:
@@ -417,28 +413,6 @@ def works_on_two_threads(expected: list[np.ndarray]) -> bool:
             if not np.array_equal(bits_of(a), bits_of(b)):
                 return False
     return True
-
-
-def in_child(call: Callable[[], bool]) -> str:
-    """What becomes of call() in a forked child."""
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(theirs, b"right" if call() else b"wrong")
-        except BaseException as error:  # noqa: BLE001
-            os.write(theirs, repr(error).encode())
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    try:
-        if not select.select([ours], [], [], PATIENCE)[0]:
-            os.kill(child, signal.SIGKILL)
-            return "hung"
-        return os.read(ours, 1000).decode() or "died"
-    finally:
-        os.close(ours)
-        os.waitpid(child, 0)
 
 
 @pytest.fixture(scope="module")
