@@ -1,15 +1,24 @@
 """The tests of each source file or folder. Tests that are most likely to fail come first."""
 
+from pathlib import Path
+
 # Tests that check how the package is built, compare with other packages, or repeat other tests.
-OTHERS = {"test_symbols", "test_peers", "test_quantizing_peers", "test_doctests", "test_cli"}
+OTHERS = {
+    "test_symbols",
+    "test_pruning_peers",
+    "test_quantizing_peers",
+    "test_doctests",
+    "test_cli",
+    "test_mutants",
+}
 
 # Tests that read the sources.
 DESELECTED = [
-    "tests/test_candidates.py::test_the_room_is_as_large",
-    "tests/test_adversary.py::test_the_sampler_looks_there",
+    "tests/select/test_candidates.py::test_the_room_is_as_large",
+    "tests/select/test_adversary.py::test_the_sampler_looks_there",
 ]
 # A test that only a build with all ISAs passes.
-OF_ALL_ISAS = "tests/test_isa.py::test_all_that_the_cpu_has"
+OF_ALL_ISAS = "tests/core/test_isa.py::test_all_that_the_cpu_has"
 
 SELECTION = "selection topk pruning dtypes scores candidates adversary global axis blocks sketch threads layouts"
 QUANTIZING = "quantization fixed_point affine granularity packed stochastic dtypes float_state threads layouts"
@@ -95,14 +104,20 @@ SUBJECTS = {
 }
 
 
-def tests_of(path: str, existing: list[str]) -> list[str]:
-    """Return the names of the test files of a source file; all but OTHERS if it has no entry."""
+def test_files(root: Path) -> dict[str, str]:
+    """Return the test files by their names."""
+    files = sorted(root.glob("tests/*/test_*.py"))
+    return {file.stem: file.relative_to(root).as_posix() for file in files}
+
+
+def tests_of(path: str, existing: dict[str, str]) -> list[str]:
+    """Return the test files of a source file; all but OTHERS if it has no entry."""
     stem = path.rsplit(".", 1)[0]
     known = [name for name in SUBJECTS if stem == name or stem.startswith(name + "/")]
     if not known:
-        return [name for name in existing if name not in OTHERS]
+        return [file for name, file in existing.items() if name not in OTHERS]
     wanted = [f"test_{name}" for name in SUBJECTS[max(known, key=len)].split()]
-    return [name for name in dict.fromkeys(wanted) if name in existing]
+    return [existing[name] for name in dict.fromkeys(wanted) if name in existing]
 
 
 def isas_of(path: str, here: list[str]) -> list[str]:
