@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-import grids
-import sanitizers
 import secateur as sc
-from isas import LIBRARIES, library, running
+from support import grids, sanitizers
+from support.isas import LIBRARIES, library, running
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("quick", deadline=None, max_examples=20)

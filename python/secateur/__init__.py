@@ -34,6 +34,15 @@ from secateur.sketch import MagnitudeSketch
 
 if TYPE_CHECKING:
     from secateur import reference
+else:  # type checkers would take any name for an attribute
+
+    def __getattr__(name: str) -> Any:
+        """Import `secateur.reference` on first access, because its import takes the longest time."""
+        if name == "reference":
+            return import_module("secateur.reference")
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+
 
 __all__ = [
     "Affine",
@@ -70,14 +79,6 @@ __all__ = [
     "topk",
     "unpack_ints",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import `secateur.reference` on first access, because its import takes the longest time."""
-    if name == "reference":
-        return import_module("secateur.reference")
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:

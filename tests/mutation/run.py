@@ -26,7 +26,7 @@ from typing import Any
 import cpp_edits
 import python_edits
 from edits import Mutant, line_of
-from subjects import is_in_programs, isas_of, tests_of
+from subjects import is_in_programs, isas_of, test_files, tests_of
 from workspace import ROOT, Outcome, Workspace, copy_repository, end_all
 
 FOLDER = ROOT / "build" / "mutation"
@@ -115,7 +115,7 @@ class Judge:
     """Builds and tests mutants one at a time, in a workspace that no other thread uses."""
 
     space: Workspace
-    existing: list[str]  # test files
+    tests: dict[str, list[str]]  # files by name
     isas: list[str]  # of this machine
     passing: dict[tuple[str, ...], bool] = field(default_factory=dict)
 
@@ -127,7 +127,7 @@ class Judge:
 
     def judge(self, mutant: Mutant) -> dict[str, object]:
         isas = isas_of(mutant.path, self.isas)
-        files = [f"tests/{name}.py" for name in tests_of(mutant.path, self.existing)]
+        files = tests_of(mutant.path, self.tests)
         with self.holding(mutant):
             built = self.space.build(isas)
             tested = None if built.failed else self.test(files, isas)
@@ -267,14 +267,14 @@ def main() -> None:
     for mutant in mutants:
         if mutant.id not in report.mutants or report.mutants[mutant.id]["status"] in retried:
             pending.put(mutant)
-    existing = sorted(path.stem for path in pristine.glob("tests/test_*.py"))
+    tests = test_files(pristine)
     here = isas_here()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threads = []
     try:
         for i in range(min(options.jobs, pending.qsize())):
             space = Workspace(FOLDER / f"worker{i}", pristine, options.seconds)
-            task = (Judge(space, existing, here), report, pending)
+            task = (Judge(space, tests, here), report, pending)
             threads.append(threading.Thread(target=work, args=task, daemon=True))
             threads[-1].start()
         for thread in threads:

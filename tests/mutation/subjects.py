@@ -1,108 +1,102 @@
-"""The tests of each source file or folder. Tests that are most likely to fail come first."""
+"""The tests of each source file. Tests that are most likely to fail come first."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 # Tests that check how the package is built, compare with other packages, or repeat other tests.
-OTHERS = {"test_symbols", "test_peers", "test_quantizing_peers", "test_doctests", "test_cli"}
+OTHERS = {"doctests", "pruning_peers", "quantizing_peers", "symbols"}
 
 # Tests that read the sources.
 DESELECTED = [
-    "tests/test_candidates.py::test_the_room_is_as_large",
-    "tests/test_adversary.py::test_the_sampler_looks_there",
+    "tests/select/test_candidates.py::test_the_room_is_as_large",
+    "tests/select/test_adversary.py::test_the_sampler_looks_there",
 ]
 # A test that only a build with all ISAs passes.
-OF_ALL_ISAS = "tests/test_isa.py::test_all_that_the_cpu_has"
+OF_ALL_ISAS = "tests/core/test_isa.py::test_all_that_the_cpu_has"
 
-SELECTION = "selection topk pruning dtypes scores candidates adversary global axis blocks sketch threads layouts"
-QUANTIZING = "quantization fixed_point affine granularity packed stochastic dtypes float_state threads layouts"
-PYTHON = "errors layouts callers reference formats"
-
+# A source is tested by the tests that have its name or the name of a folder that it is in, and by these
+# tests and folders of tests.
 SUBJECTS = {
-    "csrc/core": f"threads errors {SELECTION}",
-    "csrc/core/arguments": f"errors {SELECTION} {QUANTIZING}",
-    "csrc/core/bindings": "isa threads errors float_state interrupts",
-    "csrc/core/blocks": "threads selection pruning quantization guard_pages memory",
-    "csrc/core/c_api": "threads isa errors",
-    "csrc/core/cpu": "isa selection threads",
-    "csrc/core/dispatch": "isa selection threads",
-    "csrc/core/dtypes": "dtypes sketch global",
-    "csrc/core/float_state": "float_state",
-    "csrc/core/interrupt": "interrupts threads",
-    "csrc/core/kernels": f"guard_pages {SELECTION} {QUANTIZING}",
-    "csrc/core/kernels/convert": "dtypes soft_threshold comparing scores sketch choosing blocks quantization",
+    "csrc/core": "errors select prune quantize",
+    "csrc/core/cpu": "isa",
+    "csrc/core/dispatch": "isa",
+    "csrc/core/dtypes": "sketch global",
+    "csrc/core/interrupt": "interrupts",
+    "csrc/core/kernels": "guard_pages select prune quantize pack stats sketch",
+    "csrc/core/kernels/convert": "dtypes soft_threshold comparing scores sketch choosing blocks",
     "csrc/core/kernels/row_loop": "axis comparing choosing blocks",
     "csrc/core/kernels/sort": "patterns topk axis",
-    "csrc/core/kernels/transpose": "axis patterns comparing choosing guard_pages",
+    "csrc/core/kernels/transpose": "axis patterns comparing choosing",
     "csrc/core/nan": "errors pruning quantization",
-    "csrc/core/scratch": "memory threads selection allocation",
-    "csrc/core/thread_state": "threads errors",
-    "csrc/core/threads": "threads errors",
-    "csrc/lanes": f"selection patterns {QUANTIZING} packing comparing choosing {SELECTION} soft_threshold",
-    "csrc/pack": "packing packed errors guard_pages granularity",
-    "csrc/prune": f"pruning masks soft_threshold patterns blocks global scores axis fixed_point errors {SELECTION}",
-    "csrc/prune/block_pruning": "blocks masks global errors guard_pages threads",
+    "csrc/core/scratch": "memory threads",
+    "csrc/core/slices": "axis",
+    "csrc/lanes": "select prune quantize pack stats sketch",
+    "csrc/pack": "packed granularity errors guard_pages",
+    "csrc/prune": "scores axis topk dtypes fixed_point layouts errors guard_pages threads",
+    "csrc/prune/block_pruning": "blocks masks global",
     "csrc/prune/kernels/block_norms": "blocks guard_pages float_state",
-    "csrc/prune/kernels/mask": "pruning masks layouts guard_pages dtypes",
+    "csrc/prune/kernels/mask": "masks pruning layouts",
     "csrc/prune/kernels/pattern": "patterns masks guard_pages",
-    "csrc/prune/kernels/soft_threshold": "soft_threshold guard_pages float_state",
-    "csrc/prune/mask": "masks pruning dtypes layouts",
-    "csrc/prune/pattern": "patterns masks threads guard_pages",
-    "csrc/prune/soft_threshold": "soft_threshold errors",
-    "csrc/python": f"{PYTHON} {SELECTION} {QUANTIZING}",
-    "csrc/python/module": "errors packing choosing comparing sketch isa",
-    "csrc/quantize": f"{QUANTIZING} errors guard_pages",
-    "csrc/quantize/parameters": "granularity affine fixed_point errors",
-    "csrc/select": f"{SELECTION} errors",
-    "csrc/select/columns": "axis errors guard_pages threads",
-    "csrc/select/kernels": f"{SELECTION} guard_pages",
+    "csrc/prune/mask": "masks",
+    "csrc/prune/pattern": "patterns masks",
+    "csrc/python": "select prune quantize pack stats sketch isa",
+    "csrc/quantize": "dtypes float_state layouts errors guard_pages threads",
+    "csrc/quantize/parameters": "granularity affine fixed_point",
+    "csrc/select": "pruning global blocks fixed_point affine packed sketch layouts errors guard_pages memory threads",
+    "csrc/select/columns": "axis",
     "csrc/select/kernels/columns": "axis guard_pages layouts",
-    "csrc/select/kernels/compact": "topk guard_pages dtypes",
+    "csrc/select/kernels/compact": "topk guard_pages",
     "csrc/select/kernels/rows": "axis topk guard_pages layouts",
-    "csrc/select/kernels/sinks": f"{SELECTION} fixed_point guard_pages",
-    "csrc/select/kernels/threshold_predictor": "axis topk",
-    "csrc/select/locate": "selection adversary",
-    "csrc/select/operand": "scores global selection fixed_point errors adversary guard_pages memory",
+    "csrc/select/kernels/sinks": "selection fixed_point guard_pages",
+    "csrc/select/operand": "scores global",
     "csrc/select/output_conversion": "fixed_point affine packed",
-    "csrc/select/sample": "adversary candidates selection topk dtypes global memory",
-    "csrc/select/scan": "candidates adversary selection topk fixed_point scores global dtypes threads memory",
-    "csrc/select/select": "candidates adversary selection topk pruning global scores dtypes fixed_point threads memory",
-    "csrc/select/slices": "axis errors guard_pages threads memory interrupts",
-    "csrc/select/threshold": "pruning dtypes errors",
-    "csrc/select/ties": "selection candidates adversary dtypes",
-    "csrc/select/topk": "topk axis scores errors guard_pages",
-    "csrc/sketch": "sketch errors guard_pages",
-    "csrc/stats": "comparing choosing errors guard_pages",
+    "csrc/select/slices": "axis interrupts",
+    "csrc/select/threshold": "pruning dtypes",
+    "csrc/sketch": "errors guard_pages",
+    "csrc/stats": "errors guard_pages",
     "csrc/targets": "isa selection threads",
-    "python/secateur": f"{PYTHON} doctests",
-    "python/secateur/affine": "affine granularity formats errors packed",
-    "python/secateur/choosing": "choosing errors",
-    "python/secateur/cli": "cli",
-    "python/secateur/comparing": "comparing errors",
-    "python/secateur/containers": "global errors",
-    "python/secateur/fixed_point": "formats fixed_point quantization granularity errors",
-    "python/secateur/float_state": "float_state errors",
-    "python/secateur/formats": "formats granularity quantization affine errors arguments",
-    "python/secateur/host": "isa threads errors doctests",
+    "python/secateur": "doctests",
+    "python/secateur/affine": "granularity formats packed",
+    "python/secateur/containers": "global",
+    "python/secateur/fixed_point": "formats quantization granularity",
+    "python/secateur/formats": "granularity quantization affine",
+    "python/secateur/host": "isa threads",
     "python/secateur/locks": "sketch",
-    "python/secateur/messages": "arguments errors",
-    "python/secateur/masks": "masks pruning patterns blocks global scores axis errors",
-    "python/secateur/packing": "packing packed errors",
-    "python/secateur/patterns": "patterns errors",
-    "python/secateur/pruning": "pruning patterns blocks global scores axis errors",
-    "python/secateur/results": "comparing sketch topk choosing errors",
-    "python/secateur/schedules": "schedules float_state",
-    "python/secateur/scores": "scores global errors",
-    "python/secateur/selection": "selection topk axis scores errors",
-    "python/secateur/sketch": "sketch errors",
+    "python/secateur/masks": "prune scores axis",
+    "python/secateur/packing": "packed",
+    "python/secateur/pruning": "prune scores axis",
+    "python/secateur/results": "stats sketch topk",
+    "python/secateur/schedules": "float_state",
+    "python/secateur/scores": "global",
+    "python/secateur/selection": "topk axis scores",
+    "python/secateur/terminal": "cli",
 }
 
 
-def tests_of(path: str, existing: list[str]) -> list[str]:
-    """Return the names of the test files of a source file; all but OTHERS if it has no entry."""
-    stem = path.rsplit(".", 1)[0]
-    known = [name for name in SUBJECTS if stem == name or stem.startswith(name + "/")]
-    if not known:
-        return [name for name in existing if name not in OTHERS]
-    wanted = [f"test_{name}" for name in SUBJECTS[max(known, key=len)].split()]
-    return [name for name in dict.fromkeys(wanted) if name in existing]
+def test_files(root: Path) -> dict[str, list[str]]:
+    """Return the files of each test and of each folder of tests, by name."""
+    files: dict[str, list[str]] = {}
+    for path in sorted(root.glob("tests/*/test_*.py")):
+        name, file = path.stem.removeprefix("test_"), path.relative_to(root).as_posix()
+        files.setdefault(name, []).append(file)
+        if name not in OTHERS and name != path.parent.name:
+            files.setdefault(path.parent.name, []).append(file)
+    return files
+
+
+def words_of(path: str) -> Iterator[str]:
+    """Yield the names of tests, or folders of tests, from the file outwards to its outermost folder."""
+    parts = path.rsplit(".", 1)[0].split("/")
+    while parts:
+        yield parts[-1]
+        yield from SUBJECTS.get("/".join(parts), "").split()
+        parts.pop()
+
+
+def tests_of(path: str, files: dict[str, list[str]]) -> list[str]:
+    """Return the test files of a source file."""
+    found = [file for word in words_of(path) for file in files.get(word, [])]
+    return list(dict.fromkeys(found))
 
 
 def isas_of(path: str, here: list[str]) -> list[str]:

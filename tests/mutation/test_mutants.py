@@ -157,14 +157,20 @@ def test_a_seed_chooses_the_same() -> None:
 
 
 def test_every_source_has_tests() -> None:
-    existing = sorted(path.stem for path in ROOT.glob("tests/test_*.py"))
+    files = subjects.test_files(ROOT)
     for name in run.sources(ROOT, []):
-        assert subjects.tests_of(name, existing)
-    assert set(subjects.tests_of("other/file.cpp", existing)) < set(existing)
-    named = {f"test_{test}" for tests in subjects.SUBJECTS.values() for test in tests.split()}
-    assert named <= set(existing)
+        assert subjects.tests_of(name, files), name
+    named = {word for words in subjects.SUBJECTS.values() for word in words.split()}
+    assert named <= set(files)
     for name in subjects.SUBJECTS:
         assert list(ROOT.glob(f"{name}*")), f"{name} is no source"
+
+
+def test_tests_nearest_to_the_source_come_first() -> None:
+    files = {"select": ["s/test_axis.py", "s/test_topk.py"], "topk": ["s/test_topk.py"],
+             "errors": ["p/test_errors.py"]}  # fmt: skip
+    expected = ["s/test_topk.py", "s/test_axis.py", "p/test_errors.py"]
+    assert subjects.tests_of("csrc/select/topk.cpp", files) == expected
 
 
 def test_isas() -> None:

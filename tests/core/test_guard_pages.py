@@ -1,0 +1,324 @@
+"""No byte beyond an array is touched, neither read nor written.
+
+Arrays end right where an unreadable page begins, or begin right where one ends. Whoever touches
+that page dies of it; so each instruction set runs in a process of its own.
+"""
+
+import ctypes
+import mmap
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, product
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from support.arrays import DTYPES
+from support.grids import subset
+from support.oracles import assert_same_bits, masked
+from support.processes import with_paths
+from support.quantizing import ROUNDINGS, seed_of
+from support.sampler import RUN, sample_size, starts
+from support.sanitizers import SLOWDOWN, not_under_sanitizers
+
+pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect")
+
+# About lanes, words of 64, bytes and words of bits; 1024 bisected keys; blocks of 16384; floats
+# past the caches.
+SMALL = [*range(1, 20), 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 80, 81, 127, 128, 129, 191, 193]
+LARGE = [1023, 1024, 1025, 1087, 1089, 16_383, 16_385, 65_536, 65_537, 131_073, 1_048_577]
+
+PAGE = mmap.PAGESIZE
+PATIENCE = 300 * SLOWDOWN  # seconds; only a process that hangs takes them
+NO_ACCESS = 0
+
+
+class Room:
+    """Memory for one array at a time, with an unreadable page before it and one behind."""
+
+    def __init__(self, most: int) -> None:
+        self.size = -(-most // PAGE) * PAGE
+        self.map = mmap.mmap(-1, self.size + 2 * PAGE)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
+        libc = ctypes.CDLL(None, use_errno=True)
+        for guard in (address, address + PAGE + self.size):
+            if libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(PAGE), NO_ACCESS) != 0:
+                raise OSError(ctypes.get_errno(), "mprotect")
+
+    def first(self, n: int, dtype: np.dtype) -> np.ndarray:
+        return np.frombuffer(self.map, dtype, n, PAGE)
+
+    def last(self, n: int, dtype: np.dtype) -> np.ndarray:
+        return np.frombuffer(self.map, dtype, n, PAGE + self.size - n * dtype.itemsize)
+
+    def both(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        """An array of these values at either end, one after the other."""
+        for place in (self.first, self.last):
+            array = place(values.size, values.dtype)
+            array[...] = values
+            yield array
+
+
+@dataclass
+class Case:
+    call: Callable[..., np.ndarray]
+    inputs: tuple[np.ndarray, ...]
+    has_out: bool = True
+    in_place: bool = False
+
+
+def cases(n: int) -> Iterator[Case]:
+    w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
+    mask = w > 0
+    k = (n + 1) // 2
+    yield Case(partial(sc.kth_magnitude, k=k), (w,), has_out=False)
+    for packed in (False, True):
+        yield Case(partial(sc.prune_mask, k=k, packed=packed), (w,), has_out=False)
+    for how in ({"k": k}, {"k": 0}, {"k": n}, {"threshold": 0.5}):
+        yield Case(partial(sc.prune, **how), (w,), in_place=True)
+    for form in (mask, np.packbits(mask, bitorder="little")):
+        yield Case(sc.apply_mask, (w, form), in_place=True)
+    for bits, signed in ((8, True), (8, False), (16, True), (16, False)):
+        fmt = sc.FixedPoint(bits, 4, signed)
+        yield Case(partial(sc.quantize, fmt=fmt), (w,))
+        yield Case(partial(sc.prune_quantize, fmt=fmt, k=k), (w,))
+        yield Case(partial(sc.dequantize, fmt=fmt), (sc.quantize(w, fmt),))
+    yield Case(partial(sc.fake_quantize, fmt=fmt), (w,), in_place=True)
+    for dtype in (np.float16, np.float64):
+        v = w.astype(dtype)
+        yield Case(partial(sc.kth_magnitude, k=k), (v,), has_out=False)
+        yield Case(partial(sc.prune_mask, k=k), (v,), has_out=False)
+        yield Case(partial(sc.prune, k=k), (v,), in_place=True)
+        yield Case(sc.apply_mask, (v, mask), in_place=True)
+    yield from packing_cases(n)
+    with_nan = w.copy()
+    with_nan[[0, n - 1]] = np.nan
+    yield Case(partial(sc.prune_mask, k=k, nan="keep"), (with_nan,), has_out=False)
+    yield Case(partial(sc.quantize, fmt=fmt, nan="zero"), (with_nan,))
+
+
+def packing_cases(n: int) -> Iterator[Case]:
+    for bits in (1, 2, 4, 5, 7, 8):
+        q = np.random.default_rng(n).integers(0, 1 << bits, n, dtype=np.uint8)
+        how = {"bits": bits, "bitorder": "little" if n % 2 else "big"}
+        yield Case(partial(sc.pack_ints, **how), (q,))
+        yield Case(partial(sc.unpack_ints, n=n, **how), (sc.pack_ints(q, **how),))
+
+
+def in_shape(
+    function: Callable[..., np.ndarray], shape: tuple[int, ...], **how: object
+) -> Callable[..., np.ndarray]:
+    """Of an array that is guarded flat."""
+
+    def call(w: np.ndarray, **out: np.ndarray) -> np.ndarray:
+        shaped = {name: array.reshape(shape) for name, array in out.items()}
+        return function(w.reshape(shape), **how, **shaped).ravel()
+
+    return call
+
+
+def more_cases(n: int) -> Iterator[Case]:
+    """Slices, scores, patterns, blocks, several arrays, thresholds and sketches."""
+    w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
+    x = w[::-1].copy()
+    k = (n + 1) // 2
+    yield Case(lambda w: sc.topk(w, k).values, (w,), has_out=False)
+    yield Case(lambda w: sc.topk(w, k, sorted=True).indices, (w,), has_out=False)
+    yield Case(
+        lambda w: np.concatenate(sc.prune_global([w, w[: n // 2]], k=k)), (w,), has_out=False
+    )
+    yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=x, **out), (w, x), in_place=True)
+    yield Case(lambda w, x, **out: sc.prune(w, k=k, factors=x, **out), (w, x),
+               in_place=True)  # fmt: skip
+    widths = [m for m in (1, 2, 3, 4, 8, 16, 32) if n % m == 0]
+    for m in {widths[-1], widths[len(widths) // 2]}:
+        for shape in {(n // m, m), (m, n // m)}:
+            for axis, length in enumerate(shape):
+                how = {"k": (length + 1) // 2, "axis": axis}
+                yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+                yield Case(in_shape(sc.kth_magnitude, shape, **how), (w,), has_out=False)
+                yield Case(in_shape(chosen, shape, axis=axis), (w,), has_out=False)
+                yield Case(in_shape(chosen, shape, axis=axis, group_size=5), (w,), has_out=False)
+                yield Case(
+                    lambda w, x, shape=shape, axis=axis: compared(
+                        w.reshape(shape), x.reshape(shape), axis=axis
+                    ),
+                    (w, x),
+                    has_out=False,
+                )
+            block = min(shape[0], 2), min(shape[1], 3)
+            for norm in ("l1", "max"):
+                how = {"sparsity": 0.5, "block": block, "norm": norm}
+                yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+        for axis, shape in ((1, (n // m, m)), (0, (m, n // m))):
+            how = {"pattern": f"{(m + 1) // 2}:{m}", "axis": axis}
+            yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+    for dtype in (np.float16, np.float32, np.float64):
+        v = w.astype(dtype)
+        yield Case(partial(sc.soft_threshold, threshold=0.5), (v,), in_place=True)
+        yield Case(sketched, (v,), has_out=False)
+        yield Case(chosen, (v,), has_out=False)
+        yield Case(compared, (v, x), has_out=False)
+
+
+def chosen(w: np.ndarray, **how: int) -> np.ndarray:
+    formats = [sc.choose_format(w, 6, method=m, **how).frac_bits for m in ("max", "mse")]
+    return np.concatenate([np.ravel(x) for x in formats])
+
+
+def compared(w: np.ndarray, w_hat: np.ndarray, **how: int) -> np.ndarray:
+    return np.stack(sc.compare(w, w_hat, fmt=sc.FixedPoint(4, 2), **how), axis=-1)
+
+
+def sketched(w: np.ndarray) -> np.ndarray:
+    """The bracket of the second pass."""
+    sketch = sc.MagnitudeSketch(w.dtype)
+    sketch.update(w)
+    sketch = sketch.narrow(1)
+    sketch.update(w)
+    return np.array(sketch.bracket(1))
+
+
+def quantizing_cases(n: int) -> Iterator[Case]:
+    """Every type of float and width of integers; formats along axes and in groups, and packed."""
+    w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
+    for number, dtype in enumerate(DTYPES.values()):
+        v = w.astype(dtype)
+        for bits in (5, 12, 32):
+            fmt = sc.FixedPoint(bits, bits - 3)
+            rounding = ROUNDINGS[(number + bits) % len(ROUNDINGS)]
+            modes = {"fmt": fmt, "rounding": rounding, **seed_of(rounding)}
+            yield Case(partial(sc.quantize, **modes), (v,))
+            yield Case(partial(sc.prune_quantize, **modes, k=n // 2), (v,))
+            yield Case(partial(sc.fake_quantize, **modes), (v,), in_place=True)
+            yield Case(partial(sc.dequantize, fmt=fmt, dtype=dtype), (sc.quantize(v, fmt),))
+        for bits, bitorder in ((3, "little"), (4, "little"), (4, "big")):
+            fmt = sc.FixedPoint(bits, bits - 2)
+            how = {"fmt": fmt, "bitorder": bitorder}
+            yield Case(partial(sc.quantize, **how, packed=True), (v,))
+            packed = sc.quantize(v, **how, packed=True)
+            yield Case(partial(sc.dequantize, **how, dtype=dtype, shape=n), (packed,))
+        yield Case(partial(sc.quantize_affine, scale=0.03, zero_point=3), (v,))
+        q = sc.quantize_affine(v, 0.03, 3)
+        yield Case(partial(sc.dequantize_affine, scale=0.03, zero_point=3, dtype=dtype), (q,))
+    widths = [m for m in (1, 3, 8, 32) if n % m == 0]
+    for m in {widths[-1], widths[len(widths) // 2]}:
+        for axis, shape in product((0, 1), {(n // m, m), (m, n // m)}):
+            for size in (None, 5):
+                groups = list(shape)
+                groups[axis] = -(-shape[axis] // 5)
+                fitting = groups if size else shape[axis]
+                fmt = sc.FixedPoint(8, np.full(fitting, 4), axis=axis, group_size=size)
+                yield Case(in_shape(sc.quantize, shape, fmt=fmt), (w,))
+                yield Case(in_shape(sc.fake_quantize, shape, fmt=fmt), (w,), in_place=True)
+                q = sc.quantize(w.reshape(shape), fmt).ravel()
+                yield Case(in_shape(sc.dequantize, shape, fmt=fmt), (q,))
+                how = {"scale": np.full(fitting, 0.03), "axis": axis, "block_size": size}
+                yield Case(in_shape(sc.quantize_affine, shape, **how), (w,))
+                yield Case(in_shape(sc.dequantize_affine, shape, **how), (q,))
+
+
+def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
+    """The arrays, each in a room of its own, at either end of it."""
+    if not arrays:
+        yield []
+        return
+    for first in rooms[0].both(arrays[0]):
+        for others in guarded(rooms[1:], arrays[1:]):
+            yield [first, *others]
+
+
+def run(isa: str, sizes: list[int]) -> None:
+    """Every function, out of and into guarded memory."""
+    sc._core.set_isa(isa)
+    rooms = [Room(8 * max(sizes)) for _ in range(3)]
+    makers = product((cases, more_cases, quantizing_cases), sizes)
+    for case in chain.from_iterable(make(n) for make, n in makers):
+        expected = case.call(*case.inputs)
+        for inputs in guarded(rooms, case.inputs):
+            assert_same_bits(case.call(*inputs), expected)
+            if case.has_out:
+                for out in rooms[2].both(np.zeros_like(expected)):
+                    assert_same_bits(case.call(*inputs, out=out), expected)
+            if case.in_place:
+                assert_same_bits(case.call(*inputs, out=inputs[0]), expected)
+                inputs[0][...] = case.inputs[0]
+    print("done")
+
+
+def touch(before: bool) -> None:
+    """What must not happen."""
+    room = Room(PAGE)
+    array = room.first(8, np.dtype(np.float32)) if before else room.last(8, np.dtype(np.float32))
+    print("touching", flush=True)
+    ctypes.string_at(array.ctypes.data - 1 if before else array.ctypes.data + array.nbytes, 1)
+
+
+def in_process(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-X", "faulthandler", "-c", f"import {__name__} as t; {code}"]
+    return subprocess.run(
+        command, env=with_paths(), capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+
+
+@pytest.mark.timeout(310)
+@pytest.mark.parametrize("name", sc.isas())
+def test_nothing_beyond_is_touched(name: str) -> None:
+    done = in_process(f"t.run({name!r}, {subset(SMALL, 12) + subset(LARGE, 3)})")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done\n"
+
+
+@not_under_sanitizers("its runtime handles the signal")
+@pytest.mark.parametrize("before", [True, False])
+def test_the_pages_do_guard(before: bool) -> None:
+    done = in_process(f"t.touch({before})")
+    assert done.stdout == "touching\n"
+    assert -done.returncode in (signal.SIGSEGV, signal.SIGBUS)
+
+
+# --- Many small arrays together: runs of the sample go on in the next one ---------------------
+
+MEMBERS, LENGTH = 200, 401
+
+
+def run_members(isa: str) -> None:
+    """Every member at the same end of a room of its own."""
+    sc._core.set_isa(isa)
+    n = MEMBERS * LENGTH
+    w, x = np.random.default_rng(n).standard_normal((2, MEMBERS, LENGTH), dtype=np.float32)
+    rooms = [[Room(PAGE) for _ in range(MEMBERS)] for _ in range(2)]
+    for place in (Room.first, Room.last):
+        arrays, scores = (
+            [place(room, LENGTH, np.dtype(np.float32)) for room in each] for each in rooms
+        )
+        for guarded_rows, rows in ((arrays, w), (scores, x)):
+            for guarded_row, row in zip(guarded_rows, rows, strict=True):
+                guarded_row[...] = row
+        for k in (n // 10, n // 2):
+            for how, keys in (
+                ({}, np.abs(w)),
+                ({"scores": scores}, x),
+                ({"factors": scores}, np.abs(w * x)),
+            ):
+                kth = -np.sort(-keys.ravel())[k - 1]  # of distinct ones
+                pruned = sc.prune_global(arrays, k=k, **how)
+                assert_same_bits(np.stack(pruned), masked(w, keys >= kth))
+    print("done")
+
+
+@pytest.mark.parametrize("name", sc.isas())
+def test_nothing_beyond_members_is_touched(name: str) -> None:
+    done = in_process(f"t.run_members({name!r})")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "done\n"
+
+
+def test_runs_of_the_sample_go_on_in_the_next_member() -> None:
+    places = starts(MEMBERS * LENGTH, sample_size(MEMBERS * LENGTH) // RUN, RUN, 0)
+    assert np.count_nonzero(places % LENGTH > LENGTH - RUN) >= 5

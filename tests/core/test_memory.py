@@ -1,0 +1,102 @@
+"""Scratch memory: under a sixteenth of the array and a constant, however hard the selection is."""
+
+import contextlib
+import ctypes
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from support.arrays import VALUES, from_bits, raw
+from support.processes import with_paths
+from support.sampler import FOUR, TWO, decoys_apart, sampled
+from support.sanitizers import not_under_sanitizers
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+pytestmark = [
+    pytest.mark.skipif(
+        not RESET.exists() or not hasattr(ctypes.CDLL(None), "malloc_trim"),
+        reason="needs Linux's record of peak memory and the GNU C library",
+    ),
+    not_under_sanitizers("freed memory is kept, and each byte has a shadow"),
+]
+
+SIZE = 1 << 24
+EACH, ARRAYS = 1 << 21, 20
+# What is documented, a quarter of a megabyte for each of two threads' blocks, and what the C library
+# and the operating system add.
+CONSTANT = 6 << 20
+
+
+def apart(n: int) -> np.ndarray:
+    """Nearly all of it within the first bracket, and the second and the third."""
+    w = from_bits(TWO + (np.arange(n, dtype=np.uint32) * np.uint32(0x9E3779B1)) % (FOUR - TWO))
+    places = sampled(n)
+    w[places] = decoys_apart(places.size)
+    return w
+
+
+INPUTS = {name: VALUES[name] for name in ("normal", "constant", "blocks alike", "coarse grid")}
+INPUTS["misleading"] = apart
+INPUTS["runs that tie"] = lambda n: np.repeat(np.float32(2) + raw(n // 64) % 2, 64).astype(
+    np.float32
+)
+
+
+def resident(field: str) -> int:
+    """Bytes in memory: VmRSS now, VmHWM at most since the last reset."""
+    return int(STATUS.read_text().split(f"{field}:")[1].split()[0]) << 10
+
+
+@contextlib.contextmanager
+def printing_growth() -> Iterator[None]:
+    """How much more memory the calls had than before them."""
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed before must not serve now
+    before = resident("VmRSS")
+    RESET.write_text("5")
+    with sc.threads(2):
+        yield
+    print(resident("VmHWM") - before)
+
+
+def run(name: str) -> None:
+    w = INPUTS[name](SIZE)
+    mask = np.ones(SIZE, np.bool_)
+    with printing_growth():
+        for k in (SIZE // 2, SIZE // 10):
+            sc.kth_magnitude(w, k)
+        sc.apply_mask(w, mask, out=w)
+        sc.prune(w, k=SIZE // 3, out=w)
+
+
+def run_global(name: str) -> None:
+    arrays = [INPUTS[name](EACH) * np.float32(1 + i) for i in range(ARRAYS)]
+    with printing_growth():
+        sc.prune_global(arrays, sparsity=0.9, out=arrays)
+
+
+def growth(call: str) -> int:
+    """Of a process that makes this call."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import test_memory; test_memory.{call}"],
+        env=with_paths(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_scratch_is_small(name: str) -> None:
+    assert growth(f"run({name!r})") <= SIZE * 4 // 16 + CONSTANT
+
+
+@pytest.mark.parametrize("name", ["normal", "constant", "blocks alike"])
+def test_scratch_is_bounded_by_the_largest_array(name: str) -> None:
+    assert growth(f"run_global({name!r})") <= EACH * 4 // 16 + CONSTANT

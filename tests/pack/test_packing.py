@@ -1,0 +1,369 @@
+"""pack_ints and unpack_ints, against bits that Python's integers and NumPy's packbits put in order."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.lib.stride_tricks import as_strided
+
+import secateur as sc
+from support.arrays import generator
+from support.isas import on_every_isa
+from support.oracles import assert_same_bits
+from support.refusals import assert_refuses
+
+BITS = range(1, 9)
+BITORDERS = ["little", "big"]
+# Eight integers are whole bytes; words of 64, and the bytes that are read of one at once; pieces of
+# 4096; blocks of 65536.
+SIZES = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 511, 513]
+SIZES += [4095, 4096, 4097, 4160, 16383, 16384, 16385, 65535, 65536, 65537, 140_000]
+PAST_THE_CACHES = (8 << 20) + 67
+NARROW = {
+    "int4": (ml_dtypes.int4, 4, True),
+    "uint4": (ml_dtypes.uint4, 4, False),
+    "int2": (ml_dtypes.int2, 2, True),
+    "uint2": (ml_dtypes.uint2, 2, False),
+}
+
+every_bits = pytest.mark.parametrize("bits", BITS)
+every_bitorder = pytest.mark.parametrize("bitorder", BITORDERS)
+signs = pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+
+
+def lowest(bits: int, signed: bool) -> int:
+    return -(1 << (bits - 1)) if signed else 0
+
+
+def integers(n: int, bits: int, signed: bool) -> np.ndarray:
+    low = lowest(bits, signed)
+    codes = generator(n + bits).integers(low, low + (1 << bits), n)
+    return codes.astype(np.int8 if signed else np.uint8)
+
+
+def by_packbits(q: np.ndarray, bits: int, bitorder: str) -> np.ndarray:
+    of_each = np.unpackbits(q.reshape(-1, 1).view(np.uint8), axis=1, bitorder=bitorder)
+    return np.packbits(
+        of_each[:, :bits] if bitorder == "little" else of_each[:, 8 - bits :], bitorder=bitorder
+    )
+
+
+def by_python(q: list[int], bits: int, bitorder: str) -> bytes:
+    """One integer of all bits."""
+    size = -(-len(q) * bits // 8)
+    stream = 0
+    for i, code in enumerate(q):
+        place = i * bits if bitorder == "little" else 8 * size - (i + 1) * bits
+        stream |= (code % (1 << bits)) << place
+    return stream.to_bytes(size, bitorder)
+
+
+# --- values ----------------------------------------------------------------------------------
+
+
+@every_bits
+@every_bitorder
+@signs
+def test_sizes(lib_on_threads: Any, bits: int, bitorder: str, signed: bool) -> None:
+    lib = lib_on_threads
+    for n in SIZES:
+        q = integers(n, bits, signed)
+        packed = by_packbits(q, bits, bitorder)
+        assert_same_bits(lib.pack_ints(q, bits, bitorder=bitorder), packed)
+        assert_same_bits(lib.unpack_ints(packed, bits, n, signed=signed, bitorder=bitorder), q)
+
+
+@pytest.mark.usefixtures("isa", "threads")
+@every_bitorder
+@pytest.mark.parametrize("bits", [1, 2, 4, 5, 8])
+@pytest.mark.parametrize("offset", [0, 1, 24, 63])
+def test_past_the_caches(bits: int, bitorder: str, offset: int) -> None:
+    """Wherever in a cache line the arrays begin."""
+    n = PAST_THE_CACHES
+    q = begin_at(offset, n).view(np.int8)
+    q[...] = integers(n, bits, True)
+    expected = by_packbits(q, bits, bitorder)
+    packed, codes = (begin_at(offset, size) for size in (expected.size, n))
+    assert_same_bits(sc.pack_ints(q, bits, bitorder=bitorder, out=packed), expected)
+    codes = codes.view(np.int8)
+    assert_same_bits(sc.unpack_ints(packed, bits, n, bitorder=bitorder, out=codes), q)
+
+
+def begin_at(offset: int, n: int) -> np.ndarray:
+    room = np.zeros(n + 128, np.uint8)
+    begin = -room.ctypes.data % 64 + offset
+    return room[begin : begin + n]
+
+
+@given(
+    data=st.data(),
+    bits=st.integers(1, 8),
+    bitorder=st.sampled_from(BITORDERS),
+    signed=st.booleans(),
+)
+def test_any_integers(data: st.DataObject, bits: int, bitorder: str, signed: bool) -> None:
+    low = lowest(bits, signed)
+    values = st.lists(st.integers(low, low + (1 << bits) - 1), max_size=300)
+    q = np.array(data.draw(values), np.int8 if signed else np.uint8)
+    expected = np.frombuffer(by_python(q.tolist(), bits, bitorder), np.uint8)
+    assert_same_bits(on_every_isa(lambda: sc.pack_ints(q, bits, bitorder=bitorder)), expected)
+    back = on_every_isa(
+        lambda: sc.unpack_ints(expected, bits, q.size, signed=signed, bitorder=bitorder)
+    )
+    assert_same_bits(back, q)
+
+
+@given(packed=arrays(np.uint8, st.integers(0, 300)), bits=st.integers(1, 8), data=st.data())
+def test_any_bytes(packed: np.ndarray, bits: int, data: st.DataObject) -> None:
+    """Fewer integers than the bytes would hold, and spare bits of any value."""
+    n = data.draw(st.integers(0, packed.size * 8 // bits))
+    stream = int.from_bytes(packed.tobytes(), "little")
+    expected = [(stream >> (i * bits)) % (1 << bits) for i in range(n)]
+    codes = on_every_isa(lambda: sc.unpack_ints(packed, bits, n, signed=False))
+    assert codes.tolist() == expected
+
+
+def test_bits_as_packbits_has_them() -> None:
+    bits = integers(1000, 1, False)
+    assert_same_bits(sc.pack_ints(bits, 1), np.packbits(bits, bitorder="little"))
+    assert_same_bits(sc.pack_ints(bits, 1, bitorder="big"), np.packbits(bits))
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_as_onnx_has_them(name: str) -> None:
+    helper = pytest.importorskip("onnx.numpy_helper")
+    proto = pytest.importorskip("onnx").TensorProto
+    if not hasattr(proto, name.upper()):
+        pytest.skip("this version has not this type")
+    dtype, bits, _ = NARROW[name]
+    for n in (0, 1, 7, 8, 9, 1000):
+        q = integers(n, bits, False).view(dtype)
+        tensor = helper.from_array(q)
+        assert sc.pack_ints(q, bits).tobytes() == tensor.raw_data
+        packed = np.frombuffer(tensor.raw_data, np.uint8)
+        assert_same_bits(sc.unpack_ints(packed, bits, n, dtype=dtype), helper.to_array(tensor))
+
+
+def test_words_of_awq() -> None:
+    """As the documentation says they are made."""
+    q = integers(64, 4, False)
+    words = sc.pack_ints(q.reshape(-1, 8)[:, [0, 2, 4, 6, 1, 3, 5, 7]], 4).view("<u4")
+    for word, eight in zip(words.tolist(), q.reshape(-1, 8).tolist(), strict=True):
+        nibbles = [(word >> (4 * i)) & 15 for i in range(8)]
+        assert nibbles == [eight[i] for i in (0, 2, 4, 6, 1, 3, 5, 7)]
+
+
+# --- what does not fit -----------------------------------------------------------------------
+
+
+@every_bits
+@signs
+def test_every_byte_fits_or_is_refused(lib: Any, bits: int, signed: bool) -> None:
+    low = lowest(bits, signed)
+    for n in (1, 70):
+        for byte in range(256):
+            q = integers(n, bits, signed)
+            q.view(np.uint8)[n // 2] = byte
+            value = int(q[n // 2])
+            if low <= value < low + (1 << bits):
+                lib.pack_ints(q, bits)
+            else:
+                high = low + (1 << bits) - 1
+                words = ["q must be integers from", low, high, f"{bits} bits"]
+                words.append(f"got {value} at flat index {n // 2}")
+                assert_refuses(ValueError, words, lib.pack_ints, q, bits)
+
+
+@pytest.mark.usefixtures("isa", "threads")
+@pytest.mark.parametrize("n", [65, 16385, 40_000, 2_000_003])
+def test_the_first_that_does_not_fit_is_named(n: int) -> None:
+    for places in ([0], [n - 1], [n // 3, n // 2, n - 1]):
+        q = integers(n, 4, True)
+        q[places] = 8
+        words = ["from -8 to 7", f"got 8 at flat index {places[0]}"]
+        assert_refuses(ValueError, words, sc.pack_ints, q, 4)
+
+
+def test_the_index_is_that_of_the_shape(lib: Any) -> None:
+    q = np.zeros((4, 5), np.uint8).T
+    q[3, 2] = 200
+    assert_refuses(ValueError, ["200 at flat index 14"], lib.pack_ints, q, 7)
+
+
+# --- ml_dtypes -------------------------------------------------------------------------------
+
+
+@every_bitorder
+@pytest.mark.parametrize("name", NARROW)
+def test_narrow_dtypes(lib: Any, name: str, bitorder: str) -> None:
+    dtype, bits, signed = NARROW[name]
+    q = integers(1000, bits, signed)
+    narrow = q.astype(dtype)
+    packed = by_packbits(q, bits, bitorder)
+    assert_same_bits(lib.pack_ints(narrow, bits, bitorder=bitorder), packed)
+    for back in (
+        lib.unpack_ints(packed, bits, q.size, bitorder=bitorder, dtype=dtype),
+        lib.unpack_ints(
+            packed, bits, q.size, bitorder=bitorder, out=np.empty_like(narrow), dtype=dtype
+        ),
+    ):
+        assert back.dtype == narrow.dtype
+        assert back.tobytes() == narrow.tobytes()  # as ml_dtypes itself holds them
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_bits_that_ml_dtypes_does_not_read(lib: Any, name: str) -> None:
+    """The upper ones of a byte, where another library may have left the sign, or anything."""
+    dtype, bits, signed = NARROW[name]
+    q = generator(1).integers(0, 256, 500, dtype=np.uint8).view(dtype)
+    values = q.astype(np.int8 if signed else np.uint8)
+    for width in range(bits, 9):
+        assert_same_bits(lib.pack_ints(q, width), by_packbits(values, width, "little"))
+    assert_same_bits(lib.pack_ints(q[::3], bits), by_packbits(values[::3], bits, "little"))
+
+
+def test_narrow_dtypes_in_fewer_bits(lib: Any) -> None:
+    q = np.array([3, -4, 0, 1], ml_dtypes.int4)
+    assert lib.unpack_ints(lib.pack_ints(q, 3), 3, 4).tolist() == [3, -4, 0, 1]
+    assert_refuses(ValueError, ["-2 to 1", "got 3 at flat index 0"], lib.pack_ints, q, 2)
+
+
+# --- layouts ---------------------------------------------------------------------------------
+
+WHOLE = integers(720, 4, True)
+LAYOUTS = {
+    "0-d": WHOLE[1:2].reshape(()),
+    "no rows": WHOLE[:0].reshape(0, 5),
+    "4-d": WHOLE[:360].reshape(3, 4, 5, 6),
+    "fortran": np.asfortranarray(WHOLE.reshape(24, 30)),
+    "transposed": WHOLE[:504].reshape(7, 8, 9).transpose(2, 0, 1),
+    "every other": WHOLE[::2],
+    "reversed": WHOLE[::-1],
+    "a corner": WHOLE.reshape(24, 30)[3:20, 5:29],
+    "broadcast": np.broadcast_to(WHOLE[:30], (20, 30)),
+    "overlapping windows": as_strided(WHOLE, (50, 10), (1, 1)),
+    "misaligned": WHOLE[1:],
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_in(lib: Any, name: str) -> None:
+    q = LAYOUTS[name]
+    assert_same_bits(lib.pack_ints(q, 4), by_packbits(np.ascontiguousarray(q), 4, "little"))
+    strided = np.repeat(by_packbits(WHOLE, 4, "little"), 2)[::2].reshape(20, 18)
+    assert_same_bits(lib.unpack_ints(strided, 4, 720), WHOLE)
+
+
+def test_lists(lib: Any) -> None:
+    assert lib.pack_ints([np.int8(-1), np.int8(1)], 4).tolist() == [0x1F]
+    assert lib.unpack_ints([np.uint8(0x1F)], 4, 2).tolist() == [-1, 1]
+
+
+def test_out(lib: Any) -> None:
+    expected = by_packbits(WHOLE, 4, "little")
+    for packed in (np.empty(360, np.uint8), np.empty(720, np.uint8)[::-2]):
+        assert lib.pack_ints(WHOLE, 4, out=packed) is packed
+        assert_same_bits(packed, expected)
+        for codes in (np.empty(720, np.int8), np.empty(1440, np.int8)[::2]):
+            assert lib.unpack_ints(packed, 4, 720, out=codes) is codes
+            assert_same_bits(codes, WHOLE)
+
+
+# --- what is refused -------------------------------------------------------------------------
+
+Q = np.arange(-6, 6, dtype=np.int8)
+PACKED = np.arange(6, dtype=np.uint8)
+READ_ONLY = np.zeros(6, np.uint8)
+READ_ONLY.flags.writeable = False
+BOTH = np.zeros(12, np.int8)
+
+
+@pytest.mark.parametrize("bits", [0, 9, -1, 2**70])
+def test_bits_out_of_range(lib: Any, bits: int) -> None:
+    words = ["bits must be an integer from 1 to 8", f"got {bits}"]
+    assert_refuses(ValueError, words, lib.pack_ints, Q, bits)
+    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, bits, 3)
+
+
+@pytest.mark.parametrize("bits", [4.0, "4", None, True, np.array(4)])
+def test_bits_that_are_no_integer(lib: Any, bits: Any) -> None:
+    assert_refuses(TypeError, ["bits must be an integer"], lib.pack_ints, Q, bits)
+    assert_refuses(TypeError, ["bits must be an integer"], lib.unpack_ints, PACKED, bits, 3)
+
+
+@pytest.mark.parametrize("bitorder", ["low_first", "awq", None, 0])
+def test_bitorders(lib: Any, bitorder: Any) -> None:
+    words = ["bitorder must be 'little' or 'big'", f"got {bitorder!r}"]
+    assert_refuses(ValueError, words, lib.pack_ints, Q, 4, bitorder=bitorder)
+    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 4, 3, bitorder=bitorder)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int64, np.bool_, np.float32, ml_dtypes.bfloat16])
+def test_other_dtypes(lib: Any, dtype: Any) -> None:
+    name = np.dtype(dtype).name
+    words = ["q must be", "int8", "uint2", f"got {name}"]
+    assert_refuses(TypeError, words, lib.pack_ints, np.zeros(3, dtype), 4)
+    words = ["packed must be uint8", f"got {name}"]
+    assert_refuses(TypeError, words, lib.unpack_ints, np.zeros(3, dtype), 4, 3)
+    words = ["dtype must be", "uint2", f"got {name}"]
+    assert_refuses(TypeError, words, lib.unpack_ints, PACKED, 4, 3, dtype=dtype)
+
+
+def test_masked_arrays(lib: Any) -> None:
+    words = ["must be a plain array"]
+    assert_refuses(TypeError, words, lib.pack_ints, np.ma.masked_array(Q), 4)
+    assert_refuses(TypeError, words, lib.unpack_ints, np.ma.masked_array(PACKED), 4, 3)
+
+
+@every_bits
+def test_too_few_bytes(lib: Any, bits: int) -> None:
+    most = PACKED.size * 8 // bits
+    assert lib.unpack_ints(PACKED, bits, most).size == most
+    words = ["packed must be" if lib.__name__.endswith("reference") else "packed must have"]
+    words += ["at least 7", f"{most + 1} integers of {bits} bits", "got 6"]
+    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, bits, most + 1)
+
+
+@pytest.mark.parametrize("n", [-1, 2**80])
+def test_numbers_of_integers(lib: Any, n: int) -> None:
+    words = ["n must be an integer from 0", f"got {n}"]
+    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 4, n)
+    assert_refuses(TypeError, ["n must be an integer"], lib.unpack_ints, PACKED, 4, 3.0)
+
+
+def test_signed_and_dtype(lib: Any) -> None:
+    words = ["signed must be True", "got False"]
+    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 4, 3, signed=False, dtype=np.uint8)
+    words = ["signed must be a bool", "got 1"]
+    assert_refuses(TypeError, words, lib.unpack_ints, PACKED, 4, 3, signed=1)
+    words = ["bits must be that of dtype int4", "got 5"]
+    assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 5, 3, dtype=ml_dtypes.int4)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "out"),
+    [
+        (TypeError, ["out must be", "uint8", "int8"], np.zeros(6, np.int8)),
+        (TypeError, ["out must be an array of uint8", "list"], [0] * 6),
+        (ValueError, ["out must", "shape (6,)", "(7,)"], np.zeros(7, np.uint8)),
+        (ValueError, ["out must", "shape (6,)", "(2, 3)"], np.zeros((2, 3), np.uint8)),
+        (ValueError, ["out must be writeable"], READ_ONLY),
+        (ValueError, ["out must", "apart"], as_strided(np.zeros(3, np.uint8), (6,), (0,))),
+    ],
+)
+def test_out_that_does_not_fit(
+    lib: Any, error: type[Exception], words: list[str], out: Any
+) -> None:
+    assert_refuses(error, words, lib.pack_ints, Q, 4, out=out)
+
+
+def test_out_that_overlaps(lib: Any) -> None:
+    both = BOTH.copy()
+    assert_refuses(ValueError, ["out"], lib.pack_ints, both, 4, out=both.view(np.uint8)[3:9])
+    assert_refuses(ValueError, ["out"], lib.pack_ints, both, 8, out=both.view(np.uint8))
+    packed = both.view(np.uint8)[:6]
+    assert_refuses(ValueError, ["out"], lib.unpack_ints, packed, 4, 12, out=both)

@@ -1,0 +1,289 @@
+"""block=: whole blocks of the last two axes are kept or removed, by their norms."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.arrays import DTYPES, from_bits, normal, of_type
+from support.grids import subset
+from support.isas import LIBRARIES, library
+from support.oracles import (
+    Ranking,
+    assert_same_bits,
+    assert_writes,
+    block_norms,
+    in_blocks,
+    is_nan,
+    masked,
+)
+from support.raw_bits import POLICIES, floats
+from support.refusals import assert_refuses
+
+NORMS = ["l1", "l2", "max"]
+# Blocks of one row, of one column, narrower and wider than the eight partial sums and than the
+# lanes; at the edges, parts of all these.
+BLOCKS = [(1, 1), (1, 4), (4, 1), (2, 2), (3, 5), (4, 4), (1, 7), (1, 8), (1, 9), (8, 8), (7, 16),
+          (16, 17), (2, 33), (33, 2), (40, 70)]  # fmt: skip
+HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "every exponent", "30 % NaN"]
+
+Block = tuple[int, int]
+
+
+@lru_cache(maxsize=1024)
+def ranking(
+    values: str, dtype: str, shape: tuple[int, ...], block: Block, norm: str, nan: str
+) -> tuple[np.ndarray, Ranking]:
+    """The array of that name, and its blocks by rank."""
+    w = of_type(values, int(np.prod(shape)), dtype).reshape(shape)
+    return w, Ranking(block_norms(w, block, norm), nan)
+
+
+def expected(w: np.ndarray, block: Block, ranked: Ranking, k: int) -> np.ndarray:
+    return masked(w, in_blocks(ranked.mask(k), block, w.shape))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_blocks(lib: Any, block: Block, norm: str) -> None:
+    for values in HARD:
+        for nan in POLICIES:
+            w, ranked = ranking(values, "float32", (40, 70), block, norm, nan)
+            n = ranked.w.size
+            for k in {0, 1, n // 3, n}:
+                result = expected(w, block, ranked, k)
+                assert_writes(lib.prune, w, result, k=k, block=block, norm=norm, nan=nan)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 100), (100, 1), (17, 33), (64, 64), (3, 1025),
+                                   (5, 6, 7), (2, 3, 9, 10), (1, 1, 8, 8)], ids=str)  # fmt: skip
+def test_shapes(lib: Any, shape: tuple[int, ...]) -> None:
+    """Leading axes are so many matrices, among all of whose blocks the selection is."""
+    for block in {(1, 1), (1, 2), (2, 1), (2, 3), (4, 4), (1, 32), shape[-2:]}:
+        if block[0] <= shape[-2] and block[1] <= shape[-1]:
+            w, ranked = ranking("coarse grid", "float32", shape, block, "l1", "raise")
+            for k in {ranked.w.size // 2, ranked.w.size // 5}:
+                assert_writes(
+                    lib.prune, w, expected(w, block, ranked, k), k=k, block=block
+                )  # l1 is the default
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_types(lib: Any, dtype: str, norm: str) -> None:
+    for values in ("normal", "raw bits", "every exponent"):
+        for block in ((4, 4), (1, 16), (5, 3)):
+            for nan in POLICIES:
+                w, ranked = ranking(values, dtype, (33, 70), block, norm, nan)
+                k = ranked.w.size // 2
+                result = expected(w, block, ranked, k)
+                assert_writes(lib.prune, w, result, k=k, block=block, norm=norm, nan=nan)
+
+
+@pytest.mark.parametrize(("dtype", "block"), [("float64", (4, 4)), ("float32", (1, 8)),
+                                              ("bfloat16", (32, 32))])  # fmt: skip
+def test_many_blocks(lib_on_threads: Any, dtype: str, block: Block) -> None:
+    for norm in subset(NORMS, 1):
+        w, ranked = ranking("normal", dtype, (500, 801), block, norm, "raise")
+        k = ranked.w.size // 5
+        assert_writes(
+            lib_on_threads.prune, w, expected(w, block, ranked, k), k=k, block=block, norm=norm
+        )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(data=st.data())
+def test_any_bits(dtype: str, data: st.DataObject) -> None:
+    shape = data.draw(st.tuples(st.integers(1, 2), st.integers(1, 6), st.integers(1, 20)))
+    w = data.draw(floats(dtype, shape))
+    block = data.draw(st.integers(1, shape[1])), data.draw(st.integers(1, shape[2]))
+    norm, nan = data.draw(st.sampled_from(NORMS)), data.draw(st.sampled_from(POLICIES))
+    ranked = Ranking(block_norms(w, block, norm), nan)
+    k = data.draw(st.integers(0, ranked.w.size))
+    for name in LIBRARIES:
+        with library(name) as lib:
+            result = expected(w, block, ranked, k)
+            assert_writes(lib.prune, w, result, k=k, block=block, norm=norm, nan=nan)
+
+
+@pytest.mark.parametrize("sparsity", [0, 0.1, 0.25, 0.5, 0.9, 1])
+def test_sparsity_counts_blocks(lib: Any, sparsity: float) -> None:
+    """With those at the edges: 5 rows by 6 columns of them."""
+    w = normal(17, 23)
+    removed = round(sparsity * 30)  # half to even
+    pruned = lib.prune(w, sparsity=sparsity, block=(4, 4))
+    assert_same_bits(pruned, lib.prune(w, k=30 - removed, block=(4, 4)))
+    kept = {(i // 4, j // 4) for i, j in np.argwhere(pruned)}
+    assert len(kept) == 30 - removed
+
+
+@pytest.mark.parametrize("nan", POLICIES)
+@pytest.mark.parametrize("norm", NORMS)
+def test_threshold_is_compared_with_the_norm(lib: Any, norm: str, nan: str) -> None:
+    block = 3, 4
+    w = of_type("30 % NaN", 1200, "float32").reshape(30, 40).copy()
+    w[6:, :] = of_type("coarse grid", 24 * 40, "float32").reshape(24, 40)
+    norms = block_norms(w, block, norm)
+    level = float(norms[5, 5])
+    for threshold in (0, level, np.nextafter(level, 0), np.nextafter(level, 9), 1e300, np.inf):
+        mask = np.where(is_nan(norms), nan == "keep", norms > threshold)
+        result = masked(w, in_blocks(mask, block, w.shape))
+        assert_writes(lib.prune, w, result, threshold=threshold, block=block, norm=norm, nan=nan)
+
+
+def test_sums_are_formed_in_the_order_that_is_documented(lib: Any) -> None:
+    """Blocks whose norms differ in the last bit, or tie, only if they are."""
+    rng = np.random.default_rng(5)
+    for block in ((1, 8), (1, 16), (4, 4), (16, 16), (3, 37), (37, 3)):
+        part = rng.random(block[0] * block[1])
+        parts = [rng.permutation(part).reshape(block) for _ in range(64)]
+        w = np.concatenate(parts, axis=1)
+        for norm in ("l1", "l2"):
+            norms = block_norms(w, block, norm)
+            assert len(np.unique(norms)) > 1
+            ranked = Ranking(norms)
+            for k in (1, 20, 40, 63):
+                result = expected(w, block, ranked, k)
+                assert_same_bits(lib.prune(w, k=k, block=block, norm=norm), result)
+
+
+def test_norms_beyond_the_range_tie(lib: Any) -> None:
+    w = np.array([[1e200, 1, 2e200, 1, 1e308, 1e308]])
+    assert np.flatnonzero(lib.prune(w, k=1, block=(1, 2), norm="l2")).tolist() == [0, 1]
+    assert np.flatnonzero(lib.prune(w, k=1, block=(1, 2), norm="l1")).tolist() == [4, 5]
+    narrow = np.float32([[3e38, 3e38, 3.2e38, 3.1e38]])  # within that of float64
+    assert np.flatnonzero(lib.prune(narrow, k=1, block=(1, 2))).tolist() == [2, 3]
+
+
+def test_norms_that_are_nan_tie(lib: Any) -> None:
+    w = from_bits([[0x7F800001, 1, 0xFFFFFFFF, 0, 0x3F800000, 0, 0x7F800000, 0]])
+    for norm in NORMS:
+        for nan, falling in (("keep", [0, 1, 3, 2]), ("prune", [3, 2, 0, 1])):
+            for k in range(5):
+                mask = np.isin(np.arange(8) // 2, falling[:k])[None]
+                result = lib.prune(w, k=k, block=(1, 2), norm=norm, nan=nan)
+                assert_same_bits(result, masked(w, mask))
+
+
+def test_refused_nan_is_counted_in_the_array(lib: Any) -> None:
+    for shape in ((20, 30), (400, 500), (3, 40, 50)):
+        w = normal(*shape)
+        w.ravel()[[13, 14, w.size - 1]] = np.nan
+        words = ["w has 3 NaN, the first at flat index 13; "]
+        for how in ({"k": 3}, {"k": 0}, {"sparsity": 0.0}, {"threshold": 1.0}):
+            for norm in NORMS:
+                assert_refuses(
+                    ValueError, words, lib.prune, w, block=(4, 4), norm=norm, out=w, **how
+                )
+
+
+def test_pruning_further_keeps_blocks_pruned(lib: Any) -> None:
+    before = normal(40, 60)
+    for sparsity in (0.2, 0.5, 0.5, 0.9):
+        after = lib.prune(before, sparsity=sparsity, block=(4, 6))
+        assert not after[before == 0].any()
+        assert np.count_nonzero(after) == (100 - round(sparsity * 100)) * 24
+        before = after
+
+
+LAYOUTS = {
+    "fortran": np.asfortranarray(normal(16, 24)),
+    "transposed": normal(7, 16, 9).transpose(2, 0, 1),
+    "strided": normal(32, 72)[::2, ::-3],
+    "a corner": normal(30, 40)[3:19, 5:29],
+    "broadcast": np.broadcast_to(normal(24), (16, 24)),
+    "byte-swapped": normal(16, 24).astype(">f4" if np.little_endian else "<f4"),
+    "misaligned": np.frombuffer(b"x" + normal(384).tobytes(), np.float32, offset=1).reshape(16, 24),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(lib: Any, layout: str) -> None:
+    w = LAYOUTS[layout]
+    plain = np.array(w, np.float32, order="C")
+    block = 3, 5
+    ranked = Ranking(block_norms(plain, block, "l1"))
+    result = expected(plain, block, ranked, 7)
+    assert_same_bits(lib.prune(w, k=7, block=block), result)
+    out = np.zeros(tuple(2 * n for n in w.shape), np.float32)[
+        tuple([slice(None, None, 2)] * w.ndim)
+    ]
+    assert lib.prune(w, k=7, block=block, out=out) is out
+    assert_same_bits(out, result)
+    out[...] = w
+    lib.prune(out, k=7, block=block, out=out)
+    assert_same_bits(out, result)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 5), (5, 0), (0, 0), (0, 4, 5), (3, 0, 5), (3, 5, 0)], ids=str
+)
+def test_empty(lib: Any, shape: tuple[int, ...]) -> None:
+    """There are no blocks, and any size of them will do."""
+    w = np.zeros(shape, np.float32)
+    for block in ((1, 1), (2, 2), (7, 9), [10**9, 10**9]):
+        for how in ({"k": 0}, {"sparsity": 0.5}, {"threshold": 1}):
+            assert_same_bits(lib.prune(w, block=block, **how), w)
+    assert_refuses(ValueError, ["k must be an integer from 0 to 0, got 1"], lib.prune, w, k=1,
+                   block=(1, 1))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("block", "error"),
+    [(4, TypeError), ("44", TypeError), (np.array([2, 2]), TypeError), ({2, 3}, TypeError),
+     ((2.0, 2), TypeError), ((2, "2"), TypeError), ((2, None), TypeError), ((True, 2), TypeError),
+     ((), ValueError), ((2,), ValueError), ((2, 2, 2), ValueError), ((0, 2), ValueError),
+     ((2, -1), ValueError), ((7, 2), ValueError), ((2, 8), ValueError), ((2**64, 2), ValueError)],
+    ids=str,
+)  # fmt: skip
+def test_blocks_that_are_none(lib: Any, block: Any, error: type[Exception]) -> None:
+    w = normal(6, 7)
+    assert_refuses(error, ["block", " must be ", "integer", "got "], lib.prune, w, k=1, block=block)
+
+
+def test_lists_and_integers_of_numpy(lib: Any) -> None:
+    w = normal(6, 7)
+    for block in ([2, 3], (np.int64(2), np.uint8(3))):
+        assert_same_bits(lib.prune(w, k=3, block=block), lib.prune(w, k=3, block=(2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({}, ["exactly one of k, sparsity, threshold, pattern must be given, got none"]),
+        ({"k": 10}, ["k must be an integer from 0 to 9, got 10"]),
+        ({"sparsity": 1.5}, ["sparsity must be a number from 0 to 1, got 1.5"]),
+        ({"threshold": -1.0}, ["threshold must be a number, at least 0, got -1.0"]),
+        ({"threshold": np.nan}, ["threshold must be ", "got nan"]),
+        ({"k": 1, "axis": 0}, ["axis", "block"]),
+        ({"k": 1, "scores": normal(6, 7)}, ["scores", "block"]),
+        ({"k": 1, "factors": normal(7)}, ["factors", "block"]),
+        ({"pattern": "2:4"}, ["pattern", "block"]),
+        ({"k": 1, "norm": "l3"}, ["norm must be 'l1' or 'l2' or 'max'", "got 'l3'"]),
+        ({"k": 1, "norm": 2}, ["norm must be 'l1' or 'l2' or 'max'", "got 2"]),
+        ({"k": 1, "nan": "zero"}, ["nan must be 'raise' or 'keep' or 'prune'", "got 'zero'"]),
+    ],
+    ids=str,
+)
+def test_refused(lib: Any, how: dict[str, Any], words: list[str]) -> None:
+    for call in (lib.prune, lib.prune_mask):
+        assert_refuses(ValueError, words, call, normal(6, 7), block=(2, 3), **how)
+
+
+def test_norm_without_blocks(lib: Any) -> None:
+    assert_refuses(ValueError, ["norm", "block", "'l1'"], lib.prune, normal(6, 7), k=1, norm="l1")
+
+
+def test_too_few_axes(lib: Any) -> None:
+    for w in (normal(6), np.float32(1)):
+        assert_refuses(ValueError, ["w must", w.shape], lib.prune, w, k=1, block=(1, 1))
+
+
+@pytest.mark.parametrize("block", [(2**63, 1), (1, 2**70)])
+def test_blocks_of_more_than_any_array(lib: Any, block: tuple[int, int]) -> None:
+    """Also where there are no elements, and so any block is large enough."""
+    with pytest.raises(ValueError, match=r"^block\[[01]\] must be "):
+        lib.prune(np.ones((0, 2), np.float32), k=0, block=block)

@@ -1,0 +1,131 @@
+"""What other packages prune, where they are installed: on data without ties the results agree."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from support.arrays import normal
+from support.oracles import assert_same_bits
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
+
+
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def keras(monkeypatch: pytest.MonkeyPatch) -> Any:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    return pytest.importorskip("keras")
+
+
+def weights(*shape: int) -> np.ndarray:
+    """No two of equal magnitude."""
+    w = normal(*shape)
+    assert len(np.unique(np.abs(w))) == w.size
+    return w
+
+
+def linear(torch: Any, w: np.ndarray) -> Any:
+    layer = torch.nn.Linear(w.shape[1], w.shape[0], bias=False)
+    layer.weight.data = torch.from_numpy(w.copy())
+    return layer
+
+
+def pruned(layer: Any) -> np.ndarray:
+    return layer.weight.detach().numpy()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 10, 11, 99, 250])
+def test_torch_counts_alike(lib: Any, torch: Any, n: int) -> None:
+    """Half to even, at every tenth and at the halves."""
+    from torch.nn.utils import prune  # noqa: PLC0415
+
+    w = weights(n, 1)
+    for amount in {*np.linspace(0, 1, 11).tolist(), 0.5 / n, 1.5 / n, 0.25, 0.75} - {0.0}:
+        layer = linear(torch, w)
+        prune.l1_unstructured(layer, "weight", amount=min(amount, 1.0))
+        ours = lib.prune(w, sparsity=min(amount, 1.0))
+        assert np.count_nonzero(pruned(layer)) == np.count_nonzero(ours)
+
+
+@pytest.mark.parametrize("amount", [0.1, 0.5, 0.9, 7])
+def test_torch_l1_unstructured(lib: Any, torch: Any, amount: float) -> None:
+    from torch.nn.utils import prune  # noqa: PLC0415
+
+    w = weights(40, 30)
+    layer = linear(torch, w)
+    prune.l1_unstructured(layer, "weight", amount=amount)
+    how = {"k": w.size - amount} if isinstance(amount, int) else {"sparsity": amount}
+    assert np.array_equal(layer.weight_mask.numpy(), lib.prune_mask(w, **how))
+    assert np.array_equal(pruned(layer), lib.prune(w, **how))
+
+
+@pytest.mark.parametrize("amount", [0.1, 0.5, 0.9])
+def test_torch_global_unstructured(lib: Any, torch: Any, amount: float) -> None:
+    from torch.nn.utils import prune  # noqa: PLC0415
+
+    both = weights(90, 20)
+    ws = {"first": both[:30], "second": both[30:] * np.float32(0.5)}
+    layers = {name: linear(torch, w) for name, w in ws.items()}
+    prune.global_unstructured(
+        [(layer, "weight") for layer in layers.values()],
+        pruning_method=prune.L1Unstructured,
+        amount=amount,
+    )
+    ours = lib.prune_global(ws, sparsity=amount)
+    for name, layer in layers.items():
+        assert np.array_equal(pruned(layer), ours[name])
+
+
+@pytest.mark.parametrize("amount", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(("n", "norm"), [(1, "l1"), (2, "l2"), (float("inf"), "max")])
+def test_torch_ln_structured(lib: Any, torch: Any, n: float, norm: str, amount: float) -> None:
+    """Whole rows, or whole columns."""
+    from torch.nn.utils import prune  # noqa: PLC0415
+
+    w = weights(40, 30)
+    for dim, block in ((0, (1, 30)), (1, (40, 1))):
+        layer = linear(torch, w)
+        prune.ln_structured(layer, "weight", amount=amount, n=n, dim=dim)
+        ours = lib.prune(w, sparsity=amount, block=block, norm=norm)
+        assert np.array_equal(pruned(layer), ours)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 1.0, 9.0])
+def test_torch_shrinks(lib: Any, torch: Any, threshold: float) -> None:
+    w = np.concatenate([weights(1000), np.float32([0, -0.0, 1, -1, np.inf, -np.inf])])
+    tensor = torch.from_numpy(w)
+    hard = torch.nn.functional.hardshrink(tensor, threshold).numpy()
+    assert np.array_equal(lib.prune(w, threshold=threshold), hard)
+    soft = torch.nn.functional.softshrink(tensor, threshold).numpy()
+    assert np.array_equal(lib.soft_threshold(w, threshold), soft)
+
+
+def test_torch_topk(lib: Any, torch: Any) -> None:
+    w = weights(20, 50)
+    for axis in (0, 1):
+        indices = torch.from_numpy(np.abs(w)).topk(7, dim=axis).indices.numpy()
+        assert np.array_equal(lib.topk(w, 7, axis=axis, sorted=True).indices, indices)
+
+
+def test_a_keras_model(lib: Any, keras: Any) -> None:
+    """Its list of weights goes in as it is, and back."""
+    model = keras.Sequential(
+        [keras.Input((8,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(4)]
+    )
+    before = model.get_weights()
+    n = sum(w.size for w in before)
+    model.set_weights(lib.prune_global(before, sparsity=0.5))
+    after = model.get_weights()
+    kept = np.concatenate([w.ravel() for w in after]) != 0
+    sizes = np.abs(np.concatenate([w.ravel() for w in before]))
+    assert np.count_nonzero(kept) == n - round(0.5 * n)
+    assert sizes[kept].min() >= sizes[~kept].max()
+    for old, new in zip(before, after, strict=True):
+        assert_same_bits(new[new != 0], old[new != 0])
+    assert np.isfinite(np.asarray(model.predict(normal(3, 8), verbose=0))).all()

@@ -1,0 +1,438 @@
+"""choose_format and choose_affine: against all that could be chosen, and the same everywhere."""
+
+import math
+from fractions import Fraction
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import secateur as sc
+from secateur import FixedPoint, choosing
+from support.arrays import DTYPES, LANES, NUMBERS, of_type
+from support.grids import subset
+from support.isas import LIBRARIES, library
+from support.oracles import INTEGERS, ends
+from support.refusals import assert_refuses
+
+FINITE = [name for name in NUMBERS if "infinite" not in name and name != "every exponent"]
+METHODS = ["max", "percentile", "mse"]
+
+
+def spread(n: int, dtype: str) -> np.ndarray:
+    """Finite numbers of every exponent."""
+    w = of_type("every exponent", n, dtype)
+    return np.where(np.isfinite(w), w, w.dtype.type(1))
+
+
+def codes(w: np.ndarray, bits: int, frac_bits: int, signed: bool = True) -> list[tuple[int, int]]:
+    """What is rounded to, before and after the range is looked at."""
+    low, high = ends(FixedPoint(bits, 0, signed))
+    rounded = [round(Fraction(float(x)) * Fraction(2) ** frac_bits) for x in w.ravel()]
+    return [(q, min(max(q, low), high)) for q in rounded]
+
+
+def saturates(w: np.ndarray, bits: int, frac_bits: int, signed: bool = True) -> bool:
+    return any(q != clipped for q, clipped in codes(w, bits, frac_bits, signed))
+
+
+def squared_error(w: np.ndarray, bits: int, frac_bits: int, signed: bool = True) -> Fraction:
+    step = Fraction(2) ** -frac_bits
+    chosen = codes(w, bits, frac_bits, signed)
+    errors = (Fraction(float(x)) - q * step for x, (_, q) in zip(w.ravel(), chosen, strict=True))
+    return sum((e * e for e in errors), Fraction(0))
+
+
+def frac_bits(lib, *given, **how) -> int:
+    return lib.choose_format(*given, **how).frac_bits
+
+
+# --- fixed point ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [2, 8, 32])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_max_is_the_most_that_saturates_nothing(lib, dtype: str, bits: int) -> None:
+    top, bottom = 2.0 ** (bits - 1) - 0.5, -(2.0 ** (bits - 1)) - 0.5
+    ends = np.float64([top, np.nextafter(top, 0), bottom, np.nextafter(bottom, -9e9), 1, -1, 0.3])
+    kind = DTYPES[dtype]
+    with np.errstate(over="ignore"):
+        tried = [np.asarray([x], kind) for x in ends]
+        tried += [np.nextafter(x, kind.type(to)) for x in tried for to in (-9, 9)]
+    tried += [np.concatenate(tried[:4]), spread(9, dtype), of_type("subnormals", 3, dtype)]
+    for w in tried:
+        if not np.isfinite(w.astype(np.float64)).all() or not w.any():
+            continue
+        chosen = frac_bits(lib, w, bits)
+        assert chosen == -256 or not saturates(w, bits, chosen)
+        assert chosen == 256 or saturates(w, bits, chosen + 1)
+
+
+@pytest.mark.parametrize("bits", [2, 8, 31])
+def test_max_of_unsigned(lib, bits: int) -> None:
+    w = np.float64([2.0**bits - 0.5, 1, 0])
+    assert frac_bits(lib, w, bits, signed=False) == -1
+    w[0] = np.nextafter(w[0], 0)
+    assert frac_bits(lib, w, bits, signed=False) == 0
+    w[1] = -0.5  # is rounded to 0
+    assert frac_bits(lib, w, bits, signed=False) == 0
+    w[1] = np.nextafter(-0.5, -1)
+    for method in METHODS:
+        words = ["w must be at least 0", "unsigned", -0.5]
+        assert_refuses(ValueError, words, lib.choose_format, w, bits, signed=False, method=method)
+
+
+def test_percentile_is_max_of_the_clipped(lib) -> None:
+    for name in ("normal", "sorted magnitudes", "one larger", "90 % zeros"):
+        for n in (1, 10, 999):
+            w = of_type(name, n, "float32")
+            for percentile in (0, 1e-9, 10, 50, 99.9, 100):
+                rank = max(1, math.ceil(n * percentile / 100))
+                most = np.sort(np.abs(w))[rank - 1]
+                expected = lib.choose_format(np.clip(w, -most, most), 6)
+                how = {"method": "percentile", "percentile": percentile}
+                assert lib.choose_format(w, 6, **how) == expected
+
+
+@pytest.mark.parametrize("bits", [2, 3, 5, 8, 17, 32])
+@pytest.mark.parametrize("name", [*FINITE, "spread"])
+def test_mse_is_the_least_of_all(lib, name: str, bits: int) -> None:
+    for dtype, signed in subset([("float32", True), ("float16", True), ("float64", False)], 1):
+        w = spread(30, dtype) if name == "spread" else of_type(name, 30, dtype)
+        w = w if signed else np.abs(w)
+        if not w.any():
+            continue
+        most = frac_bits(lib, w, bits, signed=signed)
+        tried = range(max(most - 2, -256), min(most + bits + 8, 256) + 1)
+        errors = {p: squared_error(w, bits, p, signed) for p in tried}
+        chosen = frac_bits(lib, w, bits, signed=signed, method="mse")
+        least = min(errors.values())
+        assert float(errors[chosen]) == pytest.approx(float(least), rel=1e-12)
+        assert chosen == max(p for p, error in errors.items() if error == errors[chosen])
+
+
+def outlier(n: int) -> np.ndarray:
+    w = of_type("normal", n, "float32")
+    w[n // 2 + 17] = 1e20
+    return w
+
+
+LARGE = {
+    "one outlier": outlier,
+    "tails": lambda n: np.random.default_rng(1).standard_cauchy(n).astype(np.float32),
+    "nothing but zeros in the sample": lambda n: np.where(
+        np.arange(n) % (n // choosing.RUNS) < choosing.RUN_LENGTH,
+        0,
+        of_type("normal", n, "float32"),
+    ).astype(np.float32),
+} | {name: lambda n, name=name: of_type(name, n, "float32") for name in FINITE}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_mse_of_a_large_array_needs_no_luck(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the sample, without it, and by the sums of all."""
+    w = LARGE[name](choosing.MIN_SAMPLED_SIZE + 5)
+    for bits in subset((2, 4, 8, 16), 1):
+        with_sample = frac_bits(sc, w, bits, method="mse")
+        with monkeypatch.context() as patch:
+            patch.setattr(choosing, "MIN_SAMPLED_SIZE", w.size + 1)
+            assert frac_bits(sc, w, bits, method="mse") == with_sample
+        x, range_ = w.astype(np.float64), ends(FixedPoint(bits))
+        most = frac_bits(sc, w, bits)
+        tried = range(most, min(256, most + 12) + 1)
+        errors = []
+        for p in tried if x.any() else ():
+            codes = np.clip(np.rint(np.ldexp(x, p)), *range_)
+            errors.append(math.fsum(np.square(x - np.ldexp(codes, -p))))
+        least = min(errors, default=0)
+        assert not errors or errors[with_sample - most] == pytest.approx(least, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_library_says_the_same(method: str, dtype: str) -> None:
+    for n in (*LANES[1:], 4095, 4097, 40_000):
+        w = of_type("normal", n, dtype)
+        found = []
+        for name in (*sc.isas(), "reference"):
+            with library(name) as lib:
+                affine = lib.choose_affine(w, np.uint8, method=method)
+                found.append((lib.choose_format(w, 7, method=method), affine))
+        assert found == [found[-1]] * len(found)
+
+
+SHAPES = [(1, 5), (5, 1), (40, 70), (70, 40), (3, 5000), (700, 3), (6, 5, 17), (17, 9, 2), (2, 0)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_each_index_as_if_alone(lib, shape: tuple[int, ...], method: str) -> None:
+    w = of_type("blocks of own scale", math.prod(shape), "float32").reshape(shape)
+    for axis in range(-len(shape), len(shape)):
+        fmt = lib.choose_format(w, 5, method=method, axis=axis)
+        affine = lib.choose_affine(w, np.int8, method=method, axis=axis)
+        assert fmt.axis == axis % len(shape)
+        assert affine.scale.dtype == np.float32
+        for i, each in enumerate(np.moveaxis(w, axis, 0)):
+            if i % 97 == 0:
+                assert fmt.frac_bits[i] == frac_bits(lib, each, 5, method=method)
+                alone = lib.choose_affine(each, np.int8, method=method)
+                assert (affine.scale[i], affine.zero_point[i]) == alone
+        assert fmt.frac_bits.shape == affine.scale.shape == (shape[axis],)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1, 3, 8, 64, 300])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_each_group_as_if_alone(lib, shape: tuple[int, ...], size: int, method: str) -> None:
+    w = of_type("blocks of own scale", math.prod(shape), "float32").reshape(shape)
+    for axis in range(len(shape)):
+        fmt = lib.choose_format(w, 4, method=method, axis=axis, group_size=size)
+        affine = lib.choose_affine(w, ml_dtypes.uint4, method=method, axis=axis, block_size=size)
+        groups = -(-shape[axis] // size)
+        assert (fmt.axis, fmt.group_size) == (axis, size)
+        assert fmt.for_shape(shape) is not None
+        rows = np.moveaxis(w, axis, -1)
+        found = np.moveaxis(fmt.frac_bits, axis, -1)
+        scales = np.moveaxis(affine.scale, axis, -1)
+        assert found.shape == scales.shape == (*rows.shape[:-1], groups)
+        for place in list(np.ndindex(found.shape))[::211]:
+            *row, j = place
+            alone = rows[tuple(row)][j * size : (j + 1) * size]
+            assert found[place] == frac_bits(lib, alone, 4, method=method)
+            assert scales[place] == lib.choose_affine(alone, ml_dtypes.uint4, method=method).scale
+    last = lib.choose_format(w, 4, group_size=size)
+    assert last == lib.choose_format(w, 4, axis=-1, group_size=size)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_threads_and_layout_change_nothing(count: int) -> None:
+    w = of_type("normal", 1 << 21, "float32")
+    for how in ({}, {"axis": 0}, {"axis": 1}, {"group_size": 50}, {"axis": 0, "group_size": 50}):
+        matrix = w.reshape(1024, 2048)
+        expected = sc.choose_format(matrix, 5, method="mse", **how)
+        with sc.threads(count):
+            assert sc.choose_format(matrix, 5, method="mse", **how) == expected
+            assert sc.choose_format(matrix.T.copy().T, 5, method="mse", **how) == expected
+
+
+def test_nothing_and_zeros(lib) -> None:
+    for method in METHODS:
+        for w in (np.float32([]), np.zeros(3, np.float32), np.float16([-0.0]), np.float64(0)):
+            assert frac_bits(lib, w, 8, method=method) == 7
+            assert frac_bits(lib, w, 8, method=method, signed=False) == 8
+            assert lib.choose_affine(w, np.int8, method=method) == (1, 0)
+            assert lib.choose_affine(w, np.uint8, method=method) == (1, 0)
+            assert lib.choose_affine(w, np.uint8, method=method, symmetric=True) == (1, 128)
+        w = np.zeros((2, 3), np.float32)
+        w[1] = 1
+        assert lib.choose_format(w, 8, method=method, axis=0).frac_bits.tolist() == [7, 6]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_frac_bits_end_at_256(lib, method: str) -> None:
+    for power, expected in ((-400, 256), (-248, 255), (262, -255), (264, -256)):
+        w = np.float64([-(2.0**power)])  # the integer -128, or less
+        assert frac_bits(lib, w, 8, method=method) == expected
+
+
+# --- affine ---------------------------------------------------------------------------------
+
+TYPES = [np.int8, np.uint8, np.int16, np.uint16]
+TYPES += [getattr(ml_dtypes, name) for name in ("int4", "uint4", "int2", "uint2")]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_affine_holds_the_range(lib, dtype: type, symmetric: bool) -> None:
+    low, high = INTEGERS[np.dtype(dtype).name]
+    pairs = [[-1, 3], [1, 3], [-3, -1], [1e-45, 0], [3e38, -3e38], [0.1, -1e-9]]
+    for w in np.float32(pairs):
+        scale, zero_point = lib.choose_affine(w, dtype, symmetric=symmetric)
+        assert scale == np.float32(scale) >= np.finfo(np.float32).tiny
+        assert low <= zero_point <= high
+        if symmetric:
+            assert zero_point == (0 if low < 0 else (high + 1) // 2)
+        codes = np.rint(w / np.float32(scale)) + zero_point
+        slack = 0 if symmetric else 1  # the zero point is rounded, and a tie may fall out of range
+        assert low - slack <= codes.min() <= codes.max() <= high + slack
+        if symmetric:
+            assert scale == pytest.approx(max(np.abs(w).max() / (high - zero_point), 2**-126))
+        elif scale > 2**-126:
+            span = float(max(w.max(), 0)) - float(min(w.min(), 0))
+            assert scale == pytest.approx(span / (high - low), rel=1e-6)
+
+
+def test_affine_of_float64_is_float64(lib) -> None:
+    w = np.float64([0, 1])
+    assert lib.choose_affine(w, np.uint8).scale == 1 / 255
+    assert lib.choose_affine(w, np.uint8, axis=0).scale.dtype == np.float64
+    assert lib.choose_affine(w.astype(np.float16), np.uint8).scale == np.float32(1 / 255)
+
+
+def test_affine_percentile_clips_both_tails(lib) -> None:
+    w = np.float32([*range(-50, 0), *range(100), 1000, -2000])
+    how = {"method": "percentile", "percentile": 98}
+    most = np.sort(np.abs(w))[math.ceil(len(w) * 98 / 100) - 1]
+    expected = lib.choose_affine(np.clip(w, -most, most), np.int8)
+    assert lib.choose_affine(w, np.int8, **how) == expected
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("method", METHODS)
+def test_affine_by_hand(lib, dtype: type, method: str) -> None:
+    """What lies on the grid, from end to end, has that grid."""
+    low, high = INTEGERS[np.dtype(dtype).name]
+    w = 0.25 * np.arange(low - low // 2, high - low // 2 + 1, dtype=np.float64)
+    how = {"method": method, "percentile": 100}
+    assert lib.choose_affine(w, dtype, **how) == (0.25, low // 2)
+    middle = 0 if low < 0 else (high + 1) // 2
+    w = 0.25 * np.arange(middle - high, high - middle + 1, dtype=np.float64)
+    assert lib.choose_affine(w, dtype, symmetric=True, **how) == (0.25, middle)
+
+
+@pytest.mark.parametrize("w_dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, ml_dtypes.int4, ml_dtypes.uint2])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_affine_mse_is_the_least_of_its_grid(
+    lib, dtype: type, symmetric: bool, w_dtype: str
+) -> None:
+    low, high = INTEGERS[np.dtype(dtype).name]
+    for name in ("normal", "blocks of own scale", "90 % zeros", "two-valued"):
+        w = of_type(name, 2000, w_dtype)
+        first, zero_point = lib.choose_affine(w, dtype, symmetric=symmetric)
+        chosen = lib.choose_affine(w, dtype, symmetric=symmetric, method="mse")
+        assert chosen.zero_point == zero_point
+        errors = {}
+        for j in range(65):
+            scale = float(DTYPES[w_dtype].type(first * 2 ** (-j / 4)))
+            q = np.clip(np.rint(w.astype(np.float64) / scale) + zero_point, low, high)
+            errors[scale] = math.fsum(np.square(w - (q - zero_point) * scale))
+        assert chosen.scale in errors
+        assert errors[chosen.scale] == pytest.approx(min(errors.values()), rel=1e-5)
+
+
+def test_affine_mse_of_steps_that_tie_is_the_smallest(lib) -> None:
+    """What is the integer -1 of one step is -2 of half that step: exact in both."""
+    for dtype in DTYPES.values():
+        for power in (-10, 0, 10) if dtype == np.float16 else (-120, -1, 0, 50, 120):
+            w = np.array([-(2.0**power), 0], dtype)
+            chosen = lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse")
+            assert chosen == (2.0 ** (power - 1), 0)
+
+
+def test_affine_mse_leaves_an_outlier_out(lib) -> None:
+    """Its square is less than the sum of those that a range 2^8 times smaller has exactly."""
+    w = np.resize(np.float32([-1, 1]), 1 << 18)
+    w[1000] = 2.0**8
+    assert lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse") == (1, 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_affine_of_any_magnitude(lib, method: str, symmetric: bool) -> None:
+    """Where float64 holds all numbers and steps, but no squares of them."""
+    w = of_type("normal", 200, "float64")
+    how = {"method": method, "percentile": 95, "symmetric": symmetric}
+    w[0] = 100
+    for dtype in (np.uint8, ml_dtypes.int2):
+        scale, zero_point = lib.choose_affine(w, dtype, **how)
+        for power in (-1000, -600, 600, 1000):
+            moved = lib.choose_affine(np.ldexp(w, power), dtype, **how)
+            assert moved == (math.ldexp(scale, power), zero_point)
+
+
+def test_affine_of_what_no_normal_step_divides(lib) -> None:
+    for dtype, least in (("float64", 2.0**-1074), ("float32", 2.0**-149)):
+        for symmetric in (True, False):
+            w = np.array([least, 0], dtype)
+            for method in METHODS:
+                chosen = lib.choose_affine(w, np.uint8, method=method, symmetric=symmetric)
+                assert chosen == (np.finfo(dtype).tiny, 128 if symmetric else 0)
+
+
+def test_affine_mse_tries_the_least_normal_step(lib) -> None:
+    """It is less than 2^(1/4) times smaller than the one before, and the last."""
+    for dtype, tiny in (("float32", 2.0**-126), ("bfloat16", 2.0**-126), ("float64", 2.0**-1022)):
+        w = (tiny * np.float64([-2, -2, -2.25])).astype(DTYPES[dtype])
+        assert lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse") == (tiny, 0)
+
+
+def mixed(seed: int, dtype: str) -> np.ndarray:
+    """Rows of few numbers, for which many steps are as good; and a few far larger or smaller."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([rng.integers(-2, 3, (40, 3)), np.tile([-1, 0, 0], (40, 1))])
+    rows = np.ldexp(rows * rng.random((80, 1)), rng.integers(-9, 9, (80, 1)))
+    if dtype != "float16":
+        rows[::8] = np.abs(rows[::8]) * 2.0 ** rng.choice([-112, 112], (10, 1))
+    return rows.astype(DTYPES[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_groups_do_not_decide_for_each_other(dtype: str) -> None:
+    """However far apart they are. Of each, each library says the same."""
+    for seed, kind in enumerate((ml_dtypes.int2, ml_dtypes.uint2, np.int8)):
+        w = mixed(seed, dtype)
+        for symmetric in (True, False):
+            how = {"method": "mse", "symmetric": symmetric}
+            with library("reference") as lib:
+                alone = [lib.choose_affine(row, kind, **how) for row in w]
+                formats = [frac_bits(lib, row, 3, method="mse") for row in w]
+            for name in LIBRARIES:
+                with library(name) as lib:
+                    together = lib.choose_affine(w, kind, axis=0, **how)
+                    assert [*zip(*map(np.ndarray.tolist, together), strict=True)] == alone
+                    assert [lib.choose_affine(row, kind, **how) for row in w] == alone
+                    fmt = lib.choose_format(w, 3, method="mse", axis=0)
+                    assert fmt.frac_bits.tolist() == formats
+
+
+# --- what is refused ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_must_be_finite(lib, dtype: str) -> None:
+    for n in (5, choosing.MIN_SAMPLED_SIZE + 3):
+        w = np.ones(n, DTYPES[dtype])
+        w[[3, n - 1]] = np.nan, -np.inf
+        for method in METHODS:
+            words = ["w has 2 elements", "NaN or infinite", "flat index 3"]
+            assert_refuses(ValueError, words, lib.choose_format, w, 8, method=method)
+            assert_refuses(ValueError, words, lib.choose_affine, w, np.int8, method=method)
+            matrix = w.reshape(1, -1)
+            for how in ({"axis": 0}, {"axis": 1, "method": method}):
+                assert_refuses(ValueError, words, lib.choose_format, matrix, 8, **how)
+
+
+@pytest.mark.parametrize("method", ["max", "percentile", "mse"])
+def test_the_ends_of_float64_are_no_warning(lib, method: str) -> None:
+    """Nor is it one where the caller has NumPy raise what overflows."""
+    w = np.float64([-1.7e308, 1.7e308, 5e-324, 0])
+    with np.errstate(all="raise"):
+        lib.choose_format(w, 8, method=method)
+        lib.choose_affine(w, np.int8, method=method)
+        lib.choose_affine(w[2:], np.uint8, method=method)
+        with pytest.raises(ValueError, match="w must be at least 0 for an unsigned format"):
+            lib.choose_format(w, 8, signed=False, method=method)
+
+
+def test_refusals(lib) -> None:
+    w = np.ones((2, 3), np.float32)
+    choose, affine = lib.choose_format, lib.choose_affine
+    assert_refuses(TypeError, ["w must be", "int64"], choose, np.arange(3), 8)
+    assert_refuses(TypeError, ["w must be", "masked"], choose, np.ma.array(w), 8)
+    large = np.ma.array(np.ones(choosing.MIN_SAMPLED_SIZE, np.float32))
+    assert_refuses(TypeError, ["w must be", "masked"], choose, large, 8, method="mse")
+    assert_refuses(ValueError, ["bits", "33"], choose, w, 33)
+    assert_refuses(TypeError, ["signed", "1"], choose, w, 8, signed=1)
+    assert_refuses(ValueError, ["method", "'max'", "'min'"], choose, w, 8, method="min")
+    assert_refuses(ValueError, ["percentile", "101"], choose, w, 8, percentile=101)
+    assert_refuses(TypeError, ["percentile"], choose, w, 8, percentile="1")
+    assert_refuses(ValueError, ["axis", "2"], choose, w, 8, axis=2)
+    assert_refuses(TypeError, ["axis"], choose, w, 8, axis=1.5)
+    assert_refuses(ValueError, ["group_size", "0"], choose, w, 8, group_size=0)
+    assert_refuses(ValueError, ["axis", "None"], choose, np.float32(1), 8, axis=0)
+    assert_refuses(TypeError, ["dtype", "int32"], affine, w, np.int32)
+    assert_refuses(TypeError, ["symmetric"], affine, w, np.int8, symmetric=1)
+    assert_refuses(ValueError, ["block_size", "0"], affine, w, np.int8, block_size=0)
+    assert_refuses(ValueError, ["method"], affine, w, np.int8, method=None)

@@ -1,0 +1,194 @@
+"""compare: against sums of fractions, the same bits everywhere, and what has no sum."""
+
+import math
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+
+import secateur as sc
+from secateur import FixedPoint, reference
+from support.arrays import DTYPES, LANES, LARGE, SHARED, VALUES, of_type
+from support.grids import subset
+from support.isas import on_every_isa
+from support.oracles import assert_same_bits, exact_codes
+from support.refusals import assert_refuses
+
+ROUNDING = 2.0**-53
+
+
+def stats_of(library, *given, **how) -> np.ndarray:
+    """The four numbers of each cell, side by side."""
+    return np.stack([np.atleast_1d(x) for x in library.compare(*given, **how)[:4]])
+
+
+def exact_sums(w: np.ndarray, w_hat: np.ndarray) -> tuple[Fraction, ...]:
+    x, y = ([Fraction(float(v)) for v in array.ravel()] for array in (w, w_hat))
+    pairs = list(zip(x, y, strict=True))
+    error = sum(((a - b) ** 2 for a, b in pairs), Fraction(0))
+    return error, sum(a * a for a in x), sum(b * b for b in y), sum(a * b for a, b in pairs)
+
+
+@pytest.mark.parametrize(("left", "right"), list(product(DTYPES, DTYPES)))
+def test_sums_are_within_the_bound(left: str, right: str) -> None:
+    w = of_type("normal", 5000, left)
+    w_hat = (w.astype(np.float64) + 0.01).astype(DTYPES[right])
+    error, of_w, of_w_hat, products = exact_sums(w, w_hat)
+    stats = sc.compare(w, w_hat)
+    bound = (514 + 2 + 4) * ROUNDING
+    assert stats.mse == pytest.approx(float(error / w.size), rel=bound)
+    assert stats.sqnr_db == pytest.approx(10 * math.log10(of_w / error), rel=1e-12)
+    cosine = float(products) / math.sqrt(of_w) / math.sqrt(of_w_hat)
+    assert stats.cosine == pytest.approx(cosine, rel=1e-12)
+    differences = w.astype(np.float64) - w_hat.astype(np.float64)
+    assert stats.max_abs == np.abs(differences).max()
+    assert stats.saturated is None
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [*LANES, 4095, 4096, 4097, 16385, SHARED[1], LARGE])
+def test_same_bits_as_the_reference(n: int, dtype: str) -> None:
+    w, other = of_type("normal", n, dtype), of_type("coarse grid", n, "float32")
+    for pair in ((w, other), (other, w)):
+        expected = stats_of(reference, *pair)
+        assert_same_bits(on_every_isa(lambda pair=pair: stats_of(sc, *pair)), expected)
+
+
+SHAPES = [(1, 1), (7, 1), (1, 7), (600, 5), (5, 600), (257, 65), (3, 5000), (5000, 3), (2, 3, 4)]
+SHAPES += [(300, 4, 9), (9, 4, 300), (3, 2, 70_000), (2, 300_000), (300_000, 2), (4, 0, 3), (0, 4)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_each_axis(shape: tuple[int, ...]) -> None:
+    n = math.prod(shape)
+    w = of_type("normal", n, "float32").reshape(shape)
+    w_hat = of_type("coarse grid", n, "bfloat16").reshape(shape)
+    for axis in subset(range(-len(shape), len(shape)), 2):
+        frac_bits = np.arange(shape[axis]) % 7
+        how = {"axis": axis}
+        if len(frac_bits):
+            how["fmt"] = FixedPoint(4, frac_bits, axis=axis)
+        expected = reference.compare(w, w_hat, **how)
+        found = on_every_isa(lambda how=how: np.stack(sc.compare(w, w_hat, **how)[:4]))
+        assert_same_bits(found, np.stack(expected[:4]))
+        if len(frac_bits):
+            np.testing.assert_array_equal(sc.compare(w, w_hat, **how).saturated, expected.saturated)
+        slices = np.moveaxis(w, axis, 0), np.moveaxis(w_hat, axis, 0)
+        for i in range(0, shape[axis], 97):
+            alone = sc.compare(slices[0][i], slices[1][i])
+            assert expected.mse[i] == pytest.approx(alone.mse, rel=1e-12)
+            assert expected.max_abs[i] == alone.max_abs
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_threads_alignment_and_layout_change_nothing(count: int) -> None:
+    w, w_hat = of_type("normal", LARGE, "float32"), of_type("coarse grid", LARGE, "float32")
+    expected = sc.compare(w, w_hat)
+    with sc.threads(count):
+        assert sc.compare(w, w_hat) == expected
+        room = np.empty(LARGE + 3, np.float32)
+        for begin in range(4):
+            room[begin : begin + LARGE] = w
+            assert sc.compare(room[begin : begin + LARGE], w_hat) == expected
+        assert sc.compare(w[::-1][::-1], np.repeat(w_hat, 2)[::2]) == expected
+        matrix = w[: 1 << 20].reshape(1024, 1024)
+        for axis in (0, 1):
+            stats = sc.compare(matrix, matrix.T, axis=axis)
+            assert_same_bits(stats.mse, reference.compare(matrix, matrix.T, axis=axis).mse)
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_strange_values(name: str, dtype: str) -> None:
+    w, w_hat = of_type(name, 999, dtype), of_type("normal", 999, "float32")
+    for pair in ((w, w_hat), (w_hat, w), (w, w)):
+        expected = stats_of(reference, *pair)
+        assert_same_bits(on_every_isa(lambda pair=pair: stats_of(sc, *pair)), expected)
+
+
+def test_what_is_decided(lib) -> None:
+    nothing, zeros, ones = np.float32([]), np.zeros(3, np.float32), np.ones(3, np.float32)
+    assert lib.compare(nothing, nothing) == (0, 0, np.inf, 1, None)
+    assert lib.compare(zeros, zeros) == (0, 0, np.inf, 1, None)
+    assert lib.compare(zeros, ones) == (1, 1, -np.inf, 0, None)
+    assert lib.compare(ones, zeros) == (1, 1, 0, 0, None)
+    assert lib.compare(ones, -ones) == (4, 2, pytest.approx(-6.0206, abs=1e-4), -1, None)
+    assert np.isnan(lib.compare(np.float32([1, np.nan]), np.float32([1, 1]))[:4]).all()
+    assert np.isnan(lib.compare(np.float32([0, 0]), np.float32([np.nan, 1]))[:4]).tolist() == [
+        True, True, True, True,
+    ]  # fmt: skip
+    infinite = lib.compare(np.float32([1, np.inf]), np.float32([1, 1]))
+    assert infinite[:2] == (np.inf, np.inf)
+    assert np.isnan(infinite.cosine)
+    both = np.float32([-np.inf])
+    assert np.isnan(lib.compare(both, both).mse)
+
+
+def test_equal_arrays_have_a_cosine_of_one(lib) -> None:
+    for name in ("normal", "subnormals", "two-valued"):
+        w = of_type(name, 1001, "float32")
+        assert lib.compare(w, w)[:4] == (0, 0, np.inf, 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("signed", [True, False])
+def test_saturated(lib, dtype: str, signed: bool) -> None:
+    """About both ends of the range, and everywhere, NaN aside."""
+    for bits, frac_bits in ((8, 5), (2, 0), (4, -3), (8, 256), (16, -256), (32, 1)):
+        fmt = FixedPoint(bits, frac_bits, signed)
+        ends = [Fraction(q) + Fraction(half, 2) for q in (fmt.min, fmt.max) for half in (-1, 0, 1)]
+        with np.errstate(all="ignore"):
+            near = np.float64([float(e) for e in ends]) * fmt.resolution
+            near = near.astype(DTYPES[dtype])
+            w = np.concatenate([near, np.nextafter(near, near.dtype.type(9)),
+                                np.nextafter(near, near.dtype.type(-9)),
+                                of_type("every exponent", 500, dtype)])  # fmt: skip
+        finite = w[np.isfinite(w.astype(np.float64))]
+        scaled = [Fraction(float(x)) * Fraction(2) ** frac_bits for x in finite]
+        expected = sum(not fmt.min <= round(x) <= fmt.max for x in scaled)
+        infinite = np.isinf(w.astype(np.float64)).sum()
+        w = np.append(w, w.dtype.type(np.nan))
+        assert lib.compare(w, w, fmt=fmt).saturated == expected + infinite
+
+
+def test_saturated_is_what_quantize_clips() -> None:
+    w, fmt = of_type("normal", 3000, "float32"), FixedPoint(8, 6)
+    wide = exact_codes(w, FixedPoint(16, 6))
+    assert sc.compare(w, w, fmt=fmt).saturated == np.count_nonzero((wide < -128) | (wide > 127))
+
+
+def test_refusals(lib) -> None:
+    w, m = np.ones(4, np.float32), np.ones((2, 3), np.float32)
+    assert_refuses(TypeError, ["w_hat", "int64"], lib.compare, w, np.arange(4))
+    assert_refuses(TypeError, ["w must be"], lib.compare, np.arange(4), w)
+    assert_refuses(TypeError, ["w_hat", "masked"], lib.compare, w, np.ma.array(w))
+    assert_refuses(ValueError, ["w_hat", "(2, 2)", "(4,)"], lib.compare, w, w.reshape(2, 2))
+    assert_refuses(ValueError, ["axis", "1"], lib.compare, w, w, axis=1)
+    assert_refuses(TypeError, ["axis"], lib.compare, w, w, axis=0.5)
+    assert_refuses(TypeError, ["fmt", "8"], lib.compare, w, w, fmt=8)
+    per_row = FixedPoint(8, [5, 6], axis=0)
+    assert_refuses(ValueError, ["fmt", "axis=None"], lib.compare, m, m, fmt=per_row)
+    assert_refuses(ValueError, ["fmt", "axis=1"], lib.compare, m, m, fmt=per_row, axis=1)
+    wrong = FixedPoint(8, [5, 6, 7], axis=0)
+    assert_refuses(ValueError, ["fmt", "3", "2"], lib.compare, m, m, fmt=wrong, axis=0)
+    grouped = FixedPoint(8, [[5, 6], [5, 6]], group_size=2)
+    assert_refuses(ValueError, ["fmt"], lib.compare, m, m, fmt=grouped, axis=1)
+
+
+@pytest.mark.usefixtures("isa", "threads")
+@pytest.mark.parametrize("length", [4095, 4096, 4097, 5000, 8192, 8193])
+def test_many_long_slices(length: int) -> None:
+    """Several at once on a thread, each in blocks of 4096; sums of integers are exact in any order."""
+    rows = 30
+    generator = np.random.default_rng(length)
+    w, w_hat = generator.integers(-9, 10, (2, rows, length))
+    stats = sc.compare(w.astype(np.float32), w_hat.astype(np.float64), fmt=FixedPoint(4, 0), axis=0)
+    error = ((w - w_hat) ** 2).sum(axis=1)
+    assert stats.mse.tolist() == (error / length).tolist()
+    assert stats.max_abs.tolist() == np.abs(w - w_hat).max(axis=1).tolist()
+    sqnr = 10 * np.log10((w**2).sum(axis=1) / error)
+    np.testing.assert_allclose(stats.sqnr_db, sqnr, rtol=1e-12)
+    norms = np.sqrt((w**2).sum(axis=1)) * np.sqrt((w_hat**2).sum(axis=1))
+    np.testing.assert_allclose(stats.cosine, (w * w_hat).sum(axis=1) / norms, rtol=1e-12)
+    assert stats.saturated.tolist() == np.count_nonzero((w < -8) | (w > 7), axis=1).tolist()

@@ -1,0 +1,159 @@
+"""Arrays to try: the sizes at which the code changes its way, and values that are hard to select."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import ml_dtypes
+import numpy as np
+
+from support.grids import subset
+from support.oracles import Ranking
+
+
+def around(*sizes: int) -> list[int]:
+    return sorted({size + step for size in sizes for step in (-1, 0, 1)})
+
+
+# Up to 16 lanes, four vectors at a time, words of 64 elements and two of them.
+LANES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128)]
+# Up to 1024 keys are bisected, after that sampled; a block has 16384, and up to 65536 keys are
+# selected in cache.
+IN_CACHE = around(1024, 16384, 65536)
+# Results go past the caches above 8 MiB read and written: 4 bytes read and 4, 2 or 1 written.
+STREAMED = [(8 << 20) // (4 + written) + step for written in (4, 2, 1) for step in (0, 1)]
+# Each 512 KiB read are worth a thread.
+SHARED = around(*(threads * (512 << 10) // 4 for threads in (2, 3)))
+LARGE = (1 << 20) + 67
+
+DTYPES = {
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float32": np.dtype(np.float32),
+    "float64": np.dtype(np.float64),
+}
+
+SUBNORMALS = 0x00800000  # their number, zero included
+NAN = 0x7FC00000
+
+
+def generator(n: int) -> np.random.Generator:
+    return np.random.default_rng(n)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return generator(7).standard_normal(shape, dtype=np.float32)
+
+
+def raw(n: int) -> np.ndarray:
+    return generator(n).integers(0, 1 << 32, n, dtype=np.uint32)
+
+
+def from_bits(bits: np.ndarray) -> np.ndarray:
+    return np.asarray(bits, np.uint32).view(np.float32)
+
+
+def with_signs(magnitudes: np.ndarray) -> np.ndarray:
+    """The same magnitudes, signed at random."""
+    signs = generator(magnitudes.size).integers(0, 2, magnitudes.size, dtype=np.uint32) << 31
+    return from_bits(np.asarray(magnitudes, np.float32).view(np.uint32) | signs)
+
+
+def some(n: int, share: float, of: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """`others`, with exactly round(share * n) of them replaced by elements of `of`."""
+    chosen = generator(n).permutation(n)[: round(share * n)]
+    bits = others.view(np.uint32).copy()
+    bits[chosen] = of.view(np.uint32)[chosen]
+    return bits.view(np.float32)
+
+
+def standard(n: int) -> np.ndarray:
+    return generator(n).standard_normal(n, dtype=np.float32)
+
+
+def full(n: int, bits: int) -> np.ndarray:
+    return np.full(n, bits, np.uint32).view(np.float32)
+
+
+def organ_pipe(n: int) -> np.ndarray:
+    return np.minimum(np.arange(n), np.arange(n)[::-1]).astype(np.float32)
+
+
+def in_blocks(n: int) -> np.ndarray:
+    """Every 256 elements on a scale of their own."""
+    scale = generator(n).integers(-30, 30, -(-n // 256))
+    return np.ldexp(standard(n), np.repeat(scale, 256)[:n]).astype(np.float32)
+
+
+def alike_in_blocks(n: int) -> np.ndarray:
+    """Every 512 elements all but equal: a sample of runs tells little."""
+    level = generator(n).integers(0x3F000000, 0x40000000, -(-n // 512), dtype=np.uint32)
+    return from_bits(np.repeat(level, 512)[:n] + raw(n) % 8)
+
+
+NUMBERS: dict[str, Callable[[int], np.ndarray]] = {
+    "normal": standard,
+    "uniform bits of 1 to 2": lambda n: with_signs(from_bits(0x3F800000 + raw(n) % 0x800000)),
+    "zero": lambda n: full(n, 0),
+    "zeros of both signs": lambda n: with_signs(full(n, 0)),
+    "constant": lambda n: full(n, 0xBFC00000),
+    "one larger": lambda n: np.where(np.arange(n) == n // 3, 2, 1).astype(np.float32),
+    "one smaller": lambda n: np.where(np.arange(n) == n // 3, 1, 2).astype(np.float32),
+    "two-valued": lambda n: with_signs((1 + raw(n) % 2).astype(np.float32)),
+    "90 % zeros": lambda n: some(n, 0.9, with_signs(full(n, 0)), standard(n)),
+    "10 % zeros": lambda n: some(n, 0.1, with_signs(full(n, 0)), standard(n)),
+    "coarse grid": lambda n: np.round(standard(n) * 16) / np.float32(16),
+    "bfloat16": lambda n: from_bits(standard(n).view(np.uint32) & 0xFFFF0000),
+    "a few neighbours": lambda n: with_signs(from_bits(0x3F800000 + raw(n) % 4)),
+    "sorted": lambda n: np.sort(standard(n)),
+    "sorted magnitudes": lambda n: np.arange(n, dtype=np.float32),
+    "reversed": lambda n: np.arange(n, dtype=np.float32)[::-1].copy(),
+    "organ pipe": organ_pipe,
+    "sawtooth": lambda n: (np.arange(n) % 1000 - 500).astype(np.float32),
+    "blocks of own scale": in_blocks,
+    "blocks alike": alike_in_blocks,
+    "subnormals": lambda n: with_signs(from_bits(raw(n) % SUBNORMALS)),
+    "every exponent": lambda n: with_signs(from_bits(raw(n) % 0x7F800001)),
+    "some infinite": lambda n: some(n, 0.3, with_signs(full(n, 0x7F800000)), standard(n)),
+    "all infinite": lambda n: with_signs(full(n, 0x7F800000)),
+}
+WITH_NAN: dict[str, Callable[[int], np.ndarray]] = {
+    "raw bits": lambda n: from_bits(raw(n)),
+    "one NaN": lambda n: some(n, 1 / max(n, 1), full(n, NAN), standard(n)),
+    "30 % NaN": lambda n: some(n, 0.3, with_signs(from_bits(0x7F800001 + raw(n) % 0x7FFFFF)),
+                               standard(n)),
+    "all the same NaN": lambda n: full(n, NAN),
+    "NaN of any payload": lambda n: with_signs(from_bits(0x7F800001 + raw(n) % 0x7FFFFF)),
+    "half the largest NaN": lambda n: some(n, 0.5, with_signs(full(n, 0x7FFFFFFF)), standard(n)),
+    "the smallest NaN among infinities": lambda n: with_signs(from_bits(0x7F800000 + raw(n) % 2)),
+}  # fmt: skip
+VALUES = NUMBERS | WITH_NAN
+
+# What is tried of each: NaN only where it is not refused.
+CASES = [(name, "raise") for name in NUMBERS]
+CASES += [(name, nan) for name in WITH_NAN for nan in ("keep", "prune")]
+CASES += [(name, "prune") for name in ("normal", "some infinite", "all infinite", "subnormals")]
+
+
+def of_type(name: str, n: int, dtype: str) -> np.ndarray:
+    """The array of that name and size, rounded to a type, or the raw bits of that type."""
+    if name == "raw bits":
+        raw_bytes = generator(n).integers(0, 256, n * DTYPES[dtype].itemsize, dtype=np.uint8)
+        return raw_bytes.view(DTYPES[dtype])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return VALUES[name](n).astype(DTYPES[dtype])
+
+
+@lru_cache(maxsize=512)
+def ranking(name: str, n: int, nan: str) -> Ranking:
+    """The array of that name and size, and what is largest in it; not to be written to."""
+    expected = Ranking(VALUES[name](n), nan)
+    expected.w.flags.writeable = False
+    return expected
+
+
+def ranks(w: np.ndarray) -> list[int]:
+    """Numbers of kept elements to try: both ends, the middle, and where w gives out; or some of them."""
+    n = w.size
+    nonzero = int(np.count_nonzero(w))
+    tried = {0, 1, 2, n // 100, n // 10, n // 2, n - n // 10, n - 1, n, *around(nonzero)}
+    return subset((k for k in sorted(tried if n > 9 else range(n + 1)) if 0 <= k <= n), 4)

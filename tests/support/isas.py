@@ -1,0 +1,47 @@
+"""Instruction sets: running on a chosen one, and comparing them all, with the reference too."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import secateur as sc
+from secateur import _core, reference
+from support.oracles import assert_same_bits
+
+# The package on each instruction set of this machine, and the reference.
+LIBRARIES = [*sc.isas(), "reference"]
+
+
+@contextlib.contextmanager
+def running(isa: str) -> Iterator[None]:
+    """All calls of the process run on this one."""
+    before = sc.isa()
+    _core.set_isa(isa)
+    try:
+        yield
+    finally:
+        _core.set_isa(before)
+
+
+@contextlib.contextmanager
+def library(name: str) -> Iterator[Any]:
+    """The module of that name whose functions are to be called."""
+    if name == "reference":
+        yield reference
+    else:
+        with running(name):
+            yield sc
+
+
+def on_every_isa(call: Callable[[], Any]) -> Any:
+    """What `call` returns, which is the same bits on all of them."""
+    results = {}
+    for isa in sc.isas():
+        with running(isa):
+            results[isa] = np.asarray(call())
+    first, *others = results.values()
+    for other in others:
+        assert_same_bits(other, first)
+    return first

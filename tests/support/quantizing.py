@@ -1,0 +1,59 @@
+"""What is tried of quantization: ways to round and to overflow, formats, and values that decide."""
+
+from itertools import cycle, product
+
+import numpy as np
+
+from secateur import FixedPoint
+from support.arrays import DTYPES
+from support.oracles import INFINITIES, RAW, ends
+
+ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
+             "ceil", "trunc", "stochastic"]  # fmt: skip
+OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap"]  # and raise
+SEED = 0x0123_4567_89AB_CDEF
+
+# About the widths of integers, of float32's significand, and of what is taken at all.
+BITS = [2, 3, 4, 7, 8, 9, 12, 15, 16, 17, 24, 25, 31, 32]
+# About the ends of the range, of float16's, float32's and their normal numbers; and the usual.
+FRAC_BITS = [5, 0, -256, 256, 7, -24, 149, -127, 16, 1, 126, -3, 31, -150, 24, 127, 200, -126]
+
+FORMATS = [
+    FixedPoint(bits, frac_bits, signed)
+    for (bits, signed), frac_bits in zip(
+        [*product(BITS, [True, False])] * 3, cycle(FRAC_BITS), strict=False
+    )
+]
+# One of each type of integers, and one of neither end of it.
+USUAL = [FixedPoint(bits, bits - 4, signed) for bits in (8, 16, 32, 5) for signed in (True, False)]
+
+
+def seed_of(rounding: str) -> dict[str, int]:
+    """The argument that goes with it."""
+    return {"seed": SEED} if rounding == "stochastic" else {}
+
+
+def hard(fmt: FixedPoint, dtype: str, nan: bool = True) -> np.ndarray:
+    """Codes and halves between them at the ends of the range and about zero, with the floats on
+    either side; and what ends or begins the type itself.
+    """
+    unsigned = RAW[DTYPES[dtype].itemsize]
+    sign = int(np.iinfo(unsigned).max) // 2 + 1
+    low, high = ends(fmt)
+    turns = (low, high, -high, 0, high // 2, 1 << fmt.bits)
+    halves = np.array([2 * turn + step for turn in turns for step in range(-4, 5)], np.float64)
+    with np.errstate(over="ignore", under="ignore"):
+        about = np.ldexp(halves, -1 - int(fmt.frac_bits)).astype(DTYPES[dtype]).view(unsigned)
+    infinity = INFINITIES[dtype]
+    normal = infinity & -infinity  # the least of them
+    own = [0, 1, 2, normal - 1, normal, normal + 1, infinity - 1, infinity, infinity + 1, sign - 1]
+    own = np.array(own, unsigned)
+    both = np.concatenate([about, about + 1, about - 1, own, own | unsigned(sign)])
+    is_nan = (both & unsigned(sign - 1)) > infinity
+    return (both if nan else both[~is_nan]).view(DTYPES[dtype])
+
+
+def normal(shape: int | tuple[int, ...], dtype: str, scale: float = 1.0) -> np.ndarray:
+    """Few of them out of the range of a usual format."""
+    rng = np.random.default_rng(np.atleast_1d(shape))
+    return (rng.standard_normal(shape) * scale).astype(DTYPES[dtype])

@@ -1,0 +1,102 @@
+"""A user's program: number formats, quantizing and bit packing."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import secateur as sc
+
+if sys.version_info >= (3, 11):
+    from typing import assert_type
+else:
+    from typing_extensions import assert_type
+
+w = np.array([[0.3, -0.4, 0.5, 1], [0.2, -0.1, 0.25, 0.8]], np.float32)
+out = np.empty_like(w)
+codes = np.zeros(w.shape, np.int8)
+fmt = sc.FixedPoint(8, 6)
+
+
+def fixed_point() -> None:
+    by_row = sc.FixedPoint(bits=8, frac_bits=[5, 6], signed=True, axis=0)
+    by_group = sc.FixedPoint(4, np.array([[1, 2], [3, 4]]), axis=-1, group_size=2)
+    assert_type(by_row, sc.FixedPoint)
+    assert_type((fmt.bits, fmt.signed, fmt.min, fmt.max), tuple[int, bool, int, int])
+    assert_type((by_group.axis, by_group.group_size), tuple[int | None, int | None])
+    assert_type(fmt.frac_bits, int | NDArray[np.int32])
+    assert_type(fmt.resolution, float | NDArray[np.float64])
+    assert_type(fmt.range, tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]])
+    assert_type(fmt.dtype, np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]])
+    assert_type(sc.FixedPoint.parse("Q2.5"), sc.FixedPoint)
+    assert_type(fmt.to_q(sign_counted=True), str)
+    assert_type(fmt.to_ap_fixed(), str)
+    assert_type(len({fmt, by_row}), int)
+
+
+def quantize() -> None:
+    q = sc.quantize(w, fmt, rounding="stochastic", overflow="saturate", seed=1)
+    assert_type(q, NDArray[Any])
+    assert_type(sc.quantize(w, fmt, nan="zero", out=codes), NDArray[Any])
+    nibbles = sc.FixedPoint(4, 3)
+    packed = sc.quantize(w, nibbles, packed=True, bitorder="big")
+    assert_type(packed, NDArray[Any])
+    assert_type(sc.dequantize(q, fmt), NDArray[Any])
+    assert_type(sc.dequantize(q, fmt, dtype="float64"), NDArray[Any])
+    assert_type(sc.dequantize(q, fmt, out=out), NDArray[Any])
+    assert_type(sc.dequantize(packed, nibbles, shape=(2, 4), bitorder="big"), NDArray[Any])
+    assert_type(sc.dequantize(packed, nibbles, shape=8, bitorder="big"), NDArray[Any])
+    assert_type(sc.fake_quantize(w, fmt, rounding="floor", out=out), NDArray[Any])
+    assert_type(sc.prune_quantize(w, fmt, sparsity=0.5), NDArray[Any])
+    assert_type(sc.prune_quantize(w, fmt, k=2, overflow="wrap", out=codes), NDArray[Any])
+    assert_type(sc.prune_quantize(w, nibbles, k=2, packed=True), NDArray[Any])
+
+
+def affine() -> None:
+    parameters = sc.choose_affine(w, np.int8, symmetric=True)
+    assert_type(parameters, sc.AffineParameters)
+    scale, zero_point = parameters
+    q = sc.quantize_affine(w, scale, zero_point)
+    assert_type(q, NDArray[Any])
+    assert_type(sc.quantize_affine(w, [0.1, 0.2], axis=0, dtype="uint8"), NDArray[Any])
+    assert_type(sc.quantize_affine(w, 0.1, out=codes), NDArray[Any])
+    assert_type(sc.dequantize_affine(q, scale, zero_point), NDArray[Any])
+    assert_type(sc.dequantize_affine(q, 0.1, dtype=np.float64), NDArray[Any])
+    assert_type(sc.dequantize_affine(q, 0.1, out=out), NDArray[Any])
+
+
+def choose_and_compare() -> None:
+    assert_type(sc.choose_format(w, 8), sc.FixedPoint)
+    assert_type(sc.choose_format(w, 4, method="mse", axis=1, group_size=2), sc.FixedPoint)
+    positive = sc.choose_format(abs(w), 4, signed=False, method="percentile", percentile=99)
+    assert_type(positive, sc.FixedPoint)
+    errors = sc.compare(w, sc.fake_quantize(w, fmt), fmt=fmt)
+    assert_type(errors, sc.ErrorStats)
+    sc.compare(w, w, axis=0)
+
+
+def pack() -> None:
+    packed = sc.pack_ints(np.array([1, -2, 3], np.int8), 4)
+    assert_type(packed, NDArray[np.uint8])
+    assert_type(sc.pack_ints(codes[0, :2], 4, bitorder="big", out=packed[:1]), NDArray[np.uint8])
+    assert_type(sc.unpack_ints(packed, 4, 3), NDArray[Any])
+    assert_type(sc.unpack_ints(packed, 4, 3, signed=False, bitorder="big"), NDArray[Any])
+    assert_type(sc.unpack_ints(packed, 4, 3, dtype="uint8"), NDArray[Any])
+    assert_type(sc.unpack_ints(packed, 4, 3, out=np.empty(3, np.int8)), NDArray[Any])
+
+
+if TYPE_CHECKING:  # what is refused, which both type checkers report
+    sc.quantize(w, 8)  # type: ignore[arg-type]
+    sc.quantize(w, fmt, bitorder="middle")  # type: ignore[arg-type]
+    sc.dequantize(codes, fmt, shape=2.5)  # type: ignore[arg-type]
+    sc.pack_ints(codes, 4, out=w)  # type: ignore[arg-type]
+    sc.FixedPoint("8")  # type: ignore[arg-type]
+    fmt.to_q(True)  # type: ignore[call-arg]
+
+if __name__ == "__main__":
+    fixed_point()
+    quantize()
+    affine()
+    choose_and_compare()
+    pack()
