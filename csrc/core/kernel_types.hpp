@@ -76,7 +76,7 @@ enum class OutputKind : uint32_t {
   others64,
   bools,
   bits,
-  integers,  // float32 quantized with one factor and the zero point 0
+  integers,  // float32 multiplied by one factor and rounded to integers
   count
 };
 inline constexpr size_t kOutputKinds = static_cast<size_t>(OutputKind::count);

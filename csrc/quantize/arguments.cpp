@@ -65,14 +65,14 @@ void require_scales(const T* scales, std::size_t count, Scales allowed) {
   }
 }
 
-// The integers in use: qmin to qmax, or all of the width if both are 0.
+// Sets the integers in use: qmin to qmax, or all of the width if both are 0.
 void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
   const std::int64_t codes = std::int64_t{1} << scheme.bits;
   scheme.lowest = scheme.is_signed ? -codes / 2 : 0;
   scheme.highest = scheme.lowest + codes - 1;
   if (qmin != 0 || qmax != 0) {
-    require_in_range("fmt.qmin", qmin, scheme.lowest, scheme.highest);
-    require_in_range("fmt.qmax", qmax, qmin, scheme.highest);
+    require_in_range("fmt.qmin", qmin, scheme.lowest, scheme.highest - 1);
+    require_in_range("fmt.qmax", qmax, qmin + 1, scheme.highest);
     scheme.lowest = qmin;
     scheme.highest = qmax;
   }

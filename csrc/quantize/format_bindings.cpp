@@ -1,5 +1,7 @@
 #include "quantize/format_bindings.hpp"
 
+#include <pybind11/stl.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -314,11 +314,13 @@ void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
     using C = decltype(zero);
     const QuantizePlan<C> plan(type, scheme, options);
     Operand operand{w, n, type};
-    // Fast path: the kernels of selection write the codes if all elements have the same factor and
-    // the zero point 0.
+    // Fast path: the kernels of selection write the codes if they multiply all elements by the same
+    // factor and add no zero point.
     const auto target = integer_target_of(plan, q);
-    if (target && type.kind == Float::float32 && plan.parameters.factors().size() == 1 &&
-        plan.parameters.zero_points() == nullptr) {
+    const bool multiplies_by_one_factor = target && !target->divides &&
+                                          plan.parameters.factors().size() == 1 &&
+                                          plan.parameters.zero_points() == nullptr;
+    if (multiplies_by_one_factor && type.kind == Float::float32) {
       operand.out = {OutputKind::integers, q.data, stream, nullptr, &*target};
       write_topk(SelectionProblem({&operand, 1}, options.nan), k);
       return;

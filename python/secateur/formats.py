@@ -380,7 +380,8 @@ class Affine(Format):
     signed : bool, default True
         Whether the integers are signed, in two's complement, or unsigned.
     qmin, qmax : int, optional
-        The lowest and the highest integer in use. By default all integers of the width are.
+        The lowest and the highest integer in use, ``qmin < qmax``. By default all integers of the
+        width are in use.
     axis : int or tuple of int, optional
         The axis of the quantized array along which `scale` varies, or several adjacent axes. It is
         required with an array of scales; with `group_size` the default is the last axis, or the
@@ -458,8 +459,8 @@ class Affine(Format):
         bits = integer_in("bits", bits, 1, 32)
         signed = as_bool("signed", signed)
         low, high = _integers_of(bits, signed)
-        qmin = low if qmin is None else integer_in("qmin", qmin, low, high)
-        qmax = high if qmax is None else integer_in("qmax", qmax, qmin, high)
+        qmin = low if qmin is None else integer_in("qmin", qmin, low, high - 1)
+        qmax = high if qmax is None else integer_in("qmax", qmax, qmin + 1, high)
         scales = _scales(scale)
         zeros = _zero_points(zero_point, qmin, min(qmax, 2**31 - 1))
         shape = np.shape(scales)

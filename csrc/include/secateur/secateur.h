@@ -203,7 +203,7 @@ typedef struct sc_format {
   const void* scale;         /* one per group: float64 if the floating-point array is float64, else
                               * float32 */
   const int32_t* zero_point; /* one per group, each from qmin to qmax; null means 0 */
-  int64_t qmin, qmax;        /* the integers in use, 0 among them; if both are 0, all of `bits` */
+  int64_t qmin, qmax;        /* the integers in use, qmin < qmax; if both are 0, all of `bits` */
 } sc_format;
 
 typedef struct sc_quantize_options {
