@@ -61,6 +61,7 @@ sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::han
                                                        {"floor", SC_ROUNDING_FLOOR},
                                                        {"ceil", SC_ROUNDING_CEIL},
                                                        {"trunc", SC_ROUNDING_TRUNC},
+                                                       {"away", SC_ROUNDING_AWAY},
                                                        {"stochastic", SC_ROUNDING_STOCHASTIC}};
   static constexpr Choice<sc_overflow> kOverflows[] = {
       {"saturate", SC_OVERFLOW_SATURATE},

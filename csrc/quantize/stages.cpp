@@ -57,6 +57,10 @@ RoundingMode rounding_mode_of(sc_rounding rounding) {
       return {.rounding = Rounding::directed, .direction = Direction::up};
     case SC_ROUNDING_TRUNC:
       return {.rounding = Rounding::directed, .direction = Direction::zero};
+    case SC_ROUNDING_AWAY:
+      return {.rounding = Rounding::directed,
+              .direction = Direction::up,
+              .rounds_magnitudes = true};
     case SC_ROUNDING_STOCHASTIC:
       return {.rounding = Rounding::stochastic, .direction = Direction::zero};
     case SC_ROUNDING_NEAREST_EVEN:

@@ -49,11 +49,12 @@ def quantize(
     fmt : FixedPoint or Affine
         The format.
     rounding : {"nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", \
-            "floor", "ceil", "trunc", "stochastic"}
+            "floor", "ceil", "trunc", "away", "stochastic"}
         The rounding to integers. The ``nearest_`` modes round to the nearest integer, with ties to
         the even one, away from zero, towards zero, up, or down. ``"floor"`` rounds down,
-        ``"ceil"`` up, and ``"trunc"`` towards zero. ``"stochastic"`` rounds away from zero with
-        the probability given by the fraction, else towards zero (see Notes).
+        ``"ceil"`` up, ``"trunc"`` towards zero, and ``"away"`` away from zero. ``"stochastic"``
+        rounds away from zero with the probability given by the fraction, else towards zero (see
+        Notes).
     overflow : {"saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"}
         The result for elements out of range: ``"saturate"`` gives the nearest integer of the
         format; ``"saturate_symmetric"`` the nearest of ``-max`` to ``max``; ``"saturate_zero"``

@@ -174,7 +174,8 @@ typedef enum sc_rounding SC_OF_INT {
   SC_ROUNDING_FLOOR = 5,
   SC_ROUNDING_CEIL = 6,
   SC_ROUNDING_TRUNC = 7, /* toward zero */
-  SC_ROUNDING_STOCHASTIC = 8
+  SC_ROUNDING_AWAY = 8,  /* away from zero */
+  SC_ROUNDING_STOCHASTIC = 9
 } sc_rounding;
 
 /* The result for an element whose integer is outside the range of the format. */
