@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
+from secateur.dtypes import INTEGERS
 from secateur.float_state import default_float_state
 from secateur.formats import FixedPoint, as_bool, as_double, as_dtype, integer, integer_in
 from secateur.messages import shortened, shown
@@ -22,16 +23,7 @@ if TYPE_CHECKING:
     Float64s = NDArray[np.float64]
 
 # The lowest and the highest integer of each dtype that choose_affine takes.
-RANGES = {
-    "int8": (-128, 127),
-    "uint8": (0, 255),
-    "int16": (-(1 << 15), (1 << 15) - 1),
-    "uint16": (0, (1 << 16) - 1),
-    "int4": (-8, 7),
-    "uint4": (0, 15),
-    "int2": (-2, 1),
-    "uint2": (0, 3),
-}
+RANGES = {name: integers.range for name, integers in INTEGERS.items() if integers.bits <= 16}
 METHODS = ("max", "percentile", "mse")
 MAX_FRAC_BITS = 256  # frac_bits are from -MAX_FRAC_BITS to MAX_FRAC_BITS
 MIN_SAMPLED_SIZE = 1 << 17  # arrays of as many elements use a sample to start the "mse" search

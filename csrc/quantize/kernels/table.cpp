@@ -13,20 +13,24 @@ constexpr void set_quantize_block(typename StageKernels<C>::QuantizeBlock* by_ov
   by_overflow[static_cast<size_t>(Overflow::wrap)] = quantize_block<C, Rounding, Wrapped>;
 }
 
-template <class C, class F>
-constexpr void set_floats(StageKernels<C>& k, Float type) {
-  k.dequantize_block[static_cast<size_t>(type)] = dequantize_block<F, C>;
+// The fused kernel; null for float64.
+template <class F>
+constexpr QuantizeKernels::Quantize quantize_kernel() {
+  if constexpr (sizeof(F) <= sizeof(float)) {
+    return quantize<F>;
+  } else {
+    return nullptr;
+  }
 }
 
 template <class C>
 constexpr StageKernels<C> stage_kernels() {
   StageKernels<C> k{};
-  set_floats<C, Float16>(k, Float::float16);
-  set_floats<C, BFloat16>(k, Float::bfloat16);
-  set_floats<C, float>(k, Float::float32);
-  if constexpr (sizeof(C) == sizeof(double)) {
-    set_floats<C, double>(k, Float::float64);
-  }
+  for_each_float([&](auto zero, Float type) {
+    if constexpr (sizeof zero <= sizeof(C)) {
+      k.dequantize_block[static_cast<size_t>(type)] = dequantize_block<decltype(zero), C>;
+    }
+  });
   set_quantize_block<C, Directed>(k.quantize_block[static_cast<size_t>(Rounding::directed)]);
   set_quantize_block<C, Tied>(k.quantize_block[static_cast<size_t>(Rounding::tied)]);
   set_quantize_block<C, Stochastic>(k.quantize_block[static_cast<size_t>(Rounding::stochastic)]);
@@ -48,7 +52,8 @@ constexpr StageKernels<C> stage_kernels() {
 
 extern const QuantizeKernels quantize_kernels;
 constinit const QuantizeKernels quantize_kernels = {
-    .quantize = {quantize<Float16>, quantize<BFloat16>, quantize<float>, nullptr},
+    .quantize = by_float<QuantizeKernels::Quantize>(
+        [](auto zero) { return quantize_kernel<decltype(zero)>(); }),
     .stages_in_float = stage_kernels<float>(),
     .stages_in_double = stage_kernels<double>(),
     .all_within = all_within,
