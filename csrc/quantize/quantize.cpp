@@ -130,9 +130,8 @@ class QuantizeConversion final : public OutputConversion {
 // The target of the fused kernels, or nullopt if they do not support this plan and type of codes.
 template <class C>
 std::optional<IntegerTarget> integer_target_of(const QuantizePlan<C>& plan, const Codes& q) {
-  const bool is_wide = q.dtype == SC_DTYPE_INT16 || q.dtype == SC_DTYPE_UINT16;
-  const bool is_signed = q.dtype == SC_DTYPE_INT8 || q.dtype == SC_DTYPE_INT16;
-  const bool is_supported = is_wide || is_signed || q.dtype == SC_DTYPE_UINT8;
+  const DtypeInfo codes = dtype_info(q.dtype);
+  const bool is_supported = codes.bits == 8 || codes.bits == 16;
   if (!is_supported || !plan.is_fusible || sizeof(C) != sizeof(float)) {
     return std::nullopt;
   }
@@ -140,8 +139,8 @@ std::optional<IntegerTarget> integer_target_of(const QuantizePlan<C>& plan, cons
   return IntegerTarget{static_cast<float>(plan.rule.lowest),
                        static_cast<float>(plan.rule.highest),
                        plan.parameters.scaling() == Scaling::divide,
-                       is_wide ? 2u : 1u,
-                       is_signed,
+                       static_cast<std::uint32_t>(codes.bytes()),
+                       codes.is_signed,
                        factors.size() == 1 ? static_cast<float>(*factors.values()) : 0,
                        static_cast<std::uint32_t>(plan.direction)};
 }
@@ -232,19 +231,7 @@ bool may_raise(const sc_quantize_options& options) {
 }  // namespace
 
 std::size_t Codes::bits_each(const Scheme& scheme) const {
-  switch (dtype) {
-    case SC_DTYPE_PACKED_LITTLE:
-    case SC_DTYPE_PACKED_BIG:
-      return static_cast<std::size_t>(scheme.bits);
-    case SC_DTYPE_INT16:
-    case SC_DTYPE_UINT16:
-      return 16;
-    case SC_DTYPE_INT32:
-    case SC_DTYPE_UINT32:
-      return 32;
-    default:
-      return 8;
-  }
+  return are_packed() ? static_cast<std::size_t>(scheme.bits) : 8 * dtype_info(dtype).bytes();
 }
 
 void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,

@@ -12,7 +12,7 @@ void SharedStatus::check(const void* w, FloatType type, std::size_t n, std::size
                          const sc_quantize_options& options) const {
   if (nan_.load() && options.nan == SC_NAN_RAISE) {
     if (options.overflow == SC_OVERFLOW_WRAP) {
-      --type.infinity;  // find_nan() then counts infinities as NaN
+      type.infinity = type.largest_number();  // find_nan() then counts infinities as NaN
       NaNs found = find_nan(w, n, type);
       // Where elements are pruned, the selection has refused NaN. Infinities rank first, so that
       // either all of them are kept, or all kept elements are the first infinities.
@@ -58,9 +58,8 @@ RoundingMode rounding_mode_of(sc_rounding rounding) {
     case SC_ROUNDING_TRUNC:
       return {.rounding = Rounding::directed, .direction = Direction::zero};
     case SC_ROUNDING_AWAY:
-      return {.rounding = Rounding::directed,
-              .direction = Direction::up,
-              .rounds_magnitudes = true};
+      return {
+          .rounding = Rounding::directed, .direction = Direction::up, .rounds_magnitudes = true};
     case SC_ROUNDING_STOCHASTIC:
       return {.rounding = Rounding::stochastic, .direction = Direction::zero};
     case SC_ROUNDING_NEAREST_EVEN:
@@ -160,17 +159,8 @@ namespace {
 
 // The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
 std::size_t storage_index(sc_dtype dtype, bool is_signed) {
-  switch (dtype) {
-    case SC_DTYPE_INT16:
-      return 2;
-    case SC_DTYPE_UINT16:
-      return 3;
-    case SC_DTYPE_INT32:
-    case SC_DTYPE_UINT32:
-      return 4;
-    default:  // one byte per code, or packed from such bytes
-      return is_signed ? 0 : 1;
-  }
+  const std::size_t bytes = dtype_info(dtype).bytes();  // 0 if packed, from codes of one byte
+  return bytes == 4 ? 4 : (bytes == 2 ? 2 : 0) + (is_signed ? 0 : 1);
 }
 
 }  // namespace
@@ -180,9 +170,9 @@ CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
       packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_DTYPE_PACKED_BIG},
       type_(storage_index(codes.dtype, scheme.is_signed)),
       bits_each_(codes.bits_each(scheme)),
-      narrow_(codes.dtype >= SC_DTYPE_INT2 && codes.dtype <= SC_DTYPE_UINT4) {
+      narrow_(is_integer(codes.dtype) && dtype_info(codes.dtype).bits < 8) {
   if (narrow_) {
-    packing_.bits = codes.dtype <= SC_DTYPE_UINT2 ? 2 : 4;
+    packing_.bits = dtype_info(codes.dtype).bits;
   }
 }
 

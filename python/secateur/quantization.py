@@ -10,6 +10,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.arguments import as_dtype, integer_in
+from secateur.dtypes import FLOATS
 from secateur.messages import shortened
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def dequantize(
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """Return the dtype of a result. (The core checks that it is a supported float.)"""
-    allowed = "float16 or bfloat16 or float32 or float64 in native byte order"
+    allowed = " or ".join(FLOATS) + " in native byte order"
     wanted = as_dtype("dtype", dtype, allowed)
     if not wanted.isnative:
         msg = f"dtype must be {allowed}, got {shortened(str(wanted))}"

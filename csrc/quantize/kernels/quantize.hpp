@@ -153,21 +153,12 @@ struct Stochastic {
 
 // ---- quantize_block: scaling -----------------------------------------------------------------
 
-// The precision of float types narrower than double: kBits significant bits, and the exponent
+// The precision of a float type: kBits significant bits, and the exponent
 // kLastBit of the lowest bit of a subnormal number.
 template <class F>
-struct Precision;
-template <>
-struct Precision<Float16> {
-  static constexpr int kBits = 11, kLastBit = -24;
-};
-template <>
-struct Precision<BFloat16> {
-  static constexpr int kBits = 8, kLastBit = -133;
-};
-template <>
-struct Precision<float> {
-  static constexpr int kBits = 24, kLastBit = -149;
+struct Precision {
+  static constexpr int kBits = FloatFormat<F>::kMantissaBits + 1;
+  static constexpr int kLastBit = 3 - (1 << (FloatFormat<F>::kExponentBits - 1)) - kBits;
 };
 
 // Rounds to the nearest number of F, ties to even, if the thread rounds so. Adding and subtracting
