@@ -71,8 +71,8 @@ void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
   scheme.lowest = scheme.is_signed ? -codes / 2 : 0;
   scheme.highest = scheme.lowest + codes - 1;
   if (qmin != 0 || qmax != 0) {
-    require_in_range("fmt.qmin", qmin, scheme.lowest, scheme.highest);
-    require_in_range("fmt.qmax", qmax, qmin, scheme.highest);
+    require_in_range("fmt.qmin", qmin, scheme.lowest, 0);
+    require_in_range("fmt.qmax", qmax, 0, scheme.highest);
     scheme.lowest = qmin;
     scheme.highest = qmax;
   }
@@ -95,8 +95,6 @@ Format checked_affine(const sc_format& fmt, const Layout& layout, Scales allowed
     require_all_in_range("fmt.zero_point", fmt.zero_point, count,
                          static_cast<std::int32_t>(std::clamp(scheme.lowest, kLeast, kMost)),
                          static_cast<std::int32_t>(std::clamp(scheme.highest, kLeast, kMost)));
-  } else if (scheme.lowest > 0 || scheme.highest < 0) {
-    refuse("fmt.zero_point", "given if 0 is not among the integers in use", "a null pointer");
   }
   return {scheme, {}, {}, steps, zero_points};
 }
