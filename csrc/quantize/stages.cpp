@@ -173,9 +173,9 @@ CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
       packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_DTYPE_PACKED_BIG},
       type_(storage_index(codes.dtype, scheme.is_signed)),
       bits_each_(codes.bits_each(scheme)),
-      narrow_(codes.dtype >= SC_DTYPE_INT4 && codes.dtype <= SC_DTYPE_UINT2) {
+      narrow_(codes.dtype >= SC_DTYPE_INT2 && codes.dtype <= SC_DTYPE_UINT4) {
   if (narrow_) {
-    packing_.bits = codes.dtype <= SC_DTYPE_UINT4 ? 4 : 2;
+    packing_.bits = codes.dtype >= SC_DTYPE_INT4 ? 4 : 2;
   }
 }
 
