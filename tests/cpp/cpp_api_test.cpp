@@ -1,6 +1,7 @@
 // The C++ header compiles by itself, and its functions give the results of the C functions.
 #include <secateur/secateur.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -201,22 +202,6 @@ void quantizes() {
   sc::quantize(w, sc::affine(32, scales[0]), of_32);
   require(of_32 == std::array<std::int32_t, 4>{1, -4, 0, 3}, "quantize to affine int32");
 
-  // Chunks that tell where they begin are rounded like the whole array.
-  const std::array<F, 4> uneven{F{0.25}, F{-0.5}, F{1}, F{-1.25}};
-  for (std::uint64_t seed = 0; seed < 8; ++seed) {
-    sc_quantize_options options = with(SC_ROUNDING_STOCHASTIC);
-    options.seed = seed;
-    options.index_offset = 0xffffffff;
-    std::array<std::int8_t, 4> by_chunks{};
-    sc::quantize(uneven, sc::affine(8, scale), q, options);
-    for (std::size_t i = 0; i < 4; ++i) {
-      const std::span chunk(&by_chunks[i], 1);
-      sc::quantize(std::span(&uneven[i], 1), sc::affine(8, scale), chunk, options);
-      ++options.index_offset;
-    }
-    require(by_chunks == q, "index_offset");
-  }
-
   const std::int32_t seven = 7;
   try {
     sc::quantize(w, sc::fixed_point(8, seven), q,
@@ -224,6 +209,47 @@ void quantizes() {
     require(false, "an error for what is out of range");
   } catch (const sc::error& error) {
     require(error.status() == SC_ERROR_OVERFLOW, "the status of an overflow");
+  }
+}
+
+// Stochastic rounding depends on the index of an element, however an array is divided into chunks.
+void index_offset_continues_an_array() {
+  namespace sc = secateur::cpp;
+  constexpr std::size_t kSize = 1500;
+  std::array<float, kSize> w{};
+  for (std::size_t i = 0; i < kSize; ++i) {
+    w[i] = 0.3f * static_cast<float>(i % 20);
+  }
+  const float scale = 0.8f;
+  const std::int32_t zero_point = -4;
+  const sc_format fmt = sc::affine(4, scale, &zero_point);
+  // Also where the upper half of the index changes within the array, and after the last index.
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << 32;
+  for (const std::uint64_t offset : {std::uint64_t{0}, kHalf - 3, kHalf - 1027, 5 * kHalf - 64,
+                                     std::numeric_limits<std::uint64_t>::max() - 700}) {
+    sc_quantize_options options = with(SC_ROUNDING_STOCHASTIC);
+    options.index_offset = offset;
+    std::array<std::int8_t, kSize> q{};
+    sc::quantize(w, fmt, q, options);
+    std::array<std::int8_t, kSize> by_chunks{};
+    for (const std::size_t size : {std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
+      for (std::size_t i = 0; i < kSize; i += size) {
+        const std::size_t count = std::min(size, kSize - i);
+        options.index_offset = offset + i;
+        sc::quantize(std::span(&w[i], count), fmt, std::span(&by_chunks[i], count), options);
+      }
+      require(by_chunks == q, "index_offset");
+    }
+    options.index_offset = offset;
+    std::array<std::uint8_t, sc::packed_bytes(kSize, 4)> packed{};
+    std::array<std::uint8_t, packed.size()> expected{};
+    sc::pack_ints(q, 4, expected);
+    require(sc_quantize(w.data(), SC_DTYPE_FLOAT32, kSize, &fmt, &options, packed.data(),
+                        SC_DTYPE_PACKED_LITTLE) == SC_OK &&
+                packed == expected,
+            "index_offset of packed integers");
+    sc::prune_quantize(w, kSize, fmt, by_chunks, options);
+    require(by_chunks == q, "index_offset of prune_quantize");
   }
 }
 
@@ -458,6 +484,7 @@ int main() {
     require(error.status() == SC_ERROR_ARGUMENT, "its status");
   }
   sums_of_nan_are_the_same_on_every_isa();
+  index_offset_continues_an_array();
   refuses_spans_that_do_not_fit();
   refuses_counts_that_are_short();
   takes_groups_of_any_size();

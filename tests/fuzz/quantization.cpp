@@ -289,7 +289,7 @@ Bytes draw_elements(Draw& draw, const FloatType& type, const Format& format) {
 sc_quantize_options draw_options(Draw& draw) {
   const std::uint64_t offset =
       draw.once_in(3) ? draw.one_of<std::uint64_t>(
-                            {0xffffff00, 0x1fffffff0, UINT64_MAX - 100, draw.any<std::uint64_t>()})
+                            {0xffffff00, 0x1fffffff5, UINT64_MAX - 100, draw.any<std::uint64_t>()})
                       : 0;
   return {static_cast<sc_rounding>(draw.in<int>(0, 8)),
           static_cast<sc_overflow>(draw.in<int>(0, 4)), draw.coin() ? SC_NAN_ZERO : SC_NAN_RAISE,
