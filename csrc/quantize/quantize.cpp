@@ -85,7 +85,7 @@ class QuantizeConversion final : public OutputConversion {
       : plan_(plan), scheme_(scheme), q_(q), stream_(stream) {
     data = q.data;
     bytes_each = q.are_packed() ? 0 : q.bytes(1, scheme);
-    refuses = plan.refuses_overflow;
+    needs_final_selection = plan.refuses_overflow || plan.parameters.zero_points() != nullptr;
   }
 
   [[nodiscard]] std::unique_ptr<Writer> writer() const override {
