@@ -308,11 +308,11 @@ void prune_quantize(const void* w, FloatType type, std::size_t n, std::size_t k,
     using C = decltype(zero);
     const QuantizePlan<C> plan(type, scheme, options);
     Operand operand{w, n, type};
-    // Fast path: the kernels of selection write the codes if all elements have the same factor and
-    // the zero point 0.
+    // Fast path: the kernels of selection write the codes if all elements are multiplied by the same
+    // factor and have the zero point 0.
     const auto target = integer_target_of(plan, q);
-    if (target && type.kind == Float::float32 && plan.parameters.factors().size() == 1 &&
-        plan.parameters.zero_points() == nullptr) {
+    if (target && !target->divides && type.kind == Float::float32 &&
+        plan.parameters.factors().size() == 1 && plan.parameters.zero_points() == nullptr) {
       operand.out = {OutputKind::integers, q.data, stream, nullptr, &*target};
       write_topk(SelectionProblem({&operand, 1}, options.nan), k);
       return;

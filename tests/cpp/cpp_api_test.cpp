@@ -181,9 +181,12 @@ void quantizes() {
   const F scale{0.75};
   sc::quantize(w, sc::affine(8, scale), q);
   require(q == std::array<std::int8_t, 4>{1, -3, 0, 2}, "quantize to affine");
+  sc::prune_quantize(w, 2, sc::affine(8, scale), q);
+  require(q == std::array<std::int8_t, 4>{0, -3, 0, 2}, "prune_quantize to affine");
   const std::int32_t zero_point = 3;
   sc::prune_quantize(w, 1, sc::affine(8, scale, &zero_point, false), of_8_unsigned);
-  require(of_8_unsigned == std::array<std::uint8_t, 4>{3, 0, 3, 3}, "prune_quantize to affine");
+  require(of_8_unsigned == std::array<std::uint8_t, 4>{3, 0, 3, 3},
+          "prune_quantize with a zero point");
   sc::fake_quantize(w, sc::affine(2, scale), out, with(SC_ROUNDING_TRUNC));
   require(out == std::array<F, 4>{F{0}, F{-1.5}, F{0}, F{0.75}}, "fake_quantize by affine");
 
@@ -209,6 +212,32 @@ void quantizes() {
     require(false, "an error for what is out of range");
   } catch (const sc::error& error) {
     require(error.status() == SC_ERROR_OVERFLOW, "the status of an overflow");
+  }
+}
+
+// prune_quantize of an array that does not fit the caches gives what prune and quantize give.
+template <class F>
+void prunes_and_quantizes_large_arrays() {
+  namespace sc = secateur::cpp;
+  constexpr std::size_t kSize = (std::size_t{1} << 19) + 3;
+  std::vector<F> w(kSize);
+  std::uint32_t state = 1;
+  for (F& x : w) {
+    state = state * 1664525u + 1013904223u;
+    x = static_cast<F>(static_cast<std::int32_t>(state)) / F{0x1p24};
+  }
+  std::vector<F> pruned(kSize);
+  sc::prune(w, kSize / 10, pruned);
+  std::vector<std::int8_t> q(kSize);
+  std::vector<std::int8_t> expected(kSize);
+  const F scale{1.25};
+  const std::int32_t zero_point = -7;
+  for (const sc_format& fmt : {sc::affine(8, scale), sc::affine(8, scale, &zero_point)}) {
+    for (const sc_rounding rounding : {SC_ROUNDING_NEAREST_EVEN, SC_ROUNDING_FLOOR}) {
+      sc::quantize(pruned, fmt, expected, with(rounding));
+      sc::prune_quantize(w, kSize / 10, fmt, q, with(rounding));
+      require(q == expected, "prune_quantize of a large array");
+    }
   }
 }
 
@@ -484,6 +513,8 @@ int main() {
     require(error.status() == SC_ERROR_ARGUMENT, "its status");
   }
   sums_of_nan_are_the_same_on_every_isa();
+  prunes_and_quantizes_large_arrays<float>();
+  prunes_and_quantizes_large_arrays<double>();
   index_offset_continues_an_array();
   refuses_spans_that_do_not_fit();
   refuses_counts_that_are_short();

@@ -291,9 +291,10 @@ sc_quantize_options draw_options(Draw& draw) {
       draw.once_in(3) ? draw.one_of<std::uint64_t>(
                             {0xffffff00, 0x1fffffff5, UINT64_MAX - 100, draw.any<std::uint64_t>()})
                       : 0;
-  return {static_cast<sc_rounding>(draw.in<int>(0, 8)),
-          static_cast<sc_overflow>(draw.in<int>(0, 4)), draw.coin() ? SC_NAN_ZERO : SC_NAN_RAISE,
-          draw.any<std::uint64_t>(), offset};
+  const bool is_default = draw.once_in(3);  // the fast paths
+  return {static_cast<sc_rounding>(is_default ? 0 : draw.in<int>(0, 8)),
+          static_cast<sc_overflow>(is_default ? 0 : draw.in<int>(0, 4)),
+          draw.coin() ? SC_NAN_ZERO : SC_NAN_RAISE, draw.any<std::uint64_t>(), offset};
 }
 
 void check_codes(const Outcome& outcome, const Codes& codes, const Expected& expected,
