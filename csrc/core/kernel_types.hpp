@@ -94,7 +94,7 @@ struct IntegerTarget {
   bool divides;  // true: elements are divided by the factors; false: multiplied
   uint32_t bytes;
   bool is_signed;
-  // Used only by the selection kernels. They take one factor and set the rounding direction.
+  // Used only by the selection kernels. They multiply by one factor and set the rounding direction.
   float factor;
   uint32_t direction;
 };

@@ -443,8 +443,8 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
  *   Fixed point: q = round(w * 2^frac_bits).
  *   Affine: q = round(w / scale) + zero_point. The quotient is first rounded to the compute type,
  *     to nearest even. The sum is exact. Scales must be positive and normal.
- * Then options->overflow applies, to integers outside the range of the format. The result for a NaN
- * under SC_NAN_ZERO is 0, or the zero point.
+ * Then options->overflow applies, to integers outside the range of the format. Under SC_NAN_ZERO, a NaN
+ * quantizes as 0 does: to 0, or to the zero point.
  *
  * SC_ERROR_NAN: w contains NaN and the policy is SC_NAN_RAISE; under SC_OVERFLOW_WRAP infinities
  * count as NaN. SC_ERROR_OVERFLOW: an element is out of range and the policy is SC_OVERFLOW_RAISE.
@@ -469,8 +469,8 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_for
                            const sc_quantize_options* options, void* out);
 
 /* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, in one
- * pass over w. q is 0, or the zero point, where an element is pruned. SC_NAN_RAISE refuses NaN
- * anywhere in w; with SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
+ * pass over w. Pruned elements quantize as 0 does. SC_NAN_RAISE refuses NaN anywhere in w; with
+ * SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
  * SC_OVERFLOW_WRAP, count only where they are kept. Other errors are those of sc_quantize. */
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_format* fmt,
                             const sc_quantize_options* options, void* q, sc_dtype q_dtype);
