@@ -248,7 +248,7 @@ def fake_quantize(
     Returns
     -------
     ndarray of the dtype and shape of `w`
-        `out`, or a new array. Results of 0 are ``+0.0``.
+        `out`, or a new array. Elements that are quantized to 0 or the zero point become ``+0.0``.
 
     Raises
     ------
