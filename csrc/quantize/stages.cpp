@@ -159,8 +159,14 @@ namespace {
 
 // The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
 std::size_t storage_index(sc_dtype dtype, bool is_signed) {
-  const std::size_t bytes = dtype_info(dtype).bytes();  // 0 if packed, from codes of one byte
-  return bytes == 4 ? 4 : (bytes == 2 ? 2 : 0) + (is_signed ? 0 : 1);
+  switch (dtype_info(dtype).bytes()) {
+    case 4:
+      return 4;
+    case 2:
+      return is_signed ? 2 : 3;
+    default:  // one byte per code, or packed from such bytes
+      return is_signed ? 0 : 1;
+  }
 }
 
 }  // namespace
