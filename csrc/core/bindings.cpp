@@ -50,24 +50,13 @@ void set_num_threads(py::handle n) {
   check(sc_set_num_threads(to_count("n", n, 1, SC_MAX_THREADS)), "");
 }
 
-// The supported floats: (name, exponent bits, mantissa bits, has infinity) of each.
-py::tuple float_dtypes() {
+// The properties of all dtypes that are allowed, properties(info), as a tuple.
+template <class Properties>
+py::tuple dtype_tuple(bool (*is_allowed)(const DtypeInfo&), const Properties& properties) {
   py::list rows;
   for (const DtypeInfo& info : kDtypes) {
-    if (is_float(info)) {
-      const FloatType type = float_type(info.dtype);
-      rows.append(
-          py::make_tuple(info.name, type.exponent_bits, type.mantissa_bits, type.has_infinity));
-    }
-  }
-  return rows;
-}
-// The supported integers: (name, bits, signed) of each.
-py::tuple integer_dtypes() {
-  py::list rows;
-  for (const DtypeInfo& info : kDtypes) {
-    if (is_integer(info)) {
-      rows.append(py::make_tuple(info.name, info.bits, info.is_signed));
+    if (is_allowed(info)) {
+      rows.append(properties(info));
     }
   }
   return rows;
@@ -155,8 +144,11 @@ void define_core(py::module_& m) {
   if (num_threads_var == nullptr) {
     throw py::error_already_set();
   }
-  m.attr("float_dtypes") = float_dtypes();
-  m.attr("integer_dtypes") = integer_dtypes();
+  m.def("is_float_dtype", &is_float_dtype);
+  m.attr("float_dtypes") = dtype_tuple(is_float, [](const DtypeInfo& info) { return info.name; });
+  m.attr("integer_dtypes") = dtype_tuple(is_integer, [](const DtypeInfo& info) {
+    return py::make_tuple(info.name, info.bits, info.is_signed);
+  });
   m.attr("numbers_of_context") = py::handle(num_threads_var);
   m.def("isa", &isa);
   m.def("isas", &isas);

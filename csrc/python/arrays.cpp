@@ -137,6 +137,12 @@ py::array contiguous_copy(const py::array& array) {
 
 }  // namespace
 
+std::span<const Dtype> float_dtypes() { return kDtypesWhere<is_float>; }
+
+bool is_float_dtype(const py::dtype& given) {
+  return std::ranges::any_of(float_dtypes(), [&](const Dtype& d) { return is_dtype(given, d); });
+}
+
 Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const Dtype> allowed,
                const std::string& remedy) {
   const auto found = std::find_if(allowed.begin(), allowed.end(),

@@ -76,7 +76,10 @@ inline constexpr auto kDtypesWhere = [] {
   }
   return dtypes;
 }();
-inline constexpr auto& kFloatDtypes = kDtypesWhere<is_float>;
+
+// The dtypes that arrays of floats may have, and whether a dtype is one of them.
+std::span<const Dtype> float_dtypes();
+bool is_float_dtype(const py::dtype& given);
 
 // The allowed dtype that equals `given`. Throws TypeError if there is none; `remedy` is the end of
 // the message.

@@ -21,5 +21,5 @@ class Integers(NamedTuple):
 
 
 # Names, in the order of error messages. Those that NumPy lacks are of ml_dtypes.
-FLOATS = tuple(name for name, *_ in _core.float_dtypes)
+FLOATS = _core.float_dtypes
 INTEGERS = {name: Integers(bits, signed) for name, bits, signed in _core.integer_dtypes}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.dtypes import FLOATS
+from secateur import _core
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -54,7 +54,7 @@ def describe(
     if scores is not None and factors is not None:
         msg = f"scores{label} and factors{label} must not both be given"
         raise ValueError(msg)
-    if np.asanyarray(w).dtype.name not in FLOATS:  # the core refuses such a w
+    if not _core.is_float_dtype(np.asanyarray(w).dtype):  # the core refuses such a w
         return None
     given = factors if scores is None else scores
     array: NDArray[Any] = given if isinstance(given, np.ndarray) else np.asarray(given)

@@ -16,7 +16,7 @@ from support.grids import subset
 from support.isas import LIBRARIES, library
 from support.oracles import Ranking, assert_same_bits, is_nan, masked, product, wide_keys
 from support.raw_bits import POLICIES, floats
-from support.refusals import assert_refuses
+from support.refusals import FLOAT_NAMES, assert_refuses
 
 HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "30 % NaN", "constant"]
 
@@ -418,18 +418,17 @@ def test_containers_that_do_not_match(lib: Any, name: str) -> None:
 
 def test_members_that_are_refused(lib: Any) -> None:
     arrays = {"fc.weight": normal(3), "b": normal(4)}
-    names = "float16 or bfloat16 or float32 or float64"
     wrong = arrays | {"b": np.arange(4)}
-    refuses(lib, TypeError, ["arrays['b'] must be ", names, "int64"], wrong, k=1)
+    refuses(lib, TypeError, ["arrays['b'] must be ", FLOAT_NAMES, "int64"], wrong, k=1)
     wrong = [normal(3), normal(3), [1, 2]]
-    refuses(lib, TypeError, ["arrays[2] must be ", names, "int64"], wrong, k=1)
+    refuses(lib, TypeError, ["arrays[2] must be ", FLOAT_NAMES, "int64"], wrong, k=1)
     wrong = [normal(3), np.ma.masked_array(normal(3))]
     refuses(lib, TypeError, ["arrays[1] must be ", "masked"], wrong, k=1)
     scores = arrays | {"fc.weight": normal(2)}
     refuses(lib, ValueError, ["scores['fc.weight'] ", "(3,)", "(2,)"], arrays, k=1, scores=scores)
     scores = arrays | {"b": np.arange(4)}
-    refuses(lib, TypeError, ["scores['b']", names, "int64"], arrays, k=1, scores=scores)
-    refuses(lib, TypeError, ["factors['b']", names, "int64"], arrays, k=1, factors=scores)
+    refuses(lib, TypeError, ["scores['b']", FLOAT_NAMES, "int64"], arrays, k=1, scores=scores)
+    refuses(lib, TypeError, ["factors['b']", FLOAT_NAMES, "int64"], arrays, k=1, factors=scores)
     factors = {"fc.weight": None, "b": normal(3)}
     refuses(lib, ValueError, ["factors['b'] ", "(3,)", "(4,)"], arrays, k=1, factors=factors)
 

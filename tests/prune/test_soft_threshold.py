@@ -20,7 +20,7 @@ from support.oracles import (
     soft,
 )
 from support.raw_bits import floats
-from support.refusals import assert_refuses
+from support.refusals import FLOAT_NAMES, assert_refuses
 
 HARD = ["normal", "raw bits", "every exponent", "coarse grid", "subnormals", "zeros of both signs",
         "some infinite"]  # fmt: skip
@@ -181,7 +181,7 @@ def test_threshold_is_any_real_number(lib: Any, threshold: Any) -> None:
 def test_refused(lib: Any) -> None:
     w = normal(12)
     for other in (w.astype(np.int32), w > 0, w.astype(complex), w.astype(object)):
-        words = ["w must be float16 or bfloat16 or float32 or float64", f"got {other.dtype}"]
+        words = [f"w must be {FLOAT_NAMES}", f"got {other.dtype}"]
         assert_refuses(TypeError, words, lib.soft_threshold, other, 1)
     assert_refuses(TypeError, ["w must be a plain array", "masked"], lib.soft_threshold,
                    np.ma.masked_array(w), 1)  # fmt: skip

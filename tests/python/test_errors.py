@@ -16,6 +16,7 @@ import secateur as sc
 from secateur import FixedPoint
 from support.arrays import normal
 from support.oracles import assert_same_bits
+from support.refusals import FLOAT_NAMES
 
 FMT = FixedPoint(8, 5)
 WIDE = FixedPoint(16, 9)
@@ -81,7 +82,6 @@ def assert_refused(
 
 # --- w ---------------------------------------------------------------------------------------
 
-FLOATS = "float16 or bfloat16 or float32 or float64"
 WRONG_ARRAYS = {
     "int32": np.arange(12, dtype=np.int32),
     "uint8": np.arange(12, dtype=np.uint8),
@@ -100,7 +100,7 @@ WRONG_ARRAYS = {
 @pytest.mark.parametrize("came", WRONG_ARRAYS)
 def test_w_of_another_dtype(came: str, name: str) -> None:
     w = WRONG_ARRAYS[came]
-    assert_refused(name, TypeError, "w", FLOATS, str(w.dtype), w=w)
+    assert_refused(name, TypeError, "w", FLOAT_NAMES, str(w.dtype), w=w)
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
@@ -116,7 +116,7 @@ def test_w_of_another_dtype(came: str, name: str) -> None:
     ],
 )
 def test_w_that_becomes_another_dtype(w: object, came: str, name: str) -> None:
-    with pytest.raises(TypeError, match=f"^w must be {FLOATS}, got {came}"):
+    with pytest.raises(TypeError, match=f"^w must be {FLOAT_NAMES}, got {came}"):
         CALLS[name](w)
 
 

@@ -6,6 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from secateur.reference.order import INFINITIES
+
+# The dtypes that messages list: the reference has a list of its own.
+FLOAT_NAMES = " or ".join(INFINITIES)
+
 
 def assert_refuses(
     error: type[Exception],
