@@ -26,7 +26,7 @@ PLOTTED = (
     ("prune_quantize", "int8", "prune_quantize, int8"),
     ("quantize", "int8", "quantize, int8"),
     ("dequantize", "int8", "dequantize, int8"),
-    ("quantize_affine", "", "quantize_affine, int8"),
+    ("quantize", "affine", "quantize, affine int8"),
     ("soft_threshold", "", "soft_threshold"),
 )
 PEERS = {"numpy": "NumPy", "torch": "PyTorch", "onnxruntime": "ONNX Runtime"}

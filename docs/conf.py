@@ -46,7 +46,7 @@ numpydoc_validation_checks = {
     *("RT01", "RT03", "GL05", "GL06", "GL07", "GL10"),
 }
 numpydoc_validation_exclude = {  # named tuples and dataclasses describe their fields instead
-    r"^secateur\.(AffineParameters|Bracket|ErrorStats|TopK)",
+    r"^secateur\.(Bracket|ErrorStats|TopK)",
     r"^secateur\.bench\.[A-Z]",
 }
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]

@@ -8,8 +8,7 @@
 #include <locale>
 #include <sstream>
 #include <string_view>
-
-#include "core/dtypes.hpp"
+#include <vector>
 
 namespace secateur::api {
 namespace {
@@ -68,41 +67,34 @@ void refuse(const char* argument, const std::string& allowed, const std::string&
 }
 
 std::string name_of(sc_dtype dtype) {
-  switch (dtype) {
-    case SC_DTYPE_FLOAT32:
-      return "float32";
-    case SC_DTYPE_INT8:
-      return "int8";
-    case SC_DTYPE_UINT8:
-      return "uint8";
-    case SC_DTYPE_INT16:
-      return "int16";
-    case SC_DTYPE_UINT16:
-      return "uint16";
-    case SC_DTYPE_FLOAT64:
-      return "float64";
-    case SC_DTYPE_FLOAT16:
-      return "float16";
-    case SC_DTYPE_BFLOAT16:
-      return "bfloat16";
-    case SC_DTYPE_INT32:
-      return "int32";
-    case SC_DTYPE_UINT32:
-      return "uint32";
-    case SC_DTYPE_PACKED_LITTLE:
-      return "packed little";
-    case SC_DTYPE_PACKED_BIG:
-      return "packed big";
-    case SC_DTYPE_INT4:
-      return "int4";
-    case SC_DTYPE_UINT4:
-      return "uint4";
-    case SC_DTYPE_INT2:
-      return "int2";
-    case SC_DTYPE_UINT2:
-      return "uint2";
+  switch (dtype) {  // without a default: the compiler then refuses a table that lacks a constant
+#define SECATEUR_FLOAT(type, name, constant, ...) \
+  case SC_DTYPE_##constant:                       \
+    return #name;
+#define SECATEUR_PACKED_INTEGER(name, constant) \
+  case SC_DTYPE_##constant:                     \
+    return name;
+    SECATEUR_FLOATS(SECATEUR_FLOAT)
+    SECATEUR_INTEGERS(SECATEUR_FLOAT)
+    SECATEUR_PACKED(SECATEUR_PACKED_INTEGER)
+#undef SECATEUR_FLOAT
+#undef SECATEUR_PACKED_INTEGER
   }
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
+}
+
+std::string dtype_names(bool (*is_allowed)(const DtypeInfo&)) {
+  std::vector<std::string> names;
+  for (const DtypeInfo& info : kDtypes) {
+    if (is_allowed(info)) {
+      names.emplace_back(info.name);
+    }
+  }
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    list += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+  }
+  return list;
 }
 
 std::string text_of(float number) { return shortest_text_of(number); }
@@ -128,9 +120,8 @@ Extent require_memory(const char* argument, const void* data, std::size_t n,
 }
 
 Extent require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
-  if (dtype != SC_DTYPE_FLOAT32 && dtype != SC_DTYPE_FLOAT64 && dtype != SC_DTYPE_FLOAT16 &&
-      dtype != SC_DTYPE_BFLOAT16) {
-    refuse(argument, "float16, bfloat16, float32 or float64", name_of(dtype), SC_ERROR_UNSUPPORTED);
+  if (!is_float(dtype)) {
+    refuse(argument, dtype_names(is_float), name_of(dtype), SC_ERROR_UNSUPPORTED);
   }
   return require_array(argument, data, n, float_type(dtype).bytes);
 }

@@ -10,6 +10,7 @@
 #include <new>
 #include <string>
 
+#include "core/dtypes.hpp"
 #include "core/error.hpp"
 #include "core/float_state.hpp"
 #include "core/interrupt.hpp"
@@ -62,6 +63,9 @@ sc_status guarded(const F& body) {
                          const std::string& received, sc_status status = SC_ERROR_ARGUMENT);
 
 std::string name_of(sc_dtype dtype);
+
+// The names of the dtypes that is_allowed accepts, as "a, b or c".
+std::string dtype_names(bool (*is_allowed)(const DtypeInfo&));
 
 // The shortest decimal number that is read as `number`, whatever the locale; "nan" for every NaN.
 std::string text_of(float number);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/dtypes.hpp"
 #include "core/float_state.hpp"
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
@@ -47,6 +48,29 @@ std::size_t get_num_threads() {
 
 void set_num_threads(py::handle n) {
   check(sc_set_num_threads(to_count("n", n, 1, SC_MAX_THREADS)), "");
+}
+
+// The supported floats: (name, exponent bits, mantissa bits, has infinity) of each.
+py::tuple float_dtypes() {
+  py::list rows;
+  for (const DtypeInfo& info : kDtypes) {
+    if (is_float(info)) {
+      const FloatType type = float_type(info.dtype);
+      rows.append(
+          py::make_tuple(info.name, type.exponent_bits, type.mantissa_bits, type.has_infinity));
+    }
+  }
+  return rows;
+}
+// The supported integers: (name, bits, signed) of each.
+py::tuple integer_dtypes() {
+  py::list rows;
+  for (const DtypeInfo& info : kDtypes) {
+    if (is_integer(info)) {
+      rows.append(py::make_tuple(info.name, info.bits, info.is_signed));
+    }
+  }
+  return rows;
 }
 
 // The identifier of Python's main thread, which runs all Python signal handlers.
@@ -131,6 +155,8 @@ void define_core(py::module_& m) {
   if (num_threads_var == nullptr) {
     throw py::error_already_set();
   }
+  m.attr("float_dtypes") = float_dtypes();
+  m.attr("integer_dtypes") = integer_dtypes();
   m.attr("numbers_of_context") = py::handle(num_threads_var);
   m.def("isa", &isa);
   m.def("isas", &isas);

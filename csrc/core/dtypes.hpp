@@ -1,35 +1,150 @@
-// The floating-point types, and the properties of their bits.
+// The properties of dtypes, computed from the table of dtypes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
+#include "core/dtype_table.hpp"
 #include "core/kernel_types.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur {
 
+// ---- All dtypes ------------------------------------------------------------------------------
+
+enum class DtypeKind { undeclared, floating, integer, packed };
+
+struct DtypeInfo {
+  sc_dtype dtype;
+  const char* name;
+  DtypeKind kind;
+  int bits;  // of an element; 0 for packed integers, whose format has the number
+  bool is_signed;
+
+  // The bytes of an element in an array.
+  [[nodiscard]] constexpr std::size_t bytes() const {
+    return (static_cast<std::size_t>(bits) + 7) / 8;
+  }
+};
+
+inline constexpr DtypeInfo kDtypes[] = {
+#define SECATEUR_FLOAT(type, name, constant, exponent_bits, mantissa_bits, has_infinity) \
+  {SC_DTYPE_##constant, #name, DtypeKind::floating, 1 + (exponent_bits) + (mantissa_bits), true},
+#define SECATEUR_INTEGER(type, name, constant, bits, is_signed) \
+  {SC_DTYPE_##constant, #name, DtypeKind::integer, bits, is_signed},
+#define SECATEUR_PACKED_INTEGER(name, constant) \
+  {SC_DTYPE_##constant, name, DtypeKind::packed, 0, false},
+    SECATEUR_FLOATS(SECATEUR_FLOAT)      //
+    SECATEUR_INTEGERS(SECATEUR_INTEGER)  //
+    SECATEUR_PACKED(SECATEUR_PACKED_INTEGER)
+#undef SECATEUR_FLOAT
+#undef SECATEUR_INTEGER
+#undef SECATEUR_PACKED_INTEGER
+};
+
+// The ranges of numbers that secateur.h documents.
+static_assert(std::all_of(std::begin(kDtypes), std::end(kDtypes), [](const DtypeInfo& info) {
+  return info.kind == (info.dtype >= 32   ? DtypeKind::packed
+                       : info.dtype >= 16 ? DtypeKind::integer
+                                          : DtypeKind::floating);
+}));
+
+// The properties of a dtype; `undeclared` if the number is not that of a dtype.
+constexpr DtypeInfo dtype_info(sc_dtype dtype) {
+  for (const DtypeInfo& info : kDtypes) {
+    if (info.dtype == dtype) {
+      return info;
+    }
+  }
+  return {dtype, nullptr, DtypeKind::undeclared, 0, false};
+}
+
+constexpr bool is_float(const DtypeInfo& info) { return info.kind == DtypeKind::floating; }
+constexpr bool is_integer(const DtypeInfo& info) { return info.kind == DtypeKind::integer; }
+constexpr bool is_packed(const DtypeInfo& info) { return info.kind == DtypeKind::packed; }
+constexpr bool is_float(sc_dtype dtype) { return is_float(dtype_info(dtype)); }
+constexpr bool is_integer(sc_dtype dtype) { return is_integer(dtype_info(dtype)); }
+constexpr bool is_packed(sc_dtype dtype) { return is_packed(dtype_info(dtype)); }
+// Integers of which each takes one byte.
+constexpr bool is_byte_integer(const DtypeInfo& info) {
+  return is_integer(info) && info.bytes() == 1;
+}
+
+// ---- Integers --------------------------------------------------------------------------------
+
+// The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
+constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
+  DtypeInfo narrowest{};
+  for (const DtypeInfo& info : kDtypes) {
+    const bool holds =
+        is_integer(info) && info.is_signed == is_signed && info.bits >= std::max(bits, 8);
+    if (holds && (narrowest.bits == 0 || info.bits < narrowest.bits)) {
+      narrowest = info;
+    }
+  }
+  return narrowest;
+}
+
+// Whether codes of `bits` bits may be stored in this dtype: an integer dtype that holds them, in
+// no more bytes than necessary.
+constexpr bool holds_codes(sc_dtype dtype, int bits, bool is_signed) {
+  const DtypeInfo info = dtype_info(dtype);
+  return is_integer(info) && info.is_signed == is_signed && info.bits >= bits &&
+         info.bytes() == integer_dtype(bits, is_signed).bytes();
+}
+
+// ---- Floats ----------------------------------------------------------------------------------
+
 struct FloatType {
   Float kind;
   std::size_t bytes;
+  int exponent_bits, mantissa_bits;
+  bool has_infinity;
   Key most;      // the largest key: every bit except the sign is set
-  Key infinity;  // the key of infinity; larger keys belong to NaN
+  Key infinity;  // the largest key that is not NaN's: that of infinity, if the type has it
+
+  // The key of the largest finite number.
+  [[nodiscard]] constexpr Key largest_number() const { return infinity - (has_infinity ? 1 : 0); }
+  // The exponent of 1.0, as it is stored.
+  [[nodiscard]] constexpr int bias() const { return (1 << (exponent_bits - 1)) - 1; }
 };
 
-inline constexpr FloatType kFloat16{Float::float16, 2, kMagnitudeMask<std::int16_t>, 0x7c00};
-inline constexpr FloatType kBFloat16{Float::bfloat16, 2, kMagnitudeMask<std::int16_t>, 0x7f80};
-inline constexpr FloatType kFloat32{Float::float32, 4, kMagnitudeMask<std::int32_t>, 0x7f800000};
-inline constexpr FloatType kFloat64{Float::float64, 8, kMagnitudeMask<std::int64_t>,
-                                    0x7ff0000000000000};
+constexpr FloatType make_float_type(Float kind, int exponent_bits, int mantissa_bits,
+                                    bool has_infinity) {
+  const auto bits = static_cast<std::size_t>(1 + exponent_bits + mantissa_bits);
+  const auto most = static_cast<Key>((std::uint64_t{1} << (bits - 1)) - 1);
+  const auto exponents = most >> mantissa_bits << mantissa_bits;
+  return {kind,
+          bits / 8,
+          exponent_bits,
+          mantissa_bits,
+          has_infinity,
+          most,
+          has_infinity ? exponents : most - 1};
+}
 
+// In the order of Float.
+inline constexpr FloatType kFloatTypes[] = {
+#define SECATEUR_FLOAT(type, name, constant, exponent_bits, mantissa_bits, has_infinity) \
+  make_float_type(Float::name, exponent_bits, mantissa_bits, has_infinity),
+    SECATEUR_FLOATS(SECATEUR_FLOAT)
+#undef SECATEUR_FLOAT
+};
+
+// Those that operations compute with.
+inline constexpr FloatType kFloat32 = kFloatTypes[static_cast<std::size_t>(Float::float32)];
+inline constexpr FloatType kFloat64 = kFloatTypes[static_cast<std::size_t>(Float::float64)];
+
+// Precondition: is_float(dtype), or the array has no elements.
 constexpr FloatType float_type(sc_dtype dtype) {
   switch (dtype) {
-    case SC_DTYPE_FLOAT16:
-      return kFloat16;
-    case SC_DTYPE_BFLOAT16:
-      return kBFloat16;
-    case SC_DTYPE_FLOAT64:
-      return kFloat64;
+#define SECATEUR_FLOAT(type, name, constant, exponent_bits, mantissa_bits, has_infinity) \
+  case SC_DTYPE_##constant:                                                              \
+    return kFloatTypes[static_cast<std::size_t>(Float::name)];
+    SECATEUR_FLOATS(SECATEUR_FLOAT)
+#undef SECATEUR_FLOAT
     default:
       return kFloat32;
   }

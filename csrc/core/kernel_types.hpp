@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/dtype_table.hpp"
+
 namespace secateur {
 
 using std::size_t;
@@ -28,8 +30,13 @@ using StoredKey = std::conditional_t<sizeof(E) == sizeof(int16_t), int32_t, E>;
 template <class E>
 inline constexpr E kMagnitudeMask = static_cast<E>(~(Key{1} << (8 * sizeof(E) - 1)));
 
-// The floating-point types. float16 and bfloat16 have the same width.
-enum class Float : uint32_t { float16, bfloat16, float32, float64, count };
+// The floating-point types, in the order of the table of dtypes.
+enum class Float : uint32_t {
+#define SECATEUR_FLOAT(type, name, ...) name,
+  SECATEUR_FLOATS(SECATEUR_FLOAT)
+#undef SECATEUR_FLOAT
+      count
+};
 inline constexpr size_t kFloats = static_cast<size_t>(Float::count);
 
 // The parameters that compute the key of an element: key = (bits + rotation) & mask.
@@ -87,7 +94,7 @@ struct IntegerTarget {
   bool divides;  // true: elements are divided by the factors; false: multiplied
   uint32_t bytes;
   bool is_signed;
-  // Used only by the selection kernels. They take one factor and set the rounding direction.
+  // Used only by the selection kernels. They multiply by one factor and set the rounding direction.
   float factor;
   uint32_t direction;
 };

@@ -27,22 +27,21 @@ struct Packing {
   // Whether the core converts between this dtype and integers of `bits` bits. A dtype of 8 bits
   // suits every value of `bits`. A dtype of fewer bits suits only its own width.
   [[nodiscard]] bool suits(sc_dtype dtype) const {
-    const bool is_4_bit = dtype == SC_DTYPE_INT4 || dtype == SC_DTYPE_UINT4;
-    const bool is_2_bit = dtype == SC_DTYPE_INT2 || dtype == SC_DTYPE_UINT2;
-    return is_4_bit ? bits == 4 : !is_2_bit || bits == 2;
+    const int dtype_bits = dtype_info(dtype).bits;
+    return dtype_bits == 8 || dtype_bits == bits;
   }
 
   static constexpr Choice<sc_bitorder> kBitOrders[] = {{"little", SC_BITORDER_LITTLE},
                                                        {"big", SC_BITORDER_BIG}};
 };
 
-constexpr Dtype kIntegers[] = {kInt8, kUInt8, kInt4, kUInt4, kInt2, kUInt2};
+constexpr auto& kIntegers = kDtypesWhere<is_byte_integer>;
 
 py::object pack_ints(py::handle q, py::handle bits, py::handle bitorder, py::handle out) {
   const Packing packing(bits, bitorder);
   Input in("q", q, kIntegers);
   if (!packing.suits(in.core_dtype())) {
-    const bool is_signed = in.core_dtype() == SC_DTYPE_INT4 || in.core_dtype() == SC_DTYPE_INT2;
+    const bool is_signed = dtype_info(in.core_dtype()).is_signed;
     const py::dtype byte_dtype((is_signed ? kInt8 : kUInt8).number);
     in = Input("q", in.given().attr("astype")(byte_dtype), kIntegers);
   }

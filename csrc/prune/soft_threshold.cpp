@@ -1,9 +1,7 @@
 #include "prune/soft_threshold.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 
 #include "core/blocks.hpp"
@@ -17,11 +15,14 @@ namespace {
 // Rounds a number >= 0 to the nearest value of the type, half to even. Subnormals have the same
 // spacing as the smallest normals, so the exponent of the step has a lower bound.
 double rounded(double number, FloatType type) {
-  const int mantissa = std::countr_zero(static_cast<std::uint64_t>(type.infinity));
-  const int bias = static_cast<int>(type.infinity >> mantissa) / 2;
-  const double step = std::ldexp(1.0, std::max(std::ilogb(number), 1 - bias) - mantissa);
+  const double step =
+      std::ldexp(1.0, std::max(std::ilogb(number), 1 - type.bias()) - type.mantissa_bits);
   const double nearest = std::nearbyint(number / step) * step;
-  return nearest < std::ldexp(1.0, bias + 1) ? nearest : std::numeric_limits<double>::infinity();
+  const Key largest = type.largest_number(), first_bit = Key{1} << type.mantissa_bits;
+  const double limit =
+      std::ldexp(static_cast<double>(largest % first_bit + first_bit),
+                 static_cast<int>(largest / first_bit) - type.bias() - type.mantissa_bits);
+  return nearest <= limit ? nearest : std::numeric_limits<double>::infinity();
 }
 
 }  // namespace

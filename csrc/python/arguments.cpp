@@ -139,9 +139,7 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
                         (received.empty() ? "none" : received));
 }
 
-Input floats(py::handle w, const std::string& name) {
-  return {name, w, {kFloat16, kBFloat16, kFloat32, kFloat64}};
-}
+Input floats(py::handle w, const std::string& name) { return {name, w, kFloatDtypes}; }
 
 Axis::Axis(py::handle axis) : given_(axis) {
   if (!axis.is_none()) {

@@ -5,12 +5,16 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/dtypes.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
@@ -24,21 +28,55 @@ struct Dtype {
   sc_dtype core;  // SC_DTYPE_UINT8 for bool
 };
 inline constexpr int kRegistered = -1;
+
+// NumPy's type numbers are part of its binary interface. Its integers are in order of their width,
+// the signed one of each width first.
+constexpr int numpy_number(sc_dtype dtype) {
+  const DtypeInfo info = dtype_info(dtype);
+  using py::detail::npy_api;
+  switch (dtype) {
+    case SC_DTYPE_FLOAT16:
+      return 23;
+    case SC_DTYPE_FLOAT32:
+      return npy_api::NPY_FLOAT_;
+    case SC_DTYPE_FLOAT64:
+      return npy_api::NPY_DOUBLE_;
+    default:
+      return !is_integer(info) || info.bits < 8
+                 ? kRegistered
+                 : npy_api::NPY_BYTE_ + 2 * std::countr_zero(info.bytes()) +
+                       (info.is_signed ? 0 : 1);
+  }
+}
+static_assert(numpy_number(SC_DTYPE_UINT8) == py::detail::npy_api::NPY_UBYTE_ &&
+              numpy_number(SC_DTYPE_INT32) == py::detail::npy_api::NPY_INT_);
+
+constexpr Dtype dtype_of(const DtypeInfo& info) {
+  return {info.name, numpy_number(info.dtype), info.dtype};
+}
+
 inline constexpr Dtype kBool{"bool", py::detail::npy_api::NPY_BOOL_, SC_DTYPE_UINT8};
-inline constexpr Dtype kFloat16{"float16", 23, SC_DTYPE_FLOAT16};
-inline constexpr Dtype kBFloat16{"bfloat16", kRegistered, SC_DTYPE_BFLOAT16};
-inline constexpr Dtype kFloat32{"float32", py::detail::npy_api::NPY_FLOAT_, SC_DTYPE_FLOAT32};
-inline constexpr Dtype kFloat64{"float64", py::detail::npy_api::NPY_DOUBLE_, SC_DTYPE_FLOAT64};
-inline constexpr Dtype kInt8{"int8", py::detail::npy_api::NPY_BYTE_, SC_DTYPE_INT8};
-inline constexpr Dtype kUInt8{"uint8", py::detail::npy_api::NPY_UBYTE_, SC_DTYPE_UINT8};
-inline constexpr Dtype kInt16{"int16", py::detail::npy_api::NPY_SHORT_, SC_DTYPE_INT16};
-inline constexpr Dtype kInt4{"int4", kRegistered, SC_DTYPE_INT4};
-inline constexpr Dtype kUInt4{"uint4", kRegistered, SC_DTYPE_UINT4};
-inline constexpr Dtype kInt2{"int2", kRegistered, SC_DTYPE_INT2};
-inline constexpr Dtype kUInt2{"uint2", kRegistered, SC_DTYPE_UINT2};
-inline constexpr Dtype kUInt16{"uint16", py::detail::npy_api::NPY_USHORT_, SC_DTYPE_UINT16};
-inline constexpr Dtype kInt32{"int32", py::detail::npy_api::NPY_INT_, SC_DTYPE_INT32};
-inline constexpr Dtype kUInt32{"uint32", py::detail::npy_api::NPY_UINT_, SC_DTYPE_UINT32};
+// kFloat16, kInt8 and so on: all floats and integers.
+#define SECATEUR_DTYPE(type, name, constant, ...) \
+  inline constexpr Dtype k##type{#name, numpy_number(SC_DTYPE_##constant), SC_DTYPE_##constant};
+SECATEUR_FLOATS(SECATEUR_DTYPE)
+SECATEUR_INTEGERS(SECATEUR_DTYPE)
+#undef SECATEUR_DTYPE
+
+// The dtypes that is_allowed() accepts, in the order of error messages.
+template <bool (*is_allowed)(const DtypeInfo&)>
+inline constexpr auto kDtypesWhere = [] {
+  constexpr auto kCount = static_cast<std::size_t>(std::ranges::count_if(kDtypes, is_allowed));
+  std::array<Dtype, kCount> dtypes{};
+  auto* next = dtypes.begin();
+  for (const DtypeInfo& info : kDtypes) {
+    if (is_allowed(info)) {
+      *next++ = dtype_of(info);
+    }
+  }
+  return dtypes;
+}();
+inline constexpr auto& kFloatDtypes = kDtypesWhere<is_float>;
 
 // The allowed dtype that equals `given`. Throws TypeError if there is none; `remedy` is the end of
 // the message.

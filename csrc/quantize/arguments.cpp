@@ -71,7 +71,9 @@ void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
   scheme.lowest = scheme.is_signed ? -codes / 2 : 0;
   scheme.highest = scheme.lowest + codes - 1;
   if (qmin != 0 || qmax != 0) {
-    require_in_range("fmt.qmin", qmin, scheme.lowest, scheme.highest - 1);
+    // A zero point is an int32.
+    require_in_range("fmt.qmin", qmin, scheme.lowest,
+                     std::min<std::int64_t>(scheme.highest - 1, INT32_MAX));
     require_in_range("fmt.qmax", qmax, qmin + 1, scheme.highest);
     scheme.lowest = qmin;
     scheme.highest = qmax;

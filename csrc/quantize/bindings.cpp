@@ -61,6 +61,7 @@ sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::han
                                                        {"floor", SC_ROUNDING_FLOOR},
                                                        {"ceil", SC_ROUNDING_CEIL},
                                                        {"trunc", SC_ROUNDING_TRUNC},
+                                                       {"away", SC_ROUNDING_AWAY},
                                                        {"stochastic", SC_ROUNDING_STOCHASTIC}};
   static constexpr Choice<sc_overflow> kOverflows[] = {
       {"saturate", SC_OVERFLOW_SATURATE},
@@ -113,17 +114,9 @@ struct CodeLayout {
     }
   }
 
+  // The dtype of NumPy itself.
   [[nodiscard]] Dtype dtype() const {
-    if (packed) {
-      return kUInt8;
-    }
-    if (bits <= 8) {
-      return is_signed ? kInt8 : kUInt8;
-    }
-    if (bits <= 16) {
-      return is_signed ? kInt16 : kUInt16;
-    }
-    return is_signed ? kInt32 : kUInt32;
+    return packed ? kUInt8 : dtype_of(integer_dtype(bits, is_signed));
   }
   // The dtype that the core receives for codes in an array of dtype `array_dtype`.
   [[nodiscard]] sc_dtype core_dtype(sc_dtype array_dtype) const {
@@ -139,15 +132,14 @@ struct CodeLayout {
   }
 };
 
-// The dtypes that hold the codes: one of NumPy, and the 4- and 2-bit ones of ml_dtypes if wide
-// enough.
+// The dtypes that hold the codes: that of NumPy, and narrower ones of ml_dtypes.
 std::vector<Dtype> dtypes_of(const CodeLayout& layout) {
   std::vector<Dtype> dtypes{layout.dtype()};
-  if (!layout.packed && layout.bits <= 2) {
-    dtypes.push_back(layout.is_signed ? kInt2 : kUInt2);
-  }
-  if (!layout.packed && layout.bits <= 4) {
-    dtypes.push_back(layout.is_signed ? kInt4 : kUInt4);
+  for (const DtypeInfo& info : kDtypes) {
+    if (!layout.packed && info.dtype != dtypes.front().core &&
+        holds_codes(info.dtype, layout.bits, layout.is_signed)) {
+      dtypes.push_back(dtype_of(info));
+    }
   }
   return dtypes;
 }
@@ -213,8 +205,7 @@ struct StoredCodes {
 
 // Converts a floating-point dtype.
 Dtype to_float(py::handle dtype) {
-  static constexpr Dtype kFloats[] = {kFloat16, kBFloat16, kFloat32, kFloat64};
-  return to_dtype("dtype", py::reinterpret_borrow<py::dtype>(dtype), kFloats);
+  return to_dtype("dtype", py::reinterpret_borrow<py::dtype>(dtype), kFloatDtypes);
 }
 
 // ---- Functions -------------------------------------------------------------------------------

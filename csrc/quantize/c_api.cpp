@@ -16,30 +16,13 @@
 namespace secateur::api {
 namespace {
 
-// The narrowest of the 8-, 16- and 32-bit dtypes that holds the codes.
-sc_dtype dtype_of(const Scheme& scheme) {
-  if (scheme.bits <= 8) {
-    return scheme.is_signed ? SC_DTYPE_INT8 : SC_DTYPE_UINT8;
-  }
-  if (scheme.bits <= 16) {
-    return scheme.is_signed ? SC_DTYPE_INT16 : SC_DTYPE_UINT16;
-  }
-  return scheme.is_signed ? SC_DTYPE_INT32 : SC_DTYPE_UINT32;
-}
-
-// Whether dtype is a 4- or 2-bit one that holds the codes.
-bool is_narrow(sc_dtype dtype, const Scheme& scheme) {
-  const bool is_4_bits = dtype == (scheme.is_signed ? SC_DTYPE_INT4 : SC_DTYPE_UINT4);
-  const bool is_2_bits = dtype == (scheme.is_signed ? SC_DTYPE_INT2 : SC_DTYPE_UINT2);
-  return (is_4_bits && scheme.bits <= 4) || (is_2_bits && scheme.bits <= 2);
-}
-
 Extent require_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
-  const bool fits = (q.are_packed() && scheme.bits <= 8) || q.dtype == dtype_of(scheme) ||
-                    is_narrow(q.dtype, scheme);
-  if (!fits) {
+  constexpr int kMaxPackedBits = 8;
+  const bool can_be_packed = scheme.bits <= kMaxPackedBits;
+  if (q.are_packed() ? !can_be_packed : !holds_codes(q.dtype, scheme.bits, scheme.is_signed)) {
     refuse("q",
-           name_of(dtype_of(scheme)) + (scheme.bits <= 8 ? " or packed" : "") + " for this fmt",
+           std::string(integer_dtype(scheme.bits, scheme.is_signed).name) +
+               (can_be_packed ? " or packed" : "") + " for this fmt",
            name_of(q.dtype));
   }
   return q.are_packed() ? require_array("q", q.data, q.bytes(n, scheme), 1)

@@ -14,19 +14,14 @@ namespace {
 // Calls body(chunk, index of its first element) for the chunks of a part. `first` is the index of
 // the first element of the part. The `head` elements before the first aligned one are a chunk by
 // themselves. Otherwise a kernel would split them off, and its vectors would not begin where runs
-// of parameters do. The upper 32 bits of index + index_offset are the same throughout a chunk.
+// of parameters do.
 template <class Body>
-void for_chunks(const Part& part, std::size_t first, std::uint64_t index_offset, std::size_t head,
-                const Body& body) {
-  constexpr std::uint64_t kLowerHalf = 0xffffffff;
-  std::uint64_t length = head != 0 ? head : kChunk;
+void for_chunks(const Part& part, std::size_t first, std::size_t head, const Body& body) {
+  std::size_t length = head != 0 ? head : kChunk;
   for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
-    const std::size_t index = first + (begin - part.begin);
-    const std::uint64_t most = kLowerHalf - ((index + index_offset) & kLowerHalf) + 1;
-    end = std::min<std::uint64_t>(part.end, begin + std::min(length, most));
-    body(Part{part.array, begin, end, part.n}, index);
-    const std::uint64_t remainder = most < length ? (length - most) % kWord : 0;
-    length = remainder != 0 ? remainder : kChunk;
+    end = std::min(part.end, begin + length);
+    body(Part{part.array, begin, end, part.n}, first + (begin - part.begin));
+    length = kChunk;
   }
 }
 
@@ -49,7 +44,7 @@ Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
 // thread rounds in `direction` and has a state of its own, the result of make_state().
 template <class MakeState, class Body>
 void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
-                  std::uint64_t index_offset, const MakeState& make_state, const Body& body) {
+                  const MakeState& make_state, const Body& body) {
   Tasks tasks(blocks.count());
   share(tasks, bytes, [&] {
     const FloatState float_state(direction);
@@ -57,7 +52,7 @@ void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
     for (std::size_t block = 0; tasks.take(block);) {
       const Part part = blocks[block];
       const std::size_t head = part.begin == 0 ? blocks.head() : 0;
-      for_chunks(part, part.begin, index_offset, head,
+      for_chunks(part, part.begin, head,
                  [&](const Part& chunk, std::size_t) { body(state, chunk); });
     }
   });
@@ -74,7 +69,7 @@ void quantize_all(const QuantizePlan<C>& plan, const Blocks& blocks, const void*
     decltype(make_sink()) sink;
   };
   SharedStatus shared_status;
-  share_chunks(blocks, n * type.bytes, plan.direction, plan.index_offset, [&] {
+  share_chunks(blocks, n * type.bytes, plan.direction, [&] {
     return State{{plan, shared_status}, make_sink()};
   }, [&](State& state, const Part& part) {
     write(state.sink, state.quantize(part, part.begin), part);
@@ -90,7 +85,7 @@ class QuantizeConversion final : public OutputConversion {
       : plan_(plan), scheme_(scheme), q_(q), stream_(stream) {
     data = q.data;
     bytes_each = q.are_packed() ? 0 : q.bytes(1, scheme);
-    refuses = plan.refuses_overflow;
+    needs_final_selection = plan.refuses_overflow || plan.parameters.zero_points() != nullptr;
   }
 
   [[nodiscard]] std::unique_ptr<Writer> writer() const override {
@@ -108,8 +103,7 @@ class QuantizeConversion final : public OutputConversion {
           storage_(conversion.q_, conversion.scheme_) {}
     void write(const void* floats, std::size_t begin, std::size_t count) override {
       const FloatState float_state(conversion_.plan_.direction);
-      for_chunks({floats, 0, count, count}, begin, conversion_.plan_.index_offset, 0,
-                 [&](const Part& chunk, std::size_t index) {
+      for_chunks({floats, 0, count, count}, begin, 0, [&](const Part& chunk, std::size_t index) {
         storage_.store_codes(quantize_(chunk, index), chunk.end - chunk.begin, index,
                              conversion_.stream_);
       });
@@ -130,9 +124,8 @@ class QuantizeConversion final : public OutputConversion {
 // The target of the fused kernels, or nullopt if they do not support this plan and type of codes.
 template <class C>
 std::optional<IntegerTarget> integer_target_of(const QuantizePlan<C>& plan, const Codes& q) {
-  const bool is_wide = q.dtype == SC_DTYPE_INT16 || q.dtype == SC_DTYPE_UINT16;
-  const bool is_signed = q.dtype == SC_DTYPE_INT8 || q.dtype == SC_DTYPE_INT16;
-  const bool is_supported = is_wide || is_signed || q.dtype == SC_DTYPE_UINT8;
+  const DtypeInfo codes = dtype_info(q.dtype);
+  const bool is_supported = codes.bits == 8 || codes.bits == 16;
   if (!is_supported || !plan.is_fusible || sizeof(C) != sizeof(float)) {
     return std::nullopt;
   }
@@ -140,8 +133,8 @@ std::optional<IntegerTarget> integer_target_of(const QuantizePlan<C>& plan, cons
   return IntegerTarget{static_cast<float>(plan.rule.lowest),
                        static_cast<float>(plan.rule.highest),
                        plan.parameters.scaling() == Scaling::divide,
-                       is_wide ? 2u : 1u,
-                       is_signed,
+                       static_cast<std::uint32_t>(codes.bytes()),
+                       codes.is_signed,
                        factors.size() == 1 ? static_cast<float>(*factors.values()) : 0,
                        static_cast<std::uint32_t>(plan.direction)};
 }
@@ -232,19 +225,7 @@ bool may_raise(const sc_quantize_options& options) {
 }  // namespace
 
 std::size_t Codes::bits_each(const Scheme& scheme) const {
-  switch (dtype) {
-    case SC_DTYPE_PACKED_LITTLE:
-    case SC_DTYPE_PACKED_BIG:
-      return static_cast<std::size_t>(scheme.bits);
-    case SC_DTYPE_INT16:
-    case SC_DTYPE_UINT16:
-      return 16;
-    case SC_DTYPE_INT32:
-    case SC_DTYPE_UINT32:
-      return 32;
-    default:
-      return 8;
-  }
+  return are_packed() ? static_cast<std::size_t>(scheme.bits) : 8 * dtype_info(dtype).bytes();
 }
 
 void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
@@ -297,7 +278,7 @@ void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, 
     };
     const DequantizePlan<C> plan(scheme, type);
     share_chunks(Blocks(q.data, n, out, 8 * type.bytes, stream ? kLargeBlock : kBlock),
-                 n * type.bytes, Direction::nearest, 0, [&] {
+                 n * type.bytes, Direction::nearest, [&] {
       return State{CodeStorage(q, scheme), Dequantizer<C>(plan)};
     }, [&](State& state, const Part& part) {
       const std::size_t count = part.end - part.begin;

@@ -38,9 +38,7 @@ struct Codes {
   void* data;
   sc_dtype dtype;
 
-  [[nodiscard]] bool are_packed() const {
-    return dtype == SC_DTYPE_PACKED_LITTLE || dtype == SC_DTYPE_PACKED_BIG;
-  }
+  [[nodiscard]] bool are_packed() const { return is_packed(dtype); }
   [[nodiscard]] std::size_t bits_each(const Scheme& scheme) const;
   // The number of bytes of n codes.
   [[nodiscard]] std::size_t bytes(std::size_t n, const Scheme& scheme) const {

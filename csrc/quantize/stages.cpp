@@ -12,7 +12,7 @@ void SharedStatus::check(const void* w, FloatType type, std::size_t n, std::size
                          const sc_quantize_options& options) const {
   if (nan_.load() && options.nan == SC_NAN_RAISE) {
     if (options.overflow == SC_OVERFLOW_WRAP) {
-      --type.infinity;  // find_nan() then counts infinities as NaN
+      type.infinity = type.largest_number();  // find_nan() then counts infinities as NaN
       NaNs found = find_nan(w, n, type);
       // Where elements are pruned, the selection has refused NaN. Infinities rank first, so that
       // either all of them are kept, or all kept elements are the first infinities.
@@ -34,34 +34,38 @@ namespace {
 
 struct RoundingMode {
   Rounding rounding;
-  Direction direction;
-  double tie;
-  bool tie_has_sign;
+  Direction direction = Direction::nearest;
+  bool rounds_magnitudes = false;
+  double tie = 0;
+  bool tie_has_sign = false;
 };
 
 // The rounding of a kernel, and the direction of the thread, that together give a rounding mode.
 RoundingMode rounding_mode_of(sc_rounding rounding) {
   switch (rounding) {
     case SC_ROUNDING_NEAREST_AWAY:
-      return {Rounding::tied, Direction::nearest, 0.5, true};
+      return {.rounding = Rounding::tied, .tie = 0.5, .tie_has_sign = true};
     case SC_ROUNDING_NEAREST_ZERO:
-      return {Rounding::tied, Direction::nearest, -0.5, true};
+      return {.rounding = Rounding::tied, .tie = -0.5, .tie_has_sign = true};
     case SC_ROUNDING_NEAREST_UP:
-      return {Rounding::tied, Direction::nearest, 0.5, false};
+      return {.rounding = Rounding::tied, .tie = 0.5};
     case SC_ROUNDING_NEAREST_DOWN:
-      return {Rounding::tied, Direction::nearest, -0.5, false};
+      return {.rounding = Rounding::tied, .tie = -0.5};
     case SC_ROUNDING_FLOOR:
-      return {Rounding::directed, Direction::down, 0, false};
+      return {.rounding = Rounding::directed, .direction = Direction::down};
     case SC_ROUNDING_CEIL:
-      return {Rounding::directed, Direction::up, 0, false};
+      return {.rounding = Rounding::directed, .direction = Direction::up};
     case SC_ROUNDING_TRUNC:
-      return {Rounding::directed, Direction::zero, 0, false};
+      return {.rounding = Rounding::directed, .direction = Direction::zero};
+    case SC_ROUNDING_AWAY:
+      return {
+          .rounding = Rounding::directed, .direction = Direction::up, .rounds_magnitudes = true};
     case SC_ROUNDING_STOCHASTIC:
-      return {Rounding::stochastic, Direction::zero, 0, false};
+      return {.rounding = Rounding::stochastic, .direction = Direction::zero};
     case SC_ROUNDING_NEAREST_EVEN:
       break;
   }
-  return {Rounding::directed, Direction::nearest, 0, false};
+  return {.rounding = Rounding::directed};
 }
 
 Overflow overflow_of(sc_overflow overflow) {
@@ -93,6 +97,7 @@ QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options
   QuantizeRule<C> rule{};
   rule.lowest = static_cast<C>(lowest);
   rule.highest = static_cast<C>(scheme.highest);
+  rule.rounds_magnitudes = mode.rounds_magnitudes;
   rule.tie = static_cast<C>(mode.tie);
   rule.tie_has_sign = mode.tie_has_sign;
   rule.bits = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
@@ -133,7 +138,8 @@ QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
   const Scaling scaling = parameters.scaling();
   const auto scaling_index = static_cast<std::size_t>(scaling);
   const bool is_affine = parameters.zero_points() != nullptr || scaling != Scaling::multiply;
-  const bool is_default = mode.rounding == Rounding::directed && overflow == Overflow::saturate &&
+  const bool is_default = mode.rounding == Rounding::directed && !mode.rounds_magnitudes &&
+                          overflow == Overflow::saturate &&
                           (!is_affine || direction == Direction::nearest);
   is_fusible = is_default && scaling != Scaling::divide_as_float;
   divide = is_affine && !is_default ? stages.divide[scaling_index] : nullptr;
@@ -153,14 +159,11 @@ namespace {
 
 // The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
 std::size_t storage_index(sc_dtype dtype, bool is_signed) {
-  switch (dtype) {
-    case SC_DTYPE_INT16:
-      return 2;
-    case SC_DTYPE_UINT16:
-      return 3;
-    case SC_DTYPE_INT32:
-    case SC_DTYPE_UINT32:
+  switch (dtype_info(dtype).bytes()) {
+    case 4:
       return 4;
+    case 2:
+      return is_signed ? 2 : 3;
     default:  // one byte per code, or packed from such bytes
       return is_signed ? 0 : 1;
   }
@@ -173,9 +176,9 @@ CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
       packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_DTYPE_PACKED_BIG},
       type_(storage_index(codes.dtype, scheme.is_signed)),
       bits_each_(codes.bits_each(scheme)),
-      narrow_(codes.dtype >= SC_DTYPE_INT2 && codes.dtype <= SC_DTYPE_UINT4) {
+      narrow_(is_integer(codes.dtype) && dtype_info(codes.dtype).bits < 8) {
   if (narrow_) {
-    packing_.bits = codes.dtype <= SC_DTYPE_UINT2 ? 2 : 4;
+    packing_.bits = dtype_info(codes.dtype).bits;
   }
 }
 

@@ -230,7 +230,37 @@ class Quantizer {
 
   BlockStatus quantize_block(const Part& w, ParameterView<C> factors, std::size_t index,
                              std::int32_t* q) {
-    index += plan_.index_offset;
+    const std::uint64_t first = index + plan_.index_offset;
+    const std::uint64_t last = first + (w.end - w.begin - 1);
+    if (first >> 32 == last >> 32) {
+      return run_kernels(w, factors, first, q);
+    }
+    // Kernels need indices with the same upper half. At most one chunk in 2^32 elements has others.
+    BlockStatus status{};
+    for (std::size_t i = 0; i < w.end - w.begin; ++i) {
+      alignas(kLine) std::int32_t word[kWord];
+      const BlockStatus of_one = quantize_one(w, factors, index, i, word);
+      q[i] = word[0];
+      status.largest = std::max(status.largest, of_one.largest);
+      status.out_of_range += of_one.out_of_range;
+    }
+    return status;
+  }
+
+  // Quantizes element i of a part by itself, to the first element of a word.
+  BlockStatus quantize_one(const Part& w, ParameterView<C> factors, std::size_t index,
+                           std::size_t i, std::int32_t* word) {
+    const ParameterView<C> zero_points = rule_.zero_points;
+    rule_.zero_points = same_for_all(zero_points.values + zero_points.index(i));
+    const BlockStatus status = run_kernels({w.array, w.begin + i, w.begin + i + 1, w.n},
+                                           same_for_all(factors.values + factors.index(i)),
+                                           index + i + plan_.index_offset, word);
+    rule_.zero_points = zero_points;
+    return status;
+  }
+
+  BlockStatus run_kernels(const Part& w, ParameterView<C> factors, std::uint64_t index,
+                          std::int32_t* q) {
     if (plan_.divide == nullptr) {
       return plan_.quantize_block(w, factors, rule_, index, q);
     }
@@ -257,13 +287,9 @@ class Quantizer {
 
   // The index of the first element out of range. The part must have one.
   std::size_t first_out_of_range(const Part& w, ParameterView<C> factors, std::size_t index) {
-    alignas(kLine) std::int32_t q[kWord];
-    const ParameterView<C> zero_points = rule_.zero_points;
+    alignas(kLine) std::int32_t word[kWord];
     for (std::size_t i = 0;; ++i) {
-      const Part alone{w.array, w.begin + i, w.begin + i + 1, w.n};
-      rule_.zero_points = same_for_all(zero_points.values + zero_points.index(i));
-      const ParameterView<C> factor = same_for_all(factors.values + factors.index(i));
-      if (quantize_block(alone, factor, index + i, q).out_of_range != 0) {
+      if (quantize_one(w, factors, index, i, word).out_of_range != 0) {
         return index + i;
       }
     }

@@ -21,11 +21,11 @@ bool by_values(const Operand& operand) { return operand.scores.kind == Scores::K
 // The bits of the float64 with the same value. NaN keep their order; their payload moves to the
 // upper bits of the significand.
 Key widened(Key magnitude, FloatType type) {
-  const int significand = std::countr_zero(static_cast<std::uint64_t>(type.infinity));
-  const int shift = std::countr_zero(static_cast<std::uint64_t>(kFloat64.infinity)) - significand;
+  const int significand = type.mantissa_bits;
+  const int shift = kFloat64.mantissa_bits - significand;
   const Key exponent = magnitude >> significand;
-  const Key bias = (type.infinity >> significand) / 2;
-  if (magnitude >= type.infinity) {
+  const Key bias = type.bias();
+  if (magnitude > type.largest_number()) {
     return ((magnitude - type.infinity) << shift) + kFloat64.infinity;
   }
   if (shift == 0) {
@@ -35,8 +35,7 @@ Key widened(Key magnitude, FloatType type) {
     return std::bit_cast<Key>(
         std::ldexp(static_cast<double>(magnitude), static_cast<int>(1 - bias) - significand));
   }
-  constexpr Key kBias = 1023;
-  return (magnitude << shift) + ((kBias - bias) << (shift + significand));
+  return (magnitude << shift) + ((kFloat64.bias() - bias) << (shift + significand));
 }
 
 // ---- Ranking values --------------------------------------------------------------------------

@@ -22,9 +22,9 @@ class OutputConversion {
   // The results, and the bytes of each; 0 where several results share a byte.
   void* data = nullptr;
   std::size_t bytes_each = 0;
-  // Whether the conversion refuses some values. Writers then receive the final selection only, and
-  // each element once.
-  bool refuses = false;
+  // Whether writers must receive the final selection only, and each element once: because the
+  // conversion refuses some values, or because the result of a removed element is not 0.
+  bool needs_final_selection = false;
 };
 
 }  // namespace secateur

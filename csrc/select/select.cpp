@@ -345,12 +345,12 @@ bool is_single_key(const Interval& interval, std::size_t n) {
 }
 
 // Whether the scan may write. It may not write in place. It may not write with a conversion that
-// packs results into bytes, since single results could not be corrected, or with one that refuses
-// values, since the scan also converts elements that are not kept.
+// packs results into bytes, since single results could not be corrected, or with one that needs the
+// final selection, since the scan also converts elements that are not kept.
 bool may_write(const SelectionProblem& problem) {
   const OutputConversion* const conversion = problem.first().conversion;
-  return !problem.is_in_place() &&
-         (conversion == nullptr || (conversion->bytes_each != 0 && !conversion->refuses));
+  return !problem.is_in_place() && (conversion == nullptr || (conversion->bytes_each != 0 &&
+                                                              !conversion->needs_final_selection));
 }
 
 // Selects from memory and, if `with_output` is set, writes. If the scan may write, it writes the

@@ -33,8 +33,9 @@ std::uint64_t* writable_counts(const py::array_t<std::uint64_t>& counts,
 // exception of a signal handler is raised before it or after it.
 void count_magnitudes(py::handle chunk, py::handle dtype, py::handle nan, std::uint64_t first,
                       std::uint64_t last, const py::array_t<std::uint64_t>& counts) {
-  static constexpr Choice<Dtype> kChoices[] = {
-      {"float16", kFloat16}, {"bfloat16", kBFloat16}, {"float32", kFloat32}, {"float64", kFloat64}};
+#define SECATEUR_CHOICE(type, name, ...) {#name, k##type},
+  static constexpr Choice<Dtype> kChoices[] = {SECATEUR_FLOATS(SECATEUR_CHOICE)};
+#undef SECATEUR_CHOICE
   const sc_nan policy = to_selecting_nan(nan);
   Input in("chunk", chunk, {to_choice("dtype", dtype, kChoices)});
   const sc_key_range range{first, last};

@@ -14,7 +14,7 @@ namespace {
 
 // Throws the error that counts the elements that are NaN or infinite.
 [[noreturn]] void refuse_infinite(const void* w, std::size_t n, FloatType type) {
-  --type.infinity;  // find_nan finds keys above it, which then include infinity
+  type.infinity = type.largest_number();  // find_nan() then counts infinities as NaN
   const NaNs found = find_nan(w, n, type);
   refuse_nan(found, "w", "elements that are NaN or infinite");
 }
@@ -64,7 +64,7 @@ void find_ranges(const Groups& groups, const void* w, FloatType type, double* lo
     std::transform(found.data(), found.data() + count, keys.data(),
                    [&](const MinMax& min_max) { return min_max.*sign; });
     if (std::any_of(keys.data(), keys.data() + count,
-                    [&](Key key) { return key >= type.infinity; })) {
+                    [&](Key key) { return key > type.largest_number(); })) {
       refuse_infinite(w, groups.elements(), type);
     }
     widen_keys(keys.data(), count, type, out);

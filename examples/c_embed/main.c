@@ -14,7 +14,9 @@ static int failed(sc_status status) {
 
 int main(void) {
   const float w[N] = {0.5f, -2.0f, 0.25f, 1.5f, -0.125f, -0.75f, 0.0f, 1.0f};
-  const sc_fixed_point format = {.bits = 8, .frac_bits = 5, .is_signed = 1};
+  const int32_t frac_bits = 5;
+  const sc_format format = {
+      .kind = SC_FORMAT_KIND_FIXED_POINT, .bits = 8, .is_signed = 1, .frac_bits = &frac_bits};
   const char* isa = NULL;
   float pruned[N];
   int8_t quantized[N];

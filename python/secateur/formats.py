@@ -11,6 +11,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.arguments import array_of, as_bool, as_double, as_string, integer_in, integers_in
+from secateur.dtypes import FLOATS, INTEGERS, Integers
 from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     Int32s: TypeAlias = NDArray[np.int32]
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Float64s: TypeAlias = NDArray[np.float64]
-
-
-FLOATS = ("float16", "bfloat16", "float32", "float64")
-NARROW_INTEGERS = ("int2", "uint2", "int4", "uint4")  # of ml_dtypes
 
 
 class Format:
@@ -214,12 +211,12 @@ class FixedPoint(Format):
     @property
     def min(self) -> int:
         """The lowest integer of the format."""
-        return _integers_of(self.bits, self.signed)[0]
+        return Integers(self.bits, self.signed).range[0]
 
     @property
     def max(self) -> int:
         """The highest integer of the format."""
-        return _integers_of(self.bits, self.signed)[1]
+        return Integers(self.bits, self.signed).range[1]
 
     @property
     def resolution(self) -> float | Float64s:
@@ -458,7 +455,7 @@ class Affine(Format):
     ) -> None:
         bits = integer_in("bits", bits, 1, 32)
         signed = as_bool("signed", signed)
-        low, high = _integers_of(bits, signed)
+        low, high = Integers(bits, signed).range
         qmin = low if qmin is None else integer_in("qmin", qmin, low, high - 1)
         qmax = high if qmax is None else integer_in("qmax", qmax, qmin + 1, high)
         scales = _scales(scale)
@@ -476,7 +473,7 @@ class Affine(Format):
     def _arguments(self) -> dict[str, Any]:
         names = ("scale", "zero_point", "bits", "signed", "axis", "group_size")
         arguments = {name: getattr(self, name) for name in names}
-        if (self.qmin, self.qmax) != _integers_of(self.bits, self.signed):
+        if (self.qmin, self.qmax) != Integers(self.bits, self.signed).range:
             arguments |= {"qmin": self.qmin, "qmax": self.qmax}
         return arguments
 
@@ -519,11 +516,6 @@ class Affine(Format):
 # --- parameters of formats ------------------------------------------------------------------
 
 
-def _integers_of(bits: int, signed: bool) -> tuple[int, int]:
-    """Return the lowest and the highest integer of a width."""
-    return -(1 << bits - 1) if signed else 0, (1 << bits - signed) - 1
-
-
 def _is_array(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
@@ -553,7 +545,7 @@ def _scales(scale: Any) -> float | Floats:
 
 def _zero_points(zero_point: Any, low: int, high: int) -> int | Int32s:
     points = zero_point
-    if isinstance(points, (np.ndarray, np.generic)) and points.dtype.name in NARROW_INTEGERS:
+    if isinstance(points, (np.ndarray, np.generic)) and points.dtype.name in INTEGERS:
         points = points.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
     if not _is_array(points):
         if isinstance(points, np.ndarray) and not isinstance(points, np.ma.MaskedArray):

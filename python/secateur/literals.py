@@ -23,6 +23,7 @@ Rounding: TypeAlias = Literal[
     "floor",
     "ceil",
     "trunc",
+    "away",
     "stochastic",
 ]
 """How quantization rounds to integers."""

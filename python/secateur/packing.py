@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.arguments import as_bool, as_dtype
+from secateur.dtypes import INTEGERS
 from secateur.messages import shown
 
 if TYPE_CHECKING:
@@ -163,4 +164,6 @@ def result_dtype(signed: bool, dtype: DTypeLike | None) -> np.dtype[Any]:
     if not as_bool("signed", signed):
         msg = f"signed must be True, its default, where dtype says it, got {shown(signed)}"
         raise ValueError(msg)
-    return as_dtype("dtype", dtype, "int8 or uint8 or int4 or uint4 or int2 or uint2")
+    return as_dtype(
+        "dtype", dtype, " or ".join(name for name, kind in INTEGERS.items() if kind.bits <= 8)
+    )

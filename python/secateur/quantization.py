@@ -10,6 +10,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.arguments import as_dtype, integer_in
+from secateur.dtypes import FLOATS
 from secateur.messages import shortened
 
 if TYPE_CHECKING:
@@ -49,11 +50,12 @@ def quantize(
     fmt : FixedPoint or Affine
         The format.
     rounding : {"nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", \
-            "floor", "ceil", "trunc", "stochastic"}
+            "floor", "ceil", "trunc", "away", "stochastic"}
         The rounding to integers. The ``nearest_`` modes round to the nearest integer, with ties to
         the even one, away from zero, towards zero, up, or down. ``"floor"`` rounds down,
-        ``"ceil"`` up, and ``"trunc"`` towards zero. ``"stochastic"`` rounds away from zero with
-        the probability given by the fraction, else towards zero (see Notes).
+        ``"ceil"`` up, ``"trunc"`` towards zero, and ``"away"`` away from zero. ``"stochastic"``
+        rounds away from zero with the probability given by the fraction, else towards zero (see
+        Notes).
     overflow : {"saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"}
         The result for elements out of range: ``"saturate"`` gives the nearest integer of the
         format; ``"saturate_symmetric"`` the nearest of ``-max`` to ``max``; ``"saturate_zero"``
@@ -200,7 +202,7 @@ def dequantize(
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """Return the dtype of a result. (The core checks that it is a supported float.)"""
-    allowed = "float16 or bfloat16 or float32 or float64 in native byte order"
+    allowed = " or ".join(FLOATS) + " in native byte order"
     wanted = as_dtype("dtype", dtype, allowed)
     if not wanted.isnative:
         msg = f"dtype must be {allowed}, got {shortened(str(wanted))}"
@@ -246,7 +248,7 @@ def fake_quantize(
     Returns
     -------
     ndarray of the dtype and shape of `w`
-        `out`, or a new array. Results of 0 are ``+0.0``.
+        `out`, or a new array. Elements that are quantized to 0 or the zero point become ``+0.0``.
 
     Raises
     ------

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from secateur.dtypes import FLOATS
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def describe(

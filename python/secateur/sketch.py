@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.arguments import as_dtype, integer, integer_in
+from secateur.dtypes import FLOATS
 from secateur.locks import ForkSafeLock
 from secateur.messages import shortened, shown
 from secateur.results import Bracket
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike
 
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 POLICIES = ("raise", "keep", "prune")
 BIN_BITS = 16  # the core counts in at most 2**16 bins
 TOTALS = 3  # follow the counts of the bins: keys above them, keys below them, and the checksum

@@ -416,17 +416,19 @@ class Cases {
         [=](const void* in, void* out) { return sc_soft_threshold(in, dtype, n, 0.25, out); });
   }
 
-  // Granularities.
-  struct NamedGranularity {
+  // Layouts of parameters.
+  struct NamedLayout {
     const char* name;
-    sc_granularity granularity;
+    sc_layout layout;
   };
-  [[nodiscard]] std::vector<NamedGranularity> granularities() const {
-    return {{"channels", {8, n_ / 8, 1, 1}},
-            {"last channels", {240, 1, 1, 1}},
-            {"groups", {240, 1, 32, 0}},
-            {"uneven groups", {240, 1, 28, 0}},
-            {"groups apart", {n_ / 240, 240, n_ / 240, 0}}};
+  [[nodiscard]] std::vector<NamedLayout> layouts() const {
+    return {{"channels", {8, n_ / 8, 1, 0, 1}},
+            {"last channels", {240, 1, 1, 0, 1}},
+            {"groups", {240, 1, 32, 0, 0}},
+            {"uneven groups", {240, 1, 28, 0, 0}},
+            {"groups apart", {n_ / 240, 240, 0, 1, 0}},
+            {"tiles", {n_ / 240, 240, 40, 32, 0}},
+            {"shared tiles", {2, 240, 1, 28, 1}}};
   }
 
   struct Codes {
@@ -457,46 +459,29 @@ class Cases {
   }
 
   void add_fixed_point() {
-    for (const Codes& codes : kCodes) {
-      const sc_fixed_point one{codes.bits, codes.bits - 4, codes.is_signed, nullptr, {}};
-      add_fixed_point("", codes, one, {});
-      const sc_quantize_options wrap{SC_ROUNDING_NEAREST_AWAY, SC_OVERFLOW_WRAP, SC_NAN_ZERO, 0};
-      add_fixed_point(" wrapped", codes, one, wrap);
-    }
+    const sc_quantize_options wrap{SC_ROUNDING_NEAREST_AWAY, SC_OVERFLOW_WRAP, SC_NAN_ZERO, 0, 0};
     const sc_quantize_options stochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE,
-                                         7};
-    const sc_fixed_point one{8, 6, 1, nullptr, {}};
-    add_fixed_point(" stochastic", kCodes[0], one, stochastic);
-    for (const NamedGranularity& sharing : granularities()) {
-      for (const Codes& codes : {kCodes[0], kCodes[2], kCodes[4]}) {
-        const sc_fixed_point each{codes.bits, 0, codes.is_signed, inputs_.frac_bits,
-                                  sharing.granularity};
-        add_fixed_point(std::string(" by ") + sharing.name, codes, each, {});
-      }
+                                         7, 0};
+    const auto format = [&](const Codes& codes) {
+      return sc_format{SC_FORMAT_KIND_FIXED_POINT,
+                       codes.bits,
+                       codes.is_signed,
+                       nullptr,
+                       inputs_.frac_bits,
+                       nullptr,
+                       nullptr,
+                       0,
+                       0};
+    };
+    for (const Codes& codes : kCodes) {
+      add_format(codes.name, codes, format(codes), {}, {});
+      add_format(std::string(codes.name) + " wrapped", codes, format(codes), {}, wrap);
     }
-  }
-
-  void add_fixed_point(const std::string& how, const Codes& codes, const sc_fixed_point& fmt,
-                       const sc_quantize_options& options) {
-    const sc_dtype dtype = type_->dtype;
-    const std::size_t n = n_;
-    const std::size_t bytes = n * type_->bytes;
-    const std::size_t q_bytes = bytes_of(codes, n);
-    const std::string name = std::string(" ") + codes.name + how;
-    const sc_dtype q_dtype = codes.dtype;
-    const void* const q = inputs_.codes;
-    add("quantize" + name, q_bytes, Case::apart, [=](const void* in, void* out) {
-      return sc_quantize(in, dtype, n, &fmt, &options, out, q_dtype);
-    });
-    add("prune_quantize" + name, q_bytes, Case::apart, [=](const void* in, void* out) {
-      return sc_prune_quantize(in, dtype, n, n / 10, &fmt, &options, out, q_dtype);
-    });
-    add("dequantize" + name, bytes, Case::apart,
-        [=](const void*, void* out) { return sc_dequantize(q, q_dtype, n, &fmt, out, dtype); });
-    if (q_dtype == SC_DTYPE_INT8 || q_dtype == SC_DTYPE_INT32) {
-      add("fake_quantize" + name, bytes, Case::both, [=](const void* in, void* out) {
-        return sc_fake_quantize(in, dtype, n, &fmt, &options, out);
-      });
+    add_format("int8 stochastic", kCodes[0], format(kCodes[0]), {}, stochastic);
+    for (const NamedLayout& by : layouts()) {
+      for (const Codes& codes : {kCodes[0], kCodes[2], kCodes[4]}) {
+        add_format(std::string(codes.name) + " by " + by.name, codes, format(codes), by.layout, {});
+      }
     }
   }
 
@@ -504,35 +489,72 @@ class Cases {
     const void* const scales = type_->dtype == SC_DTYPE_FLOAT64
                                    ? static_cast<const void*>(inputs_.wide_scales)
                                    : static_cast<const void*>(inputs_.scales);
+    const sc_quantize_options to_nearest{SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE,
+                                         SC_NAN_ZERO, 0, 0};
+    const sc_quantize_options stochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURATE_ZERO,
+                                         SC_NAN_ZERO, 7, 0};
     for (const Codes& codes : kCodes) {
-      const std::int32_t* const zeros = codes.bits == 32 ? nullptr : inputs_.zero_points;
-      add_affine("", codes, {codes.bits, codes.is_signed, scales, zeros, {}});
-      for (const NamedGranularity& sharing : granularities()) {
-        add_affine(std::string(" by ") + sharing.name, codes,
-                   {codes.bits, codes.is_signed, scales, zeros, sharing.granularity});
+      const sc_format fmt{SC_FORMAT_KIND_AFFINE,
+                          codes.bits,
+                          codes.is_signed,
+                          nullptr,
+                          nullptr,
+                          scales,
+                          inputs_.zero_points,
+                          0,
+                          0};
+      const std::string name = std::string("affine ") + codes.name;
+      add_format(name, codes, fmt, {}, to_nearest);
+      add_format(name + " stochastic", codes, fmt, {}, stochastic);
+      for (const NamedLayout& by : layouts()) {
+        add_format(name + " by " + by.name, codes, fmt, by.layout, to_nearest);
       }
     }
   }
 
-  void add_affine(const std::string& how, const Codes& codes, const sc_affine& fmt) {
+  // The functions that take a format. A layout of length 0 stands for none.
+  void add_format(const std::string& name, const Codes& codes, const sc_format& fmt,
+                  const sc_layout& layout, const sc_quantize_options& options) {
     const sc_dtype dtype = type_->dtype;
     const std::size_t n = n_;
-    const std::string name = std::string(" ") + codes.name + how;
+    const std::size_t bytes = n * type_->bytes;
+    const std::size_t q_bytes = bytes_of(codes, n);
     const sc_dtype q_dtype = codes.dtype;
     const void* const q = inputs_.codes;
-    add("quantize_affine" + name, bytes_of(codes, n), Case::apart, [=](const void* in, void* out) {
-      return sc_quantize_affine(in, dtype, n, &fmt, SC_NAN_ZERO, out, q_dtype);
-    });
-    add("dequantize_affine" + name, n * type_->bytes, Case::apart, [=](const void*, void* out) {
-      return sc_dequantize_affine(q, q_dtype, n, &fmt, out, dtype);
-    });
+    const auto with_layout = [=](const auto& call) {
+      return [=](const void* in, void* out) {
+        sc_format with = fmt;
+        with.layout = layout.length != 0 ? &layout : nullptr;
+        return call(&with, in, out);
+      };
+    };
+    add("quantize " + name, q_bytes, Case::apart,
+        with_layout([=](const sc_format* with, const void* in, void* out) {
+      return sc_quantize(in, dtype, n, with, &options, out, q_dtype);
+    }));
+    add("prune_quantize " + name, q_bytes, Case::apart,
+        with_layout([=](const sc_format* with, const void* in, void* out) {
+      return sc_prune_quantize(in, dtype, n, n / 10, with, &options, out, q_dtype);
+    }));
+    add("dequantize " + name, bytes, Case::apart,
+        with_layout([=](const sc_format* with, const void*, void* out) {
+      return sc_dequantize(q, q_dtype, n, with, out, dtype);
+    }));
+    if (q_dtype == SC_DTYPE_INT8 || q_dtype == SC_DTYPE_INT32) {
+      add("fake_quantize " + name, bytes, Case::both,
+          with_layout([=](const sc_format* with, const void* in, void* out) {
+        return sc_fake_quantize(in, dtype, n, with, &options, out);
+      }));
+    }
   }
 
   void add_comparing() {
     const sc_dtype dtype = type_->dtype;
     const std::size_t n = n_;
     const Float& other = inputs_.floats[type_ == inputs_.floats.data() ? 2 : 0];
-    const sc_fixed_point fmt{8, 6, 1, nullptr, {}};
+    static constexpr std::int32_t kFracBits = 6;
+    const sc_format fmt{
+        SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
     const sc_grid* const grids = inputs_.grids;
     struct Grouping {
       const char* name;
@@ -564,7 +586,7 @@ class Cases {
       for (const Float& w_hat : {other, *type_}) {
         add(std::string("compare") + (w_hat.dtype == dtype ? " own type" : "") + name,
             count * sizeof(sc_error_sums), Case::apart, [=](const void* in, void* out) {
-          return sc_compare(in, dtype, w_hat.w, w_hat.dtype, n, &cells, &fmt, nullptr,
+          return sc_compare(in, dtype, w_hat.w, w_hat.dtype, n, &cells, &fmt,
                             static_cast<sc_error_sums*>(out));
         });
       }
@@ -577,8 +599,10 @@ class Cases {
     const std::size_t n = n_;
     const std::size_t bytes = n * type_->bytes;
     const sc_slices rows{240, 1};
-    const sc_fixed_point fmt{8, 9, 1, nullptr, {}};
-    const sc_quantize_options raise{SC_ROUNDING_FLOOR, SC_OVERFLOW_RAISE, SC_NAN_RAISE, 0};
+    static constexpr std::int32_t kFracBits = 9;
+    const sc_format fmt{
+        SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+    const sc_quantize_options raise{SC_ROUNDING_FLOOR, SC_OVERFLOW_RAISE, SC_NAN_RAISE, 0, 0};
     const auto add_with_nan = [&](const char* name, const auto& call) {
       add(name, bytes, Case::both, call);
       added_.back().input = type_->with_nan;

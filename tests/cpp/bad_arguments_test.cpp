@@ -179,19 +179,20 @@ class Mutations {
     }
   }
 
-  // All combinations of some sizes in the granularity of a struct.
-  template <class T>
-  void add_granularities(Field field) {
+  // Layouts of many sizes.
+  void add_layouts(Field field) {
     constexpr std::size_t kSizes[] = {
         0, 1, 2, std::size_t{1} << 60, kMaxSize / 2 + 1, kMaxSize - 1, kMaxSize};
     for (const std::size_t length : kSizes) {
       for (const std::size_t inner : kSizes) {
         for (const std::size_t block : kSizes) {
-          for (const std::int32_t shared : {-1, 0, 1, kMaxInt}) {
-            all_.push_back({field, kFields[field].name + std::string(" of a granularity"), false,
-                            [=](Arguments& a) {
-              a.block<T>(field)->granularity = {length, inner, block, shared};
-            }, true});
+          for (const std::size_t inner_block : {std::size_t{0}, std::size_t{1}, kMaxSize}) {
+            for (const std::int32_t shared : {0, 1}) {
+              all_.push_back({field, kFields[field].name + std::string(" of any sizes"), false,
+                              [=](Arguments& a) {
+                *a.block<sc_layout>(field) = {length, inner, block, inner_block, shared};
+              }, true});
+            }
           }
         }
       }
@@ -226,8 +227,15 @@ class Mutations {
     add_size_combinations<sc_blocks>(blocks,
                                      {&sc_blocks::matrices, &sc_blocks::rows, &sc_blocks::columns,
                                       &sc_blocks::block_rows, &sc_blocks::block_columns});
-    add_granularities<sc_fixed_point>(fixed);
-    add_granularities<sc_affine>(affine);
+    for (const Field field : {layout, compared_layout}) {
+      add_layouts(field);
+      add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, true,
+                                          {-1, 2, kMaxInt, kMinInt});
+      add_values<sc_layout, std::size_t>(field, ".length", &sc_layout::length, true,
+                                         {0, 5, kN + 1, kMaxSize});
+      add_values<sc_layout, std::size_t>(field, ".inner", &sc_layout::inner, true,
+                                         {0, 3, kN + 1, kMaxSize});
+    }
 
     add_undeclared_enum_values(scores, ".scoring", &sc_scores::scoring, SC_SCORING_PRODUCTS + 1);
     add_undeclared_enum_values(scores, ".dtype", &sc_scores::dtype, SC_DTYPE_INT8);
@@ -247,25 +255,28 @@ class Mutations {
                                SC_OVERFLOW_RAISE + 1);
     add_undeclared_enum_values(options, ".nan", &sc_quantize_options::nan, SC_NAN_KEEP);
 
-    for (const Field field : {fixed, fixed_range}) {
-      add_values<sc_fixed_point, std::int32_t>(field, ".bits", &sc_fixed_point::bits, true,
-                                               {-1, 0, 1, 33, kMaxInt, kMinInt});
-      add_values<sc_fixed_point, std::int32_t>(field, ".bits", &sc_fixed_point::bits, false,
-                                               {2, 16, 32});
-      add_values<sc_fixed_point, std::int32_t>(field, ".is_signed", &sc_fixed_point::is_signed,
-                                               true, {-1, 2, kMaxInt, kMinInt});
-      for (const std::int32_t value : {-257, 257, kMaxInt, kMinInt}) {
-        add(field, "fmt.frac_bits " + std::to_string(value), true, [=](Arguments& a) {
-          a.pointers[each] = a.pointers[frac_bits] = nullptr;
-          a.block<sc_fixed_point>(field)->frac_bits = value;
-        });
-      }
+    for (const Field field : {fixed, affine, compared_fixed, compared_affine}) {
+      using Ints = std::initializer_list<std::int32_t>;
+      const bool is_affine = field == affine || field == compared_affine;
+      const std::int32_t too_narrow = is_affine ? 0 : 1;
+      add_undeclared_enum_values(field, ".kind", &sc_format::kind, SC_FORMAT_KIND_AFFINE + 1);
+      add_undeclared_enum_values(field, ".kind", &sc_format::kind, 0);
+      add_values(field, ".bits", &sc_format::bits, true,
+                 Ints{-1, 0, too_narrow, 33, kMaxInt, kMinInt});
+      add_values(field, ".bits", &sc_format::bits, false, Ints{1, 2, 4, 16, 17, 32});
+      add_values(field, ".is_signed", &sc_format::is_signed, true, Ints{-1, 2, kMaxInt, kMinInt});
+      // Fixed point ignores the range.
+      constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+      constexpr std::int64_t kMin = std::numeric_limits<std::int64_t>::min();
+      add_values(field, ".qmin", &sc_format::qmin, is_affine,
+                 std::initializer_list<std::int64_t>{-129, 100, 101, kMin, kMax});
+      add_values(field, ".qmax", &sc_format::qmax, is_affine,
+                 std::initializer_list<std::int64_t>{-101, -100, 128, kMin, kMax});
+      add_values(field, ".qmin", &sc_format::qmin, false,
+                 std::initializer_list<std::int64_t>{-128, -1, 0});
+      add_values(field, ".qmax", &sc_format::qmax, false,
+                 std::initializer_list<std::int64_t>{0, 2, 3, 127});
     }
-    add_values<sc_affine, std::int32_t>(affine, ".bits", &sc_affine::bits, true,
-                                        {-1, 0, 17, 31, 32, 33, kMaxInt, kMinInt});
-    add_values<sc_affine, std::int32_t>(affine, ".bits", &sc_affine::bits, false, {1, 4, 16});
-    add_values<sc_affine, std::int32_t>(affine, ".is_signed", &sc_affine::is_signed, true,
-                                        {-1, 2, kMaxInt, kMinInt});
   }
 
   template <class T>
@@ -277,10 +288,13 @@ class Mutations {
   }
 
   void add_elements() {
-    add_element<std::int32_t>(each, {-257, 257, kMaxInt, kMinInt});
     add_element<std::int32_t>(frac_bits, {-257, 257, kMaxInt, kMinInt});
-    add_element<std::int32_t>(zero_point, {-129, 128, kMaxInt, kMinInt});
-    add_element<double>(scale, {0, -0.0, -1, kNaN, kInfinity, 5e-324});
+    add_element<std::int32_t>(zero_point, {-101, 101, kMaxInt, kMinInt});
+    add_element<double>(scale, {kNaN, kInfinity, -kInfinity});
+    for (const double value : {0.0, -1.0, 5e-324}) {  // sc_dequantize takes any finite scale
+      add(scale, "fmt.scale with " + std::to_string(value), false,
+          [=](Arguments& a) { a.block<double>(scale)[3] = value; });
+    }
     for (const sc_grid grid : {sc_grid{-1, -8, 7}, sc_grid{kNaN, -8, 7}, sc_grid{1, 1, 7},
                                sc_grid{1, -8, -1}, sc_grid{1, kNaN, 7}, sc_grid{1, -8, kNaN}}) {
       add(grids, "a bad grid", true, [=](Arguments& a) { a.block<sc_grid>(grids)[3] = grid; });

@@ -40,17 +40,19 @@ enum Field {
   first_mask,
   second_mask,
   blocks,
+  layout,
   fixed,
-  each,
-  fixed_range,
+  frac_bits,
   affine,
   scale,
   zero_point,
+  compared_layout,
+  compared_fixed,
+  compared_affine,
   options,
   q,
   packed,
   cells,
-  frac_bits,
   grids,
   error_sums,
   rounding_sums,
@@ -116,17 +118,19 @@ constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<char>("out", kN + 1),
     pointer_to<char>("out", kN + 1),
     pointer_to<sc_blocks>("blocks", 1),
-    pointer_to<sc_fixed_point>("fmt", 1),
-    pointer_to<std::int32_t>("fmt.each", kN, true),
-    pointer_to<sc_fixed_point>("fmt", 1, true),
-    pointer_to<sc_affine>("fmt", 1),
-    pointer_to<double>("scale", kN),
-    pointer_to<std::int32_t>("zero_point", kN, true),
+    pointer_to<sc_layout>("fmt.layout", 1, true),
+    pointer_to<sc_format>("fmt", 1),
+    pointer_to<std::int32_t>("fmt.frac_bits", kN),
+    pointer_to<sc_format>("fmt", 1),
+    pointer_to<double>("fmt.scale", kN),
+    pointer_to<std::int32_t>("fmt.zero_point", kN, true),
+    pointer_to<sc_layout>("fmt.layout", 1, true),
+    pointer_to<sc_format>("fmt", 1, true),
+    pointer_to<sc_format>("fmt", 1, true),
     pointer_to<sc_quantize_options>("options", 1, true),
     Pointer{"q", kN * sizeof(std::int32_t), 1, false},
     pointer_to<char>("packed", kN + 1),
     pointer_to<sc_cells>("cells", 1, true),
-    pointer_to<std::int32_t>("frac_bits", kN, true),
     pointer_to<sc_grid>("grids", kN),
     pointer_to<sc_error_sums>("sums", kN),
     pointer_to<sc_rounding_sums>("sums", kN),
@@ -174,20 +178,30 @@ struct Arguments {
       block<double>(member_w)[i] = static_cast<double>(i) / 2;
       block<double>(scores_data)[i] = static_cast<double>(i % 5) + 1;
       block<char>(mask)[i] = i % 3 == 0 ? 1 : 0;
-      block<std::int32_t>(each)[i] = static_cast<std::int32_t>(i % 4);
+      block<std::int32_t>(frac_bits)[i] = static_cast<std::int32_t>(i % 4);
       block<double>(scale)[i] = 0.3;
       block<std::int32_t>(zero_point)[i] = 3;
       block<sc_grid>(grids)[i] = {4, -128, 127};
     }
-    constexpr sc_granularity kBlocksOfFour{4, 1, 4, 0};
     *block<sc_slices>(slices) = {4, 2};
     *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
     *block<sc_key_range>(range) = {0, kN - 1};
     *block<sc_blocks>(blocks) = {2, 4, 2, 3, 2, SC_NORM_L2};
-    *block<sc_fixed_point>(fixed) = {8, 2, 1, nullptr, kBlocksOfFour};
-    *block<sc_fixed_point>(fixed_range) = {8, 2, 1, nullptr, {}};
-    *block<sc_affine>(affine) = {8, 1, nullptr, nullptr, kBlocksOfFour};
-    *block<sc_cells>(cells) = {4, 2, 3};  // of 2 x 2 x 2
+    *block<sc_layout>(layout) = {4, 2, 2, 2, 0};  // 2 x 2 x 1 groups
+    *block<sc_cells>(cells) = {4, 2, 3};          // 2 x 2 x 2 groups
+    *block<sc_layout>(compared_layout) = {4, 2, 3, 1, 0};
+    for (const Field field : {fixed, compared_fixed}) {
+      block<sc_format>(field)->kind = SC_FORMAT_KIND_FIXED_POINT;
+    }
+    for (const Field field : {affine, compared_affine}) {
+      block<sc_format>(field)->kind = SC_FORMAT_KIND_AFFINE;
+      block<sc_format>(field)->qmin = -100;
+      block<sc_format>(field)->qmax = 100;
+    }
+    for (const Field field : {fixed, affine, compared_fixed, compared_affine}) {
+      block<sc_format>(field)->bits = 8;
+      block<sc_format>(field)->is_signed = 1;
+    }
     dtype = w_hat_dtype = SC_DTYPE_FLOAT64;
     q_dtype = SC_DTYPE_INT8;
     n = kN;
@@ -219,9 +233,18 @@ struct Arguments {
   // Stores pointers in the structs that contain them. A test must run this before each call.
   void link() {
     block<sc_scores>(scores)->data = pointers[scores_data];
-    block<sc_fixed_point>(fixed)->each = get<std::int32_t>(each);
-    block<sc_affine>(affine)->scale = pointers[scale];
-    block<sc_affine>(affine)->zero_point = get<std::int32_t>(zero_point);
+    for (const auto& [field, its_layout] : {std::pair{fixed, layout}, std::pair{affine, layout},
+                                            std::pair{compared_fixed, compared_layout},
+                                            std::pair{compared_affine, compared_layout}}) {
+      sc_format* const fmt = block<sc_format>(field);
+      const bool is_affine = field == affine || field == compared_affine;
+      // The fields that the kind ignores have an address that must not be read.
+      void* const ignored = reinterpret_cast<void*>(std::uintptr_t{1});
+      fmt->layout = get<sc_layout>(its_layout);
+      fmt->frac_bits = static_cast<std::int32_t*>(is_affine ? ignored : pointers[frac_bits]);
+      fmt->scale = is_affine ? pointers[scale] : ignored;
+      fmt->zero_point = static_cast<std::int32_t*>(is_affine ? pointers[zero_point] : ignored);
+    }
     link_members(members, out, member_out);
     link_members(mask_members, first_mask, second_mask);
   }
@@ -283,7 +306,7 @@ constexpr std::size_t kParameters = 4;
 constexpr std::size_t kGroups = 8;
 
 const std::vector<Function>& functions() {
-  static const Memory each_read{each, kParameters * sizeof(std::int32_t)};
+  static const Memory frac_bits_read{frac_bits, kParameters * sizeof(std::int32_t)};
   static const Memory scale_read{scale, kParameters * sizeof(double)};
   static const Memory zeros_read{zero_point, kParameters * sizeof(std::int32_t)};
   static const Memory out_for_w{out, kDoubles, w};
@@ -427,52 +450,68 @@ const std::vector<Function>& functions() {
        {out_for_w}},
       {"sc_quantize",
        [](Arguments& a) {
-    return sc_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_fixed_point>(fixed),
+    return sc_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(fixed),
                        a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, q_dtype},
-       {all_of(w), all_of(fixed), each_read, all_of(options)},
+       {all_of(w), all_of(fixed), all_of(layout), frac_bits_read, all_of(options)},
        {{q, kN}}},
       {"sc_dequantize",
        [](Arguments& a) {
-    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_fixed_point>(fixed),
-                         a.pointers[out], a.dtype);
+    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(fixed), a.pointers[out],
+                         a.dtype);
   },
        {q_dtype, n, dtype},
-       {{q, kN}, all_of(fixed), each_read},
+       {{q, kN}, all_of(fixed), all_of(layout), frac_bits_read},
        {all_of(out)}},
       {"sc_fake_quantize",
        [](Arguments& a) {
-    return sc_fake_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_fixed_point>(fixed),
+    return sc_fake_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(fixed),
                             a.get<sc_quantize_options>(options), a.pointers[out]);
   },
        {dtype, n},
-       {all_of(w), all_of(fixed), each_read, all_of(options)},
+       {all_of(w), all_of(fixed), all_of(layout), frac_bits_read, all_of(options)},
        {out_for_w}},
       {"sc_prune_quantize",
        [](Arguments& a) {
-    return sc_prune_quantize(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_fixed_point>(fixed),
+    return sc_prune_quantize(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_format>(fixed),
                              a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, k, q_dtype},
-       {all_of(w), all_of(fixed), each_read, all_of(options)},
+       {all_of(w), all_of(fixed), all_of(layout), frac_bits_read, all_of(options)},
        {{q, kN}}},
-      {"sc_quantize_affine",
+      {"sc_quantize, affine",
        [](Arguments& a) {
-    return sc_quantize_affine(a.pointers[w], a.dtype, a.n, a.get<sc_affine>(affine), a.nan,
-                              a.pointers[q], a.q_dtype);
+    return sc_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(affine),
+                       a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
-       {dtype, n, nan_policy, q_dtype},
-       {all_of(w), all_of(affine), scale_read, zeros_read},
+       {dtype, n, q_dtype},
+       {all_of(w), all_of(affine), all_of(layout), scale_read, zeros_read, all_of(options)},
        {{q, kN}}},
-      {"sc_dequantize_affine",
+      {"sc_dequantize, affine",
        [](Arguments& a) {
-    return sc_dequantize_affine(a.pointers[q], a.q_dtype, a.n, a.get<sc_affine>(affine),
-                                a.pointers[out], a.dtype);
+    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(affine), a.pointers[out],
+                         a.dtype);
   },
        {q_dtype, n, dtype},
-       {{q, kN}, all_of(affine), scale_read, zeros_read},
+       {{q, kN}, all_of(affine), all_of(layout), scale_read, zeros_read},
        {all_of(out)}},
+      {"sc_fake_quantize, affine",
+       [](Arguments& a) {
+    return sc_fake_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(affine),
+                            a.get<sc_quantize_options>(options), a.pointers[out]);
+  },
+       {dtype, n},
+       {all_of(w), all_of(affine), all_of(layout), scale_read, zeros_read, all_of(options)},
+       {out_for_w}},
+      {"sc_prune_quantize, affine",
+       [](Arguments& a) {
+    return sc_prune_quantize(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_format>(affine),
+                             a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
+  },
+       {dtype, n, k, q_dtype},
+       {all_of(w), all_of(affine), all_of(layout), scale_read, zeros_read, all_of(options)},
+       {{q, kN}}},
       {"sc_pack_ints",
        [](Arguments& a) {
     return sc_pack_ints(a.pointers[q], a.q_dtype, a.n, a.bits, a.bit_order, a.pointers[packed]);
@@ -490,15 +529,31 @@ const std::vector<Function>& functions() {
       {"sc_compare",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
-                      a.get<sc_cells>(cells), a.get<sc_fixed_point>(fixed_range),
-                      a.get<std::int32_t>(frac_bits), a.get<sc_error_sums>(error_sums));
+                      a.get<sc_cells>(cells), a.get<sc_format>(compared_fixed),
+                      a.get<sc_error_sums>(error_sums));
   },
        {dtype, w_hat_dtype, n},
        {all_of(w),
         all_of(w_hat),
         all_of(cells),
-        all_of(fixed_range),
+        all_of(compared_fixed),
+        all_of(compared_layout),
         {frac_bits, kGroups * sizeof(std::int32_t)}},
+       {{error_sums, kGroups * sizeof(sc_error_sums)}}},
+      {"sc_compare, affine",
+       [](Arguments& a) {
+    return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
+                      a.get<sc_cells>(cells), a.get<sc_format>(compared_affine),
+                      a.get<sc_error_sums>(error_sums));
+  },
+       {dtype, w_hat_dtype, n},
+       {all_of(w),
+        all_of(w_hat),
+        all_of(cells),
+        all_of(compared_affine),
+        all_of(compared_layout),
+        {scale, kGroups * sizeof(double)},
+        {zero_point, kGroups * sizeof(std::int32_t)}},
        {{error_sums, kGroups * sizeof(sc_error_sums)}}},
       {"sc_find_ranges",
        [](Arguments& a) {

@@ -1,6 +1,7 @@
 // The C++ header compiles by itself, and its functions give the results of the C functions.
 #include <secateur/secateur.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -22,14 +23,6 @@ void require(bool holds, const char* what) {
   }
 }
 
-sc_fixed_point fixed_point(int bits, int frac_bits, bool is_signed = true) {
-  return {.bits = bits,
-          .frac_bits = frac_bits,
-          .is_signed = is_signed ? 1 : 0,
-          .each = nullptr,
-          .granularity = {}};
-}
-
 // The sum of two NaN depends on the instruction: some return the first NaN, others the second.
 void sums_of_nan_are_the_same_on_every_isa() {
   std::array<float, 96> w{};
@@ -42,7 +35,7 @@ void sums_of_nan_are_the_same_on_every_isa() {
   for (std::size_t i = 0; i < count; ++i) {
     require(sc_set_isa(isas[i]) == SC_OK, "an ISA");
     require(sc_compare(w.data(), SC_DTYPE_FLOAT32, w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr,
-                       nullptr, nullptr, &found[i]) == SC_OK,
+                       nullptr, &found[i]) == SC_OK,
             "sc_compare of NaN");
     require(std::memcmp(&found[i], &found[0], sizeof(sc_error_sums)) == 0, "NaN of another ISA");
   }
@@ -62,11 +55,13 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
     require(sc_prune_mask(w, SC_DTYPE_FLOAT32, 4, 1, nullptr, nullptr, SC_NAN_RAISE, q,
                           mask_format) == SC_ERROR_ARGUMENT,
             "a mask format");
-    const sc_fixed_point format = fixed_point(8, 2);
+    const std::int32_t frac_bits = 2;
+    const sc_format format = secateur::cpp::fixed_point(8, frac_bits);
     const sc_quantize_options options{.rounding = static_cast<sc_rounding>(value),
                                       .overflow = SC_OVERFLOW_SATURATE,
                                       .nan = SC_NAN_RAISE,
-                                      .seed = 0};
+                                      .seed = 0,
+                                      .index_offset = 0};
     require(sc_quantize(w, SC_DTYPE_FLOAT32, 4, &format, &options, q, SC_DTYPE_INT8) ==
                 SC_ERROR_ARGUMENT,
             "a rounding");
@@ -87,11 +82,16 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
     require(
         sc_unpack_ints(out, 4, value, SC_BITORDER_LITTLE, q, SC_DTYPE_INT8) == SC_ERROR_ARGUMENT,
         "a number of bits");
-    sc_fixed_point sign = format;
+    sc_format sign = format;
     sign.is_signed = value;
     require(
         sc_quantize(w, SC_DTYPE_FLOAT32, 4, &sign, nullptr, q, SC_DTYPE_INT8) == SC_ERROR_ARGUMENT,
         "a sign");
+    sc_format kind = format;
+    kind.kind = static_cast<sc_format_kind>(value);
+    require(
+        sc_quantize(w, SC_DTYPE_FLOAT32, 4, &kind, nullptr, q, SC_DTYPE_INT8) == SC_ERROR_ARGUMENT,
+        "a kind of format");
   }
   require(sc_isas(nullptr, 4) >= 1, "isas without names");
 }
@@ -119,7 +119,11 @@ std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_
 }
 
 sc_quantize_options with(sc_rounding rounding, sc_overflow overflow = SC_OVERFLOW_SATURATE) {
-  return {.rounding = rounding, .overflow = overflow, .nan = SC_NAN_RAISE, .seed = 1};
+  return {.rounding = rounding,
+          .overflow = overflow,
+          .nan = SC_NAN_RAISE,
+          .seed = 1,
+          .index_offset = 0};
 }
 
 // Quantizes to integers of every width and back, for both float types.
@@ -129,64 +133,152 @@ void quantizes() {
   const std::array<F, 4> w{F{0.5}, F{-2}, F{0.25}, F{1.5}};
   std::array<F, 4> out{};
   std::array<std::int8_t, 4> q{};
+  std::array<std::uint8_t, 4> of_8_unsigned{};
   std::array<std::uint16_t, 4> of_16{};
   std::array<std::int32_t, 4> of_32{};
   std::array<std::uint32_t, 4> of_32_unsigned{};
 
-  const sc_fixed_point format = fixed_point(8, 2);
+  const std::int32_t two = 2;
+  const sc_format format = sc::fixed_point(8, two);
   sc::quantize(w, format, q);
   require(q == std::array<std::int8_t, 4>{2, -8, 1, 6}, "quantize");
   sc::dequantize(std::vector<std::int8_t>(q.begin(), q.end()), format, out);
   require(out == w, "dequantize");
-  sc::fake_quantize(w, fixed_point(4, 1), out, with(SC_ROUNDING_CEIL));
+  const std::int32_t one = 1;
+  sc::fake_quantize(w, sc::fixed_point(4, one), out, with(SC_ROUNDING_CEIL));
   require(out == std::array<F, 4>{F{0.5}, F{-2}, F{0.5}, F{1.5}}, "fake_quantize");
   sc::prune_quantize(w, 1, format, std::span<std::int8_t>(q));
   require(q == std::array<std::int8_t, 4>{0, -8, 0, 0}, "prune_quantize");
 
-  sc::quantize(w, fixed_point(16, 15, false), of_16, with(SC_ROUNDING_FLOOR, SC_OVERFLOW_WRAP));
+  const std::int32_t fifteen = 15;
+  sc::quantize(w, sc::fixed_point(16, fifteen, false), of_16,
+               with(SC_ROUNDING_FLOOR, SC_OVERFLOW_WRAP));
   require(of_16 == std::array<std::uint16_t, 4>{0x4000, 0, 0x2000, 0xc000}, "wrap");
-  sc::quantize(w, fixed_point(32, 30), of_32);
+  const std::int32_t thirty = 30;
+  const sc_format wide = sc::fixed_point(32, thirty);
+  sc::quantize(w, wide, of_32);
   require(of_32 == std::array<std::int32_t, 4>{1 << 29, INT32_MIN, 1 << 28, 3 << 29}, "int32");
-  sc::dequantize(of_32, fixed_point(32, 30), std::span<F>(out));
+  sc::dequantize(of_32, wide, std::span<F>(out));
   require(out == w, "floats of int32");
-  sc::quantize(w, fixed_point(32, 31, false), of_32_unsigned);
+  const std::int32_t all = 31;
+  const sc_format wide_unsigned = sc::fixed_point(32, all, false);
+  sc::quantize(w, wide_unsigned, of_32_unsigned);
   require(of_32_unsigned == std::array<std::uint32_t, 4>{1u << 30, 0, 1u << 29, 3u << 30},
           "uint32");
-  sc::dequantize(of_32_unsigned, fixed_point(32, 31, false), out);
+  sc::dequantize(of_32_unsigned, wide_unsigned, out);
   require(out == std::array<F, 4>{F{0.5}, F{0}, F{0.25}, F{1.5}}, "floats of uint32");
-  sc::prune_quantize(w, 2, fixed_point(32, 30), of_32, with(SC_ROUNDING_STOCHASTIC));
+  sc::prune_quantize(w, 2, wide, of_32, with(SC_ROUNDING_STOCHASTIC));
   require(of_32 == std::array<std::int32_t, 4>{0, INT32_MIN, 0, 3 << 29}, "int32 of the largest");
 
   // w as a matrix of two rows, each with its own format.
-  const std::array<std::int32_t, 2> each{2, 3};
-  const sc_granularity rows{.length = 2, .inner = 2, .block = 1, .shared = 1};
-  sc_fixed_point by_row = fixed_point(8, 0);
-  by_row.each = each.data();
-  by_row.granularity = rows;
+  const std::array<std::int32_t, 2> frac_bits{2, 3};
+  const sc_layout rows{.length = 2, .inner = 2, .block = 1, .inner_block = 0, .shared = 0};
+  sc_format by_row = sc::fixed_point(8, frac_bits[0]);
+  by_row.layout = &rows;
   sc::quantize(w, by_row, q);
   require(q == std::array<std::int8_t, 4>{2, -8, 2, 12}, "quantize by row");
 
+  const F scale{0.75};
+  sc::quantize(w, sc::affine(8, scale), q);
+  require(q == std::array<std::int8_t, 4>{1, -3, 0, 2}, "quantize to affine");
+  sc::prune_quantize(w, 2, sc::affine(8, scale), q);
+  require(q == std::array<std::int8_t, 4>{0, -3, 0, 2}, "prune_quantize to affine");
+  const std::int32_t zero_point = 3;
+  sc::prune_quantize(w, 1, sc::affine(8, scale, &zero_point, false), of_8_unsigned);
+  require(of_8_unsigned == std::array<std::uint8_t, 4>{3, 0, 3, 3},
+          "prune_quantize with a zero point");
+  sc::fake_quantize(w, sc::affine(2, scale), out, with(SC_ROUNDING_TRUNC));
+  require(out == std::array<F, 4>{F{0}, F{-1.5}, F{0}, F{0.75}}, "fake_quantize by affine");
+
   const std::array<F, 2> scales{F{0.5}, F{0.75}};
   const std::array<std::int32_t, 2> zero_points{10, -1};
-  sc_affine affine{.bits = 8,
-                   .is_signed = 1,
-                   .scale = scales.data(),
-                   .zero_point = zero_points.data(),
-                   .granularity = rows};
-  sc::quantize_affine(w, affine, q);
-  require(q == std::array<std::int8_t, 4>{11, 6, -1, 1}, "quantize_affine");
-  sc::dequantize_affine(q, affine, out);
-  require(out == std::array<F, 4>{F{0.5}, F{-2}, F{0}, F{1.5}}, "dequantize_affine");
-  affine = {
-      .bits = 32, .is_signed = 1, .scale = scales.data(), .zero_point = nullptr, .granularity = {}};
-  sc::quantize_affine(w, affine, of_32, SC_NAN_ZERO);
-  require(of_32 == std::array<std::int32_t, 4>{1, -4, 0, 3}, "quantize_affine to int32");
+  sc_format affine_by_row = sc::affine(8, scales[0], zero_points.data());
+  affine_by_row.layout = &rows;
+  sc::quantize(w, affine_by_row, q);
+  require(q == std::array<std::int8_t, 4>{11, 6, -1, 1}, "quantize to affine by row");
+  sc::dequantize(q, affine_by_row, out);
+  require(out == std::array<F, 4>{F{0.5}, F{-2}, F{0}, F{1.5}}, "dequantize from affine by row");
+  affine_by_row.qmin = -2;
+  affine_by_row.qmax = 10;
+  sc::quantize(w, affine_by_row, q);
+  require(q == std::array<std::int8_t, 4>{10, 6, -1, 1}, "a range of integers");
+  sc::quantize(w, sc::affine(32, scales[0]), of_32);
+  require(of_32 == std::array<std::int32_t, 4>{1, -4, 0, 3}, "quantize to affine int32");
 
+  const std::int32_t seven = 7;
   try {
-    sc::quantize(w, fixed_point(8, 7), q, with(SC_ROUNDING_NEAREST_AWAY, SC_OVERFLOW_RAISE));
+    sc::quantize(w, sc::fixed_point(8, seven), q,
+                 with(SC_ROUNDING_NEAREST_AWAY, SC_OVERFLOW_RAISE));
     require(false, "an error for what is out of range");
   } catch (const sc::error& error) {
     require(error.status() == SC_ERROR_OVERFLOW, "the status of an overflow");
+  }
+}
+
+// prune_quantize of an array that does not fit the caches gives what prune and quantize give.
+template <class F>
+void prunes_and_quantizes_large_arrays() {
+  namespace sc = secateur::cpp;
+  constexpr std::size_t kSize = (std::size_t{1} << 19) + 3;
+  std::vector<F> w(kSize);
+  std::uint32_t state = 1;
+  for (F& x : w) {
+    state = state * 1664525u + 1013904223u;
+    x = static_cast<F>(static_cast<std::int32_t>(state)) / F{0x1p24};
+  }
+  std::vector<F> pruned(kSize);
+  sc::prune(w, kSize / 10, pruned);
+  std::vector<std::int8_t> q(kSize);
+  std::vector<std::int8_t> expected(kSize);
+  const F scale{1.25};
+  const std::int32_t zero_point = -7;
+  for (const sc_format& fmt : {sc::affine(8, scale), sc::affine(8, scale, &zero_point)}) {
+    for (const sc_rounding rounding : {SC_ROUNDING_NEAREST_EVEN, SC_ROUNDING_FLOOR}) {
+      sc::quantize(pruned, fmt, expected, with(rounding));
+      sc::prune_quantize(w, kSize / 10, fmt, q, with(rounding));
+      require(q == expected, "prune_quantize of a large array");
+    }
+  }
+}
+
+// Stochastic rounding depends on the index of an element, however an array is divided into chunks.
+void index_offset_continues_an_array() {
+  namespace sc = secateur::cpp;
+  constexpr std::size_t kSize = 1500;
+  std::array<float, kSize> w{};
+  for (std::size_t i = 0; i < kSize; ++i) {
+    w[i] = 0.3f * static_cast<float>(i % 20);
+  }
+  const float scale = 0.8f;
+  const std::int32_t zero_point = -4;
+  const sc_format fmt = sc::affine(4, scale, &zero_point);
+  // Also where the upper half of the index changes within the array, and after the last index.
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << 32;
+  for (const std::uint64_t offset : {std::uint64_t{0}, kHalf - 3, kHalf - 1027, 5 * kHalf - 64,
+                                     std::numeric_limits<std::uint64_t>::max() - 700}) {
+    sc_quantize_options options = with(SC_ROUNDING_STOCHASTIC);
+    options.index_offset = offset;
+    std::array<std::int8_t, kSize> q{};
+    sc::quantize(w, fmt, q, options);
+    std::array<std::int8_t, kSize> by_chunks{};
+    for (const std::size_t size : {std::size_t{1}, std::size_t{7}, std::size_t{1000}}) {
+      for (std::size_t i = 0; i < kSize; i += size) {
+        const std::size_t count = std::min(size, kSize - i);
+        options.index_offset = offset + i;
+        sc::quantize(std::span(&w[i], count), fmt, std::span(&by_chunks[i], count), options);
+      }
+      require(by_chunks == q, "index_offset");
+    }
+    options.index_offset = offset;
+    std::array<std::uint8_t, sc::packed_bytes(kSize, 4)> packed{};
+    std::array<std::uint8_t, packed.size()> expected{};
+    sc::pack_ints(q, 4, expected);
+    require(sc_quantize(w.data(), SC_DTYPE_FLOAT32, kSize, &fmt, &options, packed.data(),
+                        SC_DTYPE_PACKED_LITTLE) == SC_OK &&
+                packed == expected,
+            "index_offset of packed integers");
+    sc::prune_quantize(w, kSize, fmt, by_chunks, options);
+    require(by_chunks == q, "index_offset of prune_quantize");
   }
 }
 
@@ -209,10 +301,8 @@ void refuses_spans_that_do_not_fit() {
   const std::vector<float> w{0.5f, -2.0f, 0.25f, 1.5f};
   const std::array<float, 3> short_w{};
   const std::array<bool, 4> kept{};
-  const sc_fixed_point format = fixed_point(8, 2);
-  const float step = 0.5f;
-  const sc_affine affine{
-      .bits = 8, .is_signed = 1, .scale = &step, .zero_point = nullptr, .granularity = {}};
+  const std::int32_t frac_bits = 2;
+  const sc_format format = sc::fixed_point(8, frac_bits);
   const sc_blocks blocks{.matrices = 1,
                          .rows = 2,
                          .columns = 2,
@@ -241,8 +331,6 @@ void refuses_spans_that_do_not_fit() {
   require_refused("out", [&] { sc::dequantize(q, format, short_out); });
   require_refused("out", [&] { sc::fake_quantize(w, format, short_out); });
   require_refused("q", [&] { sc::prune_quantize(w, 1, format, short_q); });
-  require_refused("q", [&] { sc::quantize_affine(w, affine, short_q); });
-  require_refused("out", [&] { sc::dequantize_affine(q, affine, short_out); });
   require_refused("packed", [&] { sc::pack_ints(q, 4, short_packed); });
   require_refused("packed", [&] { sc::unpack_ints(short_packed, 4, q); });
   require_refused("w_hat", [&] { sc::compare(w, short_w); });
@@ -295,13 +383,14 @@ void takes_groups_of_any_size() {
     std::vector<sc_error_sums> errors(n);
     std::vector<sc_rounding_sums> rounding(n);
     const std::array<std::int32_t, 8> each{1, 2, 3, 4, 5, 6, 7, 8};
-    sc_fixed_point format = fixed_point(8, 0);
-    format.each = each.data();
-    format.granularity = {.length = length, .inner = inner, .block = group, .shared = 0};
+    const sc_layout layout{
+        .length = length, .inner = inner, .block = group, .inner_block = 1, .shared = 0};
+    sc_format format = secateur::cpp::fixed_point(8, each[0]);
+    format.layout = &layout;
     require(sc_find_ranges(w.data(), SC_DTYPE_FLOAT32, n, &cells, r.lowest.data(),
                            r.highest.data()) == SC_OK &&
                 sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &cells,
-                           nullptr, nullptr, errors.data()) == SC_OK &&
+                           nullptr, errors.data()) == SC_OK &&
                 sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, n, &cells, grids.data(), 2,
                                        rounding.data()) == SC_OK &&
                 sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
@@ -363,7 +452,8 @@ void scopes_restore_interrupt_callbacks() {
 int main() {
   namespace sc = secateur::cpp;
   const std::array<float, 4> w{0.5f, -2.0f, 0.25f, 1.5f};
-  const sc_fixed_point format = fixed_point(8, 2);
+  const std::int32_t frac_bits = 2;
+  const sc_format format = sc::fixed_point(8, frac_bits);
   std::array<float, 4> out{};
   std::array<bool, 4> mask{};
   std::array<std::int8_t, 4> q{};
@@ -423,6 +513,9 @@ int main() {
     require(error.status() == SC_ERROR_ARGUMENT, "its status");
   }
   sums_of_nan_are_the_same_on_every_isa();
+  prunes_and_quantizes_large_arrays<float>();
+  prunes_and_quantizes_large_arrays<double>();
+  index_offset_continues_an_array();
   refuses_spans_that_do_not_fit();
   refuses_counts_that_are_short();
   takes_groups_of_any_size();

@@ -21,8 +21,9 @@ constexpr sc_dtype kFloats[] = {SC_DTYPE_FLOAT16, SC_DTYPE_BFLOAT16, SC_DTYPE_FL
 constexpr sc_nan kPolicies[] = {SC_NAN_RAISE, SC_NAN_KEEP, SC_NAN_PRUNE};
 constexpr sc_mask_format kMaskFormats[] = {SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_BITS_LITTLE,
                                            SC_MASK_FORMAT_BITS_BIG};
-constexpr sc_fixed_point kFormat{
-    .bits = 4, .frac_bits = 2, .is_signed = 1, .each = nullptr, .granularity = {}};
+constexpr std::int32_t kFracBits = 2;
+constexpr sc_format kFormat{
+    SC_FORMAT_KIND_FIXED_POINT, 4, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
 
 void require_ok(sc_status status, const std::string& what) {
   require(status == SC_OK, (what + ": " + sc_last_error()).c_str());
@@ -165,10 +166,10 @@ void prune_blocks() {
 
 // ---- Quantization and packing ----------------------------------------------------------------
 
-void quantize(sc_dtype dtype, const sc_fixed_point& fmt, sc_dtype q_dtype) {
+void quantize(sc_dtype dtype, const sc_format& fmt, sc_dtype q_dtype) {
   for (const sc_nan nan : {SC_NAN_RAISE, SC_NAN_ZERO}) {
     for (const sc_overflow overflow : {SC_OVERFLOW_SATURATE, SC_OVERFLOW_WRAP, SC_OVERFLOW_RAISE}) {
-      const sc_quantize_options options{SC_ROUNDING_STOCHASTIC, overflow, nan, 0};
+      const sc_quantize_options options{SC_ROUNDING_STOCHASTIC, overflow, nan, 0, 0};
       require_ok(sc_quantize(nullptr, dtype, 0, &fmt, &options, nullptr, q_dtype), "quantize");
       require_ok(sc_prune_quantize(nullptr, dtype, 0, 0, &fmt, &options, nullptr, q_dtype),
                  "prune_quantize");
@@ -179,7 +180,6 @@ void quantize(sc_dtype dtype, const sc_fixed_point& fmt, sc_dtype q_dtype) {
 }
 
 void quantize(sc_dtype dtype) {
-  const std::int32_t none = 0;
   for (const sc_dtype q_dtype :
        {SC_DTYPE_INT8, SC_DTYPE_INT4, SC_DTYPE_PACKED_LITTLE, SC_DTYPE_PACKED_BIG}) {
     quantize(dtype, kFormat, q_dtype);
@@ -187,16 +187,13 @@ void quantize(sc_dtype dtype) {
   for (const std::size_t length : kSizes) {
     for (const std::size_t inner : kSizes) {
       for (const std::size_t block : kSizes) {
-        const sc_granularity granularity{length, inner, block, block == 1 ? 1 : 0};
-        for (const std::int32_t* const each : {static_cast<const std::int32_t*>(nullptr), &none}) {
-          quantize(dtype, {4, 2, 1, each, granularity}, SC_DTYPE_INT8);
+        for (const std::size_t inner_block : {std::size_t{0}, std::size_t{1}, kMax}) {
+          const sc_layout layout{length, inner, block, inner_block, block == 1 ? 1 : 0};
+          // No element needs a parameter.
+          for (const sc_format_kind kind : {SC_FORMAT_KIND_FIXED_POINT, SC_FORMAT_KIND_AFFINE}) {
+            quantize(dtype, {kind, 4, 1, &layout, nullptr, nullptr, nullptr, 0, 0}, SC_DTYPE_INT8);
+          }
         }
-        const sc_affine affine{8, 0, nullptr, nullptr, granularity};
-        require_ok(
-            sc_quantize_affine(nullptr, dtype, 0, &affine, SC_NAN_RAISE, nullptr, SC_DTYPE_UINT8),
-            "quantize_affine");
-        require_ok(sc_dequantize_affine(nullptr, SC_DTYPE_UINT8, 0, &affine, nullptr, dtype),
-                   "dequantize_affine");
       }
     }
   }
@@ -233,7 +230,7 @@ void gather_statistics(sc_dtype dtype) {
     for (std::size_t i = 0; i < kGroups; ++i) {
       errors[i].products = roundings[i].error = 1;
     }
-    require_ok(sc_compare(nullptr, dtype, nullptr, SC_DTYPE_FLOAT32, 0, cells, &kFormat, nullptr,
+    require_ok(sc_compare(nullptr, dtype, nullptr, SC_DTYPE_FLOAT32, 0, cells, &kFormat,
                           groups == 0 ? nullptr : errors.data()),
                "compare");
     require_ok(sc_find_ranges(nullptr, dtype, 0, cells, groups == 0 ? nullptr : lowest.data(),

@@ -11,8 +11,9 @@ namespace {
 constexpr std::size_t kRows = 512;
 constexpr std::size_t kColumns = 2048;
 constexpr std::size_t kSize = kRows * kColumns;
-constexpr sc_fixed_point kFormat{
-    .bits = 8, .frac_bits = 5, .is_signed = 1, .each = nullptr, .granularity = {}};
+constexpr std::int32_t kFracBits = 5;
+constexpr sc_format kFormat{
+    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
 
 }  // namespace
 

@@ -56,8 +56,13 @@ std::vector<float> make_weights() {
 }
 
 const std::vector<float> weights = make_weights();
-constexpr sc_fixed_point kFormat{
-    .bits = 8, .frac_bits = 5, .is_signed = 1, .each = nullptr, .granularity = {}};
+constexpr std::int32_t kFracBits = 5;
+constexpr sc_format kFormat{
+    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+constexpr float kScale = 0.03f;
+constexpr std::int32_t kZeroPoint = 5;
+constexpr sc_format kAffine{SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &kScale,
+                            &kZeroPoint,           0, 0};
 
 // The arrays that a call reads and writes.
 struct Arrays {
@@ -81,9 +86,9 @@ sc_status prune_rows(Arrays& a, std::size_t length, std::size_t inner, const sc_
 
 const sc_scores kScores{SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT32, weights.data(), 1000, 7};
 const sc_blocks kBlocksOf4By4{1, kRows, kColumns, 4, 4, SC_NORM_L2};
-const sc_quantize_options kStochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE,
-                                      1};
-const sc_quantize_options kFloor{SC_ROUNDING_FLOOR, SC_OVERFLOW_SATURATE_ZERO, SC_NAN_RAISE, 0};
+const sc_quantize_options kStochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE, 1,
+                                      0};
+const sc_quantize_options kFloor{SC_ROUNDING_FLOOR, SC_OVERFLOW_SATURATE_ZERO, SC_NAN_RAISE, 0, 0};
 
 const Operation kInPlace[] = {
     {"prune",
@@ -137,6 +142,10 @@ const Operation kInPlace[] = {
     {"fake_quantize",
      [](Arrays& a) {
   return sc_fake_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, &kFloor, a.w.data());
+}},
+    {"fake_quantize affine",
+     [](Arrays& a) {
+  return sc_fake_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kAffine, &kFloor, a.w.data());
 }},
 };
 
@@ -206,6 +215,21 @@ const Operation kOutOfPlace[] = {
   return sc_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kFormat, &kFloor, a.out(),
                      SC_DTYPE_INT8);
 }},
+    {"quantize affine",
+     [](Arrays& a) {
+  return sc_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kAffine, nullptr, a.out(),
+                     SC_DTYPE_INT8);
+}},
+    {"quantize affine by a draw",
+     [](Arrays& a) {
+  return sc_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kAffine, &kStochastic, a.out(),
+                     SC_DTYPE_INT8);
+}},
+    {"prune_quantize affine",
+     [](Arrays& a) {
+  return sc_prune_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, &kAffine, &kFloor,
+                           a.out(), SC_DTYPE_INT8);
+}},
     {"prune_quantize",
      [](Arrays& a) {
   return sc_prune_quantize(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, &kFormat, &kFloor,
@@ -227,7 +251,7 @@ const Operation kOutOfPlace[] = {
     {"compare",
      [](Arrays& a) {
   return sc_compare(a.w.data(), SC_DTYPE_FLOAT32, a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr,
-                    &kFormat, nullptr, static_cast<sc_error_sums*>(a.out()));
+                    &kFormat, static_cast<sc_error_sums*>(a.out()));
 }},
     {"find_ranges of columns",
      [](Arrays& a) {

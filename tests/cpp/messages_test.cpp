@@ -109,16 +109,91 @@ void other_numbers() {
                   "grids[1] must be of multiplier >= 0 and lowest <= 0 <= highest, got multiplier "
                   "0.5, lowest 1e-09 and highest nan");
 
+  const std::array<double, 4> doubles{};
+  std::array<double, 4> quantized;
   std::array<std::int8_t, 4> q;
   for (const auto& [scale, text] :
-       {Refused{-0.1, "-0.1"}, Refused{kLeast, "5e-324"}, Refused{kInfinity, "inf"},
-        Refused{2.2250738585072009e-308, "2.225073858507201e-308"}, Refused{-kNaN, "nan"}}) {
-    const sc_affine fmt{8, 1, &scale, nullptr, {}};
-    const std::array<double, 4> doubles{};
-    require_message(sc_quantize_affine(doubles.data(), SC_DTYPE_FLOAT64, doubles.size(), &fmt,
-                                       SC_NAN_RAISE, q.data(), SC_DTYPE_INT8),
-                    std::string("scale must be positive and normal, got ") + text);
+       {Refused{-0.1, "-0.1"}, Refused{0, "0"}, Refused{kLeast, "5e-324"},
+        Refused{kInfinity, "inf"}, Refused{2.2250738585072009e-308, "2.225073858507201e-308"},
+        Refused{-kNaN, "nan"}}) {
+    const sc_format fmt{SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &scale, nullptr, 0, 0};
+    const std::string message = std::string("fmt.scale must be positive and normal, got ") + text;
+    require_message(
+        sc_quantize(doubles.data(), SC_DTYPE_FLOAT64, 4, &fmt, nullptr, q.data(), SC_DTYPE_INT8),
+        message);
+    require_message(
+        sc_fake_quantize(doubles.data(), SC_DTYPE_FLOAT64, 4, &fmt, nullptr, quantized.data()),
+        message);
+    require_message(sc_prune_quantize(doubles.data(), SC_DTYPE_FLOAT64, 4, 2, &fmt, nullptr,
+                                      q.data(), SC_DTYPE_INT8),
+                    message);
+    if (std::isfinite(scale)) {
+      q = {-2, 0, 1, 127};
+      require(sc_dequantize(q.data(), SC_DTYPE_INT8, 4, &fmt, quantized.data(), SC_DTYPE_FLOAT64));
+      require(quantized == std::array{-2 * scale, 0 * scale, scale, 127 * scale}, "any scale");
+    } else {
+      require_message(
+          sc_dequantize(q.data(), SC_DTYPE_INT8, 4, &fmt, quantized.data(), SC_DTYPE_FLOAT64),
+          std::string("fmt.scale must be finite, got ") + text);
+    }
   }
+}
+
+// Fields of a format out of their range.
+void formats() {
+  const float scale = 1;
+  const std::int32_t zero_point = 3;
+  const sc_layout rows{2, 1, 0, 0, 0};
+  const std::array<std::int32_t, 2> frac_bits{0, 300};
+  const sc_format fixed{
+      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &zero_point, nullptr, nullptr, 0, 0};
+  const sc_format affine{SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &scale, &zero_point, 0, 0};
+  const auto refused = [](const sc_format& fmt, const std::string& message,
+                          const sc_quantize_options* options = nullptr) {
+    std::array<std::int8_t, 4> q;
+    require_message(
+        sc_quantize(w.data(), SC_DTYPE_FLOAT32, 4, &fmt, options, q.data(), SC_DTYPE_INT8),
+        message);
+  };
+  sc_format fmt = fixed;
+  fmt.kind = sc_format_kind{};
+  refused(fmt, "fmt.kind must be fixed point or affine, got 0");
+  fmt = fixed;
+  fmt.bits = 1;
+  refused(fmt, "fmt.bits must be 2 to 32, got 1");
+  fmt = affine;
+  fmt.bits = 0;
+  refused(fmt, "fmt.bits must be 1 to 32, got 0");
+  fmt = affine;
+  fmt.bits = 9;
+  refused(fmt, "q must be int16 for this fmt, got int8");
+  fmt = fixed;
+  fmt.layout = &rows;
+  fmt.frac_bits = frac_bits.data();
+  refused(fmt, "fmt.frac_bits must be -256 to 256, got 300");
+  fmt = affine;
+  fmt.qmin = -129;
+  refused(fmt, "fmt.qmin must be -128 to 126, got -129");
+  fmt.qmin = 127;
+  refused(fmt, "fmt.qmin must be -128 to 126, got 127");
+  fmt.qmin = -5;
+  fmt.qmax = 128;
+  refused(fmt, "fmt.qmax must be -4 to 127, got 128");
+  fmt.qmax = -5;
+  refused(fmt, "fmt.qmax must be -4 to 127, got -5");
+  fmt.qmax = 2;
+  refused(fmt, "fmt.zero_point must be -5 to 2, got 3");
+  fmt.qmax = 3;
+  const sc_quantize_options wrap{SC_ROUNDING_FLOOR, SC_OVERFLOW_WRAP, SC_NAN_ZERO, 0, 0};
+  refused(fmt,
+          "overflow must be another policy than wrap, which needs all integers of 8 bits, got wrap "
+          "with -5 to 3",
+          &wrap);
+  sc_layout layout{3, 1, 0, 0, 0};
+  fmt.layout = &layout;
+  refused(fmt, "fmt.layout must be of a shape that divides n = 4, got length 3 and inner 1");
+  layout = {2, 1, 0, 0, 2};
+  refused(fmt, "fmt.layout.shared must be 0 or 1, got 2");
 }
 
 // Programs may print numbers with a decimal comma. The messages do not.
@@ -166,6 +241,7 @@ int main() {
   thresholds();
   thresholds_at_the_limits();
   other_numbers();
+  formats();
   numbers_in_other_locales();
   overlaps_of_scores();
   return EXIT_SUCCESS;

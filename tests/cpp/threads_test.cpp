@@ -14,8 +14,15 @@ namespace {
 
 constexpr std::size_t kSize = (std::size_t{1} << 20) + 13;  // threads share the work
 constexpr std::size_t kKept = kSize / 10;
-constexpr sc_fixed_point kFormat{
-    .bits = 8, .frac_bits = 6, .is_signed = 1, .each = nullptr, .granularity = {}};
+constexpr std::int32_t kFracBits = 6;
+constexpr sc_format kFormat{
+    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+constexpr float kScale = 0.03f;
+constexpr std::int32_t kZeroPoint = 100;
+constexpr sc_format kAffine{SC_FORMAT_KIND_AFFINE, 12, 0, nullptr, nullptr, &kScale,
+                            &kZeroPoint,           0,  0};
+constexpr sc_quantize_options kStochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_WRAP, SC_NAN_RAISE, 1,
+                                          0};
 
 void require(sc_status status) {
   if (status != SC_OK) {
@@ -39,6 +46,7 @@ struct Results {
   std::vector<float> pruned = std::vector<float>(kSize);
   std::vector<std::uint8_t> mask = std::vector<std::uint8_t>(kSize);
   std::vector<std::int8_t> quantized = std::vector<std::int8_t>(kSize);
+  std::vector<std::uint16_t> affine = std::vector<std::uint16_t>(kSize);
 
   bool operator==(const Results&) const = default;
 };
@@ -53,6 +61,8 @@ Results compute(const std::vector<float>& w) {
                         r.mask.data(), SC_MASK_FORMAT_BOOLS));
   require(sc_prune_quantize(w.data(), SC_DTYPE_FLOAT32, kSize, kKept, &kFormat, nullptr,
                             r.quantized.data(), SC_DTYPE_INT8));
+  require(sc_quantize(w.data(), SC_DTYPE_FLOAT32, kSize, &kAffine, &kStochastic, r.affine.data(),
+                      SC_DTYPE_UINT16));
   return r;
 }
 

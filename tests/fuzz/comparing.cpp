@@ -1,5 +1,5 @@
 // Compares the sums of errors and the ranges of groups with sums in long double.
-#include "fuzz.hpp"
+#include "formats.hpp"
 
 namespace {
 
@@ -93,6 +93,19 @@ struct Sums {
   std::size_t n = 0;
 };
 
+// A format whose groups are the cells, or with one group for all.
+Format draw_format(Draw& draw, const FloatType& type, const Cells& cells) {
+  Groups groups;
+  groups.n = cells.n;
+  if (cells.is_given && cells.n != 0 && draw.coin()) {
+    const auto [length, inner, group] = cells.cells;
+    groups = groups_of(cells.n, group == 0 ? sc_layout{length, inner, 1, 0, 1}
+                                           : sc_layout{length, inner, group, 1, 0});
+  }
+  return draw.coin() ? draw_affine(draw, groups, type.bytes == 8, false)
+                     : draw_fixed_point(draw, groups);
+}
+
 void fuzz_compare(Draw& draw) {
   const FloatType& type = draw.float_type();
   const FloatType& hat_type = draw.coin() ? type : draw.float_type();
@@ -100,17 +113,10 @@ void fuzz_compare(Draw& draw) {
   const Bytes w = draw.floats(type, cells.n);
   const Bytes w_hat =
       draw.coin() && hat_type.dtype == type.dtype ? w : draw.floats(hat_type, cells.n);
-  const sc_fixed_point fmt{
-      draw.in<int>(2, 32), draw.in<int>(-20, 40), draw.coin() ? 1 : 0, nullptr, {}};
   const bool has_fmt = draw.coin();
-  std::vector<std::int32_t> each(cells.count);
-  for (std::size_t i = 0; i < each.size(); ++i) {
-    each[i] = i < 16 ? draw.in<std::int32_t>(-256, 256) : each[i - 16];
-  }
-  const bool has_each = has_fmt && draw.coin();
-  const long double codes = std::ldexp(1.0L, fmt.bits);
-  const long double least = fmt.is_signed != 0 ? -codes / 2 : 0;
-  const long double most = fmt.is_signed != 0 ? codes / 2 - 1 : codes - 1;
+  const Format format = draw_format(draw, type, cells);
+  const sc_format fmt = format.argument();
+  const Range range = format.range();
   std::vector<Sums> expected(cells.count);
   bool is_finite = true;
   for (std::size_t i = 0; i < cells.n; ++i) {
@@ -126,16 +132,15 @@ void fuzz_compare(Draw& draw) {
     sums.products += static_cast<long double>(x) * y;
     sums.product_sizes += std::abs(static_cast<long double>(x) * y);
     sums.largest = std::abs(e) > sums.largest ? std::abs(e) : sums.largest;
-    const long double rounded = std::nearbyint(
-        std::ldexp(static_cast<long double>(x), has_each ? each[cell] : fmt.frac_bits));
-    sums.saturated += has_fmt && (rounded < least || rounded > most) ? 1 : 0;
+    const long double q =
+        std::nearbyint(format.scaled(x, i)) + static_cast<long double>(format.zero(i));
+    sums.saturated += has_fmt && (q < range.least || q > range.most) ? 1 : 0;
     ++sums.n;
   }
   const Outcome outcome = on_every_isa(draw, cells.count * sizeof(sc_error_sums), draw.offset(8),
                                        nullptr, [&](const void*, void* out) {
     return sc_compare(w.data(), type.dtype, w_hat.data(), hat_type.dtype, cells.n, cells.argument(),
-                      has_fmt ? &fmt : nullptr, has_each ? each.data() : nullptr,
-                      static_cast<sc_error_sums*>(out));
+                      has_fmt ? &fmt : nullptr, static_cast<sc_error_sums*>(out));
   });
   require(outcome.status == SC_OK, "arrays are compared");
   for (std::size_t i = 0; i < cells.count; ++i) {
@@ -202,8 +207,10 @@ void fuzz_refusals(Draw& draw) {
   Bytes memory(sizeof(sc_error_sums), 8);
   const Bytes before = memory;
   unsigned char* out = memory.data();
-  sc_fixed_point fmt{8, 0, 1, nullptr, {}};
   std::int32_t frac_bits = 0;
+  const sc_layout layout{n, 1, 0, 0, 0};
+  const sc_format fmt{
+      SC_FORMAT_KIND_FIXED_POINT, 8, 1, &layout, &frac_bits, nullptr, nullptr, 0, 0};
   const char* what = "";
   switch (draw.in<int>(0, 4)) {
     case 0:
@@ -233,7 +240,7 @@ void fuzz_refusals(Draw& draw) {
   const sc_status status = draw.coin()
                                ? sc_sum_rounding_errors(from, dtype, n, &cells, &grid, ratio,
                                                         reinterpret_cast<sc_rounding_sums*>(out))
-                               : sc_compare(from, dtype, from, dtype, n, &cells, &fmt, &frac_bits,
+                               : sc_compare(from, dtype, from, dtype, n, &cells, &fmt,
                                             reinterpret_cast<sc_error_sums*>(out));
   require(is_refusal(status), what);
   require(memory == before, "nothing is written when an argument is refused");
@@ -258,11 +265,19 @@ void fuzz_overlaps(Draw& draw) {
       break;
     }
     case 1: {
-      const sc_fixed_point fmt{8, 0, 1, nullptr, {}};
       const OverlapArena::Region frac_bits = arena.take(n * sizeof(std::int32_t));
+      const sc_layout layout{n, 1, 1, 0, 1};
+      const sc_format fmt{SC_FORMAT_KIND_FIXED_POINT,
+                          8,
+                          1,
+                          &layout,
+                          reinterpret_cast<const std::int32_t*>(frac_bits.data),
+                          nullptr,
+                          nullptr,
+                          0,
+                          0};
       const OverlapArena::Region sums = arena.take(n * sizeof(sc_error_sums));
       arena.check(sc_compare(w.data, type.dtype, w_hat.data, type.dtype, n, &cells, &fmt,
-                             reinterpret_cast<const std::int32_t*>(frac_bits.data),
                              reinterpret_cast<sc_error_sums*>(sums.data)),
                   sums.overlaps(w) || sums.overlaps(w_hat) || sums.overlaps(frac_bits));
       break;

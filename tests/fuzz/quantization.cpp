@@ -1,6 +1,6 @@
 // Compares quantization and dequantization with arithmetic in long double, which represents every
 // product exactly.
-#include "fuzz.hpp"
+#include "formats.hpp"
 
 namespace {
 
@@ -101,49 +101,6 @@ bool spare_bits_are_zero(const Codes& codes, const Bytes& q, std::size_t n) {
   });
 }
 
-// ---- Granularities ---------------------------------------------------------------------------
-
-struct Sharing {
-  std::size_t n = 0;
-  std::size_t count = 1;
-  sc_granularity granularity{};
-
-  [[nodiscard]] std::size_t index(std::size_t i) const {
-    const auto [length, inner, block, shared] = granularity;
-    if (length == 0) {
-      return 0;
-    }
-    const std::size_t a = i / inner % length;
-    if (shared != 0) {
-      return a;
-    }
-    const std::size_t groups = (length - 1) / block + 1;
-    return (i / (length * inner) * groups + a / block) * inner + i % inner;
-  }
-};
-
-Sharing draw_sharing(Draw& draw) {
-  Sharing sharing;
-  sharing.n = draw.size();
-  if (draw.coin()) {
-    return sharing;
-  }
-  const std::size_t inner = draw.one_of<std::size_t>({1, 1, 1, 2, 5, 16, 64, 100});
-  const std::size_t length = draw.once_in(3) ? sharing.n / inner : draw.in<std::size_t>(1, 80);
-  if (length == 0 || sharing.n / (length * inner) == 0) {
-    return sharing;
-  }
-  const std::size_t outer = sharing.n / (length * inner);
-  sharing.n = outer * length * inner;
-  const bool shared = draw.coin();
-  const std::size_t block = shared            ? 1
-                            : draw.once_in(9) ? draw.one_of<std::size_t>({SIZE_MAX, SIZE_MAX / 2})
-                                              : draw.in<std::size_t>(1, length + 2);
-  sharing.granularity = {length, inner, block, shared ? 1 : 0};
-  sharing.count = shared ? length : outer * ((length - 1) / block + 1) * inner;
-  return sharing;
-}
-
 // ---- Arithmetic ------------------------------------------------------------------------------
 
 std::uint64_t mixed(std::uint64_t z) {
@@ -152,7 +109,7 @@ std::uint64_t mixed(std::uint64_t z) {
   return z ^ z >> 31;
 }
 
-std::uint32_t random_of(std::uint64_t seed, std::size_t i) {
+std::uint32_t random_of(std::uint64_t seed, std::uint64_t i) {
   const std::uint64_t key = mixed(mixed(seed + 0x9e3779b97f4a7c15u) ^ (i >> 32));
   auto x = static_cast<std::uint32_t>(i ^ key);
   x = (x ^ x >> 16) * 0x7feb352du;
@@ -161,7 +118,7 @@ std::uint32_t random_of(std::uint64_t seed, std::size_t i) {
   return (x ^ x >> 16) >> 1;
 }
 
-long double rounded(long double x, sc_rounding rounding, std::uint64_t seed, std::size_t i) {
+long double rounded(long double x, sc_rounding rounding, std::uint64_t seed, std::uint64_t i) {
   const long double whole = std::trunc(std::abs(x));
   const long double rest = std::abs(x) - whole;
   const bool negative = std::signbit(x);
@@ -190,6 +147,9 @@ long double rounded(long double x, sc_rounding rounding, std::uint64_t seed, std
       away = rest != 0 && !negative;
       break;
     case SC_ROUNDING_TRUNC:
+      break;
+    case SC_ROUNDING_AWAY:
+      away = rest != 0;
       break;
     case SC_ROUNDING_STOCHASTIC: {
       constexpr long double kDraws = std::uint64_t{1} << 31;
@@ -223,73 +183,65 @@ std::uint64_t narrowed(long double value, const FloatType& type) {
   return sign | std::min(base + units, type.infinity());
 }
 
-struct Range {
-  long double least, most;
-};
-
-Range range_of(int bits, bool is_signed) {
-  const long double codes = std::ldexp(1.0L, bits);
-  return is_signed ? Range{-codes / 2, codes / 2 - 1} : Range{0, codes - 1};
-}
-
 // The expected result of a call that quantizes.
 struct Expected {
-  bool refuses_nan = false, refuses_overflow = false;
+  bool refuses_options = false, refuses_nan = false, refuses_overflow = false;
   std::vector<std::int64_t> q;
 
   [[nodiscard]] sc_status status() const {
-    return refuses_nan ? SC_ERROR_NAN : refuses_overflow ? SC_ERROR_OVERFLOW : SC_OK;
+    return refuses_options    ? SC_ERROR_ARGUMENT
+           : refuses_nan      ? SC_ERROR_NAN
+           : refuses_overflow ? SC_ERROR_OVERFLOW
+                              : SC_OK;
   }
 };
 
-struct Fixed {
-  sc_fixed_point fmt;
-  Sharing sharing;
-  std::vector<std::int32_t> frac_bits;
+// The integer modulo 2^bits in the range of the format.
+long double wrapped(long double integer, std::int64_t zero, const Range& range) {
+  const long double codes = range.most - range.least + 1;
+  long double r = std::isinf(integer) ? 0 : std::fmod(integer, codes);
+  r = std::fmod(r + static_cast<long double>(zero), codes);
+  r += r < range.least ? codes : 0;
+  return r - (r > range.most ? codes : 0);
+}
 
-  [[nodiscard]] int at(std::size_t i) const { return frac_bits[sharing.index(i)]; }
-};
-
-Expected quantized(const Bytes& w, const FloatType& type, const Fixed& fixed,
+Expected quantized(const Bytes& w, const FloatType& type, const Format& format,
                    const sc_quantize_options& options, const std::vector<bool>* kept = nullptr) {
-  const Range range = range_of(fixed.fmt.bits, fixed.fmt.is_signed != 0);
+  const Range range = format.range();
   const bool symmetric =
-      fixed.fmt.is_signed != 0 && options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
-  const long double least = symmetric ? -range.most : range.least;
+      format.fmt.is_signed != 0 && options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
+  const long double least = symmetric ? std::max(range.least, -range.most) : range.least;
   Expected expected;
-  expected.q.resize(fixed.sharing.n);
-  for (std::size_t i = 0; i < fixed.sharing.n; ++i) {
-    const long double value = value_of(bits_at(w, i, type.bytes), type);
+  expected.refuses_options = options.overflow == SC_OVERFLOW_WRAP && !format.uses_all_integers();
+  expected.q.resize(format.groups.n);
+  for (std::size_t i = 0; i < format.groups.n; ++i) {
+    double value = value_of(bits_at(w, i, type.bytes), type);
     const bool is_pruned = kept != nullptr && !(*kept)[i];
     if (std::isnan(value) || (std::isinf(value) && options.overflow == SC_OVERFLOW_WRAP)) {
       expected.refuses_nan = expected.refuses_nan ||
                              (options.nan == SC_NAN_RAISE && (std::isnan(value) || !is_pruned));
-      continue;
+      value = 0;
     }
-    if (is_pruned) {
-      continue;
-    }
-    long double r = std::isinf(value) ? value
-                                      : rounded(std::ldexp(value, fixed.at(i)), options.rounding,
-                                                options.seed, i);
+    value = is_pruned ? 0 : value;
+    const long double scaled = format.scaled(value, i);
+    const long double integer = std::isinf(scaled) ? scaled
+                                                   : rounded(scaled, options.rounding, options.seed,
+                                                             options.index_offset + i);
+    long double r = integer + static_cast<long double>(format.zero(i));
     if (r < least || r > range.most) {
       switch (options.overflow) {
         case SC_OVERFLOW_SATURATE:
         case SC_OVERFLOW_SATURATE_SYMMETRIC:
           r = std::clamp(r, least, range.most);
           break;
-        case SC_OVERFLOW_WRAP: {
-          const long double codes = std::ldexp(1.0L, fixed.fmt.bits);
-          r = std::fmod(r, codes);
-          r += r < range.least ? codes : 0;
-          r -= r > range.most ? codes : 0;
+        case SC_OVERFLOW_WRAP:
+          r = wrapped(integer, format.zero(i), range);
           break;
-        }
         case SC_OVERFLOW_RAISE:
           expected.refuses_overflow = true;
           [[fallthrough]];
         case SC_OVERFLOW_SATURATE_ZERO:
-          r = 0;
+          r = static_cast<long double>(format.zero(i));
       }
     }
     expected.q[i] = static_cast<std::int64_t>(r);
@@ -297,35 +249,55 @@ Expected quantized(const Bytes& w, const FloatType& type, const Fixed& fixed,
   return expected;
 }
 
-// ---- Fixed point -----------------------------------------------------------------------------
-
-Fixed draw_fixed(Draw& draw) {
-  Fixed fixed;
-  fixed.sharing = draw_sharing(draw);
-  const int bits = draw.coin() ? draw.in<int>(2, 8) : draw.in<int>(2, 32);
-  const bool is_wild = draw.once_in(4);
-  fixed.frac_bits.resize(fixed.sharing.count);
-  for (std::size_t i = 0; i < fixed.frac_bits.size(); ++i) {
-    fixed.frac_bits[i] = i >= 32   ? fixed.frac_bits[i - 32]
-                         : is_wild ? draw.in<int>(-256, 256)
-                                   : draw.in<int>(-3, bits + 3);
-  }
-  fixed.fmt = {bits, fixed.frac_bits.empty() ? 0 : fixed.frac_bits[0], draw.coin() ? 1 : 0, nullptr,
-               fixed.sharing.granularity};
-  return fixed;
+std::uint64_t dequantized(std::int64_t q, std::size_t i, const Format& format,
+                          const FloatType& type) {
+  return !format.is_affine() && q == 0 ? 0 : narrowed(format.value(q, i), type);
 }
 
-// The format as an argument; `each` points to its frac_bits if it has several.
-sc_fixed_point argument_of(const Fixed& fixed) {
-  sc_fixed_point fmt = fixed.fmt;
-  fmt.each = fixed.sharing.granularity.length != 0 ? fixed.frac_bits.data() : nullptr;
-  return fmt;
+// ---- Calls -----------------------------------------------------------------------------------
+
+// takes_any_scale: the call dequantizes.
+Format draw_format(Draw& draw, const FloatType& type, bool takes_any_scale = false) {
+  const Groups groups = draw_groups(draw);
+  return draw.coin() ? draw_affine(draw, groups, type.bytes == 8, takes_any_scale)
+                     : draw_fixed_point(draw, groups);
+}
+
+// Elements to quantize. Half of the arrays consist of multiples of half a step, where modes of
+// rounding differ, many of them near the ends of the range.
+Bytes draw_elements(Draw& draw, const FloatType& type, const Format& format) {
+  Bytes w = draw.floats(type, format.groups.n);
+  if (draw.coin()) {
+    return w;
+  }
+  const Range range = format.range();
+  std::uint64_t state = draw.any<std::uint32_t>();
+  for (std::size_t i = 0; i < format.groups.n; ++i) {
+    state = mixed(state + i);
+    const long double near[] = {range.least, range.most, static_cast<long double>(format.zero(i)),
+                                static_cast<long double>(state >> 32)};
+    const long double q = near[state % 4] + static_cast<long double>(state >> 8 & 15) / 2 - 4 -
+                          static_cast<long double>(format.zero(i));
+    const long double value = format.is_affine()
+                                  ? q * static_cast<long double>(format.scale(i))
+                                  : std::ldexp(q, -format.frac_bits[format.groups.index(i)]);
+    const std::uint64_t bits = narrowed(value, type);
+    if ((bits & (type.sign() - 1)) < type.infinity()) {
+      set_bits(w, i, type.bytes, bits);
+    }
+  }
+  return w;
 }
 
 sc_quantize_options draw_options(Draw& draw) {
-  return {static_cast<sc_rounding>(draw.in<int>(0, 8)),
-          static_cast<sc_overflow>(draw.in<int>(0, 4)), draw.coin() ? SC_NAN_ZERO : SC_NAN_RAISE,
-          draw.any<std::uint64_t>()};
+  const std::uint64_t offset =
+      draw.once_in(3) ? draw.one_of<std::uint64_t>(
+                            {0xffffff00, 0x1fffffff5, UINT64_MAX - 100, draw.any<std::uint64_t>()})
+                      : 0;
+  const bool is_default = draw.once_in(3);  // the fast paths
+  return {static_cast<sc_rounding>(is_default ? 0 : draw.in<int>(0, SC_ROUNDING_STOCHASTIC)),
+          static_cast<sc_overflow>(is_default ? 0 : draw.in<int>(0, 4)),
+          draw.coin() ? SC_NAN_ZERO : SC_NAN_RAISE, draw.any<std::uint64_t>(), offset};
 }
 
 void check_codes(const Outcome& outcome, const Codes& codes, const Expected& expected,
@@ -341,21 +313,17 @@ void check_codes(const Outcome& outcome, const Codes& codes, const Expected& exp
   }
 }
 
-std::uint64_t dequantized(std::int64_t q, int frac_bits, const FloatType& type) {
-  return q == 0 ? 0 : narrowed(std::ldexp(static_cast<long double>(q), -frac_bits), type);
-}
-
 void fuzz_quantize(Draw& draw) {
   const FloatType& type = draw.float_type();
-  const Fixed fixed = draw_fixed(draw);
-  const sc_fixed_point fmt = argument_of(fixed);
-  const std::size_t n = fixed.sharing.n;
-  const Bytes w = draw.floats(type, n);
+  const Format format = draw_format(draw, type);
+  const sc_format fmt = format.argument();
+  const std::size_t n = format.groups.n;
+  const Bytes w = draw_elements(draw, type, format);
   const sc_quantize_options options = draw_options(draw);
   const sc_quantize_options* const how = draw.once_in(8) ? nullptr : &options;
   const sc_quantize_options effective = how == nullptr ? sc_quantize_options{} : options;
   const Codes codes = draw_codes(draw, fmt.bits, fmt.is_signed != 0);
-  const Expected expected = quantized(w, type, fixed, effective);
+  const Expected expected = quantized(w, type, format, effective);
   const std::size_t offset = draw.offset(codes.bytes_each());
   const Outcome outcome =
       on_every_isa(draw, codes.bytes(n), offset, nullptr, [&](const void*, void* out) {
@@ -369,17 +337,17 @@ void fuzz_quantize(Draw& draw) {
   });
   require(fake.status == expected.status(), "fake_quantize refuses what quantize refuses");
   for (std::size_t i = 0; fake.status == SC_OK && i < n; ++i) {
-    require_same(bits_at(fake.out, i, type.bytes), dequantized(expected.q[i], fixed.at(i), type), i,
+    require_same(bits_at(fake.out, i, type.bytes), dequantized(expected.q[i], i, format, type), i,
                  "fake_quantize is quantize and dequantize");
   }
 }
 
 void fuzz_prune_quantize(Draw& draw) {
   const FloatType& type = draw.float_type();
-  const Fixed fixed = draw_fixed(draw);
-  const sc_fixed_point fmt = argument_of(fixed);
-  const std::size_t n = fixed.sharing.n;
-  const Bytes w = draw.floats(type, n);
+  const Format format = draw_format(draw, type);
+  const sc_format fmt = format.argument();
+  const std::size_t n = format.groups.n;
+  const Bytes w = draw_elements(draw, type, format);
   const sc_quantize_options options = draw_options(draw);
   const Codes codes = draw_codes(draw, fmt.bits, fmt.is_signed != 0);
   const auto k = draw.in<std::size_t>(0, n);
@@ -390,7 +358,7 @@ void fuzz_prune_quantize(Draw& draw) {
                         SC_MASK_FORMAT_BOOLS) == SC_OK,
           "a mask");
   std::copy(mask.begin(), mask.end(), kept.begin());
-  const Expected expected = quantized(w, type, fixed, options, &kept);
+  const Expected expected = quantized(w, type, format, options, &kept);
   const std::size_t offset = draw.offset(codes.bytes_each());
   const Outcome outcome =
       on_every_isa(draw, codes.bytes(n), offset, nullptr, [&](const void*, void* out) {
@@ -401,9 +369,9 @@ void fuzz_prune_quantize(Draw& draw) {
 
 void fuzz_dequantize(Draw& draw) {
   const FloatType& type = draw.float_type();
-  const Fixed fixed = draw_fixed(draw);
-  const sc_fixed_point fmt = argument_of(fixed);
-  const std::size_t n = fixed.sharing.n;
+  const Format format = draw_format(draw, type, true);
+  const sc_format fmt = format.argument();
+  const std::size_t n = format.groups.n;
   const Codes codes = draw_codes(draw, fmt.bits, fmt.is_signed != 0);
   const Bytes q = draw.bytes(codes.bytes(n), draw.offset(codes.bytes_each()));
   const Outcome outcome = on_every_isa(draw, n * type.bytes, draw.offset(type.bytes), nullptr,
@@ -412,117 +380,8 @@ void fuzz_dequantize(Draw& draw) {
   });
   require(outcome.status == SC_OK, "no integer is refused");
   for (std::size_t i = 0; i < n; ++i) {
-    require_same(bits_at(outcome.out, i, type.bytes),
-                 dequantized(codes.get(q, i), fixed.at(i), type), i,
-                 "dequantized as by long double");
-  }
-}
-
-// ---- Affine ----------------------------------------------------------------------------------
-
-struct Affine {
-  sc_affine fmt;
-  Sharing sharing;
-  Bytes scales;
-  std::vector<std::int32_t> zeros;
-  bool is_wide;  // computed in float64
-
-  [[nodiscard]] double scale(std::size_t i) const {
-    const std::size_t at = sharing.index(i);
-    return is_wide ? scales.get<double>(at) : static_cast<double>(scales.get<float>(at));
-  }
-  [[nodiscard]] std::int64_t zero(std::size_t i) const {
-    return fmt.zero_point == nullptr ? 0 : zeros[sharing.index(i)];
-  }
-};
-
-Affine draw_affine(Draw& draw, bool is_wide) {
-  Affine affine{{}, draw_sharing(draw), {}, {}, is_wide};
-  const std::size_t count = affine.sharing.count;
-  const bool is_32_bits = draw.once_in(6);
-  const int bits = is_32_bits ? 32 : draw.in<int>(1, 16);
-  const bool is_signed = is_32_bits || draw.coin();
-  const Range range = range_of(bits, is_signed);
-  const FloatType& type = is_wide ? kFloat64 : kFloat32;
-  affine.scales = Bytes(count * type.bytes);
-  affine.zeros.resize(count);
-  const bool are_powers = draw.once_in(3);
-  const bool are_wild = draw.once_in(4);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i >= 32) {
-      set_bits(affine.scales, i, type.bytes, bits_at(affine.scales, i - 32, type.bytes));
-      affine.zeros[i] = affine.zeros[i - 32];
-      continue;
-    }
-    const std::uint64_t normal = std::uint64_t{1} << type.fraction_bits;
-    std::uint64_t scale = draw.in<std::uint64_t>(normal, type.infinity() - 1);
-    if (!are_wild) {  // 2^-6 to 2^2
-      scale = type.infinity() / 2 / normal * normal - 6 * normal + scale % (8 * normal);
-    }
-    set_bits(affine.scales, i, type.bytes, are_powers ? scale / normal * normal : scale);
-    affine.zeros[i] = is_32_bits ? 0
-                                 : draw.in<std::int32_t>(static_cast<std::int32_t>(range.least),
-                                                         static_cast<std::int32_t>(range.most));
-  }
-  affine.fmt = {bits, is_signed ? 1 : 0, nullptr, nullptr, affine.sharing.granularity};
-  return affine;
-}
-
-void set_pointers(Affine& affine, bool has_zeros) {
-  affine.fmt.scale = affine.scales.data();
-  affine.fmt.zero_point = has_zeros && affine.fmt.bits != 32 ? affine.zeros.data() : nullptr;
-}
-
-void fuzz_affine(Draw& draw) {
-  const FloatType& type = draw.float_type();
-  const bool is_wide = type.bytes == 8;
-  Affine affine = draw_affine(draw, is_wide);
-  set_pointers(affine, draw.coin());
-  const std::size_t n = affine.sharing.n;
-  const Codes codes = draw_codes(draw, affine.fmt.bits, affine.fmt.is_signed != 0);
-  if (draw.coin()) {
-    const Bytes w = draw.floats(type, n);
-    const sc_nan nan = draw.coin() ? SC_NAN_ZERO : SC_NAN_RAISE;
-    const Range range = range_of(affine.fmt.bits, affine.fmt.is_signed != 0);
-    Expected expected;
-    expected.q.resize(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      const double value = value_of(bits_at(w, i, type.bytes), type);
-      if (std::isnan(value)) {
-        expected.refuses_nan = expected.refuses_nan || nan == SC_NAN_RAISE;
-        expected.q[i] = affine.zero(i);
-        continue;
-      }
-      const long double quotient =
-          is_wide ? value / affine.scale(i)
-                  : static_cast<float>(value) / static_cast<float>(affine.scale(i));
-      const long double sum = std::isinf(quotient)
-                                  ? quotient
-                                  : rounded(quotient, SC_ROUNDING_NEAREST_EVEN, 0, 0) +
-                                        static_cast<long double>(affine.zero(i));
-      expected.q[i] = static_cast<std::int64_t>(std::clamp(sum, range.least, range.most));
-    }
-    const std::size_t offset = draw.offset(codes.bytes_each());
-    const Outcome outcome =
-        on_every_isa(draw, codes.bytes(n), offset, nullptr, [&](const void*, void* out) {
-      return sc_quantize_affine(w.data(), type.dtype, n, &affine.fmt, nan, out, codes.dtype);
-    });
-    check_codes(outcome, codes, expected, "affine codes as by their definition");
-    return;
-  }
-  const Bytes q = draw.bytes(codes.bytes(n), draw.offset(codes.bytes_each()));
-  const Outcome outcome = on_every_isa(draw, n * type.bytes, draw.offset(type.bytes), nullptr,
-                                       [&](const void*, void* out) {
-    return sc_dequantize_affine(q.data(), codes.dtype, n, &affine.fmt, out, type.dtype);
-  });
-  require(outcome.status == SC_OK, "no integer is refused");
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::int64_t difference = codes.get(q, i) - affine.zero(i);
-    const long double value =
-        is_wide ? static_cast<double>(difference) * affine.scale(i)
-                : static_cast<float>(difference) * static_cast<float>(affine.scale(i));
-    require_same(bits_at(outcome.out, i, type.bytes), narrowed(value, type), i,
-                 "affine values as by their definition");
+    require_same(bits_at(outcome.out, i, type.bytes), dequantized(codes.get(q, i), i, format, type),
+                 i, "dequantized as by long double");
   }
 }
 
@@ -534,67 +393,116 @@ void fuzz_refusals(Draw& draw) {
   const auto n = draw.in<std::size_t>(1, 100);
   const bool is_wide = type.bytes == 8;
   const Bytes w(n * type.bytes + type.bytes);
-  const std::vector<std::int32_t> each(n, 0);
-  const std::vector<double> wide_scales(n, 1.0);
-  const std::vector<float> scales(n, 1.0f);
   const void* from = w.data();
-  sc_granularity granularity{n, 1, 1, 0};
-  sc_fixed_point fmt{8, 0, 1, each.data(), granularity};
-  sc_affine affine{8, 1,
-                   is_wide ? static_cast<const void*>(wide_scales.data())
-                           : static_cast<const void*>(scales.data()),
-                   each.data(), granularity};
+  const auto any = draw.in<std::size_t>(0, n - 1);
+  std::vector<std::int32_t> frac_bits(n, 0);
+  std::vector<std::int32_t> zero_points(n, 3);
+  std::vector<double> wide_scales(n, 1.0);
+  std::vector<float> scales(n, 1.0f);
+  sc_layout layout{n, 1, 1, 1, 0};
+  const bool is_affine = draw.coin();
+  sc_format fmt{is_affine ? SC_FORMAT_KIND_AFFINE : SC_FORMAT_KIND_FIXED_POINT,
+                8,
+                1,
+                &layout,
+                nullptr,
+                nullptr,
+                nullptr,
+                -5,
+                5};
+  if (is_affine) {
+    fmt.scale = is_wide ? static_cast<const void*>(wide_scales.data())
+                        : static_cast<const void*>(scales.data());
+    fmt.zero_point = zero_points.data();
+  } else {
+    fmt.frac_bits = frac_bits.data();
+  }
   sc_quantize_options options{};
   sc_dtype q_dtype = SC_DTYPE_INT8;
-  Bytes q(n);
-  const Bytes before = q;
   const char* what = "";
-  switch (draw.in<int>(0, 7)) {
+  switch (draw.in<int>(0, 10)) {
     case 0:
       what = "a misaligned input is refused";
       from = w.data() + draw.in<std::size_t>(1, type.bytes - 1);
       break;
     case 1:
       what = "another number of bits is refused";
-      fmt.bits = affine.bits = draw.one_of({0, 33, -1, 17, 9, INT32_MAX, INT32_MIN});
+      fmt.bits = draw.one_of({0, 33, -1, INT32_MAX, INT32_MIN});
       break;
     case 2:
       what = "another sign is refused";
-      fmt.is_signed = affine.is_signed = draw.one_of({2, -1, 0});
+      fmt.is_signed = draw.one_of({2, -1, INT32_MIN});
       break;
     case 3:
-      what = "a number or a pointer out of range is refused";
-      fmt.each = nullptr;
-      fmt.frac_bits = draw.one_of({257, -257, INT32_MAX, INT32_MIN});
-      affine.scale = nullptr;
+      what = "a parameter out of range is refused";
+      frac_bits[any] = draw.one_of({257, -257, INT32_MAX, INT32_MIN});
+      wide_scales[any] = draw.one_of({0.0, -1.0, std::numeric_limits<double>::denorm_min(),
+                                      std::numeric_limits<double>::infinity(),
+                                      std::numeric_limits<double>::quiet_NaN()});
+      scales[any] = static_cast<float>(wide_scales[any]);
       break;
     case 4:
-      what = "a granularity of 0 is refused";
-      (draw.coin() ? granularity.inner : granularity.block) = 0;
-      fmt.granularity = affine.granularity = granularity;
+      what = "a zero point out of range is refused";
+      zero_points[any] = draw.one_of({6, -6, INT32_MAX, INT32_MIN});
+      frac_bits[any] = 1000;
       break;
     case 5:
-      what = "another granularity is refused";
-      granularity.length = draw.one_of<std::size_t>({n + 1, SIZE_MAX, n});
-      granularity.shared = granularity.length == n ? draw.one_of({2, -1}) : 0;
-      granularity.inner = draw.one_of<std::size_t>({1, SIZE_MAX, n + 1});
-      fmt.granularity = affine.granularity = granularity;
+      what = "missing parameters are refused";
+      fmt.frac_bits = nullptr;
+      fmt.scale = nullptr;
       break;
     case 6:
-      what = "another dtype of integers is refused";
-      q_dtype = static_cast<sc_dtype>(draw.one_of<int>(
-          {0, SC_DTYPE_FLOAT32, SC_DTYPE_UINT8, SC_DTYPE_INT16, SC_DTYPE_INT32, 34, 99, -1}));
+      what = "another layout is refused";
+      if (draw.coin()) {
+        layout.shared = draw.one_of({2, -1, INT32_MIN});
+      } else {
+        layout.length = draw.one_of<std::size_t>({0, n + 1, SIZE_MAX, n});
+        layout.inner = layout.length == n ? draw.one_of<std::size_t>({0, n + 1, SIZE_MAX})
+                                          : draw.one_of<std::size_t>({1, SIZE_MAX, n + 1});
+      }
+      break;
+    case 7:
+      what = "another kind is refused";
+      fmt.kind = static_cast<sc_format_kind>(draw.one_of<int>({0, 3, -1, 99}));
+      break;
+    case 8:
+      what = "a range out of range is refused";
+      if (draw.coin()) {
+        fmt.qmin = draw.one_of<std::int64_t>({-129, 127, 128, INT64_MIN, INT64_MAX});
+      } else {
+        fmt.qmax = draw.one_of<std::int64_t>({128, -5, 2, INT64_MIN, INT64_MAX});
+      }
+      frac_bits[any] = 1000;
+      break;
+    case 9:
+      what = "another option is refused";
+      switch (draw.in<int>(0, 2)) {
+        case 0:
+          options.rounding =
+              static_cast<sc_rounding>(draw.one_of({-1, SC_ROUNDING_STOCHASTIC + 1, 99}));
+          break;
+        case 1:
+          options.overflow = static_cast<sc_overflow>(draw.one_of({-1, 5, 99}));
+          break;
+        default:
+          options.nan = static_cast<sc_nan>(draw.one_of({1, 2, 4, 99}));
+      }
       break;
     default:
-      what = "another NaN policy is refused";
-      options.nan = static_cast<sc_nan>(draw.one_of({1, 2, 99}));
+      what = "a wrong dtype of integers is refused";
+      q_dtype = static_cast<sc_dtype>(draw.one_of<int>(
+          {0, SC_DTYPE_FLOAT32, SC_DTYPE_UINT8, SC_DTYPE_INT16, SC_DTYPE_INT32, 34, 99, -1}));
   }
+  const bool has_codes = q_dtype != SC_DTYPE_INT8 || draw.coin();
+  Bytes out(n * 8, 8);
+  const Bytes before = out;
   const sc_status status =
-      draw.once_in(3)
-          ? sc_quantize_affine(from, type.dtype, n, &affine, options.nan, q.data(), q_dtype)
-          : sc_quantize(from, type.dtype, n, &fmt, &options, q.data(), q_dtype);
+      !has_codes ? sc_fake_quantize(from, type.dtype, n, &fmt, &options, out.data())
+      : draw.coin()
+          ? sc_quantize(from, type.dtype, n, &fmt, &options, out.data(), q_dtype)
+          : sc_prune_quantize(from, type.dtype, n, n / 2, &fmt, &options, out.data(), q_dtype);
   require(is_refusal(status), what);
-  require(q == before, "nothing is written when an argument is refused");
+  require(out == before, "nothing is written when an argument is refused");
 }
 
 // Outputs that overlap inputs and parameters.
@@ -609,38 +517,39 @@ void fuzz_overlaps(Draw& draw) {
   const OverlapArena::Region out = draw.once_in(3) ? floats : arena.take(n * type.bytes);
   const std::size_t scale_bytes = type.bytes == 8 ? 8 : 4;
   const OverlapArena::Region parameters = arena.take(n * (is_affine ? scale_bytes : 4));
-  const sc_granularity granularity{n, 1, 1, 0};
-  const sc_affine affine{8, 1, parameters.data, nullptr, granularity};
-  const sc_fixed_point fmt{8, 0, 1, reinterpret_cast<const std::int32_t*>(parameters.data),
-                           granularity};
+  const sc_layout layout{n, 1, 1, 0, 0};
+  sc_format fmt{is_affine ? SC_FORMAT_KIND_AFFINE : SC_FORMAT_KIND_FIXED_POINT,
+                8,
+                1,
+                &layout,
+                nullptr,
+                nullptr,
+                nullptr,
+                0,
+                0};
+  if (is_affine) {
+    fmt.scale = parameters.data;
+  } else {
+    fmt.frac_bits = reinterpret_cast<const std::int32_t*>(parameters.data);
+  }
   const bool over_input = codes.overlaps(floats);
   switch (draw.in<int>(0, 3)) {
     case 0:
-      arena.check(is_affine ? sc_quantize_affine(floats.data, type.dtype, n, &affine, SC_NAN_RAISE,
-                                                 codes.data, SC_DTYPE_INT8)
-                            : sc_quantize(floats.data, type.dtype, n, &fmt, nullptr, codes.data,
-                                          SC_DTYPE_INT8),
+      arena.check(sc_quantize(floats.data, type.dtype, n, &fmt, nullptr, codes.data, SC_DTYPE_INT8),
                   over_input || codes.overlaps(parameters));
       break;
     case 1:
-      arena.check(
-          is_affine
-              ? sc_dequantize_affine(codes.data, SC_DTYPE_INT8, n, &affine, floats.data, type.dtype)
-              : sc_dequantize(codes.data, SC_DTYPE_INT8, n, &fmt, floats.data, type.dtype),
-          over_input || floats.overlaps(parameters));
+      arena.check(sc_dequantize(codes.data, SC_DTYPE_INT8, n, &fmt, floats.data, type.dtype),
+                  over_input || floats.overlaps(parameters));
       break;
     case 2:
-      if (!is_affine) {
-        arena.check(sc_fake_quantize(floats.data, type.dtype, n, &fmt, nullptr, out.data),
-                    (out.overlaps(floats) && out.data != floats.data) || out.overlaps(parameters));
-      }
+      arena.check(sc_fake_quantize(floats.data, type.dtype, n, &fmt, nullptr, out.data),
+                  (out.overlaps(floats) && out.data != floats.data) || out.overlaps(parameters));
       break;
     default:
-      if (!is_affine) {
-        arena.check(sc_prune_quantize(floats.data, type.dtype, n, n / 2, &fmt, nullptr, codes.data,
-                                      SC_DTYPE_INT8),
-                    over_input || codes.overlaps(parameters));
-      }
+      arena.check(sc_prune_quantize(floats.data, type.dtype, n, n / 2, &fmt, nullptr, codes.data,
+                                    SC_DTYPE_INT8),
+                  over_input || codes.overlaps(parameters));
   }
 }
 
@@ -648,7 +557,7 @@ void fuzz_overlaps(Draw& draw) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Draw draw(data, size);
-  switch (draw.in<int>(0, 5)) {
+  switch (draw.in<int>(0, 4)) {
     case 0:
       fuzz_quantize(draw);
       break;
@@ -659,9 +568,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz_dequantize(draw);
       break;
     case 3:
-      fuzz_affine(draw);
-      break;
-    case 4:
       fuzz_overlaps(draw);
       break;
     default:

@@ -200,6 +200,7 @@ def test_roundings_by_hand(lib: Any) -> None:
         "floor": [-3, -2, -2, -1, -1, 0, 0, 0, 1, 1, 2],
         "ceil": [-2, -1, -1, 0, 0, 0, 1, 1, 2, 2, 3],
         "trunc": [-2, -1, -1, 0, 0, 0, 0, 0, 1, 1, 2],
+        "away": [-3, -2, -2, -1, -1, 0, 1, 1, 2, 2, 3],
     }
     for (rounding, codes), zero in product(expected.items(), (0, 3)):
         q = lib.quantize(w, Affine(4.0, zero), rounding=rounding)

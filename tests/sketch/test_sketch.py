@@ -223,6 +223,20 @@ def test_refused_nan_are_not_counted(lib: Any) -> None:
     assert_same_bits(narrower.bracket(10).low, Ranking(w).kth_magnitude(10))
 
 
+@pytest.mark.parametrize("at", [0, 70_000, 299_999])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_refused_nan_of_a_large_array(lib: Any, dtype: str, at: int) -> None:
+    # Large arrays are counted in blocks, by several threads, which find the NaN as they count.
+    w = of_type("normal", 300_000, dtype)
+    other = w.copy()
+    other[at] = np.nan
+    sketch = count(lib.MagnitudeSketch(dtype), [w])
+    for refusing in (sketch, count(sketch.narrow(10), [w])):
+        words = [f"chunk has 1 NaN, the first at flat index {at}; "]
+        assert_refuses(ValueError, words, refusing.update, other)
+        assert refusing.n == w.size
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_other_data_in_a_later_pass(lib: Any, dtype: str) -> None:
     w = of_type("normal", 1000, dtype)

@@ -346,6 +346,7 @@ def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
         "floor": lambda: math.floor(x),
         "ceil": lambda: math.ceil(x),
         "trunc": lambda: sign * math.floor(abs(x)),
+        "away": lambda: sign * math.ceil(abs(x)),
         "stochastic": lambda: sign * math.floor(abs(x) + Fraction(draw(seed or 0, i), 2**31)),
     }
     return ways[rounding]()

@@ -3,35 +3,10 @@
 
 #include "core/float_state.hpp"
 #include "core/kernels/block_loop.hpp"
+#include "core/kernels/float_types.hpp"
 
 namespace secateur::SECATEUR_TARGET {
 namespace {
-
-// The integer type of a float's width, and the bits of infinity as that type.
-template <class F>
-struct Bits;
-template <>
-struct Bits<Float16> {
-  using Integer = int16_t;
-  static constexpr Integer kInfinity = 0x7c00;
-};
-template <>
-struct Bits<BFloat16> {
-  using Integer = int16_t;
-  static constexpr Integer kInfinity = 0x7f80;
-};
-template <>
-struct Bits<float> {
-  using Integer = int32_t;
-  static constexpr Integer kInfinity = 0x7f800000;
-};
-template <>
-struct Bits<double> {
-  using Integer = int64_t;
-  static constexpr Integer kInfinity = 0x7ff0000000000000;
-};
-template <class F>
-using Integer = typename Bits<F>::Integer;
 
 template <class From, class To>
 void widen(const Part& x, To* out) {

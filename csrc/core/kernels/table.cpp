@@ -25,8 +25,8 @@ constexpr ConvertKernels convert_kernels() {
 extern const CoreKernels core_kernels;
 constinit const CoreKernels core_kernels = {
     .fence = fence,
-    .convert = {convert_kernels<Float16>(), convert_kernels<BFloat16>(), convert_kernels<float>(),
-                convert_kernels<double>()},
+    .convert =
+        by_float<ConvertKernels>([](auto zero) { return convert_kernels<decltype(zero)>(); }),
     .multiply_float32 = multiply<float>,
     .multiply_float64 = multiply<double>,
     .max_magnitude = {max_magnitude<int16_t>, max_magnitude<int32_t>, max_magnitude<int64_t>},

@@ -1,18 +1,19 @@
-/* secateur: exact top-k pruning and fixed-point quantization at memory speed.
+/* secateur: exact top-k pruning, and quantization to fixed-point and affine formats, at memory
+ * speed.
  *
  * Conventions
  *   - Arrays are contiguous and in C order. Arrays are aligned to their element type and structs to
- *     their own, unless a function says otherwise. n counts elements, not bytes. n may be 0; the
- *     pointers to the elements, and to what belongs to single elements, may then be null, and
- *     lengths that must divide n may have any value.
+ *     their own, unless a function says otherwise. n counts elements, not bytes.
+ *   - n may be 0. Pointers to the elements, and to scores, masks and parameters of elements, may
+ *     then be null, and lengths that must divide n may have any value.
  *   - The caller guarantees that every array has the stated number of elements. The library cannot
  *     check this. It refuses a count that no address space can hold with SC_ERROR_ARGUMENT.
  *   - `out` may equal `w` if both have the same dtype; the call then works in place. Any other
  *     overlap between an output and an input, or between two outputs, is SC_ERROR_ARGUMENT, and
  *     sc_last_error names both arguments. Structs, and the arrays that they point to, are inputs
  *     too.
- *   - A call that fails leaves an array that it was to change in place unmodified. The contents of
- *     a separate output are unspecified after a failure.
+ *   - If a call in place fails, the array is unmodified. If another call fails, the contents of its
+ *     outputs are unspecified.
  *   - Results are bit-identical on every ISA and for every number of threads.
  *   - Every function is safe to call from several threads at once, and in a process created by
  *     fork(). No function aborts, prints, or throws an exception. Cancellation of the calling
@@ -69,23 +70,29 @@ const char* sc_last_error(void);
 /* Returns the version of the linked library. SECATEUR_VERSION is the version of this header. */
 const char* sc_version(void);
 
-/* The version of the binary interface: of the functions, structs and constants in this header. It
- * changes whenever a program that was compiled with an older header would not work any more. */
+/* The version of the binary interface, that is, of the functions, structs and constants in this
+ * header. It changes when a program that was compiled with the previous header no longer works. */
 #define SC_ABI_VERSION 1
 
-/* Returns SC_ABI_VERSION of the linked library. */
+/* Returns SC_ABI_VERSION of the linked library. A program that loads the library at run time should
+ * check that this equals its own SC_ABI_VERSION before it calls other functions. */
 int32_t sc_abi_version(void);
 
 /* ---- Types and modes ---------------------------------------------------------------------- */
 
-/* Floating-point dtypes are 1 to 15, integers 16 to 31, bit-packed integers 32 and above. */
+/* Floating-point dtypes have the numbers 1 to 15, integers 16 to 31, and bit-packed integers 32 and
+ * above.
+ *
+ * An element of a 2- or 4-bit dtype takes one byte. Reading ignores the upper bits of the byte;
+ * writing sets them to 0.
+ *
+ * Bit-packed integers have as many bits per element as the format that they belong to. Their layout
+ * is that of sc_pack_ints. */
 typedef enum sc_dtype SC_OF_INT {
   SC_DTYPE_FLOAT16 = 1,  /* IEEE 754 binary16 */
   SC_DTYPE_BFLOAT16 = 2, /* the upper half of a float32 */
   SC_DTYPE_FLOAT32 = 3,
   SC_DTYPE_FLOAT64 = 4,
-  /* The 2- and 4-bit dtypes take one byte per element. Reading uses only the low bits; writing sets
-   * the others to 0. */
   SC_DTYPE_INT2 = 16,
   SC_DTYPE_UINT2 = 17,
   SC_DTYPE_INT4 = 18,
@@ -96,10 +103,8 @@ typedef enum sc_dtype SC_OF_INT {
   SC_DTYPE_UINT16 = 23,
   SC_DTYPE_INT32 = 24,
   SC_DTYPE_UINT32 = 25,
-  /* Bit-packed integers, with as many bits per element as the format has. The layout is that of
-   * sc_pack_ints with SC_BITORDER_LITTLE or SC_BITORDER_BIG. */
-  SC_DTYPE_PACKED_LITTLE = 32,
-  SC_DTYPE_PACKED_BIG = 33
+  SC_DTYPE_PACKED_LITTLE = 32, /* as SC_BITORDER_LITTLE packs them */
+  SC_DTYPE_PACKED_BIG = 33     /* as SC_BITORDER_BIG packs them */
 } sc_dtype;
 
 /* The NaN policy. Selection accepts RAISE, KEEP and PRUNE; quantization accepts RAISE and ZERO. */
@@ -110,12 +115,15 @@ typedef enum sc_nan SC_OF_INT {
   SC_NAN_ZERO = 3   /* NaN quantizes as 0, and ranks below zero in sc_prune_quantize */
 } sc_nan;
 
+/* How a mask is stored.
+ *   - Bools take one byte per element. A function writes 0 or 1; when it reads, any nonzero byte
+ *     is true.
+ *   - Bits take one bit per element, (n + 7) / 8 bytes in all. Spare bits of the last byte are
+ *     written as 0 and ignored when read. */
 typedef enum sc_mask_format SC_OF_INT {
-  SC_MASK_FORMAT_BOOLS =
-      0, /* one byte per element: 0 or 1 when written, zero or nonzero when read */
-  /* One bit per element in (n + 7) / 8 bytes. Spare bits are 0 when written, ignored when read. */
-  SC_MASK_FORMAT_BITS_LITTLE = 1, /* the lowest bit of a byte first */
-  SC_MASK_FORMAT_BITS_BIG = 2     /* the highest bit of a byte first */
+  SC_MASK_FORMAT_BOOLS = 0,
+  SC_MASK_FORMAT_BITS_LITTLE = 1, /* bits, the lowest bit of a byte first */
+  SC_MASK_FORMAT_BITS_BIG = 2     /* bits, the highest bit of a byte first */
 } sc_mask_format;
 
 typedef enum sc_norm SC_OF_INT {
@@ -124,26 +132,30 @@ typedef enum sc_norm SC_OF_INT {
   SC_NORM_MAX = 2 /* the largest |w| */
 } sc_norm;
 
-/* Divides an array into groups: the slices that a selection works on, the blocks that pruning keeps
- * or removes as a whole, the elements that share a scale, or those of one statistic.
+/* Divides the n elements of an array into groups, such as the elements that share a scale.
  *
- * The array is viewed as [outer][length][inner], where outer = n / (length * inner), and each matrix
- * [length][inner] is divided into blocks of block x inner_block elements. Blocks at its lower and
- * right edges may be smaller. Blocks longer than an axis count as the axis, and so does 0.
- *   shared = 0: each block is a group. Results and parameters of groups have the shape
- *     [outer][ceil(length / block)][ceil(inner / inner_block)].
- *   shared = 1: the blocks at the same place of all matrices are one group. The shape is
- *     [ceil(length / block)][ceil(inner / inner_block)].
- * Results and parameters are in C order. A null pointer to sc_layout means one group: the whole
- * array.
+ * The array is viewed as [outer][length][inner], that is, as `outer` matrices of `length` rows and
+ * `inner` columns, where outer = n / (length * inner). length * inner must divide n. Each matrix is
+ * divided into blocks of `block` rows and `inner_block` columns. Blocks at the lower and right
+ * edges may be smaller. A `block` of 0, or of more than `length`, means all rows, and likewise an
+ * `inner_block` of 0, or of more than `inner`, all columns.
+ *   shared = 0: each block of each matrix is a group.
+ *   shared = 1: all blocks at the same place in their matrices are one group.
  *
- * For a matrix of `rows` x `columns` elements in C order:
- *   each row                   {columns, 1, 0, 0, 0}
- *   each column                {rows, columns, 0, 1, 0}
- *   runs of 32 in each row     {columns, 1, 32, 0, 0}
- *   blocks of 128 x 128        {rows, columns, 128, 128, 0}
- * Each channel, where it is the second axis of four, of lengths n0 to n3:
- *                              {n1, n2 * n3, 1, 0, 1} */
+ * An array with one value per group is in C order. Its shape is
+ * [outer][ceil(length / block)][ceil(inner / inner_block)], without the first axis if shared = 1.
+ *
+ * A null pointer to sc_layout means that the whole array is one group.
+ *
+ * The fields {length, inner, block, inner_block, shared} for a matrix of `rows` rows and `columns`
+ * columns:
+ *   each row: {columns, 1, 0, 0, 0}, where each row is viewed as a matrix [columns][1]
+ *   each column: {rows, columns, 0, 1, 0}
+ *   32 neighbours in a row: {columns, 1, 32, 0, 0}
+ *   blocks of 128 x 128: {rows, columns, 128, 128, 0}
+ *
+ * For an array of the shape [n0][n1][n2][n3] whose second axis is the channels:
+ *   each channel: {n1, n2 * n3, 1, 0, 1} */
 typedef struct sc_layout {
   size_t length;
   size_t inner;
@@ -161,10 +173,10 @@ typedef struct sc_blocks {
   sc_norm norm; /* blocks rank by this norm */
 } sc_blocks;
 
-/* The first five modes round to the nearest integer and differ in how they round ties.
- * SC_ROUNDING_STOCHASTIC rounds away from zero with a probability equal to the fractional part of
- * |x|. It compares the fraction with a pseudorandom number of 31 bits, which depends only on the
- * seed and on the index of the element. */
+/* How an element that has been scaled to a number x is rounded to an integer. The first five modes
+ * round to the nearest integer and differ in how they round ties. SC_ROUNDING_STOCHASTIC rounds away
+ * from zero with a probability equal to the fractional part of |x|. It compares the fraction with a
+ * pseudorandom number of 31 bits, which depends only on the seed and on the index of the element. */
 typedef enum sc_rounding SC_OF_INT {
   SC_ROUNDING_NEAREST_EVEN = 0,
   SC_ROUNDING_NEAREST_AWAY = 1, /* ties away from zero */
@@ -174,44 +186,54 @@ typedef enum sc_rounding SC_OF_INT {
   SC_ROUNDING_FLOOR = 5,
   SC_ROUNDING_CEIL = 6,
   SC_ROUNDING_TRUNC = 7, /* toward zero */
-  SC_ROUNDING_STOCHASTIC = 8
+  SC_ROUNDING_AWAY = 8,  /* away from zero */
+  SC_ROUNDING_STOCHASTIC = 9
 } sc_rounding;
 
-/* The result for an element whose integer is outside the range of the format. */
+/* The result for an element whose integer is outside the range of the format. For affine formats,
+ * the integer includes the zero point. */
 typedef enum sc_overflow SC_OF_INT {
   SC_OVERFLOW_SATURATE = 0,           /* the nearest integer of the format */
-  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, with the range -max to max if signed */
+  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, but signed formats do not use integers < -max */
   SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0, or the zero point */
   SC_OVERFLOW_WRAP = 3,               /* the integer modulo 2^bits; infinity counts as NaN */
   SC_OVERFLOW_RAISE = 4               /* fails with SC_ERROR_OVERFLOW, the count and first index */
 } sc_overflow;
 
+/* The two kinds of number formats. */
 typedef enum sc_format_kind SC_OF_INT {
   SC_FORMAT_KIND_FIXED_POINT = 1, /* the integer q represents q * 2^-frac_bits */
   SC_FORMAT_KIND_AFFINE = 2       /* the integer q represents (q - zero_point) * scale */
 } sc_format_kind;
 
-/* A number format: the values that integers represent. */
+/* A number format: the values that integers represent. The dtypes of the integers and of the floats
+ * are arguments of the functions. The range of a format is the integers that quantization may
+ * return.
+ *
+ * Fixed-point formats use frac_bits, and their range is all integers of the width. Affine formats
+ * use scale, zero_point, qmin and qmax. The fields of the other kind are ignored. */
 typedef struct sc_format {
   sc_format_kind kind;
   int32_t bits;            /* the width of the integers: 2 to 32; affine: 1 to 32 */
-  int32_t is_signed;       /* 0 or 1 */
-  const sc_layout* layout; /* the groups of elements that share a parameter; null: one for all */
-  /* Fixed point, ignored otherwise: */
-  const int32_t* frac_bits; /* one per group, -256 to 256 */
-  /* Affine, ignored otherwise: */
-  const void* scale;         /* one per group: float64 if the floating-point array is float64, else
-                              * float32 */
-  const int32_t* zero_point; /* one per group, each from qmin to qmax; null means 0 */
-  int64_t qmin, qmax;        /* the integers in use, qmin < qmax; if both are 0, all of `bits` */
+  int32_t is_signed;       /* 1: two's complement; 0: unsigned */
+  const sc_layout* layout; /* the groups of elements that share a parameter; null: one group */
+
+  const int32_t* frac_bits; /* fixed point: one number per group, -256 to 256 */
+
+  const void* scale;         /* affine: one number per group, double if the floats are float64,
+                              * else float */
+  const int32_t* zero_point; /* affine: one number per group, qmin to qmax; null: all are 0 */
+  int64_t qmin, qmax;        /* affine: the range, qmin < qmax; both 0: all integers of the width */
 } sc_format;
 
+/* The modes of quantization. */
 typedef struct sc_quantize_options {
   sc_rounding rounding;
   sc_overflow overflow;
   sc_nan nan;            /* SC_NAN_RAISE or SC_NAN_ZERO */
-  uint64_t seed;         /* of SC_ROUNDING_STOCHASTIC; any value */
-  uint64_t index_offset; /* of SC_ROUNDING_STOCHASTIC: the index of the first element */
+  uint64_t seed;         /* for SC_ROUNDING_STOCHASTIC: any value */
+  uint64_t index_offset; /* for SC_ROUNDING_STOCHASTIC: the index of the first element in a larger
+                          * array of which the call quantizes a part; otherwise 0 */
 } sc_quantize_options;
 
 /* Defines which elements compete with each other. w is viewed as [outer][length][inner], where
@@ -281,9 +303,9 @@ sc_status sc_keep_count(size_t n, double sparsity, size_t* k);
 /* Finds the k-th largest magnitude of data that do not fit in memory, or that several machines hold
  * parts of. The data must be readable more than once.
  *
- * Each magnitude has an integer key that orders as the magnitude does. Keys are 0 to 2^b - 1, where
- * b is 15, 31 or 63 for 16-, 32- and 64-bit floats. The key is the bits of w with the sign bit
- * cleared. Under SC_NAN_PRUNE, where NaN ranks below zero, the key is those bits plus the
+ * Each magnitude has an integer key. A larger magnitude has a larger key. Keys are 0 to 2^b - 1,
+ * where b is 15, 31 or 63 for 16-, 32- and 64-bit floats. The key is the bits of w with the sign
+ * bit cleared. Under SC_NAN_PRUNE, where NaN ranks below zero, the key is those bits plus the
  * difference between the largest key and the key of infinity, modulo 2^b.
  *
  * Each pass counts the keys of a range in bins and finds the bin that contains the k-th largest
@@ -379,9 +401,9 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_bloc
                                     double threshold, sc_nan nan, void* out);
 
 /* ---- Masks of what is kept ------------------------------------------------------------------ */
-/* A mask is set where an element is kept, a kept zero included: sc_apply_mask with the mask of a
- * function has the result of the function without `mask` in its name. Masks need no alignment, and
- * must not overlap an input. */
+/* A mask marks the elements that are kept, including kept zeros. Each function below corresponds to
+ * the function without `mask` in its name: sc_apply_mask with the mask gives the result of that
+ * function. Masks need no alignment, and must not overlap an input. */
 
 /* Writes the mask of the elements that sc_prune with the same arguments keeps. */
 sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
@@ -392,8 +414,8 @@ sc_status sc_prune_mask_threshold(const void* w, sc_dtype dtype, size_t n, doubl
                                   const sc_scores* scores, sc_nan nan, void* mask,
                                   sc_mask_format format);
 
-/* Writes the mask of the elements that sc_prune_global with the same arguments keeps, of each member
- * to its `out`. */
+/* Writes the masks of the elements that sc_prune_global with the same arguments keeps. The mask of
+ * each member goes to its `out`. */
 sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k, sc_nan nan,
                                sc_mask_format format);
 
@@ -422,28 +444,29 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
 /* ---- Quantization --------------------------------------------------------------------------- */
 /* Fixed-point formats: results are those of exact arithmetic, rounded once.
  *
- * Affine formats follow QuantizeLinear and DequantizeLinear of ONNX, opset 25. The compute type is
- * float64 if the floating-point array is float64, else float32.
+ * Affine formats: with the default options, results are those of QuantizeLinear and
+ * DequantizeLinear of ONNX, opset 25. The compute type is float64 if the floating-point array is
+ * float64, else float32.
  *
- * The dtype of q depends on the format:
- *   - Formats of up to 8, 16 or 32 bits use the integer dtype of 8, 16 or 32 bits, signed or
- *     unsigned as the format is.
- *   - Formats of up to 4 bits may also use the dtype of 4 bits, and those of up to 2 bits that of 2
- *     bits.
- *   - Formats of up to 8 bits may also be bit-packed. q then has (n * bits + 7) / 8 bytes and needs
- *     no alignment.
+ * q_dtype is the dtype of q, signed or unsigned as the format is:
+ *   - the smallest of the 8-, 16- and 32-bit integer dtypes that holds the format;
+ *   - or a 4-bit dtype, for formats of at most 4 bits;
+ *   - or a 2-bit dtype, for formats of at most 2 bits;
+ *   - or a bit-packed dtype, for formats of at most 8 bits. q then has (n * bits + 7) / 8 bytes and
+ *     needs no alignment.
  * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a layout
  * that does not fit n. Integer arrays must not overlap floating-point arrays.
  *
- * If `options` is null, the options are SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE and
+ * If `options` is null, or all its fields are 0, the options are SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE and
  * SC_NAN_RAISE. */
 
 /* Quantizes w.
  *   Fixed point: q = round(w * 2^frac_bits).
- *   Affine: q = round(w / scale) + zero_point. The quotient is first rounded to the compute type,
- *     to nearest even. The sum is exact. Scales must be positive and normal.
- * Then options->overflow applies, to integers outside the range of the format. The result for a NaN
- * under SC_NAN_ZERO is 0, or the zero point.
+ *   Affine: q = round(w / scale) + zero_point. The quotient is rounded to nearest even to a number
+ *     of the compute type; options->rounding then rounds it to an integer. The sum is exact. Scales
+ *     must be positive and normal.
+ * If q is outside the range of the format, options->overflow determines the result. Under
+ * SC_NAN_ZERO, NaN is quantized as 0.0 is.
  *
  * SC_ERROR_NAN: w contains NaN and the policy is SC_NAN_RAISE; under SC_OVERFLOW_WRAP infinities
  * count as NaN. SC_ERROR_OVERFLOW: an element is out of range and the policy is SC_OVERFLOW_RAISE.
@@ -454,23 +477,24 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* 
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
 /* Computes the values that integers represent. Every integer that q_dtype holds is accepted, even
- * outside the range of the format. A result beyond the range of out_dtype is infinite.
+ * outside the range of the format. A result that is too large for out_dtype is infinite.
  *   Fixed point: out = q * 2^-frac_bits, rounded once to out_dtype with ties to even.
  *   Affine: out = (q - zero_point) * scale. The difference and the product are each rounded to the
- *     compute type, and the product then to out_dtype. out_dtype determines the compute type, and
- *     so the dtype of the scales. Scales may be any finite numbers. */
+ *     compute type, and the product then to out_dtype. Scales may be any finite numbers. The
+ *     floating-point array is `out`, so that out_dtype determines the compute type and the type of
+ *     the scales. */
 sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt, void* out,
                         sc_dtype out_dtype);
 
-/* Computes the result of sc_quantize followed by sc_dequantize to the dtype of w. A result of 0 is
- * +0.0. `out` may equal w. Errors are those of sc_quantize. */
+/* Computes the result of sc_quantize followed by sc_dequantize to the dtype of w. `out` may equal
+ * w. Errors are those of sc_quantize. */
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                            const sc_quantize_options* options, void* out);
 
 /* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, in one
- * pass over w. q is 0, or the zero point, where an element is pruned. SC_NAN_RAISE refuses NaN
- * anywhere in w; with SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
- * SC_OVERFLOW_WRAP, count only where they are kept. Other errors are those of sc_quantize. */
+ * pass over w. A pruned element is quantized as 0.0 is. SC_NAN_RAISE refuses NaN anywhere in w;
+ * with SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
+ * SC_OVERFLOW_WRAP, are errors only where they are kept. Other errors are those of sc_quantize. */
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_format* fmt,
                             const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
@@ -486,10 +510,11 @@ typedef enum sc_bitorder SC_OF_INT {
 } sc_bitorder;
 
 /* Packs the integers q. q_dtype is one of:
- *   - SC_DTYPE_INT8 or SC_DTYPE_UINT8, with any bits from 1 to 8. An integer that does not fit in `bits`,
- *     signed or unsigned as q_dtype is, is SC_ERROR_ARGUMENT, and sc_last_error names the first
- *     one.
- *   - SC_DTYPE_INT4, SC_DTYPE_UINT4, SC_DTYPE_INT2 or SC_DTYPE_UINT2, with the `bits` of that dtype. No value is refused.
+ *   - SC_DTYPE_INT8 or SC_DTYPE_UINT8, with `bits` from 1 to 8. If an integer does not fit in
+ *     `bits`, signed or unsigned as q_dtype is, the call fails with SC_ERROR_ARGUMENT, and
+ *     sc_last_error names the first such integer.
+ *   - SC_DTYPE_INT4, SC_DTYPE_UINT4, SC_DTYPE_INT2 or SC_DTYPE_UINT2, with `bits` 4 or 2 as the
+ *     dtype has. No integer is refused.
  * Any other q_dtype is SC_ERROR_UNSUPPORTED. */
 sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
                        sc_bitorder bitorder, void* packed);
@@ -531,22 +556,22 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
 sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
                          double* lowest, double* highest);
 
-/* A grid: the integers lowest <= q <= highest, where lowest <= 0 <= highest, represent the values
- * q / multiplier. multiplier >= 0; a multiplier of 0 skips the group, whose sums are then 0. */
+/* A grid: the values q / multiplier of the integers lowest <= q <= highest, where
+ * lowest <= 0 <= highest and multiplier >= 0. A multiplier of 0 skips the group: its sums are 0. */
 typedef struct sc_grid {
   double multiplier, lowest, highest;
 } sc_grid;
 
-/* Sums of squared errors of three grids that have the same integers. The caller gives the second
- * grid. The step of the first is `ratio` times larger; the step of the third is `ratio` times
- * smaller. Let y = w * multiplier, with the multiplier of the grid in question. Each sum is in
- * units of the squared step of its grid.
- *   coarser  First grid: the distance of y to the nearest integer, in the range or not. The error
- *            of a grid whose step is 2^k times larger still is no smaller.
- *   error    Second grid: the distance of y to the integer that y rounds to. y is clamped to the
- *            range, then rounded half to even.
- *   finer    Third grid: the distance of y to the range. The error of a still finer grid is no
- *            smaller. */
+/* Sums of squared distances for three grids that have the same integers. The caller gives the
+ * second grid. The step of the first is `ratio` times larger, and that of the third `ratio` times
+ * smaller. y is w * multiplier, with the multiplier of the grid in question. Each sum is in units
+ * of the squared step of its grid.
+ *   coarser: on the first grid, the distance of y to the nearest integer, in the range or not. This
+ *     is a lower bound of the error of that grid, and of grids with a step 2^k times larger.
+ *   error: on the second grid, the distance of y to the integer that it rounds to. y is clamped to
+ *     the range, then rounded half to even.
+ *   finer: on the third grid, the distance of y to the range. This is a lower bound of the error of
+ *     that grid, and of all finer ones. */
 typedef struct sc_rounding_sums {
   double coarser, error, finer;
 } sc_rounding_sums;

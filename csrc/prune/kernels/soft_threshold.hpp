@@ -50,7 +50,7 @@ void soft_threshold_words(Part w, double threshold, const Output& out) {
   using E = Integer<F>;
   const FloatState float_state;
   const SoftThreshold<typename ArithmeticType<F>::Type> operation(threshold);
-  const Vec<E> clear_sign = Set(kMagnitudeMask<E>), infinity = Set(Bits<F>::kInfinity);
+  const Vec<E> clear_sign = Set(kMagnitudeMask<E>), infinity = Set(kInfinity<F>);
   for_words<E>(w, Elements<E, kStream>(out),
                [&](const E* from, uint64_t, unsigned char* to, size_t)
                    __attribute__((always_inline)) {

@@ -34,8 +34,8 @@ extern const PruneKernels prune_kernels;
 constinit const PruneKernels prune_kernels = {
     .elements = {element_kernels<int16_t>(), element_kernels<int32_t>(),
                  element_kernels<int64_t>()},
-    .floats = {float_kernels<Float16>(), float_kernels<BFloat16>(), float_kernels<float>(),
-               float_kernels<double>()},
+    .floats =
+        by_float<PruneFloatKernels>([](auto zero) { return float_kernels<decltype(zero)>(); }),
 };
 
 }  // namespace secateur::SECATEUR_TARGET

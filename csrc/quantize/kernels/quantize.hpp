@@ -48,12 +48,25 @@ SECATEUR_INLINE Vec<C> load_parameters(const ParameterView<C>& parameters, size_
 
 // ---- quantize_block: rounding ----------------------------------------------------------------
 
-// Rounds in the direction that the thread has set.
+// Each of these structs rounds the scaled elements x. before_scaling() gets the elements first: a
+// product that underflows is rounded too.
+
+// Rounds in the direction that the thread has set. If the rule says so, rounds magnitudes, and
+// gives the results the signs of the elements.
 template <class C>
 struct Directed {
-  Directed(const QuantizeRule<C>&, size_t) {}
+  Vec<Integer<C>> sign;  // the bit to take from the elements, or 0
+
+  Directed(const QuantizeRule<C>& rule, size_t)
+      : sign(Set(rule.rounds_magnitudes ? static_cast<Integer<C>>(~kMagnitudeMask<Integer<C>>)
+                                        : Integer<C>{0})) {}
   void begin_vector() {}
-  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const { return Rint(x); }
+  SECATEUR_INLINE Vec<C> before_scaling(Vec<C> w) const {
+    return BitCast<C>(Xor(bits_of(w), And(bits_of(w), sign)));
+  }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, Vec<C> w, size_t) const {
+    return BitCast<C>(Xor(bits_of(Rint(x)), And(bits_of(w), sign)));
+  }
 };
 
 // Rounds to nearest even, then moves ties to the side that the rule specifies.
@@ -67,7 +80,8 @@ struct Tied {
         with_sign(Set(rule.tie_has_sign ? static_cast<Integer<C>>(~kMagnitudeMask<Integer<C>>)
                                         : Integer<C>{0})) {}
   void begin_vector() {}
-  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t) const {
+  static SECATEUR_INLINE Vec<C> before_scaling(Vec<C> w) { return w; }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, Vec<C>, size_t) const {
     const Vec<C> even = Rint(x);
     const Vec<C> half = BitCast<C>(Xor(And(bits_of(x), with_sign), bits_of(tie)));
     return Add(even, only_where(Eq(Sub(x, even), half), Add(half, half)));
@@ -118,7 +132,8 @@ struct Stochastic {
 
   Stochastic(const QuantizeRule<C>& rule, size_t index) : random_bits(rule.seed, index) {}
   SECATEUR_INLINE void begin_vector() { random = random_bits.next(); }
-  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, size_t v) const {
+  static SECATEUR_INLINE Vec<C> before_scaling(Vec<C> w) { return w; }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, Vec<C>, size_t v) const {
     const Vec<C> size = magnitude(x);
     const Vec<C> whole = Rint(size);
     const Vec<C> fraction = Product(Sub(size, whole), Set(C{0x1p31}));
@@ -138,21 +153,12 @@ struct Stochastic {
 
 // ---- quantize_block: scaling -----------------------------------------------------------------
 
-// The precision of float types narrower than double: kBits significant bits, and the exponent
+// The precision of a float type: kBits significant bits, and the exponent
 // kLastBit of the lowest bit of a subnormal number.
 template <class F>
-struct Precision;
-template <>
-struct Precision<Float16> {
-  static constexpr int kBits = 11, kLastBit = -24;
-};
-template <>
-struct Precision<BFloat16> {
-  static constexpr int kBits = 8, kLastBit = -133;
-};
-template <>
-struct Precision<float> {
-  static constexpr int kBits = 24, kLastBit = -149;
+struct Precision {
+  static constexpr int kBits = FloatFormat<F>::kMantissaBits + 1;
+  static constexpr int kLastBit = 3 - (1 << (FloatFormat<F>::kExponentBits - 1)) - kBits;
 };
 
 // Rounds to the nearest number of F, ties to even, if the thread rounds so. Adding and subtracting
@@ -261,13 +267,14 @@ struct Wrapped {
 
 // ---- quantize_block --------------------------------------------------------------------------
 
-// Quantizes a part word by word: q = reduce(to_integers(rounded(x, i, lane))), where x is a vector
-// of scaled elements, i the index of the first element of the word within the part, and lane the
-// offset of x in the word. Calls begin_vector() before each vector of int32. Returns the largest
-// magnitude of w.
-template <class C, template <class> class Scaling, class BeginVector, class Rounded, class Reduce>
+// Quantizes a part word by word: q = reduce(to_integers(scale_and_round(x, factor, i, lane))), where x
+// is a vector of elements, factor that of their factors, i the index of the first element of the
+// word within the part, and lane the offset of x in the word. Calls begin_vector() before each
+// vector of int32. Returns the largest magnitude of w.
+template <class C, class BeginVector, class ScaleAndRound, class Reduce>
 SECATEUR_INLINE Key quantize_block_words(const Part& w, ParameterView<C> factors, int32_t* q,
-                                         const BeginVector& begin_vector, const Rounded& rounded,
+                                         const BeginVector& begin_vector,
+                                         const ScaleAndRound& scale_and_round,
                                          const Reduce& reduce) {
   using E = Integer<C>;
   Vec<E> largest = Set(E{0});
@@ -284,7 +291,7 @@ SECATEUR_INLINE Key quantize_block_words(const Part& w, ParameterView<C> factors
         const size_t first = lane + v * kLanes<C>;
         const Vec<C> x = LoadOnce(from + first);
         largest = Max(largest, bits_of(magnitude(x)));
-        r[v] = rounded(Scaling<C>::scaled(x, load_parameters(factors, i + first)), i, first);
+        r[v] = scale_and_round(x, load_parameters(factors, i + first), i, first);
       }
       StoreU(reduce(to_integers(r)), reinterpret_cast<int32_t*>(to) + lane);
     }
@@ -299,10 +306,11 @@ BlockStatus quantize_block(const Part& w, ParameterView<C> factors, const Quanti
   Rounding<C> round(rule, index);
   Overflow<C> overflow(rule);
   const ParameterView<C> zero_points = rule.zero_points;
-  const Key largest = quantize_block_words<C, Multiplied>(
-      w, factors, q, [&]() __attribute__((always_inline)) { round.begin_vector(); },
-      [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
-    const Vec<C> r = round(x, lane / kLanes<C> % kVectorsPerInt<C>);
+  const Key largest = quantize_block_words(w, factors, q, [&]() __attribute__((always_inline)) {
+    round.begin_vector();
+  }, [&](Vec<C> x, Vec<C> factor, size_t i, size_t lane) __attribute__((always_inline)) {
+    const Vec<C> scaled = Product(round.before_scaling(x), factor);
+    const Vec<C> r = round(scaled, x, lane / kLanes<C> % kVectorsPerInt<C>);
     if constexpr (kAffine) {
       return overflow(r, load_parameters(zero_points, i + lane));
     } else {
@@ -321,10 +329,10 @@ BlockStatus quantize_block_affine(const Part& w, ParameterView<C> factors,
                                   const QuantizeRule<C>& rule, size_t, int32_t* q) {
   Saturated<C> overflow(rule);
   const ParameterView<C> zero_points = rule.zero_points;
-  const Key largest = quantize_block_words<C, Scaling>(
-      w, factors, q, []() __attribute__((always_inline)) {},
-      [&](Vec<C> x, size_t i, size_t lane) __attribute__((always_inline)) {
-    return overflow(Rint(x), load_parameters(zero_points, i + lane));
+  const Key largest = quantize_block_words(w, factors, q, []() __attribute__((always_inline)) {
+  }, [&](Vec<C> x, Vec<C> factor, size_t i, size_t lane) __attribute__((always_inline)) {
+    const Vec<C> r = Rint(Scaling<C>::scaled(x, factor));
+    return overflow(r, load_parameters(zero_points, i + lane));
   }, [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
   return {largest, 0};
 }

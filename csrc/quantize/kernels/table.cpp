@@ -21,24 +21,29 @@ constexpr void set_quantize_block(typename StageKernels<C>::ByMode& by_mode) {
   set_rounding<C, kAffine, Stochastic>(by_mode[static_cast<size_t>(Rounding::stochastic)]);
 }
 
-template <class C, class F>
-constexpr void set_floats(StageKernels<C>& k, Float type) {
-  const auto index = static_cast<size_t>(type);
-  k.dequantize_block[index] = dequantize_block<F, C>;
-  if constexpr (sizeof(F) < sizeof(C) && sizeof(C) == sizeof(double)) {
-    k.dequantize_block_as_float[index] = dequantize_block<F, C, true>;
+// The fused kernel; null for float64.
+template <class F>
+constexpr QuantizeKernels::Quantize quantize_kernel() {
+  if constexpr (sizeof(F) <= sizeof(float)) {
+    return quantize<F>;
+  } else {
+    return nullptr;
   }
 }
 
 template <class C>
 constexpr StageKernels<C> stage_kernels() {
   StageKernels<C> k{};
-  set_floats<C, Float16>(k, Float::float16);
-  set_floats<C, BFloat16>(k, Float::bfloat16);
-  set_floats<C, float>(k, Float::float32);
-  if constexpr (sizeof(C) == sizeof(double)) {
-    set_floats<C, double>(k, Float::float64);
-  }
+  for_each_float([&](auto zero, Float type) {
+    using F = decltype(zero);
+    const auto index = static_cast<size_t>(type);
+    if constexpr (sizeof(F) <= sizeof(C)) {
+      k.dequantize_block[index] = dequantize_block<F, C>;
+    }
+    if constexpr (sizeof(F) < sizeof(C) && sizeof(C) == sizeof(double)) {
+      k.dequantize_block_as_float[index] = dequantize_block<F, C, true>;
+    }
+  });
   set_quantize_block<C, false>(k.quantize_block);
   set_quantize_block<C, true>(k.quantize_block_with_zero_points);
   constexpr auto kMultiply = static_cast<size_t>(Scaling::multiply);
@@ -61,7 +66,8 @@ constexpr StageKernels<C> stage_kernels() {
 
 extern const QuantizeKernels quantize_kernels;
 constinit const QuantizeKernels quantize_kernels = {
-    .quantize = {quantize<Float16>, quantize<BFloat16>, quantize<float>, nullptr},
+    .quantize = by_float<QuantizeKernels::Quantize>(
+        [](auto zero) { return quantize_kernel<decltype(zero)>(); }),
     .stages_in_float = stage_kernels<float>(),
     .stages_in_double = stage_kernels<double>(),
     .all_within = all_within,

@@ -37,7 +37,7 @@ void min_max(const Rows& rows, MinMax* min_max) {
 template <class F>
 void count_outside(const Rows& rows, const MinMax* limits, size_t step, PairSums* sums) {
   using E = Integer<F>;
-  const Vec<E> infinity = Set(Bits<F>::kInfinity);
+  const Vec<E> infinity = Set(kInfinity<F>);
   for (size_t row = 0; row < rows.count; ++row, limits += step) {
     const Vec<E> positive = Set(static_cast<E>(limits->positive));
     const Vec<E> negative = Set(static_cast<E>(limits->negative));

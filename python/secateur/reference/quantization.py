@@ -24,7 +24,7 @@ from secateur.reference.integers import integers_of, storage_dtype
 from secateur.reference.order import narrowed
 from secateur.reference.packing import bytes_of, check_packed, packed_codes, unpacked
 from secateur.reference.pruning import prune
-from secateur.reference.rounding import check_rounding, to_integers
+from secateur.reference.rounding import MOVING_TINY, check_rounding, to_integers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -258,7 +258,7 @@ def _quotients(w: Floats, fmt: Affine) -> Floats:
 
 def _products(w: Floats, fmt: FixedPoint, rounding: str, overflow: str) -> Floats:
     # These modes need the exact product even where it is tiny or huge.
-    exact = rounding in ("floor", "ceil") or overflow == "wrap"
+    exact = rounding in MOVING_TINY or overflow == "wrap"
     real = _real_type(w, fmt, exact or rounding == "stochastic")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return _scaled(w, _parameters(fmt, "frac_bits", w.shape), real, exact)

@@ -28,8 +28,10 @@ ROUNDINGS = (
     "floor",
     "ceil",
     "trunc",
+    "away",
     "stochastic",
 )
+MOVING_TINY = ("floor", "ceil", "away")  # modes that round tiny numbers to 1 or -1
 _DRAWS = 1 << 31  # draws are integers below this
 
 
@@ -48,6 +50,8 @@ def to_integers(x: Floats, rounding: str, seed: int | None, index_offset: int = 
     """Round each element to an integer, as floats of the same type. Overwrites `x`."""
     if rounding in _DIRECT:
         return np.asarray(_DIRECT[rounding](x, out=x))
+    if rounding == "away":
+        return np.copysign(np.ceil(np.abs(x)), x, out=x)
     whole = np.asarray(np.trunc(x))
     fraction = np.subtract(x, whole, out=x)  # exact; NaN for infinities
     if rounding == "stochastic":
