@@ -98,8 +98,14 @@ FormatArgument::FormatArgument(py::handle fmt) {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::str> once;
   const py::str& name =
       once.call_once_and_store_result([] { return py::str("_core"); }).get_stored();
-  stored_ = py::getattr(fmt, name, py::none());
-  if (!py::isinstance<Format>(stored_)) {
+  stored_ = py::reinterpret_steal<py::object>(PyObject_GetAttr(fmt.ptr(), name.ptr()));
+  if (!stored_) {
+    if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0) {
+      throw py::error_already_set();  // such as a KeyboardInterrupt
+    }
+    PyErr_Clear();
+  }
+  if (!stored_ || !py::isinstance<Format>(stored_)) {
     throw py::type_error("fmt must be a FixedPoint or an Affine, got " + shown(fmt));
   }
   format_ = &stored_.cast<const Format&>();

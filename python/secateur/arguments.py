@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def integer(name: str, value: Any) -> int:
     """Return `value` as an int, or raise an error that names the argument and what is allowed."""
     # A bool and an array of one element have __index__, but are not accepted as integers.
-    if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(value, "__index__"):
+    if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(type(value), "__index__"):
         msg = f"{name} must be an integer, got {shown(value)}"
         raise TypeError(msg)
     return operator.index(value)

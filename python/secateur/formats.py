@@ -544,11 +544,13 @@ def _scales(scale: Any) -> float | Floats:
 
 
 def _zero_points(zero_point: Any, low: int, high: int) -> int | Int32s:
-    if not _is_array(zero_point):
-        return integer_in("zero_point", zero_point, low, high)
     points = zero_point
-    if isinstance(points, np.ndarray) and points.dtype.name in INTEGERS:
+    if isinstance(points, (np.ndarray, np.generic)) and points.dtype.name in INTEGERS:
         points = points.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
+    if not _is_array(points):
+        if isinstance(points, np.ndarray) and not isinstance(points, np.ma.MaskedArray):
+            points = points[()]  # of no dimensions
+        return integer_in("zero_point", points, low, high)
     return _read_only(integers_in("zero_point", points, low, high), np.int32)
 
 

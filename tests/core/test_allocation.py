@@ -35,6 +35,8 @@ ROOMS = [0, 64 * KB, 200 * KB, 400 * KB, MB, 2 * MB, 5 * MB, THREAD + 500 * KB, 
 FMT = sc.FixedPoint(8, 5)
 NARROW = sc.FixedPoint(4, 2)
 PER_GROUP = sc.FixedPoint(8, np.arange(1000 * 13).reshape(1000, 13) % 4, axis=1, group_size=32)
+COLUMNS = sc.Affine([0.05] * 400, 3, axis=1)
+BLOCKS = sc.Affine(np.full((100, 40), 0.05), 3, group_size=(10, 10))
 
 Arrays = dict[str, np.ndarray]
 
@@ -108,14 +110,14 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "fake_quantize": lambda a: sc.fake_quantize(a["strided"], FMT, rounding="floor"),
     "prune_quantize": lambda a: sc.prune_quantize(a["w"], FMT, sparsity=0.9),
     "prune_quantize packed": lambda a: sc.prune_quantize(a["half"], NARROW, k=N // 3, packed=True),
-    "quantize_affine": lambda a: sc.quantize_affine(a["w"], [0.05] * 400, 3, axis=1),
-    "dequantize_affine": lambda a: sc.dequantize_affine(a["codes"], 0.05, 3, dtype=np.float64),
+    "quantize affine": lambda a: sc.quantize(a["w"], COLUMNS, rounding="ceil"),
+    "dequantize affine": lambda a: sc.dequantize(a["codes"], BLOCKS, dtype=np.float64),
     "pack_ints": lambda a: sc.pack_ints(a["small"], 5),
     "unpack_ints": lambda a: sc.unpack_ints(a["codes"].view(np.uint8), 5, N),
     "compare": lambda a: sc.compare(a["w"], a["half"], fmt=FMT, axis=0),
     "choose_format": lambda a: sc.choose_format(a["w"], 8, method="mse"),
     "choose_format groups": lambda a: sc.choose_format(a["wide"], 8, group_size=32),
-    "choose_affine": lambda a: sc.choose_affine(a["w"], np.uint8, method="percentile", axis=0),
+    "choose_affine": lambda a: sc.choose_affine(a["w"], method="percentile", axis=0),
     "sparsity_schedule": lambda a: sc.sparsity_schedule(a["wide"], begin=0, end=1, final=0.5),
     "MagnitudeSketch": lambda a: counted(a["w"]),
 }

@@ -149,15 +149,16 @@ def test_every_rounding(rounding: str, state: str) -> None:
 
 
 def affine(inputs: list[np.ndarray], scales: list[Any]) -> list[np.ndarray]:
-    """Of every type of float, to integers and back; arrays of scales are those of blocks of 50."""
+    """Of every type of float, to integers and back; arrays of scales are those of groups of 50."""
     results = []
-    for w, scale, dtype in product(inputs, scales, (np.int8, np.uint16, np.int32)):
-        zero_point = 0 if dtype is np.int32 else 5
-        how = {"block_size": 50} if np.ndim(scale) else {}
-        q = sc.quantize_affine(w, scale, zero_point, dtype=dtype, nan="zero", **how)
-        results.append(q)
-        for to in DTYPES.values():
-            results.append(sc.dequantize_affine(q, scale, zero_point, dtype=to, **how))
+    kinds = product(inputs, scales, ((8, True), (16, False), (32, True)))
+    for number, (w, scale, (bits, signed)) in enumerate(kinds):
+        how: dict[str, Any] = {"group_size": 50} if np.ndim(scale) else {}
+        fmt = sc.Affine(scale, 5, bits=bits, signed=signed, **how)
+        rounding = ROUNDINGS[number % len(ROUNDINGS)]
+        q = sc.quantize(w, fmt, nan="zero", rounding=rounding, **seed_of(rounding))
+        results += [q, sc.fake_quantize(w, fmt, nan="zero", overflow="saturate_zero")]
+        results += [sc.dequantize(q, fmt, dtype=to) for to in DTYPES.values()]
     return results
 
 
@@ -219,7 +220,8 @@ def test_choosing_scales(method: str, state: str) -> None:
         return [
             np.asarray(part)
             for w, cells in product(MATRICES, CELLS)
-            for part in sc.choose_affine(w, np.uint8, method=method, percentile=99.9, **cells)
+            for fmt in [sc.choose_affine(w, method=method, percentile=99.9, **cells)]
+            for part in (fmt.scale, fmt.zero_point)
         ]
 
     assert_same_in(state, call)

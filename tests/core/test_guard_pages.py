@@ -203,9 +203,11 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             yield Case(partial(sc.quantize, **how, packed=True), (v,))
             packed = sc.quantize(v, **how, packed=True)
             yield Case(partial(sc.dequantize, **how, dtype=dtype, shape=n), (packed,))
-        yield Case(partial(sc.quantize_affine, scale=0.03, zero_point=3), (v,))
-        q = sc.quantize_affine(v, 0.03, 3)
-        yield Case(partial(sc.dequantize_affine, scale=0.03, zero_point=3, dtype=dtype), (q,))
+        affine = sc.Affine(0.03, 3, bits=(8, 16, 32, 4)[number])
+        yield Case(partial(sc.quantize, fmt=affine), (v,))
+        yield Case(partial(sc.fake_quantize, fmt=affine, rounding="floor"), (v,), in_place=True)
+        q = sc.quantize(v, affine)
+        yield Case(partial(sc.dequantize, fmt=affine, dtype=dtype), (q,))
     widths = [m for m in (1, 3, 8, 32) if n % m == 0]
     for m in {widths[-1], widths[len(widths) // 2]}:
         for axis, shape in product((0, 1), {(n // m, m), (m, n // m)}):
@@ -218,9 +220,17 @@ def quantizing_cases(n: int) -> Iterator[Case]:
                 yield Case(in_shape(sc.fake_quantize, shape, fmt=fmt), (w,), in_place=True)
                 q = sc.quantize(w.reshape(shape), fmt).ravel()
                 yield Case(in_shape(sc.dequantize, shape, fmt=fmt), (q,))
-                how = {"scale": np.full(fitting, 0.03), "axis": axis, "block_size": size}
-                yield Case(in_shape(sc.quantize_affine, shape, **how), (w,))
-                yield Case(in_shape(sc.dequantize_affine, shape, **how), (q,))
+                affine = sc.Affine(np.full(fitting, 0.03), axis=axis, group_size=size)
+                yield Case(in_shape(sc.quantize, shape, fmt=affine), (w,))
+                yield Case(in_shape(sc.dequantize, shape, fmt=affine), (q,))
+        for shape in {(n // m, m), (m, n // m)}:
+            blocks = sc.Affine(
+                np.full((-(-shape[0] // 3), -(-shape[1] // 5)), 0.03), 1, group_size=(3, 5)
+            )
+            yield Case(in_shape(sc.quantize, shape, fmt=blocks), (w,))
+            yield Case(in_shape(sc.fake_quantize, shape, fmt=blocks), (w,), in_place=True)
+            q = sc.quantize(w.reshape(shape), blocks).ravel()
+            yield Case(in_shape(sc.dequantize, shape, fmt=blocks), (q,))
 
 
 def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:

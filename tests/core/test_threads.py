@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import secateur as sc
-from secateur import FixedPoint
+from secateur import Affine, FixedPoint
 from support.arrays import LARGE, NUMBERS, VALUES, WITH_NAN, ranking
 from support.grids import number, subset
 from support.oracles import assert_same_bits, bits_of
@@ -61,7 +61,8 @@ def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
     points = np.arange(scales.size) % 7
     nibbles = sc.quantize(w, NIBBLES, nan="zero", packed=True)
     codes = sc.unpack_ints(nibbles, 4, w.size)
-    q = sc.quantize_affine(w, scales, points, block_size=700, nan="zero")
+    affine = Affine(scales, points, group_size=700)
+    q = sc.quantize(w, affine, nan="zero")
     in_place = w.copy()
     return [
         sc.quantize(w, FMT, nan="zero", rounding="stochastic", seed=1),
@@ -77,8 +78,9 @@ def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
         sc.pack_ints(codes, 4, bitorder="big"),
         sc.dequantize(nibbles, NIBBLES, shape=w.shape, dtype=np.float16),
         q,
-        sc.dequantize_affine(q, scales, points, block_size=700),
-        sc.quantize_affine(w, 0.1, dtype=np.int32, nan="zero"),
+        sc.dequantize(q, affine),
+        sc.quantize(w, affine, nan="zero", rounding="stochastic", seed=1),
+        sc.quantize(w, Affine(0.1, bits=32), nan="zero"),
     ]
 
 
@@ -86,11 +88,11 @@ def compared(w: np.ndarray) -> list[np.ndarray]:
     """Sums and extremes over all elements, of those that are not too large to be squared."""
     w = w[np.abs(w) < 1e15]  # NaN is not
     chosen = [sc.choose_format(w, 8, method=method) for method in ("max", "percentile", "mse")]
-    scale, zero_point = sc.choose_affine(w, np.uint8)
+    affine = sc.choose_affine(w, signed=False)
     w_hat = sc.fake_quantize(w, chosen[0])
     return [
         np.array([fmt.frac_bits for fmt in chosen]),
-        np.array([scale, zero_point]),
+        np.array([affine.scale, affine.zero_point]),
         np.array(sc.compare(w, w_hat, fmt=chosen[2])),
         np.asarray(sc.choose_format(w, 8, group_size=1000).frac_bits),
     ]

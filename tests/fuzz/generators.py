@@ -102,7 +102,7 @@ SIZE_BOUNDARIES = [64, 1024, 4096, 16384, 65536]
 LARGE = [100_000, 140_000, 262_144, 400_000]
 
 ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
-             "ceil", "trunc", "stochastic"]  # fmt: skip
+             "ceil", "trunc", "away", "stochastic"]  # fmt: skip
 OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"]
 
 # Replacements for a valid argument. Most of them have a wrong type or value.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import secateur as sc
-from secateur import FixedPoint
+from secateur import Affine, FixedPoint
 from support.arrays import DTYPES
 from support.isas import LIBRARIES, library
 from support.oracles import assert_same_bits
@@ -122,7 +122,7 @@ NUMBERS: dict[str, Call] = {
     "sparsity of prune_global": lambda lib, x: lib.prune_global([W], sparsity=x),
     "sparsity of prune_quantize": lambda lib, x: lib.prune_quantize(W, FMT, sparsity=x),
     "percentile": lambda lib, x: lib.choose_format(W, 8, method="percentile", percentile=x),
-    "scale": lambda lib, x: lib.quantize_affine(W, x),
+    "scale": lambda lib, x: lib.quantize(W, Affine(x)),
     "begin": lambda lib, x: lib.sparsity_schedule(3, begin=x, end=9, final=0.5),
     "end": lambda lib, x: lib.sparsity_schedule(-3, begin=-4, end=x, final=0.5),
     "initial": lambda lib, x: lib.sparsity_schedule(3, begin=1, end=9, initial=x, final=0.5),
@@ -208,12 +208,15 @@ INTEGERS: dict[str, Call] = {
     "axis of choose_format in groups": lambda lib, x: (
         lib.choose_format(W, 8, axis=x, group_size=2).frac_bits
     ),
-    "axis of choose_affine": lambda lib, x: lib.choose_affine(W, np.int8, axis=x).scale,
+    "axis of choose_affine": lambda lib, x: lib.choose_affine(W, axis=x).scale,
     "axis of percentiles": lambda lib, x: (
-        lib.choose_affine(W, np.int8, axis=x, block_size=2, method="percentile").scale
+        lib.choose_affine(W, axis=x, group_size=2, method="percentile").scale
     ),
-    "axis of quantize_affine": lambda lib, x: lib.quantize_affine(
-        np.ones((3, 3), np.float32), [1.0, 2.0, 3.0], axis=x
+    "axis of an Affine": lambda lib, x: lib.quantize(
+        np.ones((3, 3), np.float32), Affine([1.0, 2.0, 3.0], axis=x)
+    ),
+    "axis of several": lambda lib, x: lib.quantize(
+        np.ones((1, 3, 3), np.float32), Affine(np.ones((3, 3)), axis=(x, 2))
     ),
     "axis of a FixedPoint": lambda lib, x: lib.quantize(
         np.ones((3, 3), np.float32), FixedPoint(8, [1, 2, 3], axis=x)
@@ -230,18 +233,32 @@ INTEGERS: dict[str, Call] = {
     ),
     "seed": lambda lib, x: lib.quantize(W, FMT, rounding="stochastic", seed=x),
     "group_size": lambda lib, x: lib.choose_format(W, 8, group_size=x).frac_bits,
-    "block_size": lambda lib, x: lib.choose_affine(W, np.int8, block_size=x).scale,
-    "block_size of quantize_affine": lambda lib, x: lib.quantize_affine(
-        np.ones((1, 1), np.float32), np.ones((1, 1)), block_size=x
+    "index_offset": lambda lib, x: lib.quantize(
+        W, FMT, rounding="stochastic", seed=1, index_offset=x
     ),
-    "zero_point": lambda lib, x: lib.quantize_affine(W, 1.0, x),
+    "index_offset of fake_quantize": lambda lib, x: lib.fake_quantize(W, FMT, index_offset=x),
+    "index_offset of prune_quantize": lambda lib, x: lib.prune_quantize(
+        W, FMT, k=5, rounding="stochastic", seed=1, index_offset=x
+    ),
+    "group_size of choose_affine": lambda lib, x: lib.choose_affine(W, group_size=x).scale,
+    "group_size of an Affine": lambda lib, x: lib.quantize(
+        np.ones((1, 1), np.float32), Affine(np.ones((1, 1)), group_size=x)
+    ),
+    "group_size of rows and columns": lambda lib, x: lib.quantize(
+        np.ones((1, 1), np.float32), Affine(np.ones((1, 1)), group_size=(1, x))
+    ),
+    "zero_point": lambda lib, x: lib.quantize(W, Affine(1.0, x)),
+    "bits of an Affine": lambda lib, x: lib.quantize(W, Affine(1.0, bits=x, qmax=0)),
+    "qmin": lambda lib, x: lib.quantize(W, Affine(1.0, 2, qmin=x)),
+    "qmax": lambda lib, x: lib.quantize(W, Affine(1.0, qmax=x)),
+    "bits of choose_affine": lambda lib, x: lib.choose_affine(W, x + 1).scale,
     "bits of a FixedPoint": lambda lib, x: lib.quantize(W, FixedPoint(x + 1, 0)),
     "frac_bits": lambda lib, x: lib.quantize(W, FixedPoint(8, x)),
     "group_size of a FixedPoint": lambda lib, x: lib.quantize(
         np.ones((1, 1), np.float32), FixedPoint(8, [[1]], group_size=x)
     ),
 }
-INTEGERS_ONE_LESS = {"bits of choose_format", "bits of a FixedPoint"}
+INTEGERS_ONE_LESS = {"bits of choose_affine", "bits of choose_format", "bits of a FixedPoint"}
 
 
 class Index:
@@ -298,7 +315,7 @@ def test_integers(kind: Callable[[int], Any], name: str) -> None:
     ids=short,
 )  # fmt: skip
 def test_integers_out_of_range(value: Any, name: str) -> None:
-    if name == "seed" and 0 <= value < 2**64:
+    if name.startswith(("seed", "index_offset")) and 0 <= value < 2**64:
         pytest.skip("in range")
     if value > 0 and ("size" in name):
         if value > 2**63 - 1:
@@ -311,7 +328,7 @@ def test_integers_out_of_range(value: Any, name: str) -> None:
         return
     if name in INTEGERS_ONE_LESS and isinstance(value, np.generic):
         pytest.skip("they overflow when they are added to")
-    expected = "fmt.axis" if name == "axis of a FixedPoint" and abs(int(value)) < 2**63 else name
+    expected = "fmt.axis" if name in ("axis of a FixedPoint", "axis of an Affine", "axis of several") and abs(int(value)) < 2**63 else name
     assert_refused(INTEGERS[name], expected, value, ValueError)
 
 
@@ -330,11 +347,13 @@ BOOLS: dict[str, Call] = {
     "packed of prune_mask_global": lambda lib, x: lib.prune_mask_global([W], k=3, packed=x)[0],
     "packed of quantize": lambda lib, x: lib.quantize(W, FMT, packed=x),
     "packed of prune_quantize": lambda lib, x: lib.prune_quantize(W, FMT, k=2, packed=x),
-    "packed of quantize_affine": lambda lib, x: lib.quantize_affine(W, 0.5, packed=x),
+    "packed of an Affine": lambda lib, x: lib.quantize(W, Affine(0.5), packed=x),
     "signed": lambda lib, x: lib.unpack_ints(np.zeros(9, np.uint8), 3, 3, signed=x),
     "signed of choose_format": lambda lib, x: lib.choose_format(abs(W), 8, signed=x).frac_bits,
-    "symmetric": lambda lib, x: lib.choose_affine(W, np.int8, symmetric=x).scale,
+    "symmetric": lambda lib, x: lib.choose_affine(W, symmetric=x).scale,
     "signed of a FixedPoint": lambda lib, x: lib.quantize(W, FixedPoint(8, 5, x)),
+    "signed of an Affine": lambda lib, x: lib.quantize(W, Affine(0.5, signed=x)),
+    "signed of choose_affine": lambda lib, x: lib.choose_affine(W, signed=x).scale,
 }
 
 
@@ -385,16 +404,11 @@ def test_no_words(value: Any, name: str) -> None:
 
 OF_DTYPES: dict[str, Call] = {
     "dtype": lambda lib, x: lib.dequantize(np.zeros(3, np.int8), FMT, dtype=x),
-    "dtype of dequantize_affine": lambda lib, x: lib.dequantize_affine(
-        np.zeros(3, np.int8), 1.0, dtype=x
+    "dtype of an Affine": lambda lib, x: lib.dequantize(
+        np.zeros(3, np.int8), Affine(1.0), dtype=x
     ),
-    "dtype of quantize_affine": lambda lib, x: lib.quantize_affine(W, 1.0, dtype=x),
-    "dtype of choose_affine": lambda lib, x: lib.choose_affine(W, x),
     "dtype of unpack_ints": lambda lib, x: lib.unpack_ints(np.zeros(3, np.uint8), 4, 3, dtype=x),
     "dtype of MagnitudeSketch": lambda lib, x: lib.MagnitudeSketch(x),
-    "packed_dtype": lambda lib, x: lib.dequantize_affine(
-        np.zeros(3, np.uint8), 1.0, shape=3, packed_dtype=x
-    ),
 }
 NO_DTYPES: list[Any] = [
     None, "", "nonsense", "f4,,", "x" * 10_000, "\ud800", 1, 1.5, [], [("a",)], {"names": 3}, object(),
@@ -421,7 +435,7 @@ FORMATTED: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("name", FORMATTED)
-@pytest.mark.parametrize("value", ["Q2.5", 8, (8, 5), np.zeros(10_000), FixedPoint, Raising()],
+@pytest.mark.parametrize("value", ["Q2.5", 8, (8, 5), np.zeros(10_000), FixedPoint, Affine, Raising()],
                          ids=kind_of)  # fmt: skip
 def test_no_formats(value: Any, name: str) -> None:
     assert_refused(FORMATTED[name], name, value)
@@ -443,8 +457,8 @@ def test_long_keys_and_keys_without_a_text() -> None:
 
 RAGGED: dict[str, Call] = {
     "frac_bits": lambda lib, x: lib.quantize(W, FixedPoint(8, x, axis=0)),
-    "scale": lambda lib, x: lib.quantize_affine(W, x, axis=0),
-    "zero_point": lambda lib, x: lib.quantize_affine(W, [1.0, 1.0, 1.0], x, axis=0),
+    "scale": lambda lib, x: lib.quantize(W, Affine(x, axis=0)),
+    "zero_point": lambda lib, x: lib.quantize(W, Affine([1.0, 1.0, 1.0], x, axis=0)),
 }
 OF_INTEGERS = ["frac_bits", "zero_point"]
 
@@ -485,7 +499,7 @@ def test_empty_lists_of_parameters(lib: Any) -> None:
     fmt = FixedPoint(8, [], axis=0)
     assert eval(repr(fmt)) == fmt
     assert lib.quantize(empty, fmt).shape == (0, 4)
-    assert lib.quantize_affine(empty, [], [], axis=0).shape == (0, 4)
+    assert lib.quantize(empty, Affine([], [], axis=0)).shape == (0, 4)
 
 
 @both
@@ -493,57 +507,3 @@ def test_shapes_of_more_axes_than_arrays_have(lib: Any) -> None:
     packed = np.zeros(1, np.uint8)
     with pytest.raises(ValueError, match=r"^shape must .* at most 64 axes.* got 65"):
         lib.dequantize(packed, FixedPoint(8, 1), shape=(1,) * 65)
-
-
-class Odd(FixedPoint):
-    """A format whose fields a subclass has replaced."""
-
-    fields: dict[str, Any]
-
-    @classmethod
-    def of(cls, **fields: Any) -> "Odd":
-        cls.fields = fields
-        return cls(8, [1, 2, 3], axis=0)
-
-    @property
-    def frac_bits(self) -> Any:
-        return self.fields.get("frac_bits", np.int32([1, 2, 3]))
-
-    def for_shape(self, shape: tuple[int, ...]) -> Any:
-        return self.fields.get("for_shape", super().for_shape(shape))
-
-
-@pytest.mark.parametrize(
-    "frac_bits",
-    [np.float32([1, 2, 3]), np.int64([2**40, 1, 1]), np.int64([2**32, 1, 1]), np.int32([257, 1, 1]),
-     np.array(["a"] * 3), np.array([None] * 3), np.uint64([2**64 - 1, 1, 1]), "x", None, 1.5,
-     np.array([True] * 3)],
-    ids=kind_of,
-)  # fmt: skip
-def test_formats_with_other_frac_bits(frac_bits: Any) -> None:
-    fmt = Odd.of(frac_bits=frac_bits)
-    for call in (
-        lambda: sc.quantize(W, fmt),
-        lambda: sc.fake_quantize(W, fmt),
-        lambda: sc.prune_quantize(W, fmt, k=3),
-        lambda: sc.dequantize(np.zeros((3, 4), np.int8), fmt),
-        lambda: sc.compare(W, W, fmt=fmt, axis=0),
-    ):
-        with pytest.raises((TypeError, ValueError), match=r"^fmt.frac_bits must be"):
-            call()
-
-
-@pytest.mark.parametrize(
-    "granularity",
-    [None, 5, "four", (1, 2, 3), [3, 4, 1, True], (3, 4, 0, True), (-3, 4, 1, True), (3, 0, 1, True),
-     (0, 0, 1, True), (2**62, 2**62, 1, True), (10**30, 4, 1, True), (3, 4, 1, "x"), ("3", 4, 1, True),
-     (1, 1, 1, False), (4, 1, 2, False), (5, 1, 1, True), Raising()],
-    ids=kind_of,
-)  # fmt: skip
-def test_formats_with_other_granularities(granularity: Any) -> None:
-    fmt = Odd.of(for_shape=granularity)
-    out = np.full((3, 4), 7, np.int8)
-    with pytest.raises((TypeError, ValueError), match="granularity") as refused:
-        sc.quantize(W, fmt, out=out)
-    assert len(str(refused.value)) < 600
-    assert (out == 7).all()

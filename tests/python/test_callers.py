@@ -93,17 +93,6 @@ def test_a_thread_that_changes_the_dtype_meanwhile() -> None:
 
 
 W = np.ones((4, 6), np.float32)
-HUGE = (2**31, 2**62, 2**63, 2**64 - 1, 2**64, 2**100)
-
-
-class Granularities(sc.FixedPoint):
-    """A format whose for_shape() returns what it is told."""
-
-    __slots__ = ("granularity",)
-    granularity: Any
-
-    def for_shape(self, shape: tuple[int, ...]) -> Any:  # noqa: ARG002
-        return self.granularity
 
 
 def each_quantizes(fmt: Any) -> list[Any]:
@@ -116,44 +105,50 @@ def each_quantizes(fmt: Any) -> list[Any]:
         lambda: sc.prune_quantize(W, fmt, k=3),
         lambda: sc.dequantize(q, fmt),
         lambda: sc.dequantize(packed, fmt, shape=W.shape),
+        lambda: sc.compare(W, W, fmt=fmt),
     ]
 
 
-def fits(granularity: tuple[Any, ...]) -> bool:
-    """Whether it is one of W for four parameters."""
-    length, inner, block, shared = granularity
-    if any(type(x) is not int or x <= 0 for x in granularity[:3]):
-        return False
-    if type(shared) is not bool or (shared and block != 1) or W.size % (length * inner):
-        return False
-    return (1 if shared else W.size // length) * -(-length // block) == 4
+class Pretender:
+    """An object whose _core is not that of a format."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
 
 
-@pytest.mark.parametrize("good", [(4, 6, 1, True), (6, 1, 6, False)], ids=str)
-@pytest.mark.parametrize("field", range(4))
-def test_a_format_with_a_granularity_of_its_own(field: int, good: tuple[Any, ...]) -> None:
-    fmt = Granularities(3, [0, 1, 2, 1], axis=0)
-    wrong = [0, -1, -(2**31), -(2**63), -(2**100), None, 1.0, "4", [4], True, False, np.ones(2)]
-    for value in (good[field], 1, 2, 3, 5, 7, 24, 25, *HUGE, *wrong):
-        granularity = (*good[:field], value, *good[field + 1 :])
-        object.__setattr__(fmt, "granularity", granularity)
-        for call in each_quantizes(fmt):
-            if fits(granularity):
-                call()
-                continue
-            with pytest.raises((TypeError, ValueError), match=r"granularity|^fmt\.frac_bits"):
-                call()
-
-
-@pytest.mark.parametrize("granularity", [None, (), (4,), (4, 6, 1), (4, 6, 1, True, 0), [4, 6, 1, True],
-                                         "4611", 4, {}, np.ones(4, int), (0, 0, 0, False)],
-                         ids=repr)  # fmt: skip
-def test_a_format_with_something_else_than_a_granularity(granularity: Any) -> None:
-    fmt = Granularities(3, [0, 1, 2, 1], axis=0)
-    object.__setattr__(fmt, "granularity", granularity)
-    for call in each_quantizes(fmt):
-        with pytest.raises((TypeError, ValueError), match=r"granularity|^fmt\.frac_bits"):
+@pytest.mark.parametrize("core", [None, 5, "core", np.ones(3), sc.FixedPoint, sc.FixedPoint()])
+def test_what_pretends_to_be_a_format(core: Any) -> None:
+    for call in each_quantizes(Pretender(core)):
+        with pytest.raises(TypeError, match=r"^fmt must be a FixedPoint or an Affine, got "):
             call()
+
+
+def test_a_format_whose_core_raises() -> None:
+    class Raising:
+        @property
+        def _core(self) -> Any:
+            raise KeyboardInterrupt
+
+    for call in each_quantizes(Raising()):
+        with pytest.raises(KeyboardInterrupt):
+            call()
+
+
+@pytest.mark.parametrize("kind", [sc.FixedPoint, sc.Affine, sc._core.Format])
+def test_a_format_that_is_not_initialized(kind: type) -> None:
+    for call in each_quantizes(kind.__new__(kind)):
+        with pytest.raises(TypeError, match=r"^fmt must be a FixedPoint or an Affine, got "):
+            call()
+
+
+def test_a_subclass_that_replaces_the_fields_changes_nothing() -> None:
+    """The core has the arguments, and does not look at the attributes."""
+
+    class Odd(sc.FixedPoint):
+        frac_bits = property(lambda _: np.float32(["nan"]))  # type: ignore[assignment]
+
+    for odd, usual in zip(each_quantizes(Odd(3, 1)), each_quantizes(sc.FixedPoint(3, 1)), strict=True):
+        assert np.array_equal(odd(), usual())
 
 
 def test_an_exception_of_the_caller_comes_through() -> None:

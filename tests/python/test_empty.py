@@ -4,12 +4,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 
 import secateur as sc
-from secateur import FixedPoint, reference
+from secateur import Affine, FixedPoint, reference
 from support.arrays import DTYPES
 from support.oracles import assert_same_bits
 
@@ -64,25 +63,18 @@ def frac_bits(shape: tuple[int, ...]) -> Iterator[FixedPoint]:
             yield FixedPoint(4, np.ones(lengths, int), axis=axis, group_size=group_size)
 
 
-def affines(shape: tuple[int, ...]) -> Iterator[dict[str, Any]]:
-    yield {"scale": 0.5}
-    yield {"scale": np.float32(0.5), "zero_point": 3}
-    yield {"scale": np.array(0.5)}
+def affines(shape: tuple[int, ...]) -> Iterator[Affine]:
+    yield Affine(0.5)
+    yield Affine(np.float32(0.5), 3, bits=4)
+    yield Affine(np.array(0.5), 2, bits=8, qmin=1, qmax=9)
     for fmt in frac_bits(shape):
         scale = np.ones(np.shape(fmt.frac_bits))
-        for zero_point in (
-            0,
-            np.zeros(scale.shape, np.int8),
-            np.zeros((), int),
-            np.zeros(0, int),
-            2,
-        ):
-            yield {
-                "scale": scale,
-                "zero_point": zero_point,
-                "axis": fmt.axis,
-                "block_size": fmt.group_size,
-            }
+        for zero_point in (0, np.zeros(scale.shape, np.int8), 2):
+            yield Affine(scale, zero_point, bits=4, axis=fmt.axis, group_size=fmt.group_size)
+    for block in ((1, 1), (2, 3), (2**62, 2**62)):
+        lengths = list(shape) if len(shape) > 1 else [1, 1]
+        lengths[-2:] = [ceil_div(n, size) for n, size in zip(lengths[-2:], block, strict=True)]
+        yield Affine(np.ones(lengths), bits=4, group_size=block)
 
 
 def packed(shape: tuple[int, ...], bits: int) -> np.ndarray:
@@ -116,7 +108,7 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
                  np.ones(0, np.uint8), np.uint8(0), True, np.ones(1, bool)):  # fmt: skip
         yield "apply_mask", lambda lib, m=mask: lib.apply_mask(w, m)
     yield "soft_threshold", lambda lib: lib.soft_threshold(w, 0.5)
-    for fmt in frac_bits(shape):
+    for fmt in [*frac_bits(shape), *affines(shape)]:
         for bits in (False, True):
             yield "quantize", lambda lib, f=fmt, b=bits: lib.quantize(w, f, packed=b)
             yield (
@@ -129,22 +121,6 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
             yield "dequantize", lambda lib, f=fmt, q=q: lib.dequantize(q, f, shape=shape)
         for axis in AXES:
             yield "compare", lambda lib, f=fmt, a=axis: lib.compare(w, w, fmt=f, axis=a)
-    for how in affines(shape):
-        for bits in (False, True):
-            yield (
-                "quantize_affine",
-                lambda lib, how=how, b=bits: lib.quantize_affine(w, **how, packed=b),
-            )
-        yield (
-            "dequantize_affine",
-            lambda lib, how=how: lib.dequantize_affine(np.ones(shape, np.int8), **how),
-        )
-        yield (
-            "dequantize_affine",
-            lambda lib, how=how: lib.dequantize_affine(
-                packed(shape, 4), **how, shape=shape, packed_dtype=ml_dtypes.int4
-            ),
-        )
     for axis in AXES:
         yield "compare", lambda lib, a=axis: lib.compare(w, w, axis=a)
     yield "compare", lambda lib: lib.compare(w, np.zeros((0, 5), np.float32))
@@ -156,7 +132,7 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         )
         yield (
             "choose_affine",
-            lambda lib, how=how, s=size: lib.choose_affine(w, np.uint8, **how, block_size=s),
+            lambda lib, how=how, s=size: lib.choose_affine(w, signed=False, **how, group_size=s),
         )
     for bits in (1, 4, 8):
         yield "pack_ints", lambda lib, b=bits: lib.pack_ints(np.zeros(shape, np.int8), b)

@@ -86,9 +86,12 @@ def test_same_public_surface_as_the_package(name: str) -> None:
 
 SHARED = {
     "secateur.float_state": {"default_float_state"},
-    "secateur.formats": {"FixedPoint"},
-    "secateur.literals": {"BitOrder", "Norm", "SelectionNaN"},
-    "secateur.results": {"AffineParameters", "Bracket", "ErrorStats", "TopK"},
+    "secateur.formats": {"Affine", "FixedPoint"},
+    "secateur.literals": {
+        *("BitOrder", "ChoiceMethod", "Norm", "Overflow", "QuantizingNaN"),
+        *("Rounding", "SelectionNaN"),
+    },
+    "secateur.results": {"Bracket", "ErrorStats", "TopK"},
 }
 """The types of arguments and results, and the state of the thread, which NumPy cannot set. What the
 package computes is not for the reference to use."""
@@ -146,7 +149,7 @@ class Bare(FixedPoint):
 
     __slots__ = ()
     dtype = min = max = resolution = range = property(computed)  # type: ignore[assignment]
-    for_shape = parse = to_q = to_ap_fixed = computed  # type: ignore[assignment]
+    parse = to_q = to_ap_fixed = computed  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""quantize_affine and dequantize_affine: true division, zero points, and parameters of any shape."""
+"""Affine formats: quotients, zero points, integers in use, and parameters of any layout."""
 
+import math
 from fractions import Fraction
 from functools import cache, partial
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 
 import ml_dtypes
@@ -11,99 +12,147 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateur import reference
+from secateur import Affine, FixedPoint, reference
 from support.arrays import DTYPES, around
 from support.grids import grid, subset
 from support.isas import LIBRARIES, library
 from support.oracles import (
-    INTEGERS,
+    Ranking,
     assert_same_bits,
-    exact_affine_codes,
-    exact_affine_values,
-    nearest,
-    of_elements,
+    ends_of_width,
+    exact_codes,
+    exact_integers,
+    exact_values,
+    in_range,
+    narrowed,
+    real_of,
 )
-from support.quantizing import normal
+from support.quantizing import BITS, OVERFLOWS, ROUNDINGS, SEED, normal, seed_of
 from support.raw_bits import floats
 from support.refusals import assert_refuses
 
-NARROW = ["int2", "uint2", "int4", "uint4"]
-TYPES = {name: np.dtype(getattr(ml_dtypes, name) if name in NARROW else name) for name in INTEGERS}
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
-integers = pytest.mark.parametrize("integers", INTEGERS)
+roundings = pytest.mark.parametrize("rounding", ROUNDINGS)
 
-NUMBERS = {"float64": "float64"}  # in which each type is divided; float32 for the others
+# --- values ----------------------------------------------------------------------------------
 
-
-def zero_points(integers: str) -> list[int]:
-    low, high = INTEGERS[integers]
-    return [0] if integers == "int32" else sorted({low, high, 0, (low + high) // 3})
+# Powers of two, at the ends of float32 too, are multiplied by their reciprocals.
+SCALES = [0.1, 1.0, 1 / 3, 0.5, 3.0, 2.0**-126, 7e-3, 2.0**127, 123.456, 1e-30, 1e30, 2.0**24]
 
 
-def codes_of(values: list[int], integers: str, shape: Any = -1) -> np.ndarray:
-    """An array of that type; of the narrow ones by way of int8."""
-    array = np.array(values, np.int64)
-    array = array.astype(np.int8) if integers in NARROW else array
-    return array.astype(TYPES[integers]).reshape(shape)
+def zero_points(low: int, high: int) -> list[int]:
+    """The ends, 0 and another one, of those that are held in 32 bits."""
+    high = min(high, 2**31 - 1)
+    inside = {low, high, low + (high - low) // 3, max(low, min(0, high))}
+    return sorted(point for point in inside if -(2**31) <= point <= high)
 
 
-def hard(dtype: str, scale: float, zero: int, integers: str) -> np.ndarray:
+def formats() -> list[Affine]:
+    """Every width; all of its integers in use, or some; zero points at the ends and inside."""
+    made = []
+    scales = cycle(SCALES)
+    for bits, signed in product((1, *BITS), (True, False)):
+        low, high = ends_of_width(bits, signed)
+        third = (high - low) // 3
+        ranges = [(low, high), (low + 1, high), (low + third, low + 2 * third), (low, low + 1)]
+        for qmin, qmax in ranges:
+            if qmin < qmax and qmin < 2**31:
+                how = {"bits": bits, "signed": signed, "qmin": qmin, "qmax": qmax}
+                points = zero_points(qmin, qmax)
+                made += [Affine(scale, z, **how) for scale, z in zip(scales, points)]  # type: ignore[arg-type]  # noqa: B905
+    return made
+
+
+FORMATS = formats()
+
+
+def hard(fmt: Affine, dtype: str) -> np.ndarray:
     """Multiples of half the scale about the ends of the range and zero, and their neighbours."""
-    low, high = INTEGERS[integers]
-    halves = [2 * (end - zero) + step for end in (low, high, zero) for step in range(-4, 5)]
+    low, high, zero = fmt.qmin, fmt.qmax, int(fmt.zero_point)
+    turns = (low, high, -high, zero, low + (1 << fmt.bits), 0)
+    halves = [2 * (turn - zero) + step for turn in turns for step in range(-3, 4)]
     with np.errstate(all="ignore"):
-        about = (np.array(halves) * (scale / 2)).astype(DTYPES[dtype])
-        about = np.concatenate([about, np.nextafter(about, np.inf), np.nextafter(about, -np.inf)])
-        own = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e300, 1e-40], np.float64)
-        return np.concatenate([about, own.astype(DTYPES[dtype])]).astype(DTYPES[dtype])
+        near = (np.array(halves, np.float64) * (float(fmt.scale) / 2)).astype(DTYPES[dtype])
+        near = np.concatenate([near, np.nextafter(near, np.inf), np.nextafter(near, -np.inf)])
+        own = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e300, 1e-40, 3e-39], "f8")
+        own = np.concatenate([own.astype(DTYPES[dtype]), np.array([fmt.scale]).astype(near.dtype)])
+        return np.concatenate([near, own]).astype(DTYPES[dtype])
 
 
-SCALES = [1.0, 0.5, 0.1, 1 / 3, 3.0, 7e-3, 123.456, 1e-30, 2.0**-126, 1e30]
+def overflows_of(fmt: Affine) -> list[str]:
+    full = (fmt.qmin, fmt.qmax) == ends_of_width(fmt.bits, fmt.signed)
+    return OVERFLOWS if full else [overflow for overflow in OVERFLOWS if overflow != "wrap"]
+
+
+def usable(fmt: Affine, dtype: str) -> bool:
+    """Whether the scale is normal in the type of the quotients."""
+    return dtype == "float64" or 2.0**-126 <= narrowed(float(fmt.scale), "float32") < math.inf
 
 
 @cache
-def hard_case(dtype: str, integers: str, scale: float, zero: int) -> tuple[Any, ...]:
-    """Values; the codes, and what these stand for in each type."""
-    w = hard(dtype, scale, zero, integers)
-    every = np.full(w.size, scale), np.full(w.size, zero)
-    codes = exact_affine_codes(w, *every, integers)
-    values = {other: exact_affine_values(codes, *every, other) for other in DTYPES}
-    return w, codes_of(codes, integers), values
+def integers(dtype: str, fmt: Affine, rounding: str) -> list[float]:
+    return exact_integers(hard(fmt, dtype), fmt, rounding, SEED)
 
 
 @dtypes
-@integers
-def test_hard_values(lib: Any, dtype: str, integers: str) -> None:
-    number = np.dtype(NUMBERS.get(dtype, "float32")).type
-    for given_scale, zero in grid(subset(SCALES, 4), zero_points(integers)):
-        scale = nearest(given_scale, NUMBERS.get(dtype, "float32"))
-        w, q, values = hard_case(dtype, integers, scale, zero)
-        how = {"dtype": TYPES[integers], "nan": "zero"}
-        assert_same_bits(lib.quantize_affine(w, scale, zero, **how), q)
-        assert_same_bits(lib.quantize_affine(w, number(scale), np.int32(zero), **how), q)
-        for other, expected in values.items():
-            actual = lib.dequantize_affine(q, scale, zero, dtype=DTYPES[other])
-            assert_same_bits(actual, expected)
+@roundings
+def test_hard_values(lib: Any, dtype: str, rounding: str) -> None:
+    for fmt in subset(FORMATS, 24):
+        w, zero = hard(fmt, dtype), int(fmt.zero_point)
+        for overflow in overflows_of(fmt):
+            modes = {"rounding": rounding, "overflow": overflow, "nan": "zero", **seed_of(rounding)}
+            codes = [in_range(r, fmt, overflow, zero) for r in integers(dtype, fmt, rounding)]
+            q = np.array(codes, fmt.dtype)
+            assert_same_bits(lib.quantize(w, fmt, **modes), q)
+        values = exact_values(q, fmt, dtype)
+        assert_same_bits(lib.dequantize(q, fmt, dtype=w.dtype), values)
+        out = w.copy()
+        assert lib.fake_quantize(out, fmt, **modes, out=out) is out
+        assert_same_bits(out, np.where(values == 0, values.dtype.type(0), values))
+
+
+ANY_SCALE = st.floats(2.0**-126, 2.0**127, width=32) | st.floats(1e-3, 1e3)
+
+
+@st.composite
+def any_format(draw: st.DrawFn) -> Affine:
+    bits, signed = draw(st.integers(1, 32)), draw(st.booleans())
+    low, high = ends_of_width(bits, signed)
+    if draw(st.booleans()):
+        low = draw(st.integers(low, min(high, 2**31) - 1))
+        high = draw(st.integers(low + 1, high))
+    zero = draw(st.integers(low, min(high, 2**31 - 1)) | st.sampled_from(zero_points(low, high)))
+    scale = draw(ANY_SCALE)
+    return Affine(scale, zero, bits=bits, signed=signed, qmin=low, qmax=high)
 
 
 @given(
     data=st.data(),
     dtype=st.sampled_from(list(DTYPES)),
-    integers=st.sampled_from(list(INTEGERS)),
-    scale=st.floats(2.0**-126, 2.0**127, width=32) | st.floats(1e-3, 1e3),
+    fmt=any_format(),
+    rounding=st.sampled_from(ROUNDINGS),
+    seed=st.integers(0, 2**64 - 1),
+    index_offset=st.integers(0, 2**64 - 1) | st.integers(2**32 - 70, 2**32),
 )
-def test_any_bits(data: st.DataObject, dtype: str, integers: str, scale: float) -> None:
+def test_any_bits(
+    data: st.DataObject, dtype: str, fmt: Affine, rounding: str, seed: int, index_offset: int
+) -> None:
     w = data.draw(floats(dtype, st.integers(0, 70)))
-    zero = data.draw(st.sampled_from(zero_points(integers)))
-    every = np.full(w.size, scale), np.full(w.size, zero)
-    codes = exact_affine_codes(w, *every, integers)
-    values = exact_affine_values(codes, *every, dtype)
-    q = codes_of(codes, integers)
+    overflow = data.draw(st.sampled_from(overflows_of(fmt)))
+    modes = {"rounding": rounding, "overflow": overflow, "nan": "zero"}
+    modes |= {"index_offset": index_offset}
+    modes |= {"seed": seed} if rounding == "stochastic" else {}
+    codes = exact_codes(w, fmt, rounding, overflow, seed, index_offset)
+    values = exact_values(codes, fmt, dtype)
+    mask = Ranking(w, "prune").mask(w.size // 2)
+    of_zeros = exact_codes(np.zeros_like(w), fmt, overflow=overflow)
+    pruned = np.where(mask, codes, of_zeros)
     for name in LIBRARIES:
         with library(name) as lib:
-            how = {"dtype": TYPES[integers], "nan": "zero"}
-            assert_same_bits(lib.quantize_affine(w, scale, zero, **how), q)
-            assert_same_bits(lib.dequantize_affine(q, scale, zero, dtype=w.dtype), values)
+            assert_same_bits(lib.quantize(w, fmt, **modes), codes)
+            assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
+            assert_same_bits(lib.fake_quantize(w, fmt, **modes), values)
+            assert_same_bits(lib.prune_quantize(w, fmt, k=w.size // 2, **modes), pruned)
 
 
 # About what float32 holds of them exactly, halves between what it holds, and the ends.
@@ -111,24 +160,84 @@ INT32S = [sign * (2**power + step) for sign in (1, -1) for power in (0, 24, 25, 
           for step in (-3, -2, -1, 0, 1, 2, 3, 64, 65)] + [-(2**31), 2**31 - 1, 2**31 - 65]  # fmt: skip
 
 
-@integers
-def test_every_code(lib: Any, integers: str) -> None:
-    low, high = INTEGERS[integers]
-    step = 1 if high - low < 256 else 97
-    codes = [*range(low, high, step), high] if integers != "int32" else INT32S
-    q = codes_of(codes, integers)
-    for dtype, scale, zero in grid(DTYPES, [0.1, 2.0**-126, 3e38], zero_points(integers)):
-        every = np.full(q.size, scale), np.full(q.size, zero)
-        values = lib.dequantize_affine(q, scale, zero, dtype=DTYPES[dtype])
-        assert_same_bits(values, exact_affine_values(codes, *every, dtype))
+@pytest.mark.parametrize("bits", [1, 2, 5, 8, 11, 16, 32])
+@pytest.mark.parametrize("signed", [True, False])
+def test_every_code(lib: Any, bits: int, signed: bool) -> None:
+    """Scales of any sign and size: to dequantize, they only have to be finite."""
+    low, high = ends_of_width(bits, signed)
+    codes = [*range(low, high, 1 if bits < 10 else 97), high]
+    if bits == 32:
+        codes = INT32S if signed else [code % 2**32 for code in INT32S]
+    scales = [0.1, 2.0**-126, 3e38, -0.3, 0.0, -0.0, 1e-40, 1e-46, -1e-45]
+    for (dtype, scale), zero in grid(product(DTYPES, scales), zero_points(low, high)):
+        fmt = Affine(scale, zero, bits=bits, signed=signed)
+        q = np.array(codes).astype(fmt.dtype)
+        values = lib.dequantize(q, fmt, dtype=DTYPES[dtype])
+        assert_same_bits(values, exact_values(q, fmt, dtype))
+
+
+# --- by hand ---------------------------------------------------------------------------------
 
 
 def test_by_hand(lib: Any) -> None:
     w = np.float32([-1, -0.25, 0, 0.25, 0.75, 1, 100, -100, np.inf, -np.inf])
-    q = lib.quantize_affine(w, 0.5, 10, dtype=np.uint8)
+    fmt = Affine(0.5, 10, signed=False)
+    q = lib.quantize(w, fmt)
     assert_same_bits(q, np.uint8([8, 10, 10, 10, 12, 12, 210, 0, 255, 0]))
-    values = lib.dequantize_affine(q, 0.5, 10)
+    values = lib.dequantize(q, fmt)
     assert_same_bits(values, np.float32([-1, 0, 0, 0, 1, 1, 100, -5, 122.5, -5]))
+
+
+def test_roundings_by_hand(lib: Any) -> None:
+    """The quotient is rounded, and then the zero point is added: ties are those of the quotient."""
+    w = np.float32([-2.5, -1.5, -1.25, -0.5, -0.25, -0.0, 0.25, 0.5, 1.25, 1.5, 2.5]) * 4
+    expected = {
+        "nearest_even": [-2, -2, -1, 0, 0, 0, 0, 0, 1, 2, 2],
+        "nearest_away": [-3, -2, -1, -1, 0, 0, 0, 1, 1, 2, 3],
+        "nearest_zero": [-2, -1, -1, 0, 0, 0, 0, 0, 1, 1, 2],
+        "nearest_up": [-2, -1, -1, 0, 0, 0, 0, 1, 1, 2, 3],
+        "nearest_down": [-3, -2, -1, -1, 0, 0, 0, 0, 1, 1, 2],
+        "floor": [-3, -2, -2, -1, -1, 0, 0, 0, 1, 1, 2],
+        "ceil": [-2, -1, -1, 0, 0, 0, 1, 1, 2, 2, 3],
+        "trunc": [-2, -1, -1, 0, 0, 0, 0, 0, 1, 1, 2],
+        "away": [-3, -2, -2, -1, -1, 0, 1, 1, 2, 2, 3],
+    }
+    for (rounding, codes), zero in product(expected.items(), (0, 3)):
+        q = lib.quantize(w, Affine(4.0, zero), rounding=rounding)
+        assert_same_bits(q, np.int8(codes) + np.int8(zero))
+
+
+def test_overflows_by_hand(lib: Any) -> None:
+    w = np.float32([-20, -9, -8, 4, 5, 6, 24, 1e30, -np.inf, np.inf]) / 2
+    fmt = Affine(0.5, 2, bits=4)
+    expected = {
+        "saturate": [-8, -7, -6, 6, 7, 7, 7, 7, -8, 7],
+        "saturate_symmetric": [-7, -7, -6, 6, 7, 7, 7, 7, -7, 7],
+        "saturate_zero": [2, -7, -6, 6, 7, 2, 2, 2, 2, 2],
+        "wrap": [-2, -7, -6, 6, 7, -8, -6, 2, 2, 2],
+    }
+    for overflow, codes in expected.items():
+        assert_same_bits(lib.quantize(w, fmt, overflow=overflow, nan="zero"), np.int8(codes))
+    narrow = Affine(0.5, 2, bits=4, qmin=-3, qmax=5)
+    expected = {
+        "saturate": [-3, -3, -3, 5, 5, 5, 5, 5, -3, 5],
+        "saturate_symmetric": [-3, -3, -3, 5, 5, 5, 5, 5, -3, 5],
+        "saturate_zero": [2, 2, 2, 2, 2, 2, 2, 2, 2, 2],
+    }
+    for overflow, codes in expected.items():
+        assert_same_bits(lib.quantize(w, narrow, overflow=overflow), np.int8(codes))
+
+
+@pytest.mark.parametrize("bits", [3, 8, 16, 32])
+def test_ranges_on_one_side_of_zero(lib: Any, bits: int) -> None:
+    """The integers from -max to max are none of those in use, or all."""
+    w = np.float32([-1e30, -9, -1, 0, 1, 9, 1e30])
+    for qmin, qmax, zero in ((1, 3, 2), (-3, -1, -2), (-4, -3, -3), (2, 3, 3)):
+        fmt = Affine(1.0, zero, bits=bits, qmin=qmin, qmax=qmax)
+        for overflow in ("saturate", "saturate_symmetric", "saturate_zero"):
+            q = lib.quantize(w, fmt, overflow=overflow)
+            assert_same_bits(q, exact_codes(w, fmt, overflow=overflow))
+            assert qmin <= q.min() <= q.max() <= qmax
 
 
 def test_it_is_a_division(lib: Any) -> None:
@@ -136,36 +245,76 @@ def test_it_is_a_division(lib: Any) -> None:
     scale = np.float32(0.1)
     halves = (np.arange(-255, 256, 2) * (scale / 2)).astype(np.float32)
     w = np.concatenate([halves, np.nextafter(halves, np.inf), np.nextafter(halves, -np.inf)])
-    exact = [round(Fraction(nearest_quotient(value, scale))) for value in w.tolist()]
-    q = lib.quantize_affine(w, scale)
-    assert q.tolist() == [min(max(code, -128), 127) for code in exact]
-    by_reciprocal = np.rint(w * (np.float32(1) / scale))
-    assert (by_reciprocal != exact).any()
+    exact = [round(Fraction(float(value)) / Fraction(float(scale))) for value in w]
+    q = lib.quantize(w, Affine(scale))
+    rounded_once = np.rint(w / scale)
+    assert q.tolist() == np.clip(rounded_once, -128, 127).tolist()
+    assert (np.rint(w * (np.float32(1) / scale)) != rounded_once).any()
+    assert (rounded_once != exact).any()  # the quotient is rounded to float32 first
 
 
-def nearest_quotient(value: float, scale: np.float32) -> float:
-    size = nearest(abs(Fraction(value) / Fraction(float(scale))), "float32")
-    return -size if value < 0 else size
+def test_quotients_that_float32_and_float64_round_differently(lib: Any) -> None:
+    """Quotients just off a half, or just off an integer, which they are in float32."""
+    for scale in (0.1, 0.3, 0.7):
+        scale32 = float(np.float32(scale))
+        w = (np.arange(1, 250) * (scale32 / 2)).astype(np.float32)
+        exact = [Fraction(float(value)) / Fraction(scale32) for value in w]
+        narrow = (w / np.float32(scale)).tolist()
+        pairs = zip(narrow, exact, strict=True)
+        found = w[[x != y and 2 * x == int(2 * x) for x, y in pairs]]
+        assert found.size > 20
+        fmt, differs = Affine(scale32), set()
+        for rounding in ROUNDINGS[:-1]:
+            codes = exact_codes(found, fmt, rounding)
+            wide = exact_codes(found.astype(np.float64), fmt, rounding)
+            assert_same_bits(lib.quantize(found, fmt, rounding=rounding), codes)
+            assert_same_bits(lib.quantize(found.astype("f8"), fmt, rounding=rounding), wide)
+            differs |= {rounding} if (codes != wide).any() else set()
+        assert {"nearest_even", "floor", "ceil", "trunc"} <= differs
 
 
-def test_float32_is_what_narrow_floats_are_divided_in(lib: Any) -> None:
+def test_narrow_floats_are_divided_in_float32(lib: Any) -> None:
     """A scale in float64 becomes a float32 first, unless w is float64."""
     scale = 0.1
     for dtype in DTYPES:
         w = normal(2000, dtype, 5.0)
         number = np.float64 if dtype == "float64" else np.float32
         expected = np.clip(np.rint(w.astype(number) / number(scale)), -128, 127).astype(np.int8)
-        assert_same_bits(lib.quantize_affine(w, scale), expected)
-        assert_same_bits(lib.quantize_affine(w, np.float64(scale)), expected)
+        assert_same_bits(lib.quantize(w, Affine(scale)), expected)
+        assert_same_bits(lib.quantize(w, Affine(np.float64(scale))), expected)
+
+
+@pytest.mark.parametrize("zero", [-128, 0, 5, 127])
+def test_quotients_beyond_the_range_of_floats(lib: Any, zero: int) -> None:
+    """Finite elements whose quotients are infinite, or underflow."""
+    for kind, huge, small in ((np.float32, 3e38, 2.0**-126), (np.float64, 1e308, 2.0**-1022)):
+        w = np.array([huge, -huge, 0, small], kind)
+        fmt = Affine(small, zero)
+        first = int(np.clip(zero + 1, -128, 127))
+        assert lib.quantize(w, fmt).tolist() == [127, -128, zero, first]
+        q = lib.quantize(w, fmt, overflow="saturate_zero")
+        assert q.tolist() == [zero, zero, zero, zero + 1 if zero < 127 else zero]
+        q = lib.quantize(w, fmt, overflow="wrap")
+        assert q.tolist() == [zero, zero, zero, zero + 1 if zero < 127 else -128]
+        words = ["w has", "out of range of", repr(fmt), "the first at flat index 0"]
+        assert_refuses(OverflowError, words, lib.quantize, w, fmt, overflow="raise")
+        tiny = np.array([small, -small, np.finfo(kind).smallest_subnormal], kind)
+        fmt = Affine(huge, zero)
+        assert lib.quantize(tiny, fmt).tolist() == [zero] * 3
+        # The quotient underflows to zero, which no mode rounds away from zero.
+        assert lib.quantize(tiny, fmt, rounding="ceil").tolist() == [zero] * 3
+        assert lib.quantize(tiny, fmt, rounding="floor").tolist() == [zero] * 3
 
 
 def test_nan_becomes_the_zero_point(lib: Any) -> None:
     w = np.float32([1, np.nan, -np.nan])
-    for name in INTEGERS:
-        for zero in zero_points(name):
-            q = lib.quantize_affine(w, 1.0, zero, dtype=TYPES[name], nan="zero")
-            assert q[1:].astype(np.int64).tolist() == [zero, zero]
-            assert lib.dequantize_affine(q, 1.0, zero)[1:].tolist() == [0, 0]
+    for bits, signed in product((1, 4, 8, 16, 32), (True, False)):
+        for zero in zero_points(*ends_of_width(bits, signed)):
+            fmt = Affine(1.0, zero, bits=bits, signed=signed)
+            q = lib.quantize(w, fmt, nan="zero")
+            assert q[1:].tolist() == [zero, zero]
+            assert lib.dequantize(q, fmt)[1:].tolist() == [0, 0]
+            assert lib.prune_quantize(w, fmt, k=1, nan="zero")[1:].tolist() == [zero, zero]
 
 
 @dtypes
@@ -175,271 +324,408 @@ def test_refused_nan(lib: Any, dtype: str, n: int) -> None:
     places = sorted({n // 3, n - 1})
     w[places] = np.nan
     words = [f"w has {len(places)} NaN", f"the first at flat index {places[0]}"]
-    assert_refuses(ValueError, words, lib.quantize_affine, w, 0.1)
+    words += ["nan='zero' quantizes it to the zero point"]
+    for call in (lib.quantize, lib.fake_quantize, partial(lib.prune_quantize, k=n)):
+        expected = words[:2] if lib is reference or call is not lib.quantize else words
+        assert_refuses(ValueError, expected, call, w, Affine(0.1, 3))
 
+
+@dtypes
+@pytest.mark.parametrize("n", [1, 17, 129, 16385, 300_001])
+def test_refused_overflow(lib: Any, dtype: str, n: int) -> None:
+    w = normal(n, dtype)
+    places = sorted({n // 3, n // 2, n - 1})
+    for value, fmt in ((1000, Affine(0.1, 3)), (-np.inf, Affine(0.01, -5, bits=12, qmin=-2000))):
+        w[places] = value
+        words = [f"w has {len(places)} element", "out of range of", repr(fmt)]
+        words += [f"the first at flat index {places[0]}"]
+        for call in (lib.quantize, lib.fake_quantize, partial(lib.prune_quantize, k=n)):
+            assert_refuses(OverflowError, words, call, w, fmt, overflow="raise")
+        assert_refuses(OverflowError, words, lib.fake_quantize, w, fmt, overflow="raise", out=w)
+    w[places] = np.nan
+    expected = reference.quantize(w, Affine(0.1, 3), nan="zero")
+    assert_same_bits(lib.quantize(w, Affine(0.1, 3), overflow="raise", nan="zero"), expected)
+
+
+def test_only_some_integers_cannot_be_wrapped_to(lib: Any) -> None:
+    w = np.ones(5, np.float32)
+    for how in ({"qmin": -127}, {"qmax": 126}, {"qmin": -3, "qmax": 3}):
+        fmt = Affine(0.1, **how)
+        words = ["overflow must be", "wrap"]
+        for call in (lib.quantize, lib.fake_quantize, partial(lib.prune_quantize, k=2)):
+            assert_refuses(ValueError, words, call, w, fmt, overflow="wrap")
+    full = Affine(0.1, qmin=-128, qmax=127)
+    assert_same_bits(lib.quantize(w, full, overflow="wrap"), np.int8([10] * 5))
+
+
+# --- sizes, threads, parts --------------------------------------------------------------------
 
 SIZES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128, 512, 4096, 16384)]
+USUAL = [Affine(0.3, 5), Affine(0.25, 100, signed=False), Affine(0.02, -7, bits=16),
+         Affine(0.02, 3, bits=13, signed=False), Affine(1e-7, 9, bits=32), Affine(2.0, bits=3, qmin=-3),
+         Affine(1e-7, 9, bits=32, signed=False)]  # fmt: skip
 
 
 @dtypes
-@integers
-def test_all_sizes(lib: Any, dtype: str, integers: str) -> None:
-    zero = zero_points(integers)[-1] // 2
-    for n in SIZES:
+@roundings
+def test_all_sizes(lib: Any, dtype: str, rounding: str) -> None:
+    for n, fmt in grid(SIZES, USUAL):
         w = normal(n, dtype, 3.0)
-        expected = reference.quantize_affine(w, 0.03, zero, dtype=TYPES[integers])
-        q = np.zeros_like(expected)
-        assert_same_bits(lib.quantize_affine(w, 0.03, zero, dtype=TYPES[integers]), expected)
-        assert lib.quantize_affine(w, 0.03, zero, dtype=TYPES[integers], out=q) is q
-        assert_same_bits(q, expected)
-        values = reference.dequantize_affine(q, 0.03, zero, dtype=w.dtype)
-        out = np.zeros_like(values)
-        assert lib.dequantize_affine(q, 0.03, zero, dtype=w.dtype, out=out) is out
+        overflow = overflows_of(fmt)[n % len(overflows_of(fmt))]
+        modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
+        codes = reference.quantize(w, fmt, **modes)
+        values = reference.dequantize(codes, fmt, dtype=w.dtype)
+        q, out = np.zeros_like(codes), w.copy()
+        assert_same_bits(lib.quantize(w, fmt, **modes), codes)
+        assert lib.quantize(w, fmt, **modes, out=q) is q
+        assert_same_bits(q, codes)
+        assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
+        assert lib.fake_quantize(out, fmt, **modes, out=out) is out
         assert_same_bits(out, values)
+        kept = np.where(Ranking(w).mask(n // 3), w, np.zeros((), w.dtype))
+        pruned = lib.prune_quantize(w, fmt, k=n // 3, **modes)
+        assert_same_bits(pruned, reference.quantize(kept, fmt, **modes))
 
 
 @dtypes
-def test_on_several_threads(lib_on_threads: Any, dtype: str) -> None:
-    w = normal((1100, 1003), dtype)
-    scale = np.linspace(0.01, 0.02, 1003)
-    zero = np.arange(1003) % 11 - 5
-    q = reference.quantize_affine(w, scale, zero, axis=1)
-    assert_same_bits(lib_on_threads.quantize_affine(w, scale, zero, axis=1), q)
-    values = reference.dequantize_affine(q, scale, zero, axis=1, dtype=w.dtype)
-    actual = lib_on_threads.dequantize_affine(q, scale, zero, axis=1, dtype=w.dtype)
-    assert_same_bits(actual, values)
+@roundings
+def test_on_several_threads(lib_on_threads: Any, dtype: str, rounding: str) -> None:
+    """Parts of the array begin in the middle of rows, of groups and of blocks."""
+    rng = np.random.default_rng(1)
+    scale, zero = partial(rng.uniform, 0.01, 0.02), partial(rng.integers, -5, 6)
+    made = [
+        ((1100, 1003), lambda: Affine(scale(1003), zero(1003), axis=1)),
+        ((1100, 1003), lambda: Affine(scale(1100), zero(1100), axis=0)),
+        ((11, 100, 1003), lambda: Affine(scale((11, 100)), 1, axis=(0, 1))),
+        ((1100, 1003), lambda: Affine(scale((1100, 11)), zero((1100, 11)), group_size=96)),
+        ((1100, 1003), lambda: Affine(scale((9, 8)), zero((9, 8)), group_size=(128, 128))),
+        ((1_100_003,), lambda: Affine(0.01, 7, bits=4, signed=False)),
+    ]
+    for shape, fmt_of in subset(made, 2):
+        w, fmt = normal(shape, dtype), fmt_of()
+        modes = {"rounding": rounding, **seed_of(rounding)}
+        codes = reference.quantize(w, fmt, **modes)
+        assert_same_bits(lib_on_threads.quantize(w, fmt, **modes), codes)
+        values = reference.dequantize(codes, fmt, dtype=w.dtype)
+        assert_same_bits(lib_on_threads.dequantize(codes, fmt, dtype=w.dtype), values)
+        assert_same_bits(lib_on_threads.fake_quantize(w, fmt, **modes), values)
 
 
-# --- granularity -----------------------------------------------------------------------------
+@pytest.mark.parametrize("start", [0, 5, 2**32 - 100, 2**33 - 1000, 2**64 - 300])
+def test_an_array_in_parts_is_the_whole(lib: Any, start: int) -> None:
+    """Across multiples of 2**32, beyond which the key of the draws is another one."""
+    w = normal(1500, "float32", 3.0)
+    for fmt in (Affine(0.3, 5), Affine(0.3, 5, bits=4), FixedPoint(8, 2)):
+        modes = {"rounding": "stochastic", "seed": SEED}
+        for name in ("quantize", "fake_quantize"):
+            call = partial(getattr(lib, name), fmt=fmt, **modes)
+            whole = call(w, index_offset=start)
+            for cuts in ((700,), (1, 64, 65, 1000), (100, 101, 1499)):
+                ends = (0, *cuts, w.size)
+                parts = [
+                    call(w[a:b], index_offset=(start + a) % 2**64)
+                    for a, b in zip(ends, ends[1:], strict=False)
+                ]
+                assert_same_bits(np.concatenate(parts), whole)
+        codes = exact_codes(w, fmt, "stochastic", "saturate", SEED, start)
+        assert_same_bits(lib.quantize(w, fmt, **modes, index_offset=start), codes)
+        pruned = lib.prune_quantize(w, fmt, k=w.size, **modes, index_offset=start)
+        assert_same_bits(pruned, codes)
+        if fmt.bits == 4:
+            packed = lib.quantize(w, fmt, **modes, index_offset=start, packed=True)
+            assert_same_bits(packed, reference.pack_ints(codes, 4))
 
 
-def parameters(
-    shape: tuple[int, ...], axis: int, size: int | None, integers: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scales and zero points that fit."""
-    if size is None:
-        fitting: tuple[int, ...] = (shape[axis],)
+# --- layouts of parameters --------------------------------------------------------------------
+
+SHAPES = [(7,), (1, 1), (3, 5), (5, 3), (2, 3, 4), (4, 1, 6), (0, 3), (3, 0), (2, 2, 3, 2), (9, 70)]
+
+
+def lengths_of(shape: tuple[int, ...], axis: Any, group_size: Any) -> tuple[int, ...]:
+    """The shape of the parameters."""
+    if group_size is None:
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        return tuple(shape[one] for one in axes)
+    lengths = list(shape)
+    if isinstance(group_size, tuple):
+        lengths[-2:] = [-(-n // size) for n, size in zip(lengths[-2:], group_size, strict=True)]
     else:
-        lengths = list(shape)
-        lengths[axis] = -(-shape[axis] // size)
-        fitting = tuple(lengths)
-    rng = np.random.default_rng(shape)
-    low, high = INTEGERS[integers]
-    zeros = rng.integers(low, high + 1, fitting) if integers != "int32" else np.zeros(fitting, int)
-    return rng.uniform(0.05, 1.0, fitting), zeros
+        lengths[axis] = -(-shape[axis] // group_size)
+    return tuple(lengths)
 
 
-SHAPES = [(7,), (1, 1), (3, 5), (5, 3), (2, 3, 4), (4, 1, 6), (0, 3), (3, 0), (2, 2, 3, 2)]
+def layouts(shape: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Along each axis and several adjacent ones, in groups along each, and in blocks."""
+    ndim = len(shape)
+    made: list[dict[str, Any]] = [
+        {"axis": axis, "group_size": size}
+        for axis in range(-ndim, ndim)
+        for size in (None, 1, 2, 3, 100)
+    ]
+    made += [
+        {"axis": tuple(range(first, end)), "group_size": None}
+        for first in range(ndim)
+        for end in range(first + 1, ndim + 1)
+    ]
+    if ndim > 1:
+        blocks = [(1, 1), (2, 3), (3, 2), (1, 4), (4, 1), (100, 2), (2, 64), (2**40, 2**40)]
+        made += [{"group_size": block, "axis": None} for block in blocks]
+        made += [{"group_size": (2, 2), "axis": (-2, -1)}]
+    return made
+
+
+def with_parameters(shape: tuple[int, ...], layout: dict[str, Any], number: int) -> Affine:
+    """A format that fits, of a width and with a range that the number chooses."""
+    bits = (8, 4, 16, 32, 1, 11)[number % 6]
+    signed = number // 6 % 2 == 0
+    low, high = ends_of_width(bits, signed)
+    how: dict[str, Any] = {"bits": bits, "signed": signed}
+    if number % 3 == 0 and bits > 1:
+        low, high = low + 1, high - 1
+        how |= {"qmin": low, "qmax": high}
+    rng = np.random.default_rng(number)
+    lengths = lengths_of(shape, **layout)
+    scales = rng.uniform(0.05, 1.0, lengths)
+    if number % 4 == 0:
+        scales = 2.0 ** rng.integers(-4, 2, lengths)
+    zeros: Any = rng.integers(max(low, -99), min(high, 99) + 1, lengths)
+    zeros = zeros if number % 5 else max(low, min(high, 1))
+    scales = scales.astype(list(DTYPES.values())[number % 4])
+    return Affine(scales, zeros, **how, **layout)
 
 
 @dtypes
-@pytest.mark.parametrize("integers", ["int8", "uint8", "int4", "int16", "int32"])
-def test_parameters_along_every_axis(lib: Any, dtype: str, integers: str) -> None:
-    for shape in SHAPES:
-        for size, axis in grid([None, 1, 2, 3, 100], range(-len(shape), len(shape))):
-            w = normal(shape, dtype, 3.0)
-            scales, zeros = parameters(shape, axis, size, integers)
-            how = {"axis": axis, "block_size": size}
-            every = of_elements(scales, shape, axis, size), of_elements(zeros, shape, axis, size)
-            codes = exact_affine_codes(w, *every, integers)
-            q = lib.quantize_affine(w, scales, zeros, dtype=TYPES[integers], **how)
-            assert_same_bits(q, codes_of(codes, integers, shape))
-            values = lib.dequantize_affine(q, scales, zeros, dtype=w.dtype, **how)
-            expected = exact_affine_values(codes, *every, dtype).reshape(shape)
-            assert_same_bits(values, expected)
-            if size is not None and axis in (-1, len(shape) - 1):
-                last = lib.quantize_affine(w, scales, zeros, dtype=TYPES[integers], block_size=size)
-                assert_same_bits(last, q)
+@roundings
+def test_every_layout(lib: Any, dtype: str, rounding: str) -> None:
+    for number, (shape, layout) in subset(
+        enumerate((shape, layout) for shape in SHAPES for layout in layouts(shape)), 40
+    ):
+        w, fmt = normal(shape, dtype, 3.0), with_parameters(shape, layout, number)
+        overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
+        modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
+        codes = exact_codes(w, fmt, rounding, overflow, SEED)
+        values = exact_values(codes, fmt, dtype)
+        assert_same_bits(lib.quantize(w, fmt, **modes), codes)
+        assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
+        assert_same_bits(lib.fake_quantize(w, fmt, **modes), values)
+        assert_same_bits(lib.prune_quantize(w, fmt, k=w.size, **modes), codes)
 
 
-LARGE = [(3, 65), (65, 3), (5, 129, 2), (2, 4097), (4097, 2), (129, 127), (2, 3, 16385)]
+LARGE = [(3, 65), (65, 3), (5, 129, 2), (2, 4097), (4097, 2), (129, 127), (2, 3, 16385), (513, 512)]
 
 
 @pytest.mark.parametrize("shape", LARGE)
-@pytest.mark.parametrize("integers", ["int8", "int4"])
-def test_parameters_of_large_arrays(lib: Any, shape: tuple[int, ...], integers: str) -> None:
-    w = normal(shape, "float32", 3.0)
-    for axis, size in product(range(len(shape)), [None, 1, 16, 32, 33, 128]):
-        scales, zeros = parameters(shape, axis, size, integers)
-        how = {"axis": axis, "block_size": size}
-        for zero in (zeros, 1):
-            q = reference.quantize_affine(w, scales, zero, dtype=TYPES[integers], **how)
-            actual = lib.quantize_affine(w, scales, zero, dtype=TYPES[integers], **how)
-            assert_same_bits(actual, q)
-            values = reference.dequantize_affine(q, scales, zero, **how)
-            assert_same_bits(lib.dequantize_affine(q, scales, zero, **how), values)
+@dtypes
+def test_layouts_of_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
+    """Rows of blocks, rows of groups: shorter and longer than a vector, ragged at the ends."""
+    ndim, w = len(shape), normal(shape, dtype, 3.0)
+    made: list[dict[str, Any]] = [
+        {"axis": axis, "group_size": size}
+        for axis, size in product(range(ndim), [None, 1, 16, 32, 33, 128])
+    ]
+    sizes = [(1, 1), (2, 16), (16, 2), (3, 33), (32, 32), (128, 128), (1, 128), (7, 4096)]
+    made += [{"axis": None, "group_size": size} for size in sizes]
+    made += [{"axis": tuple(range(ndim - 1)), "group_size": None}]
+    for number, layout in subset(enumerate(made), 6):
+        fmt = with_parameters(shape, layout, number)
+        rounding = ROUNDINGS[-1 - number % len(ROUNDINGS)]
+        overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
+        modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
+        codes = reference.quantize(w, fmt, **modes)
+        values = reference.dequantize(codes, fmt, dtype=w.dtype)
+        q, out = np.zeros_like(codes), w.copy()
+        assert lib.quantize(w, fmt, **modes, out=q) is q
+        assert_same_bits(q, codes)
+        assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
+        assert lib.fake_quantize(out, fmt, **modes, out=out) is out
+        assert_same_bits(out, values)
+        kept = lib.prune_quantize(w, fmt, sparsity=0.5, **modes)
+        assert_same_bits(kept, reference.prune_quantize(w, fmt, sparsity=0.5, **modes))
+        if fmt.bits <= 8:
+            packed = lib.quantize(w, fmt, **modes, packed=True, bitorder="big")
+            bits = reference.pack_ints(codes.ravel(), fmt.bits, bitorder="big")
+            assert_same_bits(packed, bits)
+            back = lib.dequantize(packed, fmt, shape=shape, bitorder="big", dtype=w.dtype)
+            assert_same_bits(back, values)
 
 
-@pytest.mark.parametrize("of", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64, list])
-def test_scales_of_any_floats(lib: Any, of: Any) -> None:
-    w = normal((3, 5), "float32", 3.0)
-    scales = np.array([0.125, 0.5, 2.0])
-    q = lib.quantize_affine(w, scales, axis=0)
-    given_scales = scales.tolist() if of is list else scales.astype(of)
-    assert_same_bits(lib.quantize_affine(w, given_scales, axis=0), q)
-    assert_same_bits(lib.quantize_affine(w, scales[::-1].copy()[::-1], axis=0), q)
-    for dtype in ("int8", "uint8", "int16", "int32", "int64", ml_dtypes.int4):
-        zeros = np.array([1, 2, 3]).astype(np.int8).astype(dtype)
-        expected = lib.quantize_affine(w, scales, [1, 2, 3], axis=0)
-        assert_same_bits(lib.quantize_affine(w, scales, zeros, axis=0), expected)
+@pytest.mark.parametrize("bits", [8, 32])
+def test_fixed_point_in_rows_and_columns(lib: Any, bits: int) -> None:
+    """A FixedPoint of any layout is an Affine whose scales are powers of two."""
+    for number, (shape, layout) in subset(
+        enumerate((shape, layout) for shape in [*SHAPES, (40, 70)] for layout in layouts(shape)), 30
+    ):
+        w = normal(shape, "float32", 3.0)
+        places = np.random.default_rng(number).integers(1, 6, lengths_of(shape, **layout))
+        fmt = FixedPoint(bits, places, **layout)
+        affine = Affine(np.ldexp(1.0, -places), bits=bits, **layout)
+        rounding = ROUNDINGS[number % len(ROUNDINGS)]
+        modes = {"rounding": rounding, **seed_of(rounding)}
+        codes = exact_codes(w, fmt, rounding, "saturate", SEED)
+        assert_same_bits(lib.quantize(w, fmt, **modes), codes)
+        assert_same_bits(lib.quantize(w, affine, **modes), codes)
+        assert_same_bits(lib.dequantize(codes, fmt), exact_values(codes, fmt))
+        assert_same_bits(lib.fake_quantize(w, fmt, **modes), exact_values(codes, fmt))
 
 
-# --- what is refused --------------------------------------------------------------------------
+@dtypes
+def test_memory_layouts(lib: Any, dtype: str) -> None:
+    w = normal((14, 26), dtype, 3.0)
+    views: list[Any] = [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]]
+    views += [lambda a: np.ascontiguousarray(a[::-1])[::-1]]
+    if dtype != "bfloat16":
+        views += [lambda a: a.astype(a.dtype.newbyteorder(">"))]
+    for number, layout in subset(enumerate(layouts(w.shape)), 8):
+        fmt = with_parameters(w.shape, layout, number)
+        q = reference.quantize(w, fmt)
+        values = reference.dequantize(q, fmt, dtype=w.dtype)
+        for view in views:
+            assert_same_bits(lib.quantize(view(w), fmt), q)
+            assert_same_bits(lib.dequantize(view(q), fmt, dtype=w.dtype), values)
+            out = np.full((14, 52), 7, q.dtype)[:, ::2]
+            assert lib.quantize(view(w), fmt, out=out) is out
+            assert_same_bits(out, q)
+            back = np.full((14, 52), 7, w.dtype)[:, ::2]
+            assert lib.fake_quantize(view(w), fmt, out=back) is back
+            assert_same_bits(back, values)
 
-BOTH = {
-    "quantize_affine": lambda lib, shape=(6,): partial(lib.quantize_affine, np.ones(shape, "f4")),
-    "dequantize_affine": lambda lib, shape=(6,): partial(
-        lib.dequantize_affine, np.ones(shape, np.int8)
-    ),
-}
-both = pytest.mark.parametrize("name", BOTH)
+
+NOT_FITTING = [
+    (Affine([1, 2, 3.0], axis=1), (3, 4), ["fmt.scale must be", "(4,)", "(3,)"]),
+    (Affine([1, 2, 3.0], axis=2), (3, 4), ["fmt.axis must be", "from -2 to 1", "2"]),
+    (Affine([1, 2, 3.0], axis=0), (), ["fmt.scale must be", "without axes"]),
+    (Affine([1, 2, 3.0], axis=0), (0, 4), ["fmt.scale must be", "(0,)", "(3,)"]),
+    (Affine([[1, 2.0]], group_size=4), (1, 9), ["fmt.scale must be", "(1, 3)", "(1, 2)"]),
+    (Affine([[1, 2.0]], group_size=4), (8,), ["fmt.axis must be", "from -1 to 0", "1"]),
+    (Affine([1, 2.0], group_size=4), (8, 2), ["fmt.scale must be", "(2, 2)", "(2,)"]),
+    (Affine(np.ones((2, 2)), group_size=(2, 3)), (4, 7), ["fmt.scale must be", "(2, 3)", "(2, 2)"]),
+    (Affine(np.ones((2, 2)), group_size=(2, 3)), (4,), ["fmt.axis must be", "from -1 to 0"]),
+    (Affine(np.ones((2, 2)), group_size=(2, 3)), (1, 4, 6), ["fmt."]),
+    (Affine(np.ones((2, 3)), axis=(0, 1)), (2, 4), ["fmt.scale must be", "(2, 4)", "(2, 3)"]),
+    (Affine(np.ones((2, 3)), axis=(1, 0)), (3, 2), ["fmt.axis must be", "adjacent", "(1, 0)"]),
+    (Affine(np.ones((2, 4)), axis=(0, 2)), (2, 3, 4), ["fmt.axis must be", "adjacent", "(0, 2)"]),
+    (Affine(np.ones((2, 2)), axis=(0, 0)), (2, 2), ["fmt.axis must be", "adjacent", "(0, 0)"]),
+]
 
 
-@both
-@pytest.mark.parametrize("scale", [0.0, -0.0, -1.0, np.nan, np.inf, 1e-39, 1e-46, 1e39, -1e-320])
-def test_scales_out_of_range(lib: Any, name: str, scale: float) -> None:
-    """Subnormal, zero and infinite in float32, in which they are used."""
-    call = BOTH[name](lib)
-    words = ["scale must be positive, finite and not subnormal", "got"]
-    assert_refuses(ValueError, words, call, scale)
-    assert_refuses(ValueError, words, call, np.float64(scale))
+@pytest.mark.parametrize(("fmt", "shape", "words"), NOT_FITTING)
+def test_formats_that_do_not_fit(
+    lib: Any, fmt: Affine, shape: tuple[int, ...], words: list[str]
+) -> None:
+    w, q = np.zeros(shape, np.float32), np.zeros(shape, np.int8)
+    for call in (lib.quantize, lib.fake_quantize):
+        assert_refuses(ValueError, words, call, w, fmt)
+    assert_refuses(ValueError, words, lib.prune_quantize, w, fmt, k=0)
+    assert_refuses(ValueError, words, lib.dequantize, q, fmt)
+
+
+# --- scales -----------------------------------------------------------------------------------
+
+
+@dtypes
+@pytest.mark.parametrize("scale", [0.0, -0.0, -1.0, 1e-39, 1e-46, 1e39, -1e-320, 2.0**-1023, 1e-320])
+def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -> None:
+    """Zero, negative, or not normal in float32; in float64, those that are normal there are taken."""
+    w, q = np.ones(6, DTYPES[dtype]), np.arange(6, dtype=np.int8)
     scales = np.ones(6)
     scales[4] = scale
-    assert_refuses(ValueError, [*words, "(4,)"], call, scales, axis=0)
+    fine_in_float64 = dtype == "float64" and scale in (1e-39, 1e-46, 1e39)
+    for fmt, place in ((Affine(scale), ""), (Affine(scales, axis=0), " at (4,)")):
+        words = ["fmt.scale must be positive, finite and not subnormal", real_of(w.dtype), "got"]
+        for call in (lib.quantize, lib.fake_quantize, partial(lib.prune_quantize, k=3)):
+            if fine_in_float64:
+                call(w, fmt)
+            else:
+                more = [] if lib is reference else [place]
+                assert_refuses(ValueError, [*words, *more], call, w, fmt)
+        if scale == 1e39 and dtype != "float64":
+            words = ["fmt.scale must be finite in float32", "got"]
+            assert_refuses(ValueError, words, lib.dequantize, q, fmt, dtype=w.dtype)
+        else:
+            values = lib.dequantize(q, fmt, dtype=w.dtype)
+            assert_same_bits(values, exact_values(q, fmt, dtype))
 
 
 @dtypes
 def test_scales_at_the_ends_of_their_range(lib: Any, dtype: str) -> None:
     """Of each type of float: the least and the largest that float32 or float64 takes."""
-    number = np.dtype(NUMBERS.get(dtype, "float32"))
+    number = np.dtype(real_of(DTYPES[dtype]))
     least, most = (float(end) for end in (np.finfo(number).tiny, np.finfo(number).max))
     w = np.array([0.0], number)
     for scale in (least, most):
-        assert lib.quantize_affine(w, scale).tolist() == [0]
-        assert lib.dequantize_affine(np.int8([1]), scale, dtype=number).tolist() == [scale]
+        assert lib.quantize(w, Affine(scale)).tolist() == [0]
+        assert lib.dequantize(np.int8([1]), Affine(scale), dtype=number).tolist() == [scale]
     scales = np.array([0.5, 1, 2], DTYPES[dtype])
-    values = lib.dequantize_affine(np.int8([1, 2, 3]), scales, axis=0)
+    values = lib.dequantize(np.int8([1, 2, 3]), Affine(scales, axis=0))
     assert values.tolist() == [0.5, 2, 6]
 
 
 def test_scales_that_float64_takes(lib: Any) -> None:
     w = np.float64([1e-40, 2e-40, 1e39])
-    assert lib.quantize_affine(w[:2], 1e-40).tolist() == [1, 2]
-    assert lib.quantize_affine(w[2:], 1e38).tolist() == [10]
-    assert lib.dequantize_affine(np.int8([1]), 1e-40, dtype=np.float64).tolist() == [1e-40]
-    for scale in (2.0**-1023, 0.0, np.inf, np.nan):
-        words = ["scale must be positive, finite and not subnormal"]
-        assert_refuses(ValueError, words, lib.quantize_affine, w, scale)
-    words = ["scale must be positive, finite and not subnormal"]
-    assert_refuses(ValueError, words, lib.dequantize_affine, np.int8([1]), 1e-40)
+    assert lib.quantize(w[:2], Affine(1e-40)).tolist() == [1, 2]
+    assert lib.quantize(w[2:], Affine(1e38)).tolist() == [10]
+    assert lib.quantize(w[2:], Affine(1e39)).tolist() == [1]
+    assert lib.dequantize(np.int8([1]), Affine(1e-40), dtype=np.float64).tolist() == [1e-40]
 
 
-@both
-@pytest.mark.parametrize(
-    "scale", ["1", None, True, 1j, np.int32([1] * 6), np.ones(6, bool)], ids=str
-)
-def test_scales_that_are_no_floats(lib: Any, name: str, scale: Any) -> None:
-    how = {"axis": 0} if isinstance(scale, np.ndarray) else {}
-    assert_refuses(TypeError, ["scale must be"], BOTH[name](lib), scale, **how)
+@pytest.mark.parametrize("of", [*DTYPES.values(), list, tuple], ids=str)
+def test_scales_of_any_floats(lib: Any, of: Any) -> None:
+    w = normal((3, 5), "float32", 3.0)
+    scales = np.array([0.125, 0.5, 2.0])
+    q = lib.quantize(w, Affine(scales, axis=0))
+    given_scales = of(scales.tolist()) if of in (list, tuple) else scales.astype(of)
+    assert_same_bits(lib.quantize(w, Affine(given_scales, axis=0)), q)
+    assert_same_bits(lib.quantize(w, Affine(scales[::-1].copy()[::-1], axis=0)), q)
+    if of not in (list, tuple) and of != ml_dtypes.bfloat16:
+        swapped = given_scales.astype(of.newbyteorder())
+        assert_same_bits(lib.quantize(w, Affine(swapped, axis=0)), q)
+    expected = lib.quantize(w, Affine(scales, [1, 2, 3], axis=0))
+    narrow = [ml_dtypes.int4, ml_dtypes.uint4]
+    for dtype in ("int8", "uint8", "int16", ">i4", "int64", "uint64", *narrow):
+        zeros = np.array([1, 2, 3]).astype(np.int8).astype(dtype)
+        assert_same_bits(lib.quantize(w, Affine(scales, zeros, axis=0)), expected)
 
 
-@both
-def test_zero_points_out_of_range(lib: Any, name: str) -> None:
-    call = BOTH[name](lib)
-    for zero in (-129, 128, 2**40):
-        words = ["zero_point must be", "-128 to 127", f"got {zero}"]
-        assert_refuses(ValueError, words, call, 1.0, zero)
-        zeros = np.zeros(6, np.int64)
-        zeros[4] = zero
-        assert_refuses(ValueError, [*words, "(4,)"], call, np.ones(6), zeros, axis=0)
-    for wrong in (0.0, "0", None, True, np.zeros(6), np.zeros(6, bool)):
-        how: dict[str, Any] = {"axis": 0} if isinstance(wrong, np.ndarray) else {}
-        scale = np.ones(6) if how else 1.0
-        assert_refuses(TypeError, ["zero_point must be"], call, scale, wrong, **how)
+# --- codes of other dtypes -----------------------------------------------------------------------
 
 
-@integers
-def test_zero_points_of_each_type(lib: Any, integers: str) -> None:
-    low, high = INTEGERS[integers]
-    low, high = (0, 0) if integers == "int32" else (low, high)
-    q = codes_of([0, 1], integers)
-    for zero in (low - 1, high + 1):
-        words = ["zero_point must be", f"got {zero}"]
-        how = {"dtype": TYPES[integers]}
-        assert_refuses(ValueError, words, lib.quantize_affine, np.ones(3), 1.0, zero, **how)
-        assert_refuses(ValueError, words, lib.dequantize_affine, q, 1.0, zero)
+@pytest.mark.parametrize("name", ["int4", "uint4", "int2", "uint2"])
+def test_integers_in_the_narrow_dtypes(lib: Any, name: str) -> None:
+    """Of ml_dtypes, where they hold the format."""
+    held, signed = np.dtype(getattr(ml_dtypes, name)), name.startswith("i")
+    for bits in range(1, 6):
+        fmt = Affine(0.5, 0, bits=bits, signed=signed)
+        codes = np.arange(fmt.min, fmt.max + 1)
+        w = (codes / 2).astype(np.float32)
+        out = np.empty(w.shape, held)
+        if bits > ml_dtypes.iinfo(held).bits:
+            assert_refuses(TypeError, ["out must be"], lib.quantize, w, fmt, out=out)
+            assert_refuses(TypeError, ["q must be"], lib.dequantize, out, fmt)
+            continue
+        assert lib.quantize(w, fmt, out=out) is out
+        assert out.astype(np.int32).tolist() == codes.tolist()
+        assert lib.prune_quantize(w, fmt, sparsity=0, out=out) is out
+        assert out.astype(np.int32).tolist() == codes.tolist()
+        assert_same_bits(lib.dequantize(out, fmt), w)
 
 
-@both
-def test_parameters_that_do_not_fit(lib: Any, name: str) -> None:
-    call = BOTH[name](lib, (4, 6))
-    ones = np.ones
-    for words, scale, zero, how in [
-        (["axis must be", "None"], ones(6), 0, {}),
-        (["axis must be", "0"], 1.0, 0, {"axis": 0}),
-        (["block_size must be", "2"], 1.0, 0, {"block_size": 2}),
-        (["axis must be", "2"], ones(6), 0, {"axis": 2}),
-        (["axis must be", "-3"], ones(6), 0, {"axis": -3}),
-        (["scale must be", "(6,)", "(4,)"], ones(4), 0, {"axis": 1}),
-        (["scale must be", "2 axes"], ones((4, 6)), 0, {"axis": 1}),
-        (["block_size must be", "0"], ones((4, 6)), 0, {"block_size": 0}),
-        (["block_size must be", "-1"], ones((4, 6)), 0, {"block_size": -1}),
-        (["scale must be", "(4, 3)", "(4, 2)"], ones((4, 2)), 0, {"block_size": 2}),
-        (["scale must be", "(2, 6)", "(4, 3)"], ones((4, 3)), 0, {"axis": 0, "block_size": 2}),
-        (["zero_point must be", "(6,)", "(4,)"], ones(6), np.zeros(4, int), {"axis": 1}),
-        (["zero_point must be", "()", "(6,)"], 1.0, np.zeros(6, int), {}),
-    ]:  # fmt: skip
-        assert_refuses(ValueError, words, call, scale, zero, **how)
-    for how in ({"axis": 1.0}, {"axis": True}, {"axis": 1, "block_size": 2.0}):
-        words = ["block_size" if "block_size" in how else "axis", "must be an integer"]
-        scale = ones((4, 3)) if "block_size" in how else ones(6)
-        assert_refuses(TypeError, words, call, scale, 0, **how)
+@pytest.mark.parametrize("bits", range(1, 33))
+@pytest.mark.parametrize("signed", [True, False])
+def test_any_integer_of_the_dtype_is_dequantized(lib: Any, bits: int, signed: bool) -> None:
+    """Also one that is not in use, or beyond the width."""
+    low, high = ends_of_width(bits, signed)
+    zero = max(low, -100) if signed else min(high, 100)
+    fmt = Affine(0.25, zero, bits=bits, signed=signed)
+    info = np.iinfo(fmt.dtype)
+    q = np.array([info.max, info.min, info.max // 2 + 1, info.max - 3, 1, 0] * 20, fmt.dtype)
+    expected = np.array([(int(code) - zero) / 4 for code in q])  # which float64 holds
+    assert_same_bits(lib.dequantize(q, fmt, dtype="f8"), expected)
 
 
-@pytest.mark.parametrize("dtype", ["int64", "uint32", "float32", "bool", "O", ">i2"])
-def test_other_types_of_integers(lib: Any, dtype: str) -> None:
-    words = ["dtype must be", "int8", f"got {np.dtype(dtype)}"]
-    assert_refuses(TypeError, words, lib.quantize_affine, np.ones(3), 1.0, dtype=dtype)
-    if dtype != ">i2":  # as an input it is converted
-        words = ["q must be", "int8", f"got {np.dtype(dtype)}"]
-        assert_refuses(TypeError, words, lib.dequantize_affine, np.ones(3, dtype), 1.0)
-
-
-@both
-def test_other_arguments(lib: Any, name: str) -> None:
-    call = BOTH[name](lib)
-    wrong = np.ones(3, np.int8) if name == "quantize_affine" else np.ones(3, np.float32)
-    argument = "w" if name == "quantize_affine" else "q"
-    words = [f"{argument} must be", f"got {wrong.dtype}"]
-    assert_refuses(TypeError, words, getattr(lib, name), wrong, 1.0)
-    assert_refuses(
-        ValueError, ["out must", "(6,)", "(5,)"], call, 1.0, out=np.ones(5, call(1.0).dtype)
-    )
-    assert_refuses(TypeError, ["out must be", "int16"], call, 1.0, out=np.ones(6, np.int16))
-    if name == "quantize_affine":
-        assert_refuses(ValueError, ["nan must be", "'zero'", "'keep'"], call, 1.0, nan="keep")
-    else:
-        assert_refuses(TypeError, ["dtype must be", "float32", "int8"], call, 1.0, dtype=np.int8)
-
-
-# --- layouts ---------------------------------------------------------------------------------
-
-
-@dtypes
-def test_layouts(lib: Any, dtype: str) -> None:
-    w = normal((14, 26), dtype, 3.0)
-    scales, zeros = parameters((14, 26), 1, 8, "int8")
-    q = reference.quantize_affine(w, scales, zeros, block_size=8)
-    values = reference.dequantize_affine(q, scales, zeros, block_size=8, dtype=w.dtype)
-    views: list[Any] = [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]]
-    views += [lambda a: np.ascontiguousarray(a[::-1])[::-1]]
-    if dtype != "bfloat16":
-        views += [lambda a: a.astype(a.dtype.newbyteorder(">"))]
-    for view in views:
-        assert_same_bits(lib.quantize_affine(view(w), scales, zeros, block_size=8), q)
-        assert_same_bits(lib.quantize_affine(w, view(scales), view(zeros), block_size=8), q)
-        actual = lib.dequantize_affine(view(q), scales, zeros, block_size=8, dtype=w.dtype)
-        assert_same_bits(actual, values)
-        out = np.full((14, 52), 7, np.int8)[:, ::2]
-        assert lib.quantize_affine(view(w), scales, zeros, block_size=8, out=out) is out
-        assert_same_bits(out, q)
+@pytest.mark.parametrize("dtype", ["int64", "uint32", "float32", "bool", "int16", ">i2"])
+def test_other_dtypes_of_integers(lib: Any, dtype: str) -> None:
+    words = ["q must be", "int8", f"got {np.dtype(dtype)}"]
+    assert_refuses(TypeError, words, lib.dequantize, np.ones(3, dtype), Affine(1.0))
+    words = ["out must be", "int8", f"got {np.dtype(dtype)}"]
+    out = np.ones(3, dtype)
+    assert_refuses(TypeError, words, lib.quantize, np.ones(3), Affine(1.0), out=out)

@@ -1,14 +1,14 @@
 """Quantizing straight to packed integers, and dequantizing these."""
 
+from itertools import cycle
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateur import FixedPoint, reference
+from secateur import Affine, FixedPoint, reference
 from support.arrays import DTYPES, around
 from support.grids import grid, subset
 from support.isas import LIBRARIES, library
@@ -19,7 +19,6 @@ from support.refusals import assert_refuses
 BITORDERS = ["little", "big"]
 bitorders = pytest.mark.parametrize("bitorder", BITORDERS)
 SIZES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128, 512, 4096, 16384)]
-TYPES = [np.int8, np.uint8, ml_dtypes.int4, ml_dtypes.uint4, ml_dtypes.int2, ml_dtypes.uint2]
 
 
 def packed_bits(codes: list[int], bits: int, bitorder: str) -> np.ndarray:
@@ -70,21 +69,26 @@ def test_every_mode_and_float(lib: Any, dtype: str, rounding: str, bitorder: str
 
 
 @bitorders
-@pytest.mark.parametrize("integers", TYPES, ids=lambda of: np.dtype(of).name)
-def test_affine(lib: Any, integers: Any, bitorder: str) -> None:
-    bits = int(np.dtype(integers).name.lstrip("uint"))
-    for n, grouped in grid(subset(SIZES, 12), (False, True)):
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("signed", [True, False])
+def test_affine(lib: Any, bits: int, signed: bool, bitorder: str) -> None:
+    for (n, rounding), grouped in grid(zip(subset(SIZES, 12), cycle(ROUNDINGS)), (0, 1, 2)):
         w = normal((3, n), "float32", 2.0)
-        scale = np.full((3, -(-n // 32)), 0.25) if grouped else 0.25
-        how = {"block_size": 32 if grouped else None}
-        q = reference.quantize_affine(w, scale, 1, dtype=integers, **how)
+        groups = {1: 32, 2: (2, 64)}.get(grouped)
+        lengths = {1: (3, -(-n // 32)), 2: (2, -(-n // 64))}.get(grouped, ())
+        scale = np.full(lengths, 0.25) if grouped else 0.25
+        fmt = Affine(scale, 0, bits=bits, signed=signed, group_size=groups)
+        modes = {"rounding": rounding, **seed_of(rounding)}
+        q = reference.quantize(w, fmt, **modes)
         packed = packed_bits(q.ravel().astype(np.int64).tolist(), bits, bitorder)
-        how["bitorder"] = bitorder
-        actual = lib.quantize_affine(w, scale, 1, dtype=integers, packed=True, **how)
-        assert_same_bits(actual, packed)
-        values = lib.dequantize_affine(packed, scale, 1, shape=(3, n), packed_dtype=integers, **how)
-        del how["bitorder"]
-        assert_same_bits(values, reference.dequantize_affine(q, scale, 1, **how))
+        how = {"packed": True, "bitorder": bitorder}
+        assert_same_bits(lib.quantize(w, fmt, **modes, **how), packed)
+        k = w.size // 2
+        pruned = reference.prune_quantize(w, fmt, k=k, **modes).ravel().astype(np.int64)
+        actual = lib.prune_quantize(w, fmt, k=k, **modes, **how)
+        assert_same_bits(actual, packed_bits(pruned.tolist(), bits, bitorder))
+        values = lib.dequantize(packed, fmt, shape=(3, n), bitorder=bitorder)
+        assert_same_bits(values, reference.dequantize(q, fmt))
 
 
 @bitorders
@@ -158,9 +162,10 @@ def test_what_cannot_be_packed(lib: Any) -> None:
         assert_refuses(ValueError, words, lib.quantize, w, fmt, packed=True)
         q = np.zeros(10 * bits // 8 + 1, np.uint8)
         assert_refuses(ValueError, words, lib.dequantize, q, fmt, shape=(10,))
-    for integers in ("int16", "uint16", "int32"):
-        words = ["dtype must be", "8", integers]
-        assert_refuses(ValueError, words, lib.quantize_affine, w, 1.0, dtype=integers, packed=True)
+        affine = Affine(1.0, bits=bits)
+        words = ["fmt.bits must be", "8", repr(affine)]
+        assert_refuses(ValueError, words, lib.quantize, w, affine, packed=True)
+        assert_refuses(ValueError, words, lib.dequantize, q, affine, shape=(10,))
     for packed in (1, None, "yes"):
         words = ["packed must be a bool", repr(packed)]
         assert_refuses(TypeError, words, lib.quantize, w, FixedPoint(), packed=packed)
@@ -177,8 +182,8 @@ def test_packed_that_does_not_fit_the_shape(lib: Any, size: int) -> None:
     words = ["q must", "(50,)", f"({size},)"]
     for shape in ((100,), (10, 10), [20, 5], 100):
         assert_refuses(ValueError, words, lib.dequantize, packed, FixedPoint(4, 2), shape=shape)
-    how = {"shape": (100,), "packed_dtype": ml_dtypes.int4}
-    assert_refuses(ValueError, words, lib.dequantize_affine, packed, 1.0, **how)
+        affine = Affine(1.0, bits=4)
+        assert_refuses(ValueError, words, lib.dequantize, packed, affine, shape=shape)
 
 
 def test_packed_of_other_arguments(lib: Any) -> None:
@@ -191,8 +196,3 @@ def test_packed_of_other_arguments(lib: Any) -> None:
         assert_refuses(ValueError, ["shape must be"], lib.dequantize, packed, fmt, shape=shape)
     for shape in ((10.0,), "100", (True,)):
         assert_refuses(TypeError, ["shape must be"], lib.dequantize, packed, fmt, shape=shape)
-    words = ["packed_dtype must be", "int4"]
-    assert_refuses(TypeError, words, lib.dequantize_affine, packed, 1.0, shape=(100,))
-    words = ["packed_dtype must be", "None"]
-    how = {"packed_dtype": np.int8}
-    assert_refuses(ValueError, words, lib.dequantize_affine, packed, 1.0, **how)

@@ -153,6 +153,7 @@ def test_roundings_by_hand(lib: Any) -> None:
         "floor": [-3, -2, -2, -1, -1, 0, 0, 0, 1, 1, 2],
         "ceil": [-2, -1, -1, 0, 0, 0, 1, 1, 2, 2, 3],
         "trunc": [-2, -1, -1, 0, 0, 0, 0, 0, 1, 1, 2],
+        "away": [-3, -2, -2, -1, -1, 0, 1, 1, 2, 2, 3],
     }
     for rounding, codes in expected.items():
         q = lib.quantize(w, FixedPoint(8, 0), rounding=rounding)
@@ -195,6 +196,7 @@ def test_directed_rounding_of_tiny_numbers(lib: Any, tiny: float) -> None:
         assert lib.quantize(w, fmt, rounding="ceil").tolist() == [1, 0]
         assert lib.quantize(w, fmt, rounding="floor").tolist() == [0, -1]
         assert lib.quantize(w, fmt, rounding="trunc").tolist() == [0, 0]
+        assert lib.quantize(w, fmt, rounding="away").tolist() == [1, -1]
 
 
 # --- sizes, threads --------------------------------------------------------------------------
@@ -414,6 +416,7 @@ def test_what_is_just_in_range_is_not_refused(lib: Any) -> None:
         ("floor", -128.0, 127.75),
         ("ceil", -128.75, 127.0),
         ("trunc", -128.75, 127.75),
+        ("away", -128.0, 127.0),
     ):
         w = np.float32([least, most])
         q = lib.quantize(w, fmt, rounding=rounding, overflow="raise")

@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from secateur import FixedPoint
+from secateur import Affine, FixedPoint
 from support.arrays import around
 from support.oracles import assert_same_bits
 from support.quantizing import normal
@@ -51,7 +51,12 @@ ONNX_CASES = [
     "dequantizelinear_uint2",
     "dequantizelinear_uint4",
 ]
-INTEGERS = {2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32}  # TensorProto's
+
+
+def kind_of(integers: Any) -> tuple[int, bool]:
+    """The width of a dtype, and whether it is signed."""
+    name = np.dtype(integers).name
+    return int(name.lstrip("uint")), name.startswith("i")
 
 
 @pytest.mark.parametrize("case", ONNX_CASES)
@@ -69,14 +74,17 @@ def test_onnx_cases(lib: Any, case: str) -> None:
     # ONNX has an axis always, 1 if it is not given, which says nothing where there is one scale.
     # And that one's zero point may be an array of one element.
     how: dict[str, Any] = {"axis": given.get("axis", 1) if scale.ndim else None}
-    how["block_size"] = given.get("block_size") or None
+    how["group_size"] = given.get("block_size") or None
     zeros = zero[0].reshape(scale.shape) if zero else 0
+    expected = tensors("output")[0]
+    codes = expected if node.op_type == "QuantizeLinear" else x
+    bits, signed = kind_of(codes.dtype)
+    fmt = Affine(scale, zeros, bits=bits, signed=signed, **how)
     if node.op_type == "QuantizeLinear":
-        how["dtype"] = zero[0].dtype if zero else INTEGERS[given["output_dtype"]]
-        actual = lib.quantize_affine(x, scale, zeros, **how)
+        assert_same_bits(lib.quantize(x, fmt, out=np.empty_like(expected)), expected)
+        assert_same_bits(lib.quantize(x, fmt).astype(codes.dtype), expected)
     else:
-        actual = lib.dequantize_affine(x, scale, zeros, **how)
-    assert_same_bits(actual, tensors("output")[0])
+        assert_same_bits(lib.dequantize(x, fmt), expected)
 
 
 def in_onnxruntime(
@@ -113,10 +121,12 @@ def test_onnxruntime(lib: Any, integers: Any) -> None:
                 "scale": np.array(scale, np.float32),
                 "zero": np.array(zero, integers),
             }
-            q = lib.quantize_affine(w, scale, zero, dtype=integers)
+            bits, signed = kind_of(integers)
+            fmt = Affine(scale, zero, bits=bits, signed=signed)
+            q = lib.quantize(w, fmt)
             assert_same_bits(q, in_onnxruntime("QuantizeLinear", inputs, integers))
             inputs["x"] = q
-            values = lib.dequantize_affine(q, scale, zero)
+            values = lib.dequantize(q, fmt)
             assert_same_bits(values, in_onnxruntime("DequantizeLinear", inputs, np.float32))
 
 
@@ -128,12 +138,12 @@ def test_onnxruntime_along_an_axis(lib: Any, block_size: int) -> None:
     scale = rng.uniform(0.01, 0.1, shape).astype(np.float32)
     zero = rng.integers(-128, 128, shape).astype(np.int8)
     attributes = {"axis": 1} | ({"block_size": block_size} if block_size else {})
-    how = {"axis": 1, "block_size": block_size or None}
-    q = lib.quantize_affine(w, scale, zero, **how)
+    fmt = Affine(scale, zero, axis=1, group_size=block_size or None)
+    q = lib.quantize(w, fmt)
     inputs = {"x": w, "scale": scale, "zero": zero}
     assert_same_bits(q, in_onnxruntime("QuantizeLinear", inputs, np.int8, **attributes))
     inputs["x"] = q
-    values = lib.dequantize_affine(q, scale, zero, **how)
+    values = lib.dequantize(q, fmt)
     assert_same_bits(values, in_onnxruntime("DequantizeLinear", inputs, np.float32, **attributes))
 
 
@@ -169,9 +179,10 @@ def test_torch_affine_along_an_axis(lib: Any) -> None:
     theirs = torch.quantize_per_channel(
         torch.from_numpy(w), torch.from_numpy(scale), torch.from_numpy(zero), 0, torch.qint8
     )
-    q = lib.quantize_affine(w, scale, zero, axis=0)
+    fmt = Affine(scale, zero, axis=0)
+    q = lib.quantize(w, fmt)
     assert_same_bits(q, theirs.int_repr().numpy())
-    values = lib.dequantize_affine(q, scale, zero, axis=0)
+    values = lib.dequantize(q, fmt)
     assert_same_bits(values, theirs.dequantize().numpy())
 
 

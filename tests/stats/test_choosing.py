@@ -2,17 +2,18 @@
 
 import math
 from fractions import Fraction
+from itertools import product
+from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 
 import secateur as sc
-from secateur import FixedPoint, choosing
+from secateur import Affine, FixedPoint, choosing
 from support.arrays import DTYPES, LANES, NUMBERS, of_type
 from support.grids import subset
 from support.isas import LIBRARIES, library
-from support.oracles import INTEGERS, ends
+from support.oracles import ends
 from support.refusals import assert_refuses
 
 FINITE = [name for name in NUMBERS if "infinite" not in name and name != "every exponent"]
@@ -156,7 +157,7 @@ def test_every_library_says_the_same(method: str, dtype: str) -> None:
         found = []
         for name in (*sc.isas(), "reference"):
             with library(name) as lib:
-                affine = lib.choose_affine(w, np.uint8, method=method)
+                affine = lib.choose_affine(w, signed=False, method=method)
                 found.append((lib.choose_format(w, 7, method=method), affine))
         assert found == [found[-1]] * len(found)
 
@@ -170,14 +171,15 @@ def test_each_index_as_if_alone(lib, shape: tuple[int, ...], method: str) -> Non
     w = of_type("blocks of own scale", math.prod(shape), "float32").reshape(shape)
     for axis in range(-len(shape), len(shape)):
         fmt = lib.choose_format(w, 5, method=method, axis=axis)
-        affine = lib.choose_affine(w, np.int8, method=method, axis=axis)
+        affine = lib.choose_affine(w, method=method, axis=axis)
+        assert affine.axis == axis % len(shape)
         assert fmt.axis == axis % len(shape)
         assert affine.scale.dtype == np.float32
         for i, each in enumerate(np.moveaxis(w, axis, 0)):
             if i % 97 == 0:
                 assert fmt.frac_bits[i] == frac_bits(lib, each, 5, method=method)
-                alone = lib.choose_affine(each, np.int8, method=method)
-                assert (affine.scale[i], affine.zero_point[i]) == alone
+                alone = lib.choose_affine(each, method=method)
+                assert (affine.scale[i], affine.zero_point[i]) == pair(alone)
         assert fmt.frac_bits.shape == affine.scale.shape == (shape[axis],)
 
 
@@ -188,10 +190,10 @@ def test_each_group_as_if_alone(lib, shape: tuple[int, ...], size: int, method: 
     w = of_type("blocks of own scale", math.prod(shape), "float32").reshape(shape)
     for axis in range(len(shape)):
         fmt = lib.choose_format(w, 4, method=method, axis=axis, group_size=size)
-        affine = lib.choose_affine(w, ml_dtypes.uint4, method=method, axis=axis, block_size=size)
+        affine = lib.choose_affine(w, 4, signed=False, method=method, axis=axis, group_size=size)
         groups = -(-shape[axis] // size)
-        assert (fmt.axis, fmt.group_size) == (axis, size)
-        assert fmt.for_shape(shape) is not None
+        assert (fmt.axis, fmt.group_size) == (affine.axis, affine.group_size) == (axis, size)
+        assert lib.quantize(w, affine).shape == lib.quantize(w, fmt).shape == shape
         rows = np.moveaxis(w, axis, -1)
         found = np.moveaxis(fmt.frac_bits, axis, -1)
         scales = np.moveaxis(affine.scale, axis, -1)
@@ -200,7 +202,7 @@ def test_each_group_as_if_alone(lib, shape: tuple[int, ...], size: int, method: 
             *row, j = place
             alone = rows[tuple(row)][j * size : (j + 1) * size]
             assert found[place] == frac_bits(lib, alone, 4, method=method)
-            assert scales[place] == lib.choose_affine(alone, ml_dtypes.uint4, method=method).scale
+            assert scales[place] == lib.choose_affine(alone, 4, signed=False, method=method).scale
     last = lib.choose_format(w, 4, group_size=size)
     assert last == lib.choose_format(w, 4, axis=-1, group_size=size)
 
@@ -221,9 +223,10 @@ def test_nothing_and_zeros(lib) -> None:
         for w in (np.float32([]), np.zeros(3, np.float32), np.float16([-0.0]), np.float64(0)):
             assert frac_bits(lib, w, 8, method=method) == 7
             assert frac_bits(lib, w, 8, method=method, signed=False) == 8
-            assert lib.choose_affine(w, np.int8, method=method) == (1, 0)
-            assert lib.choose_affine(w, np.uint8, method=method) == (1, 0)
-            assert lib.choose_affine(w, np.uint8, method=method, symmetric=True) == (1, 128)
+            assert lib.choose_affine(w, method=method) == Affine(1)
+            unsigned = {"signed": False, "method": method}
+            assert lib.choose_affine(w, **unsigned) == Affine(1, signed=False)
+            assert pair(lib.choose_affine(w, **unsigned, symmetric=True)) == (1, 128)
         w = np.zeros((2, 3), np.float32)
         w[1] = 1
         assert lib.choose_format(w, 8, method=method, axis=0).frac_bits.tolist() == [7, 6]
@@ -238,17 +241,28 @@ def test_frac_bits_end_at_256(lib, method: str) -> None:
 
 # --- affine ---------------------------------------------------------------------------------
 
-TYPES = [np.int8, np.uint8, np.int16, np.uint16]
-TYPES += [getattr(ml_dtypes, name) for name in ("int4", "uint4", "int2", "uint2")]
+KINDS = [*product((2, 3, 4, 8, 13, 16), (True, False))]
+kinds = pytest.mark.parametrize(("bits", "signed"), KINDS)
 
 
-@pytest.mark.parametrize("dtype", TYPES)
+def pair(fmt: Affine) -> tuple[Any, Any]:
+    return fmt.scale, fmt.zero_point
+
+
+def integers(bits: int, signed: bool) -> tuple[int, int]:
+    return ends(FixedPoint(bits, 0, signed))
+
+
+@kinds
 @pytest.mark.parametrize("symmetric", [True, False])
-def test_affine_holds_the_range(lib, dtype: type, symmetric: bool) -> None:
-    low, high = INTEGERS[np.dtype(dtype).name]
+def test_affine_holds_the_range(lib, bits: int, signed: bool, symmetric: bool) -> None:
+    low, high = integers(bits, signed)
     pairs = [[-1, 3], [1, 3], [-3, -1], [1e-45, 0], [3e38, -3e38], [0.1, -1e-9]]
     for w in np.float32(pairs):
-        scale, zero_point = lib.choose_affine(w, dtype, symmetric=symmetric)
+        fmt = lib.choose_affine(w, bits, signed=signed, symmetric=symmetric)
+        assert (fmt.bits, fmt.signed, fmt.qmin, fmt.qmax) == (bits, signed, low, high)
+        assert (type(fmt.scale), type(fmt.zero_point)) == (float, int)
+        scale, zero_point = pair(fmt)
         assert scale == np.float32(scale) >= np.finfo(np.float32).tiny
         assert low <= zero_point <= high
         if symmetric:
@@ -265,43 +279,45 @@ def test_affine_holds_the_range(lib, dtype: type, symmetric: bool) -> None:
 
 def test_affine_of_float64_is_float64(lib) -> None:
     w = np.float64([0, 1])
-    assert lib.choose_affine(w, np.uint8).scale == 1 / 255
-    assert lib.choose_affine(w, np.uint8, axis=0).scale.dtype == np.float64
-    assert lib.choose_affine(w.astype(np.float16), np.uint8).scale == np.float32(1 / 255)
+    assert lib.choose_affine(w).scale == 1 / 255
+    assert lib.choose_affine(w, axis=0).scale.dtype == np.float64
+    assert lib.choose_affine(w.astype(np.float16)).scale == np.float32(1 / 255)
 
 
 def test_affine_percentile_clips_both_tails(lib) -> None:
     w = np.float32([*range(-50, 0), *range(100), 1000, -2000])
     how = {"method": "percentile", "percentile": 98}
     most = np.sort(np.abs(w))[math.ceil(len(w) * 98 / 100) - 1]
-    expected = lib.choose_affine(np.clip(w, -most, most), np.int8)
-    assert lib.choose_affine(w, np.int8, **how) == expected
+    expected = lib.choose_affine(np.clip(w, -most, most))
+    assert lib.choose_affine(w, **how) == expected
 
 
-@pytest.mark.parametrize("dtype", TYPES)
+@kinds
 @pytest.mark.parametrize("method", METHODS)
-def test_affine_by_hand(lib, dtype: type, method: str) -> None:
+def test_affine_by_hand(lib, bits: int, signed: bool, method: str) -> None:
     """What lies on the grid, from end to end, has that grid."""
-    low, high = INTEGERS[np.dtype(dtype).name]
+    low, high = integers(bits, signed)
     w = 0.25 * np.arange(low - low // 2, high - low // 2 + 1, dtype=np.float64)
     how = {"method": method, "percentile": 100}
-    assert lib.choose_affine(w, dtype, **how) == (0.25, low // 2)
+    assert pair(lib.choose_affine(w, bits, signed=signed, **how)) == (0.25, low // 2)
     middle = 0 if low < 0 else (high + 1) // 2
     w = 0.25 * np.arange(middle - high, high - middle + 1, dtype=np.float64)
-    assert lib.choose_affine(w, dtype, symmetric=True, **how) == (0.25, middle)
+    how |= {"signed": signed, "symmetric": True}
+    assert pair(lib.choose_affine(w, bits, **how)) == (0.25, middle)
 
 
 @pytest.mark.parametrize("w_dtype", ["float32", "float64"])
-@pytest.mark.parametrize("dtype", [np.int8, np.uint8, ml_dtypes.int4, ml_dtypes.uint2])
+@pytest.mark.parametrize(("bits", "signed"), [(8, True), (8, False), (4, True), (2, False)])
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_affine_mse_is_the_least_of_its_grid(
-    lib, dtype: type, symmetric: bool, w_dtype: str
+    lib, bits: int, signed: bool, symmetric: bool, w_dtype: str
 ) -> None:
-    low, high = INTEGERS[np.dtype(dtype).name]
+    low, high = integers(bits, signed)
+    how = {"signed": signed, "symmetric": symmetric}
     for name in ("normal", "blocks of own scale", "90 % zeros", "two-valued"):
         w = of_type(name, 2000, w_dtype)
-        first, zero_point = lib.choose_affine(w, dtype, symmetric=symmetric)
-        chosen = lib.choose_affine(w, dtype, symmetric=symmetric, method="mse")
+        first, zero_point = pair(lib.choose_affine(w, bits, **how))
+        chosen = lib.choose_affine(w, bits, **how, method="mse")
         assert chosen.zero_point == zero_point
         errors = {}
         for j in range(65):
@@ -317,15 +333,15 @@ def test_affine_mse_of_steps_that_tie_is_the_smallest(lib) -> None:
     for dtype in DTYPES.values():
         for power in (-10, 0, 10) if dtype == np.float16 else (-120, -1, 0, 50, 120):
             w = np.array([-(2.0**power), 0], dtype)
-            chosen = lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse")
-            assert chosen == (2.0 ** (power - 1), 0)
+            chosen = lib.choose_affine(w, 2, symmetric=True, method="mse")
+            assert chosen == Affine(2.0 ** (power - 1), bits=2)
 
 
 def test_affine_mse_leaves_an_outlier_out(lib) -> None:
     """Its square is less than the sum of those that a range 2^8 times smaller has exactly."""
     w = np.resize(np.float32([-1, 1]), 1 << 18)
     w[1000] = 2.0**8
-    assert lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse") == (1, 0)
+    assert lib.choose_affine(w, 2, symmetric=True, method="mse") == Affine(1, bits=2)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -335,11 +351,11 @@ def test_affine_of_any_magnitude(lib, method: str, symmetric: bool) -> None:
     w = of_type("normal", 200, "float64")
     how = {"method": method, "percentile": 95, "symmetric": symmetric}
     w[0] = 100
-    for dtype in (np.uint8, ml_dtypes.int2):
-        scale, zero_point = lib.choose_affine(w, dtype, **how)
+    for bits, signed in ((8, False), (2, True)):
+        scale, zero_point = pair(lib.choose_affine(w, bits, signed=signed, **how))
         for power in (-1000, -600, 600, 1000):
-            moved = lib.choose_affine(np.ldexp(w, power), dtype, **how)
-            assert moved == (math.ldexp(scale, power), zero_point)
+            moved = lib.choose_affine(np.ldexp(w, power), bits, signed=signed, **how)
+            assert pair(moved) == (math.ldexp(scale, power), zero_point)
 
 
 def test_affine_of_what_no_normal_step_divides(lib) -> None:
@@ -347,15 +363,15 @@ def test_affine_of_what_no_normal_step_divides(lib) -> None:
         for symmetric in (True, False):
             w = np.array([least, 0], dtype)
             for method in METHODS:
-                chosen = lib.choose_affine(w, np.uint8, method=method, symmetric=symmetric)
-                assert chosen == (np.finfo(dtype).tiny, 128 if symmetric else 0)
+                how = {"signed": False, "method": method, "symmetric": symmetric}
+                assert pair(lib.choose_affine(w, **how)) == (np.finfo(dtype).tiny, 128 if symmetric else 0)
 
 
 def test_affine_mse_tries_the_least_normal_step(lib) -> None:
     """It is less than 2^(1/4) times smaller than the one before, and the last."""
     for dtype, tiny in (("float32", 2.0**-126), ("bfloat16", 2.0**-126), ("float64", 2.0**-1022)):
         w = (tiny * np.float64([-2, -2, -2.25])).astype(DTYPES[dtype])
-        assert lib.choose_affine(w, ml_dtypes.int2, symmetric=True, method="mse") == (tiny, 0)
+        assert lib.choose_affine(w, 2, symmetric=True, method="mse") == Affine(tiny, bits=2)
 
 
 def mixed(seed: int, dtype: str) -> np.ndarray:
@@ -371,18 +387,18 @@ def mixed(seed: int, dtype: str) -> np.ndarray:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_groups_do_not_decide_for_each_other(dtype: str) -> None:
     """However far apart they are. Of each, each library says the same."""
-    for seed, kind in enumerate((ml_dtypes.int2, ml_dtypes.uint2, np.int8)):
+    for seed, (bits, signed) in enumerate(((2, True), (2, False), (8, True))):
         w = mixed(seed, dtype)
         for symmetric in (True, False):
-            how = {"method": "mse", "symmetric": symmetric}
+            how = {"bits": bits, "signed": signed, "method": "mse", "symmetric": symmetric}
             with library("reference") as lib:
-                alone = [lib.choose_affine(row, kind, **how) for row in w]
+                alone = [pair(lib.choose_affine(row, **how)) for row in w]
                 formats = [frac_bits(lib, row, 3, method="mse") for row in w]
             for name in LIBRARIES:
                 with library(name) as lib:
-                    together = lib.choose_affine(w, kind, axis=0, **how)
-                    assert [*zip(*map(np.ndarray.tolist, together), strict=True)] == alone
-                    assert [lib.choose_affine(row, kind, **how) for row in w] == alone
+                    together = map(np.ndarray.tolist, pair(lib.choose_affine(w, axis=0, **how)))
+                    assert [*zip(*together, strict=True)] == alone
+                    assert [pair(lib.choose_affine(row, **how)) for row in w] == alone
                     fmt = lib.choose_format(w, 3, method="mse", axis=0)
                     assert fmt.frac_bits.tolist() == formats
 
@@ -398,7 +414,7 @@ def test_numbers_must_be_finite(lib, dtype: str) -> None:
         for method in METHODS:
             words = ["w has 2 elements", "NaN or infinite", "flat index 3"]
             assert_refuses(ValueError, words, lib.choose_format, w, 8, method=method)
-            assert_refuses(ValueError, words, lib.choose_affine, w, np.int8, method=method)
+            assert_refuses(ValueError, words, lib.choose_affine, w, method=method)
             matrix = w.reshape(1, -1)
             for how in ({"axis": 0}, {"axis": 1, "method": method}):
                 assert_refuses(ValueError, words, lib.choose_format, matrix, 8, **how)
@@ -410,8 +426,8 @@ def test_the_ends_of_float64_are_no_warning(lib, method: str) -> None:
     w = np.float64([-1.7e308, 1.7e308, 5e-324, 0])
     with np.errstate(all="raise"):
         lib.choose_format(w, 8, method=method)
-        lib.choose_affine(w, np.int8, method=method)
-        lib.choose_affine(w[2:], np.uint8, method=method)
+        lib.choose_affine(w, method=method)
+        lib.choose_affine(w[2:], signed=False, method=method)
         with pytest.raises(ValueError, match="w must be at least 0 for an unsigned format"):
             lib.choose_format(w, 8, signed=False, method=method)
 
@@ -432,7 +448,11 @@ def test_refusals(lib) -> None:
     assert_refuses(TypeError, ["axis"], choose, w, 8, axis=1.5)
     assert_refuses(ValueError, ["group_size", "0"], choose, w, 8, group_size=0)
     assert_refuses(ValueError, ["axis", "None"], choose, np.float32(1), 8, axis=0)
-    assert_refuses(TypeError, ["dtype", "int32"], affine, w, np.int32)
-    assert_refuses(TypeError, ["symmetric"], affine, w, np.int8, symmetric=1)
-    assert_refuses(ValueError, ["block_size", "0"], affine, w, np.int8, block_size=0)
-    assert_refuses(ValueError, ["method"], affine, w, np.int8, method=None)
+    for bits in (1, 17, 32):
+        assert_refuses(ValueError, ["bits", "from 2 to 16", bits], affine, w, bits)
+    assert_refuses(TypeError, ["bits", "int8"], affine, w, np.int8)
+    assert_refuses(TypeError, ["signed", "1"], affine, w, signed=1)
+    assert_refuses(TypeError, ["symmetric"], affine, w, symmetric=1)
+    assert_refuses(ValueError, ["group_size", "0"], affine, w, group_size=0)
+    assert_refuses(TypeError, ["group_size", "(2, 2)"], affine, w, group_size=(2, 2))
+    assert_refuses(ValueError, ["method"], affine, w, method=None)

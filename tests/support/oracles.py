@@ -12,7 +12,7 @@ from fractions import Fraction
 import ml_dtypes
 import numpy as np
 
-from secateur import FixedPoint
+from secateur import Affine, FixedPoint
 
 # The bits of infinity; those of NaN are above.
 INFINITIES = {
@@ -259,42 +259,78 @@ def above(w: np.ndarray, threshold: float, nan: str = "keep") -> np.ndarray:
 
 def exact_codes(
     w: np.ndarray,
-    fmt: FixedPoint,
+    fmt: FixedPoint | Affine,
     rounding: str = "nearest_even",
     overflow: str = "saturate",
     seed: int | None = None,
+    index_offset: int = 0,
 ) -> np.ndarray:
-    """Fixed point by exact fractions; 0 for NaN."""
-    integers = exact_integers(w, fmt, rounding, seed)
-    codes = [in_range(r, fmt, overflow) for r in integers]
+    """Quantization by exact fractions. NaN is quantized like 0."""
+    integers = exact_integers(w, fmt, rounding, seed, index_offset)
+    zeros = zero_points_of(fmt, w.shape)
+    codes = [in_range(r, fmt, overflow, z) for r, z in zip(integers, zeros, strict=True)]
     return np.array(codes, code_dtype(fmt)).reshape(w.shape)
 
 
-def ends(fmt: FixedPoint) -> tuple[int, int]:
-    """The lowest and the highest integer of a format."""
-    return (-(2 ** (fmt.bits - 1)), 2 ** (fmt.bits - 1) - 1) if fmt.signed else (0, 2**fmt.bits - 1)
+def ends(fmt: FixedPoint | Affine) -> tuple[int, int]:
+    """The lowest and the highest integer in use."""
+    if isinstance(fmt, Affine):
+        return fmt.qmin, fmt.qmax
+    return ends_of_width(fmt.bits, fmt.signed)
 
 
-def code_dtype(fmt: FixedPoint) -> np.dtype:
-    """The first dtype that holds them all."""
-    low, high = ends(fmt)
+def ends_of_width(bits: int, signed: bool) -> tuple[int, int]:
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+def code_dtype(fmt: FixedPoint | Affine) -> np.dtype:
+    """The first dtype that holds all integers of the width."""
+    low, high = ends_of_width(fmt.bits, fmt.signed)
     dtypes = map(np.dtype, ("int8", "int16", "int32") if fmt.signed else ("u1", "u2", "u4"))
     return next(d for d in dtypes if np.iinfo(d).min <= low <= high <= np.iinfo(d).max)
 
 
 def exact_integers(
-    w: np.ndarray, fmt: FixedPoint, rounding: str, seed: int | None = None
+    w: np.ndarray,
+    fmt: FixedPoint | Affine,
+    rounding: str,
+    seed: int | None = None,
+    index_offset: int = 0,
 ) -> list[float]:
-    """What each element rounds to, before it is brought in range; infinities and NaN as they are."""
+    """What each element rounds to, before the zero point is added; infinities and NaN as they are.
+
+    A FixedPoint rounds the exact product. An Affine rounds the quotient in float32 or float64.
+    """
     with np.errstate(invalid="ignore"):  # a signalling NaN
         values = w.astype(np.float64).ravel().tolist()
-    positions = frac_bits_of(fmt, w.shape)
+    if isinstance(fmt, Affine):
+        scaled = exact_quotients(values, fmt, w)
+    else:
+        positions = frac_bits_of(fmt, w.shape)
+        scaled = [
+            Fraction(value) * Fraction(2) ** position if math.isfinite(value) else value
+            for value, position in zip(values, positions, strict=True)
+        ]
     return [
-        rounded(Fraction(value) * Fraction(2) ** positions[i], rounding, seed, i)
-        if math.isfinite(value)
-        else value
-        for i, value in enumerate(values)
+        rounded(x, rounding, seed, (index_offset + i) % 2**64) if isinstance(x, Fraction) else x
+        for i, x in enumerate(scaled)
     ]
+
+
+def exact_quotients(values: list[float], fmt: Affine, w: np.ndarray) -> list[Fraction | float]:
+    """The elements over their scales, rounded once to float64 if w is float64, else to float32."""
+    real = real_of(w.dtype)
+    quotients: list[Fraction | float] = []
+    for value, scale in zip(values, scales_of(fmt, w.shape, real), strict=True):
+        if math.isfinite(value):
+            value = signed_nearest(Fraction(value) / Fraction(scale), real)  # noqa: PLW2901
+        quotients.append(Fraction(value) if math.isfinite(value) else value)
+    return quotients
+
+
+def real_of(dtype: np.dtype) -> str:
+    """The type in which an Affine computes with floats of a dtype."""
+    return "float64" if dtype == np.float64 else "float32"
 
 
 def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
@@ -310,6 +346,7 @@ def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
         "floor": lambda: math.floor(x),
         "ceil": lambda: math.ceil(x),
         "trunc": lambda: sign * math.floor(abs(x)),
+        "away": lambda: sign * math.ceil(abs(x)),
         "stochastic": lambda: sign * math.floor(abs(x) + Fraction(draw(seed or 0, i), 2**31)),
     }
     return ways[rounding]()
@@ -331,16 +368,17 @@ def draw(seed: int, i: int) -> int:
     return (x ^ x >> 16) >> 1
 
 
-def in_range(r: float, fmt: FixedPoint, overflow: str) -> int:
+def in_range(r: float, fmt: FixedPoint | Affine, overflow: str, zero_point: int = 0) -> int:
     low, high = ends(fmt)
-    if isinstance(r, float) and (math.isnan(r) or overflow == "wrap"):  # not a number to wrap
-        return 0
+    # NaN is quantized like 0. A number beyond the range of floats is a multiple of 2**bits.
+    is_zero = isinstance(r, float) and (math.isnan(r) or overflow == "wrap")
+    code = zero_point if is_zero else r + zero_point
     if overflow == "wrap":
-        return (int(r) - low) % 2**fmt.bits + low
-    low = -high if overflow == "saturate_symmetric" and fmt.signed else low
+        return (int(code) - low) % 2**fmt.bits + low
+    low = max(low, -high) if overflow == "saturate_symmetric" and fmt.signed else low
     if overflow == "saturate_zero":
-        return int(r) if low <= r <= high else 0
-    return int(min(max(r, low), high))
+        return int(code) if low <= code <= high else zero_point
+    return int(min(max(code, low), high))
 
 
 def frac_bits_of(fmt: FixedPoint, shape: tuple[int, ...]) -> list[int]:
@@ -348,29 +386,74 @@ def frac_bits_of(fmt: FixedPoint, shape: tuple[int, ...]) -> list[int]:
     return of_elements(np.asarray(fmt.frac_bits), shape, fmt.axis, fmt.group_size).tolist()
 
 
+def zero_points_of(fmt: FixedPoint | Affine, shape: tuple[int, ...]) -> list[int]:
+    """That of each element, in C order."""
+    if not isinstance(fmt, Affine):
+        return [0] * math.prod(shape)
+    zeros = np.broadcast_to(fmt.zero_point, np.shape(fmt.scale))
+    return of_elements(zeros, shape, fmt.axis, fmt.group_size).tolist()
+
+
+def scales_of(fmt: Affine, shape: tuple[int, ...], real: str) -> list[float]:
+    """That of each element, in C order, as a number of a type."""
+    scales = np.asarray(fmt.scale).astype(np.float64)
+    rounded_scales = [narrowed(scale, real) for scale in scales.ravel().tolist()]
+    each = np.array(rounded_scales, np.float64).reshape(scales.shape)
+    return of_elements(each, shape, fmt.axis, fmt.group_size).tolist()
+
+
 def of_elements(
-    parameters: np.ndarray, shape: tuple[int, ...], axis: int | None, group_size: int | None
+    parameters: np.ndarray,
+    shape: tuple[int, ...],
+    axis: int | tuple[int, ...] | None,
+    group_size: int | tuple[int, int] | None,
 ) -> np.ndarray:
     """The parameter of each element in C order: one for all, for an index, or for a group."""
     if parameters.ndim == 0:
         return np.full(math.prod(shape), parameters[()])
-    axis = -1 if axis is None else axis
+    default = (-2, -1) if isinstance(group_size, tuple) else -1
+    axis = default if axis is None else axis
+    axes = [one % len(shape) for one in (axis if isinstance(axis, tuple) else (axis,))]
+    sizes = group_size if isinstance(group_size, tuple) else (group_size,)
     found = np.empty(math.prod(shape), parameters.dtype)
     for flat, place in enumerate(np.ndindex(shape)):
         at = list(place)
         if group_size is None:
-            found[flat] = parameters[at[axis]]
+            found[flat] = parameters[tuple(at[one] for one in axes)]
         else:
-            at[axis] //= group_size
+            for one, size in zip(axes, sizes, strict=True):
+                assert size is not None
+                at[one] //= size
             found[flat] = parameters[tuple(at)]
     return found
 
 
-def exact_values(q: np.ndarray, fmt: FixedPoint, dtype: str = "float32") -> np.ndarray:
-    """What the codes stand for, by exact fractions rounded once."""
-    pairs = zip(q.ravel().tolist(), frac_bits_of(fmt, q.shape), strict=True)
-    values = [signed_nearest(code * Fraction(1, 2) ** position, dtype) for code, position in pairs]
+def exact_values(q: np.ndarray, fmt: FixedPoint | Affine, dtype: str = "float32") -> np.ndarray:
+    """What the codes represent, by exact fractions rounded once.
+
+    For an Affine: a difference rounded to float64 or float32, times the scale; the product rounded
+    to that type, and then to the dtype.
+    """
+    codes = q.astype(np.int64).ravel().tolist()
+    if isinstance(fmt, Affine):
+        real = real_of(dtype_of(dtype))
+        scales, zeros = scales_of(fmt, q.shape, real), zero_points_of(fmt, q.shape)
+        values = []
+        for code, scale, zero in zip(codes, scales, zeros, strict=True):
+            difference = signed_nearest(Fraction(code - zero), real)
+            product = signed_nearest(Fraction(difference) * Fraction(scale), real)
+            product = math.copysign(product, scale * difference) if product == 0 else product
+            values.append(narrowed(product, dtype))
+    else:
+        pairs = zip(codes, frac_bits_of(fmt, q.shape), strict=True)
+        values = [signed_nearest(code * Fraction(1, 2) ** place, dtype) for code, place in pairs]
     return np.array(values, np.float64).astype(dtype_of(dtype)).reshape(q.shape)
+
+
+def narrowed(value: float, dtype: str) -> float:
+    """A float rounded to a type; zeros and infinities keep their sign."""
+    finite = math.isfinite(value) and value != 0
+    return signed_nearest(Fraction(value), dtype) if finite else value
 
 
 def signed_nearest(value: Fraction, dtype: str) -> float:
@@ -381,56 +464,6 @@ def signed_nearest(value: Fraction, dtype: str) -> float:
 
 def dtype_of(name: str) -> np.dtype:
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
-
-
-# Of each type of integers: the lowest and the highest.
-INTEGERS = {
-    name: (int(info.min), int(info.max))
-    for name in ("int2", "uint2", "int4", "uint4", "int8", "uint8", "int16", "uint16", "int32")
-    for info in [ml_dtypes.iinfo(getattr(ml_dtypes, name, name))]
-}
-
-
-def exact_affine_codes(
-    w: np.ndarray, scales: np.ndarray, zeros: np.ndarray, integers: str
-) -> list[int]:
-    """Of each element with its scale and zero point: a quotient rounded to a float, that to an
-    integer.
-    """
-    number = "float64" if w.dtype == np.float64 else "float32"
-    low, high = INTEGERS[integers]
-    codes = []
-    with np.errstate(all="ignore"):
-        values = w.astype(np.float64).ravel().tolist()
-        steps = np.asarray(scales).astype(number).tolist()
-    for value, step, zero in zip(values, steps, np.asarray(zeros).tolist(), strict=True):
-        if math.isnan(value):
-            codes.append(zero)
-            continue
-        quotient = value
-        if math.isfinite(value):
-            quotient = signed_nearest(Fraction(value) / Fraction(step), number)
-        if math.isinf(quotient):
-            codes.append(high if quotient > 0 else low)
-            continue
-        codes.append(min(max(round(quotient) + zero, low), high))
-    return codes
-
-
-def exact_affine_values(
-    q: list[int], scales: np.ndarray, zeros: np.ndarray, dtype: str
-) -> np.ndarray:
-    """A difference as a float, times the scale; rounded to that float, and then to the type."""
-    number = "float64" if dtype == "float64" else "float32"
-    values = []
-    with np.errstate(all="ignore"):
-        steps = np.asarray(scales).astype(number).tolist()
-    for code, step, zero in zip(q, steps, np.asarray(zeros).tolist(), strict=True):
-        difference = signed_nearest(Fraction(code - zero), number)
-        product = signed_nearest(Fraction(difference) * Fraction(step), number)
-        finite = math.isfinite(product)
-        values.append(signed_nearest(Fraction(product), dtype) if finite else product)
-    return np.array(values, np.float64).astype(dtype_of(dtype))
 
 
 def bulk_codes(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:

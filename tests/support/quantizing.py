@@ -9,7 +9,7 @@ from support.arrays import DTYPES
 from support.oracles import INFINITIES, RAW, ends
 
 ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
-             "ceil", "trunc", "stochastic"]  # fmt: skip
+             "ceil", "trunc", "away", "stochastic"]  # fmt: skip
 OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap"]  # and raise
 SEED = 0x0123_4567_89AB_CDEF
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # 6 in 100,000 normal numbers saturate
 NIBBLES = sc.FixedPoint(bits=4, frac_bits=2)
-SCALE, ZERO_POINT = 0.03, 3  # of affine integers
+ZERO_POINT = 3
+AFFINE = sc.Affine(0.03, ZERO_POINT)
 # The weights of all-MiniLM-L6-v2: embeddings, six layers, and the pooler.
 MINILM = [
     *[(30522, 384), (512, 384), (2, 384), (384,), (384,)],
@@ -83,9 +84,9 @@ def as_matrix(w: Array) -> Array:
     return w.reshape(-1, 1 << (w.size.bit_length() - 1) // 2)
 
 
-def row_scales(w: Array) -> Array:
-    """Return a scale for each row of a matrix."""
-    return np.linspace(0.01, 0.05, len(w), dtype=np.float32)
+def affine_rows(w: Array) -> sc.Affine:
+    """Return an affine format with a scale for each row of a matrix."""
+    return sc.Affine(np.linspace(0.01, 0.05, len(w), dtype=np.float32), ZERO_POINT, axis=0)
 
 
 def other_floats() -> list[np.dtype[Any]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import reference
-from secateur.bench.data import SCALE, ZERO_POINT, row_scales
+from secateur.bench.data import AFFINE, ZERO_POINT, affine_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,36 +122,37 @@ def torch_soft_threshold(inputs: Inputs, *, threshold: float) -> Call:
 # --- PyTorch: quantization ------------------------------------------------------------------
 
 
-def torch_quantize_affine(w: Array) -> Call:
+def torch_quantize(w: Array) -> Call:
     lib, tensor = torch(), _tensor(w)
-    return lambda: lib.quantize_per_tensor(tensor, SCALE, ZERO_POINT, lib.qint8)
+    return lambda: lib.quantize_per_tensor(tensor, AFFINE.scale, ZERO_POINT, lib.qint8)
 
 
-def torch_quantize_affine_rows(w: Array) -> Call:
+def torch_quantize_rows(w: Array) -> Call:
     lib, tensor = torch(), _tensor(w)
-    scales, zero_points = lib.from_numpy(row_scales(w)), lib.full((len(w),), ZERO_POINT)
+    scales = lib.from_numpy(np.array(affine_rows(w).scale))
+    zero_points = lib.full((len(w),), ZERO_POINT)
     return lambda: lib.quantize_per_channel(tensor, scales, zero_points, 0, lib.qint8)
 
 
-def torch_dequantize_affine(w: Array) -> Call:
-    dequantize: Call = torch_quantize_affine(w)().dequantize
+def torch_dequantize(w: Array) -> Call:
+    dequantize: Call = torch_quantize(w)().dequantize
     return dequantize
 
 
 # --- ONNX Runtime ---------------------------------------------------------------------------
 
 
-def onnx_quantize_affine(w: Array) -> Call:
-    return _one_operator("QuantizeLinear", w, SCALE, np.int8)
+def onnx_quantize(w: Array) -> Call:
+    return _one_operator("QuantizeLinear", w, AFFINE.scale, np.int8)
 
 
-def onnx_quantize_affine_rows(w: Array) -> Call:
-    return _one_operator("QuantizeLinear", w, row_scales(w), np.int8, axis=0)
+def onnx_quantize_rows(w: Array) -> Call:
+    return _one_operator("QuantizeLinear", w, affine_rows(w).scale, np.int8, axis=0)
 
 
-def onnx_dequantize_affine(w: Array) -> Call:
-    q = reference.quantize_affine(w, SCALE, ZERO_POINT)
-    return _one_operator("DequantizeLinear", q, SCALE, np.float32)
+def onnx_dequantize(w: Array) -> Call:
+    q = reference.quantize(w, AFFINE)
+    return _one_operator("DequantizeLinear", q, AFFINE.scale, np.float32)
 
 
 def _one_operator(operator: str, x: Array, scale: Any, dtype: Any, **attributes: int) -> Call:

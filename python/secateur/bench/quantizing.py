@@ -1,4 +1,4 @@
-"""The cases of quantization: roundings, overflow rules, granularities, widths, and affine integers."""
+"""The cases of quantization: roundings, overflow rules, layouts of parameters, widths, formats."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import secateur as sc
 from secateur import reference
 from secateur.bench import peers
 from secateur.bench.data import (
+    AFFINE,
     FORMAT,
     NIBBLES,
-    SCALE,
     ZERO_POINT,
+    affine_rows,
     as_matrix,
     normal,
     other_floats,
-    row_scales,
 )
 from secateur.bench.limits import memory_limit
 from secateur.bench.timing import Comparison, Contender
@@ -91,21 +91,10 @@ def _dequantize_packed(library: Any, w: Array) -> Call:
     return partial(library.dequantize, packed, NIBBLES, shape=w.shape, out=out)
 
 
-def _quantize_affine(scale: Any, **options: Any) -> Bind:
-    """Bind `quantize_affine` to a scale, or to a function that returns the scales for an array."""
-
-    def bind(library: Any, w: Array) -> Call:
-        scales = scale(w) if callable(scale) else scale
-        out = np.empty(w.shape, np.int8)
-        return partial(library.quantize_affine, w, scales, ZERO_POINT, out=out, **options)
-
-    return bind
-
-
 def _dequantize_affine(library: Any, w: Array) -> Call:
-    q = reference.quantize_affine(w, SCALE, ZERO_POINT)
+    q = reference.quantize(w, AFFINE)
     out = np.empty(w.shape, np.float32)
-    return partial(library.dequantize_affine, q, SCALE, ZERO_POINT, out=out)
+    return partial(library.dequantize, q, AFFINE, out=out)
 
 
 # --- formats with a frac_bits for each channel or group -------------------------------------
@@ -125,7 +114,7 @@ def _column_groups(size: int, w: Array) -> sc.FixedPoint:
     return _random_format(-(-len(w) // size), w.shape[1], group_size=size, axis=0)
 
 
-GRANULARITIES: dict[str, Callable[[Array], sc.FixedPoint]] = {
+LAYOUTS: dict[str, Callable[[Array], sc.FixedPoint]] = {
     "each row": lambda w: _random_format(len(w), axis=0),
     "each column": lambda w: _random_format(w.shape[1], axis=1),
     "groups of 32": partial(_row_groups, 32),
@@ -160,22 +149,24 @@ FLOAT32_CASES = (
     QuantizeCase("quantize", "int32", _quantize(sc.FixedPoint(32, 27)), 8),
     QuantizeCase("quantize", "4 bits, packed", _quantize(NIBBLES, packed=True), 4.5, "copy", 0.6),
     QuantizeCase("dequantize", "4 bits, packed", _dequantize_packed, 4.5, "copy", 0.6),
-    *(_against_default(name, _quantize(fmt), 1.15) for name, fmt in GRANULARITIES.items()),
+    *(_against_default(name, _quantize(fmt), 1.15) for name, fmt in LAYOUTS.items()),
     QuantizeCase(
-        *("quantize_affine", "", _quantize_affine(SCALE), 5, "copy", 0.75),
-        torch=peers.torch_quantize_affine,
-        onnxruntime=peers.onnx_quantize_affine,
-    ),
-    QuantizeCase("quantize_affine", "power of two", _quantize_affine(2.0**-5)),
-    QuantizeCase(
-        *("quantize_affine", "each row", _quantize_affine(row_scales, axis=0)),
-        torch=peers.torch_quantize_affine_rows,
-        onnxruntime=peers.onnx_quantize_affine_rows,
+        *("quantize", "affine", _quantize(AFFINE), 5, "copy", 0.75),
+        torch=peers.torch_quantize,
+        onnxruntime=peers.onnx_quantize,
     ),
     QuantizeCase(
-        *("dequantize_affine", "", _dequantize_affine),
-        torch=peers.torch_dequantize_affine,
-        onnxruntime=peers.onnx_dequantize_affine,
+        "quantize", "affine, power of two", _quantize(sc.Affine(2.0**-5, ZERO_POINT))
+    ),
+    QuantizeCase(
+        *("quantize", "affine, each row", _quantize(affine_rows)),
+        torch=peers.torch_quantize_rows,
+        onnxruntime=peers.onnx_quantize_rows,
+    ),
+    QuantizeCase(
+        *("dequantize", "affine", _dequantize_affine),
+        torch=peers.torch_dequantize,
+        onnxruntime=peers.onnx_dequantize,
     ),
 )
 

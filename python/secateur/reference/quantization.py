@@ -85,9 +85,9 @@ def quantize(
         zero_points = np.zeros(())
     out = result(out, storage_dtype(fmt, out), w)
     refuse_nan("w", w, nan, infinite=overflow == "wrap")
-    is_number = ~np.isnan(w) if overflow != "wrap" else np.isfinite(w)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # signalling NaN too
-        r = to_integers(scaled, rounding, seed, index_offset)
+        is_number = ~np.isnan(w) if overflow != "wrap" else np.isfinite(w)
+        r = to_integers(scaled, rounding, seed, int(index_offset))
         np.copyto(r, 0, where=~is_number)
         np.copyto(out, _in_range(r, fmt, overflow, zero_points), casting="unsafe")
     return out
@@ -297,10 +297,10 @@ def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: F
     if overflow == "wrap":
         np.copyto(r, 0, where=np.isinf(r))  # so large that it is a multiple of 2**bits
         np.remainder(r, 2.0**fmt.bits, out=r)
-        r = np.remainder(r + zero_points, 2.0**fmt.bits)
+        r = np.asarray(np.remainder(r + zero_points, 2.0**fmt.bits))
         return np.subtract(r, 2.0**fmt.bits, out=r, where=r > high)
     if zero_points.any():
-        r = r + zero_points
+        r = np.asarray(r + zero_points)
     if overflow.startswith("saturate") and overflow != "saturate_zero":
         symmetric = fmt.signed and overflow == "saturate_symmetric"
         return np.asarray(np.clip(r, max(low, -high) if symmetric else low, high, out=r))

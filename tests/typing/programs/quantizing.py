@@ -24,7 +24,8 @@ def fixed_point() -> None:
     by_group = sc.FixedPoint(4, np.array([[1, 2], [3, 4]]), axis=-1, group_size=2)
     assert_type(by_row, sc.FixedPoint)
     assert_type((fmt.bits, fmt.signed, fmt.min, fmt.max), tuple[int, bool, int, int])
-    assert_type((by_group.axis, by_group.group_size), tuple[int | None, int | None])
+    assert_type(by_group.axis, int | tuple[int, ...] | None)
+    assert_type(by_group.group_size, int | tuple[int, int] | None)
     assert_type(fmt.frac_bits, int | NDArray[np.int32])
     assert_type(fmt.resolution, float | NDArray[np.float64])
     assert_type(fmt.range, tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]])
@@ -54,16 +55,27 @@ def quantize() -> None:
 
 
 def affine() -> None:
-    parameters = sc.choose_affine(w, np.int8, symmetric=True)
-    assert_type(parameters, sc.AffineParameters)
-    scale, zero_point = parameters
-    q = sc.quantize_affine(w, scale, zero_point)
+    by_row = sc.Affine([0.1, 0.2], [3, 4], bits=4, signed=False, axis=0)
+    by_block = sc.Affine(np.float32([[0.1, 0.2]]), qmin=-127, qmax=127, group_size=(2, 2))
+    chosen = sc.choose_affine(w, 8, symmetric=True)
+    assert_type(chosen, sc.Affine)
+    assert_type((chosen.bits, chosen.signed, chosen.qmin, chosen.qmax), tuple[int, bool, int, int])
+    assert_type((chosen.min, chosen.max), tuple[int, int])
+    assert_type(chosen.scale, float | NDArray[np.floating[Any]])
+    assert_type(chosen.zero_point, int | NDArray[np.int32])
+    assert_type(by_row.axis, int | tuple[int, ...] | None)
+    assert_type(by_block.group_size, int | tuple[int, int] | None)
+    assert_type(chosen.resolution, float | NDArray[np.float64])
+    assert_type(chosen.range, tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]])
+    assert_type(chosen.dtype, np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]])
+    q = sc.quantize(w, chosen)
     assert_type(q, NDArray[Any])
-    assert_type(sc.quantize_affine(w, [0.1, 0.2], axis=0, dtype="uint8"), NDArray[Any])
-    assert_type(sc.quantize_affine(w, 0.1, out=codes), NDArray[Any])
-    assert_type(sc.dequantize_affine(q, scale, zero_point), NDArray[Any])
-    assert_type(sc.dequantize_affine(q, 0.1, dtype=np.float64), NDArray[Any])
-    assert_type(sc.dequantize_affine(q, 0.1, out=out), NDArray[Any])
+    assert_type(sc.quantize(w, by_row, rounding="floor", index_offset=8), NDArray[Any])
+    assert_type(sc.quantize(w, by_row, packed=True), NDArray[Any])
+    assert_type(sc.dequantize(q, chosen, dtype=np.float64), NDArray[Any])
+    assert_type(sc.fake_quantize(w, by_block, out=out), NDArray[Any])
+    assert_type(sc.prune_quantize(w, by_block, k=3), NDArray[Any])
+    assert_type(len({chosen, by_row, fmt}), int)
 
 
 def choose_and_compare() -> None:
@@ -73,7 +85,7 @@ def choose_and_compare() -> None:
     assert_type(positive, sc.FixedPoint)
     errors = sc.compare(w, sc.fake_quantize(w, fmt), fmt=fmt)
     assert_type(errors, sc.ErrorStats)
-    sc.compare(w, w, axis=0)
+    sc.compare(w, w, axis=0, fmt=sc.choose_affine(w, axis=0, group_size=None, method="mse"))
 
 
 def pack() -> None:
@@ -92,6 +104,9 @@ if TYPE_CHECKING:  # what is refused, which both type checkers report
     sc.dequantize(codes, fmt, shape=2.5)  # type: ignore[arg-type]
     sc.pack_ints(codes, 4, out=w)  # type: ignore[arg-type]
     sc.FixedPoint("8")  # type: ignore[arg-type]
+    sc.Affine("0.1", "3")  # type: ignore[arg-type]
+    sc.Affine(0.1, 0, 8)  # type: ignore[misc]
+    sc.Affine(0.1, group_size=(2, 2, 2))  # type: ignore[arg-type]
     fmt.to_q(True)  # type: ignore[call-arg]
 
 if __name__ == "__main__":
