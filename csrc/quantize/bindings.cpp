@@ -205,7 +205,7 @@ struct StoredCodes {
 
 // Converts a floating-point dtype.
 Dtype to_float(py::handle dtype) {
-  return to_dtype("dtype", py::reinterpret_borrow<py::dtype>(dtype), kFloatDtypes);
+  return to_dtype("dtype", py::reinterpret_borrow<py::dtype>(dtype), float_dtypes());
 }
 
 // ---- Functions -------------------------------------------------------------------------------

@@ -623,7 +623,9 @@ def test_formats_that_do_not_fit(
 
 
 @dtypes
-@pytest.mark.parametrize("scale", [0.0, -0.0, -1.0, 1e-39, 1e-46, 1e39, -1e-320, 2.0**-1023, 1e-320])
+@pytest.mark.parametrize(
+    "scale", [0.0, -0.0, -1.0, 1e-39, 1e-46, 1e39, -1e-320, 2.0**-1023, 1e-320]
+)
 def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -> None:
     """Zero, negative, or not normal in float32; in float64, those that are normal there are taken."""
     w, q = np.ones(6, DTYPES[dtype]), np.arange(6, dtype=np.int8)
