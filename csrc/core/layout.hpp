@@ -41,10 +41,11 @@ struct Layout {
   }
 
   // The same groups with inner = 1 if blocks are as wide as the matrices: their rows are then
-  // consecutive in memory.
+  // consecutive in memory. Groups of a single matrix are not shared.
   [[nodiscard]] constexpr Layout flattened() const {
-    return inner_block == inner ? Layout{outer, length * inner, 1, block * inner, 1, shared}
-                                : *this;
+    const bool is_shared = shared && outer != 1;
+    return inner_block == inner ? Layout{outer, length * inner, 1, block * inner, 1, is_shared}
+                                : Layout{outer, length, inner, block, inner_block, is_shared};
   }
 };
 

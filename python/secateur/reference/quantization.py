@@ -302,7 +302,7 @@ def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: F
     if zero_points.any():
         r = np.asarray(r + zero_points)
     if overflow.startswith("saturate") and overflow != "saturate_zero":
-        symmetric = fmt.signed and overflow == "saturate_symmetric"
+        symmetric = fmt.signed and high >= 0 and overflow == "saturate_symmetric"
         return np.asarray(np.clip(r, max(low, -high) if symmetric else low, high, out=r))
     beyond = (r < low) | (r > high)
     if overflow == "saturate_zero":
