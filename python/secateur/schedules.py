@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from secateur.float_state import default_float_state
 from secateur.arguments import as_double
+from secateur.float_state import default_float_state
 from secateur.messages import shortened, shown
 
 if TYPE_CHECKING:

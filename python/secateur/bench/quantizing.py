@@ -155,9 +155,7 @@ FLOAT32_CASES = (
         torch=peers.torch_quantize,
         onnxruntime=peers.onnx_quantize,
     ),
-    QuantizeCase(
-        "quantize", "affine, power of two", _quantize(sc.Affine(2.0**-5, ZERO_POINT))
-    ),
+    QuantizeCase("quantize", "affine, power of two", _quantize(sc.Affine(2.0**-5, ZERO_POINT))),
     QuantizeCase(
         *("quantize", "affine, each row", _quantize(affine_rows)),
         torch=peers.torch_quantize_rows,
