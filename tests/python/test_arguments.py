@@ -328,7 +328,12 @@ def test_integers_out_of_range(value: Any, name: str) -> None:
         return
     if name in INTEGERS_ONE_LESS and isinstance(value, np.generic):
         pytest.skip("they overflow when they are added to")
-    expected = "fmt.axis" if name in ("axis of a FixedPoint", "axis of an Affine", "axis of several") and abs(int(value)) < 2**63 else name
+    expected = (
+        "fmt.axis"
+        if name in ("axis of a FixedPoint", "axis of an Affine", "axis of several")
+        and abs(int(value)) < 2**63
+        else name
+    )
     assert_refused(INTEGERS[name], expected, value, ValueError)
 
 
@@ -404,9 +409,7 @@ def test_no_words(value: Any, name: str) -> None:
 
 OF_DTYPES: dict[str, Call] = {
     "dtype": lambda lib, x: lib.dequantize(np.zeros(3, np.int8), FMT, dtype=x),
-    "dtype of an Affine": lambda lib, x: lib.dequantize(
-        np.zeros(3, np.int8), Affine(1.0), dtype=x
-    ),
+    "dtype of an Affine": lambda lib, x: lib.dequantize(np.zeros(3, np.int8), Affine(1.0), dtype=x),
     "dtype of unpack_ints": lambda lib, x: lib.unpack_ints(np.zeros(3, np.uint8), 4, 3, dtype=x),
     "dtype of MagnitudeSketch": lambda lib, x: lib.MagnitudeSketch(x),
 }

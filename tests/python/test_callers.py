@@ -146,7 +146,9 @@ def test_a_subclass_that_replaces_the_fields_changes_nothing() -> None:
     class Odd(sc.FixedPoint):
         frac_bits = property(lambda _: np.float32(["nan"]))  # type: ignore[assignment]
 
-    for odd, usual in zip(each_quantizes(Odd(3, 1)), each_quantizes(sc.FixedPoint(3, 1)), strict=True):
+    for odd, usual in zip(
+        each_quantizes(Odd(3, 1)), each_quantizes(sc.FixedPoint(3, 1)), strict=True
+    ):
         assert np.array_equal(odd(), usual())
 
 

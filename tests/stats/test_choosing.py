@@ -364,7 +364,10 @@ def test_affine_of_what_no_normal_step_divides(lib) -> None:
             w = np.array([least, 0], dtype)
             for method in METHODS:
                 how = {"signed": False, "method": method, "symmetric": symmetric}
-                assert pair(lib.choose_affine(w, **how)) == (np.finfo(dtype).tiny, 128 if symmetric else 0)
+                assert pair(lib.choose_affine(w, **how)) == (
+                    np.finfo(dtype).tiny,
+                    128 if symmetric else 0,
+                )
 
 
 def test_affine_mse_tries_the_least_normal_step(lib) -> None:
