@@ -97,7 +97,7 @@ Format checked_affine(const sc_format& fmt, const Layout& layout, Scales allowed
     require_all_in_range("fmt.zero_point", fmt.zero_point, count,
                          static_cast<std::int32_t>(std::clamp(scheme.lowest, kLeast, kMost)),
                          static_cast<std::int32_t>(std::clamp(scheme.highest, kLeast, kMost)));
-  } else if (scheme.lowest > 0 || scheme.highest < 0) {
+  } else if (count != 0 && (scheme.lowest > 0 || scheme.highest < 0)) {
     refuse("fmt.zero_point", "given if 0 is not among the integers in use", "a null pointer");
   }
   return {scheme, {}, {}, steps, zero_points};

@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur import _core
 from secateur.float_state import default_float_state
+from secateur.messages import shown
 from secateur.results import ErrorStats
 
 if TYPE_CHECKING:
@@ -98,7 +99,14 @@ def compare(
     >>> sc.compare(np.eye(2), np.float16([[1, 0], [0, 0.5]]), axis=0).mse
     array([0.   , 0.125])
     """
-    sums = _core.compare(w, w_hat, axis, fmt)
+    try:
+        sums = _core.compare(w, w_hat, axis, fmt)
+    except ValueError as error:
+        if not str(error).startswith("fmt.layout"):  # which is no attribute of a format in Python
+            raise
+        allowed = f"of one parameter, or of one for each index along axis={shown(axis)}"
+        msg = f"fmt must be {allowed}, got {shown(fmt)}"
+        raise ValueError(msg) from None
     saturated = None if fmt is None else sums.view(np.int64)[:, -1].copy()
     count = np.size(w) // max(len(sums), 1)
     with default_float_state():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Int32s: TypeAlias = NDArray[np.int32]
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Float64s: TypeAlias = NDArray[np.float64]
+
+Stored = TypeVar("Stored")
 
 
 class Format:
@@ -560,9 +562,9 @@ def _read_only(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
     return np.ndarray(copied.shape, copied.dtype, buffer=copied.tobytes())
 
 
-def _view_of(stored: Any) -> Any:
+def _view_of(stored: Stored) -> Stored:
     """Return a number itself; a view of an array, because even a read-only one can be reshaped."""
-    return stored.view() if isinstance(stored, np.ndarray) else stored
+    return cast("Stored", stored.view()) if isinstance(stored, np.ndarray) else stored
 
 
 def _text_of(value: Any) -> str:

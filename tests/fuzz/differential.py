@@ -134,8 +134,10 @@ def require_same(actual: Any, expected: Any, where: str) -> None:
     elif isinstance(actual, float):
         if struct.pack("d", actual) != struct.pack("d", expected):
             raise Different(f"{where} is {actual!r}, not {expected!r}")
-    elif isinstance(actual, sc.FixedPoint):
-        for name in ("bits", "signed", "axis", "group_size", "frac_bits"):
+    elif isinstance(actual, (sc.FixedPoint, sc.Affine)):
+        affine = ("scale", "zero_point", "qmin", "qmax")
+        fields = affine if isinstance(actual, sc.Affine) else ("frac_bits",)
+        for name in ("bits", "signed", "axis", "group_size", *fields):
             require_same(getattr(actual, name), getattr(expected, name), f"{where}.{name}")
     elif actual != expected:
         raise Different(f"{where} is {actual!r}, not {expected!r}")

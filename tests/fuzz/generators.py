@@ -131,6 +131,7 @@ class Draw:
         self.members: list[str] = []  # the names of the arrays in `arrays`
         self.styles: set[str] = set()
         self.unwritable: set[str] = set()  # names of arrays that cannot be outputs
+        self.uses_all_integers = True  # whether the format does
         self.wrong = 0  # number of wrong arguments
         self.wrong_in_several_ways = False  # whether one argument is wrong in several ways
 
@@ -291,29 +292,74 @@ class Draw:
                 self.wrong += 1
             self.named["out"] = self.array(dtype, shape, "raw", written=True)
 
-    def format(self, shape: tuple[int, ...], *, axis: bool = True) -> tuple[int, bool]:
-        """Create a FixedPoint named fmt, and return its width and whether it is signed."""
-        bits = self.one_of([8, 8, 16, 4, self.rng.randrange(2, 33), self.rng.randrange(2, 9)])
-        signed = not self.one_in(3)
-        wild = self.one_in(5)
-
-        def frac_bits() -> int:
-            return self.rng.randrange(-256, 257) if wild else self.rng.randrange(-3, bits + 4)
-
-        if not axis or not shape or self.one_in(2):
-            self.statements.append(f"fmt = sc.FixedPoint({bits}, {frac_bits()}, {signed})")
-            return bits, signed
+    def layout_of_parameters(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
+        """Return the shape of the parameters of a format, and the arguments that say so."""
+        if not shape or self.one_in(2):
+            return (), ""
         i = self.rng.randrange(len(shape))
+        kind = self.rng.randrange(6)
+        if kind == 0 and len(shape) > 1:
+            groups = [self.rng.randrange(1, min(length + 3, 150)) for length in shape[-2:]]
+            counts = [-(-length // size) for length, size in zip(shape[-2:], groups, strict=True)]
+            return (*shape[:-2], *counts), f"group_size={tuple(groups)}"
+        if kind == 1:
+            end = self.rng.randrange(i, len(shape)) + 1
+            shift = self.one_of([0, len(shape)])
+            return shape[i:end], f"axis={tuple(one - shift for one in range(i, end))}"
         options = f"axis={i - self.one_of([0, len(shape)])}"
-        lengths = (shape[i],)
-        if self.one_in(2):
-            group = self.rng.randrange(1, shape[i] + 3)
-            options += f", group_size={group}"
-            lengths = (*shape[:i], -(-shape[i] // group), *shape[i + 1 :])
-        low, high = (-256, 257) if wild else (-3, bits + 4)
-        array = f"np.random.default_rng({self.seed()}).integers({low}, {high}, {lengths})"
-        self.statements.append(f"fmt = sc.FixedPoint({bits}, {array}, {signed}, {options})")
+        if kind < 4:
+            return (shape[i],), options
+        group = self.rng.randrange(1, shape[i] + 3)
+        lengths = (*shape[:i], -(-shape[i] // group), *shape[i + 1 :])
+        return lengths, f"{options}, group_size={group}"
+
+    def format(
+        self, shape: tuple[int, ...], layout: tuple[tuple[int, ...], str] | None = None
+    ) -> tuple[int, bool]:
+        """Create a format named fmt, and return its width and whether it is signed."""
+        signed = not self.one_in(3)
+        bits = self.one_of([8, 8, 16, 4, self.rng.randrange(1, 33), self.rng.randrange(1, 9)])
+        layout = layout or self.layout_of_parameters(shape)
+        self.statements.append(f"rng = np.random.default_rng({self.seed()})")
+        if bits == 1 or self.one_in(2):
+            self.affine(bits, signed, *layout)
+        else:
+            self.fixed_point(bits, signed, *layout)
         return bits, signed
+
+    def fixed_point(self, bits: int, signed: bool, lengths: tuple[int, ...], options: str) -> None:
+        low, high = (-256, 257) if self.one_in(5) else (-3, bits + 4)
+        frac_bits = f"rng.integers({low}, {high}, {lengths})"
+        frac_bits = frac_bits if lengths else str(self.rng.randrange(low, high))
+        self.statements.append(f"fmt = sc.FixedPoint({bits}, {frac_bits}, {signed}, {options})")
+
+    def affine(self, bits: int, signed: bool, lengths: tuple[int, ...], options: str) -> None:
+        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        arguments = [f"bits={bits}, signed={signed}", options]
+        if bits > 1 and self.one_in(3):
+            low = self.rng.randrange(low, min(high, 2**31 - 1))
+            high = self.rng.randrange(low + 1, high + 1)
+            arguments.append(f"qmin={low}, qmax={high}")
+            self.uses_all_integers = False
+        scale = self.one_of(["np.exp2(rng.integers(-6, 4, {0}).astype('f8'))",
+                             "(rng.random({0}) + 0.01)",
+                             "np.exp(rng.random({0}) * 160 - 80)",
+                             "np.exp(rng.random({0}) * 400 - 200)",
+                             "(rng.random({0}) - 0.01)"]).format(lengths)  # fmt: skip
+        self.wrong += "400" in scale or "-" in scale[-8:]  # not normal in float32, or negative
+        if lengths:
+            dtype = self.one_of(["np.float32", "np.float64", "ml_dtypes.bfloat16"])
+            scale = scale if dtype == "np.float64" else f"np.clip({scale}, -3e38, 3e38)"
+            scale += f".astype({dtype})"
+        ends = (low, min(high, 2**31 - 1))
+        if lengths and self.one_in(2):
+            zero_point = f"rng.integers({ends[0]}, {ends[1] + 1}, {lengths})"
+        elif low <= 0 <= high and self.one_in(2):
+            zero_point = "0"
+        else:
+            zero_point = str(self.one_of([*ends, self.rng.randrange(ends[0], ends[1] + 1)]))
+        given = [scale if lengths else f"float({scale})", zero_point, *filter(None, arguments)]
+        self.statements.append(f"fmt = sc.Affine({', '.join(given)})")
 
     def modes(self, style: str) -> None:
         if self.one_in(2):
@@ -322,6 +368,10 @@ class Draw:
                 self.named["seed"] = str(self.rng.randrange(1 << 64))
         if self.one_in(2):
             self.named["overflow"] = repr(self.one_of(OVERFLOWS))
+            self.wrong += self.named["overflow"] == "'wrap'" and not self.uses_all_integers
+        if self.one_in(3):
+            near = [2**16, 2**32 - 50, 2**32, 2**63, 2**64 - 1, self.rng.randrange(2**64)]
+            self.named["index_offset"] = str(self.one_of(near))
         self.policy(style, "zero")
 
     def bitorder(self) -> None:
@@ -342,8 +392,6 @@ class Draw:
             "factors",
             "w_hat",
             "out",
-            "scale",
-            "zero_point",
         ):
             pool = WRONG_ARRAYS
         elif name in (
@@ -610,85 +658,19 @@ def dequantize(draw: Draw) -> None:
     result_floats(draw, shape)
 
 
-def affine(draw: Draw, shape: tuple[int, ...], dtype: str) -> None:
-    """Pass scales and zero points for integers of a dtype."""
-    bits = int(dtype.lstrip("uint"))
-    low, high = (-(1 << bits - 1), 1 << bits - 1) if dtype.startswith("i") else (0, 1 << bits)
-    if bits == 32:
-        low, high = 0, 1
-    low, high = max(low, -(1 << 15)), min(high, 1 << 16)
-    source = draw.one_of(["np.exp2(rng.integers(-6, 4, {0}).astype('f8'))",
-                          "(rng.random({0}) + 0.01)",
-                          "np.exp(rng.random({0}) * 160 - 80)"])  # fmt: skip
-    lengths: tuple[int, ...] = ()
-    if shape and draw.one_in(2):
-        axis = draw.rng.randrange(len(shape))
-        draw.named["axis"] = str(axis - draw.one_of([0, len(shape)]))
-        lengths = (shape[axis],)
-        if draw.one_in(2):
-            block = draw.rng.randrange(1, shape[axis] + 3)
-            draw.named["block_size"] = str(block)
-            lengths = (*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :])
-    draw.statements.append(f"rng = np.random.default_rng({draw.seed()})")
-    scale_dtype = draw.one_of(["np.float32", "np.float64", "np.float64"])
-    if lengths:
-        draw.statements.append(f"scale = {source.format(lengths)}.astype({scale_dtype})")
-    else:
-        draw.statements.append(f"scale = float({source.format('()')})")
-    draw.positional["scale"] = "scale"
-    if draw.one_in(2):
-        zeros_shape = lengths if draw.one_in(2) else ()
-        zeros = f"rng.integers({low}, {high}, {zeros_shape})"
-        draw.statements.append(f"zero_point = {zeros if zeros_shape else f'int({zeros})'}")
-        draw.positional["zero_point"] = "zero_point"
-
-
-def quantize_affine(draw: Draw) -> None:
-    _, shape, style = draw.floats()
-    dtype = draw.one_of(INTEGERS)
-    affine(draw, shape, dtype)
-    draw.named["dtype"] = f"'{dtype}'" if dtype[-1] in "86" else f"np.dtype('{dtype}')"
-    draw.policy(style, "zero")
-    bits = int(dtype.lstrip("uint"))
-    packed = bits <= 8 and draw.one_in(3)
-    if packed:
-        draw.named["packed"] = "True"
-        draw.bitorder()
-        draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
-    else:
-        draw.out(dtype, shape)
-
-
-def dequantize_affine(draw: Draw) -> None:
-    shape = draw.shape()
-    dtype = draw.one_of(INTEGERS)
-    bits = int(dtype.lstrip("uint"))
-    if bits <= 8 and draw.one_in(3):
-        draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
-        draw.named |= {"shape": str(shape), "packed_dtype": f"np.dtype('{dtype}')"}
-        draw.bitorder()
-    else:
-        style = f"below {bits}" if bits < 8 else "raw"
-        draw.positional["q"] = draw.array(dtype, shape, style)
-    affine(draw, shape, dtype)
-    result_floats(draw, shape)
-
-
 def compare(draw: Draw) -> None:
     _, shape, style = draw.floats()
     draw.positional["w_hat"] = draw.array(draw.one_of(FLOATS), shape, style)
     axis = draw.axis(shape)
     if draw.one_in(2):
         if axis is not None and draw.one_in(2):
-            bits = draw.rng.randrange(2, 33)
-            array = f"np.random.default_rng({draw.seed()}).integers(-256, 257, {shape[axis]})"
-            draw.statements.append(f"fmt = sc.FixedPoint({bits}, {array}, axis={axis})")
+            draw.format(shape, ((shape[axis],), f"axis={axis}"))
         else:
-            draw.format(shape, axis=False)
+            draw.format(shape, None if draw.one_in(8) else ((), ""))
         draw.named["fmt"] = "fmt"
 
 
-def choosing(draw: Draw, group_name: str) -> None:
+def choosing(draw: Draw) -> None:
     if draw.one_in(2):
         draw.named["method"] = repr(draw.one_of(["max", "percentile", "mse"]))
         if draw.named["method"] == "'percentile'" and draw.one_in(2):
@@ -699,22 +681,25 @@ def choosing(draw: Draw, group_name: str) -> None:
     draw.positional = {"w": "w", **draw.positional}
     axis = draw.axis(shape)
     if shape and draw.one_in(3):
-        draw.named[group_name] = str(draw.rng.randrange(1, shape[-1 if axis is None else axis] + 3))
+        draw.named["group_size"] = str(
+            draw.rng.randrange(1, shape[-1 if axis is None else axis] + 3)
+        )
 
 
 def choose_format(draw: Draw) -> None:
     draw.positional["bits"] = str(draw.one_of([8, 4, 16, draw.rng.randrange(2, 33)]))
     if draw.one_in(3):
         draw.named["signed"] = str(draw.one_in(2))
-    choosing(draw, "group_size")
+    choosing(draw)
 
 
 def choose_affine(draw: Draw) -> None:
-    dtype = draw.one_of([name for name in INTEGERS if name != "int32"])
-    draw.positional["dtype"] = f"np.dtype('{dtype}')"
-    if draw.one_in(3):
-        draw.named["symmetric"] = str(draw.one_in(2))
-    choosing(draw, "block_size")
+    if draw.one_in(2):
+        draw.named["bits"] = str(draw.rng.randrange(2, 17))
+    for name in ("signed", "symmetric"):
+        if draw.one_in(3):
+            draw.named[name] = str(draw.one_in(2))
+    choosing(draw)
 
 
 def sketch(draw: Draw) -> None:
@@ -749,7 +734,7 @@ FUNCTIONS: dict[str, Callable[[Draw], None]] = {
     function.__name__: function
     for function in (
         kth_magnitude, topk, prune, prune_mask, prune_global, prune_mask_global, apply_mask, soft_threshold, pack_ints,
-        unpack_ints, quantize, dequantize, fake_quantize, prune_quantize, quantize_affine,
-        dequantize_affine, compare, choose_format, choose_affine, sketch,
+        unpack_ints, quantize, dequantize, fake_quantize, prune_quantize, compare, choose_format,
+        choose_affine, sketch,
     )
 }  # fmt: skip

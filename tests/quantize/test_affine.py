@@ -3,7 +3,7 @@
 import math
 from fractions import Fraction
 from functools import cache, partial
-from itertools import cycle, product
+from itertools import cycle, pairwise, product
 from typing import Any
 
 import ml_dtypes
@@ -422,10 +422,7 @@ def test_an_array_in_parts_is_the_whole(lib: Any, start: int) -> None:
             whole = call(w, index_offset=start)
             for cuts in ((700,), (1, 64, 65, 1000), (100, 101, 1499)):
                 ends = (0, *cuts, w.size)
-                parts = [
-                    call(w[a:b], index_offset=(start + a) % 2**64)
-                    for a, b in zip(ends, ends[1:], strict=False)
-                ]
+                parts = [call(w[a:b], index_offset=(start + a) % 2**64) for a, b in pairwise(ends)]
                 assert_same_bits(np.concatenate(parts), whole)
         codes = exact_codes(w, fmt, "stochastic", "saturate", SEED, start)
         assert_same_bits(lib.quantize(w, fmt, **modes, index_offset=start), codes)
@@ -474,6 +471,12 @@ def layouts(shape: tuple[int, ...]) -> list[dict[str, Any]]:
     return made
 
 
+def cases(shapes: list[tuple[int, ...]]) -> list[tuple[int, tuple[int, ...], dict[str, Any]]]:
+    """Numbers, shapes and the layouts that fit them."""
+    pairs = [(shape, layout) for shape in shapes for layout in layouts(shape)]
+    return [(number, *pair) for number, pair in enumerate(pairs)]
+
+
 def with_parameters(shape: tuple[int, ...], layout: dict[str, Any], number: int) -> Affine:
     """A format that fits, of a width and with a range that the number chooses."""
     bits = (8, 4, 16, 32, 1, 11)[number % 6]
@@ -497,9 +500,7 @@ def with_parameters(shape: tuple[int, ...], layout: dict[str, Any], number: int)
 @dtypes
 @roundings
 def test_every_layout(lib: Any, dtype: str, rounding: str) -> None:
-    for number, (shape, layout) in subset(
-        enumerate((shape, layout) for shape in SHAPES for layout in layouts(shape)), 40
-    ):
+    for number, shape, layout in subset(cases(SHAPES), 40):
         w, fmt = normal(shape, dtype, 3.0), with_parameters(shape, layout, number)
         overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
         modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
@@ -552,9 +553,7 @@ def test_layouts_of_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -
 @pytest.mark.parametrize("bits", [8, 32])
 def test_fixed_point_in_rows_and_columns(lib: Any, bits: int) -> None:
     """A FixedPoint of any layout is an Affine whose scales are powers of two."""
-    for number, (shape, layout) in subset(
-        enumerate((shape, layout) for shape in [*SHAPES, (40, 70)] for layout in layouts(shape)), 30
-    ):
+    for number, shape, layout in subset(cases([*SHAPES, (40, 70)]), 30):
         w = normal(shape, "float32", 3.0)
         places = np.random.default_rng(number).integers(1, 6, lengths_of(shape, **layout))
         fmt = FixedPoint(bits, places, **layout)

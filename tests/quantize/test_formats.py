@@ -1,15 +1,20 @@
-"""FixedPoint: what it holds, what it refuses, and what follows from it."""
+"""The objects FixedPoint and Affine: fields, equality, copies, and arguments that are refused."""
 
 import copy
+import math
 import pickle
+from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secateur import FixedPoint
+import secateur as sc
+from secateur import Affine, FixedPoint
 
 
 def test_defaults() -> None:
@@ -256,6 +261,334 @@ def test_values_of_arrays(fmt: FixedPoint) -> None:
 def test_arrays_refused(arguments: dict[str, object], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         FixedPoint(8, **{"frac_bits": [5, 6], "axis": 0, **arguments})  # type: ignore[arg-type]
+
+
+# --- Affine ------------------------------------------------------------------------------------
+
+AFFINE = {
+    "one": Affine(0.1),
+    "zero point": Affine(0.1, 3, bits=4, signed=False),
+    "range": Affine(0.1, -3, bits=12, qmin=-2000, qmax=2047),
+    "axis": Affine([0.1, 0.2, 1e30], [1, 2, -3], axis=0),
+    "last axis": Affine(np.float32([0.5, 2]), 7, axis=-1),
+    "axes": Affine(np.float16([[0.5, 2, 4]]), axis=(0, 1)),
+    "groups": Affine([[0.1, 0.2], [1, 2]], [[1, 2], [3, 4]], bits=16, group_size=32),
+    "blocks": Affine(np.full((2, 3), 0.1, ml_dtypes.bfloat16), 9, group_size=(128, 64)),
+    "none": Affine([], axis=0),
+    "many": Affine(np.arange(1, 201).reshape(2, 100) / 8, group_size=4),
+}
+affines = pytest.mark.parametrize("fmt", AFFINE.values(), ids=AFFINE)
+
+
+def test_affine_defaults() -> None:
+    fmt = Affine(0.5)
+    assert (fmt.scale, fmt.zero_point, fmt.bits, fmt.signed) == (0.5, 0, 8, True)
+    assert (fmt.qmin, fmt.qmax, fmt.min, fmt.max) == (-128, 127, -128, 127)
+    assert (fmt.axis, fmt.group_size) == (None, None)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_every_width_of_affine(signed: bool) -> None:
+    for bits in range(1, 33):
+        fmt = Affine(0.5, bits=bits, signed=signed)
+        other = FixedPoint(max(bits, 2), 1, signed)
+        assert fmt.dtype == other.dtype
+        assert fmt.max - fmt.min == 2**bits - 1
+        assert fmt.min == (-fmt.max - 1 if signed else 0)
+
+
+@affines
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_affine_is_copied_and_pickled(fmt: Affine, protocol: int) -> None:
+    again = pickle.loads(pickle.dumps(fmt, protocol))
+    for other in (
+        again,
+        copy.copy(fmt),
+        copy.deepcopy(fmt),
+        copy.replace(fmt) if hasattr(copy, "replace") else again,
+    ):
+        assert type(other) is Affine
+        assert other == fmt
+        assert hash(other) == hash(fmt)
+        assert repr(other) == repr(fmt)
+        for name in ("scale", "zero_point"):
+            ours, theirs = getattr(fmt, name), getattr(other, name)
+            assert type(ours) is type(theirs)
+            assert np.asarray(ours).dtype == np.asarray(theirs).dtype
+    if isinstance(again.scale, np.ndarray):
+        with pytest.raises(ValueError, match="read-only"):
+            again.scale[...] = 0
+
+
+def test_affine_formats_are_told_apart() -> None:
+    different = [
+        *AFFINE.values(),
+        Affine(0.2),
+        Affine(0.1, 1),
+        Affine(0.1, bits=7),
+        Affine(0.1, signed=False),
+        Affine(0.1, qmin=-127),
+        Affine(0.1, qmax=126),
+        Affine([0.1], axis=0),
+        Affine([0.1], axis=1),
+        Affine([0.1, 0.1], axis=0),
+        Affine([0.1], [0], axis=0),
+        Affine([0.1], group_size=1),
+        Affine([[0.1]], group_size=1),
+        Affine([[0.1]], group_size=(1, 1)),
+        Affine([[0.1]], group_size=(1, 2)),
+        Affine(np.float32([0.5]), axis=0),
+        Affine(np.float64([0.5]), axis=0),
+        FixedPoint(8, 5),
+    ]
+    assert len(set(different)) == len(different)
+    for i, one in enumerate(different):
+        assert [one == other for other in different] == [i == j for j in range(len(different))]
+        assert one != "Affine"
+    assert Affine(0.5, qmin=-128, qmax=127) == Affine(np.float32(0.5), np.int8(0))
+    assert Affine([[0.5]], group_size=4) == Affine([[0.5]], axis=-1, group_size=4)
+    assert Affine([[0.5]], group_size=(4, 4)) == Affine([[0.5]], axis=(0, -1), group_size=(4, 4))
+
+
+def test_subclasses() -> None:
+    class Weights(Affine):
+        """A format with a name."""
+
+        name = "weights"
+
+    fmt = Weights(0.1, 3)
+    assert fmt == Affine(0.1, 3)
+    assert Affine(0.1, 3) == fmt
+    assert hash(fmt) == hash(Affine(0.1, 3))
+    assert repr(fmt) == "Weights(scale=0.1, zero_point=3, bits=8, signed=True)"
+    assert type(copy.copy(fmt)) is Weights
+    assert fmt != Affine(0.1, 4)
+    w = np.float32([1, 2])
+    assert sc.quantize(w, fmt).tolist() == sc.quantize(w, Affine(0.1, 3)).tolist()
+
+
+def test_repr_of_affine() -> None:
+    scales = "[[ 0.125, 0.25 , ..., 12.375, 12.5 ], [12.625, 12.75 , ..., 24.875, 25. ]]"
+    for name, text in (
+        ("one", "Affine(scale=0.1, zero_point=0, bits=8, signed=True)"),
+        ("zero point", "Affine(scale=0.1, zero_point=3, bits=4, signed=False)"),
+        ("range", "Affine(scale=0.1, zero_point=-3, bits=12, signed=True, qmin=-2000, qmax=2047)"),
+        ("last axis", "Affine(scale=[0.5, 2. ], zero_point=7, bits=8, signed=True, axis=-1)"),
+        ("none", "Affine(scale=[], zero_point=0, bits=8, signed=True, axis=0)"),
+        ("many", f"Affine(scale={scales}, zero_point=0, bits=8, signed=True, axis=1, group_size=4)"),
+    ):  # fmt: skip
+        assert repr(AFFINE[name]) == text
+    for name in ("one", "zero point", "range", "axis", "groups", "none"):
+        assert eval(repr(AFFINE[name])) == AFFINE[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["scale", "zero_point", "bits", "signed", "qmin", "axis", "group_size", "dtype", "other"],
+)
+def test_affine_is_immutable(name: str) -> None:
+    fmt = Affine(0.1)
+    with pytest.raises(AttributeError, match=f"Affine is immutable: cannot set '{name}'"):
+        setattr(fmt, name, 4)
+    with pytest.raises(AttributeError, match=f"Affine is immutable: cannot delete '{name}'"):
+        delattr(fmt, name)
+    assert fmt == Affine(0.1)
+
+
+@pytest.mark.parametrize("name", ["axis", "groups", "blocks", "many"])
+def test_affine_arrays_are_read_only_for_good(name: str) -> None:
+    fmt = AFFINE[name]
+    for array in (fmt.scale, fmt.zero_point):
+        if isinstance(array, np.ndarray):
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 1
+            with pytest.raises(ValueError, match="WRITEABLE"):
+                array.flags.writeable = True
+            array.shape = -1  # of a view
+    assert np.shape(fmt.scale) != (np.size(fmt.scale),) or name == "axis"
+
+
+def test_what_is_given_is_copied() -> None:
+    scale, zero = np.float32([0.5, 0.25]), np.int64([1, 2])
+    fmt = Affine(scale, zero, axis=0)
+    scale[...], zero[...] = 7, 7
+    assert (fmt.scale.tolist(), fmt.zero_point.tolist()) == ([0.5, 0.25], [1, 2])
+    assert sc.dequantize(np.int8([2, 3]), fmt).tolist() == [0.5, 0.25]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f2", ">f4", ">f8", ml_dtypes.bfloat16])
+def test_scales_of_each_dtype(dtype: Any) -> None:
+    scale = np.array([[0.5, 0.25], [2, 4]], dtype)[:, ::-1]
+    fmt = Affine(scale, axis=0, group_size=8)
+    assert isinstance(fmt.scale, np.ndarray)
+    assert fmt.scale.dtype == np.dtype(dtype).newbyteorder("=")
+    assert fmt.scale.flags.c_contiguous
+    assert fmt.scale.flags.aligned
+    assert fmt.scale.astype(float).tolist() == [[0.25, 0.5], [4, 2]]
+    assert fmt.resolution.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [0.5, np.float16(0.5), np.float32(0.5), np.float64(0.5), ml_dtypes.bfloat16(0.5), np.array(0.5),
+     np.array(0.5, np.float16), Fraction(1, 2), Decimal("0.5"), np.longdouble(0.5)],
+    ids=lambda scale: type(scale).__name__,
+)  # fmt: skip
+def test_scales_that_are_numbers(scale: Any) -> None:
+    fmt = Affine(scale)
+    assert type(fmt.scale) is float
+    assert fmt == Affine(0.5)
+    assert Affine(np.int8(2)) == Affine(np.array(2)) == Affine(2)
+
+
+@pytest.mark.parametrize(
+    "zero",
+    [3, np.int8(3), np.uint64(3), np.array(3), np.array(3, np.uint8), np.array(3, ">i4"),
+     np.array(3).astype(ml_dtypes.int4), ml_dtypes.uint4(3)],
+    ids=lambda zero: type(zero).__name__,
+)  # fmt: skip
+def test_zero_points_that_are_numbers(zero: Any) -> None:
+    fmt = Affine(0.5, zero)
+    assert type(fmt.zero_point) is int
+    assert fmt == Affine(0.5, 3)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", ">i2", "i4", "u4", "i8", "u8", ">u8",
+                                   ml_dtypes.int4, ml_dtypes.uint4, ml_dtypes.int2])  # fmt: skip
+def test_zero_points_of_each_dtype(dtype: Any) -> None:
+    zero = np.array([0, 1, 0, 1]).astype(np.int8).astype(dtype)[::-1].reshape(2, 2)
+    fmt = Affine([[0.5, 0.25], [2, 4]], zero, axis=0, group_size=8)
+    assert isinstance(fmt.zero_point, np.ndarray)
+    assert fmt.zero_point.dtype == np.int32
+    assert fmt.zero_point.flags.c_contiguous
+    assert fmt.zero_point.tolist() == [[1, 0], [1, 0]]
+    assert fmt == Affine([[0.5, 0.25], [2, 4]], [[1, 0], [1, 0]], axis=0, group_size=8)
+
+
+def test_lists_of_scales() -> None:
+    for scale in ([1, 2], (1, 2), [1, 2.0], [np.float32(1), 2], (np.int8(1), np.int8(2))):
+        fmt = Affine(scale, axis=0)
+        assert fmt.scale.dtype == np.float64 if not isinstance(scale[0], np.float32) else True
+        assert fmt.scale.tolist() == [1, 2]
+
+
+@affines
+def test_values_of_affine(fmt: Affine) -> None:
+    scale = np.asarray(fmt.scale).astype(np.float64)
+    zero = np.broadcast_to(fmt.zero_point, scale.shape)
+    low, high = (np.asarray(end) for end in fmt.range)
+    assert np.shape(fmt.resolution) == low.shape == high.shape == scale.shape
+    for place, step in np.ndenumerate(scale):
+        assert np.asarray(fmt.resolution)[place] == step
+        exact = [Fraction(float(step)) * (q - int(zero[place])) for q in (fmt.qmin, fmt.qmax)]
+        assert [low[place], high[place]] == [float(value) for value in exact]
+
+
+def test_range_of_zero_points_at_the_ends() -> None:
+    """Differences of more than 32 bits."""
+    zero = [-(2**31), 2**31 - 1]
+    low, high = Affine([1.0, 1.0], zero, bits=32, axis=0).range
+    assert low.tolist() == [0, -(2.0**32) + 1]
+    assert high.tolist() == [2.0**32 - 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"bits": 0}, ValueError, "^bits must be an integer from 1 to 32, got 0"),
+        ({"bits": 33}, ValueError, "^bits must be an integer from 1 to 32, got 33"),
+        ({"bits": 8.0}, TypeError, "^bits must be an integer, got 8.0"),
+        ({"bits": np.int8}, TypeError, "^bits must be an integer, got <class"),
+        ({"bits": None}, TypeError, "^bits must be an integer, got None"),
+        ({"signed": 1}, TypeError, "^signed must be a bool, got 1"),
+        ({"qmin": -129}, ValueError, "^qmin must be an integer from -128 to 126, got -129"),
+        ({"qmin": 127}, ValueError, "^qmin must be an integer from -128 to 126, got 127"),
+        ({"qmin": 5, "qmax": 5}, ValueError, "^qmax must be an integer from 6 to 127, got 5"),
+        ({"qmax": 128}, ValueError, "^qmax must be an integer from -127 to 127, got 128"),
+        ({"qmax": -128}, ValueError, "^qmax must be an integer from -127 to 127, got -128"),
+        ({"qmin": 1.0}, TypeError, "^qmin must be an integer, got 1.0"),
+        ({"qmax": True}, TypeError, "^qmax must be an integer, got True"),
+        ({"qmin": 1}, ValueError, "^zero_point must be an integer from 1 to 127, got 0"),
+        ({"qmax": -1}, ValueError, "^zero_point must be an integer from -128 to -1, got 0"),
+        ({"zero_point": 128}, ValueError, "^zero_point must be an integer from -128 to 127, got 128"),
+        ({"zero_point": 0.0}, TypeError, "^zero_point must be an integer, got 0.0"),
+        ({"zero_point": None}, TypeError, "^zero_point must be an integer, got None"),
+        ({"zero_point": "3"}, TypeError, "^zero_point must be an integer, got '3'"),
+        ({"zero_point": np.array(1.0)}, TypeError, "^zero_point must be an integer, got "),
+        ({"zero_point": np.ma.array(1)}, TypeError, "^zero_point must be an integer, got "),
+        ({"zero_point": np.array(200)}, ValueError, "^zero_point must be an integer from .*200"),
+        ({"zero_point": [1, 2]}, ValueError, r"^zero_point must be .* shape of scale, \(\), got shape \(2,\)"),
+        ({"axis": 0}, ValueError, "^axis must be None with scale a single number, got 0"),
+        ({"group_size": 4}, ValueError, "^group_size must be None with scale a single number, got 4"),
+        ({"scale": math.nan}, ValueError, "^scale must be finite, got nan"),
+        ({"scale": math.inf}, ValueError, "^scale must be finite, got inf"),
+        ({"scale": np.array(-np.inf)}, ValueError, "^scale must be finite, got "),
+        ({"scale": "0.1"}, TypeError, "^scale must be a number, got '0.1'"),
+        ({"scale": None}, TypeError, "^scale must be a number, got None"),
+        ({"scale": True}, TypeError, "^scale must be a number, got True"),
+        ({"scale": 1j}, TypeError, "^scale must be a number, got 1j"),
+        ({"scale": np.ma.array(0.5)}, TypeError, "^scale must be a number, got "),
+    ],
+)  # fmt: skip
+def test_affine_refuses(arguments: dict[str, Any], error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        Affine(**{"scale": 0.5, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"scale": [0.5, np.nan]}, ValueError, r"^scale must be finite, got nan at \(1,\)"),
+        ({"scale": np.float16([np.inf, 1])}, ValueError, r"^scale must be finite, got inf at \(0,\)"),
+        ({"scale": np.array([1, 2])}, TypeError, "^scale must be a number or an array of float16 .* int64"),
+        ({"scale": np.ones(2, bool)}, TypeError, "^scale must be a number or an array of .* bool"),
+        ({"scale": np.ones(2, np.longdouble)}, TypeError, "^scale must be a number or an array of .*"),
+        ({"scale": np.ones(2, complex)}, TypeError, "^scale must be a number or an array of .* complex128"),
+        ({"scale": ["0.5", "1"]}, TypeError, "^scale must be a number or an array of .*, got <U3"),
+        ({"scale": [True, False]}, TypeError, "^scale must be a number or an array of .*, got bool"),
+        ({"scale": [None, 1.0]}, TypeError, "^scale must be a number or an array of .*, got object"),
+        ({"scale": [1.0, [1.0]]}, ValueError, "^scale must be an array with rows of equal lengths"),
+        ({"scale": np.ma.array([0.5, 1])}, TypeError, "^scale must be .*, got a masked array"),
+        ({"zero_point": np.ma.array([1, 2])}, TypeError, "^zero_point must be .*, got a masked array"),
+        ({"zero_point": [1.0, 2.0]}, TypeError, "^zero_point must be .*, got float64"),
+        ({"zero_point": [True, False]}, TypeError, "^zero_point must be .*, got bool"),
+        ({"zero_point": [1, 128]}, ValueError, r"^zero_point must be integers from -128 to 127, got 128 at \(1,\)"),
+        ({"zero_point": [1, 2, 3]}, ValueError, r"^zero_point must be .* \(2,\), got shape \(3,\)"),
+        ({"zero_point": [[1], [2]]}, ValueError, r"^zero_point must be .* \(2,\), got shape \(2, 1\)"),
+        ({"axis": None}, ValueError, "^axis must be an integer with scale an array, got None"),
+        ({"axis": 0.0}, TypeError, "^axis must be an integer, got 0.0"),
+        ({"axis": True}, TypeError, "^axis must be an integer, got True"),
+        ({"axis": "0"}, TypeError, "^axis must be an integer, got '0'"),
+        ({"axis": (0, 1)}, ValueError, r"^axis must have 1 axes, as scale has, got \(0, 1\)"),
+        ({"axis": ()}, ValueError, r"^axis must have 1 axes, as scale has, got \(\)"),
+        ({"axis": (0.0,)}, TypeError, "^axis must be an integer, got 0.0"),
+        ({"scale": np.ones((2, 3))}, ValueError, "^scale must be .* without group_size, got 2 axes"),
+        ({"scale": np.ones((2, 3)), "axis": (0, 1, 2)}, ValueError, "^axis must have 2 axes"),
+        ({"group_size": 0}, ValueError, "^group_size must be an integer from 1 to .*, got 0"),
+        ({"group_size": 4.0}, TypeError, "^group_size must be an integer, got 4.0"),
+        ({"group_size": [4, 4]}, TypeError, r"^group_size must be an integer, got \[4, 4\]"),
+        ({"group_size": 4, "axis": 1}, ValueError, "^axis must be an integer from -1 to 0, got 1"),
+        ({"group_size": 4, "axis": (0,)}, TypeError, r"^axis must be an integer, got \(0,\)"),
+        ({"group_size": (4, 4)}, ValueError, "^scale must have at least two axes .* group_size, got one"),
+        ({"scale": np.ones((2, 2)), "group_size": (4,)}, ValueError, "^group_size must be .* or two of them"),
+        ({"scale": np.ones((2, 2)), "group_size": ()}, ValueError, "^group_size must be .* or two of them"),
+        ({"scale": np.ones((2, 2)), "group_size": (1, 2, 3)}, ValueError, "^group_size must be .* or two"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 0)}, ValueError, "^group_size must be .*, got 0"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, "4")}, TypeError, "^group_size must be an integer, got '4'"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": 1}, ValueError, "^axis must be None or the last two"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": (1, 0)}, ValueError, "^axis must be None or the last two"),
+        ({"scale": np.ones((2, 2, 2)), "group_size": (4, 4), "axis": (0, 1)}, ValueError, "^axis must be None or the last two"),
+    ],
+)  # fmt: skip
+def test_affine_arrays_refused(arguments: dict[str, Any], error: type, message: str) -> None:
+    axis = {} if "group_size" in arguments else {"axis": 0}
+    with pytest.raises(error, match=message):
+        Affine(**{"scale": [0.5, 1.0], **axis, **arguments})
+
+
+def test_positional_arguments_of_affine() -> None:
+    with pytest.raises(TypeError, match="positional"):
+        Affine(0.1, 0, 8)  # type: ignore[misc]
 
 
 # --- Q notation and ap_fixed -------------------------------------------------------------------

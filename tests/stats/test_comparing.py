@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import secateur as sc
-from secateur import FixedPoint, reference
+from secateur import Affine, FixedPoint, reference
 from support.arrays import DTYPES, LANES, LARGE, SHARED, VALUES, of_type
 from support.grids import subset
 from support.isas import on_every_isa
-from support.oracles import assert_same_bits, exact_codes
+from support.oracles import assert_same_bits, ends_of_width, exact_codes, exact_integers
 from support.refusals import assert_refuses
 
 ROUNDING = 2.0**-53
@@ -158,6 +158,68 @@ def test_saturated_is_what_quantize_clips() -> None:
     assert sc.compare(w, w, fmt=fmt).saturated == np.count_nonzero((wide < -128) | (wide > 127))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("signed", [True, False])
+def test_saturated_of_affine(lib, dtype: str, signed: bool) -> None:
+    """Quotients about both ends of the range, rounded to float32 or float64 first; NaN aside."""
+    for bits, scale in product((1, 2, 8, 13, 32), (0.1, 0.25, 2.0**-126, 1e30, 3.0)):
+        low, high = ends_of_width(bits, signed)
+        ranges = [(low, high), (low + 1, high)] if bits > 1 else [(low, high)]
+        for (qmin, qmax), where in product(ranges, range(3)):
+            zero = (qmin, min(qmax, 2**31 - 1), max(qmin, min(qmax, 3)))[where]
+            fmt = Affine(scale, zero, bits=bits, signed=signed, qmin=qmin, qmax=qmax)
+            halves = [2 * (q - zero) + step for q in (qmin, qmax) for step in range(-3, 4)]
+            with np.errstate(all="ignore"):
+                near = (np.float64(halves) * (scale / 2)).astype(DTYPES[dtype])
+                w = np.concatenate([near, np.nextafter(near, near.dtype.type(9)),
+                                    np.nextafter(near, near.dtype.type(-9)),
+                                    of_type("every exponent", 50, dtype)])  # fmt: skip
+            integers = exact_integers(w, fmt, "nearest_even")
+            expected = sum(not qmin <= r + zero <= qmax for r in integers)
+            w = np.append(w, w.dtype.type(np.nan))
+            assert lib.compare(w, w, fmt=fmt).saturated == expected
+
+
+def test_saturated_of_each_slice(lib) -> None:
+    w = of_type("normal", 6 * 70, "float32").reshape(2, 3, 70) * np.float32(20)
+    for axis in (0, 1, 2, -1, -2, -3):
+        n = w.shape[axis]
+        scale = np.linspace(0.1, 0.5, n)
+        for zero in (np.arange(n) % 7 - 3, 5):
+            fmt = Affine(scale, zero, bits=7, axis=axis)
+            saturated = lib.compare(w, w, fmt=fmt, axis=axis).saturated
+            assert saturated.dtype == np.int64
+            for i, each in enumerate(np.moveaxis(w, axis, 0)):
+                one = Affine(scale[i], int(np.broadcast_to(zero, n)[i]), bits=7)
+                assert saturated[i] == lib.compare(each, each, fmt=one).saturated
+            shared = lib.compare(w, w, fmt=Affine(0.3, 5, bits=7), axis=axis).saturated
+            assert shared.sum() == lib.compare(w, w, fmt=Affine(0.3, 5, bits=7)).saturated
+
+
+def test_formats_of_slices_by_other_words(lib) -> None:
+    """Parameters along several axes, or in groups, that are one, or one for each index."""
+    w = of_type("normal", 12, "float32").reshape(1, 4, 3) * np.float32(20)
+    scale = np.linspace(0.1, 0.5, 4)
+    expected = lib.compare(w, w, fmt=Affine(scale, axis=1), axis=1)
+    both = lib.compare(w, w, fmt=Affine(scale[None], axis=(0, 1)), axis=1)
+    assert both.saturated.tolist() == expected.saturated.tolist()
+    expected = lib.compare(w, w, fmt=Affine(0.25)).saturated
+    for fmt in (
+        Affine([0.25], axis=0),
+        Affine([0.25], axis=-3),
+        Affine(w[:1, :1, :1] * 0 + np.float32(0.25), group_size=(4, 3)),
+        FixedPoint(8, [[[2]]], group_size=(100, 100)),
+    ):
+        assert lib.compare(w, w, fmt=fmt).saturated == expected
+
+
+def test_saturated_is_what_quantize_clips_of_affine() -> None:
+    w = of_type("normal", 3000, "float32")
+    wide = exact_codes(w, Affine(0.01, 3, bits=16))
+    count = np.count_nonzero((wide < -100) | (wide > 120))
+    assert sc.compare(w, w, fmt=Affine(0.01, 3, qmin=-100, qmax=120)).saturated == count
+
+
 def test_refusals(lib) -> None:
     w, m = np.ones(4, np.float32), np.ones((2, 3), np.float32)
     assert_refuses(TypeError, ["w_hat", "int64"], lib.compare, w, np.arange(4))
@@ -174,6 +236,17 @@ def test_refusals(lib) -> None:
     assert_refuses(ValueError, ["fmt", "3", "2"], lib.compare, m, m, fmt=wrong, axis=0)
     grouped = FixedPoint(8, [[5, 6], [5, 6]], group_size=2)
     assert_refuses(ValueError, ["fmt"], lib.compare, m, m, fmt=grouped, axis=1)
+    per_row = Affine([0.5, 0.6], axis=0)
+    for axis in (None, 1):
+        assert_refuses(ValueError, ["fmt"], lib.compare, m, m, fmt=per_row, axis=axis)
+    each = Affine(np.ones((2, 3)), axis=(0, 1))
+    for axis in (None, 0, 1):
+        assert_refuses(ValueError, ["fmt"], lib.compare, m, m, fmt=each, axis=axis)
+    words = ["fmt.scale must be positive, finite and not subnormal"]
+    for scale in (0.0, -1.0, 1e-40, 1e39):
+        assert_refuses(ValueError, words, lib.compare, m, m, fmt=Affine(scale))
+        assert_refuses(ValueError, words, lib.compare, m, m, fmt=Affine([1, scale], axis=0), axis=0)
+    assert lib.compare(m.astype(np.float64), m, fmt=Affine(1e-40)).saturated == 6
 
 
 @pytest.mark.usefixtures("isa", "threads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import axis_of, floats, refuse, shown
 from secateur.reference.granularity import broadcast_parameters
-from secateur.reference.integers import integers_of
+from secateur.reference.quantization import check_scales, real_of
 from secateur.reference.sums import groups_of, total
 from secateur.results import ErrorStats
 
@@ -41,7 +42,8 @@ def compare(
     if w_hat.shape != w.shape:
         refuse("w_hat", f"shape {w_hat.shape}", f"of the shape {w.shape} of w")
     axis = axis_of(w, axis)
-    frac_bits = np.zeros(1, np.int32) if fmt is None else _frac_bits(fmt, w.shape, axis)
+    if fmt is not None:
+        _check_format(fmt, w, axis)
     with np.errstate(all="ignore"):
         (a,) = groups_of(w.astype(np.float64), axis, None)
         (b,) = groups_of(w_hat.astype(np.float64), axis, None)
@@ -52,7 +54,7 @@ def compare(
         max_abs = np.abs(e).max(axis=(1, 2), initial=0)
         sqnr_db = np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
         cosine = _cosine(signal, of_y, products)
-    saturated = None if fmt is None else _saturated(x, fmt, frac_bits)
+    saturated = None if fmt is None else _saturated(x, fmt, real_of(w.dtype))
     metrics: list[Any] = [*map(_one_nan, (mse, max_abs, sqnr_db, cosine)), saturated]
     if axis is None:
         metrics = [None if value is None else value.item() for value in metrics]
@@ -71,21 +73,41 @@ def _one_nan(values: Float64s) -> Float64s:
     return np.where(np.isnan(values), np.nan, values)
 
 
-def _frac_bits(fmt: FixedPoint, shape: tuple[int, ...], axis: int | None) -> NDArray[np.int32]:
-    """Return the frac_bits of a format: one, or one for each index along `axis`."""
-    if not isinstance(fmt, FixedPoint):
-        refuse("fmt", shown(fmt), "a FixedPoint", TypeError)
-    given = np.asarray(fmt.frac_bits)
-    broadcast_parameters("fmt.frac_bits", given, shape, fmt.axis, fmt.group_size)
-    elsewhere = fmt.axis is not None and (axis is None or (fmt.axis - axis) % len(shape) != 0)
-    if elsewhere or fmt.group_size is not None:
-        refuse("fmt", shown(fmt), f"of one frac_bits, or of an array along axis={shown(axis)}")
-    return given.reshape(-1)
+def _check_format(fmt: Any, w: NDArray[Any], axis: int | None) -> None:
+    """Refuse a format unless it has one parameter, or one for each index along `axis`."""
+    if not isinstance(fmt, (FixedPoint, Affine)):
+        refuse("fmt", shown(fmt), "a FixedPoint or an Affine", TypeError)
+    name = "scale" if isinstance(fmt, Affine) else "frac_bits"
+    shape = np.shape(getattr(fmt, name))
+    if isinstance(fmt, Affine):
+        check_scales(np.asarray(fmt.scale), real_of(w.dtype))
+    if not shape:
+        return
+    indices = np.arange(math.prod(shape)).reshape(shape)
+    places = broadcast_parameters(f"fmt.{name}", indices, w.shape, fmt.axis, fmt.group_size)
+    if indices.size <= 1 or w.size == 0:
+        return
+    if axis is not None and fmt.group_size is None:
+        along = np.arange(w.shape[axis]).reshape(-1, *[1] * (w.ndim - 1 - axis))
+        if (np.broadcast_to(places, w.shape) == along).all():
+            return
+    refuse("fmt", shown(fmt), f"of one {name}, or of one for each index along axis={shown(axis)}")
 
 
-def _saturated(x: Float64s, fmt: FixedPoint, frac_bits: NDArray[np.int32]) -> NDArray[np.int64]:
-    # Exact, except for products beyond the range of float64, which are out of range anyway.
+def _saturated(
+    x: Float64s, fmt: FixedPoint | Affine, real: type[np.float32 | np.float64]
+) -> NDArray[np.int64]:
+    """Count the elements of each slice whose integers are out of range."""
+    if x.size == 0:
+        return np.zeros(len(x), np.int64)
     with np.errstate(all="ignore"):
-        rounded = np.rint(np.ldexp(x, frac_bits.reshape(-1, 1, 1)))
-    low, high = integers_of(fmt).min, integers_of(fmt).max
-    return np.asarray(np.count_nonzero((rounded < low) | (rounded > high), axis=(1, 2)))
+        if isinstance(fmt, Affine):
+            scale = np.asarray(fmt.scale).astype(real).reshape(-1, 1, 1)
+            zero_point = np.reshape(fmt.zero_point, (-1, 1, 1))
+            quotients: NDArray[Any] = x.astype(real)
+            quotients = np.rint(quotients / scale).astype(np.float64)
+            integers = quotients + zero_point
+        else:  # exact, but for products beyond the range of float64, which are out of range
+            integers = np.rint(np.ldexp(x, np.reshape(fmt.frac_bits, (-1, 1, 1))))
+    wrong = (integers < fmt.min) | (integers > fmt.max)
+    return np.asarray(np.count_nonzero(wrong, axis=(1, 2)))

@@ -38,9 +38,8 @@ def broadcast_parameters(
         return parameters.reshape(*parameters.shape, *[1] * (ndim - after))
     if isinstance(group_size, tuple) and after != ndim:
         refuse(f"{prefix}axis", shown(axis), "the last two axes for groups of rows and columns")
-    sizes = dict(
-        zip(axes, group_size if isinstance(group_size, tuple) else (group_size,), strict=True)
-    )
+    sizes_given = group_size if isinstance(group_size, tuple) else (group_size,)
+    sizes = dict(zip(axes, sizes_given, strict=True))
     groups = tuple(-(-n // sizes.get(i, 1)) for i, n in enumerate(shape))
     _check_shape(name, parameters, groups, shape)
     for along, size in sizes.items():

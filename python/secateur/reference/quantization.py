@@ -141,9 +141,9 @@ def dequantize(
 def _dequantize_affine(
     given: Array, q: Array, fmt: Affine, dtype: np.dtype[Any], out: Floats | None
 ) -> Floats:
-    real = np.float64 if dtype == np.float64 else np.float32
+    real = real_of(dtype)
     scales = _scales(fmt, real, q.shape)
-    refuse_scales(~np.isfinite(scales), scales, "finite")
+    _refuse_scales(~np.isfinite(scales), scales, "finite")
     out = result(out, dtype, q, given)
     steps = q.astype(np.int64) - _parameters(fmt, "zero_point", q.shape)
     with np.errstate(over="ignore", under="ignore"):
@@ -235,12 +235,25 @@ def _parameters(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -> 
     return broadcast_parameters(f"fmt.{name}", given, shape, fmt.axis, fmt.group_size)
 
 
+def real_of(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
+    """Return the type in which an Affine computes with floats of a dtype."""
+    return np.float64 if dtype == np.float64 else np.float32
+
+
 def _scales(fmt: Affine, real: type, shape: tuple[int, ...]) -> Floats:
     with np.errstate(over="ignore", under="ignore"):
         return np.asarray(_parameters(fmt, "scale", shape).astype(real))
 
 
-def refuse_scales(wrong: NDArray[np.bool_], scales: Floats, allowed: str) -> None:
+def check_scales(scales: Floats, real: type[np.float32 | np.float64]) -> None:
+    """Refuse scales by which a quantization in the type `real` cannot divide."""
+    with np.errstate(over="ignore", under="ignore"):
+        scales = scales.astype(real)
+    wrong = ~(np.isfinite(scales) & (scales >= np.finfo(real).tiny))
+    _refuse_scales(wrong, scales, "positive, finite and not subnormal")
+
+
+def _refuse_scales(wrong: NDArray[np.bool_], scales: Floats, allowed: str) -> None:
     """Raise an error if any scale is wrong."""
     if wrong.any():
         refuse("fmt.scale", scales[tuple(np.argwhere(wrong)[0])], f"{allowed} in {scales.dtype}")
@@ -248,10 +261,9 @@ def refuse_scales(wrong: NDArray[np.bool_], scales: Floats, allowed: str) -> Non
 
 def _quotients(w: Floats, fmt: Affine) -> Floats:
     """Return the elements divided by their scales, as float64."""
-    real = np.float64 if w.dtype == np.float64 else np.float32
+    real = real_of(w.dtype)
     scales = _scales(fmt, real, w.shape)
-    wrong = ~(np.isfinite(scales) & (scales >= np.finfo(real).tiny))
-    refuse_scales(wrong, scales, "positive, finite and not subnormal")
+    check_scales(scales, real)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return np.asarray(np.divide(w.astype(real), scales, order="C").astype(np.float64))
 

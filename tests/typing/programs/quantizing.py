@@ -56,7 +56,7 @@ def quantize() -> None:
 
 def affine() -> None:
     by_row = sc.Affine([0.1, 0.2], [3, 4], bits=4, signed=False, axis=0)
-    by_block = sc.Affine(np.float32([[0.1, 0.2]]), qmin=-127, qmax=127, group_size=(2, 2))
+    by_block = sc.Affine(np.array([[0.1, 0.2]], np.float32), qmin=-127, qmax=127, group_size=(2, 2))
     chosen = sc.choose_affine(w, 8, symmetric=True)
     assert_type(chosen, sc.Affine)
     assert_type((chosen.bits, chosen.signed, chosen.qmin, chosen.qmax), tuple[int, bool, int, int])
@@ -104,8 +104,8 @@ if TYPE_CHECKING:  # what is refused, which both type checkers report
     sc.dequantize(codes, fmt, shape=2.5)  # type: ignore[arg-type]
     sc.pack_ints(codes, 4, out=w)  # type: ignore[arg-type]
     sc.FixedPoint("8")  # type: ignore[arg-type]
-    sc.Affine("0.1", "3")  # type: ignore[arg-type]
-    sc.Affine(0.1, 0, 8)  # type: ignore[misc]
+    sc.Affine(0.1, bits="8")  # type: ignore[arg-type]
+    sc.Affine(0.1, 0, 8)  # type: ignore[call-arg]
     sc.Affine(0.1, group_size=(2, 2, 2))  # type: ignore[arg-type]
     fmt.to_q(True)  # type: ignore[call-arg]
 
