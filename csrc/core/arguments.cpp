@@ -168,16 +168,38 @@ void require_selection_nan(sc_nan nan) {
   }
 }
 
-Slices require_shape(const char* argument, std::size_t length, std::size_t inner, std::size_t n) {
-  if (n == 0) {  // whatever the lengths: their product may exceed any size_t
-    return {0, length, inner};
+Layout require_layout(const char* argument, const sc_layout* layout, std::size_t n) {
+  if (layout == nullptr) {
+    return Layout::whole(n);
   }
-  std::size_t slab = 0;  // elements for each index of the outer dimension
-  if (__builtin_mul_overflow(length, inner, &slab) || slab == 0 || n % slab != 0) {
-    refuse(argument, "of a shape that divides n = " + std::to_string(n),
+  require_optional(argument, layout);
+  const auto [length, inner, block, inner_block, shared] = *layout;
+  std::size_t outer = 0;  // without elements, lengths may have any value, and products may wrap
+  if (n != 0) {
+    std::size_t matrix = 0;
+    if (__builtin_mul_overflow(length, inner, &matrix) || matrix == 0 || n % matrix != 0) {
+      refuse(argument, "of a shape that divides n = " + std::to_string(n),
+             "length " + std::to_string(length) + " and inner " + std::to_string(inner));
+    }
+    outer = n / matrix;
+  }
+  if (shared != 0 && shared != 1) {
+    refuse((std::string(argument) + ".shared").c_str(), "0 or 1", std::to_string(shared));
+  }
+  const auto block_length = [](std::size_t given, std::size_t axis) {
+    return given == 0 ? axis : std::min(given, std::max<std::size_t>(axis, 1));
+  };
+  const Layout checked{
+      outer,      length, inner, block_length(block, length), block_length(inner_block, inner),
+      shared != 0};
+  std::size_t groups = 0;  // of a matrix
+  if (n == 0 && checked.shared &&
+      (__builtin_mul_overflow(checked.blocks_along(), checked.blocks_across(), &groups) ||
+       groups > kMaxElements)) {
+    refuse(argument, "one of at most " + std::to_string(kMaxElements) + " groups",
            "length " + std::to_string(length) + " and inner " + std::to_string(inner));
   }
-  return {n / slab, length, inner};
+  return checked;
 }
 
 Layout require_layout(const char* argument, const sc_layout* layout, std::size_t n) {

@@ -15,7 +15,6 @@
 #include "core/float_state.hpp"
 #include "core/interrupt.hpp"
 #include "core/layout.hpp"
-#include "core/slices.hpp"
 #include "core/thread_state.hpp"
 #include "secateur/secateur.h"
 
@@ -121,10 +120,6 @@ void require_k(std::size_t k, std::size_t min_k, std::size_t n);
 
 // Throws Error unless `nan` is a NaN policy of selection.
 void require_selection_nan(sc_nan nan);
-
-// The slices of n elements that are viewed as [outer][length][inner]. Throws Error if
-// length * inner does not divide n.
-Slices require_shape(const char* argument, std::size_t length, std::size_t inner, std::size_t n);
 
 // The groups of an array of n elements; the whole array is one group if `layout` is null. Throws
 // Error if the layout does not fit n.

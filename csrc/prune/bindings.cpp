@@ -13,8 +13,9 @@
 
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
+#include "python/layouts.hpp"
 #include "python/module.hpp"
-#include "secateur/secateur.h"
+#include "secateur/secateur.hpp"
 
 namespace secateur::python {
 namespace {
@@ -77,7 +78,7 @@ class Selection {
   Selection(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
             py::handle pattern, py::handle scores, py::handle axis, py::handle nan)
       : keep_(k, sparsity),
-        along_(axis),
+        axes_(axis),
         nan_(to_selecting_nan(nan)),
         ranked_by_(scores),
         by_threshold_(!threshold.is_none()),
@@ -88,18 +89,19 @@ class Selection {
       set_pattern(py::reinterpret_borrow<py::tuple>(pattern));
       return;
     }
-    slices_.emplace(shape_of(in_.given()), along_.in(in_.given().ndim()));
-    kept_ = by_threshold_ ? 0 : keep_.of(length_along(in_, *slices_));
+    slices_.emplace(shape_of(in_.given()), axes_);
+    kept_ = by_threshold_ ? 0 : keep_.of(slices_->length());
   }
 
   [[nodiscard]] const Input& in() const { return in_; }
   [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
 
+  // The order of axes in which the core reads and writes; empty if it is that of w.
+  [[nodiscard]] const AxisOrder& order() const { return slices_->order(); }
+
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
-    in_.settle();
-    ranked_by_.settle();
-    call(in_, kSelectingRemedy, [&] {
+    select(in_, &ranked_by_, order(), nan_, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
       const std::size_t n = in_.size();
@@ -109,16 +111,16 @@ class Selection {
                    ? sc_prune_threshold(w, dtype, n, limit_, scores, nan_, out)
                    : sc_prune_mask_threshold(w, dtype, n, limit_, scores, nan_, out, *format);
       }
-      const sc_slices* const slices = slices_->data();
+      const sc_layout* const layout = slices_->data();
       if (of_ != 0) {
         return format == nullptr
-                   ? sc_prune_pattern(w, dtype, n, kept_, of_, slices, scores, nan_, out)
-                   : sc_prune_mask_pattern(w, dtype, n, kept_, of_, slices, scores, nan_, out,
+                   ? sc_prune_pattern(w, dtype, n, kept_, of_, layout, scores, nan_, out)
+                   : sc_prune_mask_pattern(w, dtype, n, kept_, of_, layout, scores, nan_, out,
                                            *format);
       }
       return format == nullptr
-                 ? sc_prune(w, dtype, n, kept_, slices, scores, nan_, out)
-                 : sc_prune_mask(w, dtype, n, kept_, slices, scores, nan_, out, *format);
+                 ? sc_prune(w, dtype, n, kept_, layout, scores, nan_, out)
+                 : sc_prune_mask(w, dtype, n, kept_, layout, scores, nan_, out, *format);
     });
   }
 
@@ -129,19 +131,23 @@ class Selection {
     if (in_.given().ndim() == 0) {
       throw py::value_error("w must have an axis for a pattern to run along, got shape ()");
     }
-    const py::ssize_t given_axis = along_.in(in_.given().ndim());
-    const py::ssize_t axis = given_axis == kNoAxis ? in_.given().ndim() - 1 : given_axis;
-    slices_.emplace(shape_of(in_.given()), axis);
-    if (slices_->core.length % of_ != 0) {
-      throw py::value_error("w must have a multiple of " + std::to_string(of_) +
-                            " elements along axis " + std::to_string(axis) + ", got shape " +
-                            shown(in_.given().attr("shape")) +
-                            "; pad it with zeros, or prune a slice of it");
+    const Shape shape = shape_of(in_.given());
+    const py::ssize_t last = in_.given().ndim() - 1;
+    axes_.is_given() ? slices_.emplace(shape, axes_) : slices_.emplace(shape, last);
+    if (slices_->length() % of_ != 0) {
+      const py::object axis =
+          axes_.is_given() ? py::cast(axes_.in(last + 1)) : py::cast(Shape{last});
+      const bool is_single = py::len(axis) == 1;
+      throw py::value_error(
+          "w must have a multiple of " + std::to_string(of_) + " elements along " +
+          (is_single ? "axis " + shown(axis[py::int_(0)]) : "axes " + shown(py::tuple(axis))) +
+          ", got shape " + shown(in_.given().attr("shape")) +
+          "; pad it with zeros, or prune a slice of it");
     }
   }
 
   Kept keep_;
-  Axis along_;
+  Axes axes_;
   sc_nan nan_;
   Scores ranked_by_;
   bool by_threshold_;
@@ -158,6 +164,7 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
   require_one_selection(k, sparsity, threshold, pattern);
   Selection selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
   Result result(out, selection.in().numpy_dtype(), selection.in(), true, selection.scores());
+  result.transpose(selection.order());
   selection.run(result.data(), nullptr);
   return result.finish();
 }
@@ -168,6 +175,16 @@ py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handl
   require_one_selection(k, sparsity, threshold, pattern);
   const MaskLayout layout(packed, bitorder);
   Selection selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
+  if (!selection.order().empty()) {  // the core writes bools, which can be transposed
+    Result mask(py::dtype(kBool.number), shape_of(selection.in().given()));
+    mask.transpose(selection.order());
+    const sc_mask_format bools = SC_MASK_FORMAT_BOOLS;
+    selection.run(mask.data(), &bools);
+    const py::object result = mask.finish();
+    return layout.format == bools ? result
+                                  : py::module_::import("numpy").attr("packbits")(
+                                        result, py::arg("bitorder") = bitorder);
+  }
   Result mask = layout.result(selection.in());
   selection.run(mask.data(), &layout.format);
   return mask.finish();
@@ -300,10 +317,6 @@ py::list prune_mask_global(const py::list& arrays, const py::list& scores,
   return selection.run(std::move(masks), &layout.format);
 }
 
-std::size_t blocks_along(std::size_t length, std::size_t block_length) {
-  return length == 0 ? 0 : (length - 1) / block_length + 1;
-}
-
 // The argument `block`. It is parsed before any array is checked, because parsing may run the
 // caller's code.
 struct Block {
@@ -326,31 +339,22 @@ struct Block {
   }
 
   // The blocks of the matrices that the last two axes form.
-  [[nodiscard]] sc_blocks blocks_of(const Input& in, sc_norm norm) const {
+  [[nodiscard]] sc_layout layout_of(const Input& in) const {
     const Shape shape = shape_of(in.given());
     if (shape.size() < 2) {
       throw py::value_error("w must have at least two axes to have blocks, got shape " +
                             shown(in.given().attr("shape")));
     }
-    const auto length = [&](std::size_t i) { return static_cast<std::size_t>(shape[i]); };
     // in_range gets INT64_MAX for larger numbers.
     constexpr std::size_t kMaxOfEmpty = INT64_MAX - 1;
-    const auto max_length = [&](std::size_t i) { return in.size() == 0 ? kMaxOfEmpty : length(i); };
-    const std::size_t axis = shape.size() - 2;
-    sc_blocks blocks{1, length(axis), length(axis + 1), 0, 0, norm};
-    blocks.block_rows = in_range("block[0]", row_count, 1, max_length(axis), rows);
-    blocks.block_columns = in_range("block[1]", column_count, 1, max_length(axis + 1), columns);
-    for (std::size_t i = 0; i < axis; ++i) {
-      blocks.matrices *= length(i);
-    }
-    return blocks;
+    const auto length = static_cast<std::size_t>(shape[shape.size() - 2]);
+    const auto inner = static_cast<std::size_t>(shape.back());
+    const bool is_empty = in.size() == 0;
+    return {length, inner,
+            in_range("block[0]", row_count, 1, is_empty ? kMaxOfEmpty : length, rows),
+            in_range("block[1]", column_count, 1, is_empty ? kMaxOfEmpty : inner, columns), 0};
   }
 };
-
-std::size_t count_blocks(const sc_blocks& blocks) {
-  return blocks.matrices * blocks_along(blocks.rows, blocks.block_rows) *
-         blocks_along(blocks.columns, blocks.block_columns);
-}
 
 // A selection of blocks: the arguments that prune_blocks and prune_mask_blocks share, after
 // require_one_selection.
@@ -365,8 +369,8 @@ class BlockSelection {
         block_(block),
         norm_(norm.is_none() ? SC_NORM_L1 : to_choice("norm", norm, kNorms)),
         in_(floats(w)),
-        blocks_(block_.blocks_of(in_, norm_)),
-        kept_(by_threshold_ ? 0 : keep_.of(count_blocks(blocks_))) {}
+        layout_(block_.layout_of(in_)),
+        kept_(by_threshold_ ? 0 : keep_.of(count_groups(in_.size(), &layout_))) {}
 
   [[nodiscard]] const Input& in() const { return in_; }
 
@@ -376,14 +380,16 @@ class BlockSelection {
     call(in_, kSelectingRemedy, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
+      const std::size_t n = in_.size();
       if (by_threshold_) {
         return format == nullptr
-                   ? sc_prune_blocks_threshold(w, dtype, &blocks_, limit_, nan_, out)
-                   : sc_prune_mask_blocks_threshold(w, dtype, &blocks_, limit_, nan_, out, *format);
+                   ? sc_prune_blocks_threshold(w, dtype, n, &layout_, norm_, limit_, nan_, out)
+                   : sc_prune_mask_blocks_threshold(w, dtype, n, &layout_, norm_, limit_, nan_, out,
+                                                    *format);
       }
       return format == nullptr
-                 ? sc_prune_blocks(w, dtype, &blocks_, kept_, nan_, out)
-                 : sc_prune_mask_blocks(w, dtype, &blocks_, kept_, nan_, out, *format);
+                 ? sc_prune_blocks(w, dtype, n, &layout_, norm_, kept_, nan_, out)
+                 : sc_prune_mask_blocks(w, dtype, n, &layout_, norm_, kept_, nan_, out, *format);
     });
   }
 
@@ -398,7 +404,7 @@ class BlockSelection {
   Block block_;
   sc_norm norm_;
   Input in_;
-  sc_blocks blocks_;
+  sc_layout layout_;
   std::size_t kept_;
 };
 

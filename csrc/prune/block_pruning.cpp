@@ -23,22 +23,19 @@ namespace {
 constexpr std::size_t kTaskElements = 4 * kBlock;
 constexpr std::size_t kTaskColumns = 512;
 
-std::size_t elements(const BlockGrid& grid) { return grid.matrices * grid.rows * grid.columns; }
-
 // Writes the norm of each block. Returns the largest norm as a key.
-Key write_norms(const void* w, FloatType type, const BlockGrid& grid, sc_norm norm, double* norms) {
+Key write_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm, double* norms) {
   const auto kernel = kernels().prune.floats[type.kind].block_norms[static_cast<std::size_t>(norm)];
-  const std::size_t count = block_count(grid);
-  const std::size_t blocks_per_task =
-      std::max<std::size_t>({kTaskElements / (grid.block_rows * grid.block_columns),
-                             kTaskColumns / grid.block_columns, 1});
+  const std::size_t count = layout.groups();
+  const std::size_t blocks_per_task = std::max<std::size_t>(
+      {kTaskElements / (layout.block * layout.inner_block), kTaskColumns / layout.inner_block, 1});
   std::atomic<Key> largest{0};
   Tasks tasks(ceil_div(count, blocks_per_task));
-  on_threads(std::min(threads_for(elements(grid) * type.bytes), tasks.count()), [&] {
+  on_threads(std::min(threads_for(layout.elements() * type.bytes), tasks.count()), [&] {
     for (std::size_t task = 0; tasks.take(task);) {
       const std::size_t begin = task * blocks_per_task;
       const Key task_largest =
-          kernel(w, grid, begin, std::min(count, begin + blocks_per_task), norms);
+          kernel(w, layout, begin, std::min(count, begin + blocks_per_task), norms);
       for (Key current = largest.load(); current < task_largest;) {
         largest.compare_exchange_weak(current, task_largest);
       }
@@ -87,43 +84,46 @@ class BitWriter {
 // may write one word past the last bit.
 using MaskWords = std::array<std::uint64_t, kBlock / kWord + 3>;
 
-// Returns a grid that assigns each flat index to the same block. If every block is contiguous in
-// memory and all blocks have the same size, that grid is a single row of blocks.
-BlockGrid flattened(const BlockGrid& grid) {
-  const bool contiguous = grid.block_rows == 1 || grid.blocks_across == 1;
-  if (!contiguous || grid.rows % grid.block_rows != 0 || grid.columns % grid.block_columns != 0) {
-    return grid;
+// Returns a layout that assigns each flat index to the same block. If every block is contiguous in
+// memory and all blocks have the same size, it is a single row of blocks.
+Layout as_one_row(const Layout& layout) {
+  const bool contiguous = layout.block == 1 || layout.inner_block == layout.inner;
+  if (!contiguous || layout.length % layout.block != 0 || layout.inner % layout.inner_block != 0) {
+    return layout;
   }
-  return {1, 1, elements(grid), 1, grid.block_rows * grid.block_columns, 1, block_count(grid)};
+  return {1, 1, layout.elements(), 1, layout.block * layout.inner_block, false};
 }
 
 // Expands one byte per block, which is 1 if the block is kept, to one mask bit per element.
 class MaskExpander {
  public:
-  MaskExpander(const BlockGrid& grid, const std::uint8_t* kept)
-      : grid_(flattened(grid)), kept_(kept) {
-    if (grid_.block_columns <= kMaxTableColumns) {
+  MaskExpander(const Layout& layout, const std::uint8_t* kept)
+      : layout_(as_one_row(layout)),
+        blocks_along_(layout_.blocks_along()),
+        blocks_across_(layout_.blocks_across()),
+        kept_(kept) {
+    if (layout_.inner_block <= kMaxTableColumns) {
       for (std::size_t kept_bits = 1; kept_bits < bits_of_8_blocks_.size(); ++kept_bits) {
         const auto lowest = static_cast<std::size_t>(std::countr_zero(kept_bits));
         bits_of_8_blocks_[kept_bits] = bits_of_8_blocks_[kept_bits & (kept_bits - 1)] |
-                                       ~std::uint64_t{0} >> (kWord - grid_.block_columns)
-                                                                << (lowest * grid_.block_columns);
+                                       ~std::uint64_t{0} >> (kWord - layout_.inner_block)
+                                                                << (lowest * layout_.inner_block);
       }
     }
   }
 
   void write(const Part& part, std::uint64_t* mask) const {
     BitWriter out(mask);
-    std::size_t column = part.begin % grid_.columns;
-    std::size_t row = part.begin / grid_.columns % grid_.rows;
-    std::size_t row_in_block = row % grid_.block_rows;
+    std::size_t column = part.begin % layout_.inner;
+    std::size_t row = part.begin / layout_.inner % layout_.length;
+    std::size_t row_in_block = row % layout_.block;
     const std::size_t band =
-        part.begin / grid_.columns / grid_.rows * grid_.blocks_down + row / grid_.block_rows;
-    const std::uint8_t* blocks = kept_ + band * grid_.blocks_across;
+        part.begin / layout_.inner / layout_.length * blocks_along_ + row / layout_.block;
+    const std::uint8_t* blocks = kept_ + band * blocks_across_;
     MaskWords row_bits;  // shared by all rows of a band of blocks
     bool is_row_known = false;
     for (std::size_t i = part.begin; i < part.end;) {
-      const std::size_t count = std::min(grid_.columns - column, part.end - i);
+      const std::size_t count = std::min(layout_.inner - column, part.end - i);
       if (!is_row_known) {
         append_row(BitWriter(row_bits.data()), blocks, column, count);
       }
@@ -133,12 +133,12 @@ class MaskExpander {
       column = 0;
       ++row_in_block;
       ++row;
-      if (row_in_block == grid_.block_rows || row == grid_.rows) {
+      if (row_in_block == layout_.block || row == layout_.length) {
         row_in_block = 0;
-        blocks += grid_.blocks_across;
+        blocks += blocks_across_;
         is_row_known = false;
       }
-      row = row == grid_.rows ? 0 : row;
+      row = row == layout_.length ? 0 : row;
     }
   }
 
@@ -150,7 +150,7 @@ class MaskExpander {
   // the band.
   void append_row(BitWriter out, const std::uint8_t* block, std::size_t column,
                   std::size_t count) const {
-    const std::size_t width = grid_.block_columns;
+    const std::size_t width = layout_.inner_block;
     const auto append_block = [&](std::size_t columns) {
       const std::size_t run = std::min(columns, count);
       out.append_run(*block++ != 0, run);
@@ -171,19 +171,20 @@ class MaskExpander {
     }
   }
 
-  BlockGrid grid_;
+  Layout layout_;
+  std::size_t blocks_along_, blocks_across_;
   const std::uint8_t* kept_;
   // The bits of a row of eight blocks. Bit i of the index is set if block i is kept.
   std::array<std::uint64_t, 256> bits_of_8_blocks_{};
 };
 
 // Writes the elements of the kept blocks, and +0.0 for all other elements.
-void write_kept(const void* w, FloatType type, const BlockGrid& grid, const std::uint8_t* kept,
+void write_kept(const void* w, FloatType type, const Layout& layout, const std::uint8_t* kept,
                 void* out) {
   const auto apply_bits = kernels().prune.elements[type.bytes].apply_bits;
-  const std::size_t n = elements(grid);
+  const std::size_t n = layout.elements();
   const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
-  const MaskExpander expander(grid, kept);
+  const MaskExpander expander(layout, kept);
   begin_writing(w, out);
   for_blocks(Blocks(w, n, out, 8 * type.bytes), n * type.bytes, [&](Part part) {
     MaskWords mask;
@@ -215,9 +216,9 @@ void write_bools(const unsigned char* bits, std::size_t count, unsigned char* to
 }
 
 // Writes the mask of the elements of the kept blocks, in bools or bits.
-void write_mask(const BlockGrid& grid, const std::uint8_t* kept, const Output& out) {
-  const std::size_t n = elements(grid);
-  const MaskExpander expander(grid, kept);
+void write_mask(const Layout& layout, const std::uint8_t* kept, const Output& out) {
+  const std::size_t n = layout.elements();
+  const MaskExpander expander(layout, kept);
   auto* const to = static_cast<unsigned char*>(out.data);
   for_blocks(Blocks(nullptr, n, nullptr, 0), n, [&](Part part) {
     MaskWords words;
@@ -234,54 +235,39 @@ void write_mask(const BlockGrid& grid, const std::uint8_t* kept, const Output& o
 
 // Prunes the blocks that `select` does not keep. select(norms) writes one bool per block.
 template <class Select>
-void prune(const void* w, sc_dtype dtype, const sc_blocks& blocks, sc_nan nan, const Output& out,
-           const Select& select) {
-  const BlockGrid grid = grid_of(blocks);
-  const std::size_t count = block_count(grid);
-  if (count == 0) {
+void prune(const void* w, sc_dtype dtype, const Layout& layout, sc_norm norm, sc_nan nan,
+           const Output& out, const Select& select) {
+  const std::size_t count = layout.groups();
+  if (layout.elements() == 0) {
     return;
   }
   const FloatType type = float_type(dtype);
   const Buffer<double> norms(count);
-  if (write_norms(w, type, grid, blocks.norm, norms.data()) > kFloat64.infinity &&
-      nan == SC_NAN_RAISE) {
-    refuse_nan(w, elements(grid), type);
+  if (write_norms(w, type, layout, norm, norms.data()) > kFloat64.infinity && nan == SC_NAN_RAISE) {
+    refuse_nan(w, layout.elements(), type);
   }
   const Buffer<std::uint8_t> kept(count);
   Operand norms_operand{norms.data(), count, kFloat64};
   norms_operand.out = {OutputKind::bools, kept.data(), false};
   select(SelectionProblem({&norms_operand, 1}, nan));
   if (out.kind == OutputKind::floats) {
-    write_kept(w, type, grid, kept.data(), out.data);
+    write_kept(w, type, layout, kept.data(), out.data);
   } else {
-    write_mask(grid, kept.data(), out);
+    write_mask(layout, kept.data(), out);
   }
 }
 
 }  // namespace
 
-std::size_t block_count(const BlockGrid& grid) {
-  return grid.matrices * grid.blocks_down * grid.blocks_across;
+void prune_blocks(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm norm, std::size_t k,
+                  sc_nan nan, const Output& out) {
+  prune(w, dtype, blocks, norm, nan, out,
+        [&](const SelectionProblem& norms) { write_topk(norms, k); });
 }
 
-BlockGrid grid_of(const sc_blocks& b) {
-  return {b.matrices,
-          b.rows,
-          b.columns,
-          b.block_rows,
-          b.block_columns,
-          ceil_div(b.rows, b.block_rows),
-          ceil_div(b.columns, b.block_columns)};
-}
-
-void prune_blocks(const void* w, sc_dtype dtype, const sc_blocks& blocks, std::size_t k, sc_nan nan,
-                  const Output& out) {
-  prune(w, dtype, blocks, nan, out, [&](const SelectionProblem& norms) { write_topk(norms, k); });
-}
-
-void prune_blocks_above(const void* w, sc_dtype dtype, const sc_blocks& blocks, Key key, sc_nan nan,
-                        const Output& out) {
-  prune(w, dtype, blocks, nan, out, [&](const SelectionProblem& norms) {
+void prune_blocks_above(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm norm, Key key,
+                        sc_nan nan, const Output& out) {
+  prune(w, dtype, blocks, norm, nan, out, [&](const SelectionProblem& norms) {
     write_above(norms, key + norms.order(norms.first()).rotation);
   });
 }

@@ -50,7 +50,7 @@ Key key_of_threshold(double threshold, const SelectionProblem& problem, const Op
 }
 
 // Checks the arguments that all pruning functions share, and returns the operand that they
-// describe. `shape` is the memory of a struct of slices or blocks, which some functions also take.
+// describe. `shape` is the memory of the layout, which some functions also take.
 Operand require_pruning(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
                         sc_nan nan, void* out, const Extent& shape = {}) {
   const Extent in = require_floats("w", w, n, dtype);
@@ -73,7 +73,7 @@ Operand require_masking(const void* w, sc_dtype dtype, std::size_t n, const sc_s
   return operand;
 }
 
-void require_pattern(std::size_t keep, std::size_t of, const Slices& along) {
+void require_pattern(std::size_t keep, std::size_t of, const Layout& along) {
   if (of < 1 || of > kMaxGroupSize) {
     refuse("of", "1 to " + std::to_string(kMaxGroupSize), std::to_string(of));
   }
@@ -81,7 +81,7 @@ void require_pattern(std::size_t keep, std::size_t of, const Slices& along) {
     refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
   }
   if (along.length % of != 0) {
-    refuse("slices->length", "a multiple of " + std::to_string(of), std::to_string(along.length));
+    refuse("layout.length", "a multiple of " + std::to_string(of), std::to_string(along.length));
   }
 }
 
@@ -192,27 +192,17 @@ std::vector<Operand> require_members(const sc_member* members, std::size_t count
   return operands;
 }
 
-// Checks the struct, and returns the number of elements of its matrices.
-std::size_t require_blocks(const sc_blocks* blocks) {
-  require_array("blocks", blocks, 1);
-  const bool is_empty = blocks->matrices == 0 || blocks->rows == 0 || blocks->columns == 0;
-  std::size_t n = 0;
-  if (!is_empty && (__builtin_mul_overflow(blocks->matrices, blocks->rows, &n) ||
-                    __builtin_mul_overflow(n, blocks->columns, &n))) {
-    refuse("blocks", "those of matrices in memory", "more elements than there are addresses");
+// The blocks that a layout describes: the whole array as a row if it is null.
+Layout require_blocks(const sc_layout* layout, std::size_t n, sc_norm norm) {
+  const Layout blocks =
+      layout == nullptr ? Layout{1, 1, n, 1, n, false} : require_layout("layout", layout, n);
+  if (blocks.shared) {
+    refuse("layout.shared", "0 for blocks that are pruned", "1");
   }
-  const auto require_fit = [&](const char* argument, std::size_t length, std::size_t limit) {
-    if (length == 0 || (!is_empty && length > limit)) {
-      refuse(argument, is_empty ? "at least 1" : "1 to " + std::to_string(limit),
-             std::to_string(length));
-    }
-  };
-  require_fit("blocks.block_rows", blocks->block_rows, blocks->rows);
-  require_fit("blocks.block_columns", blocks->block_columns, blocks->columns);
-  if (blocks->norm != SC_NORM_L1 && blocks->norm != SC_NORM_L2 && blocks->norm != SC_NORM_MAX) {
-    refuse("blocks.norm", "l1, l2 or max", std::to_string(static_cast<int>(blocks->norm)));
+  if (norm != SC_NORM_L1 && norm != SC_NORM_L2 && norm != SC_NORM_MAX) {
+    refuse("norm", "l1, l2 or max", std::to_string(static_cast<int>(norm)));
   }
-  return n;
+  return blocks;
 }
 
 }  // namespace
@@ -221,12 +211,12 @@ std::size_t require_blocks(const sc_blocks* blocks) {
 using namespace secateur;
 using namespace secateur::api;
 
-sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                    const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
-    const Extent shape = require_optional("slices", slices);
+    const Extent shape = require_optional("layout", layout);
     Operand operand = require_pruning(w, dtype, n, scores, nan, out, shape);
-    const Slices along = require_slices(slices, n);
+    const Layout along = require_slices(layout, n);
     require_k(k, 0, along.length);
     write_topk(operand, along, nan, k);
   });
@@ -250,23 +240,24 @@ sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_n
   });
 }
 
-sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
-                          sc_nan nan, void* out) {
+sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                          sc_norm norm, size_t k, sc_nan nan, void* out) {
   return guarded([&] {
-    const std::size_t n = require_blocks(blocks);
-    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("blocks", blocks));
-    require_k(k, 0, block_count(grid_of(*blocks)));
-    prune_blocks(w, dtype, *blocks, k, nan, {OutputKind::floats, out, false});
+    const Layout blocks = require_blocks(layout, n, norm);
+    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("layout", layout));
+    require_k(k, 0, blocks.groups());
+    prune_blocks(w, dtype, blocks, norm, k, nan, {OutputKind::floats, out, false});
   });
 }
 
-sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
-                                    double threshold, sc_nan nan, void* out) {
+sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
+                                    const sc_layout* layout, sc_norm norm, double threshold,
+                                    sc_nan nan, void* out) {
   return guarded([&] {
-    const std::size_t n = require_blocks(blocks);
-    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("blocks", blocks));
+    const Layout blocks = require_blocks(layout, n, norm);
+    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("layout", layout));
     require_threshold(threshold);
-    prune_blocks_above(w, dtype, *blocks, key_of_threshold(threshold, kFloat64), nan,
+    prune_blocks_above(w, dtype, blocks, norm, key_of_threshold(threshold, kFloat64), nan,
                        {OutputKind::floats, out, false});
   });
 }
@@ -282,24 +273,24 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
 }
 
 sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                           const sc_slices* slices, const sc_scores* scores, sc_nan nan,
+                           const sc_layout* layout, const sc_scores* scores, sc_nan nan,
                            void* out) {
   return guarded([&] {
-    const Extent shape = require_optional("slices", slices);
+    const Extent shape = require_optional("layout", layout);
     const Operand operand = require_pruning(w, dtype, n, scores, nan, out, shape);
-    const Slices along = require_slices(slices, n);
+    const Layout along = require_slices(layout, n);
     require_pattern(keep, of, along);
     prune_pattern(operand, {keep, of}, along.inner, nan);
   });
 }
 
-sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                         const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format) {
   return guarded([&] {
-    const Extent shape = require_optional("slices", slices);
+    const Extent shape = require_optional("layout", layout);
     Operand operand =
         require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format), shape);
-    const Slices along = require_slices(slices, n);
+    const Layout along = require_slices(layout, n);
     require_k(k, 0, along.length);
     const MaskWriter writer(mask, n, format, along.outer * along.inner == 1);
     operand.out = writer.output();
@@ -339,13 +330,13 @@ sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k,
 }
 
 sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                                const sc_slices* slices, const sc_scores* scores, sc_nan nan,
+                                const sc_layout* layout, const sc_scores* scores, sc_nan nan,
                                 void* mask, sc_mask_format format) {
   return guarded([&] {
-    const Extent shape = require_optional("slices", slices);
+    const Extent shape = require_optional("layout", layout);
     Operand operand =
         require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format), shape);
-    const Slices along = require_slices(slices, n);
+    const Layout along = require_slices(layout, n);
     require_pattern(keep, of, along);
     const MaskWriter writer(mask, n, format, can_write_bits({keep, of}, along.inner));
     operand.out = writer.output();
@@ -354,29 +345,30 @@ sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t 
   });
 }
 
-sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
-                               sc_nan nan, void* mask, sc_mask_format format) {
+sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                               sc_norm norm, size_t k, sc_nan nan, void* mask,
+                               sc_mask_format format) {
   return guarded([&] {
-    const std::size_t n = require_blocks(blocks);
+    const Layout blocks = require_blocks(layout, n, norm);
     require_masking(w, dtype, n, nullptr, nan, require_mask(mask, n, format),
-                    require_optional("blocks", blocks));
-    require_k(k, 0, block_count(grid_of(*blocks)));
+                    require_optional("layout", layout));
+    require_k(k, 0, blocks.groups());
     const MaskWriter writer(mask, n, format, true);
-    prune_blocks(w, dtype, *blocks, k, nan, writer.output());
+    prune_blocks(w, dtype, blocks, norm, k, nan, writer.output());
     writer.finish();
   });
 }
 
-sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
-                                         double threshold, sc_nan nan, void* mask,
-                                         sc_mask_format format) {
+sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
+                                         const sc_layout* layout, sc_norm norm, double threshold,
+                                         sc_nan nan, void* mask, sc_mask_format format) {
   return guarded([&] {
-    const std::size_t n = require_blocks(blocks);
+    const Layout blocks = require_blocks(layout, n, norm);
     require_masking(w, dtype, n, nullptr, nan, require_mask(mask, n, format),
-                    require_optional("blocks", blocks));
+                    require_optional("layout", layout));
     require_threshold(threshold);
     const MaskWriter writer(mask, n, format, true);
-    prune_blocks_above(w, dtype, *blocks, key_of_threshold(threshold, kFloat64), nan,
+    prune_blocks_above(w, dtype, blocks, norm, key_of_threshold(threshold, kFloat64), nan,
                        writer.output());
     writer.finish();
   });

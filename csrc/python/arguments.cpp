@@ -1,8 +1,8 @@
 #include "python/arguments.hpp"
 
-#include <functional>
+#include <pybind11/stl.h>
+
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 #include <string_view>
 
@@ -141,62 +141,6 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
 
 Input floats(py::handle w, const std::string& name) { return {name, w, float_dtypes()}; }
 
-Axis::Axis(py::handle axis) : given_(axis) {
-  if (!axis.is_none()) {
-    number_ = to_integer("axis", axis);
-  }
-}
-
-py::ssize_t Axis::in(py::ssize_t ndim) const {
-  if (given_.is_none()) {
-    return kNoAxis;
-  }
-  if (ndim == 0) {
-    refuse("axis", "None for an array of no dimensions", given_);
-  }
-  if (number_ < -ndim || number_ >= ndim) {
-    refuse("axis", "an integer from " + std::to_string(-ndim) + " to " + std::to_string(ndim - 1),
-           given_);
-  }
-  return static_cast<py::ssize_t>(number_ < 0 ? number_ + ndim : number_);
-}
-
-Slices::Slices(const Shape& shape, py::ssize_t axis) : core{0, 1}, whole(axis == kNoAxis) {
-  if (whole) {
-    return;
-  }
-  const auto index = static_cast<std::size_t>(axis);
-  core.length = static_cast<std::size_t>(shape[index]);
-  for (std::size_t i = index + 1; i < shape.size(); ++i) {
-    core.inner *= static_cast<std::size_t>(shape[i]);
-  }
-}
-
-Cells::Cells(py::handle axis, py::handle group_size) : axis_(axis), whole_(axis.is_none()) {
-  if (!group_size.is_none()) {
-    core_.group_size = to_count("group_size", group_size, 1, INT64_MAX);
-  }
-}
-
-void Cells::settle(const Shape& shape) {
-  const Slices slices(shape, axis_.in(static_cast<py::ssize_t>(shape.size())));
-  if (whole_) {
-    return;
-  }
-  core_.length = slices.core.length;
-  core_.inner = slices.core.inner;
-  count_ = core_.length;
-  if (core_.group_size != 0) {
-    const auto n = std::accumulate(shape.begin(), shape.end(), py::ssize_t{1}, std::multiplies<>());
-    const std::size_t outer = n == 0 ? 0 : static_cast<std::size_t>(n) / core_.length / core_.inner;
-    count_ = outer * ((core_.length - 1) / core_.group_size + 1) * core_.inner;
-  }
-}
-
-std::size_t length_along(const Input& in, const Slices& slices) {
-  return slices.whole ? in.size() : slices.core.length;
-}
-
 Scores::Scores(py::handle scores, const std::string& label) {
   if (scores.is_none()) {
     return;
@@ -216,6 +160,20 @@ void Scores::require_fit(const Input& w) const {
   if (array_ && core_.scoring == SC_SCORING_VALUES) {
     array_->require_shape(shape_of(w.given()), "that of w");
   }
+}
+
+void Scores::transpose(const AxisOrder& order, const Input& w) {
+  if (!array_ || w.size() == 0) {
+    return;
+  }
+  if (core_.scoring == SC_SCORING_PRODUCTS) {
+    const py::object expanded = py::module_::import("numpy").attr("broadcast_to")(
+        given_->given(), py::cast(shape_of(w.given())));
+    array_.emplace(floats(expanded, given_->name()));
+    core_.period = array_->size();
+    core_.repeat = 1;
+  }
+  array_->transpose(order);
 }
 
 void Scores::settle() {

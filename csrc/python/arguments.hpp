@@ -94,49 +94,6 @@ struct Kept {
 // An input array of any floating-point dtype.
 Input floats(py::handle w, const std::string& name = "w");
 
-// The argument `axis`: an integer, or None for all axes.
-inline constexpr py::ssize_t kNoAxis = -1;
-class Axis {
- public:
-  explicit Axis(py::handle axis);
-  // The axis as a nonnegative number in an array of `ndim` dimensions, or kNoAxis for None. Throws
-  // ValueError if the array does not have this axis.
-  [[nodiscard]] py::ssize_t in(py::ssize_t ndim) const;
-
- private:
-  py::handle given_;
-  std::int64_t number_ = 0;
-};
-
-// The division of an array into slices along an axis. The whole array is one slice for kNoAxis.
-struct Slices {
-  sc_slices core;
-  bool whole;
-
-  Slices(const Shape& shape, py::ssize_t axis);
-  [[nodiscard]] const sc_slices* data() const { return whole ? nullptr : &core; }
-};
-
-// The division of an array into groups: one group for each index along an axis, or for each
-// `group_size` consecutive elements along the axis. The whole array is one group if axis is None.
-class Cells {
- public:
-  Cells(py::handle axis, py::handle group_size);
-  // Computes the groups of an array of this shape. Must be called before data() and count().
-  void settle(const Shape& shape);
-  [[nodiscard]] const sc_cells* data() const { return whole_ ? nullptr : &core_; }
-  [[nodiscard]] std::size_t count() const { return count_; }
-
- private:
-  Axis axis_;
-  bool whole_;
-  sc_cells core_{0, 1, 0};
-  std::size_t count_ = 1;
-};
-
-// The number of elements per slice.
-std::size_t length_along(const Input& in, const Slices& slices);
-
 // The scores or factors that rank elements instead of their magnitudes. The argument is what
 // secateur.scores.describe returns: None, or a tuple of a bool, an array, the number `repeat`, and
 // the array that the caller has given. If the bool is true, the first array contains the ranking
@@ -147,6 +104,8 @@ class Scores {
   explicit Scores(py::handle scores, const std::string& label = "");
   // Throws ValueError unless an array of values has the shape of w.
   void require_fit(const Input& w) const;
+  // Makes the core read the scores with the axes of w in this order. Must be called before settle().
+  void transpose(const AxisOrder& order, const Input& w);
   // Must be called before data().
   void settle();
   [[nodiscard]] const sc_scores* data() const { return array_ ? &core_ : nullptr; }

@@ -1,5 +1,7 @@
 #include "python/arrays.hpp"
 
+#include <pybind11/stl.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -131,6 +133,10 @@ py::dtype native_dtype(const py::array& array) {
   return array.dtype().attr("newbyteorder")("=").cast<py::dtype>();
 }
 
+py::array transposed(const py::array& array, const AxisOrder& order) {
+  return order.empty() ? array : array.attr("transpose")(py::cast(order)).cast<py::array>();
+}
+
 py::array contiguous_copy(const py::array& array) {
   return array.attr("astype")(native_dtype(array), "C").cast<py::array>();
 }
@@ -187,9 +193,11 @@ Input::Input(const std::string& name, py::handle value, std::span<const Dtype> a
       dtype_(to_dtype(name, given_.dtype(), allowed, "; " + name + ".astype(...) converts")),
       size_(static_cast<std::size_t>(given_.size())) {}
 
+void Input::transpose(const AxisOrder& order) { core_array_ = transposed(given_, order); }
+
 void Input::settle() {
-  if (!has_flags(given_, kContiguous) || !is_native(given_)) {
-    core_array_ = contiguous_copy(given_);
+  if (!has_flags(core_array_, kContiguous) || !is_native(core_array_)) {
+    core_array_ = contiguous_copy(core_array_);
   }
   if (!is_dtype(core_array_.dtype(), dtype_) ||
       static_cast<std::size_t>(core_array_.size()) != size_) {
@@ -257,6 +265,16 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
                           ", got one that does");
   }
   core_array_ = contiguous ? given_ : py::array(dtype, shape_of(given_));
+  data_ = core_array_.mutable_data();
+}
+
+void Result::transpose(const AxisOrder& order) {
+  if (order.empty()) {
+    return;
+  }
+  given_ = transposed(given_, order);
+  core_array_ =
+      has_flags(given_, kContiguous) ? given_ : py::array(given_.dtype(), shape_of(given_));
   data_ = core_array_.mutable_data();
 }
 

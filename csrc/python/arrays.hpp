@@ -93,6 +93,9 @@ py::array as_array(const std::string& name, py::handle value);
 using Shape = std::vector<py::ssize_t>;
 Shape shape_of(const py::array& array);
 
+// An order of the axes of an array, as in numpy.transpose; empty for their own order.
+using AxisOrder = std::vector<py::ssize_t>;
+
 // Whether a value is an array of this dtype.
 bool is_array_of(py::handle value, Dtype dtype);
 
@@ -106,6 +109,9 @@ class Input {
   Input(const std::string& name, py::handle value, std::span<const Dtype> allowed);
   Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
       : Input(name, value, std::span(allowed.begin(), allowed.size())) {}
+
+  // Makes the core read the array with its axes in this order. Must be called before settle().
+  void transpose(const AxisOrder& order);
 
   // Must be called before data(). Throws RuntimeError if the dtype or the size of the array has
   // changed since construction.
@@ -126,7 +132,7 @@ class Input {
  private:
   std::string name_;
   py::array given_;
-  py::array core_array_;  // given_, or its copy
+  py::array core_array_;  // given_, its transpose, or a copy
   Dtype dtype_;
   std::size_t size_;
   const void* data_ = nullptr;
@@ -150,12 +156,15 @@ class Result {
 
   [[nodiscard]] void* data() { return data_; }
 
+  // Makes the core write the array with its axes in this order. Must be called before data().
+  void transpose(const AxisOrder& order);
+
   // Returns the result after the core has written it. This is `out` itself if it was given.
   py::object finish();
 
  private:
   py::object returned_;
-  py::array given_ = null_array();       // returned_ as a plain array, without any subclass
+  py::array given_ = null_array();       // returned_ as a plain array, or its transpose
   py::array core_array_ = null_array();  // given_, or a buffer if the core cannot write to given_
   void* data_ = nullptr;                 // of core_array_
 

@@ -58,7 +58,7 @@ void require_scales(const std::vector<T>& scales, const Shape& shape, const char
 Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
                const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
                const py::object& axis, const py::object& group_size)
-    : shape_(std::move(shape)) {
+    : shape_(std::move(shape)), axis_(axis), group_size_(group_size) {
   core_.bits = bits;
   core_.is_signed = is_signed ? 1 : 0;
   if (!frac_bits.is_none()) {
@@ -80,18 +80,6 @@ Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::
       core_.zero_point = zero_points_.data();
     }
   }
-  is_axis_tuple_ = py::isinstance<py::tuple>(axis);
-  if (is_axis_tuple_) {
-    axes_ = axis.cast<std::vector<std::int64_t>>();
-  } else if (!axis.is_none()) {
-    axes_ = {axis.cast<std::int64_t>()};
-  }
-  is_block_pair_ = py::isinstance<py::tuple>(group_size);
-  if (is_block_pair_) {
-    block_ = group_size.cast<std::pair<std::size_t, std::size_t>>();
-  } else if (!group_size.is_none()) {
-    block_ = {group_size.cast<std::size_t>(), 1};
-  }
 }
 
 FormatArgument::FormatArgument(py::handle fmt) {
@@ -111,79 +99,6 @@ FormatArgument::FormatArgument(py::handle fmt) {
   format_ = &stored_.cast<const Format&>();
 }
 
-// The axes as nonnegative numbers. They are adjacent and in order.
-std::vector<std::size_t> Format::axes_in(const Shape& shape) const {
-  const auto ndim = static_cast<std::int64_t>(shape.size());
-  std::vector<std::size_t> axes;
-  for (const std::int64_t axis : axes_) {
-    if (axis < -ndim || axis >= ndim) {
-      refuse("fmt.axis",
-             "an integer from " + std::to_string(-ndim) + " to " + std::to_string(ndim - 1),
-             py::int_(axis));
-    }
-    axes.push_back(static_cast<std::size_t>(axis < 0 ? axis + ndim : axis));
-    if (axes.size() > 1 && axes.back() != axes[axes.size() - 2] + 1) {
-      refuse("fmt.axis", "adjacent axes in order", py::tuple(py::cast(axes_)));
-    }
-  }
-  return axes;
-}
-
-sc_layout Format::layout_of(const Shape& shape) const {
-  const char* const name = is_affine() ? "fmt.scale" : "fmt.frac_bits";
-  if (shape.empty()) {
-    throw py::value_error(std::string(name) +
-                          " must be a single number for an array without axes, got shape " +
-                          text_of(shape_));
-  }
-  const std::vector<std::size_t> axes = axes_in(shape);
-  const auto length = [&](std::size_t axis) { return static_cast<std::size_t>(shape[axis]); };
-  const auto product = [&](std::size_t begin, std::size_t end) {
-    std::size_t n = 1;
-    for (std::size_t i = begin; i < end; ++i) {
-      n *= length(i);
-    }
-    return n;
-  };
-  const std::size_t first = axes.front();
-  const std::size_t end = axes.back() + 1;
-  Shape fitting;
-  sc_layout layout{};
-  std::string how = is_axis_tuple_ || is_block_pair_
-                        ? " along axes " + py::str(py::tuple(py::cast(axes))).cast<std::string>()
-                        : " along axis " + std::to_string(first);
-  if (!block_) {
-    layout = {product(first, end), product(end, shape.size()), 1, 0, 1};
-    fitting.assign(shape.begin() + static_cast<std::ptrdiff_t>(first),
-                   shape.begin() + static_cast<std::ptrdiff_t>(end));
-  } else {
-    const auto& [rows, columns] = *block_;
-    const auto groups_of = [](std::size_t n, std::size_t size) {
-      return static_cast<py::ssize_t>(n / size + (n % size != 0 ? 1 : 0));
-    };
-    fitting = shape;
-    fitting[first] = groups_of(length(first), rows);
-    if (is_block_pair_ && end != shape.size()) {
-      refuse("fmt.axis", "the last two axes for groups of rows and columns",
-             py::tuple(py::cast(axes_)));
-    }
-    const std::size_t inner = is_block_pair_ ? length(first + 1) : product(first + 1, shape.size());
-    if (is_block_pair_) {
-      fitting[first + 1] = groups_of(inner, columns);
-    }
-    layout = {length(first), inner, rows, is_block_pair_ ? columns : 1, 0};
-    how +=
-        " in groups of " + (is_block_pair_ ? std::to_string(rows) + " x " + std::to_string(columns)
-                                           : std::to_string(rows));
-  }
-  if (shape_ != fitting) {
-    throw py::value_error(std::string(name) + " must be of shape " + text_of(fitting) +
-                          " for an array of shape " + text_of(shape) + how + ", got shape " +
-                          text_of(shape_));
-  }
-  return layout;
-}
-
 FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype floats,
                            Scales allowed)
     : core_(format.core_) {
@@ -193,10 +108,37 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
     require_scales(format.scales_as_float_, format.shape_, "float32", allowed);
     core_.scale = format.scales_as_float_.data();
   }
-  if (!format.shape_.empty()) {
-    layout_ = format.layout_of(shape);
-    core_.layout = &layout_;
+  if (format.shape_.empty()) {
+    return;
   }
+  const std::string name = format.is_affine() ? "fmt.scale" : "fmt.frac_bits";
+  if (shape.empty()) {
+    throw py::value_error(name + " must be a single number for an array without axes, got shape " +
+                          text_of(format.shape_));
+  }
+  Groups groups(format.axis_, format.group_size_, "fmt.");
+  groups.settle(shape);
+  if (groups.result_shape() != format.shape_) {
+    throw py::value_error(
+        name + " must be of shape " + text_of(groups.result_shape()) + " for an array of shape " +
+        text_of(shape) + " with axis=" + shown(format.axis_) +
+        " and group_size=" + shown(format.group_size_) + ", got shape " + text_of(format.shape_));
+  }
+  if (!groups.order().empty()) {
+    refuse("fmt.axis", "adjacent axes; the last two with two numbers in group_size", format.axis_);
+  }
+  layout_ = *groups.data();
+  core_.layout = &layout_;
+}
+
+bool FittedFormat::fits(const Groups& groups) const {
+  const sc_layout* const other = groups.data();
+  if (core_.layout == nullptr) {
+    return true;
+  }
+  return other != nullptr && groups.order().empty() && layout_.length == other->length &&
+         layout_.inner == other->inner && layout_.block == other->block &&
+         layout_.inner_block == other->inner_block && layout_.shared == other->shared;
 }
 
 }  // namespace secateur::python

@@ -3,14 +3,11 @@
 
 #include <pybind11/pybind11.h>
 
-#include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "python/arrays.hpp"
+#include "python/layouts.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
@@ -30,18 +27,12 @@ class Format {
  private:
   friend class FittedFormat;
 
-  [[nodiscard]] sc_layout layout_of(const Shape& shape) const;
-  [[nodiscard]] std::vector<std::size_t> axes_in(const Shape& shape) const;
-
   sc_format core_{};  // without a layout, and with the scales in double
   std::vector<std::int32_t> frac_bits_, zero_points_;
   std::vector<double> scales_;
   std::vector<float> scales_as_float_;
   Shape shape_;  // of the parameters; empty if there is one
-  std::vector<std::int64_t> axes_;
-  bool is_axis_tuple_ = false;
-  std::optional<std::pair<std::size_t, std::size_t>> block_;  // rows and columns of a group
-  bool is_block_pair_ = false;
+  py::object axis_, group_size_;
 };
 
 // An argument `fmt`.
@@ -70,6 +61,8 @@ class FittedFormat {
   FittedFormat& operator=(const FittedFormat&) = delete;
 
   [[nodiscard]] const sc_format* get() const { return &core_; }
+  // Whether there is one parameter, or one for each of these groups of the same array.
+  [[nodiscard]] bool fits(const Groups& groups) const;
 
  private:
   sc_format core_;

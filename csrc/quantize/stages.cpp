@@ -91,8 +91,8 @@ std::uint64_t mixed(std::uint64_t seed) {
 template <class C>
 QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options& options,
                                  const RoundingMode& mode) {
-  const bool is_symmetric = scheme.is_signed && scheme.highest >= 0 &&
-                            options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
+  const bool is_symmetric =
+      scheme.is_signed && scheme.highest >= 0 && options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
   const std::int64_t lowest =
       is_symmetric ? std::max(scheme.lowest, -scheme.highest) : scheme.lowest;
   QuantizeRule<C> rule{};

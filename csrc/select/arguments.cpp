@@ -1,16 +1,31 @@
 #include "select/arguments.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 namespace secateur::api {
 
-Slices require_slices(const sc_slices* slices, std::size_t n) {
-  if (slices == nullptr) {
-    return {1, n, 1};
+Layout require_slices(const sc_layout* layout, std::size_t n) {
+  const Layout groups = require_layout("layout", layout, n);
+  if (groups.shared) {
+    refuse("layout.shared", "0 for a selection", "1");
   }
-  require_optional("slices", slices);
-  return require_shape("slices", slices->length, slices->inner, n);
+  if (groups.block < groups.length) {
+    refuse("layout.block", "0 or the length " + std::to_string(groups.length),
+           std::to_string(groups.block));
+  }
+  if (groups.inner_block != 1 && groups.inner_block < groups.inner) {
+    refuse("layout.inner_block", "0, 1 or the inner " + std::to_string(groups.inner),
+           std::to_string(groups.inner_block));
+  }
+  std::size_t matrix = 0;  // without elements, the product may wrap
+  if (groups.inner_block == groups.inner &&
+      __builtin_mul_overflow(groups.length, groups.inner, &matrix)) {
+    matrix = std::numeric_limits<std::size_t>::max();
+    return {groups.outer, matrix, 1, matrix, 1, false};
+  }
+  return groups.flattened();
 }
 
 Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores) {

@@ -7,8 +7,9 @@
 
 namespace secateur::api {
 
-// The slices of an array of n elements; null means the whole array.
-Slices require_slices(const sc_slices* slices, std::size_t n);
+// The groups of an array of n elements, each a slice along the middle dimension; null means the
+// whole array. Throws Error if the groups are no such slices.
+Layout require_slices(const sc_layout* layout, std::size_t n);
 
 // The operand that these arguments describe, without an output.
 Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores);

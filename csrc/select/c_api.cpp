@@ -30,14 +30,14 @@ using namespace secateur;
 using namespace secateur::api;
 
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
-                           const sc_slices* slices, sc_nan nan, void* values) {
+                           const sc_layout* layout, sc_nan nan, void* values) {
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
-    const Slices along = require_slices(slices, n);
+    const Layout along = require_slices(layout, n);
     require_k(k, 1, along.length);
     require_selection_nan(nan);
     const Extent out = require_floats("values", values, along.outer * along.inner, dtype);
-    require_no_overlap({out}, {in, require_optional("slices", slices)});
+    require_no_overlap({out}, {in, require_optional("layout", layout)});
     const SliceResult result{values, 1, float_type(dtype).bytes};
     for_slices(require_operand(w, dtype, n, nullptr), along, nan, k, true, {&result, 1},
                [&](Operand slice, void* const* outputs, const Selection* known) {
@@ -49,12 +49,12 @@ sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
   });
 }
 
-sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                   const sc_scores* scores, sc_nan nan, sc_order order, void* values,
                   int64_t* indices) {
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
-    const Slices along = require_slices(slices, n);
+    const Layout along = require_slices(layout, n);
     require_k(k, 0, along.length);
     require_selection_nan(nan);
     if (order != SC_ORDER_INDEX && order != SC_ORDER_RANK) {
@@ -65,7 +65,7 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_sl
     const Extent positions = require_array("indices", indices, count);
     const Operand operand = require_operand(w, dtype, n, scores);
     require_no_overlap({elements, positions},
-                       {in, require_optional("slices", slices), require_optional("scores", scores),
+                       {in, require_optional("layout", layout), require_optional("scores", scores),
                         scores_of(operand)});
     const SliceResult results[] = {{values, k, float_type(dtype).bytes},
                                    {indices, k, sizeof *indices}};

@@ -26,7 +26,7 @@ constexpr std::size_t kWorthAligning = 4096;
 // others are aligned for streaming stores.
 class Chunks {
  public:
-  Chunks(const Operand& array, const Slices& slices) : inner_(slices.inner) {
+  Chunks(const Operand& array, const Layout& slices) : inner_(slices.inner) {
     const std::size_t bytes = array.type.bytes;
     const std::size_t fit = kTileBytes / slices.length / kLine * kLine;
     columns_ = std::clamp(fit, kMinRowBytes, kMaxRowBytes) / bytes;
@@ -62,7 +62,7 @@ class Chunks {
 // Selection in a chunk of columns: a tile of their keys, and the selection in each column.
 class ColumnTile {
  public:
-  ColumnTile(const SelectionProblem& problem, const Slices& slices, const Goal& goal,
+  ColumnTile(const SelectionProblem& problem, const Layout& slices, const Goal& goal,
              std::size_t columns)
       : problem_(problem),
         operand_(problem.first()),
@@ -114,7 +114,7 @@ class ColumnTile {
 
   const SelectionProblem& problem_;
   const Operand& operand_;
-  const Slices& slices_;
+  const Layout& slices_;
   const Goal& goal_;
   const ElementKernels& kernels_;
   std::size_t bytes_;
@@ -126,12 +126,12 @@ class ColumnTile {
 
 }  // namespace
 
-bool are_columns(const Operand& array, const Slices& slices) {
+bool are_columns(const Operand& array, const Layout& slices) {
   return !array.is_computed() && slices.inner != 1 && slices.length <= kMaxRows &&
          slices.inner * array.type.bytes >= kLine;
 }
 
-void write_topk_of_columns(const SelectionProblem& problem, const Slices& slices, std::size_t k) {
+void write_topk_of_columns(const SelectionProblem& problem, const Layout& slices, std::size_t k) {
   const Chunks chunks(problem.first(), slices);
   const Goal goal{k, false, {problem.least() - 1, problem.most()}};
   Tasks tasks(slices.outer * chunks.count());

@@ -65,7 +65,7 @@ using BatchWork = std::function<void(const Batch& batch)>;
 struct Job {
   const SelectionProblem& problem;
   const Operand& array;
-  const Slices& slices;
+  const Layout& slices;
   std::span<const SliceResult> results;
   Goal goal;
   const BatchWork& work;
@@ -170,7 +170,8 @@ class Tile {
 
   void work(std::size_t outer, std::size_t begin, std::size_t end) {
     const std::size_t columns = end - begin;
-    const auto [outers, length, inner] = job_.slices;
+    const std::size_t length = job_.slices.length;
+    const std::size_t inner = job_.slices.inner;
     const std::size_t first = outer * length * inner + begin;
     transpose(array_.type.bytes, array_.at(first), inner, length, columns, w_.data(), stride_);
     Batch batch{array_, columns, stride_, true, nullptr, nullptr, {}};
@@ -239,7 +240,9 @@ class Tile {
 };
 
 void for_columns(const Job& job) {
-  const auto [outer, length, inner] = job.slices;
+  const std::size_t outer = job.slices.outer;
+  const std::size_t length = job.slices.length;
+  const std::size_t inner = job.slices.inner;
   const std::size_t bytes = job.array.type.bytes;
   // A tile has at least as many columns as a cache line has elements, since memory transfers whole
   // lines.
@@ -255,7 +258,7 @@ void for_columns(const Job& job) {
   }, job, tile_columns);
 }
 
-void for_batches(const Operand& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
+void for_batches(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k, bool exact,
                  std::span<const SliceResult> results, const BatchWork& work) {
   if (slices.outer == 0 || slices.length == 0 || slices.inner == 0) {
     return;
@@ -316,7 +319,7 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
 
 }  // namespace
 
-void for_slices(const Operand& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
+void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k, bool exact,
                 std::span<const SliceResult> results, const SliceWork& work) {
   for_batches(array, slices, nan, k, exact, results, [&](const Batch& batch) {
     for (std::size_t i = 0; i < batch.count; ++i) {
@@ -330,7 +333,7 @@ void for_slices(const Operand& array, const Slices& slices, sc_nan nan, std::siz
   });
 }
 
-void write_topk(const Operand& array, const Slices& slices, sc_nan nan, std::size_t k) {
+void write_topk(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k) {
   const bool is_single = slices.outer == 1 && slices.inner == 1;
   // Short slices are groups of a k:length pattern, which the pattern kernels select one group per
   // lane.

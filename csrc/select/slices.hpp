@@ -6,7 +6,7 @@
 #include <functional>
 #include <span>
 
-#include "core/slices.hpp"
+#include "core/layout.hpp"
 #include "secateur/secateur.h"
 #include "select/operand.hpp"
 
@@ -30,10 +30,10 @@ using SliceWork =
 // `exact` is set, 1 <= k, and the threshold of the selection is the key of the k-th largest. The
 // slices of an operand with scores have the scores of their elements. Throws Error if NaN is
 // refused and present; results in place are then left unmodified.
-void for_slices(const Operand& array, const Slices& slices, sc_nan nan, std::size_t k, bool exact,
+void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k, bool exact,
                 std::span<const SliceResult> results, const SliceWork& work);
 
 // Writes the k largest elements of each slice to the output of the array.
-void write_topk(const Operand& array, const Slices& slices, sc_nan nan, std::size_t k);
+void write_topk(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k);
 
 }  // namespace secateur

@@ -19,7 +19,7 @@ std::uint64_t* writable_counts(const py::array_t<std::uint64_t>& counts,
   using Flags = py::detail::npy_api;
   constexpr int kRequiredFlags =
       Flags::NPY_ARRAY_C_CONTIGUOUS_ | Flags::NPY_ARRAY_ALIGNED_ | Flags::NPY_ARRAY_WRITEABLE_;
-  const std::size_t bins = cpp::count_bins(range);
+  const std::size_t bins = count_bins(range);
   const bool fits = counts.ndim() == 1 && static_cast<std::size_t>(counts.size()) == bins + kTotals;
   if (!fits || (counts.flags() & kRequiredFlags) != kRequiredFlags) {
     throw py::value_error(
@@ -42,7 +42,7 @@ void count_magnitudes(py::handle chunk, py::handle dtype, py::handle nan, std::u
   in.settle();
   std::uint64_t* const bins =
       writable_counts(counts, range);  // last: the other checks may run code
-  auto* const tally = reinterpret_cast<sc_tally*>(bins + cpp::count_bins(range));
+  auto* const tally = reinterpret_cast<sc_tally*>(bins + count_bins(range));
   sc_status status = SC_OK;
   call(in, "", [&] {
     status =

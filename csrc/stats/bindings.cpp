@@ -1,10 +1,11 @@
 // Python bindings of statistics, for quantization-error metrics and for choosing a format.
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
-#include <string>
 
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
+#include "python/layouts.hpp"
 #include "python/module.hpp"
 #include "quantize/format_bindings.hpp"
 #include "secateur/secateur.h"
@@ -14,10 +15,20 @@ namespace {
 
 constexpr py::ssize_t kSumsPerGroup = sizeof(sc_error_sums) / sizeof(double);
 
-// Returns one row of sums per group: the fields of sc_error_sums, 8 bytes each. `fmt` is a format or
-// None.
-py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle fmt) {
-  Cells groups(axis, py::none());
+// `shape` with further axes before and after it.
+Shape extended(const Shape& shape, std::initializer_list<py::ssize_t> before,
+               std::initializer_list<py::ssize_t> after) {
+  Shape all = before;
+  all.insert(all.end(), shape.begin(), shape.end());
+  all.insert(all.end(), after);
+  return all;
+}
+
+// Returns sums for each group: an array of the shape of the groups, with a last axis for the fields
+// of sc_error_sums, 8 bytes each. `fmt` is a format or None.
+py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle group_size,
+                   py::handle fmt) {
+  Groups groups(axis, group_size);
   std::optional<FormatArgument> format;
   if (!fmt.is_none()) {
     format.emplace(fmt);
@@ -30,9 +41,14 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle f
   std::optional<FittedFormat> fitted;
   if (format) {
     fitted.emplace(**format, shape, a.core_dtype(), Scales::positive_and_normal);
+    if (!fitted->fits(groups)) {
+      refuse("fmt", "of one parameter, or of one for each group that is compared", fmt);
+    }
   }
-  Result sums(py::dtype(kFloat64.number),
-              {static_cast<py::ssize_t>(groups.count()), kSumsPerGroup});
+  Result sums(py::dtype(kFloat64.number), extended(groups.result_shape(), {}, {kSumsPerGroup}));
+  sums.transpose(groups.result_order(0, 1));
+  a.transpose(groups.order());
+  b.transpose(groups.order());
   a.settle();
   b.settle();
   call(a, "", [&, results = static_cast<sc_error_sums*>(sums.data())] {
@@ -42,31 +58,48 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle f
   return sums.finish();
 }
 
-// Returns two rows: the least and the greatest of 0 and the elements of each group.
+// Returns the least and the greatest of 0 and the elements of each group: two arrays of the shape of
+// the groups in one.
 py::object find_ranges(py::handle w, py::handle axis, py::handle group_size) {
-  Cells groups(axis, group_size);
+  Groups groups(axis, group_size);
   Input in = floats(w);
   groups.settle(shape_of(in.given()));
-  Result ranges(py::dtype(kFloat64.number), {2, static_cast<py::ssize_t>(groups.count())});
+  Result ranges(py::dtype(kFloat64.number), extended(groups.result_shape(), {2}, {}));
+  ranges.transpose(groups.result_order(1, 0));
+  in.transpose(groups.order());
   in.settle();
-  call(in, "a format is chosen for finite numbers",
-       [&, lowest = static_cast<double*>(ranges.data())] {
+  double* const lowest = static_cast<double*>(ranges.data());
+  const sc_status status = without_gil(in.size(), [&] {
     return sc_find_ranges(in.data(), in.core_dtype(), in.size(), groups.data(), lowest,
                           lowest + groups.count());
   });
+  if (status == SC_ERROR_NAN && !groups.order().empty()) {
+    // The message has the index of the first NaN. It should be that in the array of the caller.
+    in.transpose({});
+    in.settle();
+    double range[2] = {};
+    without_gil(in.size(), [&] {
+      return sc_find_ranges(in.data(), in.core_dtype(), in.size(), nullptr, range, range + 1);
+    });
+  }
+  check(status, "a format is chosen for finite numbers");
   return ranges.finish();
 }
 
-// Returns the sums of each group. `grids` has one row of three numbers per group.
+// Returns three sums for each group: an array of the shape of the groups, with a last axis for the
+// sums. `grids` has the same shape; its last axis is for the three numbers of a grid.
 py::object sum_rounding_errors(py::handle w, py::handle axis, py::handle group_size,
                                py::handle grids, double ratio) {
-  Cells groups(axis, group_size);
+  Groups groups(axis, group_size);
   Input in = floats(w);
   groups.settle(shape_of(in.given()));
-  const Shape shape{static_cast<py::ssize_t>(groups.count()), 3};
+  const Shape shape = extended(groups.result_shape(), {}, {3});
   Input group_grids("grids", grids, {kFloat64});
-  group_grids.require_shape(shape, "one for each cell");
+  group_grids.require_shape(shape, "one for each group");
+  group_grids.transpose(groups.result_order(0, 1));
   Result sums(py::dtype(kFloat64.number), shape);
+  sums.transpose(groups.result_order(0, 1));
+  in.transpose(groups.order());
   in.settle();
   group_grids.settle();
   call(in, "", [&, results = static_cast<sc_rounding_sums*>(sums.data())] {

@@ -75,26 +75,10 @@ void write_limits(const Scheme& scheme, std::size_t count, sc_dtype w_dtype, Flo
   }
 }
 
-Groups require_groups(const sc_cells* cells, std::size_t n) {
-  if (cells == nullptr) {
-    return {1, 1, n, 0};
-  }
-  require_optional("cells", cells);
-  const auto [outer, length, inner] = require_shape("cells", cells->length, cells->inner, n);
-  if (cells->group_size == 0 && length == 1) {
-    return {1, 1, n, 0};
-  }
-  return {outer, length, inner, std::min(cells->group_size, length)};
-}
-
 // Throws Error unless a format has one parameter, or one for each group.
-void require_same_groups(const Layout& of_format, const Groups& groups) {
-  const Layout layout =
-      groups.group_size == 0
-          ? Layout{groups.outer, groups.length, groups.inner, 1, groups.inner, true}
-          : Layout{groups.outer, groups.length, groups.inner, groups.group_size, 1, false};
-  if (of_format.groups() > 1 && of_format.flattened() != layout.flattened()) {
-    refuse("fmt.layout", "null or that of the groups", "another one");
+void require_same_groups(const Layout& of_format, const Layout& groups) {
+  if (of_format.groups() > 1 && of_format.flattened() != groups.flattened()) {
+    refuse("fmt.layout", "null or the same as layout", "other groups");
   }
 }
 
@@ -111,19 +95,19 @@ using namespace secateur;
 using namespace secateur::api;
 
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
-                     size_t n, const sc_cells* cells, const sc_format* fmt, sc_error_sums* sums) {
+                     size_t n, const sc_layout* layout, const sc_format* fmt, sc_error_sums* sums) {
   return guarded([&] {
     const Extent reference = require_floats("w", w, n, w_dtype);
     const Extent approximation = require_floats("w_hat", w_hat, n, w_hat_dtype);
-    const Groups groups = require_groups(cells, n);
-    const std::size_t count = groups.count();
+    const Layout groups = require_layout("layout", layout, n);
+    const std::size_t count = groups.groups();
     const Extent out = require_array("sums", sums, count);
     Format format{};
     if (fmt != nullptr) {
       format = checked_format(fmt, n, w_dtype, Scales::positive_and_normal);
       require_same_groups(format.scheme.layout, groups);
     }
-    require_no_overlap({out}, {reference, approximation, require_optional("cells", cells),
+    require_no_overlap({out}, {reference, approximation, require_optional("layout", layout),
                                format.fmt, format.layout, format.steps, format.zero_points});
     const bool wide = w_dtype == SC_DTYPE_FLOAT64 || w_hat_dtype == SC_DTYPE_FLOAT64;
     const FloatType kernel_type = wide ? kFloat64 : kFloat32;
@@ -146,27 +130,27 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
   });
 }
 
-sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
+sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                          double* lowest, double* highest) {
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
-    const Groups groups = require_groups(cells, n);
-    const Extent low = require_array("lowest", lowest, groups.count());
-    const Extent high = require_array("highest", highest, groups.count());
-    require_no_overlap({low, high}, {in, require_optional("cells", cells)});
+    const Layout groups = require_layout("layout", layout, n);
+    const Extent low = require_array("lowest", lowest, groups.groups());
+    const Extent high = require_array("highest", highest, groups.groups());
+    require_no_overlap({low, high}, {in, require_optional("layout", layout)});
     find_ranges(groups, w, float_type(dtype), lowest, highest);
   });
 }
 
-sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
+sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                                  const sc_grid* grids, double ratio, sc_rounding_sums* sums) {
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
-    const Groups groups = require_groups(cells, n);
-    const std::size_t count = groups.count();
+    const Layout groups = require_layout("layout", layout, n);
+    const std::size_t count = groups.groups();
     const Extent grids_extent = require_array("grids", grids, count);
     const Extent out = require_array("sums", sums, count);
-    require_no_overlap({out}, {in, grids_extent, require_optional("cells", cells)});
+    require_no_overlap({out}, {in, grids_extent, require_optional("layout", layout)});
     if (!(ratio >= 1) || !(ratio <= 2)) {
       refuse("ratio", "a number from 1 to 2", text_of(ratio));
     }

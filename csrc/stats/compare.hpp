@@ -8,7 +8,7 @@ namespace secateur {
 // Computes the sums of each group. Both inputs have the same kernel_type. `limits` may be null.
 // Otherwise it has, for each group, the largest keys of that type that are in range. Elements of w
 // with larger keys are counted.
-void compare(const Groups& groups, const GroupInput& w, const GroupInput& w_hat,
+void compare(const Layout& groups, const GroupInput& w, const GroupInput& w_hat,
              const MinMax* limits, PairSums* sums);
 
 }  // namespace secateur

@@ -30,7 +30,7 @@ const unsigned char* bytes_at(const void* data, std::size_t offset) {
 class Batcher {
  public:
   // tile_size: the elements of a tile, or 0 if columns() is not called
-  Batcher(const Groups& groups, std::span<const GroupInput> inputs, const GroupFunction& function,
+  Batcher(const Layout& groups, std::span<const GroupInput> inputs, const GroupFunction& function,
           std::size_t tile_size)
       : groups_(groups),
         inputs_(inputs),
@@ -121,7 +121,7 @@ class Batcher {
     }
   }
 
-  const Groups& groups_;
+  const Layout& groups_;
   std::span<const GroupInput> inputs_;
   const GroupFunction& function_;
   std::array<Buffer<unsigned char>, kMaxGroupInputs> tiles_;
@@ -129,7 +129,7 @@ class Batcher {
 };
 
 struct Job {
-  const Groups& groups;
+  const Layout& groups;
   std::span<const GroupInput> inputs;
   const GroupFunction& function;
 
@@ -142,92 +142,132 @@ struct Job {
   }
 };
 
-// Processes groups that are slices across an axis. A group has `outer` contiguous rows.
-void for_row_slices(const Job& job) {
-  const auto [outer, length, inner, group_size] = job.groups;
-  const std::size_t max_slices = ceil_div(length, 4 * num_threads());
-  const std::size_t slices_per_task = std::clamp<std::size_t>(kBatch / inner, 1, max_slices);
-  job.share_tasks(ceil_div(length, slices_per_task), 0, [&](Batcher& batcher, std::size_t task) {
-    const std::size_t begin = task * slices_per_task;
-    const std::size_t count = std::min(slices_per_task, job.groups.length - begin);
-    for (std::size_t i = 0; i < job.groups.outer; ++i) {
-      batcher.rows((i * job.groups.length + begin) * job.groups.inner, count, job.groups.inner,
-                   begin);
-    }
-  });
-}
+// The bands of a layout: rows of blocks, each of a matrix or, if shared, of all matrices.
+struct GroupBands {
+  explicit GroupBands(const Layout& layout)
+      : per_matrix(layout.blocks_along()),
+        count((layout.shared ? 1 : layout.outer) * per_matrix),
+        pieces(layout.shared ? layout.outer : 1) {}
 
-// Processes groups of contiguous elements.
-void for_contiguous_groups(const Job& job) {
-  // If no row ends with a shorter group, all rows are processed as one.
-  const bool is_even = job.groups.length % job.groups.group_size == 0;
-  const std::size_t length = is_even ? job.groups.elements() : job.groups.length;
-  const std::size_t group_size = job.groups.group_size;
-  const std::size_t groups_per_row = ceil_div(length, group_size);
-  const std::size_t count = job.groups.count();
-  const std::size_t groups_per_task = std::max<std::size_t>(kBatch / group_size, 1);
-  job.share_tasks(ceil_div(count, groups_per_task), 0, [&](Batcher& batcher, std::size_t task) {
-    const std::size_t end = std::min(count, (task + 1) * groups_per_task);
-    for (std::size_t group = task * groups_per_task; group < end;) {
-      const std::size_t offset = group % groups_per_row * group_size;
-      const std::size_t whole_groups = std::min((length - offset) / group_size, end - group);
-      const std::size_t first = group / groups_per_row * length + offset;
-      if (whole_groups != 0) {
-        batcher.rows(first, whole_groups, group_size, group);
-        group += whole_groups;
-      } else {
-        batcher.rows(first, 1, length - offset, group);
-        ++group;
+  std::size_t per_matrix;
+  std::size_t count;
+  std::size_t pieces;  // the matrices of a band
+};
+
+// Processes groups whose runs are rows of blocks.
+void for_rows(const Job& job) {
+  const Layout& layout = job.groups;
+  const GroupBands bands(layout);
+  const std::size_t across = layout.blocks_across();
+  const std::size_t full_across = layout.inner / layout.inner_block;
+  const std::size_t band_rows = bands.pieces * layout.block;
+  // Where bands are high, each thread should still get several tasks.
+  const std::size_t max_blocks =
+      band_rows == 1 ? across : std::min(across, ceil_div(layout.groups(), 4 * num_threads()));
+  const std::size_t blocks_per_task =
+      std::clamp<std::size_t>(kBatch / layout.inner_block, 1, max_blocks);
+  const std::size_t chunks = ceil_div(across, blocks_per_task);
+  const std::size_t bands_per_task =
+      chunks > 1 ? 1 : std::max<std::size_t>(kBatch / (band_rows * layout.inner), 1);
+  const auto work_on_band = [&](Batcher& batcher, std::size_t band, std::size_t begin) {
+    const std::size_t end = std::min(begin + blocks_per_task, across);
+    const std::size_t full = std::max(std::min(end, full_across), begin) - begin;
+    const std::size_t first_row = band % bands.per_matrix * layout.block;
+    const std::size_t height = std::min(layout.block, layout.length - first_row);
+    const std::size_t group = band * across + begin;
+    for (std::size_t piece = 0; piece < bands.pieces; ++piece) {
+      const std::size_t matrix = bands.pieces == 1 ? band / bands.per_matrix : piece;
+      for (std::size_t row = first_row; row < first_row + height; ++row) {
+        const std::size_t line = (matrix * layout.length + row) * layout.inner;
+        const std::size_t first = line + begin * layout.inner_block;
+        if (full != 0) {
+          batcher.rows(first, full, layout.inner_block, group);
+        }
+        if (begin + full < end) {
+          batcher.rows(first + full * layout.inner_block, 1, layout.inner % layout.inner_block,
+                       group + full);
+        }
       }
     }
+  };
+  job.share_tasks(ceil_div(bands.count, bands_per_task) * chunks, 0,
+                  [&](Batcher& batcher, std::size_t task) {
+    const std::size_t begin = task / chunks * bands_per_task;
+    const std::size_t end = std::min(begin + bands_per_task, bands.count);
+    for (std::size_t band = begin; band < end; ++band) {
+      work_on_band(batcher, band, task % chunks * blocks_per_task);
+    }
   });
 }
 
-// Processes groups that are columns. The array has `matrices` matrices of `length` rows and `width`
-// columns. A matrix is split into bands of `height` rows. A group is one column of a band.
-void for_columns(const Job& job, std::size_t matrices, std::size_t length, std::size_t height,
-                 std::size_t width) {
+// Processes groups of blocks that are one element wide, whose runs are columns.
+void for_columns(const Job& job) {
+  const Layout& layout = job.groups;
+  const GroupBands bands(layout);
   const std::size_t bytes = job.inputs[0].type.bytes;
-  const std::size_t bands = ceil_div(length, height);
-  const std::size_t tile_columns = kTileBytes / (std::min(height, kStridedSumBlock) * bytes);
+  const std::size_t tile_rows = std::min(layout.block, kStridedSumBlock);
+  const std::size_t tile_columns = kTileBytes / (tile_rows * bytes);
   const std::size_t line_elements = kLine / bytes;
-  const std::size_t columns_per_task =
-      std::min(std::max(tile_columns / line_elements, std::size_t{1}) * line_elements, width);
-  const std::size_t chunks = ceil_div(width, columns_per_task);
-  job.share_tasks(matrices * bands * chunks,
-                  columns_per_task * column_pitch(std::min(height, kStridedSumBlock)),
+  const std::size_t columns_per_task = std::min(
+      std::max(tile_columns / line_elements, std::size_t{1}) * line_elements, layout.inner);
+  const std::size_t chunks = ceil_div(layout.inner, columns_per_task);
+  job.share_tasks(bands.count * chunks, columns_per_task * column_pitch(tile_rows),
                   [&](Batcher& batcher, std::size_t task) {
     const std::size_t begin = task % chunks * columns_per_task;
-    const std::size_t band = task / chunks % bands;
-    const std::size_t matrix = task / chunks / bands;
-    batcher.columns((matrix * length + band * height) * width + begin,
-                    std::min(columns_per_task, width - begin),
-                    std::min(height, length - band * height), width,
-                    (matrix * bands + band) * width + begin);
+    const std::size_t band = task / chunks;
+    const std::size_t first_row = band % bands.per_matrix * layout.block;
+    for (std::size_t piece = 0; piece < bands.pieces; ++piece) {
+      const std::size_t matrix = bands.pieces == 1 ? band / bands.per_matrix : piece;
+      batcher.columns((matrix * layout.length + first_row) * layout.inner + begin,
+                      std::min(columns_per_task, layout.inner - begin),
+                      std::min(layout.block, layout.length - first_row), layout.inner,
+                      band * layout.inner + begin);
+    }
   });
+}
+
+// Blocks that are as wide as the matrices as rows of one matrix each: their own rows continue each
+// other.
+Layout with_full_rows(const Layout& layout) {
+  return layout.inner_block == layout.inner
+             ? Layout{layout.outer, 1, layout.length * layout.inner, 1, layout.block * layout.inner,
+                      layout.shared}
+             : layout;
 }
 
 }  // namespace
 
-bool are_long(const Groups& groups, std::size_t bytes_each) {
-  return groups.group_size == 0 && groups.inner * bytes_each >= 2 * kBytesPerThread &&
-         groups.length < 4 * num_threads();
+Layout continuous_layout(const Layout& groups) {
+  Layout layout = with_full_rows(groups);
+  if (layout.shared) {
+    const auto [outer, length, inner, block, inner_block, shared] = layout;
+    if (block == length) {  // blocks of consecutive matrices continue each other
+      layout = {1, outer * length, inner, outer * length, inner_block, false};
+    } else if (block == 1 && inner % inner_block == 0) {  // the matrices are rows
+      layout = {1, outer, length * inner, outer, inner_block, false};
+    } else {
+      layout.shared = outer != 1;
+    }
+    layout = with_full_rows(layout);
+  }
+  if (!layout.shared && layout.block == 1) {
+    layout = {1, layout.outer * layout.length, layout.inner, 1, layout.inner_block, false};
+    if (layout.inner % layout.inner_block == 0) {
+      layout = {1, 1, layout.elements(), 1, layout.inner_block, false};
+    }
+  }
+  return layout;
 }
 
-void for_groups(const Groups& groups, std::span<const GroupInput> inputs,
+bool are_long(const Layout& groups, std::size_t bytes_each) {
+  return groups.inner_block * bytes_each >= 2 * kBytesPerThread &&
+         groups.groups() < 4 * num_threads();
+}
+
+void for_groups(const Layout& groups, std::span<const GroupInput> inputs,
                 const GroupFunction& function) {
-  if (groups.elements() == 0) {
-    return;
-  }
   const Job job{groups, inputs, function};
-  const auto [outer, length, inner, group_size] = groups;
-  if (group_size != 0) {
-    inner == 1 ? for_contiguous_groups(job) : for_columns(job, outer, length, group_size, inner);
-  } else if (inner != 1 || outer == 1 || length == 1) {
-    for_row_slices(job);
-  } else {
-    for_columns(job, 1, outer, outer, length);
-  }
+  groups.inner_block == 1 && groups.block != 1 ? for_columns(job) : for_rows(job);
 }
 
 }  // namespace secateur

@@ -35,10 +35,10 @@ void widen_keys(const Key* keys, std::size_t count, FloatType type, double* out)
 
 // Whether rounding errors can be computed in float. The multipliers must be far from overflow and
 // underflow, and float must represent all integers of the grids exactly.
-bool is_float_enough(const Groups& groups, const Grid* grids) {
+bool is_float_enough(const Layout& groups, const Grid* grids) {
   constexpr double kMost = 0x1p100;
   constexpr double kMostInteger = 0x1p24;
-  return std::all_of(grids, grids + groups.count(), [&](const Grid& grid) {
+  return std::all_of(grids, grids + groups.groups(), [&](const Grid& grid) {
     return grid.multiplier == 0 || (grid.multiplier >= 1 / kMost && grid.multiplier <= kMost &&
                                     grid.lowest >= -kMostInteger && grid.highest <= kMostInteger);
   });
@@ -46,9 +46,9 @@ bool is_float_enough(const Groups& groups, const Grid* grids) {
 
 }  // namespace
 
-void find_ranges(const Groups& groups, const void* w, FloatType type, double* lowest,
+void find_ranges(const Layout& groups, const void* w, FloatType type, double* lowest,
                  double* highest) {
-  const std::size_t count = groups.count();
+  const std::size_t count = groups.groups();
   const Buffer<MinMax> found(count);
   const auto kernel = kernels().stats.min_max[type.bytes];
   const GroupInput input{w, type, type};
@@ -75,7 +75,7 @@ void find_ranges(const Groups& groups, const void* w, FloatType type, double* lo
                  [](double x) { return 0 - x; });  // -x would be -0.0 for 0
 }
 
-void sum_rounding_errors(const Groups& groups, const void* w, FloatType type, const Grid* grids,
+void sum_rounding_errors(const Layout& groups, const void* w, FloatType type, const Grid* grids,
                          double ratio, RoundingSums* sums) {
   const bool in_float = type.kind != Float::float64 && is_float_enough(groups, grids);
   const GroupInput input{w, type, in_float ? kFloat32 : kFloat64};

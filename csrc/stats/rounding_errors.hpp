@@ -7,12 +7,12 @@ namespace secateur {
 
 // Computes the least and the greatest of 0 and the elements of each group. Throws Error if an
 // element is NaN or infinite.
-void find_ranges(const Groups& groups, const void* w, FloatType type, double* lowest,
+void find_ranges(const Layout& groups, const void* w, FloatType type, double* lowest,
                  double* highest);
 
 // Computes the sums of each group, with one grid per group. If w has at most 32 bits and float has
 // enough range and precision for the grids, kernels compute in float, else in double.
-void sum_rounding_errors(const Groups& groups, const void* w, FloatType type, const Grid* grids,
+void sum_rounding_errors(const Layout& groups, const void* w, FloatType type, const Grid* grids,
                          double ratio, RoundingSums* sums);
 
 }  // namespace secateur

@@ -11,9 +11,15 @@ __version__: str
 # Scores in the form that secateur.scores.describe returns
 _Scores: TypeAlias = tuple[bool, NDArray[Any], int, NDArray[Any]] | None
 
-def kth_magnitude(w: ArrayLike, k: int, axis: int | None, nan: str, /) -> Any: ...
+def kth_magnitude(w: ArrayLike, k: int, axis: int | tuple[int, ...] | None, nan: str, /) -> Any: ...
 def topk(
-    w: ArrayLike, k: int, axis: int | None, scores: _Scores, sorted: bool, nan: str, /
+    w: ArrayLike,
+    k: int,
+    axis: int | tuple[int, ...] | None,
+    scores: _Scores,
+    sorted: bool,
+    nan: str,
+    /,
 ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
 def count_magnitudes(
     chunk: ArrayLike,
@@ -31,7 +37,7 @@ def prune(
     threshold: float | None,
     pattern: tuple[int, int] | None,
     scores: _Scores,
-    axis: int | None,
+    axis: int | tuple[int, ...] | None,
     nan: str,
     out: NDArray[Any] | None,
     /,
@@ -64,7 +70,7 @@ def prune_mask(
     threshold: float | None,
     pattern: tuple[int, int] | None,
     scores: _Scores,
-    axis: int | None,
+    axis: int | tuple[int, ...] | None,
     packed: bool,
     bitorder: str,
     nan: str,
@@ -175,15 +181,23 @@ def prune_quantize(
     /,
 ) -> NDArray[Any]: ...
 def compare(
-    w: ArrayLike, w_hat: ArrayLike, axis: int | None, fmt: _Format | None, /
-) -> NDArray[np.float64]: ...  # [group][sum]; the last column holds the bits of an int64
+    w: ArrayLike,
+    w_hat: ArrayLike,
+    axis: int | tuple[int, ...] | None,
+    group_size: int | tuple[int, int] | None,
+    fmt: _Format | None,
+    /,
+) -> NDArray[np.float64]: ...  # [groups...][sum]; the last sum holds the bits of an int64
 def find_ranges(
-    w: ArrayLike, axis: int | None, group_size: int | None, /
-) -> NDArray[np.float64]: ...
+    w: ArrayLike,
+    axis: int | tuple[int, ...] | None,
+    group_size: int | tuple[int, int] | None,
+    /,
+) -> NDArray[np.float64]: ...  # [lowest, highest][groups...]
 def sum_rounding_errors(
     w: ArrayLike,
-    axis: int | None,
-    group_size: int | None,
+    axis: int | tuple[int, ...] | None,
+    group_size: int | tuple[int, int] | None,
     grids: NDArray[np.float64],
     ratio: float,
     /,

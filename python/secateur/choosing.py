@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from secateur.literals import ChoiceMethod
+
+    from secateur.literals import Axes, GroupSize
 
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
@@ -42,8 +45,8 @@ def choose_format(
     signed: bool = True,
     method: ChoiceMethod = "max",
     percentile: float = 99.99,
-    axis: int | None = None,
-    group_size: int | None = None,
+    axis: Axes | None = None,
+    group_size: GroupSize | None = None,
 ) -> FixedPoint:
     """Choose the number of fraction bits of a fixed-point format that suits the data.
 
@@ -64,11 +67,12 @@ def choose_format(
     percentile : float, default 99.99
         From 0 to 100. Of ``n`` elements, the percentile is the one of rank
         ``max(1, ceil(n * percentile / 100))``, counted from the smallest ``|w|``.
-    axis : int, optional
+    axis : int, or (int, int) with a `group_size` of two numbers, optional
         Choose for each index along this axis. By default one format serves the whole array.
-    group_size : int, optional
-        Choose for each group of this many neighbours along the axis, by default the last axis. The
-        last group along the axis may be smaller.
+    group_size : int or (int, int), optional
+        Choose for each group of this many neighbours along the axis, by default the last axis. With
+        two numbers, choose for each block of so many rows and columns in the two axes of `axis`, by
+        default the last two. Groups at the ends of the axes may be smaller.
 
     Returns
     -------
@@ -126,8 +130,8 @@ def choose_affine(
     symmetric: bool = False,
     method: ChoiceMethod = "max",
     percentile: float = 99.99,
-    axis: int | None = None,
-    group_size: int | None = None,
+    axis: Axes | None = None,
+    group_size: GroupSize | None = None,
 ) -> Affine:
     """Choose an affine format that suits the data, by the rules of ONNX.
 
@@ -149,11 +153,12 @@ def choose_affine(
         and chooses the range of the least sum of squared errors, and of several such the smallest.
     percentile : float, default 99.99
         As for :func:`choose_format`.
-    axis : int, optional
+    axis : int, or (int, int) with a `block_size` of two numbers, optional
         Choose for each index along this axis. By default one scale serves the whole array.
-    group_size : int, optional
-        Choose for each group of this many neighbours along the axis, by default the last axis. The
-        last group along the axis may be smaller.
+    group_size : int or (int, int), optional
+        Choose for each group of this many neighbours along the axis, by default the last axis. With
+        two numbers, choose for each block of so many rows and columns in the last two axes. Groups
+        at the ends of the axes may be smaller.
 
     Returns
     -------
@@ -207,28 +212,35 @@ def choose_affine(
 
 
 class Data:
-    """An array in groups: one group, one for each index along an axis, or blocks along it."""
+    """An array in groups: one group, one for each index along an axis, or blocks of one or two axes."""
 
     def __init__(
-        self, w: ArrayLike, axis: int | None, group_size: int | None, group_name: str
+        self, w: ArrayLike, axis: Axes | None, group_size: GroupSize | None, group_name: str
     ) -> None:
-        if group_size is not None:
+        if isinstance(group_size, tuple):
+            group_size = _pair(group_name, group_size, 1, 2**63 - 1)
+            axis = _pair("axis", (-2, -1) if axis is None else axis, -(2**63), 2**63 - 1)
+        elif group_size is not None:
             group_size = integer_in(group_name, group_size, 1, 2**63 - 1)
             axis = -1 if axis is None else axis
         self.group_size = group_size
-        axis = None if axis is None else integer("axis", axis)
+        if not isinstance(axis, tuple) or not isinstance(group_size, tuple):
+            axis = None if axis is None else integer("axis", axis)
         # The argument as given, which need not be an array. The core checks it before NumPy
         # converts it.
         self._given = w
         self.whole = axis is None
         self._axis = axis
         self._ranges: Float64s | None = None
+        self._shape: tuple[int, ...] = ()
 
     @property
     def ranges(self) -> Float64s:
         """For each group, the minimum and the maximum of its elements and 0."""
         if self._ranges is None:
-            self._ranges = _core.find_ranges(self._given, self._axis, self.group_size)
+            ranges = _core.find_ranges(self._given, self._axis, self.group_size)
+            self._shape = ranges.shape[1:]
+            self._ranges = ranges.reshape(2, math.prod(self._shape))
         return self._ranges
 
     @property
@@ -236,18 +248,19 @@ class Data:
         return np.asarray(self._given)
 
     @property
-    def axis(self) -> int | None:
-        """The axis as a non-negative number, or None for one group."""
-        return None if self._axis is None else self._axis % self.array.ndim
+    def axis(self) -> Any:
+        """The axis or axes as non-negative numbers, or None for one group."""
+        ndim = self.array.ndim
+        if isinstance(self._axis, tuple):
+            return tuple(axis % ndim for axis in self._axis)
+        return None if self._axis is None else self._axis % ndim
 
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array of parameters: one for each group."""
-        shape, axis = self.array.shape, self.axis
-        if axis is None:
-            return ()
-        if self.group_size is None:
-            return (shape[axis],)
-        return (*shape[:axis], -(-shape[axis] // self.group_size), *shape[axis + 1 :])
+        if not self.whole and self._ranges is None:
+            _ = self.ranges
+        return self._shape
 
     def errors(self, multiplier: Float64s, low: Any, high: Any, ratio: float) -> Float64s:
         """Three sums of squares for each group, each in squares of the step of its own grid.
@@ -272,7 +285,9 @@ class Data:
         return sums[0] if len(sums) == 1 else np.where(in_float32[:, None], *sums)
 
     def _sums(self, grids: Float64s, ratio: float) -> Float64s:
-        return _core.sum_rounding_errors(self._given, self._axis, self.group_size, grids, ratio)
+        grids = grids.reshape(*self.shape, 3)
+        sums = _core.sum_rounding_errors(self._given, self._axis, self.group_size, grids, ratio)
+        return sums.reshape(math.prod(self.shape), 3)
 
     def clipped(self, percentile: float) -> Float64s:
         """The ranges, clipped to the percentile of the magnitudes of each group."""
@@ -282,27 +297,42 @@ class Data:
         return np.clip(self.ranges, -limit, limit)
 
     def _percentiles(self, percentile: float) -> Float64s:
-        def percentiles_of(w: Array, axis: int | None) -> Any:
-            n = w.size if axis is None else w.shape[axis]
+        def percentiles_of(w: Array, axis: Axes | None) -> Any:
+            axes = axis if isinstance(axis, tuple) else (axis,)
+            n = w.size if axis is None else math.prod(w.shape[i] for i in axes if i is not None)
             rank = max(1, math.ceil(n * percentile / 100))
             return _core.kth_magnitude(w, n + 1 - rank, axis, "raise")
 
-        w, axis, size = self.array, self.axis, self.group_size
+        w, axis, sizes = self.array, self.axis, self.group_size
         if axis is None:
-            result = percentiles_of(w, None)
-        elif size is None:
-            result = percentiles_of(np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1), 1)
-        else:
-            end = w.shape[axis] // size * size  # of the full groups
-            full, last = np.split(w, [end], axis)
-            parts = []
-            if end:
-                outer, inner = w.shape[:axis], w.shape[axis + 1 :]
-                parts.append(percentiles_of(full.reshape(*outer, -1, size, *inner), axis + 1))
-            if last.size:
-                parts.append(np.expand_dims(percentiles_of(last, axis), axis))
-            result = np.concatenate(parts, axis)
-        return np.asarray(result, np.float64).ravel()
+            return np.asarray(percentiles_of(w, None), np.float64).ravel()
+        if sizes is None:
+            others = tuple(i for i in range(w.ndim) if i != axis)
+            if not others:
+                return np.abs(w.astype(np.float64))
+            return np.asarray(percentiles_of(w, others), np.float64)
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        size_of = dict(zip(axes, sizes if isinstance(sizes, tuple) else (sizes,), strict=True))
+        # Each axis is cut into its full groups and the last one, if it is smaller. Within such a
+        # part, an axis becomes two: the groups, and the elements of each.
+        cuts = [sorted({0, w.shape[i] // size * size, w.shape[i]}) for i, size in size_of.items()]
+        limits = np.empty(self.shape)
+        for ends in product(*(list(pairwise(cut)) for cut in cuts)):
+            part, places = [slice(None)] * w.ndim, [slice(None)] * w.ndim
+            for (i, size), (begin, end) in zip(size_of.items(), ends, strict=True):
+                part[i], places[i] = slice(begin, end), slice(begin // size, -(-end // size))
+            lengths: list[int] = []
+            within: list[int] = []
+            for i, length in enumerate(w[tuple(part)].shape):
+                if i in size_of:
+                    each = min(size_of[i], length)
+                    within.append(len(lengths) + 1)
+                    lengths += [length // each, each]
+                else:
+                    lengths.append(length)
+            grouped = w[tuple(part)].reshape(lengths)
+            limits[tuple(places)] = percentiles_of(grouped, tuple(within))
+        return limits.ravel()
 
     def sample(self) -> Array | None:
         """Runs of elements at equal distances; None unless the array is one large group."""
@@ -319,13 +349,13 @@ def _choose_format(
     signed: bool,
     method: str,
     percentile: float,
-    axis: int | None,
-    group_size: int | None,
+    axis: Axes | None,
+    group_size: GroupSize | None,
 ) -> FixedPoint:
     bits = integer_in("bits", bits, 2, 32)
     signed = as_bool("signed", signed)
     percentile = _percentage(method, percentile)
-    data = Data(w, axis, group_size, "group_size")
+    data = Data(w, axis, group_size)
     best = _best_of_sample(data, bits, signed) if method == "mse" else None
     if best is not None:
         return FixedPoint(bits, best, signed)
@@ -336,7 +366,7 @@ def _choose_format(
         frac_bits = _least_error_frac_bits(data, bits, signed, frac_bits)
     if data.whole:
         return FixedPoint(bits, int(frac_bits[0]), signed)
-    frac_bits = frac_bits.reshape(data.shape())
+    frac_bits = frac_bits.reshape(data.shape)
     return FixedPoint(bits, frac_bits, signed, axis=data.axis, group_size=data.group_size)
 
 
@@ -347,14 +377,14 @@ def _choose_affine(
     symmetric: bool,
     method: str,
     percentile: float,
-    axis: int | None,
-    group_size: int | None,
+    axis: Axes | None,
+    group_size: GroupSize | None,
 ) -> Affine:
     integers = Affine(1.0, bits=integer_in("bits", bits, 2, 16), signed=signed)
     low, high = integers.qmin, integers.qmax
     symmetric = as_bool("symmetric", symmetric)
     percentile = _percentage(method, percentile)
-    data = Data(w, axis, group_size, "group_size")
+    data = Data(w, axis, group_size)
     ranges = data.ranges
     if method == "percentile":
         ranges = data.clipped(percentile)
@@ -365,7 +395,7 @@ def _choose_affine(
     signed = integers.signed
     if data.whole:
         return Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
-    scale, zero_point = scale.reshape(data.shape()), zero_point.reshape(data.shape())
+    scale, zero_point = scale.reshape(data.shape), zero_point.reshape(data.shape)
     groups: dict[str, Any] = {"axis": data.axis, "group_size": data.group_size}
     return Affine(scale, zero_point, bits=bits, signed=signed, **groups)
 
@@ -531,6 +561,14 @@ def _descend(
 
 
 # --- arguments ------------------------------------------------------------------------------
+
+
+def _pair(name: str, given: Any, low: int, high: int) -> tuple[int, int]:
+    if not isinstance(given, tuple) or len(given) != 2:
+        msg = f"{name} must be a tuple of two integers, got {shown(given)}"
+        raise ValueError(msg)
+    first, second = (integer_in(f"{name}[{i}]", x, low, high) for i, x in enumerate(given))
+    return first, second
 
 
 def _percentage(method: Any, percentile: Any) -> float:

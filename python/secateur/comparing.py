@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from secateur import _core
 from secateur.float_state import default_float_state
-from secateur.messages import shown
 from secateur.results import ErrorStats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from secateur.formats import Affine, FixedPoint
+    from secateur.literals import Axes, GroupSize
 
     Float64s = NDArray[np.float64]
 
@@ -24,7 +24,8 @@ def compare(
     w_hat: ArrayLike,
     *,
     fmt: FixedPoint | Affine | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
+    group_size: GroupSize | None = None,
 ) -> ErrorStats:
     """Compute metrics of the error of `w_hat` as an approximation of `w`, in one pass over both.
 
@@ -36,27 +37,34 @@ def compare(
         The approximation, such as dequantized or pruned weights.
     fmt : FixedPoint or Affine, optional
         Count the elements of `w` out of the range of this format. It has one parameter, or one for
-        each slice that is compared.
-    axis : int, optional
-        Compute the metrics for each index along this axis. By default they are of the whole arrays.
+        each group that is compared.
+    axis : int or tuple of ints, optional
+        Compute the metrics for each index along this axis, or for each combination of indices along
+        these axes. By default they are of the whole arrays.
+    group_size : int or (int, int), optional
+        Compute the metrics for each group of this many neighbours along `axis`, by default the last
+        axis. With two numbers, compute them for each block of so many rows and columns in the two
+        axes of `axis`, by default the last two. Groups at the ends of the axes may be smaller.
 
     Returns
     -------
     ErrorStats
-        A named tuple of numbers; with `axis`, of arrays of one number per index along it.
+        A named tuple of numbers; with `axis`, of arrays of the lengths of these axes, in the order
+        of `w`; with `group_size`, of arrays of the shape of `w`, with one entry per group along
+        the axis or axes.
 
     Raises
     ------
     TypeError
-        If `w` or `w_hat` has an unsupported dtype, `axis` is not an integer, or `fmt` is not a
-        format.
+        If `w` or `w_hat` has an unsupported dtype, `axis` or `group_size` is not an integer or a
+        tuple of integers, or `fmt` is not a format.
     ValueError
-        If the shapes differ, `axis` is out of range, or the parameters of `fmt` vary otherwise than
-        along `axis`.
+        If the shapes differ, `axis` or `group_size` is out of range, or the parameters of `fmt`
+        vary otherwise than the groups.
 
     Notes
     -----
-    With ``e = w - w_hat``, and sums over the ``m`` elements of the array or of a slice:
+    With ``e = w - w_hat``, and sums over the ``m`` elements of the array or of a group:
 
     * mse is ``sum(e**2) / m``, and max_abs is the largest ``|e|``.
     * sqnr_db, the signal-to-quantization-noise ratio in decibels, is
@@ -72,9 +80,10 @@ def compare(
     corresponding elements is infinite, mse and max_abs are infinite. If both are infinite with the
     same sign, mse and max_abs are NaN.
 
-    All sums are computed in float64, in an order that depends on the shape alone. The elements are
-    divided into blocks: of 4096 contiguous elements, or of 256 elements if the slices are
-    interleaved in memory. Within a block, element ``i`` is added to the ``i % 8``-th of eight
+    All sums are computed in float64, in an order that depends on the shape alone. They follow the
+    rows of a group, which are its consecutive elements; or its columns, if all of its rows have one
+    element. Rows or columns are divided into blocks: of 4096 elements of a row, or of 256 elements
+    of a column. Within a block, element ``i`` is added to the ``i % 8``-th of eight
     partial sums. So an element takes part in at most ``d = 514 + b`` additions for ``b`` blocks,
     and its square has three roundings. Sums of squares therefore have a relative error of at most
     ``(d + 3) * 2**-53`` to first order [1]_, which is ``5.2e-13`` for ``2**24`` elements. The error
@@ -98,31 +107,45 @@ def compare(
     (36.5, 1)
     >>> sc.compare(np.eye(2), np.float16([[1, 0], [0, 0.5]]), axis=0).mse
     array([0.   , 0.125])
+    >>> sc.compare(np.eye(4), np.zeros((4, 4)), group_size=(2, 4)).mse
+    array([[0.25],
+           [0.25]])
     """
-    try:
-        sums = _core.compare(w, w_hat, axis, fmt)
-    except ValueError as error:
-        if not str(error).startswith("fmt.layout"):  # which is no attribute of a format in Python
-            raise
-        allowed = f"of one parameter, or of one for each index along axis={shown(axis)}"
-        msg = f"fmt must be {allowed}, got {shown(fmt)}"
-        raise ValueError(msg) from None
-    saturated = None if fmt is None else sums.view(np.int64)[:, -1].copy()
-    count = np.size(w) // max(len(sums), 1)
+    sums = _core.compare(w, w_hat, axis, group_size, fmt)
+    saturated = None if fmt is None else sums.view(np.int64)[..., -1].copy()
+    count: Any = np.size(w) // max(sums.size // sums.shape[-1], 1)
+    if group_size is not None:
+        count = group_lengths(np.shape(w), axis, group_size)
     with default_float_state():
-        return statistics(sums[:, :-1].T, saturated, count, per_axis=axis is not None)
+        return statistics([sums[..., i] for i in range(5)], saturated, count)
 
 
-def statistics(
-    sums: Float64s, saturated: NDArray[np.int64] | None, count: int, *, per_axis: bool
-) -> ErrorStats:
+def group_lengths(
+    shape: tuple[int, ...], axis: Axes | None, group_size: GroupSize
+) -> NDArray[np.int64]:
+    """Return the number of elements of each group, in a shape that broadcasts to the groups."""
+    sizes = group_size if isinstance(group_size, tuple) else (group_size,)
+    axes: tuple[int, ...] = tuple(range(-len(sizes), 0))
+    if axis is not None:
+        axes = axis if isinstance(axis, tuple) else (axis,)
+    lengths = np.ones((1,) * len(shape), np.int64)
+    for i, size in zip(axes, sizes, strict=True):
+        along = np.arange(0, shape[i], size)
+        along = np.minimum(shape[i] - along, size)
+        lengths = lengths * along.reshape(
+            [-1 if j == i % len(shape) else 1 for j in range(len(shape))]
+        )
+    return lengths
+
+
+def statistics(sums: list[Any], saturated: NDArray[np.int64] | None, count: Any) -> ErrorStats:
     """Compute the metrics from the sums of e**2, w**2, w_hat**2 and w * w_hat, and the largest |e|.
 
-    The sums are over `count` elements, for each slice.
+    The sums are over `count` elements, for each group. They are numbers if there is one group.
     """
     error, w_squared, w_hat_squared, products, largest = sums
     with np.errstate(all="ignore"):
-        mse = error / max(count, 1)
+        mse = error / np.maximum(count, 1)
         max_abs = np.where(np.isnan(error), np.nan, largest)
         sqnr_db = np.where(error == 0, np.inf, 10 * np.log10(w_squared / error))
         # With this order of operations, the cosine of equal arrays is exactly 1.
@@ -133,7 +156,7 @@ def statistics(
     mse, max_abs, sqnr_db, cosine = (
         np.where(np.isnan(x), np.nan, x) for x in (mse, max_abs, sqnr_db, cosine)
     )
-    if per_axis:
+    if error.ndim:
         return ErrorStats(mse, max_abs, sqnr_db, cosine, saturated)
-    total = None if saturated is None else int(saturated[0])
+    total = None if saturated is None else int(saturated)
     return ErrorStats(mse.item(), max_abs.item(), sqnr_db.item(), cosine.item(), total)

@@ -1,8 +1,8 @@
 // Calls of every operation, with each float type and with each option that changes its allocations.
 #pragma once
 
-#include <secateur/secateur.h>
 #include <sys/mman.h>
+#include <secateur/secateur.hpp>
 
 #include <algorithm>
 #include <array>
@@ -181,13 +181,16 @@ class Cases {
  private:
   struct Shape {
     const char* name;
-    sc_slices slices;
+    sc_layout slices;
   };
+  static sc_layout slices_of(std::size_t length, std::size_t inner) {
+    return {length, inner, 0, 1, 0};
+  }
   // Long slices, slices of a few hundred elements, and slices of eight; contiguous and strided.
   [[nodiscard]] std::array<Shape, 6> shapes() const {
-    return {Shape{"long rows", {n_ / 3, 1}},   Shape{"rows", {240, 1}},
-            Shape{"short rows", {8, 1}},       Shape{"long columns", {n_ / 3, 3}},
-            Shape{"columns", {n_ / 240, 240}}, Shape{"few columns", {n_ / 8, 8}}};
+    return {Shape{"long rows", slices_of(n_ / 3, 1)},   Shape{"rows", slices_of(240, 1)},
+            Shape{"short rows", slices_of(8, 1)},       Shape{"long columns", slices_of(n_ / 3, 3)},
+            Shape{"columns", slices_of(n_ / 240, 240)}, Shape{"few columns", slices_of(n_ / 8, 8)}};
   }
 
   // Scores as values and as products.
@@ -228,7 +231,7 @@ class Cases {
                               const sc_scores* by = nullptr) {
       const sc_scores scores = by == nullptr ? sc_scores{} : *by;
       const bool has_scores = by != nullptr;
-      const sc_slices slices = shape == nullptr ? sc_slices{n, 1} : shape->slices;
+      const sc_layout slices = shape == nullptr ? slices_of(n, 1) : shape->slices;
       const std::size_t kept = slices.length / 3 + 1;
       const std::size_t values = n / slices.length * kept * type_->bytes;
       const std::size_t indices = (values + 7) / 8 * 8;
@@ -246,7 +249,7 @@ class Cases {
                &ranking.scores);
     }
     for (const Shape& shape : shapes()) {
-      const sc_slices slices = shape.slices;
+      const sc_layout slices = shape.slices;
       const std::string name = shape.name;
       const std::size_t kept = slices.length / 3 + 1;
       add("kth_magnitude " + name, n / slices.length * type_->bytes, Case::apart,
@@ -277,7 +280,7 @@ class Cases {
       });
     }
     for (const Shape& shape : shapes()) {
-      const sc_slices slices = shape.slices;
+      const sc_layout slices = shape.slices;
       add(std::string("prune ") + shape.name, bytes, Case::both, [=](const void* in, void* out) {
         return sc_prune(in, dtype, n, slices.length / 3 + 1, &slices, nullptr, SC_NAN_RAISE, out);
       });
@@ -299,7 +302,7 @@ class Cases {
         });
       }
       for (const Shape& shape : shapes()) {
-        const sc_slices slices = shape.slices;
+        const sc_layout slices = shape.slices;
         const std::size_t k = slices.length / 3 + 1;
         add("prune " + std::string(shape.name) + by, bytes, Case::both,
             [=](const void* in, void* out) {
@@ -334,22 +337,23 @@ class Cases {
         const sc_member member{in, dtype, n, nullptr, out};
         return sc_prune_mask_global(&member, 1, k, SC_NAN_RAISE, format);
       });
-      const sc_blocks blocks{2, 40, n / 80, 4, 3, SC_NORM_L1};
+      const sc_layout blocks{40, n / 80, 4, 3, 0};
       const std::size_t in_blocks = 80 * (n / 80);
       add("prune_mask_blocks" + form,
           format == SC_MASK_FORMAT_BOOLS ? in_blocks : (in_blocks + 7) / 8, Case::apart,
           [=](const void* in, void* out) {
-        return sc_prune_mask_blocks(in, dtype, &blocks, n / 48, SC_NAN_RAISE, out, format);
+        return sc_prune_mask_blocks(in, dtype, in_blocks, &blocks, SC_NORM_L1, n / 48, SC_NAN_RAISE,
+                                    out, format);
       });
       for (const Shape& shape : shapes()) {
-        const sc_slices slices = shape.slices;
+        const sc_layout slices = shape.slices;
         add("prune_mask " + std::string(shape.name) + form, bytes, Case::apart,
             [=](const void* in, void* out) {
           return sc_prune_mask(in, dtype, n, slices.length / 3 + 1, &slices, nullptr, SC_NAN_RAISE,
                                out, format);
         });
       }
-      for (const sc_slices slices : {sc_slices{8, 1}, sc_slices{8, n / 8}}) {
+      for (const sc_layout slices : {slices_of(8, 1), slices_of(8, n / 8)}) {
         add("prune_mask_pattern" + form + (slices.inner == 1 ? " rows" : " columns"), bytes,
             Case::apart, [=](const void* in, void* out) {
           return sc_prune_mask_pattern(in, dtype, n, 2, 4, &slices, nullptr, SC_NAN_RAISE, out,
@@ -366,7 +370,7 @@ class Cases {
     const auto add_pattern = [&](const std::string& name, sc_nan nan, const sc_scores* by) {
       const sc_scores scores = by == nullptr ? sc_scores{} : *by;
       const bool has_scores = by != nullptr;
-      for (const sc_slices slices : {sc_slices{240, 1}, sc_slices{n / 240 / 4 * 4, 240}}) {
+      for (const sc_layout slices : {slices_of(240, 1), slices_of(n / 240 / 4 * 4, 240)}) {
         if (slices.length == 0 || n % (slices.length * slices.inner) != 0) {
           continue;
         }
@@ -383,20 +387,22 @@ class Cases {
       add_pattern(name, SC_NAN_RAISE, &ranking.scores);
       add_pattern(name + " NaN kept", SC_NAN_KEEP, &ranking.scores);
     }
+    const std::size_t in_blocks = 80 * (n / 80);
     for (const sc_norm norm : {SC_NORM_L1, SC_NORM_L2, SC_NORM_MAX}) {
-      const sc_blocks blocks{2, 40, n / 80, 4, 3, norm};
+      const sc_layout blocks{40, n / 80, 4, 3, 0};
       add("prune_blocks " + std::to_string(norm), bytes, Case::both,
           [=](const void* in, void* out) {
-        return sc_prune_blocks(in, dtype, &blocks, n / 48, SC_NAN_RAISE, out);
+        return sc_prune_blocks(in, dtype, in_blocks, &blocks, norm, n / 48, SC_NAN_RAISE, out);
       });
     }
-    const sc_blocks wide{1, 3, n / 3, 3, n / 6, SC_NORM_L1};
+    const sc_layout wide{3, n / 3, 3, n / 6, 0};
     add("prune_blocks wide", bytes, Case::both, [=](const void* in, void* out) {
-      return sc_prune_blocks(in, dtype, &wide, 1, SC_NAN_RAISE, out);
+      return sc_prune_blocks(in, dtype, n / 3 * 3, &wide, SC_NORM_L1, 1, SC_NAN_RAISE, out);
     });
-    const sc_blocks blocks{1, 40, n / 40, 2, 2, SC_NORM_L1};
+    const sc_layout blocks{40, n / 40, 2, 2, 0};
     add("prune_blocks_threshold", bytes, Case::both, [=](const void* in, void* out) {
-      return sc_prune_blocks_threshold(in, dtype, &blocks, 1.5, SC_NAN_RAISE, out);
+      return sc_prune_blocks_threshold(in, dtype, n / 40 * 40, &blocks, SC_NORM_L1, 1.5,
+                                       SC_NAN_RAISE, out);
     });
   }
 
@@ -558,35 +564,33 @@ class Cases {
     const sc_grid* const grids = inputs_.grids;
     struct Grouping {
       const char* name;
-      sc_cells cells;
+      sc_layout layout;
     };
-    const std::array<Grouping, 6> groupings{Grouping{"", {1, n, 0}},
-                                            Grouping{" by rows", {8, n / 8, 0}},
-                                            Grouping{" by columns", {240, 1, 0}},
-                                            Grouping{" by channels", {40, 4, 0}},
-                                            Grouping{" by groups", {240, 1, 32}},
-                                            Grouping{" by groups apart", {n / 40, 40, 24}}};
+    const std::array<Grouping, 8> groupings{Grouping{"", {1, n, 0, 0, 0}},
+                                            Grouping{" by rows", {8, n / 8, 1, 0, 1}},
+                                            Grouping{" by columns", {240, 1, 1, 0, 1}},
+                                            Grouping{" by channels", {40, 4, 1, 0, 1}},
+                                            Grouping{" by groups", {240, 1, 32, 0, 0}},
+                                            Grouping{" by groups apart", {n / 40, 40, 24, 1, 0}},
+                                            Grouping{" by tiles", {n / 240, 240, 24, 50, 0}},
+                                            Grouping{" by shared tiles", {16, 15, 3, 4, 1}}};
     for (const Grouping& grouping : groupings) {
-      const sc_cells cells = grouping.cells;
+      const sc_layout layout = grouping.layout;
       const std::string name = grouping.name;
-      const std::size_t across = n / cells.length;
-      const std::size_t count =
-          cells.group_size == 0
-              ? cells.length
-              : across * ((cells.length + cells.group_size - 1) / cells.group_size);
+      const std::size_t count = secateur::count_groups(n, &layout);
       add("find_ranges" + name, count * 16, Case::apart, [=](const void* in, void* out) {
         auto* const lowest = static_cast<double*>(out);
-        return sc_find_ranges(in, dtype, n, &cells, lowest, lowest + count);
+        return sc_find_ranges(in, dtype, n, &layout, lowest, lowest + count);
       });
       add("sum_rounding_errors" + name, count * sizeof(sc_rounding_sums), Case::apart,
           [=](const void* in, void* out) {
-        return sc_sum_rounding_errors(in, dtype, n, &cells, grids, 1.5,
+        return sc_sum_rounding_errors(in, dtype, n, &layout, grids, 1.5,
                                       static_cast<sc_rounding_sums*>(out));
       });
       for (const Float& w_hat : {other, *type_}) {
         add(std::string("compare") + (w_hat.dtype == dtype ? " own type" : "") + name,
             count * sizeof(sc_error_sums), Case::apart, [=](const void* in, void* out) {
-          return sc_compare(in, dtype, w_hat.w, w_hat.dtype, n, &cells, &fmt,
+          return sc_compare(in, dtype, w_hat.w, w_hat.dtype, n, &layout, &fmt,
                             static_cast<sc_error_sums*>(out));
         });
       }
@@ -598,7 +602,7 @@ class Cases {
     const sc_dtype dtype = type_->dtype;
     const std::size_t n = n_;
     const std::size_t bytes = n * type_->bytes;
-    const sc_slices rows{240, 1};
+    const sc_layout rows = slices_of(240, 1);
     static constexpr std::int32_t kFracBits = 9;
     const sc_format fmt{
         SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};

@@ -115,6 +115,7 @@ class Mutations {
     add_enum(w_hat_dtype, "w_hat_dtype", &Arguments::w_hat_dtype, kMaxDtype, not_floats);
     add_enum(q_dtype, "q_dtype", &Arguments::q_dtype, kMaxDtype, floats);
     add_enum(nan_policy, "nan", &Arguments::nan, SC_NAN_ZERO);
+    add_enum(norm, "norm", &Arguments::norm, SC_NORM_MAX);
     add_enum(format, "format", &Arguments::format, SC_MASK_FORMAT_BITS_BIG);
     add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);
     add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_BITORDER_BIG);
@@ -220,13 +221,16 @@ class Mutations {
   }
 
   void add_structs() {
-    add_size_combinations<sc_slices>(slices, {&sc_slices::length, &sc_slices::inner});
+    for (const Field field : {slices, groups, blocks}) {
+      add_size_combinations<sc_layout>(field, {&sc_layout::length, &sc_layout::inner,
+                                               &sc_layout::block, &sc_layout::inner_block});
+      add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, true,
+                                          {-1, 2, kMaxInt, kMinInt});
+      add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, field != groups,
+                                          {1});
+    }
+    add_values<sc_layout, std::size_t>(slices, ".block", &sc_layout::block, true, {1, 3});
     add_size_combinations<sc_scores>(scores, {&sc_scores::period, &sc_scores::repeat});
-    add_size_combinations<sc_cells>(cells,
-                                    {&sc_cells::length, &sc_cells::inner, &sc_cells::group_size});
-    add_size_combinations<sc_blocks>(blocks,
-                                     {&sc_blocks::matrices, &sc_blocks::rows, &sc_blocks::columns,
-                                      &sc_blocks::block_rows, &sc_blocks::block_columns});
     for (const Field field : {layout, compared_layout}) {
       add_layouts(field);
       add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, true,
@@ -244,7 +248,6 @@ class Mutations {
     add_values<sc_scores, std::size_t>(scores, ".period", &sc_scores::period, true,
                                        {0, kMaxSize / 2, kMaxSize});
     add_values<sc_scores, std::size_t>(scores, ".repeat", &sc_scores::repeat, true, {0});
-    add_undeclared_enum_values(blocks, ".norm", &sc_blocks::norm, SC_NORM_MAX + 1);
     add_values<sc_key_range, std::uint64_t>(range, ".first", &sc_key_range::first, true,
                                             {kN, UINT64_MAX, UINT64_MAX / 2});
     add_values<sc_key_range, std::uint64_t>(range, ".last", &sc_key_range::last, true,

@@ -52,7 +52,7 @@ enum Field {
   options,
   q,
   packed,
-  cells,
+  groups,
   grids,
   error_sums,
   rounding_sums,
@@ -70,6 +70,7 @@ enum Field {
   n,
   k,
   nan_policy,
+  norm,
   format,
   order,
   bit_order,
@@ -100,7 +101,7 @@ constexpr Pointer pointer_to(const char* label, std::size_t elements, bool optio
 constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<double>("w", kN),
     pointer_to<double>("w_hat", kN),
-    pointer_to<sc_slices>("slices", 1, true),
+    pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_scores>("scores", 1, true),
     pointer_to<double>("scores.data", kN),
     pointer_to<double>("values", kN),
@@ -117,7 +118,7 @@ constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<sc_member>("members", 2),
     pointer_to<char>("out", kN + 1),
     pointer_to<char>("out", kN + 1),
-    pointer_to<sc_blocks>("blocks", 1),
+    pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_layout>("fmt.layout", 1, true),
     pointer_to<sc_format>("fmt", 1),
     pointer_to<std::int32_t>("fmt.frac_bits", kN),
@@ -130,7 +131,7 @@ constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<sc_quantize_options>("options", 1, true),
     Pointer{"q", kN * sizeof(std::int32_t), 1, false},
     pointer_to<char>("packed", kN + 1),
-    pointer_to<sc_cells>("cells", 1, true),
+    pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_grid>("grids", kN),
     pointer_to<sc_error_sums>("sums", kN),
     pointer_to<sc_rounding_sums>("sums", kN),
@@ -154,6 +155,7 @@ struct Arguments {
   sc_dtype dtype, w_hat_dtype, q_dtype;
   std::size_t n, k, keep, of, count, threads;
   sc_nan nan;
+  sc_norm norm;
   sc_mask_format format;
   sc_order order;
   sc_bitorder bit_order;
@@ -183,12 +185,12 @@ struct Arguments {
       block<std::int32_t>(zero_point)[i] = 3;
       block<sc_grid>(grids)[i] = {4, -128, 127};
     }
-    *block<sc_slices>(slices) = {4, 2};
+    *block<sc_layout>(slices) = {4, 2, 0, 1, 0};
     *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
     *block<sc_key_range>(range) = {0, kN - 1};
-    *block<sc_blocks>(blocks) = {2, 4, 2, 3, 2, SC_NORM_L2};
+    *block<sc_layout>(blocks) = {4, 2, 3, 2, 0};  // 2 x 2 x 1 groups
     *block<sc_layout>(layout) = {4, 2, 2, 2, 0};  // 2 x 2 x 1 groups
-    *block<sc_cells>(cells) = {4, 2, 3};          // 2 x 2 x 2 groups
+    *block<sc_layout>(groups) = {4, 2, 3, 1, 0};  // 2 x 2 x 2 groups
     *block<sc_layout>(compared_layout) = {4, 2, 3, 1, 0};
     for (const Field field : {fixed, compared_fixed}) {
       block<sc_format>(field)->kind = SC_FORMAT_KIND_FIXED_POINT;
@@ -211,6 +213,7 @@ struct Arguments {
     count = 2;
     threads = 2;
     nan = SC_NAN_RAISE;
+    norm = SC_NORM_L2;
     format = SC_MASK_FORMAT_BOOLS;
     order = SC_ORDER_RANK;
     bit_order = SC_BITORDER_LITTLE;
@@ -313,7 +316,7 @@ const std::vector<Function>& functions() {
   static const std::vector<Function> all{
       {"sc_kth_magnitude",
        [](Arguments& a) {
-    return sc_kth_magnitude(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices), a.nan,
+    return sc_kth_magnitude(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices), a.nan,
                             a.pointers[values]);
   },
        {dtype, n, k, nan_policy},
@@ -321,7 +324,7 @@ const std::vector<Function>& functions() {
        {{values, 4 * sizeof(double)}}},
       {"sc_topk",
        [](Arguments& a) {
-    return sc_topk(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
+    return sc_topk(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices),
                    a.get<sc_scores>(scores), a.nan, a.order, a.pointers[values],
                    a.get<std::int64_t>(indices));
   },
@@ -343,7 +346,7 @@ const std::vector<Function>& functions() {
        {all_of(counts), all_of(tally)}},
       {"sc_prune",
        [](Arguments& a) {
-    return sc_prune(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
+    return sc_prune(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices),
                     a.get<sc_scores>(scores), a.nan, a.pointers[out]);
   },
        {dtype, n, k, nan_policy},
@@ -364,7 +367,7 @@ const std::vector<Function>& functions() {
        {out_for_w, {member_out, kDoubles, member_w}}},
       {"sc_prune_pattern",
        [](Arguments& a) {
-    return sc_prune_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of, a.get<sc_slices>(slices),
+    return sc_prune_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of, a.get<sc_layout>(slices),
                             a.get<sc_scores>(scores), a.nan, a.pointers[out]);
   },
        {dtype, n, keep, of, nan_policy},
@@ -379,23 +382,23 @@ const std::vector<Function>& functions() {
        {out_for_w}},
       {"sc_prune_blocks",
        [](Arguments& a) {
-    return sc_prune_blocks(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks), a.k, a.nan,
-                           a.pointers[out]);
+    return sc_prune_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks), a.norm, a.k,
+                           a.nan, a.pointers[out]);
   },
-       {dtype, k, nan_policy},
+       {dtype, n, norm, k, nan_policy},
        {all_of(w), all_of(blocks)},
        {out_for_w}},
       {"sc_prune_blocks_threshold",
        [](Arguments& a) {
-    return sc_prune_blocks_threshold(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks), a.threshold,
-                                     a.nan, a.pointers[out]);
+    return sc_prune_blocks_threshold(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks), a.norm,
+                                     a.threshold, a.nan, a.pointers[out]);
   },
-       {dtype, threshold, nan_policy},
+       {dtype, n, norm, threshold, nan_policy},
        {all_of(w), all_of(blocks)},
        {out_for_w}},
       {"sc_prune_mask",
        [](Arguments& a) {
-    return sc_prune_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_slices>(slices),
+    return sc_prune_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices),
                          a.get<sc_scores>(scores), a.nan, a.pointers[mask], a.format);
   },
        {dtype, n, k, nan_policy, format},
@@ -419,7 +422,7 @@ const std::vector<Function>& functions() {
       {"sc_prune_mask_pattern",
        [](Arguments& a) {
     return sc_prune_mask_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of,
-                                 a.get<sc_slices>(slices), a.get<sc_scores>(scores), a.nan,
+                                 a.get<sc_layout>(slices), a.get<sc_scores>(scores), a.nan,
                                  a.pointers[mask], a.format);
   },
        {dtype, n, keep, of, nan_policy, format},
@@ -427,18 +430,18 @@ const std::vector<Function>& functions() {
        {{mask, kN}}},
       {"sc_prune_mask_blocks",
        [](Arguments& a) {
-    return sc_prune_mask_blocks(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks), a.k, a.nan,
-                                a.pointers[mask], a.format);
+    return sc_prune_mask_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks), a.norm, a.k,
+                                a.nan, a.pointers[mask], a.format);
   },
-       {dtype, k, nan_policy, format},
+       {dtype, n, norm, k, nan_policy, format},
        {all_of(w), all_of(blocks)},
        {{mask, kN}}},
       {"sc_prune_mask_blocks_threshold",
        [](Arguments& a) {
-    return sc_prune_mask_blocks_threshold(a.pointers[w], a.dtype, a.get<sc_blocks>(blocks),
-                                          a.threshold, a.nan, a.pointers[mask], a.format);
+    return sc_prune_mask_blocks_threshold(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks),
+                                          a.norm, a.threshold, a.nan, a.pointers[mask], a.format);
   },
-       {dtype, threshold, nan_policy, format},
+       {dtype, n, norm, threshold, nan_policy, format},
        {all_of(w), all_of(blocks)},
        {{mask, kN}}},
       {"sc_soft_threshold",
@@ -529,13 +532,13 @@ const std::vector<Function>& functions() {
       {"sc_compare",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
-                      a.get<sc_cells>(cells), a.get<sc_format>(compared_fixed),
+                      a.get<sc_layout>(groups), a.get<sc_format>(compared_fixed),
                       a.get<sc_error_sums>(error_sums));
   },
        {dtype, w_hat_dtype, n},
        {all_of(w),
         all_of(w_hat),
-        all_of(cells),
+        all_of(groups),
         all_of(compared_fixed),
         all_of(compared_layout),
         {frac_bits, kGroups * sizeof(std::int32_t)}},
@@ -543,13 +546,13 @@ const std::vector<Function>& functions() {
       {"sc_compare, affine",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
-                      a.get<sc_cells>(cells), a.get<sc_format>(compared_affine),
+                      a.get<sc_layout>(groups), a.get<sc_format>(compared_affine),
                       a.get<sc_error_sums>(error_sums));
   },
        {dtype, w_hat_dtype, n},
        {all_of(w),
         all_of(w_hat),
-        all_of(cells),
+        all_of(groups),
         all_of(compared_affine),
         all_of(compared_layout),
         {scale, kGroups * sizeof(double)},
@@ -557,20 +560,20 @@ const std::vector<Function>& functions() {
        {{error_sums, kGroups * sizeof(sc_error_sums)}}},
       {"sc_find_ranges",
        [](Arguments& a) {
-    return sc_find_ranges(a.pointers[w], a.dtype, a.n, a.get<sc_cells>(cells),
+    return sc_find_ranges(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups),
                           a.get<double>(lowest), a.get<double>(highest));
   },
        {dtype, n},
-       {all_of(w), all_of(cells)},
+       {all_of(w), all_of(groups)},
        {{lowest, kGroups * sizeof(double)}, {highest, kGroups * sizeof(double)}}},
       {"sc_sum_rounding_errors",
        [](Arguments& a) {
-    return sc_sum_rounding_errors(a.pointers[w], a.dtype, a.n, a.get<sc_cells>(cells),
+    return sc_sum_rounding_errors(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups),
                                   a.get<sc_grid>(grids), a.ratio,
                                   a.get<sc_rounding_sums>(rounding_sums));
   },
        {dtype, n, ratio},
-       {all_of(w), all_of(cells), {grids, kGroups * sizeof(sc_grid)}},
+       {all_of(w), all_of(groups), {grids, kGroups * sizeof(sc_grid)}},
        {{rounding_sums, kGroups * sizeof(sc_rounding_sums)}}},
       {"sc_isa",
        [](Arguments& a) { return sc_isa(a.get<const char*>(name)); },

@@ -9,9 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <iterator>
 #include <limits>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -56,7 +59,7 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
                           mask_format) == SC_ERROR_ARGUMENT,
             "a mask format");
     const std::int32_t frac_bits = 2;
-    const sc_format format = secateur::cpp::fixed_point(8, frac_bits);
+    const sc_format format = secateur::fixed_point(8, frac_bits);
     const sc_quantize_options options{.rounding = static_cast<sc_rounding>(value),
                                       .overflow = SC_OVERFLOW_SATURATE,
                                       .nan = SC_NAN_RAISE,
@@ -65,15 +68,9 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
     require(sc_quantize(w, SC_DTYPE_FLOAT32, 4, &format, &options, q, SC_DTYPE_INT8) ==
                 SC_ERROR_ARGUMENT,
             "a rounding");
-    const sc_blocks blocks{.matrices = 1,
-                           .rows = 1,
-                           .columns = 4,
-                           .block_rows = 1,
-                           .block_columns = 2,
-                           .norm = static_cast<sc_norm>(value)};
-    require(
-        sc_prune_blocks(w, SC_DTYPE_FLOAT32, &blocks, 1, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
-        "a norm");
+    require(sc_prune_blocks(w, SC_DTYPE_FLOAT32, 4, nullptr, static_cast<sc_norm>(value), 1,
+                            SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
+            "a norm");
     require(sc_pack_ints(q, dtype, 4, 4, SC_BITORDER_LITTLE, out) == SC_ERROR_UNSUPPORTED,
             "a dtype of integers");
     require(sc_pack_ints(q, SC_DTYPE_INT8, 4, 4, static_cast<sc_bitorder>(value), out) ==
@@ -104,7 +101,7 @@ std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_
     std::vector<std::uint64_t> counts(SC_MAX_BINS);
     sc_tally tally{};
     for (const auto& part : parts) {
-      secateur::cpp::count_magnitudes(part, range, counts, tally);
+      secateur::count_magnitudes(part, range, counts, tally);
     }
     require(shift == 15 || tally.checksum == checksum, "the same data in both passes");
     checksum = tally.checksum;
@@ -129,7 +126,7 @@ sc_quantize_options with(sc_rounding rounding, sc_overflow overflow = SC_OVERFLO
 // Quantizes to integers of every width and back, for both float types.
 template <class F>
 void quantizes() {
-  namespace sc = secateur::cpp;
+  namespace sc = secateur;
   const std::array<F, 4> w{F{0.5}, F{-2}, F{0.25}, F{1.5}};
   std::array<F, 4> out{};
   std::array<std::int8_t, 4> q{};
@@ -288,7 +285,7 @@ void require_refused(const char* argument, const F& call) {
   try {
     call();
     require(false, argument);
-  } catch (const secateur::cpp::error& error) {
+  } catch (const secateur::error& error) {
     require(error.status() == SC_ERROR_ARGUMENT, "the status of a span that does not fit");
     require(std::string(error.what()).starts_with(std::string(argument) + " must have "),
             error.what());
@@ -297,18 +294,14 @@ void require_refused(const char* argument, const F& call) {
 
 // Makes each span of each function one element too short.
 void refuses_spans_that_do_not_fit() {
-  namespace sc = secateur::cpp;
+  namespace sc = secateur;
   const std::vector<float> w{0.5f, -2.0f, 0.25f, 1.5f};
   const std::array<float, 3> short_w{};
   const std::array<bool, 4> kept{};
   const std::int32_t frac_bits = 2;
   const sc_format format = sc::fixed_point(8, frac_bits);
-  const sc_blocks blocks{.matrices = 1,
-                         .rows = 2,
-                         .columns = 2,
-                         .block_rows = 1,
-                         .block_columns = 1,
-                         .norm = SC_NORM_L1};
+  const sc_layout blocks{.length = 2, .inner = 2, .block = 1, .inner_block = 1, .shared = 0};
+  const sc_layout rows{.length = 2, .inner = 1, .block = 0, .inner_block = 1, .shared = 0};
   std::array<float, 4> out{};
   std::array<bool, 3> short_mask{};
   std::array<float, 3> short_out{};
@@ -319,13 +312,35 @@ void refuses_spans_that_do_not_fit() {
   require_refused("mask", [&] { sc::prune_mask(w, 1, short_mask); });
   require_refused("out", [&] { sc::prune(w, 1, short_out); });
   require_refused("out", [&] { sc::prune_threshold(w, 1, short_out); });
-  require_refused("out", [&] { sc::prune_pattern(w, 1, 2, {4, 1}, short_out); });
+  require_refused("out", [&] { sc::prune_pattern(w, 1, 2, rows, short_out); });
+  require_refused("mask", [&] { sc::prune_mask_threshold(w, 1, short_mask); });
+  require_refused("mask", [&] { sc::prune_mask_pattern(w, 1, 2, rows, short_mask); });
   require_refused("out", [&] { sc::apply_mask(w, kept, short_out); });
   require_refused("mask", [&] { sc::apply_mask(w, short_mask, out); });
-  require_refused("w", [&] { sc::prune_blocks(short_w, blocks, 1, out); });
-  require_refused("out", [&] { sc::prune_blocks(w, blocks, 1, short_out); });
-  require_refused("w", [&] { sc::prune_blocks_threshold(short_w, blocks, 1, out); });
-  require_refused("out", [&] { sc::prune_blocks_threshold(w, blocks, 1, short_out); });
+  require_refused("out", [&] { sc::prune_blocks(w, blocks, SC_NORM_L1, 1, short_out); });
+  require_refused("out", [&] { sc::prune_blocks_threshold(w, blocks, SC_NORM_L1, 1, short_out); });
+  require_refused("mask", [&] { sc::prune_mask_blocks(w, blocks, SC_NORM_L1, 1, short_mask); });
+  require_refused("mask",
+                  [&] { sc::prune_mask_blocks_threshold(w, blocks, SC_NORM_L1, 1, short_mask); });
+  std::array<std::int64_t, 4> indices{};
+  std::array<std::int64_t, 3> short_indices{};
+  require_refused("values", [&] { sc::kth_magnitude(w, 1, rows, short_out); });
+  require_refused("values", [&] { sc::topk(w, 4, short_out, indices); });
+  require_refused("indices", [&] { sc::topk(w, 4, out, short_indices); });
+  require_refused("indices",
+                  [&] { sc::topk(w, 2, out, short_indices, SC_ORDER_RANK, SC_NAN_RAISE, &rows); });
+  std::array<sc_error_sums, 3> short_sums{};
+  std::array<double, 4> lowest{};
+  std::array<double, 3> highest{};
+  const std::array<sc_grid, 4> grids{};
+  std::array<sc_rounding_sums, 3> short_roundings{};
+  require_refused("sums", [&] { sc::compare(w, w, blocks, short_sums); });
+  require_refused("highest", [&] { sc::find_ranges(w, blocks, lowest, highest); });
+  require_refused("lowest", [&] { sc::find_ranges(w, blocks, highest, lowest); });
+  require_refused("grids", [&] {
+    sc::sum_rounding_errors(w, blocks, std::span(grids).first(3), 2, short_roundings);
+  });
+  require_refused("sums", [&] { sc::sum_rounding_errors(w, blocks, grids, 2, short_roundings); });
   require_refused("out", [&] { sc::soft_threshold(w, 1, short_out); });
   require_refused("q", [&] { sc::quantize(w, format, short_q); });
   require_refused("out", [&] { sc::dequantize(q, format, short_out); });
@@ -335,17 +350,10 @@ void refuses_spans_that_do_not_fit() {
   require_refused("packed", [&] { sc::unpack_ints(short_packed, 4, q); });
   require_refused("w_hat", [&] { sc::compare(w, short_w); });
   require(out == std::array<float, 4>{} && q == std::array<std::int8_t, 4>{}, "nothing written");
-
-  // The number of elements of these blocks overflows to 0, the length of w.
-  constexpr std::size_t kHalf = std::size_t{1} << (std::numeric_limits<std::size_t>::digits / 2);
-  sc_blocks wrapping = blocks;
-  wrapping.matrices = kHalf;
-  wrapping.rows = kHalf;
-  require_refused("w", [&] { sc::prune_blocks(std::array<float, 0>{}, wrapping, 0, short_out); });
 }
 
 void refuses_counts_that_are_short() {
-  namespace sc = secateur::cpp;
+  namespace sc = secateur;
   const std::vector<float> w{1.0f};
   constexpr std::uint64_t kLast = 0x7fffffff;
   struct Case {
@@ -378,20 +386,18 @@ void takes_groups_of_any_size() {
   };
   const auto compute = [&](std::size_t length, std::size_t inner, std::size_t group) {
     Results r;
-    const sc_cells cells{length, inner, group};
+    const sc_layout layout{length, inner, group, 1, 0};
     const std::size_t n = w.size();
     std::vector<sc_error_sums> errors(n);
     std::vector<sc_rounding_sums> rounding(n);
     const std::array<std::int32_t, 8> each{1, 2, 3, 4, 5, 6, 7, 8};
-    const sc_layout layout{
-        .length = length, .inner = inner, .block = group, .inner_block = 1, .shared = 0};
-    sc_format format = secateur::cpp::fixed_point(8, each[0]);
+    sc_format format = secateur::fixed_point(8, each[0]);
     format.layout = &layout;
-    require(sc_find_ranges(w.data(), SC_DTYPE_FLOAT32, n, &cells, r.lowest.data(),
+    require(sc_find_ranges(w.data(), SC_DTYPE_FLOAT32, n, &layout, r.lowest.data(),
                            r.highest.data()) == SC_OK &&
-                sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &cells,
+                sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &layout,
                            nullptr, errors.data()) == SC_OK &&
-                sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, n, &cells, grids.data(), 2,
+                sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, n, &layout, grids.data(), 2,
                                        rounding.data()) == SC_OK &&
                 sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
                             SC_DTYPE_INT8) == SC_OK,
@@ -411,6 +417,115 @@ void takes_groups_of_any_size() {
   }
 }
 
+// w as a matrix of two rows, whose columns are the slices; and as two arrays.
+void selects_in_slices() {
+  namespace sc = secateur;
+  const std::vector<double> w{0.5, -2.0, 0.25, 1.5};
+  const sc_layout columns{.length = 2, .inner = 2, .block = 0, .inner_block = 1, .shared = 0};
+  const std::array<double, 4> importance{1, 2, 3, 0};
+  const sc_scores scores{SC_SCORING_VALUES, SC_DTYPE_FLOAT64, importance.data(), 0, 0};
+  std::array<double, 2> values{};
+  std::array<std::int64_t, 2> indices{};
+  std::array<bool, 4> mask{};
+  std::vector<double> out(4);
+  sc::kth_magnitude(w, 2, columns, values);
+  require(values == std::array<double, 2>{0.25, 1.5}, "kth_magnitude of columns");
+  sc::topk(w, 2, values, indices, SC_ORDER_RANK);
+  require(values == std::array<double, 2>{-2, 1.5} && indices == std::array<std::int64_t, 2>{1, 3},
+          "topk by rank");
+  sc::topk(w, 1, values, indices, SC_ORDER_INDEX, SC_NAN_KEEP, &columns, &scores);
+  require(values == std::array<double, 2>{0.25, -2} && indices == std::array<std::int64_t, 2>{1, 0},
+          "topk of columns by scores");
+  sc::prune(w, 1, out, SC_NAN_RAISE, &columns);
+  require(out == std::vector<double>{0.5, -2, 0, 0}, "prune of columns");
+  sc::prune(w, 1, out, SC_NAN_RAISE, nullptr, &scores);
+  require(out == std::vector<double>{0, 0, 0.25, 0}, "prune by scores");
+  sc::prune_threshold(w, 1, out, SC_NAN_RAISE, &scores);
+  require(out == std::vector<double>{0, -2, 0.25, 0}, "prune_threshold by scores");
+  sc::prune_pattern(w, 1, 2, columns, out, SC_NAN_RAISE, &scores);
+  require(out == std::vector<double>{0, -2, 0.25, 0}, "prune_pattern by scores");
+  sc::prune_mask(w, 1, mask, SC_NAN_RAISE, &columns);
+  require(mask == std::array<bool, 4>{true, true, false, false}, "prune_mask of columns");
+  sc::prune_mask_threshold(w, 0.5, mask);
+  require(mask == std::array<bool, 4>{false, true, false, true}, "prune_mask_threshold");
+  sc::prune_mask_pattern(w, 1, 2, columns, mask);
+  require(mask == std::array<bool, 4>{true, true, false, false}, "prune_mask_pattern");
+
+  std::array<float, 2> small{1, -3};
+  const std::array<sc_member, 2> members{
+      sc_member{w.data(), SC_DTYPE_FLOAT64, 4, nullptr, out.data()},
+      sc_member{small.data(), SC_DTYPE_FLOAT32, 2, nullptr, small.data()}};
+  sc::prune_global(members, 2);
+  require(out == std::vector<double>{0, -2, 0, 0} && small == std::array<float, 2>{0, -3},
+          "prune_global");
+  std::array<std::uint8_t, 1> first{};
+  std::array<std::uint8_t, 1> second{};
+  std::array<sc_member, 2> masks = members;
+  masks[0].out = first.data();
+  masks[1].out = second.data();
+  sc::prune_mask_global(masks, 2, SC_NAN_RAISE, SC_MASK_FORMAT_BITS_LITTLE);
+  require(first[0] == 2 && second[0] == 2, "prune_mask_global");
+}
+
+// The groups of every kind of layout, against sums over their elements one by one. The elements are
+// small integers, so that all sums are exact.
+void gathers_statistics_of_groups() {
+  namespace sc = secateur;
+  constexpr std::size_t kN = 420;
+  std::vector<float> w(kN);
+  std::vector<float> w_hat(kN);
+  for (std::size_t i = 0; i < kN; ++i) {
+    w[i] = static_cast<float>(i * 37 % 61) - 30;
+    w_hat[i] = static_cast<float>(i * 11 % 41) - 20;
+  }
+  for (const auto& [length, inner] :
+       {std::pair<std::size_t, std::size_t>{420, 1}, {1, 420}, {60, 7}, {7, 60}, {12, 5}, {5, 1}}) {
+    for (const std::size_t block : std::initializer_list<std::size_t>{0, 1, 2, 3, 5, 12, 1000}) {
+      for (const std::size_t inner_block :
+           std::initializer_list<std::size_t>{0, 1, 2, 7, 30, 1000}) {
+        for (const std::int32_t shared : {0, 1}) {
+          const sc_layout layout{length, inner, block, inner_block, shared};
+          const std::size_t height = block == 0 ? length : std::min(block, length);
+          const std::size_t width = inner_block == 0 ? inner : std::min(inner_block, inner);
+          const std::size_t along = (length - 1) / height + 1;
+          const std::size_t across = (inner - 1) / width + 1;
+          const std::size_t count = along * across * (shared != 0 ? 1 : kN / (length * inner));
+          require(sc::count_groups(kN, &layout) == count, "count_groups");
+          std::vector<sc_error_sums> expected(count);
+          std::vector<double> low(count);
+          std::vector<double> high(count);
+          for (std::size_t i = 0; i < kN; ++i) {
+            const std::size_t matrix = shared != 0 ? 0 : i / (length * inner);
+            const std::size_t group =
+                (matrix * along + i / inner % length / height) * across + i % inner / width;
+            const double a = w[i];
+            const double b = w_hat[i];
+            expected[group].squared_error += (a - b) * (a - b);
+            expected[group].products += a * b;
+            low[group] = std::min(low[group], a);
+            high[group] = std::max(high[group], a);
+          }
+          std::vector<sc_error_sums> sums(count);
+          sc::compare(w, w_hat, layout, sums);
+          std::vector<double> lowest(count);
+          std::vector<double> highest(count);
+          sc::find_ranges(w, layout, lowest, highest);
+          require(lowest == low && highest == high, "find_ranges of groups");
+          const std::vector<sc_grid> grids(count, sc_grid{1, -100, 100});
+          std::vector<sc_rounding_sums> roundings(count);
+          sc::sum_rounding_errors(w, layout, grids, 2, roundings);
+          for (std::size_t i = 0; i < count; ++i) {
+            require(sums[i].squared_error == expected[i].squared_error &&
+                        sums[i].products == expected[i].products,
+                    "compare of groups");
+            require(roundings[i].error == 0, "sum_rounding_errors of groups");
+          }
+        }
+      }
+    }
+  }
+}
+
 void keep_count_takes_any_n() {
   constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
   for (const std::size_t n : {kMost, kMost - 1, kMost / 2 + 1, (std::size_t{1} << 53) + 1}) {
@@ -422,7 +537,7 @@ void keep_count_takes_any_n() {
 
 // Scopes of interrupt callbacks nest, and restore what was set before them.
 void scopes_restore_interrupt_callbacks() {
-  using secateur::cpp::scoped_interrupt;
+  using secateur::scoped_interrupt;
   const auto never = [](void*) { return 0; };
   int outer = 0;
   int inner = 0;
@@ -450,7 +565,7 @@ void scopes_restore_interrupt_callbacks() {
 }  // namespace
 
 int main() {
-  namespace sc = secateur::cpp;
+  namespace sc = secateur;
   const std::array<float, 4> w{0.5f, -2.0f, 0.25f, 1.5f};
   const std::int32_t frac_bits = 2;
   const sc_format format = sc::fixed_point(8, frac_bits);
@@ -473,16 +588,17 @@ int main() {
   require(mask == std::array<bool, 4>{false, true, false, false}, "prune_mask");
   sc::apply_mask(w, mask, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 0}, "apply_mask");
-  sc_blocks blocks{.matrices = 1,
-                   .rows = 2,
-                   .columns = 2,
-                   .block_rows = 2,
-                   .block_columns = 1,
-                   .norm = SC_NORM_MAX};
-  sc::prune_blocks(w, blocks, 1, out);
+  const sc_layout columns{.length = 2, .inner = 2, .block = 2, .inner_block = 1, .shared = 0};
+  sc::prune_blocks(w, columns, SC_NORM_MAX, 1, out);
   require(out == std::array<float, 4>{0, -2.0f, 0, 1.5f}, "prune_blocks");
-  sc::prune_blocks_threshold(w, blocks, 2, out);
+  sc::prune_blocks_threshold(w, columns, SC_NORM_MAX, 2, out);
   require(out == std::array<float, 4>{}, "prune_blocks_threshold");
+  sc::prune_mask_blocks(w, columns, SC_NORM_MAX, 1, mask);
+  require(mask == std::array<bool, 4>{false, true, false, true}, "prune_mask_blocks");
+  sc::prune_mask_blocks_threshold(w, columns, SC_NORM_MAX, 1, mask);
+  require(mask == std::array<bool, 4>{false, true, false, true}, "prune_mask_blocks_threshold");
+  selects_in_slices();
+  gathers_statistics_of_groups();
   sc::soft_threshold(w, 0.5, out);
   require(out == std::array<float, 4>{0, -1.5f, 0, 1.0f}, "soft_threshold");
   quantizes<float>();

@@ -2,7 +2,7 @@
 // succeeds and writes nothing, whatever the lengths of the other dimensions are. Groups that have a
 // result without elements get it. Built with sanitizers (preset asan-ubsan), the test also detects a
 // division by zero and null pointers passed to functions of the C library.
-#include <secateur/secateur.h>
+#include <secateur/secateur.hpp>
 
 #include <array>
 #include <cstdint>
@@ -36,7 +36,7 @@ void require_refused(sc_status status, const std::string& message) {
 
 // ---- Selection and pruning -------------------------------------------------------------------
 
-void select_of_slices(sc_dtype dtype, sc_nan nan, const sc_slices* slices,
+void select_of_slices(sc_dtype dtype, sc_nan nan, const sc_layout* slices,
                       const sc_scores* scores) {
   const std::size_t length = slices == nullptr ? 0 : slices->length;
   if (length != 0) {
@@ -79,7 +79,7 @@ void select(sc_dtype dtype, sc_nan nan) {
   }
   for (const std::size_t length : kSizes) {
     for (const std::size_t inner : kSizes) {
-      const sc_slices slices{length, inner};
+      const sc_layout slices{length, inner, 0, 1, 0};
       select_of_slices(dtype, nan, &slices, nullptr);
       for (const sc_scores& scores : all) {
         select_of_slices(dtype, nan, &slices, &scores);
@@ -126,41 +126,37 @@ void select(sc_dtype dtype, sc_nan nan) {
 }
 
 void prune_blocks() {
-  for (const std::size_t matrices : kSizes) {
-    for (const std::size_t rows : kSizes) {
-      for (const std::size_t columns : kSizes) {
-        if (matrices != 0 && rows != 0 && columns != 0) {
-          continue;
-        }
-        for (const std::size_t height : kSizes) {
-          for (const std::size_t width : kSizes) {
-            const sc_blocks blocks{matrices, rows, columns, height, width, SC_NORM_L2};
-            const auto prune = [&](std::size_t k) {
-              return sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, &blocks, k, SC_NAN_RAISE, nullptr);
-            };
-            if (height == 0 || width == 0) {
-              require_refused(prune(0), height == 0
-                                            ? "blocks.block_rows must be at least 1, got 0"
-                                            : "blocks.block_columns must be at least 1, got 0");
-              continue;
-            }
-            require_ok(prune(0), "prune_blocks");
-            require_refused(prune(1), "k must be 0 to 0, got 1");
-            for (const sc_mask_format format : kMaskFormats) {
-              require_ok(sc_prune_mask_blocks(nullptr, SC_DTYPE_FLOAT32, &blocks, 0, SC_NAN_RAISE,
-                                              nullptr, format),
-                         "prune_mask_blocks");
-              require_ok(sc_prune_mask_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, &blocks, 0,
-                                                        SC_NAN_RAISE, nullptr, format),
-                         "prune_mask_blocks_threshold");
-            }
-            require_ok(sc_prune_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, &blocks, 0,
-                                                 SC_NAN_RAISE, nullptr),
-                       "prune_blocks_threshold");
+  for (const std::size_t rows : kSizes) {
+    for (const std::size_t columns : kSizes) {
+      for (const std::size_t height : kSizes) {
+        for (const std::size_t width : kSizes) {
+          const sc_layout blocks{rows, columns, height, width, 0};
+          const auto prune = [&](std::size_t k) {
+            return sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, k,
+                                   SC_NAN_RAISE, nullptr);
+          };
+          require_ok(prune(0), "prune_blocks");
+          require_refused(prune(1), "k must be 0 to 0, got 1");
+          for (const sc_mask_format format : kMaskFormats) {
+            require_ok(sc_prune_mask_blocks(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, 0,
+                                            SC_NAN_RAISE, nullptr, format),
+                       "prune_mask_blocks");
+            require_ok(sc_prune_mask_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, 0, &blocks,
+                                                      SC_NORM_L2, 0, SC_NAN_RAISE, nullptr, format),
+                       "prune_mask_blocks_threshold");
           }
+          require_ok(sc_prune_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, 0,
+                                               SC_NAN_RAISE, nullptr),
+                     "prune_blocks_threshold");
         }
       }
     }
+  }
+  // The whole array is one block, even without elements.
+  for (const std::size_t k : {std::size_t{0}, std::size_t{1}}) {
+    require_ok(sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, 0, nullptr, SC_NORM_L2, k, SC_NAN_RAISE,
+                               nullptr),
+               "prune_blocks of the whole array");
   }
 }
 
@@ -218,11 +214,15 @@ bool is_zero(const T& sums) {
   return std::memcmp(&sums, &zero, sizeof sums) == 0;
 }
 
+std::size_t blocks_along(std::size_t axis, std::size_t block) {
+  return block == 0 ? 1 : axis / block + (axis % block != 0 ? 1 : 0);
+}
+
 void gather_statistics(sc_dtype dtype) {
   // Without elements, there may still be groups: one, or one for each index of the axis.
   constexpr std::size_t kGroups = 3;
   const std::array<sc_grid, kGroups> grids{{{1, -8, 7}, {1, -8, 7}, {1, -8, 7}}};
-  const auto require_zeros = [&](const sc_cells* cells, std::size_t groups) {
+  const auto require_zeros = [&](const sc_layout* layout, std::size_t groups) {
     std::array<sc_error_sums, kGroups> errors{};
     std::array<sc_rounding_sums, kGroups> roundings{};
     std::array<double, kGroups> lowest{1, 1, 1};
@@ -230,14 +230,14 @@ void gather_statistics(sc_dtype dtype) {
     for (std::size_t i = 0; i < kGroups; ++i) {
       errors[i].products = roundings[i].error = 1;
     }
-    require_ok(sc_compare(nullptr, dtype, nullptr, SC_DTYPE_FLOAT32, 0, cells, &kFormat,
+    require_ok(sc_compare(nullptr, dtype, nullptr, SC_DTYPE_FLOAT32, 0, layout, &kFormat,
                           groups == 0 ? nullptr : errors.data()),
                "compare");
-    require_ok(sc_find_ranges(nullptr, dtype, 0, cells, groups == 0 ? nullptr : lowest.data(),
+    require_ok(sc_find_ranges(nullptr, dtype, 0, layout, groups == 0 ? nullptr : lowest.data(),
                               groups == 0 ? nullptr : highest.data()),
                "find_ranges");
     require_ok(
-        sc_sum_rounding_errors(nullptr, dtype, 0, cells, groups == 0 ? nullptr : grids.data(), 2,
+        sc_sum_rounding_errors(nullptr, dtype, 0, layout, groups == 0 ? nullptr : grids.data(), 2,
                                groups == 0 ? nullptr : roundings.data()),
         "sum_rounding_errors");
     for (std::size_t i = 0; i < kGroups; ++i) {
@@ -251,10 +251,22 @@ void gather_statistics(sc_dtype dtype) {
   require_zeros(nullptr, 1);
   for (const std::size_t length : kSizes) {
     for (const std::size_t inner : kSizes) {
-      for (const std::size_t group_size : kSizes) {
-        const sc_cells cells{length, inner, group_size};
-        if (group_size != 0 || length <= kGroups) {
-          require_zeros(&cells, group_size == 0 ? length : 0);
+      for (const std::size_t block : kSizes) {
+        for (const std::size_t inner_block : kSizes) {
+          for (const std::int32_t shared : {0, 1}) {
+            const sc_layout layout{length, inner, block, inner_block, shared};
+            const std::size_t groups = secateur::count_groups(0, &layout);
+            // count_groups is also 0 if the number of groups is not a std::size_t.
+            const bool is_none = blocks_along(length, block) == 0 ||
+                                 blocks_along(inner, inner_block) == 0 || shared == 0;
+            if (groups <= kGroups && is_none == (groups == 0)) {
+              require_zeros(&layout, groups);
+            } else if (groups == 0 || groups > SIZE_MAX / 512) {
+              double none = 0;
+              require(sc_find_ranges(nullptr, dtype, 0, &layout, &none, &none) == SC_ERROR_ARGUMENT,
+                      "too many groups");
+            }
+          }
         }
       }
     }

@@ -41,7 +41,7 @@ EXPORTED int guest_work(int memory_must_suffice) {
                ? result
                : status == SC_ERROR_MEMORY && memory_must_suffice == 0 && *sc_last_error() != 0;
   };
-  const sc_slices rows{kColumns, 1};
+  const sc_layout rows{kColumns, 1, 0, 1, 0};
   bool right = sc_set_num_threads(3) == SC_OK;
   for (int round = 0; round < 20; ++round) {
     sc_status status =

@@ -79,13 +79,13 @@ struct Operation {
 };
 
 sc_status prune_rows(Arrays& a, std::size_t length, std::size_t inner, const sc_scores* scores) {
-  const sc_slices slices{length, inner};
+  const sc_layout slices{length, inner, 0, 1, 0};
   return sc_prune(a.w.data(), SC_DTYPE_FLOAT32, kSize, length / 3, &slices, scores, SC_NAN_RAISE,
                   a.w.data());
 }
 
 const sc_scores kScores{SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT32, weights.data(), 1000, 7};
-const sc_blocks kBlocksOf4By4{1, kRows, kColumns, 4, 4, SC_NORM_L2};
+const sc_layout kBlocksOf4By4{kRows, kColumns, 4, 4, 0};
 const sc_quantize_options kStochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURATE, SC_NAN_RAISE, 1,
                                       0};
 const sc_quantize_options kFloor{SC_ROUNDING_FLOOR, SC_OVERFLOW_SATURATE_ZERO, SC_NAN_RAISE, 0, 0};
@@ -131,13 +131,13 @@ const Operation kInPlace[] = {
 }},
     {"prune blocks",
      [](Arrays& a) {
-  return sc_prune_blocks(a.w.data(), SC_DTYPE_FLOAT32, &kBlocksOf4By4, 1000, SC_NAN_RAISE,
-                         a.w.data());
+  return sc_prune_blocks(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kBlocksOf4By4, SC_NORM_L2, 1000,
+                         SC_NAN_RAISE, a.w.data());
 }},
     {"prune blocks by threshold",
      [](Arrays& a) {
-  return sc_prune_blocks_threshold(a.w.data(), SC_DTYPE_FLOAT32, &kBlocksOf4By4, 4, SC_NAN_RAISE,
-                                   a.w.data());
+  return sc_prune_blocks_threshold(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kBlocksOf4By4, SC_NORM_L2,
+                                   4, SC_NAN_RAISE, a.w.data());
 }},
     {"fake_quantize",
      [](Arrays& a) {
@@ -175,7 +175,7 @@ const Operation kOutOfPlace[] = {
 }},
     {"kth_magnitude of rows",
      [](Arrays& a) {
-  const sc_slices slices{kColumns, 1};
+  const sc_layout slices{kColumns, 1, 0, 1, 0};
   return sc_kth_magnitude(a.w.data(), SC_DTYPE_FLOAT32, kSize, 5, &slices, SC_NAN_RAISE, a.out());
 }},
     {"topk",
@@ -255,7 +255,7 @@ const Operation kOutOfPlace[] = {
 }},
     {"find_ranges of columns",
      [](Arrays& a) {
-  const sc_cells columns{kColumns, 1, 0};
+  const sc_layout columns{kColumns, 1, 1, 0, 1};
   auto* const lowest = static_cast<double*>(a.out());
   return sc_find_ranges(a.w.data(), SC_DTYPE_FLOAT32, kSize, &columns, lowest, lowest + kColumns);
 }},
@@ -366,14 +366,14 @@ void work_that_is_not_shared_is_interrupted_too() {
           "sorting");
 
   const Operation few_groups{"ranges of two channels", [](Arrays& a) {
-    const sc_cells channels{2, 4, 0};
+    const sc_layout channels{2, 4, 1, 0, 1};
     auto* const lowest = static_cast<double*>(a.out());
     return sc_find_ranges(a.w.data(), SC_DTYPE_FLOAT32, kSize, &channels, lowest, lowest + 2);
   }};
   require(count_runs(few_groups) >= kSize / 8, "groups with many rows per task");
 
   const Operation transposed{"kth_magnitude of five columns", [](Arrays& a) {
-    const sc_slices slices{60000, 5};
+    const sc_layout slices{60000, 5, 0, 1, 0};
     return sc_kth_magnitude(a.w.data(), SC_DTYPE_FLOAT32, 300000, 5, &slices, SC_NAN_RAISE,
                             a.out());
   }};

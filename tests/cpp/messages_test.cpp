@@ -33,7 +33,7 @@ std::array<float, 4> out;
 const sc_scores kValues{SC_SCORING_VALUES, SC_DTYPE_FLOAT32, w.data(), 0, 0};
 
 void thresholds() {
-  const sc_blocks blocks{1, 2, 2, 1, 1, SC_NORM_L1};
+  const sc_layout blocks{2, 2, 1, 1, 0};
   for (const auto& [threshold, text] :
        {Refused{-1, "-1"}, Refused{-0.25, "-0.25"}, Refused{-1e-10, "-1e-10"},
         Refused{-kLeast, "-5e-324"}, Refused{-1e300, "-1e+300"},
@@ -43,8 +43,8 @@ void thresholds() {
     require_message(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, nullptr,
                                        SC_NAN_RAISE, out.data()),
                     message);
-    require_message(sc_prune_blocks_threshold(w.data(), SC_DTYPE_FLOAT32, &blocks, threshold,
-                                              SC_NAN_RAISE, out.data()),
+    require_message(sc_prune_blocks_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), &blocks,
+                                              SC_NORM_L1, threshold, SC_NAN_RAISE, out.data()),
                     message);
     require_message(sc_soft_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, out.data()),
                     message);
@@ -101,7 +101,7 @@ void other_numbers() {
         sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, &grid, ratio, &sums),
         std::string("ratio must be a number from 1 to 2, got ") + text);
   }
-  const sc_cells rows{2, 2, 0};
+  const sc_layout rows{2, 2, 1, 0, 1};
   const std::array<sc_grid, 2> grids{{{1, -8, 7}, {0.5, 1e-9, kNaN}}};
   std::array<sc_rounding_sums, 2> sums_of_rows;
   require_message(sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, grids.data(),

@@ -5,47 +5,6 @@ namespace {
 
 using namespace fuzz;
 
-struct Cells {
-  std::size_t n = 0;
-  std::size_t count = 1;
-  sc_cells cells{};
-  bool is_given = false;
-
-  [[nodiscard]] const sc_cells* argument() const { return is_given ? &cells : nullptr; }
-  [[nodiscard]] std::size_t index(std::size_t i) const {
-    if (!is_given) {
-      return 0;
-    }
-    const auto [length, inner, group] = cells;
-    const std::size_t a = i / inner % length;
-    if (group == 0) {
-      return a;
-    }
-    const std::size_t groups = (length - 1) / group + 1;
-    return (i / (length * inner) * groups + a / group) * inner + i % inner;
-  }
-};
-
-Cells draw_cells(Draw& draw) {
-  Cells cells;
-  cells.n = draw.size();
-  if (draw.once_in(3)) {
-    return cells;
-  }
-  const std::size_t inner = draw.one_of<std::size_t>({1, 1, 2, 5, 16, 64, 100});
-  const std::size_t length =
-      draw.once_in(3) ? std::max<std::size_t>(cells.n / inner, 1) : draw.in<std::size_t>(1, 80);
-  const std::size_t outer = cells.n / (length * inner);
-  cells.n = outer * length * inner;
-  const std::size_t group = draw.coin()       ? 0
-                            : draw.once_in(9) ? draw.one_of<std::size_t>({SIZE_MAX, SIZE_MAX / 2})
-                                              : draw.in<std::size_t>(1, length + 2);
-  cells.cells = {length, inner, group};
-  cells.is_given = true;
-  cells.count = group == 0 ? length : outer * ((length - 1) / group + 1) * inner;
-  return cells;
-}
-
 // Whether a sum of n terms is within the rounding error of the exact sum. `size` is the sum of the
 // magnitudes of the terms.
 bool is_near(double sum, long double exact, long double size, std::size_t n) {
@@ -60,24 +19,24 @@ bool is_near(double sum, long double exact, long double size, std::size_t n) {
 
 void fuzz_ranges(Draw& draw) {
   const FloatType& type = draw.float_type();
-  const Cells cells = draw_cells(draw);
-  const Bytes w = draw.floats(type, cells.n);
-  std::vector<double> expected(2 * cells.count, 0.0);
+  const Groups groups = draw_groups(draw);
+  const Bytes w = draw.floats(type, groups.n);
+  std::vector<double> expected(2 * groups.count, 0.0);
   bool is_finite = true;
-  for (std::size_t i = 0; i < cells.n; ++i) {
+  for (std::size_t i = 0; i < groups.n; ++i) {
     const double x = value_of(bits_at(w, i, type.bytes), type);
     is_finite = is_finite && std::isfinite(x);
-    double& lowest = expected[cells.index(i)];
-    double& highest = expected[cells.count + cells.index(i)];
+    double& lowest = expected[groups.index(i)];
+    double& highest = expected[groups.count + groups.index(i)];
     lowest = x < lowest ? x : lowest;
     highest = x > highest ? x : highest;
   }
   const Outcome outcome =
-      on_every_isa(draw, 2 * cells.count * sizeof(double), draw.offset(sizeof(double)), nullptr,
+      on_every_isa(draw, 2 * groups.count * sizeof(double), draw.offset(sizeof(double)), nullptr,
                    [&](const void*, void* out) {
     auto* const lowest = static_cast<double*>(out);
-    return sc_find_ranges(w.data(), type.dtype, cells.n, cells.argument(), lowest,
-                          lowest + cells.count);
+    return sc_find_ranges(w.data(), type.dtype, groups.n, groups.argument(), lowest,
+                          lowest + groups.count);
   });
   require(outcome.status == (is_finite ? SC_OK : SC_ERROR_NAN), "only finite elements are taken");
   for (std::size_t i = 0; is_finite && i < expected.size(); ++i) {
@@ -93,14 +52,10 @@ struct Sums {
   std::size_t n = 0;
 };
 
-// A format whose groups are the cells, or with one group for all.
-Format draw_format(Draw& draw, const FloatType& type, const Cells& cells) {
-  Groups groups;
-  groups.n = cells.n;
-  if (cells.is_given && cells.n != 0 && draw.coin()) {
-    const auto [length, inner, group] = cells.cells;
-    groups = groups_of(cells.n, group == 0 ? sc_layout{length, inner, 1, 0, 1}
-                                           : sc_layout{length, inner, group, 1, 0});
+// A format with the same groups, or with one group for all.
+Format draw_format(Draw& draw, const FloatType& type, Groups groups) {
+  if (draw.coin()) {
+    groups = Groups{.n = groups.n};
   }
   return draw.coin() ? draw_affine(draw, groups, type.bytes == 8, false)
                      : draw_fixed_point(draw, groups);
@@ -109,19 +64,19 @@ Format draw_format(Draw& draw, const FloatType& type, const Cells& cells) {
 void fuzz_compare(Draw& draw) {
   const FloatType& type = draw.float_type();
   const FloatType& hat_type = draw.coin() ? type : draw.float_type();
-  const Cells cells = draw_cells(draw);
-  const Bytes w = draw.floats(type, cells.n);
+  const Groups groups = draw_groups(draw);
+  const Bytes w = draw.floats(type, groups.n);
   const Bytes w_hat =
-      draw.coin() && hat_type.dtype == type.dtype ? w : draw.floats(hat_type, cells.n);
+      draw.coin() && hat_type.dtype == type.dtype ? w : draw.floats(hat_type, groups.n);
   const bool has_fmt = draw.coin();
-  const Format format = draw_format(draw, type, cells);
+  const Format format = draw_format(draw, type, groups);
   const sc_format fmt = format.argument();
   const Range range = format.range();
-  std::vector<Sums> expected(cells.count);
+  std::vector<Sums> expected(groups.count);
   bool is_finite = true;
-  for (std::size_t i = 0; i < cells.n; ++i) {
-    const std::size_t cell = cells.index(i);
-    Sums& sums = expected[cell];
+  for (std::size_t i = 0; i < groups.n; ++i) {
+    const std::size_t group = groups.index(i);
+    Sums& sums = expected[group];
     const double x = value_of(bits_at(w, i, type.bytes), type);
     const double y = value_of(bits_at(w_hat, i, hat_type.bytes), hat_type);
     is_finite = is_finite && std::isfinite(x) && std::isfinite(y);
@@ -137,13 +92,14 @@ void fuzz_compare(Draw& draw) {
     sums.saturated += has_fmt && (q < range.least || q > range.most) ? 1 : 0;
     ++sums.n;
   }
-  const Outcome outcome = on_every_isa(draw, cells.count * sizeof(sc_error_sums), draw.offset(8),
+  const Outcome outcome = on_every_isa(draw, groups.count * sizeof(sc_error_sums), draw.offset(8),
                                        nullptr, [&](const void*, void* out) {
-    return sc_compare(w.data(), type.dtype, w_hat.data(), hat_type.dtype, cells.n, cells.argument(),
-                      has_fmt ? &fmt : nullptr, static_cast<sc_error_sums*>(out));
+    return sc_compare(w.data(), type.dtype, w_hat.data(), hat_type.dtype, groups.n,
+                      groups.argument(), has_fmt ? &fmt : nullptr,
+                      static_cast<sc_error_sums*>(out));
   });
   require(outcome.status == SC_OK, "arrays are compared");
-  for (std::size_t i = 0; i < cells.count; ++i) {
+  for (std::size_t i = 0; i < groups.count; ++i) {
     const auto sums = outcome.out.get<sc_error_sums>(i);
     const Sums& exact = expected[i];
     require(sums.saturated == exact.saturated, "elements out of range are counted");
@@ -159,16 +115,16 @@ void fuzz_compare(Draw& draw) {
 
 void fuzz_rounding_errors(Draw& draw) {
   const FloatType& type = draw.float_type();
-  const Cells cells = draw_cells(draw);
-  Bytes w = draw.floats(type, cells.n);
-  for (std::size_t i = 0; i < cells.n; ++i) {  // the function requires finite elements
+  const Groups groups = draw_groups(draw);
+  Bytes w = draw.floats(type, groups.n);
+  for (std::size_t i = 0; i < groups.n; ++i) {  // the function requires finite elements
     const std::uint64_t bits = bits_at(w, i, type.bytes);
     if ((bits & (type.sign() - 1)) >= type.infinity()) {
       set_bits(w, i, type.bytes, bits ^ type.infinity());
     }
   }
   const bool is_wild = draw.once_in(4);
-  std::vector<sc_grid> grids(cells.count);
+  std::vector<sc_grid> grids(groups.count);
   for (std::size_t i = 0; i < grids.size(); ++i) {
     if (i >= 16) {
       grids[i] = grids[i - 16];
@@ -179,13 +135,13 @@ void fuzz_rounding_errors(Draw& draw) {
     }
   }
   const double ratio = 1 + draw.in<int>(0, 16) / 16.0;
-  const Outcome outcome = on_every_isa(draw, cells.count * sizeof(sc_rounding_sums), draw.offset(8),
-                                       nullptr, [&](const void*, void* out) {
-    return sc_sum_rounding_errors(w.data(), type.dtype, cells.n, cells.argument(), grids.data(),
+  const Outcome outcome = on_every_isa(draw, groups.count * sizeof(sc_rounding_sums),
+                                       draw.offset(8), nullptr, [&](const void*, void* out) {
+    return sc_sum_rounding_errors(w.data(), type.dtype, groups.n, groups.argument(), grids.data(),
                                   ratio, static_cast<sc_rounding_sums*>(out));
   });
   require(outcome.status == SC_OK, "rounding errors are summed up");
-  for (std::size_t i = 0; i < cells.count; ++i) {
+  for (std::size_t i = 0; i < groups.count; ++i) {
     const auto sums = outcome.out.get<sc_rounding_sums>(i);
     const bool is_skipped = grids[i].multiplier == 0;
     require(!is_skipped || (sums.coarser == 0 && sums.error == 0 && sums.finer == 0),
@@ -201,7 +157,7 @@ void fuzz_refusals(Draw& draw) {
   const Bytes w = draw.floats(type, n);
   const void* from = w.data();
   sc_dtype dtype = type.dtype;
-  sc_cells cells{1, n, 0};
+  sc_layout layout{1, n, 0, 0, 0};
   sc_grid grid{1, -1, 1};
   double ratio = 1;
   Bytes memory(sizeof(sc_error_sums), 8);
@@ -222,10 +178,11 @@ void fuzz_refusals(Draw& draw) {
       dtype = static_cast<sc_dtype>(draw.one_of<int>({0, SC_DTYPE_INT8, 99, -1}));
       break;
     case 2:
-      what = "cells of another size are refused";
-      cells = {draw.one_of<std::size_t>({0, n + 1, SIZE_MAX}),
-               draw.one_of<std::size_t>({1, 2, SIZE_MAX, SIZE_MAX / 2 + 1}),
-               draw.one_of<std::size_t>({0, 1, SIZE_MAX})};
+      what = "a layout of another size is refused";
+      layout = {draw.one_of<std::size_t>({0, n + 1, SIZE_MAX}),
+                draw.one_of<std::size_t>({1, 2, SIZE_MAX, SIZE_MAX / 2 + 1}),
+                draw.one_of<std::size_t>({0, 1, SIZE_MAX}),
+                draw.one_of<std::size_t>({0, 1, SIZE_MAX}), draw.one_of<std::int32_t>({0, 1, 2})};
       break;
     case 3:
       what = "a misaligned result is refused";
@@ -238,9 +195,9 @@ void fuzz_refusals(Draw& draw) {
       frac_bits = draw.one_of({257, -257, INT32_MAX, INT32_MIN});
   }
   const sc_status status = draw.coin()
-                               ? sc_sum_rounding_errors(from, dtype, n, &cells, &grid, ratio,
+                               ? sc_sum_rounding_errors(from, dtype, n, &layout, &grid, ratio,
                                                         reinterpret_cast<sc_rounding_sums*>(out))
-                               : sc_compare(from, dtype, from, dtype, n, &cells, &fmt,
+                               : sc_compare(from, dtype, from, dtype, n, &layout, &fmt,
                                             reinterpret_cast<sc_error_sums*>(out));
   require(is_refusal(status), what);
   require(memory == before, "nothing is written when an argument is refused");
@@ -253,13 +210,13 @@ void fuzz_overlaps(Draw& draw) {
   OverlapArena arena(draw, 8192, 0);
   const OverlapArena::Region w = arena.take(n * type.bytes);
   const OverlapArena::Region w_hat = arena.take(n * type.bytes);
-  const sc_cells cells{n, 1, 0};
+  const sc_layout layout{n, 1, 1, 0, 1};
   switch (draw.in<int>(0, 2)) {
     case 0: {
       const OverlapArena::Region lowest = arena.take(n * sizeof(double));
       const OverlapArena::Region highest = arena.take(n * sizeof(double));
       arena.check(
-          sc_find_ranges(w.data, type.dtype, n, &cells, reinterpret_cast<double*>(lowest.data),
+          sc_find_ranges(w.data, type.dtype, n, &layout, reinterpret_cast<double*>(lowest.data),
                          reinterpret_cast<double*>(highest.data)),
           lowest.overlaps(w) || highest.overlaps(w) || lowest.overlaps(highest));
       break;
@@ -277,7 +234,7 @@ void fuzz_overlaps(Draw& draw) {
                           0,
                           0};
       const OverlapArena::Region sums = arena.take(n * sizeof(sc_error_sums));
-      arena.check(sc_compare(w.data, type.dtype, w_hat.data, type.dtype, n, &cells, &fmt,
+      arena.check(sc_compare(w.data, type.dtype, w_hat.data, type.dtype, n, &layout, &fmt,
                              reinterpret_cast<sc_error_sums*>(sums.data)),
                   sums.overlaps(w) || sums.overlaps(w_hat) || sums.overlaps(frac_bits));
       break;
@@ -285,7 +242,7 @@ void fuzz_overlaps(Draw& draw) {
     default: {
       const OverlapArena::Region grids = arena.take(n * sizeof(sc_grid));
       const OverlapArena::Region sums = arena.take(n * sizeof(sc_rounding_sums));
-      arena.check(sc_sum_rounding_errors(w.data, type.dtype, n, &cells,
+      arena.check(sc_sum_rounding_errors(w.data, type.dtype, n, &layout,
                                          reinterpret_cast<const sc_grid*>(grids.data), 1.5,
                                          reinterpret_cast<sc_rounding_sums*>(sums.data)),
                   sums.overlaps(w) || sums.overlaps(grids));

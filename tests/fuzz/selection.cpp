@@ -110,11 +110,11 @@ std::vector<std::size_t> largest(const Keys& keys, std::span<const std::size_t> 
 
 struct Shape {
   std::size_t outer, length, inner;
-  sc_slices slices;
+  sc_layout slices;
   bool is_given;
 
   [[nodiscard]] std::size_t n() const { return outer * length * inner; }
-  [[nodiscard]] const sc_slices* argument() const { return is_given ? &slices : nullptr; }
+  [[nodiscard]] const sc_layout* argument() const { return is_given ? &slices : nullptr; }
 
   // Calls body(indices of the elements, outer index, inner index) for each slice.
   template <class Body>
@@ -144,7 +144,7 @@ Shape draw_shape(Draw& draw) {
     length = draw.in<std::size_t>(1, 40);
     times = n / (length * inner);
   }
-  return {times, length, inner, {length, inner}, true};
+  return {times, length, inner, {length, inner, draw.coin() ? 0 : length, 1, 0}, true};
 }
 
 // The array with +0.0 in place of the elements that are not kept.
@@ -333,18 +333,18 @@ void fuzz_topk(Draw& draw) {
 }
 
 // The norm of a block, summed in the order that secateur.h documents.
-double norm_of(const Bytes& w, const FloatType& type, const sc_blocks& b, std::size_t first,
-               std::size_t rows, std::size_t columns) {
+double norm_of(const Bytes& w, const FloatType& type, const sc_layout& b, sc_norm norm,
+               std::size_t first, std::size_t rows, std::size_t columns) {
   std::array<double, 8> partial{};
   double most = 0;
   bool has_nan = false;
   for (std::size_t c = 0; c < columns; ++c) {
     double sum = 0;
     for (std::size_t r = 0; r < rows; ++r) {
-      const double x = std::abs(value_of(bits_at(w, first + r * b.columns + c, type.bytes), type));
+      const double x = std::abs(value_of(bits_at(w, first + r * b.inner + c, type.bytes), type));
       has_nan = has_nan || std::isnan(x);
       most = std::max(most, x);
-      const double term = b.norm == SC_NORM_L2 ? x * x : x;
+      const double term = norm == SC_NORM_L2 ? x * x : x;
       sum = r == 0 ? term : sum + term;
     }
     partial[c % 8] = c < 8 ? sum : partial[c % 8] + sum;
@@ -352,45 +352,41 @@ double norm_of(const Bytes& w, const FloatType& type, const sc_blocks& b, std::s
   if (has_nan) {
     return std::numeric_limits<double>::quiet_NaN();
   }
-  if (b.norm == SC_NORM_MAX) {
+  if (norm == SC_NORM_MAX) {
     return most;
   }
   const double sum = std::accumulate(partial.begin(), partial.end(), 0.0);
-  return b.norm == SC_NORM_L2 ? std::sqrt(sum) : sum;
+  return norm == SC_NORM_L2 ? std::sqrt(sum) : sum;
 }
 
 void fuzz_blocks(Draw& draw) {
   const FloatType& type = draw.float_type();
   const std::size_t size = draw.size();
-  sc_blocks b{draw.in<std::size_t>(0, 3),
-              0,
-              draw.in<std::size_t>(1, 150),
-              1,
-              1,
-              draw.one_of({SC_NORM_L1, SC_NORM_L2, SC_NORM_MAX})};
-  b.rows = size / (std::max<std::size_t>(b.matrices, 1) * b.columns);
-  b.block_rows =
-      draw.in<std::size_t>(1, std::max<std::size_t>(std::min<std::size_t>(b.rows, 70), 1));
-  b.block_columns = draw.in<std::size_t>(1, b.columns);
-  const std::size_t n = b.matrices * b.rows * b.columns;
+  const auto matrices = draw.in<std::size_t>(0, 3);
+  sc_layout b{0, draw.in<std::size_t>(1, 150), 1, 1, 0};
+  const sc_norm norm = draw.one_of({SC_NORM_L1, SC_NORM_L2, SC_NORM_MAX});
+  b.length = size / (std::max<std::size_t>(matrices, 1) * b.inner);
+  b.block = draw.in<std::size_t>(1, std::max<std::size_t>(std::min<std::size_t>(b.length, 70), 1));
+  b.inner_block = draw.in<std::size_t>(1, b.inner);
+  const std::size_t n = matrices * b.length * b.inner;
   const Bytes w = draw.floats(type, n);
   const sc_nan nan = draw.selection_nan();
-  const std::size_t bands = (b.rows + b.block_rows - 1) / b.block_rows;
-  const std::size_t across = (b.columns + b.block_columns - 1) / b.block_columns;
-  const std::size_t count = n == 0 ? 0 : b.matrices * bands * across;
+  const std::size_t bands = (b.length + b.block - 1) / b.block;
+  const std::size_t across = (b.inner + b.inner_block - 1) / b.inner_block;
+  const std::size_t count = n == 0 ? 0 : matrices * bands * across;
   const auto block_of = [&](std::size_t i) {
-    const std::size_t row = i / b.columns;
-    return (row / b.rows * bands + row % b.rows / b.block_rows) * across +
-           i % b.columns / b.block_columns;
+    const std::size_t row = i / b.inner;
+    return (row / b.length * bands + row % b.length / b.block) * across +
+           i % b.inner / b.inner_block;
   };
   std::vector<double> norms(count);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t matrix = i / (bands * across);
-    const std::size_t row = i / across % bands * b.block_rows;
-    const std::size_t column = i % across * b.block_columns;
-    norms[i] = norm_of(w, type, b, (matrix * b.rows + row) * b.columns + column,
-                       std::min(b.block_rows, b.rows - row),
-                       std::min(b.block_columns, b.columns - column));
+    const std::size_t row = i / across % bands * b.block;
+    const std::size_t column = i % across * b.inner_block;
+    norms[i] =
+        norm_of(w, type, b, norm, (matrix * b.length + row) * b.inner + column,
+                std::min(b.block, b.length - row), std::min(b.inner_block, b.inner - column));
   }
   const bool has_nan = std::any_of(norms.begin(), norms.end(), [](double x) { return x != x; });
   const auto k = draw.in<std::size_t>(0, count);
@@ -424,15 +420,17 @@ void fuzz_blocks(Draw& draw) {
   const Outcome outcome =
       on_every_isa(draw, w.size(), draw.offset(type.bytes), &w, [&](const void* in, void* out) {
     const void* const from = in == nullptr ? w.data() : in;
-    return by_threshold ? sc_prune_blocks_threshold(from, type.dtype, &b, threshold, nan, out)
-                        : sc_prune_blocks(from, type.dtype, &b, k, nan, out);
+    return by_threshold
+               ? sc_prune_blocks_threshold(from, type.dtype, n, &b, norm, threshold, nan, out)
+               : sc_prune_blocks(from, type.dtype, n, &b, norm, k, nan, out);
   });
   check(outcome, nan == SC_NAN_RAISE && has_nan, kept_only(w, type.bytes, kept),
         "blocks as by a sort");
   check_mask(draw, kept, nan == SC_NAN_RAISE && has_nan, [&](void* mask, sc_mask_format format) {
-    return by_threshold ? sc_prune_mask_blocks_threshold(w.data(), type.dtype, &b, threshold, nan,
-                                                         mask, format)
-                        : sc_prune_mask_blocks(w.data(), type.dtype, &b, k, nan, mask, format);
+    return by_threshold
+               ? sc_prune_mask_blocks_threshold(w.data(), type.dtype, n, &b, norm, threshold, nan,
+                                                mask, format)
+               : sc_prune_mask_blocks(w.data(), type.dtype, n, &b, norm, k, nan, mask, format);
   });
 }
 
@@ -562,7 +560,7 @@ void fuzz_refusals(Draw& draw) {
   unsigned char* out = memory.data() + 2 * bytes;
   sc_dtype dtype = type.dtype;
   std::size_t k = 1;
-  sc_slices slices{n, 1};
+  sc_layout slices{n, 1, 0, 1, 0};
   sc_scores scores{SC_SCORING_PRODUCTS, type.dtype, memory.data() + bytes, n, 1};
   sc_nan nan = SC_NAN_KEEP;
   double threshold = 1;
@@ -590,7 +588,7 @@ void fuzz_refusals(Draw& draw) {
     case 4:
       what = "slices of another size are refused";
       slices = {draw.one_of<std::size_t>({0, n + 1, SIZE_MAX, SIZE_MAX / 2 + 1}),
-                draw.one_of<std::size_t>({0, 1, 2, SIZE_MAX, SIZE_MAX / 2 + 2})};
+                draw.one_of<std::size_t>({0, 1, 2, SIZE_MAX, SIZE_MAX / 2 + 2}), 0, 1, 0};
       threshold = -1;  // sc_prune_threshold takes no slices, so its threshold must be invalid
       break;
     case 5:
@@ -649,8 +647,10 @@ void fuzz_overlaps(Draw& draw) {
       arena.check(sc_soft_threshold(w.data, type.dtype, n, 0.5, out.data), is_wrong);
       break;
     case 4: {
-      const sc_blocks blocks{1, 1, n, 1, k, SC_NORM_L1};
-      arena.check(sc_prune_blocks(w.data, type.dtype, &blocks, 1, SC_NAN_KEEP, out.data), is_wrong);
+      const sc_layout blocks{1, n, 1, k, 0};
+      arena.check(
+          sc_prune_blocks(w.data, type.dtype, n, &blocks, SC_NORM_L1, 1, SC_NAN_KEEP, out.data),
+          is_wrong);
       break;
     }
     case 5: {

@@ -145,7 +145,8 @@ typedef enum sc_norm SC_OF_INT {
  * An array with one value per group is in C order. Its shape is
  * [outer][ceil(length / block)][ceil(inner / inner_block)], without the first axis if shared = 1.
  *
- * A null pointer to sc_layout means that the whole array is one group.
+ * A null pointer to sc_layout means that the whole array is one group. If n is 0, an axis of length
+ * 0 is one block if the length of its blocks is 0, else none.
  *
  * The fields {length, inner, block, inner_block, shared} for a matrix of `rows` rows and `columns`
  * columns:
@@ -163,15 +164,6 @@ typedef struct sc_layout {
   size_t inner_block;
   int32_t shared; /* 0 or 1 */
 } sc_layout;
-
-/* A stack of matrices, [matrices][rows][columns], divided into blocks of block_rows x
- * block_columns. Blocks at the lower and right edges may be smaller. A block must not be larger
- * than a matrix, unless there are no elements. */
-typedef struct sc_blocks {
-  size_t matrices, rows, columns;
-  size_t block_rows, block_columns;
-  sc_norm norm; /* blocks rank by this norm */
-} sc_blocks;
 
 /* How an element that has been scaled to a number x is rounded to an integer. The first five modes
  * round to the nearest integer and differ in how they round ties. SC_ROUNDING_STOCHASTIC rounds away
@@ -236,15 +228,6 @@ typedef struct sc_quantize_options {
                           * array of which the call quantizes a part; otherwise 0 */
 } sc_quantize_options;
 
-/* Defines which elements compete with each other. w is viewed as [outer][length][inner], where
- * outer = n / (length * inner), and each slice along the middle axis is a selection of its own.
- * length * inner must divide n. The rows of a matrix have inner = 1; its columns have inner = the
- * number of columns. A null pointer to sc_slices means one slice: the whole array. */
-typedef struct sc_slices {
-  size_t length;
-  size_t inner;
-} sc_slices;
-
 typedef enum sc_scoring SC_OF_INT {
   SC_SCORING_VALUES = 1, /* ranks by the n values of `data`, negative values below positive ones; -0
                          * equals 0 */
@@ -263,35 +246,26 @@ typedef struct sc_scores {
   size_t repeat; /* for products: the number of consecutive elements that share a factor */
 } sc_scores;
 
-/* Defines the groups of elements that have a result each. w is viewed as [outer][length][inner],
- * where outer = n / (length * inner); length * inner must divide n.
- *   group_size = 0: all elements with the same index along the middle axis form a group. There are
- *     `length` groups.
- *   group_size > 0: group_size neighbours along the middle axis form a group; the last group of a
- *     slice may be smaller. Groups have the shape [outer][ceil(length / group_size)][inner].
- * A null pointer to sc_cells means one group: the whole array. */
-typedef struct sc_cells {
-  size_t length;
-  size_t inner;
-  size_t group_size;
-} sc_cells;
-
 typedef enum sc_order SC_OF_INT {
   SC_ORDER_INDEX = 0, /* lowest index first */
   SC_ORDER_RANK = 1   /* highest rank first, ties by index */
 } sc_order;
 
 /* ---- Selection ---------------------------------------------------------------------------- */
+/* The elements of a group of the layout compete with each other. Each group must be a slice along
+ * the middle axis, so shared must be 0, block 0 or length, and inner_block 1: {length, inner, 0, 1,
+ * 0}. With inner_block 0 or inner, each matrix is one slice of length * inner elements, and inner
+ * counts as 1 below. */
 
 /* Writes the k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] of the dtype
  * of w. */
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
-                           const sc_slices* slices, sc_nan nan, void* values);
+                           const sc_layout* layout, sc_nan nan, void* values);
 
 /* Writes the k elements of each slice that rank highest, 0 <= k <= length. The elements go to
  * values[outer][k][inner], of the dtype of w and with their signs; their indices within the slice
  * go to indices[outer][k][inner]. `order` is their order along the middle axis. */
-sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                   const sc_scores* scores, sc_nan nan, sc_order order, void* values,
                   int64_t* indices);
 
@@ -352,7 +326,7 @@ sc_status sc_count_magnitudes(const void* w, sc_dtype dtype, size_t n, const sc_
  * w. */
 
 /* Keeps the k elements of each slice that rank highest, 0 <= k <= length. */
-sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                    const sc_scores* scores, sc_nan nan, void* out);
 
 /* Keeps the elements whose magnitude or score is larger than the threshold. The comparison is
@@ -379,26 +353,28 @@ sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_n
 /* Keeps the `keep` elements that rank highest of every `of` consecutive elements along each slice,
  * 1 <= keep <= of <= 32. The length of the slices must be a multiple of `of`. */
 sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                           const sc_slices* slices, const sc_scores* scores, sc_nan nan, void* out);
+                           const sc_layout* layout, const sc_scores* scores, sc_nan nan, void* out);
 
 /* Keeps the elements for which the mask is set. The mask needs no alignment. */
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out);
 
-/* Keeps the k blocks that have the largest norms among the blocks of all matrices, 0 <= k <= their
- * number. A tie goes to the block that comes first by matrix, block row and block column. w has
- * matrices * rows * columns elements.
+/* Keeps the k groups of the layout that have the largest norms, 0 <= k <= their number. `shared`
+ * must be 0. A tie goes to the group that comes first. The blocks of a stack of matrices [rows]
+ * [columns] have the layout {rows, columns, block_rows, block_columns, 0}; null is one row of n
+ * elements.
  *
  * Norms are float64, and their sums have a fixed order: first down each column of the block, then
  * over the columns, where column i goes to partial sum i % 8, then over the partial sums in order.
  * The norm of a block that contains NaN is NaN, and all such blocks tie. */
-sc_status sc_prune_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
-                          sc_nan nan, void* out);
+sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                          sc_norm norm, size_t k, sc_nan nan, void* out);
 
 /* Keeps the blocks whose norm is larger than the threshold, which must be at least 0. Norms are
  * those of sc_prune_blocks. */
-sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
-                                    double threshold, sc_nan nan, void* out);
+sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
+                                    const sc_layout* layout, sc_norm norm, double threshold,
+                                    sc_nan nan, void* out);
 
 /* ---- Masks of what is kept ------------------------------------------------------------------ */
 /* A mask marks the elements that are kept, including kept zeros. Each function below corresponds to
@@ -406,7 +382,7 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, const sc_bloc
  * function. Masks need no alignment, and must not overlap an input. */
 
 /* Writes the mask of the elements that sc_prune with the same arguments keeps. */
-sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_slices* slices,
+sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                         const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format);
 
 /* Writes the mask of the elements that sc_prune_threshold with the same arguments keeps. */
@@ -421,17 +397,18 @@ sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k,
 
 /* Writes the mask of the elements that sc_prune_pattern with the same arguments keeps. */
 sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                                const sc_slices* slices, const sc_scores* scores, sc_nan nan,
+                                const sc_layout* layout, const sc_scores* scores, sc_nan nan,
                                 void* mask, sc_mask_format format);
 
 /* Writes the mask of the elements that sc_prune_blocks with the same arguments keeps. */
-sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, const sc_blocks* blocks, size_t k,
-                               sc_nan nan, void* mask, sc_mask_format format);
+sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                               sc_norm norm, size_t k, sc_nan nan, void* mask,
+                               sc_mask_format format);
 
 /* Writes the mask of the elements that sc_prune_blocks_threshold with the same arguments keeps. */
-sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, const sc_blocks* blocks,
-                                         double threshold, sc_nan nan, void* mask,
-                                         sc_mask_format format);
+sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
+                                         const sc_layout* layout, sc_norm norm, double threshold,
+                                         sc_nan nan, void* mask, sc_mask_format format);
 
 /* ---- Soft thresholding ---------------------------------------------------------------------- */
 
@@ -524,11 +501,15 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
                          sc_dtype q_dtype);
 
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */
-/* These functions compute a result for each group of sc_cells. Sums are float64 and have a fixed
+/* These functions compute a result for each group of the layout. Sums are float64 and have a fixed
  * order:
- *   - The elements of a group form runs. A run is a maximal sequence of consecutive elements; if no
- *     elements of the group are consecutive, it is a maximal sequence with equal distances.
- *   - A run is divided into blocks of 4096 consecutive elements, or of 256 elements at a distance.
+ *   - The elements of a group form runs. A run is a row of a block of the layout or, if inner_block
+ *     is 1 and inner is not, a column of a block.
+ *   - Rows and columns that continue each other in all blocks are one run. Rows do if blocks are as
+ *     wide as the matrices: the run is the whole block, and the whole array if it is a single group.
+ *     With shared = 1 and blocks of one element, or blocks as long as a column, the elements at the
+ *     same place of consecutive matrices are one column.
+ *   - A run is divided into blocks of 4096 elements of a row, or of 256 elements of a column.
  *   - Element i of a block goes to partial sum s[i % 8]. The sum of the block is
  *     ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)).
  *   - The sums of the blocks are added in order. */
@@ -549,11 +530,11 @@ typedef struct sc_error_sums {
  * null. If it is given, it determines `saturated`; its layout must be null or have the same groups.
  * Its scales are of the dtype that quantizing w takes. */
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
-                     size_t n, const sc_cells* cells, const sc_format* fmt, sc_error_sums* sums);
+                     size_t n, const sc_layout* layout, const sc_format* fmt, sc_error_sums* sums);
 
 /* Computes lowest = min(0, elements) and highest = max(0, elements) of each group. NaN or infinity
  * is SC_ERROR_NAN. */
-sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
+sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                          double* lowest, double* highest);
 
 /* A grid: the values q / multiplier of the integers lowest <= q <= highest, where
@@ -580,7 +561,7 @@ typedef struct sc_rounding_sums {
  * computed in float32 before they are squared and summed if w is not float64, all nonzero
  * multipliers are between 2^-100 and 2^100, and all grids lie within [-2^24, 2^24]; else in
  * float64. */
-sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_cells* cells,
+sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                                  const sc_grid* grids, double ratio, sc_rounding_sums* sums);
 
 /* ---- Host ------------------------------------------------------------------------------------ */

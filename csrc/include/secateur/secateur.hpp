@@ -16,7 +16,7 @@
 
 #include "secateur/secateur.h"
 
-namespace secateur::cpp {
+namespace secateur {
 
 /* The exception that a failing call throws. what() is sc_last_error(), or names the span of the
  * wrong length. */
@@ -46,6 +46,27 @@ constexpr std::size_t count_bins(const sc_key_range& range) {
   return static_cast<std::size_t>(width >> std::bit_width(width / SC_MAX_BINS)) + 1;
 }
 
+/* The number of groups of n elements; 0 if the layout does not fit n. */
+constexpr std::size_t count_groups(std::size_t n, const sc_layout* layout) {
+  if (layout == nullptr) {
+    return 1;
+  }
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+  const auto& [length, inner, block, inner_block, shared] = *layout;
+  std::size_t outer = shared != 0 ? 1 : 0;
+  if (n != 0) {
+    const bool fits =
+        length != 0 && inner != 0 && length <= most / inner && n % (length * inner) == 0;
+    outer = !fits ? 0 : shared != 0 ? 1 : n / (length * inner);
+  }
+  const auto blocks = [](std::size_t axis, std::size_t each) {
+    return each == 0 ? 1 : axis / each + (axis % each != 0 ? 1 : 0);
+  };
+  const std::size_t along = blocks(length, block);
+  const std::size_t across = blocks(inner, inner_block);
+  return outer == 0 || along == 0 || across > most / along ? 0 : outer * along * across;
+}
+
 namespace detail {
 inline void check(sc_status status) {
   if (status != SC_OK) {
@@ -68,13 +89,14 @@ inline std::size_t length(std::size_t n, std::size_t other, const char* argument
   return n;
 }
 
-/* The number of elements of all matrices, or the largest size_t if that overflows. */
-inline std::size_t elements(const sc_blocks& blocks) {
-  constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
-  const auto times = [](std::size_t a, std::size_t b) {
-    return a != 0 && b > most / a ? most : a * b;
-  };
-  return times(times(blocks.matrices, blocks.rows), blocks.columns);
+/* Checks the length of a span that has `each` elements per group. If there are no groups, the C
+ * function accesses no element of it, or refuses the layout or `each`. */
+inline void require_groups(std::size_t n, const sc_layout* layout, std::size_t each,
+                           std::size_t came, const char* argument) {
+  const std::size_t groups = count_groups(n, layout);
+  if (groups != 0 && each <= (n == 0 ? 1 : n)) {
+    length(groups * each, came, argument);
+  }
 }
 
 /* Checks the length of `packed`. For other numbers of bits, the C function refuses `bits` before it
@@ -121,9 +143,9 @@ template <class R>
 inline constexpr sc_dtype dtype_of = dtype<std::ranges::range_value_t<R>>;
 }  // namespace detail
 
-/* The functions below work on whole arrays; only prune_pattern takes slices. Use secateur.h for
- * other slices, for scores and for groups. Floating-point arrays have elements of float or double.
- * C++20 has no type for 16-bit floats; use secateur.h for them. */
+/* Where a function takes a pointer to a layout or to scores, null is the whole array, or |w|.
+ * Floating-point arrays have elements of float or double. C++20 has no type for 16-bit floats; use
+ * secateur.h for them, and for masks of bits. */
 
 template <detail::floats W>
 std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan nan = SC_NAN_RAISE) {
@@ -131,6 +153,28 @@ std::ranges::range_value_t<W> kth_magnitude(const W& w, std::size_t k, sc_nan na
   detail::check(sc_kth_magnitude(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w), k,
                                  nullptr, nan, &value));
   return value;
+}
+
+/* `values` has one element for each group of the layout. */
+template <detail::floats W, detail::floats_as<W> Values>
+void kth_magnitude(const W& w, std::size_t k, const sc_layout& layout, Values&& values,
+                   sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = std::ranges::size(w);
+  detail::require_groups(n, &layout, 1, std::ranges::size(values), "values");
+  detail::check(sc_kth_magnitude(std::ranges::data(w), detail::dtype_of<W>, n, k, &layout, nan,
+                                 std::ranges::data(values)));
+}
+
+/* `values` and `indices` have k elements for each group of the layout. */
+template <detail::floats W, detail::floats_as<W> Values>
+void topk(const W& w, std::size_t k, Values&& values, std::span<std::int64_t> indices,
+          sc_order order = SC_ORDER_INDEX, sc_nan nan = SC_NAN_RAISE,
+          const sc_layout* layout = nullptr, const sc_scores* scores = nullptr) {
+  const std::size_t n = std::ranges::size(w);
+  detail::require_groups(n, layout, k, std::ranges::size(values), "values");
+  detail::require_groups(n, layout, k, indices.size(), "indices");
+  detail::check(sc_topk(std::ranges::data(w), detail::dtype_of<W>, n, k, layout, scores, nan, order,
+                        std::ranges::data(values), indices.data()));
 }
 
 /* `counts` has at least count_bins(range) elements. */
@@ -145,48 +189,65 @@ void count_magnitudes(const W& w, const sc_key_range& range, std::span<std::uint
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
-void prune(const W& w, std::size_t k, Out&& out, sc_nan nan = SC_NAN_RAISE) {
+void prune(const W& w, std::size_t k, Out&& out, sc_nan nan = SC_NAN_RAISE,
+           const sc_layout* layout = nullptr, const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(sc_prune(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr, nan,
+  detail::check(sc_prune(std::ranges::data(w), detail::dtype_of<W>, n, k, layout, scores, nan,
                          std::ranges::data(out)));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
-void prune_threshold(const W& w, double threshold, Out&& out, sc_nan nan = SC_NAN_RAISE) {
+void prune_threshold(const W& w, double threshold, Out&& out, sc_nan nan = SC_NAN_RAISE,
+                     const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(sc_prune_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold, nullptr,
+  detail::check(sc_prune_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold, scores,
                                    nan, std::ranges::data(out)));
 }
 
+/* The members' pointers are those of secateur.h. */
+inline void prune_global(std::span<const sc_member> members, std::size_t k,
+                         sc_nan nan = SC_NAN_RAISE) {
+  detail::check(sc_prune_global(members.data(), members.size(), k, nan));
+}
+
 template <detail::floats W, detail::floats_as<W> Out>
-void prune_pattern(const W& w, std::size_t keep, std::size_t of, const sc_slices& slices, Out&& out,
-                   sc_nan nan = SC_NAN_RAISE) {
+void prune_pattern(const W& w, std::size_t keep, std::size_t of, const sc_layout& layout, Out&& out,
+                   sc_nan nan = SC_NAN_RAISE, const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(sc_prune_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of, &slices,
-                                 nullptr, nan, std::ranges::data(out)));
+  detail::check(sc_prune_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of, &layout,
+                                 scores, nan, std::ranges::data(out)));
 }
 
 template <detail::floats W>
-void prune_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+void prune_mask(const W& w, std::size_t k, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE,
+                const sc_layout* layout = nullptr, const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
-  detail::check(sc_prune_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, nullptr, nullptr,
-                              nan, mask.data(), SC_MASK_FORMAT_BOOLS));
+  detail::check(sc_prune_mask(std::ranges::data(w), detail::dtype_of<W>, n, k, layout, scores, nan,
+                              mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W>
 void prune_mask_threshold(const W& w, double threshold, std::span<bool> mask,
-                          sc_nan nan = SC_NAN_RAISE) {
+                          sc_nan nan = SC_NAN_RAISE, const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask_threshold(std::ranges::data(w), detail::dtype_of<W>, n, threshold,
-                                        nullptr, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
+                                        scores, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
+}
+
+/* The members' pointers are those of secateur.h; each `out` is a mask. */
+inline void prune_mask_global(std::span<const sc_member> members, std::size_t k,
+                              sc_nan nan = SC_NAN_RAISE,
+                              sc_mask_format format = SC_MASK_FORMAT_BOOLS) {
+  detail::check(sc_prune_mask_global(members.data(), members.size(), k, nan, format));
 }
 
 template <detail::floats W>
-void prune_mask_pattern(const W& w, std::size_t keep, std::size_t of, const sc_slices& slices,
-                        std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+void prune_mask_pattern(const W& w, std::size_t keep, std::size_t of, const sc_layout& layout,
+                        std::span<bool> mask, sc_nan nan = SC_NAN_RAISE,
+                        const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of,
-                                      &slices, nullptr, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
+                                      &layout, scores, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
@@ -198,39 +259,37 @@ void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
-void prune_blocks(const W& w, const sc_blocks& blocks, std::size_t k, Out&& out,
+void prune_blocks(const W& w, const sc_layout& layout, sc_norm norm, std::size_t k, Out&& out,
                   sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
-  detail::length(n, std::ranges::size(out), "out");
-  detail::check(sc_prune_blocks(std::ranges::data(w), detail::dtype_of<W>, &blocks, k, nan,
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(sc_prune_blocks(std::ranges::data(w), detail::dtype_of<W>, n, &layout, norm, k, nan,
                                 std::ranges::data(out)));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
-void prune_blocks_threshold(const W& w, const sc_blocks& blocks, double threshold, Out&& out,
-                            sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
-  detail::length(n, std::ranges::size(out), "out");
-  detail::check(sc_prune_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, &blocks,
-                                          threshold, nan, std::ranges::data(out)));
+void prune_blocks_threshold(const W& w, const sc_layout& layout, sc_norm norm, double threshold,
+                            Out&& out, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
+  detail::check(sc_prune_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, n, &layout,
+                                          norm, threshold, nan, std::ranges::data(out)));
 }
 
 template <detail::floats W>
-void prune_mask_blocks(const W& w, const sc_blocks& blocks, std::size_t k, std::span<bool> mask,
-                       sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
-  detail::length(n, mask.size(), "mask");
-  detail::check(sc_prune_mask_blocks(std::ranges::data(w), detail::dtype_of<W>, &blocks, k, nan,
-                                     mask.data(), SC_MASK_FORMAT_BOOLS));
+void prune_mask_blocks(const W& w, const sc_layout& layout, sc_norm norm, std::size_t k,
+                       std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
+  detail::check(sc_prune_mask_blocks(std::ranges::data(w), detail::dtype_of<W>, n, &layout, norm, k,
+                                     nan, mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W>
-void prune_mask_blocks_threshold(const W& w, const sc_blocks& blocks, double threshold,
-                                 std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
-  const std::size_t n = detail::length(detail::elements(blocks), std::ranges::size(w), "w");
-  detail::length(n, mask.size(), "mask");
-  detail::check(sc_prune_mask_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, &blocks,
-                                               threshold, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
+void prune_mask_blocks_threshold(const W& w, const sc_layout& layout, sc_norm norm,
+                                 double threshold, std::span<bool> mask,
+                                 sc_nan nan = SC_NAN_RAISE) {
+  const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
+  detail::check(sc_prune_mask_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, n,
+                                               &layout, norm, threshold, nan, mask.data(),
+                                               SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
@@ -321,7 +380,7 @@ void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
       sc_unpack_ints(packed.data(), n, bits, bitorder, std::ranges::data(q), detail::dtype_of<Q>));
 }
 
-/* The sums over the whole arrays. Use sc_compare for sums of groups. */
+/* The sums over the whole arrays. */
 template <detail::floats W, detail::floats Other>
 sc_error_sums compare(const W& w, const Other& w_hat, const sc_format* fmt = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(w_hat), "w_hat");
@@ -329,6 +388,16 @@ sc_error_sums compare(const W& w, const Other& w_hat, const sc_format* fmt = nul
   detail::check(sc_compare(std::ranges::data(w), detail::dtype_of<W>, std::ranges::data(w_hat),
                            detail::dtype_of<Other>, n, nullptr, fmt, &sums));
   return sums;
+}
+
+/* `sums` has one element for each group of the layout. */
+template <detail::floats W, detail::floats Other>
+void compare(const W& w, const Other& w_hat, const sc_layout& layout, std::span<sc_error_sums> sums,
+             const sc_format* fmt = nullptr) {
+  const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(w_hat), "w_hat");
+  detail::require_groups(n, &layout, 1, sums.size(), "sums");
+  detail::check(sc_compare(std::ranges::data(w), detail::dtype_of<W>, std::ranges::data(w_hat),
+                           detail::dtype_of<Other>, n, &layout, fmt, sums.data()));
 }
 
 /* The result of find_range: the minimum and the maximum of all elements and 0. */
@@ -344,12 +413,34 @@ limits find_range(const W& w) {
   return range;
 }
 
+/* `lowest` and `highest` have one element for each group of the layout. */
+template <detail::floats W>
+void find_ranges(const W& w, const sc_layout& layout, std::span<double> lowest,
+                 std::span<double> highest) {
+  const std::size_t n = std::ranges::size(w);
+  detail::require_groups(n, &layout, 1, lowest.size(), "lowest");
+  detail::require_groups(n, &layout, 1, highest.size(), "highest");
+  detail::check(sc_find_ranges(std::ranges::data(w), detail::dtype_of<W>, n, &layout, lowest.data(),
+                               highest.data()));
+}
+
 template <detail::floats W>
 sc_rounding_sums sum_rounding_errors(const W& w, const sc_grid& grid, double ratio = 2) {
   sc_rounding_sums sums{};
   detail::check(sc_sum_rounding_errors(std::ranges::data(w), detail::dtype_of<W>,
                                        std::ranges::size(w), nullptr, &grid, ratio, &sums));
   return sums;
+}
+
+/* `grids` and `sums` have one element for each group of the layout. */
+template <detail::floats W>
+void sum_rounding_errors(const W& w, const sc_layout& layout, std::span<const sc_grid> grids,
+                         double ratio, std::span<sc_rounding_sums> sums) {
+  const std::size_t n = std::ranges::size(w);
+  detail::require_groups(n, &layout, 1, grids.size(), "grids");
+  detail::require_groups(n, &layout, 1, sums.size(), "sums");
+  detail::check(sc_sum_rounding_errors(std::ranges::data(w), detail::dtype_of<W>, n, &layout,
+                                       grids.data(), ratio, sums.data()));
 }
 
 /* Sets the interrupt callback of this thread for its lifetime, and then restores the previous one.
@@ -372,6 +463,6 @@ class scoped_interrupt {
   void* previous_context_ = nullptr;
 };
 
-}  // namespace secateur::cpp
+}  // namespace secateur
 
 #endif

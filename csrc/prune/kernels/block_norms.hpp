@@ -185,30 +185,32 @@ Key finish_norms(double* norms, size_t n) {
 }
 
 template <class F, class Norm>
-Key block_norms(const void* w, const BlockGrid& grid, size_t begin, size_t end, double* norms) {
+Key block_norms(const void* w, const Layout& layout, size_t begin, size_t end, double* norms) {
   const FloatState float_state;
   const F* const array = static_cast<const F*>(w);
-  const F* const array_end = array + grid.matrices * grid.rows * grid.columns;
+  const F* const array_end = array + layout.outer * layout.length * layout.inner;
+  const size_t blocks_along = (layout.length - 1) / layout.block + 1;
+  const size_t blocks_across = (layout.inner - 1) / layout.inner_block + 1;
   const size_t max_blocks =
-      grid.block_columns < kStrip ? kStrip / grid.block_columns : 1;  // per pass
+      layout.inner_block < kStrip ? kStrip / layout.inner_block : 1;  // per pass
   double columns[kStrip + kPartials];
-  size_t block = begin % grid.blocks_across;
-  size_t band = begin / grid.blocks_across % grid.blocks_down;
-  size_t row = begin / grid.blocks_across / grid.blocks_down * grid.rows +
-               band * grid.block_rows;  // counted over all matrices
+  size_t block = begin % blocks_across;
+  size_t band = begin / blocks_across % blocks_along;
+  size_t row = begin / blocks_across / blocks_along * layout.length +
+               band * layout.block;  // counted over all matrices
   for (size_t next = begin; next < end;) {
-    const size_t first = block * grid.block_columns;
-    const size_t blocks = smaller(max_blocks, smaller(grid.blocks_across - block, end - next));
-    const size_t width = smaller(blocks * grid.block_columns, grid.columns - first);
-    const size_t height = smaller(grid.block_rows, grid.rows - band * grid.block_rows);
-    const MatrixRows<F> rows{array + row * grid.columns + first, grid.columns, height, array_end};
-    sum_blocks<F, Norm>(rows, width, grid.block_columns, columns, norms + next);
+    const size_t first = block * layout.inner_block;
+    const size_t blocks = smaller(max_blocks, smaller(blocks_across - block, end - next));
+    const size_t width = smaller(blocks * layout.inner_block, layout.inner - first);
+    const size_t height = smaller(layout.block, layout.length - band * layout.block);
+    const MatrixRows<F> rows{array + row * layout.inner + first, layout.inner, height, array_end};
+    sum_blocks<F, Norm>(rows, width, layout.inner_block, columns, norms + next);
     next += blocks;
     block += blocks;
-    if (block == grid.blocks_across) {
+    if (block == blocks_across) {
       block = 0;
       row += height;
-      band = band + 1 == grid.blocks_down ? 0 : band + 1;
+      band = band + 1 == blocks_along ? 0 : band + 1;
     }
   }
   return finish_norms<Norm>(norms + begin, end - begin);

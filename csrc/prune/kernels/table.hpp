@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/kernel_types.hpp"
+#include "core/layout.hpp"
 
 namespace secateur {
 
@@ -22,14 +23,6 @@ struct Bands {
   size_t begin;    // the index of the first element
   size_t count;    // of bands
   size_t columns;  // from `begin` on; if all, `begin` is in the first column
-};
-
-// Consecutive matrices, each split into blocks_down x blocks_across blocks. Blocks at the lower and
-// right edges may be smaller.
-struct BlockGrid {
-  size_t matrices, rows, columns;
-  size_t block_rows, block_columns;
-  size_t blocks_down, blocks_across;
 };
 
 // The norm of a block.
@@ -56,9 +49,9 @@ struct PruneFloatKernels {
   // Writes sign(w) * max(|w| - threshold, 0). The threshold is finite, and a value of the type. NaN
   // is left unmodified. A result has the same index in out as its element has in the array.
   void (*soft_threshold)(Part w, double threshold, const Output& out);
-  // Writes the norms of the blocks [begin, end), which are numbered in C order, to the same indices
+  // Writes the norms of the groups [begin, end) of a layout that is not shared to the same indices
   // of `norms`. Returns the largest norm as a key. Every NaN is written as the same NaN.
-  Key (*block_norms[kNorms])(const void* w, const BlockGrid& grid, size_t begin, size_t end,
+  Key (*block_norms[kNorms])(const void* w, const Layout& layout, size_t begin, size_t end,
                              double* norms);
 };
 

@@ -1,0 +1,243 @@
+#include "python/layouts.hpp"
+
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <utility>
+
+namespace secateur::python {
+namespace {
+
+std::size_t product(const Shape& lengths) {
+  return std::accumulate(
+      lengths.begin(), lengths.end(), std::size_t{1},
+      [](std::size_t all, py::ssize_t length) { return all * static_cast<std::size_t>(length); });
+}
+
+bool contains(const std::vector<py::ssize_t>& axes, py::ssize_t axis) {
+  return std::find(axes.begin(), axes.end(), axis) != axes.end();
+}
+
+// An array seen with some of its axes adjacent, at the place of the first.
+struct Gathered {
+  Shape before, along, after;
+  AxisOrder order;  // empty if it is that of the array
+};
+
+// Requires at least one axis, and axes in ascending order.
+Gathered gather(const Shape& shape, const std::vector<py::ssize_t>& axes) {
+  Gathered found;
+  AxisOrder others;
+  bool are_adjacent = true;
+  for (py::ssize_t axis = 0; axis < static_cast<py::ssize_t>(shape.size()); ++axis) {
+    const py::ssize_t length = shape[static_cast<std::size_t>(axis)];
+    if (contains(axes, axis)) {
+      found.along.push_back(length);
+    } else if (axis < axes.front()) {
+      found.before.push_back(length);
+    } else {
+      found.after.push_back(length);
+      others.push_back(axis);
+      are_adjacent = are_adjacent && (axis > axes.back() || length == 1);
+    }
+  }
+  if (!are_adjacent) {
+    found.order.resize(found.before.size());
+    std::iota(found.order.begin(), found.order.end(), py::ssize_t{0});
+    found.order.insert(found.order.end(), axes.begin(), axes.end());
+    found.order.insert(found.order.end(), others.begin(), others.end());
+  }
+  return found;
+}
+
+std::vector<py::ssize_t> sorted(std::vector<py::ssize_t> axes) {
+  std::sort(axes.begin(), axes.end());
+  return axes;
+}
+
+py::ssize_t ceil_div(py::ssize_t length, std::size_t size) {
+  const auto unsigned_length = static_cast<std::size_t>(length);
+  return static_cast<py::ssize_t>(unsigned_length / size + (unsigned_length % size != 0 ? 1 : 0));
+}
+
+}  // namespace
+
+Axes::Axes(py::handle axis, const std::string& prefix)
+    : name_(prefix + "axis"), given_(axis), is_tuple_(PyTuple_Check(axis.ptr())) {
+  if (is_tuple_) {
+    const auto axes = py::reinterpret_borrow<py::tuple>(axis);
+    if (axes.empty()) {
+      refuse(name_.c_str(), "None, an integer or a tuple of at least one integer", axis);
+    }
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      numbers_.push_back(to_integer((name_ + "[" + std::to_string(i) + "]").c_str(), axes[i]));
+    }
+  } else if (!axis.is_none()) {
+    numbers_.push_back(to_integer(name_.c_str(), axis));
+  }
+}
+
+std::vector<py::ssize_t> Axes::in(py::ssize_t ndim) const {
+  if (ndim == 0 && is_given()) {
+    refuse(name_.c_str(), "None for an array of no dimensions", given_);
+  }
+  std::vector<py::ssize_t> axes;
+  axes.reserve(numbers_.size());
+  for (const std::int64_t number : numbers_) {
+    if (number < -ndim || number >= ndim) {
+      const std::string name = is_tuple_ ? name_ + "[" + std::to_string(axes.size()) + "]" : name_;
+      const py::object shown_number = is_tuple_ ? py::object(given_[py::int_(axes.size())])
+                                                : py::reinterpret_borrow<py::object>(given_);
+      refuse(name.c_str(),
+             "an integer from " + std::to_string(-ndim) + " to " + std::to_string(ndim - 1),
+             shown_number);
+    }
+    const auto axis = static_cast<py::ssize_t>(number < 0 ? number + ndim : number);
+    if (contains(axes, axis)) {
+      refuse(name_.c_str(), "a tuple of different axes", given_);
+    }
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
+Slices::Slices(const Shape& shape, const Axes& axes) : is_whole_(!axes.is_given()) {
+  if (is_whole_) {
+    core_.length = product(shape);
+  } else {
+    set(shape, sorted(axes.in(static_cast<py::ssize_t>(shape.size()))));
+  }
+}
+
+Slices::Slices(const Shape& shape, py::ssize_t axis) : is_whole_(false) { set(shape, {axis}); }
+
+void Slices::set(const Shape& shape, std::vector<py::ssize_t> axes) {
+  Gathered gathered = gather(shape, axes);
+  core_.length = product(gathered.along);
+  core_.inner = product(gathered.after);
+  before_ = std::move(gathered.before);
+  after_ = std::move(gathered.after);
+  order_ = std::move(gathered.order);
+}
+
+Shape Slices::result_shape() const {
+  Shape shape = before_;
+  shape.insert(shape.end(), after_.begin(), after_.end());
+  return shape;
+}
+
+Shape Slices::result_shape(std::size_t count) const {
+  Shape shape = before_;
+  shape.push_back(static_cast<py::ssize_t>(count));
+  shape.insert(shape.end(), after_.begin(), after_.end());
+  return shape;
+}
+
+Groups::Groups(py::handle axis, py::handle group_size, const std::string& prefix)
+    : prefix_(prefix), axes_(axis, prefix), given_size_(group_size) {
+  if (PyTuple_Check(group_size.ptr())) {
+    const auto lengths = py::reinterpret_borrow<py::tuple>(group_size);
+    if (lengths.size() != 2) {
+      refuse(name("group_size").c_str(), "a positive integer or a tuple of two", group_size);
+    }
+    sizes_ = {to_count(name("group_size[0]").c_str(), lengths[0], 1, INT64_MAX),
+              to_count(name("group_size[1]").c_str(), lengths[1], 1, INT64_MAX)};
+  } else if (!group_size.is_none()) {
+    sizes_[0] = to_count(name("group_size").c_str(), group_size, 1, INT64_MAX);
+  }
+}
+
+void Groups::settle(const Shape& shape) {
+  is_whole_ = !axes_.is_given() && sizes_[0] == 0;
+  if (is_whole_) {
+    return;
+  }
+  if (sizes_[1] != 0) {
+    set_blocks(shape);
+  } else if (sizes_[0] != 0) {
+    set_along(shape);
+  } else {
+    set_shared(shape);
+  }
+}
+
+std::size_t Groups::count() const { return product(result_shape_); }
+
+AxisOrder Groups::result_order(std::size_t leading, std::size_t trailing) const {
+  AxisOrder order;
+  if (!is_result_ordered_) {
+    const auto shift = static_cast<py::ssize_t>(leading);
+    order.resize(leading);
+    for (const py::ssize_t axis : order_) {
+      order.push_back(axis + shift);
+    }
+    order.resize(order.size() + trailing);
+    std::iota(order.begin(), order.begin() + shift, py::ssize_t{0});
+    std::iota(order.end() - static_cast<py::ssize_t>(trailing), order.end(),
+              static_cast<py::ssize_t>(leading + order_.size()));
+  }
+  return order;
+}
+
+// One group for each index along the axes.
+void Groups::set_shared(const Shape& shape) {
+  Gathered gathered = gather(shape, sorted(axes_.in(static_cast<py::ssize_t>(shape.size()))));
+  core_ = {product(gathered.along), product(gathered.after), 1, 0, 1};
+  order_ = std::move(gathered.order);
+  result_shape_ = std::move(gathered.along);
+}
+
+// Groups of neighbours along an axis.
+void Groups::set_along(const Shape& shape) {
+  const auto ndim = static_cast<py::ssize_t>(shape.size());
+  const std::vector<py::ssize_t> axes =
+      axes_.is_given() ? axes_.in(ndim) : Axes(py::int_(-1)).in(ndim);
+  if (axes.size() != 1) {
+    refuse(name("axis").c_str(), "one axis with a single group_size", axes_.given());
+  }
+  const Gathered gathered = gather(shape, axes);
+  core_ = {product(gathered.along), product(gathered.after), sizes_[0], 1, 0};
+  result_shape_ = shape;
+  auto& length = result_shape_[static_cast<std::size_t>(axes[0])];
+  length = ceil_div(length, sizes_[0]);
+}
+
+// Blocks of the matrices that two axes form. The core reads them as the last axes.
+void Groups::set_blocks(const Shape& shape) {
+  const auto ndim = static_cast<py::ssize_t>(shape.size());
+  if (ndim < 2) {
+    throw py::value_error("w must have at least two axes for group_size=" + shown(given_size_) +
+                          ", got shape " + shown(py::tuple(py::cast(shape))));
+  }
+  std::vector<py::ssize_t> axes =
+      axes_.is_given() ? axes_.in(ndim) : std::vector<py::ssize_t>{ndim - 2, ndim - 1};
+  if (axes.size() != 2) {
+    refuse(name("axis").c_str(), "a tuple of two axes with group_size a tuple", axes_.given());
+  }
+  std::array<std::size_t, 2> sizes = sizes_;
+  if (axes[0] > axes[1]) {
+    std::swap(axes[0], axes[1]);
+    std::swap(sizes[0], sizes[1]);
+  }
+  const Gathered gathered = gather(shape, axes);
+  core_ = {static_cast<std::size_t>(gathered.along[0]), static_cast<std::size_t>(gathered.along[1]),
+           sizes[0], sizes[1], 0};
+  is_result_ordered_ = gathered.order.empty() && product(gathered.after) == 1;
+  if (!is_result_ordered_) {
+    for (py::ssize_t axis = 0; axis < ndim; ++axis) {
+      if (!contains(axes, axis)) {
+        order_.push_back(axis);
+      }
+    }
+    order_.insert(order_.end(), axes.begin(), axes.end());
+  }
+  result_shape_ = shape;
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto& length = result_shape_[static_cast<std::size_t>(axes[i])];
+    length = ceil_div(length, sizes[i]);
+  }
+}
+
+}  // namespace secateur::python

@@ -1,0 +1,137 @@
+// The arguments `axis` and `group_size`, which divide an array into slices or groups.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "python/arguments.hpp"
+#include "python/arrays.hpp"
+#include "secateur/secateur.h"
+
+namespace secateur::python {
+
+// The argument `axis`: None, an integer, or a tuple of integers. The constructor converts it before
+// any array is accessed: the conversion may run code of the caller, which may change the array.
+class Axes {
+ public:
+  // `prefix` precedes the names of arguments in messages.
+  explicit Axes(py::handle axis, const std::string& prefix = "");
+
+  [[nodiscard]] bool is_given() const { return !given_.is_none(); }
+  [[nodiscard]] py::handle given() const { return given_; }
+  // The axes of an array of `ndim` dimensions as nonnegative numbers, in the order of the argument.
+  // Throws ValueError if the array does not have these axes, or if an axis is repeated.
+  [[nodiscard]] std::vector<py::ssize_t> in(py::ssize_t ndim) const;
+
+ private:
+  std::string name_;
+  py::handle given_;
+  bool is_tuple_;
+  std::vector<std::int64_t> numbers_;
+};
+
+// The division of an array into slices along axes. The whole array is one slice without axes.
+class Slices {
+ public:
+  Slices(const Shape& shape, const Axes& axes);
+  // The same along one axis.
+  Slices(const Shape& shape, py::ssize_t axis);
+
+  [[nodiscard]] const sc_layout* data() const { return is_whole_ ? nullptr : &core_; }
+  [[nodiscard]] bool is_whole() const { return is_whole_; }
+  // The number of elements of a slice.
+  [[nodiscard]] std::size_t length() const { return core_.length; }
+  // The order of axes in which the core must read the array. It makes the axes of the slices
+  // adjacent. Empty if that is the order of the array.
+  [[nodiscard]] const AxisOrder& order() const { return order_; }
+  // The shape of one result for each slice: that of the array without the axes.
+  [[nodiscard]] Shape result_shape() const;
+  // The shape of `count` results for each slice: they replace the axes, at the place of the first.
+  [[nodiscard]] Shape result_shape(std::size_t count) const;
+
+ private:
+  void set(const Shape& shape, std::vector<py::ssize_t> axes);
+
+  sc_layout core_{1, 1, 0, 1, 0};
+  bool is_whole_;
+  AxisOrder order_;
+  Shape before_, after_;  // the lengths of the other axes
+};
+
+// Settles the inputs of a selection, with their axes in this order, and calls the core. `scores` may
+// be null.
+template <class F>
+void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const F& core) {
+  if (!order.empty()) {
+    w.transpose(order);
+    if (scores != nullptr) {
+      scores->transpose(order, w);
+    }
+  }
+  const auto settle = [&] {
+    w.settle();
+    if (scores != nullptr) {
+      scores->settle();
+    }
+  };
+  settle();
+  const sc_status status = without_gil(w.size(), core);
+  if (status == SC_ERROR_NAN && !order.empty()) {
+    // The message has the index of the first NaN. It should be that in the array of the caller.
+    w.transpose({});
+    if (scores != nullptr) {
+      scores->transpose({}, w);
+    }
+    settle();
+    without_gil(w.size(), [&] {
+      return sc_topk(w.data(), w.core_dtype(), w.size(), 0, nullptr,
+                     scores == nullptr ? nullptr : scores->data(), nan, SC_ORDER_INDEX, nullptr,
+                     nullptr);
+    });
+  }
+  check(status, kSelectingRemedy);
+}
+
+// The division of an array into groups that have a result each: one for each index along axes; or
+// group_size neighbours along an axis; or blocks of two axes. The whole array is one group if
+// neither argument is given.
+class Groups {
+ public:
+  // `prefix` precedes the names of arguments in messages.
+  Groups(py::handle axis, py::handle group_size, const std::string& prefix = "");
+  // Computes the groups of an array of this shape. Must be called before the functions below.
+  void settle(const Shape& shape);
+
+  [[nodiscard]] const sc_layout* data() const { return is_whole_ ? nullptr : &core_; }
+  [[nodiscard]] std::size_t count() const;
+  // The order of axes in which the core must read the array. Empty if that is its own order.
+  [[nodiscard]] const AxisOrder& order() const { return order_; }
+  // The shape of the results, one for each group.
+  [[nodiscard]] const Shape& result_shape() const { return result_shape_; }
+  // The order in which the core writes the axes of the results, after `leading` and before
+  // `trailing` further axes. Empty if that is their own order.
+  [[nodiscard]] AxisOrder result_order(std::size_t leading, std::size_t trailing) const;
+
+ private:
+  [[nodiscard]] std::string name(const char* argument) const { return prefix_ + argument; }
+  void set_shared(const Shape& shape);
+  void set_along(const Shape& shape);
+  void set_blocks(const Shape& shape);
+
+  std::string prefix_;
+  Axes axes_;
+  py::handle given_size_;
+  std::array<std::size_t, 2> sizes_{};  // group_size; the second is 0 if it is a single number
+  bool is_whole_ = true;
+  bool is_result_ordered_ = true;  // the axes of the results have the order of the array
+  sc_layout core_{};
+  AxisOrder order_;
+  Shape result_shape_;
+};
+
+}  // namespace secateur::python
