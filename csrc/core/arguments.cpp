@@ -202,22 +202,6 @@ Layout require_layout(const char* argument, const sc_layout* layout, std::size_t
   return checked;
 }
 
-Layout require_layout(const char* argument, const sc_layout* layout, std::size_t n) {
-  if (layout == nullptr) {
-    return Layout::whole(n);
-  }
-  const auto& [length, inner, block, inner_block, shared] = *layout;
-  const Slices shape = require_shape(argument, length, inner, n);
-  if (shared != 0 && shared != 1) {
-    refuse((std::string(argument) + ".shared").c_str(), "0 or 1", std::to_string(shared));
-  }
-  const auto in_axis = [](std::size_t size, std::size_t axis) {
-    return size == 0 ? axis : std::min(size, axis);
-  };
-  return {shape.outer, length, inner, in_axis(block, length), in_axis(inner_block, inner),
-          shared != 0};
-}
-
 }  // namespace secateur::api
 
 const char* sc_last_error(void) {

@@ -215,7 +215,7 @@ void quantizes() {
 // prune_quantize of an array that does not fit the caches gives what prune and quantize give.
 template <class F>
 void prunes_and_quantizes_large_arrays() {
-  namespace sc = secateur::cpp;
+  namespace sc = secateur;
   constexpr std::size_t kSize = (std::size_t{1} << 19) + 3;
   std::vector<F> w(kSize);
   std::uint32_t state = 1;
@@ -240,7 +240,7 @@ void prunes_and_quantizes_large_arrays() {
 
 // Stochastic rounding depends on the index of an element, however an array is divided into chunks.
 void index_offset_continues_an_array() {
-  namespace sc = secateur::cpp;
+  namespace sc = secateur;
   constexpr std::size_t kSize = 1500;
   std::array<float, kSize> w{};
   for (std::size_t i = 0; i < kSize; ++i) {
