@@ -13,7 +13,7 @@ from grids import grid, subset
 from isas import on_every_isa
 from oracles import RAW, Ranking, above, assert_same_bits, bits_of, masked
 from raw_bits import POLICIES, floats
-from secateur import reference
+from secateur import dtypes, reference
 
 NAMES = ["float16", "bfloat16", "float64"]
 
@@ -184,3 +184,14 @@ def test_float32_rounds_to_what_is_tried_here() -> None:
         assert set(TRIED) <= set(VALUES)
         assert "raw bits" in WITH_NAN
         assert bits_of(of_type("raw bits", 1000, dtype)).dtype == RAW[DTYPES[dtype].itemsize]
+
+
+def test_the_table_is_that_of_numpy_and_ml_dtypes() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    assert dtypes.FLOATS == ("float16", "bfloat16", "float32", "float64")
+    names = "int8 uint8 int16 uint16 int4 uint4 int2 uint2 int32 uint32"
+    assert list(dtypes.INTEGERS) == names.split()
+    for name, integers in dtypes.INTEGERS.items():
+        info = ml_dtypes.iinfo(np.dtype(getattr(ml_dtypes, name, name)))
+        assert (integers.bits, integers.range) == (info.bits, (info.min, info.max))
+        assert integers.signed == (info.min < 0)
