@@ -62,7 +62,8 @@ SECATEUR_INTEGERS(SECATEUR_DTYPE)
 // The dtypes that is_allowed() accepts, in the order of error messages.
 template <bool (*is_allowed)(const DtypeInfo&)>
 inline constexpr auto kDtypesWhere = [] {
-  std::array<Dtype, std::ranges::count_if(kDtypes, is_allowed)> dtypes{};
+  constexpr auto kCount = static_cast<std::size_t>(std::ranges::count_if(kDtypes, is_allowed));
+  std::array<Dtype, kCount> dtypes{};
   auto* next = dtypes.begin();
   for (const DtypeInfo& info : kDtypes) {
     if (is_allowed(info)) {

@@ -148,7 +148,7 @@ namespace {
 // The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
 std::size_t storage_index(sc_dtype dtype, bool is_signed) {
   const std::size_t bytes = dtype_info(dtype).bytes();  // 0 if packed, from codes of one byte
-  return bytes == 4 ? 4 : (bytes == 2 ? 2 : 0) + (is_signed ? 0 : 1);
+  return bytes == 4 ? 4u : (bytes == 2 ? 2u : 0u) + (is_signed ? 0u : 1u);
 }
 
 }  // namespace
