@@ -95,6 +95,14 @@ constexpr bool holds_codes(sc_dtype dtype, int bits, bool is_signed) {
          info.bytes() == integer_dtype(bits, is_signed).bytes();
 }
 
+static_assert(integer_dtype(1, true).dtype == SC_DTYPE_INT8 &&
+              integer_dtype(8, false).dtype == SC_DTYPE_UINT8 &&
+              integer_dtype(9, true).dtype == SC_DTYPE_INT16 &&
+              integer_dtype(17, false).dtype == SC_DTYPE_UINT32);
+static_assert(holds_codes(SC_DTYPE_INT8, 2, true) && holds_codes(SC_DTYPE_INT4, 4, true) &&
+              !holds_codes(SC_DTYPE_INT4, 5, true) && !holds_codes(SC_DTYPE_UINT4, 4, true) &&
+              !holds_codes(SC_DTYPE_INT16, 8, true) && !holds_codes(SC_DTYPE_PACKED_BIG, 8, false));
+
 // ---- Floats ----------------------------------------------------------------------------------
 
 struct FloatType {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import secateur as sc
-from secateur import reference
+from secateur import dtypes, reference
 from support.arrays import DTYPES, IN_CACHE, LANES, VALUES, WITH_NAN, of_type, ranks
 from support.grids import grid, subset
 from support.isas import on_every_isa
@@ -184,3 +184,14 @@ def test_float32_rounds_to_what_is_tried_here() -> None:
         assert set(TRIED) <= set(VALUES)
         assert "raw bits" in WITH_NAN
         assert bits_of(of_type("raw bits", 1000, dtype)).dtype == RAW[DTYPES[dtype].itemsize]
+
+
+def test_the_table_is_that_of_numpy_and_ml_dtypes() -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    assert dtypes.FLOATS == ("float16", "bfloat16", "float32", "float64")
+    names = "int8 uint8 int16 uint16 int4 uint4 int2 uint2 int32 uint32"
+    assert list(dtypes.INTEGERS) == names.split()
+    for name, integers in dtypes.INTEGERS.items():
+        info = ml_dtypes.iinfo(np.dtype(getattr(ml_dtypes, name, name)))
+        assert (integers.bits, integers.range) == (info.bits, (info.min, info.max))
+        assert integers.signed == (info.min < 0)
