@@ -109,10 +109,8 @@ Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats, Scal
   const Extent fmt_extent = require_array("fmt", fmt, 1);
   require_in_range("fmt.is_signed", fmt->is_signed, 0, 1);
   const Extent layout_extent = require_optional("fmt.layout", fmt->layout);
-  Layout layout = require_layout("fmt.layout", fmt->layout, n);
-  if (n == 0) {
-    layout = Layout{};  // no element needs a parameter
-  }
+  // Without elements, the layout may have any lengths: no element needs a parameter.
+  const Layout layout = n == 0 ? Layout{} : require_layout("fmt.layout", fmt->layout, n);
   Format format{};
   switch (fmt->kind) {
     case SC_FORMAT_KIND_FIXED_POINT:
