@@ -86,7 +86,7 @@ def test_same_public_surface_as_the_package(name: str) -> None:
 SHARED = {
     "secateur.float_state": {"default_float_state"},
     "secateur.formats": {"FixedPoint"},
-    "secateur.literals": {"BitOrder", "Norm", "SelectionNaN"},
+    "secateur.literals": {"Axes", "BitOrder", "GroupSize", "Norm", "SelectionNaN"},
     "secateur.results": {"AffineParameters", "Bracket", "ErrorStats", "TopK"},
 }
 """The types of arguments and results, and the state of the thread, which NumPy cannot set. What the

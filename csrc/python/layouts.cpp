@@ -134,16 +134,28 @@ Shape Slices::result_shape(std::size_t count) const {
   return shape;
 }
 
+namespace {
+
+// Converts a length of groups. to_count would take numbers above INT64_MAX as INT64_MAX.
+std::size_t to_group_size(const char* name, py::handle value) {
+  const py::object number = to_index(name, value);
+  int overflow = 0;
+  PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+  return in_range(name, overflow > 0 ? 0 : to_integer(name, number), 1, INT64_MAX, value);
+}
+
+}  // namespace
+
 Groups::Groups(py::handle axis, py::handle group_size) : axes_(axis), given_size_(group_size) {
   if (PyTuple_Check(group_size.ptr())) {
     const auto lengths = py::reinterpret_borrow<py::tuple>(group_size);
     if (lengths.size() != 2) {
       refuse("group_size", "a positive integer or a tuple of two", group_size);
     }
-    sizes_ = {to_count("group_size[0]", lengths[0], 1, INT64_MAX),
-              to_count("group_size[1]", lengths[1], 1, INT64_MAX)};
+    sizes_ = {to_group_size("group_size[0]", lengths[0]),
+              to_group_size("group_size[1]", lengths[1])};
   } else if (!group_size.is_none()) {
-    sizes_[0] = to_count("group_size", group_size, 1, INT64_MAX);
+    sizes_[0] = to_group_size("group_size", group_size);
   }
 }
 
