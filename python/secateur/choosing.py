@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import ChoiceMethod
-
-    from secateur.literals import Axes, GroupSize
+    from secateur.literals import Axes, ChoiceMethod, GroupSize
 
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
@@ -214,9 +212,7 @@ def choose_affine(
 class Data:
     """An array in groups: one group, one for each index along an axis, or blocks of one or two axes."""
 
-    def __init__(
-        self, w: ArrayLike, axis: Axes | None, group_size: GroupSize | None
-    ) -> None:
+    def __init__(self, w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> None:
         if isinstance(group_size, tuple):
             group_size = _pair("group_size", group_size, 1, 2**63 - 1)
             axis = _pair("axis", (-2, -1) if axis is None else axis, -(2**63), 2**63 - 1)
@@ -564,11 +560,16 @@ def _descend(
 
 
 def _pair(name: str, given: Any, low: int, high: int) -> tuple[int, int]:
-    if not isinstance(given, tuple) or len(given) != 2:
+    if not isinstance(given, tuple):
+        integer(name, given)  # refuses other types
+    numbers = [
+        integer_in(f"{name}[{i}]", number, low, high)
+        for i, number in enumerate(given if isinstance(given, tuple) else ())
+    ]
+    if len(numbers) != 2:
         msg = f"{name} must be a tuple of two integers, got {shown(given)}"
         raise ValueError(msg)
-    first, second = (integer_in(f"{name}[{i}]", x, low, high) for i, x in enumerate(given))
-    return first, second
+    return numbers[0], numbers[1]
 
 
 def _percentage(method: Any, percentile: Any) -> float:
