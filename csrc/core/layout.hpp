@@ -43,6 +43,34 @@ struct Layout {
     return inner_block == inner ? Layout{outer, length * inner, 1, block * inner, 1, is_shared}
                                 : Layout{outer, length, inner, block, inner_block, is_shared};
   }
+
+  // Whether the array is divided into the same groups in the same order. Layouts that are equal in
+  // a less simple way are not recognized.
+  [[nodiscard]] constexpr bool has_groups_of(const Layout& other) const {
+    return merged() == other.merged();
+  }
+
+ private:
+  // The same groups with as many dimensions merged as these rules allow.
+  [[nodiscard]] constexpr Layout merged() const {
+    Layout layout = flattened();
+    if (layout.block == 1 && layout.inner_block != 0 && layout.inner % layout.inner_block == 0) {
+      // Each row of a matrix is divided into whole groups, so that the rows can be one.
+      layout.length *= layout.inner;
+      layout.block = layout.inner_block;
+      layout.inner = layout.inner_block = 1;
+    } else if (layout.block == 1 && !layout.shared) {  // each row can be a matrix
+      layout = {layout.outer * layout.length, layout.inner, 1, layout.inner_block, 1, false};
+    } else if (layout.length == 1) {
+      layout = {layout.outer, layout.inner, 1, layout.inner_block, 1, layout.shared};
+    }
+    if (!layout.shared && layout.inner == 1 && layout.block != 0 &&
+        layout.length % layout.block == 0) {
+      layout.length *= layout.outer;
+      layout.outer = 1;
+    }
+    return layout;
+  }
 };
 
 }  // namespace secateur

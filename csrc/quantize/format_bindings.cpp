@@ -128,8 +128,10 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   if (!groups.order().empty()) {
     refuse("fmt.axis", "adjacent axes; the last two with two numbers in group_size", format.axis_);
   }
-  layout_ = *groups.data();
-  core_.layout = &layout_;
+  if (groups.count() != 1) {
+    layout_ = *groups.data();
+    core_.layout = &layout_;
+  }
 }
 
 }  // namespace secateur::python

@@ -77,7 +77,7 @@ void write_limits(const Scheme& scheme, std::size_t count, sc_dtype w_dtype, Flo
 
 // Throws Error unless a format has one parameter, or one for each group.
 void require_same_groups(const Layout& of_format, const Layout& groups) {
-  if (of_format.groups() > 1 && of_format.flattened() != groups.flattened()) {
+  if (of_format.groups() > 1 && !of_format.has_groups_of(groups)) {
     refuse("fmt.layout", "null or the same as layout", "other groups");
   }
 }

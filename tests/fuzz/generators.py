@@ -228,13 +228,14 @@ class Draw:
         self.named[name] = str(axis - self.one_of([0, len(shape)]))
         return axis
 
-    def blocks(self, shape: tuple[int, ...], name: str) -> bool:
-        """Pass blocks of two axes, or nothing. Return whether it passed them."""
+    def blocks(self, shape: tuple[int, ...], name: str, *, last: bool = False) -> bool:
+        """Pass blocks of two axes, the `last` ones or any; or nothing. Return whether it did."""
         if len(shape) < 2 or not self.one_in(3):
             return False
         axes = [len(shape) - 2, len(shape) - 1]
         if self.one_in(2):
-            axes = self.rng.sample(range(len(shape)), 2)
+            if not last:
+                axes = self.rng.sample(range(len(shape)), 2)
             self.named["axis"] = str(tuple(axis - self.one_of([0, len(shape)]) for axis in axes))
         self.named[name] = str(tuple(self.rng.randrange(1, shape[axis] + 3) for axis in axes))
         return True
@@ -704,7 +705,7 @@ def choosing(draw: Draw) -> None:
     dtype, style = draw.one_of(FLOATS), draw.one_of([*STYLES[:6], *STYLES])
     draw.array(dtype, shape, style, name="w")
     draw.positional = {"w": "w", **draw.positional}
-    if group_name == "block_size" and draw.blocks(shape, group_name):
+    if draw.blocks(shape, "group_size", last=True):
         return
     axis = draw.axis(shape)
     if shape and draw.one_in(3):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from refusals import FLOAT_NAMES
+from support.refusals import FLOAT_NAMES
 
 import secateur as sc
 from secateur import reference

@@ -156,7 +156,9 @@ def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Dat
         low[indices] = elements.min(axis=(1, 2), initial=0)
         high[indices] = elements.max(axis=(1, 2), initial=0)
     real = np.float64 if w.dtype == np.float64 else np.float32
-    given = axes[0] if axes is not None and len(axes) == 1 else axes
+    # In the order of the argument: a format refuses any but the last two axes in order.
+    given: Axes | None = tuple(i % w.ndim for i in axis) if isinstance(axis, tuple) else axes
+    given = axes[0] if axes is not None and len(axes) == 1 else given
     # + 0 turns -0.0 into +0.0.
     return _Data(groups, low + 0, high + 0, real, axes is None, given, layout)
 
