@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import ChoiceMethod
-
-    from secateur.literals import Axes, GroupSize
+    from secateur.literals import Axes, ChoiceMethod, GroupSize
 
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
@@ -214,14 +212,12 @@ def choose_affine(
 class Data:
     """An array in groups: one group, one for each index along an axis, or blocks of one or two axes."""
 
-    def __init__(
-        self, w: ArrayLike, axis: Axes | None, group_size: GroupSize | None, group_name: str
-    ) -> None:
+    def __init__(self, w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> None:
         if isinstance(group_size, tuple):
-            group_size = _pair(group_name, group_size, 1, 2**63 - 1)
+            group_size = _pair("group_size", group_size, 1, 2**63 - 1)
             axis = _pair("axis", (-2, -1) if axis is None else axis, -(2**63), 2**63 - 1)
         elif group_size is not None:
-            group_size = integer_in(group_name, group_size, 1, 2**63 - 1)
+            group_size = integer_in("group_size", group_size, 1, 2**63 - 1)
             axis = -1 if axis is None else axis
         self.group_size = group_size
         if not isinstance(axis, tuple) or not isinstance(group_size, tuple):
@@ -454,7 +450,7 @@ def _best_of_sample(data: Data, bits: int, signed: bool) -> int | None:
     sample = data.sample() if signed else None
     if sample is None:
         return None
-    of_sample = Data(sample, None, None, "")
+    of_sample = Data(sample, None, None)
     try:
         ranges = of_sample.ranges
     except ValueError:  # not finite: the search of the whole array reports the elements
