@@ -135,6 +135,19 @@ Shape Slices::result_shape(std::size_t count) const {
   return shape;
 }
 
+namespace {
+
+// Converts a length of groups. to_count would take numbers above INT64_MAX as INT64_MAX.
+std::size_t to_group_size(const std::string& name, py::handle value) {
+  const py::object number = to_index(name.c_str(), value);
+  int overflow = 0;
+  PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+  return in_range(name.c_str(), overflow > 0 ? 0 : to_integer(name.c_str(), number), 1, INT64_MAX,
+                  value);
+}
+
+}  // namespace
+
 Groups::Groups(py::handle axis, py::handle group_size, const std::string& prefix)
     : prefix_(prefix), axes_(axis, prefix), given_size_(group_size) {
   if (PyTuple_Check(group_size.ptr())) {
@@ -142,10 +155,10 @@ Groups::Groups(py::handle axis, py::handle group_size, const std::string& prefix
     if (lengths.size() != 2) {
       refuse(name("group_size").c_str(), "a positive integer or a tuple of two", group_size);
     }
-    sizes_ = {to_count(name("group_size[0]").c_str(), lengths[0], 1, INT64_MAX),
-              to_count(name("group_size[1]").c_str(), lengths[1], 1, INT64_MAX)};
+    sizes_ = {to_group_size(name("group_size[0]"), lengths[0]),
+              to_group_size(name("group_size[1]"), lengths[1])};
   } else if (!group_size.is_none()) {
-    sizes_[0] = to_count(name("group_size").c_str(), group_size, 1, INT64_MAX);
+    sizes_[0] = to_group_size(name("group_size"), group_size);
   }
 }
 

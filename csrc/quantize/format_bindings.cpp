@@ -8,6 +8,7 @@
 
 #include "core/float_state.hpp"
 #include "python/arguments.hpp"
+#include "python/layouts.hpp"
 
 namespace secateur::python {
 namespace {
@@ -132,16 +133,6 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   }
   layout_ = *groups.data();
   core_.layout = &layout_;
-}
-
-bool FittedFormat::fits(const Groups& groups) const {
-  const sc_layout* const other = groups.data();
-  if (core_.layout == nullptr) {
-    return true;
-  }
-  return other != nullptr && groups.order().empty() && layout_.length == other->length &&
-         layout_.inner == other->inner && layout_.block == other->block &&
-         layout_.inner_block == other->inner_block && layout_.shared == other->shared;
 }
 
 }  // namespace secateur::python

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "python/arrays.hpp"
-#include "python/layouts.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
@@ -61,8 +60,7 @@ class FittedFormat {
   FittedFormat& operator=(const FittedFormat&) = delete;
 
   [[nodiscard]] const sc_format* get() const { return &core_; }
-  // Whether there is one parameter, or one for each of these groups of the same array.
-  [[nodiscard]] bool fits(const Groups& groups) const;
+  [[nodiscard]] bool has_one_parameter() const { return core_.layout == nullptr; }
 
  private:
   sc_format core_;

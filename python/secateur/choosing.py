@@ -560,11 +560,16 @@ def _descend(
 
 
 def _pair(name: str, given: Any, low: int, high: int) -> tuple[int, int]:
-    if not isinstance(given, tuple) or len(given) != 2:
+    if not isinstance(given, tuple):
+        integer(name, given)  # refuses other types
+    numbers = [
+        integer_in(f"{name}[{i}]", number, low, high)
+        for i, number in enumerate(given if isinstance(given, tuple) else ())
+    ]
+    if len(numbers) != 2:
         msg = f"{name} must be a tuple of two integers, got {shown(given)}"
         raise ValueError(msg)
-    first, second = (integer_in(f"{name}[{i}]", x, low, high) for i, x in enumerate(given))
-    return first, second
+    return numbers[0], numbers[1]
 
 
 def _percentage(method: Any, percentile: Any) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import BitOrder, Norm, SelectionNaN
+    from secateur.literals import Axes, BitOrder, Norm, SelectionNaN
 
     Bits = NDArray[np.uint8]
     Floats = NDArray[Any]
@@ -37,7 +37,7 @@ def prune_mask(
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
     packed: Literal[False] = False,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
@@ -54,7 +54,7 @@ def prune_mask(
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
     packed: Literal[True],
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
@@ -71,7 +71,7 @@ def prune_mask(
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
     packed: bool,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
@@ -87,7 +87,7 @@ def prune_mask(
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
     packed: bool = False,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
@@ -122,8 +122,8 @@ def prune_mask(
     Raises
     ------
     TypeError
-        If `w`, `scores` or `factors` has an unsupported dtype, `k` or `axis` is not an integer, or
-        `packed` is not a bool.
+        If `w`, `scores` or `factors` has an unsupported dtype, `k` is not an integer, `axis` is not
+        an integer or a tuple of integers, or `packed` is not a bool.
     ValueError
         If an argument is out of range, as in :func:`prune`; or if the values that rank hold NaN and
         `nan` is ``"raise"``.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Norm, SelectionNaN
+    from secateur.literals import Axes, Norm, SelectionNaN
 
     Floats = NDArray[Any]
     Container = TypeVar("Container")
@@ -39,7 +39,7 @@ def check_combination(
     norm: str | None,
     scores: ArrayLike | None,
     factors: ArrayLike | None,
-    axis: int | None,
+    axis: Axes | None,
 ) -> None:
     """Raise an error if these arguments of :func:`prune` cannot be combined."""
     if block is not None:
@@ -62,7 +62,7 @@ def prune(
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
     nan: SelectionNaN = "raise",
     out: Floats | None = None,
 ) -> Floats:
@@ -76,8 +76,8 @@ def prune(
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to prune.
     k : int, optional
-        The number of elements to keep, 0 to ``w.size``; with `axis`, in each slice, 0 to
-        ``w.shape[axis]``; with `block`, the number of blocks.
+        The number of elements to keep, 0 to ``w.size``; with `axis`, in each slice, 0 to the number
+        of elements along the axis or axes; with `block`, the number of blocks.
     sparsity : float, optional
         The fraction to remove, 0 to 1. Of ``n`` candidates, ``round(sparsity * n)`` are removed,
         rounded half to even. The candidates are all elements; with `axis`, those of each slice;
@@ -88,7 +88,7 @@ def prune(
     pattern : str, optional
         ``"N:M"``, 1 <= N <= M <= 32. Of each M consecutive elements along `axis`, the N of largest
         magnitude are kept; ties go to the lowest index. The length of the axis must be a multiple
-        of M.
+        of M. Several axes count as one, flattened in C order.
     block : (int, int), optional
         The numbers of rows and columns of a block in the last two axes. Each block is kept or
         removed as a whole. Blocks at the ends of these axes may be smaller. Blocks of all matrices
@@ -107,9 +107,11 @@ def prune(
         Factors of the importance, of a shape that broadcasts to that of `w`: elements rank by
         ``|w * factors|``. The product is computed in float64 if `w` or `factors` is float64, else
         in float32, and rounded once. `nan` applies to the products.
-    axis : int, optional
-        Select within each slice along this axis. By default the whole array is one selection, and
-        patterns run along the last axis. Cannot be combined with `threshold` or `block`.
+    axis : int or tuple of ints, optional
+        Select within each slice along this axis, or among the elements that differ only along these
+        axes: ``axis=(1, 2, 3)`` is one selection for each output channel of a convolution kernel.
+        By default the whole array is one selection, and patterns run along the last axis. Axes that
+        are not adjacent cost a transposed copy. Cannot be combined with `threshold` or `block`.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : ndarray of the dtype and shape of `w`, optional
@@ -123,8 +125,8 @@ def prune(
     Raises
     ------
     TypeError
-        If `w`, `scores`, `factors` or `out` has an unsupported dtype, or `k` or `axis` is not an
-        integer.
+        If `w`, `scores`, `factors` or `out` has an unsupported dtype, `k` is not an integer, or
+        `axis` is not an integer or a tuple of integers.
     ValueError
         If an argument is out of range; if not exactly one of `k`, `sparsity`, `threshold` and
         `pattern` is given; if the values that rank hold NaN and `nan` is ``"raise"``; if `scores`
@@ -164,6 +166,10 @@ def prune(
     >>> sc.prune(w.reshape(2, 2), k=1, block=(2, 1))
     array([[ 0., -4.],
            [ 0.,  1.]], dtype=float32)
+    >>> sc.prune(w.reshape(2, 1, 2), k=1, axis=(1, 2))
+    array([[[ 0., -4.]],
+    <BLANKLINE>
+           [[ 0.,  1.]]], dtype=float32)
     """
     check_combination(threshold, pattern, block, norm, scores, factors, axis)
     if block is not None:

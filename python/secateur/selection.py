@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import SelectionNaN
+    from secateur.literals import Axes, SelectionNaN
 
 
 @overload
@@ -21,10 +21,10 @@ def kth_magnitude(
 ) -> np.floating[Any]: ...
 @overload
 def kth_magnitude(
-    w: ArrayLike, k: int, *, axis: int, nan: SelectionNaN = "raise"
+    w: ArrayLike, k: int, *, axis: Axes, nan: SelectionNaN = "raise"
 ) -> NDArray[Any]: ...
 def kth_magnitude(
-    w: ArrayLike, k: int, *, axis: int | None = None, nan: SelectionNaN = "raise"
+    w: ArrayLike, k: int, *, axis: Axes | None = None, nan: SelectionNaN = "raise"
 ) -> Any:
     """Return the k-th largest ``|w|``.
 
@@ -33,10 +33,12 @@ def kth_magnitude(
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int
-        The rank: 1 (the largest magnitude) to ``w.size`` (the smallest); with `axis`, 1 to
-        ``w.shape[axis]``.
-    axis : int, optional
-        Select within each slice along this axis. By default the whole array is one selection.
+        The rank: 1 (the largest magnitude) to ``w.size`` (the smallest); with `axis`, 1 to the
+        number of elements along the axis or axes.
+    axis : int or tuple of ints, optional
+        Select within each slice along this axis, or among the elements that differ only along these
+        axes: ``axis=(1, 2, 3)`` is one selection for each output channel of a convolution kernel.
+        By default the whole array is one selection.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
 
@@ -44,15 +46,16 @@ def kth_magnitude(
     -------
     scalar of the dtype of `w`
         The magnitude, with the sign cleared. Returned without `axis`.
-    ndarray of the dtype of `w`, of the shape of `w` without the axis
+    ndarray of the dtype of `w`, of the shape of `w` without the axis or axes
         The magnitude of each slice. Returned with `axis`.
 
     Raises
     ------
     TypeError
-        If `w` has an unsupported dtype, or `k` or `axis` is not an integer.
+        If `w` has an unsupported dtype, `k` is not an integer, or `axis` is not an integer or a
+        tuple of integers.
     ValueError
-        If `k` or `axis` is out of range, or `w` holds NaN and `nan` is ``"raise"``.
+        If `k` or `axis` is out of range, `axis` is empty or repeats an axis, or `w` holds NaN and `nan` is ``"raise"``.
 
     Notes
     -----
@@ -62,6 +65,8 @@ def kth_magnitude(
     The k-th magnitude is then selected among the collected elements. The result is exact whatever
     the sample; see ``docs/algorithm.md``.
 
+    With axes that are not adjacent, the selection works on a transposed copy.
+
     Examples
     --------
     >>> import numpy as np
@@ -70,6 +75,9 @@ def kth_magnitude(
     np.float32(3.0)
     >>> sc.kth_magnitude(np.float32([[3, -4], [0, 1]]), 1, axis=1)
     array([4., 1.], dtype=float32)
+    >>> kernel = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
+    >>> sc.kth_magnitude(kernel, 1, axis=(1, 2, 3))
+    array([11., 23.], dtype=float32)
     """
     return _core.kth_magnitude(w, k, axis, nan)
 
@@ -78,7 +86,7 @@ def topk(
     w: ArrayLike,
     k: int,
     *,
-    axis: int | None = None,
+    axis: Axes | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
     sorted: bool = False,
@@ -91,9 +99,11 @@ def topk(
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
     k : int
-        The number of elements: 0 to ``w.size``; with `axis`, 0 to ``w.shape[axis]``.
-    axis : int, optional
-        Select within each slice along this axis. By default the whole array, flattened in C order,
+        The number of elements: 0 to ``w.size``; with `axis`, 0 to the number of elements along the
+        axis or axes.
+    axis : int or tuple of ints, optional
+        Select within each slice along this axis, or among the elements that differ only along these
+        axes, in the order that they have in `w`. By default the whole array, flattened in C order,
         is one selection.
     scores, factors : array_like of float16, bfloat16, float32 or float64, optional
         The importance that replaces ``|w|``, as in :func:`prune`.
@@ -110,14 +120,16 @@ def topk(
         A named tuple. ``values`` has the dtype of `w` and holds the elements with their signs.
         ``indices`` is int64 and holds flat indices or, with `axis`, indices along it. Both have
         shape ``(k,)``; with `axis`, they have the shape of `w` with length k along the axis.
+        Several axes are replaced by one of length k, at the place of the first. Indices are then
+        flat, in C order, over these axes as they follow each other in `w`.
 
     Raises
     ------
     TypeError
-        If `w`, `scores` or `factors` has an unsupported dtype, `k` or `axis` is not an integer, or
-        `sorted` is not a bool.
+        If `w`, `scores` or `factors` has an unsupported dtype, `k` is not an integer, `axis` is not
+        an integer or a tuple of integers, or `sorted` is not a bool.
     ValueError
-        If `k` or `axis` is out of range; if `scores` or `factors` does not fit `w`, or both are
+        If `k` or `axis` is out of range; if `axis` is empty or repeats an axis; if `scores` or `factors` does not fit `w`, or both are
         given; or if the values that rank hold NaN and `nan` is ``"raise"``.
 
     Notes
@@ -125,6 +137,8 @@ def topk(
     The selection is that of :func:`kth_magnitude`, in one pass. With ``sorted=True`` and without
     scores, a radix sort (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected
     elements.
+
+    With axes that are not adjacent, the selection works on a transposed copy.
 
     Examples
     --------
@@ -137,5 +151,7 @@ def topk(
     array([-4.,  3.], dtype=float32)
     >>> sc.topk(w, 2, factors=np.float32([1, 0, 1, 2])).values
     array([3., 1.], dtype=float32)
+    >>> sc.topk(w.reshape(1, 2, 2), 2, axis=(1, 2))
+    TopK(values=array([[ 3., -4.]], dtype=float32), indices=array([[0, 1]]))
     """
     return TopK(*_core.topk(w, k, axis, describe(w, scores, factors), sorted, nan))

@@ -108,7 +108,7 @@ OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"]
 # Replacements for a valid argument. Most of them have a wrong type or value.
 WRONG_NUMBERS = ["-1", "10**30", "-(10**30)", "2**63", "1.5", "True", "'1'", "np.array([1])", "[]",
                  "np.float32(1)", "np.nan", "np.inf", "-0.5", "10**400", "1j", "None", "np.int8(1)",
-                 "np.array(1)", "(1,)", "b'1'", "0"]  # fmt: skip
+                 "np.array(1)", "(1,)", "b'1'", "0", "()", "(0, 0)", "(0, 99)", "(0, 1.5)"]  # fmt: skip
 WRONG_WORDS = ["'no'", "None", "1", "b'raise'", "''", "['raise']", "'RAISE'", "True"]
 WRONG_ARRAYS = ["None", "'abc'", "1.5", "[1, 2]", "[]", "[1.5, None]", "[[1.0], [1.0, 2.0]]", "{}",
                 "[[1.5, -2.0], [0.5, 3.0]]",
@@ -210,6 +210,16 @@ class Draw:
         self.positional["w"] = "w"
         return dtype, shape, style
 
+    def axes(self, shape: tuple[int, ...]) -> int:
+        """Pass no axis, one, or several. Return the number of elements of a slice along them."""
+        if not shape or self.one_in(2):
+            return math.prod(shape)
+        axes = self.rng.sample(range(len(shape)), self.rng.randrange(1, len(shape) + 1))
+        given = [axis - self.one_of([0, len(shape)]) for axis in axes]
+        single = len(axes) == 1 and self.one_in(2)
+        self.named["axis"] = str(given[0] if single else tuple(given))
+        return math.prod(shape[axis] for axis in axes)
+
     def axis(self, shape: tuple[int, ...], *, name: str = "axis") -> int | None:
         """Pass no axis and return None, or pass one, negative or not, and return it."""
         if not shape or self.one_in(2):
@@ -217,6 +227,17 @@ class Draw:
         axis = self.rng.randrange(len(shape))
         self.named[name] = str(axis - self.one_of([0, len(shape)]))
         return axis
+
+    def blocks(self, shape: tuple[int, ...], name: str) -> bool:
+        """Pass blocks of two axes, or nothing. Return whether it passed them."""
+        if len(shape) < 2 or not self.one_in(3):
+            return False
+        axes = [len(shape) - 2, len(shape) - 1]
+        if self.one_in(2):
+            axes = self.rng.sample(range(len(shape)), 2)
+            self.named["axis"] = str(tuple(axis - self.one_of([0, len(shape)]) for axis in axes))
+        self.named[name] = str(tuple(self.rng.randrange(1, shape[axis] + 3) for axis in axes))
+        return True
 
     def policy(self, style: str, other: str, *others: str) -> None:
         """Choose the NaN policy. If there are NaN, it is mostly one that does not refuse them."""
@@ -420,8 +441,7 @@ class Draw:
 
 def kth_magnitude(draw: Draw) -> None:
     _, shape, style = draw.floats()
-    axis = draw.axis(shape)
-    n = math.prod(shape) if axis is None else shape[axis]
+    n = draw.axes(shape)
     k = draw.one_of([1, n, draw.rng.randrange(1, n + 2)])
     draw.positional["k"] = str(k)
     draw.wrong += not 1 <= k <= n
@@ -430,8 +450,7 @@ def kth_magnitude(draw: Draw) -> None:
 
 def topk(draw: Draw) -> None:
     _, shape, style = draw.floats()
-    axis = draw.axis(shape)
-    n = math.prod(shape) if axis is None else shape[axis]
+    n = draw.axes(shape)
     draw.positional["k"] = str(draw.one_of([0, n, draw.rng.randrange(n + 1)]))
     scores_style = draw.scores(shape, style)
     if draw.one_in(2):
@@ -465,8 +484,8 @@ def selection(draw: Draw) -> tuple[str, tuple[int, ...]]:
             counts = [-(-length // each) for length, each in zip(shape[-2:], block, strict=True)]
             draw.selection_size(math.prod(shape[:-2]) * math.prod(counts))
     elif kind == 3 and shape:
-        axis = draw.axis(shape)
-        length = shape[-1 if axis is None else axis]
+        length = draw.axes(shape)
+        length = length if "axis" in draw.named else shape[-1]
         m = draw.one_of([m for m in range(1, 33) if length % m == 0])
         draw.named["pattern"] = repr(f"{draw.rng.randrange(1, m + 1)}:{m}")
         scores_style = draw.scores(shape, style)
@@ -478,8 +497,7 @@ def selection(draw: Draw) -> tuple[str, tuple[int, ...]]:
             draw.named["threshold"] = "-" + draw.named["threshold"]
             draw.wrong += "scores" not in draw.named
     else:
-        axis = draw.axis(shape)
-        draw.selection_size(math.prod(shape) if axis is None else shape[axis])
+        draw.selection_size(draw.axes(shape))
         scores_style = draw.scores(shape, style)
     draw.policy(scores_style or style, "keep", "prune")
     return dtype, shape
@@ -661,9 +679,16 @@ def dequantize(draw: Draw) -> None:
 def compare(draw: Draw) -> None:
     _, shape, style = draw.floats()
     draw.positional["w_hat"] = draw.array(draw.one_of(FLOATS), shape, style)
-    axis = draw.axis(shape)
+    axis = None
+    if draw.one_in(3):
+        draw.axes(shape)
+    elif not draw.blocks(shape, "group_size"):
+        axis = draw.axis(shape)
+        if shape and draw.one_in(3):
+            length = shape[-1 if axis is None else axis]
+            draw.named["group_size"] = str(draw.rng.randrange(1, length + 3))
     if draw.one_in(2):
-        if axis is not None and draw.one_in(2):
+        if axis is not None and "group_size" not in draw.named and draw.one_in(2):
             draw.format(shape, ((shape[axis],), f"axis={axis}"))
         else:
             draw.format(shape, None if draw.one_in(8) else ((), ""))
@@ -679,6 +704,8 @@ def choosing(draw: Draw) -> None:
     dtype, style = draw.one_of(FLOATS), draw.one_of([*STYLES[:6], *STYLES])
     draw.array(dtype, shape, style, name="w")
     draw.positional = {"w": "w", **draw.positional}
+    if group_name == "block_size" and draw.blocks(shape, group_name):
+        return
     axis = draw.axis(shape)
     if shape and draw.one_in(3):
         draw.named["group_size"] = str(

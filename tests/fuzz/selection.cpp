@@ -19,7 +19,9 @@ std::int64_t key_of(std::uint64_t bits, const FloatType& type, sc_nan nan, bool 
     if (nan != SC_NAN_PRUNE) {
       return magnitude;
     }
-    return by_value ? -magnitude : magnitude - std::numeric_limits<std::int64_t>::max() - 1;
+    // Below all magnitudes, or below the key of minus infinity; a larger payload ranks higher.
+    const std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
+    return lowest + magnitude - (by_value ? static_cast<std::int64_t>(kFloat64.infinity()) : 0);
   }
   return by_value && negative ? -magnitude : magnitude;
 }

@@ -262,7 +262,7 @@ def test_nan_when_quantizing(nan: object, name: str) -> None:
 def test_axis(name: str) -> None:
     for axis in (1, -2, 2**64):
         assert_refused(name, ValueError, "axis", "an integer from -1 to 0", repr(axis), axis=axis)
-    for axis in (0.0, True, "0", (0,)):
+    for axis in (0.0, True, "0", [0]):
         assert_refused(name, TypeError, "axis", "an integer", repr(axis), axis=axis)
 
 

@@ -88,8 +88,8 @@ SHARED = {
     "secateur.float_state": {"default_float_state"},
     "secateur.formats": {"Affine", "FixedPoint"},
     "secateur.literals": {
-        *("BitOrder", "ChoiceMethod", "Norm", "Overflow", "QuantizingNaN"),
-        *("Rounding", "SelectionNaN"),
+        *("Axes", "BitOrder", "ChoiceMethod", "GroupSize", "Norm", "Overflow"),
+        *("QuantizingNaN", "Rounding", "SelectionNaN"),
     },
     "secateur.results": {"Bracket", "ErrorStats", "TopK"},
 }

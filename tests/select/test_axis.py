@@ -277,7 +277,7 @@ def test_axis_out_of_range(lib: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("axis", [1.0, True, "0", (0,), [1], np.array(1), np.float32(1)], ids=repr)
+@pytest.mark.parametrize("axis", [1.0, True, "0", [1], np.array(1), np.float32(1)], ids=repr)
 def test_axis_that_is_no_integer(lib: Any, name: str, axis: object) -> None:
     words = ["axis must be an integer", f"got {axis!r}"]
     assert_refuses(TypeError, words, getattr(lib, name), normal(3, 4), k=1, axis=axis)

@@ -17,6 +17,8 @@ from secateur.reference.order import INFINITIES
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from secateur.literals import Axes
+
     Array = NDArray[Any]
     Floats = NDArray[Any]
 
@@ -223,13 +225,24 @@ def as_bool(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def axis_of(array: Array, axis: int | None) -> int | None:
-    """Return None, or an axis of the array as a non-negative number."""
+def axes_of(array: Array, axis: Axes | None) -> tuple[int, ...] | None:
+    """Return None, or axes of the array as non-negative numbers in ascending order."""
     if axis is None:
         return None
+    if isinstance(axis, tuple) and not axis:
+        refuse("axis", shown(axis), "None, an integer or a tuple of at least one integer")
     if array.ndim == 0:
         refuse("axis", shown(axis), "None for an array without axes")
-    return integer_in("axis", axis, -array.ndim, array.ndim - 1) % array.ndim
+    given = (
+        [("axis", axis)]
+        if not isinstance(axis, tuple)
+        else [(f"axis[{i}]", number) for i, number in enumerate(axis)]
+    )
+    low, high = -array.ndim, array.ndim - 1
+    axes = sorted(integer_in(name, number, low, high) % array.ndim for name, number in given)
+    if len({*axes}) != len(axes):
+        refuse("axis", shown(axis), "a tuple of different axes")
+    return tuple(axes)
 
 
 def count(n: int, k: int | None, sparsity: float | None) -> int:

@@ -12,7 +12,7 @@ from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import (
     as_bool,
     as_double,
-    axis_of,
+    axes_of,
     floats,
     integer_in,
     one_of,
@@ -20,14 +20,14 @@ from secateur.reference.arguments import (
     shown,
 )
 from secateur.reference.integers import Integers
-from secateur.reference.sums import Groups, groups_of, total
+from secateur.reference.sums import Groups, Layout, layout_of, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import ChoiceMethod
+    from secateur.literals import Axes, ChoiceMethod, GroupSize
 
     Float64s = NDArray[np.float64]
     Int32s = NDArray[np.int32]
@@ -44,8 +44,8 @@ def choose_format(
     signed: bool = True,
     method: ChoiceMethod = "max",
     percentile: float = 99.99,
-    axis: int | None = None,
-    group_size: int | None = None,
+    axis: Axes | None = None,
+    group_size: GroupSize | None = None,
 ) -> FixedPoint:
     """Choose the number of fraction bits of a fixed-point format that suits the data.
 
@@ -71,9 +71,9 @@ def choose_format(
 
         chosen = _least_error(data, step, 2 * MAX_FRAC_BITS + 1, integers.min, integers.max)
         frac_bits = 1 - np.frexp(chosen)[1]
-    if data.axis is None:
+    if data.whole:
         return FixedPoint(bits, int(frac_bits[0]), signed)
-    frac_bits = frac_bits.reshape(data.shape)
+    frac_bits = data.layout.arrange(frac_bits)
     return FixedPoint(bits, frac_bits, signed, axis=data.axis, group_size=group_size)
 
 
@@ -86,8 +86,8 @@ def choose_affine(
     symmetric: bool = False,
     method: ChoiceMethod = "max",
     percentile: float = 99.99,
-    axis: int | None = None,
-    group_size: int | None = None,
+    axis: Axes | None = None,
+    group_size: GroupSize | None = None,
 ) -> Affine:
     """Choose an affine format that suits the data, by the rules of ONNX.
 
@@ -114,9 +114,9 @@ def choose_affine(
 
         ends = integers.min - zero_point, integers.max - zero_point
         scale = _least_error(data, step, 65, *ends).astype(data.real)
-    if data.axis is None:
+    if data.whole:
         return Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
-    scale, zero_point = scale.reshape(data.shape), zero_point.reshape(data.shape)
+    scale, zero_point = data.layout.arrange(scale), data.layout.arrange(zero_point)
     groups: dict[str, Any] = {"axis": data.axis, "group_size": group_size}
     return Affine(scale, zero_point, bits=bits, signed=signed, **groups)
 
@@ -131,31 +131,34 @@ class _Data(NamedTuple):
     low: Float64s  # the minimum of each group and 0
     high: Float64s  # the maximum of each group and 0
     real: type[np.float32 | np.float64]  # the type of the scales
-    axis: int | None
-    shape: tuple[int, ...]  # of the results
+    whole: bool  # whether the array is one group
+    axis: Axes | None
+    layout: Layout
 
 
-def _data(w: ArrayLike, axis: int | None, group_size: int | None) -> _Data:
+def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Data:
     w = floats("w", w)
-    if group_size is not None:
+    if group_size is not None and not isinstance(group_size, tuple):
         group_size = integer_in("group_size", group_size, 1, sys.maxsize)
-        axis = -1 if axis is None else axis
-    axis = axis_of(w, axis)
+    if isinstance(axis, tuple) and not isinstance(group_size, tuple):
+        refuse("axis", shown(axis), "an integer, unless group_size is a tuple", TypeError)
+    layout = layout_of(w, axis, group_size)
+    default = (-2, -1) if isinstance(group_size, tuple) else -1
+    axes = axes_of(w, default if axis is None and group_size is not None else axis)
     wrong = ~np.isfinite(w).ravel()
     if wrong.any():
         msg = f"w has {np.count_nonzero(wrong)} elements that are NaN or infinite, the first at "
         msg += f"flat index {wrong.argmax()}; a format is chosen for finite numbers"
         raise ValueError(msg)
-    shape: tuple[int, ...] = () if axis is None else (w.shape[axis],)
-    if axis is not None and group_size is not None:
-        shape = (*w.shape[:axis], -(-w.shape[axis] // group_size), *w.shape[axis + 1 :])
-    groups = list(groups_of(w.astype(np.float64), axis, group_size))
-    low, high = np.zeros((2, math.prod(shape)))
+    groups = list(layout.groups_of(w.astype(np.float64)))
+    low, high = np.zeros((2, math.prod(layout.shape)))
     for indices, elements, _ in groups:
         low[indices] = elements.min(axis=(1, 2), initial=0)
         high[indices] = elements.max(axis=(1, 2), initial=0)
     real = np.float64 if w.dtype == np.float64 else np.float32
-    return _Data(groups, low + 0, high + 0, real, axis, shape)  # + 0 turns -0.0 into +0.0
+    given = axes[0] if axes is not None and len(axes) == 1 else axes
+    # + 0 turns -0.0 into +0.0.
+    return _Data(groups, low + 0, high + 0, real, axes is None, given, layout)
 
 
 def _clipped(data: _Data, percentile: float) -> tuple[Float64s, Float64s]:

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur.formats import Affine, FixedPoint
-from secateur.reference.arguments import axis_of, floats, refuse, shown
+from secateur.reference.arguments import floats, refuse, shown
 from secateur.reference.granularity import broadcast_parameters
 from secateur.reference.quantization import check_scales, real_of
-from secateur.reference.sums import groups_of, total
+from secateur.reference.sums import Layout, layout_of, total
 from secateur.results import ErrorStats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from secateur.literals import Axes, GroupSize
+
     Float64s = NDArray[np.float64]
+    Floats = NDArray[Any]
 
 
 def compare(
@@ -25,7 +28,8 @@ def compare(
     w_hat: ArrayLike,
     *,
     fmt: FixedPoint | Affine | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
+    group_size: GroupSize | None = None,
 ) -> ErrorStats:
     """Compute metrics of the error of `w_hat` as an approximation of `w`.
 
@@ -41,22 +45,33 @@ def compare(
     w, w_hat = floats("w", w), floats("w_hat", w_hat)
     if w_hat.shape != w.shape:
         refuse("w_hat", f"shape {w_hat.shape}", f"of the shape {w.shape} of w")
-    axis = axis_of(w, axis)
+    layout = layout_of(w, axis, group_size)
     if fmt is not None:
-        _check_format(fmt, w, axis)
+        _check_format(fmt, w, layout)
+    count = math.prod(layout.shape)
+    noise, signal, of_y, products, max_abs = np.zeros((5, count))
+    saturated = np.zeros(count, np.int64)
     with np.errstate(all="ignore"):
-        (a,) = groups_of(w.astype(np.float64), axis, None)
-        (b,) = groups_of(w_hat.astype(np.float64), axis, None)
-        x, y = a.elements, b.elements
-        e = x - y
-        noise, signal, of_y, products = (total(z, a.block) for z in (e * e, x * x, y * y, x * y))
-        mse = noise / max(x.shape[1] * x.shape[2], 1)
-        max_abs = np.abs(e).max(axis=(1, 2), initial=0)
+        pairs = zip(
+            layout.groups_of(w.astype(np.float64)),
+            layout.groups_of(w_hat.astype(np.float64)),
+            strict=True,
+        )
+        for (indices, x, block), (_, y, _) in pairs:
+            e = x - y
+            for sums, terms in ((noise, e * e), (signal, x * x), (of_y, y * y), (products, x * y)):
+                sums[indices] = total(terms, block)
+            max_abs[indices] = np.abs(e).max(axis=(1, 2), initial=0)
+            if fmt is not None:
+                saturated[indices] = _saturated(x, fmt, indices, real_of(w.dtype))
+        mse = noise / np.maximum(layout.counts(), 1)
         sqnr_db = np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
         cosine = _cosine(signal, of_y, products)
-    saturated = None if fmt is None else _saturated(x, fmt, real_of(w.dtype))
-    metrics: list[Any] = [*map(_one_nan, (mse, max_abs, sqnr_db, cosine)), saturated]
-    if axis is None:
+    metrics: list[Any] = [
+        layout.arrange(values) for values in map(_one_nan, (mse, max_abs, sqnr_db, cosine))
+    ]
+    metrics.append(None if fmt is None else layout.arrange(saturated))
+    if axis is None and group_size is None:
         metrics = [None if value is None else value.item() for value in metrics]
     return ErrorStats._make(metrics)
 
@@ -73,8 +88,8 @@ def _one_nan(values: Float64s) -> Float64s:
     return np.where(np.isnan(values), np.nan, values)
 
 
-def _check_format(fmt: Any, w: NDArray[Any], axis: int | None) -> None:
-    """Refuse a format unless it has one parameter, or one for each index along `axis`."""
+def _check_format(fmt: Any, w: NDArray[Any], layout: Layout) -> None:
+    """Refuse a format unless it has one parameter, or one for each group."""
     if not isinstance(fmt, (FixedPoint, Affine)):
         refuse("fmt", shown(fmt), "a FixedPoint or an Affine", TypeError)
     name = "scale" if isinstance(fmt, Affine) else "frac_bits"
@@ -87,27 +102,34 @@ def _check_format(fmt: Any, w: NDArray[Any], axis: int | None) -> None:
     places = broadcast_parameters(f"fmt.{name}", indices, w.shape, fmt.axis, fmt.group_size)
     if indices.size <= 1 or w.size == 0:
         return
-    if axis is not None and fmt.group_size is None:
-        along = np.arange(w.shape[axis]).reshape(-1, *[1] * (w.ndim - 1 - axis))
-        if (np.broadcast_to(places, w.shape) == along).all():
-            return
-    refuse("fmt", shown(fmt), f"of one {name}, or of one for each index along axis={shown(axis)}")
+    of_elements = np.broadcast_to(places, w.shape).astype(np.float64)
+    fits = indices.size == math.prod(layout.shape) and all(
+        (elements == np.reshape(groups, (-1, 1, 1))).all()
+        for groups, elements, _ in layout.groups_of(of_elements)
+    )
+    if not fits:
+        refuse("fmt", shown(fmt), f"of one {name}, or of one for each group that is compared")
+
+
+def _parameter(fmt: FixedPoint | Affine, name: str, groups: Any) -> NDArray[Any]:
+    """Return a field of a format for each of these groups, to broadcast over their elements."""
+    values = np.ravel(getattr(fmt, name))
+    return np.reshape(values if values.size == 1 else values[groups], (-1, 1, 1))
 
 
 def _saturated(
-    x: Float64s, fmt: FixedPoint | Affine, real: type[np.float32 | np.float64]
+    x: Float64s, fmt: FixedPoint | Affine, groups: Any, real: type[np.float32 | np.float64]
 ) -> NDArray[np.int64]:
-    """Count the elements of each slice whose integers are out of range."""
+    """Count the elements of each group whose integers are out of range."""
     if x.size == 0:
         return np.zeros(len(x), np.int64)
     with np.errstate(all="ignore"):
         if isinstance(fmt, Affine):
-            scale = np.asarray(fmt.scale).astype(real).reshape(-1, 1, 1)
-            zero_point = np.reshape(fmt.zero_point, (-1, 1, 1))
+            scale = _parameter(fmt, "scale", groups).astype(real)
             quotients: NDArray[Any] = x.astype(real)
             quotients = np.rint(quotients / scale).astype(np.float64)
-            integers = quotients + zero_point
+            integers = quotients + _parameter(fmt, "zero_point", groups)
         else:  # exact, but for products beyond the range of float64, which are out of range
-            integers = np.rint(np.ldexp(x, np.reshape(fmt.frac_bits, (-1, 1, 1))))
+            integers = np.rint(np.ldexp(x, _parameter(fmt, "frac_bits", groups)))
     wrong = (integers < fmt.min) | (integers > fmt.max)
     return np.asarray(np.count_nonzero(wrong, axis=(1, 2)))

@@ -25,10 +25,10 @@ class Importance(NamedTuple):
     signed: bool  # whether elements rank by value, or by magnitude
     sources: tuple[Floats, ...] = ()  # inputs other than w, which no output may overlap
 
-    def keys(self, nan: str, axis: int | None = None) -> Keys:
-        """Return the keys, with one row for each slice along the axis."""
+    def keys(self, nan: str, axes: tuple[int, ...] | None = None) -> Keys:
+        """Return the keys, with one row for each slice along the axes."""
         refuse_nan(self.name, self.values, nan)
-        return keys_of(as_rows(self.values, axis), nan, signed=self.signed)
+        return keys_of(as_rows(self.values, axes), nan, signed=self.signed)
 
     def above(self, threshold: float, nan: str) -> Mask:
         """Return the mask of the elements whose importance is larger than the threshold."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import BitOrder, Norm, SelectionNaN
+    from secateur.literals import Axes, BitOrder, Norm, SelectionNaN
 
     Array = NDArray[Any]
     Bits = NDArray[np.uint8]
@@ -36,7 +36,7 @@ def prune_mask(
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
     packed: bool = False,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",

@@ -44,20 +44,27 @@ def bits_of(values: Floats) -> Bits:
 # --- rows -----------------------------------------------------------------------------------
 
 
-def as_rows(array: Array, axis: int | None) -> Array:
-    """Return the slices along an axis, or the whole array, as the rows of a matrix."""
-    if axis is None:
+def as_rows(array: Array, axes: tuple[int, ...] | None) -> Array:
+    """Return the slices along some axes, or the whole array, as the rows of a matrix."""
+    if axes is None:
         return array.reshape(1, -1)
-    slices = np.moveaxis(array, axis, -1)
-    return slices.reshape(math.prod(slices.shape[:-1]), slices.shape[-1])
+    slices = np.moveaxis(array, axes, range(-len(axes), 0))
+    others, along = slices.shape[: -len(axes)], slices.shape[-len(axes) :]
+    return slices.reshape(math.prod(others), math.prod(along))
 
 
-def from_rows(rows: Array, shape: tuple[int, ...], axis: int | None) -> Array:
-    """Return the array of these rows: the inverse of `as_rows`. The axis may change its length."""
-    if axis is None:
+def from_rows(rows: Array, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> Array:
+    """Return the array of these rows: the inverse of `as_rows`."""
+    if axes is None:
         return rows.reshape(shape)
-    others = shape[:axis] + shape[axis + 1 :]
-    return np.moveaxis(rows.reshape(*others, rows.shape[-1]), -1, axis)
+    others = without(shape, axes)
+    along = (shape[axis] for axis in axes)
+    return np.moveaxis(rows.reshape(*others, *along), range(-len(axes), 0), axes)
+
+
+def without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without some of its axes."""
+    return tuple(length for axis, length in enumerate(shape) if axis not in axes)
 
 
 # --- keys -----------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from secateur.reference.arguments import (
-    axis_of,
+    axes_of,
     count,
     exactly_one,
     floats,
@@ -26,7 +27,7 @@ from secateur.reference.order import bits_of, from_rows, largest, largest_of_few
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Norm, SelectionNaN
+    from secateur.literals import Axes, Norm, SelectionNaN
 
     Array = NDArray[Any]
     Floats = NDArray[Any]
@@ -44,7 +45,7 @@ def prune(
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
-    axis: int | None = None,
+    axis: Axes | None = None,
     nan: SelectionNaN = "raise",
     out: Floats | None = None,
 ) -> Floats:
@@ -121,7 +122,7 @@ class Selection:
         norm: Norm | None,
         scores: ArrayLike | None,
         factors: ArrayLike | None,
-        axis: int | None,
+        axis: Axes | None,
         nan: SelectionNaN,
     ) -> None:
         one_of("nan", nan, "raise", "keep", "prune")
@@ -138,7 +139,7 @@ class Selection:
             if block is None
             else importance_of_blocks(self.w, block, norm, nan)
         )
-        self._axis = axis_of(self.w, axis)
+        self._axes = axes_of(self.w, axis)
         self._k, self._sparsity, self._threshold, self._pattern = k, sparsity, threshold, pattern
         self._block, self._nan = block, nan
 
@@ -147,29 +148,29 @@ class Selection:
         if self._threshold is not None:
             mask = self.by.above(self._threshold, self._nan)
         elif self._pattern is not None:
-            mask = _kept_by_pattern(self.by, self._pattern, self._axis, self._nan)
+            mask = _kept_by_pattern(self.by, self._pattern, self._axes, self._nan)
         else:
-            keys = self.by.keys(self._nan, self._axis)
+            keys = self.by.keys(self._nan, self._axes)
             kept = largest(keys, count(keys.shape[1], self._k, self._sparsity))
-            mask = from_rows(kept, self.by.values.shape, self._axis)
+            mask = from_rows(kept, self.by.values.shape, self._axes)
         return mask if self._block is None else expand_mask(mask, self._block, self.w.shape)
 
 
-def _kept_by_pattern(by: Importance, pattern: str, axis: int | None, nan: str) -> Mask:
+def _kept_by_pattern(by: Importance, pattern: str, axes: tuple[int, ...] | None, nan: str) -> Mask:
     n, m = _pattern(pattern)
     shape = by.values.shape
     if not shape:
         refuse("w", "shape ()", "of one axis or more to have a pattern")
-    axis = len(shape) - 1 if axis is None else axis
-    if shape[axis] % m:
+    axes = (len(shape) - 1,) if axes is None else axes
+    if math.prod(shape[axis] for axis in axes) % m:
         refuse(
             "w",
             f"shape {shape}; pad or slice it",
-            f"of a multiple of {m} elements along axis {axis}",
+            f"of a multiple of {m} elements along axes {axes}",
         )
-    keys = by.keys(nan, axis)
+    keys = by.keys(nan, axes)
     groups = keys.reshape(keys.size // m, m)
-    return from_rows(largest_of_few(groups, n).reshape(keys.shape), shape, axis)
+    return from_rows(largest_of_few(groups, n).reshape(keys.shape), shape, axes)
 
 
 def _pattern(pattern: Any) -> tuple[int, int]:

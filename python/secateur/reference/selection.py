@@ -8,12 +8,13 @@ import numpy as np
 
 from secateur.reference.arguments import (
     as_bool,
-    axis_of,
+    axes_of,
     floats,
     integer_in,
     one_of,
     refuse,
     refuse_nan,
+    shown,
 )
 from secateur.reference.importance import importance
 from secateur.reference.order import (
@@ -23,19 +24,20 @@ from secateur.reference.order import (
     kth_largest,
     largest,
     magnitudes_of,
+    without,
 )
 from secateur.results import TopK
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import SelectionNaN
+    from secateur.literals import Axes, SelectionNaN
 
     Floats = NDArray[Any]
 
 
 def kth_magnitude(
-    w: ArrayLike, k: int, *, axis: int | None = None, nan: SelectionNaN = "raise"
+    w: ArrayLike, k: int, *, axis: Axes | None = None, nan: SelectionNaN = "raise"
 ) -> np.floating[Any] | Floats:
     """Return the k-th largest ``|w|`` of the array or of each slice along an axis.
 
@@ -56,24 +58,24 @@ def kth_magnitude(
     """
     one_of("nan", nan, "raise", "keep", "prune")
     w = floats("w", w)
-    axis = axis_of(w, axis)
-    n = w.size if axis is None else w.shape[axis]
+    axes = axes_of(w, axis)
+    n = as_rows(w, axes).shape[1]
     if n == 0:
-        along = "" if axis is None else f" along axis {axis}"
+        along = "" if axes is None else f" along axis {shown(axis)}"
         refuse("w", f"shape {w.shape}", f"of at least one element{along}")
     k = integer_in("k", k, 1, n)
     refuse_nan("w", w, nan)
-    kth = magnitudes_of(kth_largest(keys_of(as_rows(w, axis), nan), k), w.dtype)
-    if axis is None:
+    kth = magnitudes_of(kth_largest(keys_of(as_rows(w, axes), nan), k), w.dtype)
+    if axes is None:
         return cast("np.floating[Any]", kth[0, 0])
-    return kth.reshape(w.shape[:axis] + w.shape[axis + 1 :])
+    return kth.reshape(without(w.shape, axes))
 
 
 def topk(
     w: ArrayLike,
     k: int,
     *,
-    axis: int | None = None,
+    axis: Axes | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
     sorted: bool = False,
@@ -96,18 +98,20 @@ def topk(
     one_of("nan", nan, "raise", "keep", "prune")
     by_rank = as_bool("sorted", sorted)
     w = floats("w", w)
-    axis = axis_of(w, axis)
-    k = integer_in("k", k, 0, w.size if axis is None else w.shape[axis])
-    keys = importance(w, scores, factors).keys(nan, axis)
-    rows = as_rows(w, axis)
+    axes = axes_of(w, axis)
+    rows = as_rows(w, axes)
+    k = integer_in("k", k, 0, rows.shape[1])
+    keys = importance(w, scores, factors).keys(nan, axes)
     indices = np.nonzero(largest(keys, k))[1].reshape(len(rows), k)
     if by_rank:
         descending = ~np.take_along_axis(keys, indices, axis=1)  # ~ reverses the order
         ranks = np.argsort(descending, axis=1, kind="stable")
         indices = np.take_along_axis(indices, ranks, axis=1)
     values = np.take_along_axis(rows, indices, axis=1)
-    shape = (k,) if axis is None else w.shape
+    first = 0 if axes is None else axes[0]
+    others = () if axes is None else without(w.shape, axes)
+    shape = (*others[:first], k, *others[first:])
     return TopK(
-        np.asarray(from_rows(values, shape, axis), order="C"),
-        np.asarray(from_rows(indices, shape, axis), np.int64, order="C"),
+        np.asarray(from_rows(values, shape, (first,)), order="C"),
+        np.asarray(from_rows(indices, shape, (first,)), np.int64, order="C"),
     )

@@ -1,29 +1,37 @@
-"""Sums over groups of elements, in the documented order.
+"""Groups of elements, and sums over them in the documented order.
 
-A group is the whole array, the elements of one index along an axis, or a block of neighbours along
-it. Its elements form runs: of contiguous elements or, if no elements of the group are contiguous,
-one run of all its elements, which are evenly spaced. Runs are divided into blocks. Element ``i`` of
-a block is added to partial sum ``i % 8``. The eight partial sums are added pairwise, and the sums
-of the blocks one after another.
+An array is viewed as matrices, and the matrices are divided into blocks. Each block is a group or,
+if the blocks are shared, those at the same place of all matrices are one. The elements of a group
+form runs: the rows of its blocks or, if blocks are one element wide, their columns. Rows and
+columns that continue each other in all blocks are one run. Runs are divided into blocks of 4096
+elements of a row, or of 256 elements of a column. Element ``i`` of such a block is added to partial
+sum ``i % 8``. The eight partial sums are added pairwise, and the sums of the blocks one after
+another.
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from functools import reduce
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from secateur.reference.arguments import axes_of, integer_in, refuse, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from secateur.literals import Axes, GroupSize
+
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
 
-CONTIGUOUS, SPACED = 4096, 256  # elements of a block, by the kind of its run
+ROW, COLUMN = 4096, 256  # elements of a block, by the kind of its run
 
 
 class Groups(NamedTuple):
@@ -34,32 +42,144 @@ class Groups(NamedTuple):
     block: int
 
 
-def groups_of(w: Array, axis: int | None, group_size: int | None) -> Iterator[Groups]:
-    """Yield all groups of an array. `axis` is not negative."""
-    if axis is None:
-        yield Groups(np.arange(1), w.reshape(1, 1, -1), CONTIGUOUS)
-        return
-    length, inner = w.shape[axis], math.prod(w.shape[axis + 1 :])
-    outer = math.prod(w.shape[:axis])
-    slices = w.reshape(outer, length, inner)
-    if group_size is None:
-        along = np.arange(length)
-        if length == 1:
-            yield Groups(along, w.reshape(1, 1, -1), CONTIGUOUS)
-        elif inner == 1:
-            yield Groups(along, slices.transpose(1, 2, 0), CONTIGUOUS if outer == 1 else SPACED)
-        else:
-            yield Groups(along, slices.swapaxes(0, 1), CONTIGUOUS)
-        return
-    full, groups = length // group_size, -(-length // group_size)
-    indices = np.arange(outer * groups * inner).reshape(outer, groups, inner)
-    for begin, end in ((0, full), (full, groups)):  # the last group may be smaller
-        if indices[:, begin:end].size:
-            some = slices[:, begin * group_size : end * group_size]
-            grouped = some.reshape(outer, end - begin, -1, inner).swapaxes(2, 3)
-            block = CONTIGUOUS if inner == 1 else SPACED
-            elements = grouped.reshape(-1, 1, grouped.shape[-1])
-            yield Groups(indices[:, begin:end].ravel(), elements, block)
+class Layout(NamedTuple):
+    """A view of arrays as matrices, and their division into groups."""
+
+    order: tuple[int, ...]  # of the axes
+    lengths: tuple[int, int, int]  # of the matrices: how many, rows, columns
+    block: int  # rows of a block
+    inner_block: int  # columns of a block
+    shared: bool
+    shape: tuple[int, ...]  # of the results, in the order of the groups
+    axes: tuple[int, ...] = ()  # the places of the last axes of the results; () if they are last
+
+    def arrange(self, results: Array) -> Array:
+        """Return results of all groups in the shape that the caller expects."""
+        results = results.reshape(self.shape)
+        last = range(len(self.shape) - len(self.axes), len(self.shape))
+        return np.ascontiguousarray(np.moveaxis(results, last, self.axes)) if self.axes else results
+
+    def counts(self) -> NDArray[np.intp]:
+        """Return the number of elements of each group."""
+        outer, length, inner = self.lengths
+        rows, columns = (
+            np.minimum(size, axis - np.arange(0, axis, size)) if axis else np.zeros(1, np.intp)
+            for axis, size in ((length, self.block), (inner, self.inner_block))
+        )
+        each = np.outer(rows, columns).ravel()
+        return np.resize(each * outer if self.shared else each, math.prod(self.shape))
+
+    def groups_of(self, w: Array) -> Iterator[Groups]:
+        """Yield all groups of an array."""
+        count = math.prod(self.shape)
+        if w.size == 0:
+            yield Groups(np.arange(count), np.zeros((count, 1, 0), w.dtype), ROW)
+            return
+        outer, length, inner = self.lengths
+        matrices = w.transpose(self.order).reshape(self.lengths)
+        indices = np.arange(count).reshape(
+            -1, -(-length // self.block), -(-inner // self.inner_block)
+        )
+        for bands, columns in product(_bands(length, self.block), _bands(inner, self.inner_block)):
+            some = matrices[:, bands.elements, columns.elements].reshape(
+                outer, bands.blocks, bands.size, columns.blocks, columns.size
+            )
+            blocks = some.swapaxes(2, 3)  # [matrix][band][column of blocks][row][column]
+            elements, block = self._runs(blocks)
+            yield Groups(indices[:, bands.indices, columns.indices].ravel(), elements, block)
+
+    def _runs(self, blocks: Array) -> tuple[Array, int]:
+        """Return the elements of some blocks as [group][run][element], and the kind of runs."""
+        outer, length, inner = self.lengths
+        height, width = blocks.shape[3:]
+        is_wide = self.inner_block == inner
+        is_narrow = self.inner_block == 1 < inner
+        runs = 1 if is_wide or is_narrow else height
+        block = COLUMN if is_narrow else ROW
+        if not self.shared:
+            return blocks.reshape(-1, runs, height * width // runs), block
+        is_column = self.block * self.inner_block == 1  # of elements at the same place
+        is_continuous = is_column or ((is_wide or is_narrow) and self.block == length)
+        if is_column and self.block < length:
+            block = COLUMN
+        if not is_continuous:
+            runs *= outer
+        groups = np.moveaxis(blocks, 0, 2)  # [band][column of blocks][matrix][row][column]
+        return groups.reshape(-1, runs, outer * height * width // runs), block
+
+
+class _Band(NamedTuple):
+    """Blocks of equal length along an axis."""
+
+    blocks: int
+    size: int
+    elements: slice
+    indices: slice  # among the blocks
+
+
+def _bands(length: int, size: int) -> list[_Band]:
+    """Return the full blocks along an axis, and the last one if it is smaller."""
+    full, rest = divmod(length, size)
+    bands = [_Band(full, size, slice(0, full * size), slice(0, full))]
+    if rest:
+        bands.append(_Band(1, rest, slice(full * size, None), slice(full, None)))
+    return bands
+
+
+def layout_of(
+    w: Array, axis: Axes | None, group_size: GroupSize | None, group_name: str = "group_size"
+) -> Layout:
+    """Return the groups of an array.
+
+    There is one group for each index along `axis`; with `group_size`, for each block of so many
+    neighbours along it; with two numbers, for each block of two axes. Without either, the array is
+    one group.
+    """
+    if isinstance(group_size, tuple):
+        return _blocks(w, axis, group_size, group_name)
+    if group_size is not None:
+        group_size = integer_in(group_name, group_size, 1, sys.maxsize)
+        axis = -1 if axis is None else axis
+    shape, order = w.shape, tuple(range(w.ndim))
+    axes = axes_of(w, axis)
+    if axes is None:
+        return Layout(order, (1, 1, w.size), 1, max(w.size, 1), shared=True, shape=())
+    if group_size is not None:
+        if len(axes) != 1:
+            refuse("axis", shown(axis), f"one axis with a single {group_name}")
+        (along,) = axes
+        lengths = math.prod(shape[:along]), shape[along], math.prod(shape[along + 1 :])
+        groups = (*shape[:along], -(-shape[along] // group_size), *shape[along + 1 :])
+        size = min(group_size, max(shape[along], 1))
+        return Layout(order, lengths, size, 1, shared=False, shape=groups)
+    before, others = order[: axes[0]], [i for i in order[axes[0] :] if i not in axes]
+    selected = tuple(shape[i] for i in axes)
+    outer, inner = (math.prod(shape[i] for i in part) for part in (before, others))
+    lengths = outer, math.prod(selected), inner
+    return Layout((*before, *axes, *others), lengths, 1, max(inner, 1), shared=True, shape=selected)
+
+
+def _blocks(w: Array, axis: Axes | None, sizes: tuple[int, ...], group_name: str) -> Layout:
+    if len(sizes) != 2:
+        refuse(group_name, shown(sizes), "a positive integer or a tuple of two")
+    named = [(f"{group_name}[{i}]", size) for i, size in enumerate(sizes)]
+    rows, columns = (integer_in(name, size, 1, sys.maxsize) for name, size in named)
+    if w.ndim < 2:
+        refuse("w", f"shape {w.shape}", f"of two axes or more for {group_name}={shown(sizes)}")
+    axes = axes_of(w, (-2, -1) if axis is None else axis)
+    if axes is None or len(axes) != 2:
+        refuse("axis", shown(axis), f"a tuple of two axes with {group_name} a tuple")
+    if isinstance(axis, tuple) and axis[0] % w.ndim != axes[0]:
+        rows, columns = columns, rows
+    others = [i for i in range(w.ndim) if i not in axes]
+    length, inner = w.shape[axes[0]], w.shape[axes[1]]
+    outer = math.prod(w.shape[i] for i in others)
+    shape = (*(w.shape[i] for i in others), -(-length // rows), -(-inner // columns))
+    rows, columns = min(rows, max(length, 1)), min(columns, max(inner, 1))
+    order = (*others, *axes)
+    return Layout(
+        order, (outer, length, inner), rows, columns, shared=False, shape=shape, axes=axes
+    )
 
 
 def total(terms: Float64s, block: int) -> Float64s:
