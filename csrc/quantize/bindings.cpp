@@ -135,8 +135,11 @@ struct CodeLayout {
 // The dtypes that hold the codes: that of NumPy, and narrower ones of ml_dtypes.
 std::vector<Dtype> dtypes_of(const CodeLayout& layout) {
   std::vector<Dtype> dtypes{layout.dtype()};
+  if (layout.packed || layout.bits >= 8) {
+    return dtypes;  // without the time to look for others
+  }
   for (const DtypeInfo& info : kDtypes) {
-    if (!layout.packed && info.dtype != dtypes.front().core &&
+    if (info.dtype != dtypes.front().core &&
         holds_codes(info.dtype, layout.bits, layout.is_signed)) {
       dtypes.push_back(dtype_of(info));
     }
@@ -167,7 +170,7 @@ class CodeResult {
         return {py::reinterpret_borrow<py::array>(out).dtype(), candidate};
       }
     }
-    return {py::dtype(layout.dtype().number), layout.dtype()};
+    return {py::dtype(dtypes.front().number), dtypes.front()};
   }
   CodeResult(py::handle out, const Input& in, const CodeLayout& layout, const ResultDtype& as)
       : core_(layout.core_dtype(as.spec.core)),

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/float_state.hpp"
 #include "python/arguments.hpp"
 #include "python/layouts.hpp"
 
@@ -72,7 +73,9 @@ Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::
     core_.qmax = qmax;
     scales_ = copy_of<double>(scale);
     core_.scale = scales_.data();
-    std::transform(scales_.begin(), scales_.end(), std::back_inserter(scales_as_float_),
+    scales_as_float_.resize(scales_.size());
+    const FloatState to_nearest;
+    std::transform(scales_.begin(), scales_.end(), scales_as_float_.begin(),
                    [](double x) { return static_cast<float>(x); });
     zero_points_ = copy_of<std::int32_t>(zero_point);
     zero_points_.resize(scales_.size(), zero_points_.empty() ? 0 : zero_points_.front());

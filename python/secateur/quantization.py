@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 MAX_AXES = 64  # of an array of NumPy
+FLOAT32 = np.dtype(np.float32)
 
 
 def quantize(
@@ -202,6 +203,8 @@ def dequantize(
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """Return the dtype of a result. (The core checks that it is a supported float.)"""
+    if dtype is np.float32:  # the default, without the time of a conversion
+        return FLOAT32
     allowed = " or ".join(FLOATS) + " in native byte order"
     wanted = as_dtype("dtype", dtype, allowed)
     if not wanted.isnative:

@@ -135,6 +135,8 @@ def flat_bits(result: Any) -> list[bytes]:
         return [bits for member in result for bits in flat_bits(member)]
     if isinstance(result, sc.FixedPoint):
         return flat_bits([result.bits, result.frac_bits])
+    if isinstance(result, sc.Affine):
+        return flat_bits([result.bits, result.scale, result.zero_point])
     return [b"" if result is None else bits_of(result).tobytes()]
 
 

@@ -162,7 +162,7 @@ def test_formats_are_taken_by_their_arguments(
 ) -> None:
     w, packed = 3 * normal(3, 6), {"packed": bits <= 8}
     fmt, bare = (kind(bits, frac_bits, **how) for kind in (FixedPoint, Bare))
-    assert repr(bare) == repr(fmt)
+    assert bare == fmt
     modes = {"overflow": overflow}
     q = reference.quantize(w, fmt, **modes)
     assert_array_equal(reference.quantize(w, bare, **modes), q, strict=True)
@@ -633,7 +633,7 @@ def test_prune_arguments(lib: Any, arguments: Any, error: type[Exception], messa
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"fmt": (8, 5)}, TypeError, r"fmt must be a FixedPoint, got \(8, 5\)"),
+        ({"fmt": (8, 5)}, TypeError, r"fmt must be a FixedPoint or an Affine, got \(8, 5\)"),
         ({"rounding": "half"}, ValueError, "rounding must be 'nearest_even' or .*, got 'half'"),
         ({"overflow": "clip"}, ValueError, "overflow must be 'saturate' or .*, got 'clip'"),
         ({"nan": "keep"}, ValueError, "nan must be 'raise' or 'zero', got 'keep'"),
