@@ -54,6 +54,11 @@ struct Layout {
   // The same groups with as many dimensions merged as these rules allow.
   [[nodiscard]] constexpr Layout merged() const {
     Layout layout = flattened();
+    if (layout.block == layout.length && (layout.shared || layout.outer == 1)) {
+      // All rows of all matrices share their groups.
+      layout = {layout.outer * layout.length, layout.inner, 1, layout.inner_block, 1, true};
+      layout.shared = layout.outer != 1;
+    }
     if (layout.block == 1 && layout.inner_block != 0 && layout.inner % layout.inner_block == 0) {
       // Each row of a matrix is divided into whole groups, so that the rows can be one.
       layout.length *= layout.inner;

@@ -126,8 +126,8 @@ def test_sums_have_the_documented_order(shape: tuple[int, ...], how: dict[str, A
 @pytest.mark.parametrize("block", [(1, 1), (2, 3), (5, 7), (100, 2), (4, 100)], ids=str)
 def test_affine_parameters_of_blocks(lib: Any, block: tuple[int, int], method: str) -> None:
     """Against those of each block alone."""
-    for shape, axis in (((9, 11), None), ((3, 8, 10), None), ((8, 3, 10), (2, 0))):
-        axes = (len(shape) - 2, len(shape) - 1) if axis is None else axis
+    for shape, axis in (((9, 11), None), ((3, 8, 10), None), ((3, 8, 10), (-2, 2))):
+        axes = (len(shape) - 2, len(shape) - 1)
         w = of_type("normal", math.prod(shape), "float32").reshape(shape)
         how: dict[str, Any] = {"method": method, "percentile": 90}
         found = lib.choose_affine(w, 8, axis=axis, group_size=block, **how)
@@ -135,6 +135,8 @@ def test_affine_parameters_of_blocks(lib: Any, block: tuple[int, int], method: s
             alone = lib.choose_affine(w[part], 8, **how)
             assert found.scale[index] == np.float32(alone.scale)
             assert found.zero_point[index] == alone.zero_point
+    for axes in ((1, 0), (0,)):
+        assert_refuses(ValueError, ["axis"], lib.choose_affine, w[0], axis=axes, group_size=block)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 4), (4, 0), (2, 0, 4), (0, 3, 4)], ids=str)

@@ -10,6 +10,7 @@ import numpy as np
 from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import floats, refuse, shown
 from secateur.reference.granularity import broadcast_parameters
+from secateur.reference.integers import range_of
 from secateur.reference.quantization import check_scales, real_of
 from secateur.reference.sums import Layout, layout_of, total
 from secateur.results import ErrorStats
@@ -131,5 +132,6 @@ def _saturated(
             integers = quotients + _parameter(fmt, "zero_point", groups)
         else:  # exact, but for products beyond the range of float64, which are out of range
             integers = np.rint(np.ldexp(x, _parameter(fmt, "frac_bits", groups)))
-    wrong = (integers < fmt.min) | (integers > fmt.max)
+    low, high = range_of(fmt)
+    wrong = (integers < low) | (integers > high)
     return np.asarray(np.count_nonzero(wrong, axis=(1, 2)))

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from secateur.formats import Affine
+
 if TYPE_CHECKING:
-    from secateur.formats import Affine, FixedPoint
+    from secateur.formats import FixedPoint
 
 
 class Integers(NamedTuple):
@@ -43,6 +45,14 @@ NARROW = {
 
 def integers_of(fmt: FixedPoint | Affine) -> Integers:
     return Integers(fmt.bits, fmt.signed)
+
+
+def range_of(fmt: FixedPoint | Affine) -> tuple[int, int]:
+    """Return the lowest and the highest integer in use."""
+    if isinstance(fmt, Affine):
+        return fmt.qmin, fmt.qmax
+    integers = integers_of(fmt)
+    return integers.min, integers.max
 
 
 def storage_dtype(fmt: FixedPoint | Affine, array: Any) -> np.dtype[Any]:

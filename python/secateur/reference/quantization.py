@@ -20,7 +20,7 @@ from secateur.reference.arguments import (
     shown,
 )
 from secateur.reference.granularity import broadcast_parameters
-from secateur.reference.integers import integers_of, storage_dtype
+from secateur.reference.integers import integers_of, range_of, storage_dtype
 from secateur.reference.order import narrowed
 from secateur.reference.packing import bytes_of, check_packed, packed_codes, unpacked
 from secateur.reference.pruning import prune
@@ -305,7 +305,7 @@ def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: F
 
     May overwrite `r`.
     """
-    low, high = fmt.min, fmt.max
+    low, high = range_of(fmt)
     if overflow == "wrap":
         np.copyto(r, 0, where=np.isinf(r))  # so large that it is a multiple of 2**bits
         np.remainder(r, 2.0**fmt.bits, out=r)
@@ -350,7 +350,7 @@ def _check_modes(
     one_of("nan", nan, "raise", "zero")
     integer_in("index_offset", index_offset, 0, 2**64 - 1)
     integers = integers_of(fmt)
-    if overflow == "wrap" and (fmt.min, fmt.max) != (integers.min, integers.max):
+    if overflow == "wrap" and range_of(fmt) != (integers.min, integers.max):
         refuse(
             "overflow", "'wrap'", f"another word, because {shown(fmt)} does not use all integers"
         )
