@@ -1,7 +1,7 @@
 """Arguments of every type of number, bool and object, to the package and its reference."""
 
-import re
 import math
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.refusals import FLOAT_NAMES
 
 import secateur as sc
 from secateur import reference
+from support.refusals import FLOAT_NAMES
 
 N = 1 << 17
 
