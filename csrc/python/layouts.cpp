@@ -52,6 +52,16 @@ Gathered gather(const Shape& shape, const std::vector<py::ssize_t>& axes) {
   return found;
 }
 
+// An axis as a nonnegative number. Throws ValueError if the array does not have it.
+py::ssize_t axis_in_range(const char* name, std::int64_t number, py::ssize_t ndim,
+                          py::handle given) {
+  if (number < -ndim || number >= ndim) {
+    refuse(name, "an integer from " + std::to_string(-ndim) + " to " + std::to_string(ndim - 1),
+           given);
+  }
+  return static_cast<py::ssize_t>(number < 0 ? number + ndim : number);
+}
+
 std::vector<py::ssize_t> sorted(std::vector<py::ssize_t> axes) {
   std::sort(axes.begin(), axes.end());
   return axes;
@@ -75,26 +85,27 @@ Axes::Axes(py::handle axis, const std::string& prefix)
       numbers_.push_back(to_integer((name_ + "[" + std::to_string(i) + "]").c_str(), axes[i]));
     }
   } else if (!axis.is_none()) {
-    numbers_.push_back(to_integer(name_.c_str(), axis));
+    number_ = to_integer(name_.c_str(), axis);
   }
 }
 
+py::ssize_t Axes::single_in(py::ssize_t ndim) const {
+  require_dimensions(ndim);
+  return axis_in_range(name_.c_str(), number_, ndim, given_);
+}
+
 std::vector<py::ssize_t> Axes::in(py::ssize_t ndim) const {
-  if (ndim == 0 && is_given()) {
-    refuse(name_.c_str(), "None for an array of no dimensions", given_);
+  if (!is_given()) {
+    return {};
   }
+  if (is_single()) {
+    return {single_in(ndim)};
+  }
+  require_dimensions(ndim);
   std::vector<py::ssize_t> axes;
-  axes.reserve(numbers_.size());
-  for (const std::int64_t number : numbers_) {
-    if (number < -ndim || number >= ndim) {
-      const std::string name = is_tuple_ ? name_ + "[" + std::to_string(axes.size()) + "]" : name_;
-      const py::object shown_number = is_tuple_ ? py::object(given_[py::int_(axes.size())])
-                                                : py::reinterpret_borrow<py::object>(given_);
-      refuse(name.c_str(),
-             "an integer from " + std::to_string(-ndim) + " to " + std::to_string(ndim - 1),
-             shown_number);
-    }
-    const auto axis = static_cast<py::ssize_t>(number < 0 ? number + ndim : number);
+  for (std::size_t i = 0; i < numbers_.size(); ++i) {
+    const std::string name = name_ + "[" + std::to_string(i) + "]";
+    const py::ssize_t axis = axis_in_range(name.c_str(), numbers_[i], ndim, given_[py::int_(i)]);
     if (contains(axes, axis)) {
       refuse(name_.c_str(), "a tuple of different axes", given_);
     }
@@ -103,23 +114,37 @@ std::vector<py::ssize_t> Axes::in(py::ssize_t ndim) const {
   return axes;
 }
 
-Slices::Slices(const Shape& shape, const Axes& axes) : is_whole_(!axes.is_given()) {
-  if (is_whole_) {
-    core_.length = product(shape);
-  } else {
-    set(shape, sorted(axes.in(static_cast<py::ssize_t>(shape.size()))));
+void Axes::require_dimensions(py::ssize_t ndim) const {
+  if (ndim == 0) {
+    refuse(name_.c_str(), "None for an array of no dimensions", given_);
   }
 }
 
-Slices::Slices(const Shape& shape, py::ssize_t axis) : is_whole_(false) { set(shape, {axis}); }
-
-void Slices::set(const Shape& shape, std::vector<py::ssize_t> axes) {
-  Gathered gathered = gather(shape, axes);
+Slices::Slices(const Shape& shape, const Axes& axes) : is_whole_(!axes.is_given()) {
+  const auto ndim = static_cast<py::ssize_t>(shape.size());
+  if (is_whole_) {
+    core_.length = product(shape);
+    return;
+  }
+  if (axes.is_single()) {
+    set(shape, axes.single_in(ndim));
+    return;
+  }
+  Gathered gathered = gather(shape, sorted(axes.in(ndim)));
   core_.length = product(gathered.along);
   core_.inner = product(gathered.after);
   before_ = std::move(gathered.before);
   after_ = std::move(gathered.after);
   order_ = std::move(gathered.order);
+}
+
+Slices::Slices(const Shape& shape, py::ssize_t axis) : is_whole_(false) { set(shape, axis); }
+
+void Slices::set(const Shape& shape, py::ssize_t axis) {
+  before_.assign(shape.begin(), shape.begin() + axis);
+  after_.assign(shape.begin() + axis + 1, shape.end());
+  core_.length = static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]);
+  core_.inner = product(after_);
 }
 
 Shape Slices::result_shape() const {

@@ -28,11 +28,18 @@ class Axes {
   // Throws ValueError if the array does not have these axes, or if an axis is repeated.
   [[nodiscard]] std::vector<py::ssize_t> in(py::ssize_t ndim) const;
 
+  // The fast path for an argument that is an integer.
+  [[nodiscard]] bool is_single() const { return is_given() && !is_tuple_; }
+  [[nodiscard]] py::ssize_t single_in(py::ssize_t ndim) const;
+
  private:
+  void require_dimensions(py::ssize_t ndim) const;
+
   std::string name_;
   py::handle given_;
   bool is_tuple_;
-  std::vector<std::int64_t> numbers_;
+  std::int64_t number_ = 0;            // if it is an integer
+  std::vector<std::int64_t> numbers_;  // if it is a tuple
 };
 
 // The division of an array into slices along axes. The whole array is one slice without axes.
@@ -55,7 +62,7 @@ class Slices {
   [[nodiscard]] Shape result_shape(std::size_t count) const;
 
  private:
-  void set(const Shape& shape, std::vector<py::ssize_t> axes);
+  void set(const Shape& shape, py::ssize_t axis);
 
   sc_layout core_{1, 1, 0, 1, 0};
   bool is_whole_;

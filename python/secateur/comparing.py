@@ -112,12 +112,15 @@ def compare(
            [0.25]])
     """
     sums = _core.compare(w, w_hat, axis, group_size, fmt)
+    whole = sums.ndim == 1
+    if whole:
+        sums = sums[np.newaxis]
     saturated = None if fmt is None else sums.view(np.int64)[..., -1].copy()
-    count: Any = np.size(w) // max(sums.size // sums.shape[-1], 1)
+    count: Any = max(np.size(w) // max(sums.size // sums.shape[-1], 1), 1)
     if group_size is not None:
         count = group_lengths(np.shape(w), axis, group_size)
     with default_float_state():
-        return statistics([sums[..., i] for i in range(5)], saturated, count)
+        return statistics([sums[..., i] for i in range(5)], saturated, count, whole=whole)
 
 
 def group_lengths(
@@ -138,14 +141,17 @@ def group_lengths(
     return lengths
 
 
-def statistics(sums: list[Any], saturated: NDArray[np.int64] | None, count: Any) -> ErrorStats:
+def statistics(
+    sums: list[Float64s], saturated: NDArray[np.int64] | None, count: Any, *, whole: bool
+) -> ErrorStats:
     """Compute the metrics from the sums of e**2, w**2, w_hat**2 and w * w_hat, and the largest |e|.
 
-    The sums are over `count` elements, for each group. They are numbers if there is one group.
+    The sums are over `count` elements, at least 1, for each group. If the group is the `whole`
+    array, the metrics are numbers.
     """
     error, w_squared, w_hat_squared, products, largest = sums
     with np.errstate(all="ignore"):
-        mse = error / np.maximum(count, 1)
+        mse = error / count
         max_abs = np.where(np.isnan(error), np.nan, largest)
         sqnr_db = np.where(error == 0, np.inf, 10 * np.log10(w_squared / error))
         # With this order of operations, the cosine of equal arrays is exactly 1.
@@ -156,7 +162,7 @@ def statistics(sums: list[Any], saturated: NDArray[np.int64] | None, count: Any)
     mse, max_abs, sqnr_db, cosine = (
         np.where(np.isnan(x), np.nan, x) for x in (mse, max_abs, sqnr_db, cosine)
     )
-    if error.ndim:
+    if not whole:
         return ErrorStats(mse, max_abs, sqnr_db, cosine, saturated)
-    total = None if saturated is None else int(saturated)
+    total = None if saturated is None else int(saturated[0])
     return ErrorStats(mse.item(), max_abs.item(), sqnr_db.item(), cosine.item(), total)
