@@ -177,7 +177,7 @@ class FusedQuantizer {
   Key write(const Part& part) {
     const std::size_t count = part.end - part.begin;
     const ParameterView<float> factors = factors_(part.begin, count);
-    // Zero points have the same granularity as the factors, so the same indices are valid.
+    // Zero points have the same layout as the factors, so the same indices are valid.
     const float* const zero_points =
         zero_points_ ? (*zero_points_)(part.begin, count).values : nullptr;
     return kernel_(part, target_, factors, zero_points, out_);

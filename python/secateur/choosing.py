@@ -151,7 +151,7 @@ def choose_affine(
         and chooses the range of the least sum of squared errors, and of several such the smallest.
     percentile : float, default 99.99
         As for :func:`choose_format`.
-    axis : int, or (int, int) with a `block_size` of two numbers, optional
+    axis : int, or the last two axes with a `group_size` of two numbers, optional
         Choose for each index along this axis. By default one scale serves the whole array.
     group_size : int or (int, int), optional
         Choose for each group of this many neighbours along the axis, by default the last axis. With

@@ -197,6 +197,7 @@ APYTYPES = {
     "floor": "TO_NEG",
     "ceil": "TO_POS",
     "trunc": "TO_ZERO",
+    "away": "TO_AWAY",
 }
 
 
