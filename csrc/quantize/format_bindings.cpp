@@ -103,6 +103,23 @@ FormatArgument::FormatArgument(py::handle fmt) {
   format_ = &stored_.cast<const Format&>();
 }
 
+namespace {
+
+// Several axes of a format are those of its parameters, so that their order matters.
+void require_order(const py::object& axis, py::ssize_t ndim) {
+  if (!PyTuple_Check(axis.ptr())) {
+    return;
+  }
+  const std::vector<py::ssize_t> axes = Axes(axis, "fmt.").in(ndim);
+  for (std::size_t i = 1; i < axes.size(); ++i) {
+    if (axes[i] != axes[i - 1] + 1) {
+      refuse("fmt.axis", "adjacent axes in order", axis);
+    }
+  }
+}
+
+}  // namespace
+
 FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype floats,
                            Scales allowed)
     : core_(format.core_) {
@@ -120,6 +137,7 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
     throw py::value_error(name + " must be a single number for an array without axes, got shape " +
                           text_of(format.shape_));
   }
+  require_order(format.axis_, static_cast<py::ssize_t>(shape.size()));
   Groups groups(format.axis_, format.group_size_, "fmt.");
   groups.settle(shape);
   if (groups.result_shape() != format.shape_) {

@@ -30,7 +30,6 @@ SUBJECTS = {
     "csrc/core/kernels/transpose": "axis patterns comparing choosing",
     "csrc/core/nan": "errors pruning quantization",
     "csrc/core/scratch": "memory threads",
-    "csrc/core/slices": "axis",
     "csrc/lanes": "select prune quantize pack stats sketch",
     "csrc/pack": "packed layouts_of_parameters errors guard_pages",
     "csrc/prune": "scores axis topk dtypes fixed_point layouts errors guard_pages threads",

@@ -598,12 +598,14 @@ NOT_FITTING = [
     (Affine([[1, 2.0]], group_size=4), (8,), ["fmt.axis must be", "from -1 to 0", "1"]),
     (Affine([1, 2.0], group_size=4), (8, 2), ["fmt.scale must be", "(2, 2)", "(2,)"]),
     (Affine(np.ones((2, 2)), group_size=(2, 3)), (4, 7), ["fmt.scale must be", "(2, 3)", "(2, 2)"]),
-    (Affine(np.ones((2, 2)), group_size=(2, 3)), (4,), ["fmt.axis must be", "from -1 to 0"]),
+    (Affine(np.ones((2, 2)), group_size=(2, 3)), (4,), ["fmt.axis", "from -1 to 0"]),
     (Affine(np.ones((2, 2)), group_size=(2, 3)), (1, 4, 6), ["fmt."]),
     (Affine(np.ones((2, 3)), axis=(0, 1)), (2, 4), ["fmt.scale must be", "(2, 4)", "(2, 3)"]),
     (Affine(np.ones((2, 3)), axis=(1, 0)), (3, 2), ["fmt.axis must be", "adjacent", "(1, 0)"]),
     (Affine(np.ones((2, 4)), axis=(0, 2)), (2, 3, 4), ["fmt.axis must be", "adjacent", "(0, 2)"]),
-    (Affine(np.ones((2, 2)), axis=(0, 0)), (2, 2), ["fmt.axis must be", "adjacent", "(0, 0)"]),
+    (Affine(np.ones((2, 2)), axis=(1, 0)), (2, 2), ["fmt.axis must be", "adjacent", "(1, 0)"]),
+    (Affine(np.ones((2, 4)), axis=(0, 2)), (2, 1, 4), ["fmt.axis must be", "adjacent", "(0, 2)"]),
+    (Affine(np.ones((2, 2)), axis=(0, 0)), (2, 2), ["fmt.axis must be", "(0, 0)"]),
 ]
 
 

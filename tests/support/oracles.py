@@ -375,7 +375,9 @@ def in_range(r: float, fmt: FixedPoint | Affine, overflow: str, zero_point: int 
     code = zero_point if is_zero else r + zero_point
     if overflow == "wrap":
         return (int(code) - low) % 2**fmt.bits + low
-    low = max(low, -high) if overflow == "saturate_symmetric" and fmt.signed else low
+    # Without 0 or positive integers in use, the range is as it is.
+    symmetric = overflow == "saturate_symmetric" and fmt.signed and high >= 0
+    low = max(low, -high) if symmetric else low
     if overflow == "saturate_zero":
         return int(code) if low <= code <= high else zero_point
     return int(min(max(code, low), high))
