@@ -41,7 +41,7 @@ MinMax affine_limits(const Scheme& scheme, std::size_t group, FloatType type) {
     const T x = largest_in_range<T>(static_cast<T>(limit + 0.5) * scale, [&](T magnitude) {
       return static_cast<double>(std::nearbyint(magnitude / scale)) <= limit;
     });
-    return key_of_threshold(x, type);
+    return key_of_threshold(static_cast<double>(x), type);
   };
   return {key_of_limit(scheme.highest - zero_point), key_of_limit(zero_point - scheme.lowest)};
 }
