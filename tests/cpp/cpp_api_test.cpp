@@ -498,8 +498,8 @@ void gathers_statistics_of_groups() {
             const std::size_t matrix = shared != 0 ? 0 : i / (length * inner);
             const std::size_t group =
                 (matrix * along + i / inner % length / height) * across + i % inner / width;
-            const double a = w[i];
-            const double b = w_hat[i];
+            const double a = static_cast<double>(w[i]);
+            const double b = static_cast<double>(w_hat[i]);
             expected[group].squared_error += (a - b) * (a - b);
             expected[group].products += a * b;
             low[group] = std::min(low[group], a);
