@@ -76,15 +76,15 @@ constexpr bool is_byte_integer(const DtypeInfo& info) {
 
 // The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
 constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
-  DtypeInfo narrowest{};
+  const DtypeInfo* narrowest = nullptr;
   for (const DtypeInfo& info : kDtypes) {
     const bool holds =
         is_integer(info) && info.is_signed == is_signed && info.bits >= std::max(bits, 8);
-    if (holds && (narrowest.bits == 0 || info.bits < narrowest.bits)) {
-      narrowest = info;
+    if (holds && (narrowest == nullptr || info.bits < narrowest->bits)) {
+      narrowest = &info;
     }
   }
-  return narrowest;
+  return *narrowest;
 }
 
 // Whether codes of `bits` bits may be stored in this dtype: an integer dtype that holds them, in
@@ -121,7 +121,8 @@ struct FloatType {
 
 constexpr FloatType make_float_type(Float kind, int exponent_bits, int mantissa_bits,
                                     bool has_infinity) {
-  const auto bits = static_cast<std::size_t>(1 + exponent_bits + mantissa_bits);
+  const std::size_t bits =
+      1 + static_cast<std::size_t>(exponent_bits) + static_cast<std::size_t>(mantissa_bits);
   const auto most = static_cast<Key>((std::uint64_t{1} << (bits - 1)) - 1);
   const auto exponents = most >> mantissa_bits << mantissa_bits;
   return {kind,

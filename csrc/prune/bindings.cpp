@@ -97,7 +97,9 @@ class Selection {
   [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
 
   // The order of axes in which the core reads and writes; empty if it is that of w.
-  [[nodiscard]] const AxisOrder& order() const { return slices_->order(); }
+  [[nodiscard]] const AxisOrder& order() const {
+    return slices_->order();  // NOLINT(bugprone-unchecked-optional-access): set by the constructor
+  }
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {

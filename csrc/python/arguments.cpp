@@ -163,7 +163,7 @@ void Scores::require_fit(const Input& w) const {
 }
 
 void Scores::transpose(const AxisOrder& order, const Input& w) {
-  if (!array_ || w.size() == 0) {
+  if (!array_ || !given_ || w.size() == 0) {
     return;
   }
   if (core_.scoring == SC_SCORING_PRODUCTS) {

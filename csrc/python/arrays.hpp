@@ -67,7 +67,8 @@ SECATEUR_INTEGERS(SECATEUR_DTYPE)
 template <bool (*is_allowed)(const DtypeInfo&)>
 inline constexpr auto kDtypesWhere = [] {
   constexpr auto kCount = static_cast<std::size_t>(std::ranges::count_if(kDtypes, is_allowed));
-  std::array<Dtype, kCount> dtypes{};
+  std::array<Dtype, kCount> dtypes;
+  dtypes.fill(dtype_of(kDtypes[0]));
   auto* next = dtypes.begin();
   for (const DtypeInfo& info : kDtypes) {
     if (is_allowed(info)) {

@@ -26,7 +26,8 @@ class Format {
  private:
   friend class FittedFormat;
 
-  sc_format core_{};  // without a layout, and with the scales in double
+  // Without a layout, and with the scales in double.
+  sc_format core_{SC_FORMAT_KIND_FIXED_POINT, 0, 0, nullptr, nullptr, nullptr, nullptr, 0, 0};
   std::vector<std::int32_t> frac_bits_, zero_points_;
   std::vector<double> scales_;
   std::vector<float> scales_as_float_;

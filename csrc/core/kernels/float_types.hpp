@@ -16,8 +16,9 @@ struct FloatFormat;
 #define SECATEUR_FLOAT(type, name, constant, exponent_bits, mantissa_bits, has_infinity) \
   template <>                                                                            \
   struct FloatFormat<type> {                                                             \
-    static constexpr int kExponentBits = exponent_bits, kMantissaBits = mantissa_bits;   \
-    static constexpr bool kHasInfinity = has_infinity;                                   \
+    static constexpr int kExponentBits = (exponent_bits);                                \
+    static constexpr int kMantissaBits = (mantissa_bits);                                \
+    static constexpr bool kHasInfinity = (has_infinity);                                 \
     static_assert(8 * sizeof(type) == 1 + kExponentBits + kMantissaBits);                \
   };
 SECATEUR_FLOATS(SECATEUR_FLOAT)
