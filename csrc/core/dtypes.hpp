@@ -76,15 +76,17 @@ constexpr bool is_byte_integer(const DtypeInfo& info) {
 
 // The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
 constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
-  const DtypeInfo* narrowest = nullptr;
-  for (const DtypeInfo& info : kDtypes) {
+  constexpr std::size_t kNone = std::size(kDtypes);
+  std::size_t narrowest = kNone;
+  for (std::size_t i = 0; i < std::size(kDtypes); ++i) {
+    const DtypeInfo& info = kDtypes[i];
     const bool holds =
         is_integer(info) && info.is_signed == is_signed && info.bits >= std::max(bits, 8);
-    if (holds && (narrowest == nullptr || info.bits < narrowest->bits)) {
-      narrowest = &info;
+    if (holds && (narrowest == kNone || info.bits < kDtypes[narrowest].bits)) {
+      narrowest = i;
     }
   }
-  return *narrowest;
+  return kDtypes[narrowest];
 }
 
 // Whether codes of `bits` bits may be stored in this dtype: an integer dtype that holds them, in
