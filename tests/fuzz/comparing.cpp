@@ -164,9 +164,8 @@ void fuzz_refusals(Draw& draw) {
   const Bytes before = memory;
   unsigned char* out = memory.data();
   std::int32_t frac_bits = 0;
-  const sc_layout layout{n, 1, 0, 0, 0};
   const sc_format fmt{
-      SC_FORMAT_KIND_FIXED_POINT, 8, 1, &layout, &frac_bits, nullptr, nullptr, 0, 0};
+      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0};
   const char* what = "";
   switch (draw.in<int>(0, 4)) {
     case 0:
