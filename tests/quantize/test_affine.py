@@ -97,7 +97,7 @@ def integers(dtype: str, fmt: Affine, rounding: str) -> list[float]:
 @dtypes
 @roundings
 def test_hard_values(lib: Any, dtype: str, rounding: str) -> None:
-    for fmt in subset(FORMATS, 24):
+    for fmt in subset(FORMATS, 24, 48):
         w, zero = hard(fmt, dtype), int(fmt.zero_point)
         for overflow in overflows_of(fmt):
             modes = {"rounding": rounding, "overflow": overflow, "nan": "zero", **seed_of(rounding)}
@@ -401,7 +401,7 @@ def test_on_several_threads(lib_on_threads: Any, dtype: str, rounding: str) -> N
         ((1100, 1003), lambda: Affine(scale((9, 8)), zero((9, 8)), group_size=(128, 128))),
         ((1_100_003,), lambda: Affine(0.01, 7, bits=4, signed=False)),
     ]
-    for shape, fmt_of in subset(made, 2):
+    for shape, fmt_of in subset(made, 2, 4):
         w, fmt = normal(shape, dtype), fmt_of()
         modes = {"rounding": rounding, **seed_of(rounding)}
         codes = reference.quantize(w, fmt, **modes)
@@ -500,7 +500,7 @@ def with_parameters(shape: tuple[int, ...], layout: dict[str, Any], number: int)
 @dtypes
 @roundings
 def test_every_layout(lib: Any, dtype: str, rounding: str) -> None:
-    for number, shape, layout in subset(cases(SHAPES), 40):
+    for number, shape, layout in subset(cases(SHAPES), 40, 80):
         w, fmt = normal(shape, dtype, 3.0), with_parameters(shape, layout, number)
         overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
         modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
@@ -527,7 +527,7 @@ def test_layouts_of_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -
     sizes = [(1, 1), (2, 16), (16, 2), (3, 33), (32, 32), (128, 128), (1, 128), (7, 4096)]
     made += [{"axis": None, "group_size": size} for size in sizes]
     made += [{"axis": tuple(range(ndim - 1)), "group_size": None}]
-    for number, layout in subset(enumerate(made), 6):
+    for number, layout in subset(enumerate(made), 6, 12):
         fmt = with_parameters(shape, layout, number)
         rounding = ROUNDINGS[-1 - number % len(ROUNDINGS)]
         overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
@@ -553,7 +553,7 @@ def test_layouts_of_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -
 @pytest.mark.parametrize("bits", [8, 32])
 def test_fixed_point_in_rows_and_columns(lib: Any, bits: int) -> None:
     """A FixedPoint of any layout is an Affine whose scales are powers of two."""
-    for number, shape, layout in subset(cases([*SHAPES, (40, 70)]), 30):
+    for number, shape, layout in subset(cases([*SHAPES, (40, 70)]), 30, 60):
         w = normal(shape, "float32", 3.0)
         places = np.random.default_rng(number).integers(1, 6, lengths_of(shape, **layout))
         fmt = FixedPoint(bits, places, **layout)
@@ -574,7 +574,7 @@ def test_memory_layouts(lib: Any, dtype: str) -> None:
     views += [lambda a: np.ascontiguousarray(a[::-1])[::-1]]
     if dtype != "bfloat16":
         views += [lambda a: a.astype(a.dtype.newbyteorder(">"))]
-    for number, layout in subset(enumerate(layouts(w.shape)), 8):
+    for number, layout in subset(enumerate(layouts(w.shape)), 8, 16):
         fmt = with_parameters(w.shape, layout, number)
         q = reference.quantize(w, fmt)
         values = reference.dequantize(q, fmt, dtype=w.dtype)

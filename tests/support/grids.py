@@ -42,10 +42,12 @@ def grid(*axes: Iterable[Any]) -> list[tuple[Any, ...]]:
     )
 
 
-def subset(values: Iterable[Any], count: int) -> list[Any]:
-    """All values; in the quick suite so many of them, in their order."""
+def subset(values: Iterable[Any], count: int, most: int | None = None) -> list[Any]:
+    """All values, or `most` of them; in the quick suite `count` of them. In their order."""
     values = list(values)
-    if exhaustive or len(values) <= count:
+    if exhaustive:
+        count = len(values) if most is None else most
+    if len(values) <= count:
         return values
     return [values[i] for i in sorted(choose.sample(range(len(values)), count))]
 
