@@ -65,12 +65,12 @@ def choose_format(
     percentile : float, default 99.99
         From 0 to 100. Of ``n`` elements, the percentile is the one of rank
         ``max(1, ceil(n * percentile / 100))``, counted from the smallest ``|w|``.
-    axis : int, or (int, int) with a `group_size` of two numbers, optional
+    axis : int, or the last two axes with a `group_size` of two numbers, optional
         Choose for each index along this axis. By default one format serves the whole array.
     group_size : int or (int, int), optional
         Choose for each group of this many neighbours along the axis, by default the last axis. With
-        two numbers, choose for each block of so many rows and columns in the two axes of `axis`, by
-        default the last two. Groups at the ends of the axes may be smaller.
+        two numbers, the rows and the columns of a block, choose for each block of the last two
+        axes. Groups at the ends of the axes may be smaller.
 
     Returns
     -------
@@ -155,8 +155,8 @@ def choose_affine(
         Choose for each index along this axis. By default one scale serves the whole array.
     group_size : int or (int, int), optional
         Choose for each group of this many neighbours along the axis, by default the last axis. With
-        two numbers, choose for each block of so many rows and columns in the last two axes. Groups
-        at the ends of the axes may be smaller.
+        two numbers, the rows and the columns of a block, choose for each block of the last two
+        axes. Groups at the ends of the axes may be smaller.
 
     Returns
     -------

@@ -43,8 +43,9 @@ def compare(
         these axes. By default they are of the whole arrays.
     group_size : int or (int, int), optional
         Compute the metrics for each group of this many neighbours along `axis`, by default the last
-        axis. With two numbers, compute them for each block of so many rows and columns in the two
-        axes of `axis`, by default the last two. Groups at the ends of the axes may be smaller.
+        axis. With two numbers, the rows and the columns of a block, compute them for each block of
+        the two axes of `axis`, by default the last two. Groups at the ends of the axes may be
+        smaller.
 
     Returns
     -------

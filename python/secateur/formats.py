@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    Axis: TypeAlias = int | tuple[int, ...]
-    GroupSize: TypeAlias = int | tuple[int, int]
+    from secateur.literals import Axes, GroupSize
+
     Int32s: TypeAlias = NDArray[np.int32]
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Float64s: TypeAlias = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Format:
     _core: _core.Format
     bits: int
     signed: bool
-    axis: Axis | None
+    axis: Axes | None
     group_size: GroupSize | None
 
     def _set(self, **fields: object) -> None:
@@ -186,7 +186,7 @@ class FixedPoint(Format):
         frac_bits: int | ArrayLike = 5,
         signed: bool = True,
         *,
-        axis: Axis | None = None,
+        axis: Axes | None = None,
         group_size: GroupSize | None = None,
     ) -> None:
         bits = integer_in("bits", bits, 2, 32)
@@ -452,7 +452,7 @@ class Affine(Format):
         signed: bool = True,
         qmin: int | None = None,
         qmax: int | None = None,
-        axis: Axis | None = None,
+        axis: Axes | None = None,
         group_size: GroupSize | None = None,
     ) -> None:
         bits = integer_in("bits", bits, 1, 32)
@@ -580,7 +580,7 @@ def _text_of(value: Any) -> str:
 
 def _checked_groups(
     name: str, ndim: int, axis: Any, group_size: Any
-) -> tuple[Axis | None, GroupSize | None]:
+) -> tuple[Axes | None, GroupSize | None]:
     """Check that `axis` and `group_size` suit parameters `name` of `ndim` dimensions.
 
     A single parameter takes neither. Parameters of groups have as many dimensions as the array;
@@ -614,7 +614,7 @@ def _checked_groups(
     return last, (sizes[0], sizes[1])
 
 
-def _checked_axes(name: str, ndim: int, axis: Any) -> Axis:
+def _checked_axes(name: str, ndim: int, axis: Any) -> Axes:
     """Check the axes along which parameters without groups vary, one for each dimension."""
     if axis is None:
         msg = f"axis must be an integer with {name} an array, got None"

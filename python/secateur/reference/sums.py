@@ -131,8 +131,8 @@ def layout_of(
 ) -> Layout:
     """Return the groups of an array.
 
-    There is one group for each index along `axis`; with `group_size`, for each block of so many
-    neighbours along it; with two numbers, for each block of two axes. Without either, the array is
+    There is one group for each index along `axis`; with `group_size`, for each block of
+    `group_size` neighbours along it; with two numbers, for each block of two axes. Without either, the array is
     one group.
     """
     if isinstance(group_size, tuple):
