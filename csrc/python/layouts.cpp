@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "core/ceil_div.hpp"
+
 namespace secateur::python {
 namespace {
 
@@ -67,9 +69,8 @@ std::vector<py::ssize_t> sorted(std::vector<py::ssize_t> axes) {
   return axes;
 }
 
-py::ssize_t ceil_div(py::ssize_t length, std::size_t size) {
-  const auto unsigned_length = static_cast<std::size_t>(length);
-  return static_cast<py::ssize_t>(unsigned_length / size + (unsigned_length % size != 0 ? 1 : 0));
+py::ssize_t group_count(py::ssize_t length, std::size_t size) {
+  return static_cast<py::ssize_t>(ceil_div(static_cast<std::size_t>(length), size));
 }
 
 }  // namespace
@@ -239,7 +240,7 @@ void Groups::set_along(const Shape& shape) {
   core_ = {product(gathered.along), product(gathered.after), sizes_[0], 1, 0};
   result_shape_ = shape;
   auto& length = result_shape_[static_cast<std::size_t>(axes[0])];
-  length = ceil_div(length, sizes_[0]);
+  length = group_count(length, sizes_[0]);
 }
 
 // Blocks of the matrices that two axes form. The core reads them as the last axes.
@@ -274,7 +275,7 @@ void Groups::set_blocks(const Shape& shape) {
   result_shape_ = shape;
   for (std::size_t i = 0; i < 2; ++i) {
     auto& length = result_shape_[static_cast<std::size_t>(axes[i])];
-    length = ceil_div(length, sizes[i]);
+    length = group_count(length, sizes[i]);
   }
 }
 

@@ -28,12 +28,25 @@ void require_all_in_range(const char* argument, const std::int32_t* received, st
   }
 }
 
+// Sets the integers in use: qmin to qmax, or all of the width if both are 0.
+void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
+  const std::int64_t codes = std::int64_t{1} << scheme.bits;
+  scheme.lowest = scheme.is_signed ? -codes / 2 : 0;
+  scheme.highest = scheme.lowest + codes - 1;
+  if (qmin != 0 || qmax != 0) {
+    // A zero point is an int32.
+    require_in_range("fmt.qmin", qmin, scheme.lowest,
+                     std::min<std::int64_t>(scheme.highest - 1, INT32_MAX));
+    require_in_range("fmt.qmax", qmax, qmin + 1, scheme.highest);
+    scheme.lowest = qmin;
+    scheme.highest = qmax;
+  }
+}
+
 Format checked_fixed_point(const sc_format& fmt, const Layout& layout) {
   require_in_range("fmt.bits", fmt.bits, 2, 32);
-  const std::int64_t codes = std::int64_t{1} << fmt.bits;
-  const std::int64_t lowest = fmt.is_signed != 0 ? -codes / 2 : 0;
-  Scheme scheme{fmt.bits, fmt.is_signed != 0, lowest,  lowest + codes - 1,
-                layout,   fmt.frac_bits,      nullptr, nullptr};
+  Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, fmt.frac_bits, nullptr, nullptr};
+  set_range(scheme, 0, 0);
   const std::size_t count = layout.groups();
   const Extent steps = require_array("fmt.frac_bits", fmt.frac_bits, count);
   scheme.powers_fit_float =
@@ -62,21 +75,6 @@ void require_scales(const T* scales, std::size_t count, Scales allowed) {
   if (invalid != scales + count) {
     refuse("fmt.scale", allowed == Scales::finite ? "finite" : "positive and normal",
            text_of(*invalid));
-  }
-}
-
-// Sets the integers in use: qmin to qmax, or all of the width if both are 0.
-void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
-  const std::int64_t codes = std::int64_t{1} << scheme.bits;
-  scheme.lowest = scheme.is_signed ? -codes / 2 : 0;
-  scheme.highest = scheme.lowest + codes - 1;
-  if (qmin != 0 || qmax != 0) {
-    // A zero point is an int32.
-    require_in_range("fmt.qmin", qmin, scheme.lowest,
-                     std::min<std::int64_t>(scheme.highest - 1, INT32_MAX));
-    require_in_range("fmt.qmax", qmax, qmin + 1, scheme.highest);
-    scheme.lowest = qmin;
-    scheme.highest = qmax;
   }
 }
 

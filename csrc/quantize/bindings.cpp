@@ -11,8 +11,8 @@
 
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
+#include "python/formats.hpp"
 #include "python/module.hpp"
-#include "quantize/format_bindings.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {

@@ -1,4 +1,4 @@
-#include "quantize/format_bindings.hpp"
+#include "python/formats.hpp"
 
 #include <pybind11/stl.h>
 
