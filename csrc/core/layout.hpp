@@ -44,37 +44,44 @@ struct Layout {
                                 : Layout{outer, length, inner, block, inner_block, is_shared};
   }
 
+  // The same groups in the same order, in which rows and columns that continue each other are one.
+  // Requires an array with elements.
+  [[nodiscard]] constexpr Layout continuous() const {
+    Layout layout = with_full_rows();
+    if (layout.shared) {
+      if (layout.block == layout.length) {  // blocks of consecutive matrices continue each other
+        const std::size_t rows = layout.outer * layout.length;
+        layout = {1, rows, layout.inner, rows, layout.inner_block, false};
+      } else if (layout.block == 1 && layout.inner % layout.inner_block == 0) {
+        // The matrices are rows.
+        layout = {
+            1, layout.outer, layout.length * layout.inner, layout.outer, layout.inner_block, false};
+      } else {
+        layout.shared = layout.outer != 1;
+      }
+      layout = layout.with_full_rows();
+    }
+    if (!layout.shared && layout.block == 1) {
+      layout = {1, layout.outer * layout.length, layout.inner, 1, layout.inner_block, false};
+      if (layout.inner % layout.inner_block == 0) {
+        layout = {1, 1, layout.elements(), 1, layout.inner_block, false};
+      }
+    }
+    return layout;
+  }
+
   // Whether the array is divided into the same groups in the same order. Layouts that are equal in
-  // a less simple way are not recognized.
+  // a less simple way are not recognized. Requires an array with elements.
   [[nodiscard]] constexpr bool has_groups_of(const Layout& other) const {
-    return merged() == other.merged();
+    return continuous() == other.continuous();
   }
 
  private:
-  // The same groups with as many dimensions merged as these rules allow.
-  [[nodiscard]] constexpr Layout merged() const {
-    Layout layout = flattened();
-    if (layout.block == layout.length && (layout.shared || layout.outer == 1)) {
-      // All rows of all matrices share their groups.
-      layout = {layout.outer * layout.length, layout.inner, 1, layout.inner_block, 1, true};
-      layout.shared = layout.outer != 1;
-    }
-    if (layout.block == 1 && layout.inner_block != 0 && layout.inner % layout.inner_block == 0) {
-      // Each row of a matrix is divided into whole groups, so that the rows can be one.
-      layout.length *= layout.inner;
-      layout.block = layout.inner_block;
-      layout.inner = layout.inner_block = 1;
-    } else if (layout.block == 1 && !layout.shared) {  // each row can be a matrix
-      layout = {layout.outer * layout.length, layout.inner, 1, layout.inner_block, 1, false};
-    } else if (layout.length == 1) {
-      layout = {layout.outer, layout.inner, 1, layout.inner_block, 1, layout.shared};
-    }
-    if (!layout.shared && layout.inner == 1 && layout.block != 0 &&
-        layout.length % layout.block == 0) {
-      layout.length *= layout.outer;
-      layout.outer = 1;
-    }
-    return layout;
+  // Blocks that are as wide as the matrices as rows of one matrix each: their own rows continue each
+  // other.
+  [[nodiscard]] constexpr Layout with_full_rows() const {
+    return inner_block == inner ? Layout{outer, 1, length * inner, 1, block * inner, shared}
+                                : *this;
   }
 };
 

@@ -226,38 +226,7 @@ void for_columns(const Job& job) {
   });
 }
 
-// Blocks that are as wide as the matrices as rows of one matrix each: their own rows continue each
-// other.
-Layout with_full_rows(const Layout& layout) {
-  return layout.inner_block == layout.inner
-             ? Layout{layout.outer, 1, layout.length * layout.inner, 1, layout.block * layout.inner,
-                      layout.shared}
-             : layout;
-}
-
 }  // namespace
-
-Layout continuous_layout(const Layout& groups) {
-  Layout layout = with_full_rows(groups);
-  if (layout.shared) {
-    const auto [outer, length, inner, block, inner_block, shared] = layout;
-    if (block == length) {  // blocks of consecutive matrices continue each other
-      layout = {1, outer * length, inner, outer * length, inner_block, false};
-    } else if (block == 1 && inner % inner_block == 0) {  // the matrices are rows
-      layout = {1, outer, length * inner, outer, inner_block, false};
-    } else {
-      layout.shared = outer != 1;
-    }
-    layout = with_full_rows(layout);
-  }
-  if (!layout.shared && layout.block == 1) {
-    layout = {1, layout.outer * layout.length, layout.inner, 1, layout.inner_block, false};
-    if (layout.inner % layout.inner_block == 0) {
-      layout = {1, 1, layout.elements(), 1, layout.inner_block, false};
-    }
-  }
-  return layout;
-}
 
 bool are_long(const Layout& groups, std::size_t bytes_each) {
   return groups.inner_block * bytes_each >= 2 * kBytesPerThread &&

@@ -14,16 +14,12 @@
 namespace secateur {
 
 // The elements of a group form runs. A run is a row of a block or, if blocks are one element wide, a
-// column of it. Rows and columns that continue each other are one run (continuous_layout). A run is
+// column of it. Rows and columns that continue each other are one run (Layout::continuous). A run is
 // summed in blocks of kSumBlock elements if it is a row, and of kStridedSumBlock elements if it is a
 // column. The sums of the blocks are added in order.
 inline constexpr std::size_t kSumBlock = 4096;
 // Shorter, so that a tile of columns has long pieces of rows.
 inline constexpr std::size_t kStridedSumBlock = 256;
-
-// A layout with the same groups in the same order, in which runs have their full lengths. Requires
-// an array with elements.
-Layout continuous_layout(const Layout& groups);
 
 // An input array. Its elements are converted to kernel_type, which represents all values of `type`.
 struct GroupInput {
@@ -56,12 +52,12 @@ class GroupFunction {
 };
 
 // Calls `function` for all elements of all groups, on several threads. The elements of one group
-// are passed in order, on one thread. Requires a continuous_layout.
+// are passed in order, on one thread. Requires a continuous() layout.
 void for_groups(const Layout& groups, std::span<const GroupInput> inputs,
                 const GroupFunction& function);
 
 // Whether rows are so long and so few that several threads should share each row. Requires a
-// continuous_layout.
+// continuous() layout.
 bool are_long(const Layout& groups, std::size_t bytes_each);
 
 // Computes one result per group. Each result begins as Result{}. add(rows, results, group,
@@ -74,7 +70,7 @@ void reduce_groups(const Layout& groups, std::span<const GroupInput> inputs, Res
   if (groups.elements() == 0) {  // some lengths of an empty array may be large
     return;
   }
-  const Layout layout = continuous_layout(groups);
+  const Layout layout = groups.continuous();
   if (!are_long(layout, inputs[0].type.bytes)) {
     for_groups(layout, inputs, [&](const GroupRows& rows) {
       add(rows, results + rows.first_group, rows.first_group, false);

@@ -59,6 +59,7 @@ int main() {
     }
     require(groups.size() == layout.elements() && last + 1 == layout.groups(), "the numbers");
     require(groups_of(layout.flattened()) == groups, "flattened");
+    require(groups_of(layout.continuous()) == groups, "continuous");
     by_groups[groups].push_back(layout);
   }
   // Layouts are only recognized as equal if they have the same groups. Those that axis= and
