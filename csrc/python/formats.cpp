@@ -3,8 +3,8 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <string>
+#include <utility>
 
 #include "core/float_state.hpp"
 #include "python/arguments.hpp"
@@ -36,26 +36,34 @@ std::string index_text(std::size_t position, const Shape& shape) {
 std::string text_of(const Shape& shape) { return py::str(py::tuple(py::cast(shape))); }
 
 template <class T>
-void require_scales(const std::vector<T>& scales, const Shape& shape, const char* dtype,
+std::size_t first_refused(const std::vector<T>& scales, Scales allowed) {
+  const auto refused = std::find_if_not(scales.begin(), scales.end(),
+                                        [&](T scale) { return is_allowed(scale, allowed); });
+  return static_cast<std::size_t>(refused - scales.begin());
+}
+
+template <class T>
+void require_scales(const CheckedScales<T>& scales, const Shape& shape, const char* dtype,
                     Scales allowed) {
-  const auto is_allowed = [allowed](T scale) {
-    return allowed == Scales::finite
-               ? std::isfinite(scale)
-               : scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max();
-  };
-  const auto invalid = std::find_if_not(scales.begin(), scales.end(), is_allowed);
-  if (invalid == scales.end()) {
+  const bool finite_suffices = allowed == Scales::finite;
+  const std::size_t position = finite_suffices ? scales.first_infinite : scales.first_abnormal;
+  if (position == scales.values.size()) {
     return;
   }
-  const auto position = static_cast<std::size_t>(invalid - scales.begin());
-  const std::string received = py::repr(py::float_(static_cast<double>(*invalid)));
+  const std::string received = py::repr(py::float_(static_cast<double>(scales.values[position])));
   throw py::value_error(
       std::string("fmt.scale must be ") +
-      (allowed == Scales::finite ? "finite in " : "positive, finite and not subnormal in ") +
-      dtype + ", got " + received + (shape.empty() ? "" : " at " + index_text(position, shape)));
+      (finite_suffices ? "finite in " : "positive, finite and not subnormal in ") + dtype +
+      ", got " + received + (shape.empty() ? "" : " at " + index_text(position, shape)));
 }
 
 }  // namespace
+
+template <class T>
+CheckedScales<T>::CheckedScales(std::vector<T> scales)
+    : values(std::move(scales)),
+      first_infinite(first_refused(values, Scales::finite)),
+      first_abnormal(first_refused(values, Scales::positive_and_normal)) {}
 
 Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
                const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
@@ -71,14 +79,16 @@ Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::
     core_.kind = SC_FORMAT_KIND_AFFINE;
     core_.qmin = qmin;
     core_.qmax = qmax;
-    scales_ = copy_of<double>(scale);
-    core_.scale = scales_.data();
-    scales_as_float_.resize(scales_.size());
+    scales_ = CheckedScales(copy_of<double>(scale));
+    core_.scale = scales_.values.data();
+    const std::size_t count = scales_.values.size();
+    std::vector<float> rounded(count);
     const FloatState to_nearest;
-    std::transform(scales_.begin(), scales_.end(), scales_as_float_.begin(),
+    std::transform(scales_.values.begin(), scales_.values.end(), rounded.begin(),
                    [](double x) { return static_cast<float>(x); });
+    scales_as_float_ = CheckedScales(std::move(rounded));
     zero_points_ = copy_of<std::int32_t>(zero_point);
-    zero_points_.resize(scales_.size(), zero_points_.empty() ? 0 : zero_points_.front());
+    zero_points_.resize(count, zero_points_.empty() ? 0 : zero_points_.front());
     if (std::any_of(zero_points_.begin(), zero_points_.end(), [](auto z) { return z != 0; }) ||
         qmin > 0 || qmax < 0) {
       core_.zero_point = zero_points_.data();
@@ -127,7 +137,7 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
     require_scales(format.scales_, format.shape_, "float64", allowed);
   } else if (format.is_affine()) {
     require_scales(format.scales_as_float_, format.shape_, "float32", allowed);
-    core_.scale = format.scales_as_float_.data();
+    core_.scale = format.scales_as_float_.values.data();
   }
   if (format.shape_.empty()) {
     return;

@@ -3,13 +3,27 @@
 
 #include <pybind11/pybind11.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "python/arrays.hpp"
+#include "quantize/scales.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
+
+// Scales, and what they are allowed for. They are checked once, because formats do not change.
+template <class T>
+struct CheckedScales {
+  std::vector<T> values;
+  // The position of the first one that is not finite, or not positive and normal; values.size() if
+  // all are.
+  std::size_t first_infinite = 0, first_abnormal = 0;
+
+  CheckedScales() = default;
+  explicit CheckedScales(std::vector<T> scales);
+};
 
 // What secateur.formats.Format stores for the core: the fields of a format, with copies of its
 // arrays, which nothing can change. The classes of secateur.formats check the arguments.
@@ -29,8 +43,8 @@ class Format {
   // Without a layout, and with the scales in double.
   sc_format core_{SC_FORMAT_KIND_FIXED_POINT, 0, 0, nullptr, nullptr, nullptr, nullptr, 0, 0};
   std::vector<std::int32_t> frac_bits_, zero_points_;
-  std::vector<double> scales_;
-  std::vector<float> scales_as_float_;
+  CheckedScales<double> scales_;
+  CheckedScales<float> scales_as_float_;
   Shape shape_;  // of the parameters; empty if there is one
   py::object axis_, group_size_;
 };
@@ -47,9 +61,6 @@ class FormatArgument {
   py::object stored_;
   const Format* format_;
 };
-
-// Dequantization takes any finite scales. Quantization divides by them.
-enum class Scales { finite, positive_and_normal };
 
 // The struct of the core for a format and an array. It refers to the format.
 class FittedFormat {

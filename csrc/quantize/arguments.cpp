@@ -1,8 +1,6 @@
 #include "quantize/arguments.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <string>
 
 #include "quantize/parameters.hpp"
@@ -66,12 +64,8 @@ void require_scales(const T* scales, std::size_t count, Scales allowed) {
       return;
     }
   }
-  const auto is_allowed = [allowed](T scale) {
-    return allowed == Scales::finite
-               ? std::isfinite(scale)
-               : scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max();
-  };
-  const T* const invalid = std::find_if_not(scales, scales + count, is_allowed);
+  const T* const invalid =
+      std::find_if_not(scales, scales + count, [&](T x) { return is_allowed(x, allowed); });
   if (invalid != scales + count) {
     refuse("fmt.scale", allowed == Scales::finite ? "finite" : "positive and normal",
            text_of(*invalid));

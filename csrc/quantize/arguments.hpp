@@ -6,6 +6,7 @@
 
 #include "core/arguments.hpp"
 #include "quantize/quantize.hpp"
+#include "quantize/scales.hpp"
 
 namespace secateur::api {
 
@@ -19,9 +20,6 @@ struct Format {
   Scheme scheme;
   Extent fmt, layout, steps, zero_points;
 };
-
-// What the scales of an affine format may be: quantization divides by them.
-enum class Scales { finite, positive_and_normal };
 
 // Checks a format for an array of n elements and floats of a dtype. An array without elements needs
 // no parameters.
