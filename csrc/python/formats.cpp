@@ -3,9 +3,11 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <utility>
 
+#include "core/ceil_div.hpp"
 #include "core/float_state.hpp"
 #include "python/arguments.hpp"
 #include "python/layouts.hpp"
@@ -115,29 +117,64 @@ FormatArgument::FormatArgument(py::handle fmt) {
 
 namespace {
 
-// Several axes of a format are those of its parameters, so that their order matters.
-void require_order(const py::object& axis, py::ssize_t ndim) {
-  if (!PyTuple_Check(axis.ptr())) {
+// Without groups, several axes of a format are those of its parameters, so that their order matters.
+void require_order(const py::object& axis, const py::object& group_size, py::ssize_t ndim) {
+  if (!group_size.is_none()) {
     return;
   }
   const std::vector<py::ssize_t> axes = Axes(axis, "fmt.").in(ndim);
-  for (std::size_t i = 1; i < axes.size(); ++i) {
-    if (axes[i] != axes[i - 1] + 1) {
-      refuse("fmt.axis", "adjacent axes in order", axis);
-    }
+  if (!std::is_sorted(axes.begin(), axes.end())) {
+    refuse("fmt.axis", "a tuple of axes in ascending order", axis);
   }
+}
+
+// Appends the parameters at all indices of axes, of which the last varies fastest.
+template <class T>
+void append(const T* values, std::span<const ReadAxis> axes, std::vector<T>& to) {
+  if (axes.empty()) {
+    to.push_back(*values);
+    return;
+  }
+  const auto [length, repeats, stride] = axes.front();
+  for (std::size_t i = 0; i < length; ++i) {
+    append(values + i / repeats * stride, axes.subspan(1), to);
+  }
+}
+
+// The axes of an array, along which each element reads the parameter of its group.
+std::vector<ReadAxis> axes_of_elements(const Shape& shape, const Groups& groups) {
+  std::vector<ReadAxis> axes(shape.size());
+  std::size_t stride = 1;
+  for (std::size_t i = axes.size(); i-- > 0;) {
+    const auto length = static_cast<std::size_t>(shape[i]);
+    const auto block = static_cast<std::size_t>(groups.block_lengths()[i]);
+    axes[i] = {length, block, stride};
+    stride *= ceil_div(length, block);
+  }
+  return axes;
+}
+
+// The same in another vector; null for the parameters that a format does not have.
+template <class T>
+const T* read(const T* values, std::span<const ReadAxis> axes, std::vector<T>& to) {
+  if (values == nullptr) {
+    return nullptr;
+  }
+  append(values, axes, to);
+  return to.data();
 }
 
 }  // namespace
 
 FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype floats,
-                           Scales allowed)
+                           Scales allowed, const Groups* compared)
     : core_(format.core_) {
   if (format.is_affine() && floats == SC_DTYPE_FLOAT64) {
     require_scales(format.scales_, format.shape_, "float64", allowed);
   } else if (format.is_affine()) {
     require_scales(format.scales_as_float_, format.shape_, "float32", allowed);
     core_.scale = format.scales_as_float_.values.data();
+    has_float_scales_ = true;
   }
   if (format.shape_.empty()) {
     return;
@@ -147,7 +184,7 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
     throw py::value_error(name + " must be a single number for an array without axes, got shape " +
                           text_of(format.shape_));
   }
-  require_order(format.axis_, static_cast<py::ssize_t>(shape.size()));
+  require_order(format.axis_, format.group_size_, static_cast<py::ssize_t>(shape.size()));
   Groups groups(format.axis_, format.group_size_, "fmt.");
   groups.settle(shape);
   if (groups.result_shape() != format.shape_) {
@@ -156,12 +193,64 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
         text_of(shape) + " with axis=" + shown(format.axis_) +
         " and group_size=" + shown(format.group_size_) + ", got shape " + text_of(format.shape_));
   }
-  if (!groups.order().empty()) {
-    refuse("fmt.axis", "adjacent axes; the last two with two numbers in group_size", format.axis_);
+  if (groups.count() == 1) {
+    return;
   }
-  if (groups.count() != 1) {
+  core_.layout = &layout_;
+  if (compared != nullptr) {
+    settle_for(*compared, format, groups, shape);
+  } else if (groups.order().empty()) {
     layout_ = *groups.data();
-    core_.layout = &layout_;
+  } else {
+    settle_by_repeating(groups, shape);
+  }
+}
+
+// The core's layouts are for groups in the order of the array. Parameters of others are repeated, so
+// that there is one for each index from the first axis along which they vary to the last.
+void FittedFormat::settle_by_repeating(const Groups& groups, const Shape& shape) {
+  const std::vector<ReadAxis> axes = axes_of_elements(shape, groups);
+  const auto varies = [](const ReadAxis& axis) { return axis.repeats < axis.length; };
+  const auto first = std::find_if(axes.begin(), axes.end(), varies);
+  const auto last = std::find_if(axes.rbegin(), axes.rend(), varies).base();
+  const auto product = [](auto begin, auto end) {
+    return std::accumulate(begin, end, std::size_t{1},
+                           [](std::size_t all, const ReadAxis& axis) { return all * axis.length; });
+  };
+  layout_ = {product(first, last), product(last, axes.end()), 1, 0, 1};
+  read_parameters({first, last});
+}
+
+// Gives the parameters the order of the results of these groups.
+void FittedFormat::settle_for(const Groups& compared, const Format& format, const Groups& groups,
+                              const Shape& shape) {
+  const bool is_empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
+  if (!is_empty && groups.block_lengths() != compared.block_lengths()) {
+    throw py::value_error(
+        "fmt must have one parameter, or one for each group that is compared, got axis=" +
+        shown(format.axis_) + " and group_size=" + shown(format.group_size_));
+  }
+  core_.layout = compared.data();
+  const AxisOrder order = compared.result_order(0, 0);
+  if (order.empty()) {
+    return;
+  }
+  const std::vector<ReadAxis> elements = axes_of_elements(shape, groups);
+  std::vector<ReadAxis> axes;
+  for (const py::ssize_t axis : order) {
+    const auto [length, repeats, stride] = elements[static_cast<std::size_t>(axis)];
+    axes.push_back({ceil_div(length, repeats), 1, stride});
+  }
+  read_parameters(axes);
+}
+
+void FittedFormat::read_parameters(std::span<const ReadAxis> axes) {
+  core_.frac_bits = read(core_.frac_bits, axes, frac_bits_);
+  core_.zero_point = read(core_.zero_point, axes, zero_points_);
+  if (has_float_scales_) {
+    core_.scale = read(static_cast<const float*>(core_.scale), axes, float_scales_);
+  } else {
+    core_.scale = read(static_cast<const double*>(core_.scale), axes, double_scales_);
   }
 }
 

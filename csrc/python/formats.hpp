@@ -5,9 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "python/arrays.hpp"
+#include "python/layouts.hpp"
 #include "quantize/scales.hpp"
 #include "secateur/secateur.h"
 
@@ -62,21 +64,37 @@ class FormatArgument {
   const Format* format_;
 };
 
+// An axis along which parameters are read: each one `repeats` times, and the next one `stride` further.
+struct ReadAxis {
+  std::size_t length, repeats, stride;
+};
+
 // The struct of the core for a format and an array. It refers to the format.
 class FittedFormat {
  public:
   // Throws ValueError if the format does not fit an array of this shape, or if its scales are not
-  // allowed in the type in which the core computes with floats of a dtype.
-  FittedFormat(const Format& format, const Shape& shape, sc_dtype floats, Scales allowed);
+  // allowed in the type in which the core computes with floats of a dtype. With `compared`, a format
+  // of several parameters must have one for each of these groups, and the struct refers to them.
+  FittedFormat(const Format& format, const Shape& shape, sc_dtype floats, Scales allowed,
+               const Groups* compared = nullptr);
   FittedFormat(const FittedFormat&) = delete;
   FittedFormat& operator=(const FittedFormat&) = delete;
 
   [[nodiscard]] const sc_format* get() const { return &core_; }
-  [[nodiscard]] bool has_one_parameter() const { return core_.layout == nullptr; }
 
  private:
+  void settle_by_repeating(const Groups& groups, const Shape& shape);
+  void settle_for(const Groups& compared, const Format& format, const Groups& groups,
+                  const Shape& shape);
+  void read_parameters(std::span<const ReadAxis> axes);
+
   sc_format core_;
   sc_layout layout_{};
+  bool has_float_scales_ = false;
+  // Parameters that were repeated, or read in another order.
+  std::vector<std::int32_t> frac_bits_, zero_points_;
+  std::vector<float> float_scales_;
+  std::vector<double> double_scales_;
 };
 
 }  // namespace secateur::python

@@ -22,6 +22,21 @@ bool contains(const std::vector<py::ssize_t>& axes, py::ssize_t axis) {
   return std::find(axes.begin(), axes.end(), axis) != axes.end();
 }
 
+// Whether reading an array in this order of axes gives another sequence of elements.
+bool is_reordering(const AxisOrder& order, const Shape& shape) {
+  AxisOrder longer;  // the axes that have more than one element
+  for (const py::ssize_t axis : order) {
+    const py::ssize_t length = shape[static_cast<std::size_t>(axis)];
+    if (length == 0) {
+      return false;
+    }
+    if (length > 1) {
+      longer.push_back(axis);
+    }
+  }
+  return !std::is_sorted(longer.begin(), longer.end());
+}
+
 // An array seen with some of its axes adjacent, at the place of the first.
 struct Gathered {
   Shape before, along, after;
@@ -32,24 +47,22 @@ struct Gathered {
 Gathered gather(const Shape& shape, const std::vector<py::ssize_t>& axes) {
   Gathered found;
   AxisOrder others;
-  bool are_adjacent = true;
   for (py::ssize_t axis = 0; axis < static_cast<py::ssize_t>(shape.size()); ++axis) {
     const py::ssize_t length = shape[static_cast<std::size_t>(axis)];
     if (contains(axes, axis)) {
       found.along.push_back(length);
     } else if (axis < axes.front()) {
       found.before.push_back(length);
+      found.order.push_back(axis);
     } else {
       found.after.push_back(length);
       others.push_back(axis);
-      are_adjacent = are_adjacent && (axis > axes.back() || length == 1);
     }
   }
-  if (!are_adjacent) {
-    found.order.resize(found.before.size());
-    std::iota(found.order.begin(), found.order.end(), py::ssize_t{0});
-    found.order.insert(found.order.end(), axes.begin(), axes.end());
-    found.order.insert(found.order.end(), others.begin(), others.end());
+  found.order.insert(found.order.end(), axes.begin(), axes.end());
+  found.order.insert(found.order.end(), others.begin(), others.end());
+  if (!is_reordering(found.order, shape)) {
+    found.order.clear();
   }
   return found;
 }
@@ -189,6 +202,7 @@ Groups::Groups(py::handle axis, py::handle group_size, const std::string& prefix
 }
 
 void Groups::settle(const Shape& shape) {
+  block_lengths_ = shape;
   is_whole_ = !axes_.is_given() && sizes_[0] == 0;
   if (is_whole_) {
     return;
@@ -222,7 +236,11 @@ AxisOrder Groups::result_order(std::size_t leading, std::size_t trailing) const 
 
 // One group for each index along the axes.
 void Groups::set_shared(const Shape& shape) {
-  Gathered gathered = gather(shape, sorted(axes_.in(static_cast<py::ssize_t>(shape.size()))));
+  const std::vector<py::ssize_t> axes = sorted(axes_.in(static_cast<py::ssize_t>(shape.size())));
+  for (const py::ssize_t axis : axes) {
+    block_lengths_[static_cast<std::size_t>(axis)] = 1;
+  }
+  Gathered gathered = gather(shape, axes);
   core_ = {product(gathered.along), product(gathered.after), 1, 0, 1};
   order_ = std::move(gathered.order);
   result_shape_ = std::move(gathered.along);
@@ -238,9 +256,7 @@ void Groups::set_along(const Shape& shape) {
   }
   const Gathered gathered = gather(shape, axes);
   core_ = {product(gathered.along), product(gathered.after), sizes_[0], 1, 0};
-  result_shape_ = shape;
-  auto& length = result_shape_[static_cast<std::size_t>(axes[0])];
-  length = group_count(length, sizes_[0]);
+  divide(shape, axes, sizes_);
 }
 
 // Blocks of the matrices that two axes form. The core reads them as the last axes.
@@ -260,22 +276,33 @@ void Groups::set_blocks(const Shape& shape) {
     std::swap(axes[0], axes[1]);
     std::swap(sizes[0], sizes[1]);
   }
-  const Gathered gathered = gather(shape, axes);
-  core_ = {static_cast<std::size_t>(gathered.along[0]), static_cast<std::size_t>(gathered.along[1]),
-           sizes[0], sizes[1], 0};
-  is_result_ordered_ = gathered.order.empty() && product(gathered.after) == 1;
-  if (!is_result_ordered_) {
-    for (py::ssize_t axis = 0; axis < ndim; ++axis) {
-      if (!contains(axes, axis)) {
-        order_.push_back(axis);
-      }
+  const auto length = [&](py::ssize_t axis) {
+    return static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]);
+  };
+  core_ = {length(axes[0]), length(axes[1]), sizes[0], sizes[1], 0};
+  for (py::ssize_t axis = 0; axis < ndim; ++axis) {
+    if (!contains(axes, axis)) {
+      order_.push_back(axis);
     }
-    order_.insert(order_.end(), axes.begin(), axes.end());
   }
+  order_.insert(order_.end(), axes.begin(), axes.end());
+  if (!is_reordering(order_, shape)) {
+    order_.clear();
+  }
+  is_result_ordered_ = order_.empty();
+  divide(shape, axes, sizes);
+}
+
+// Sets the lengths of blocks, which are longer than 1 along these axes, and the shape of the results.
+void Groups::divide(const Shape& shape, const std::vector<py::ssize_t>& axes,
+                    const std::array<std::size_t, 2>& sizes) {
+  block_lengths_.assign(shape.size(), 1);
   result_shape_ = shape;
-  for (std::size_t i = 0; i < 2; ++i) {
-    auto& length = result_shape_[static_cast<std::size_t>(axes[i])];
-    length = group_count(length, sizes[i]);
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<std::size_t>(axes[i]);
+    const auto length = std::max(static_cast<std::size_t>(shape[axis]), std::size_t{1});
+    block_lengths_[axis] = static_cast<py::ssize_t>(std::min(sizes[i], length));
+    result_shape_[axis] = group_count(shape[axis], sizes[i]);
   }
 }
 

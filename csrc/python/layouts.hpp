@@ -118,6 +118,9 @@ class Groups {
   [[nodiscard]] std::size_t count() const;
   // The order of axes in which the core must read the array. Empty if that is its own order.
   [[nodiscard]] const AxisOrder& order() const { return order_; }
+  // The lengths of a group along the axes of the array. Arrays of one shape are divided into the same
+  // groups, in the same order, if and only if these are the same.
+  [[nodiscard]] const Shape& block_lengths() const { return block_lengths_; }
   // The shape of the results, one for each group.
   [[nodiscard]] const Shape& result_shape() const { return result_shape_; }
   // The order in which the core writes the axes of the results, after `leading` and before
@@ -129,6 +132,8 @@ class Groups {
   void set_shared(const Shape& shape);
   void set_along(const Shape& shape);
   void set_blocks(const Shape& shape);
+  void divide(const Shape& shape, const std::vector<py::ssize_t>& axes,
+              const std::array<std::size_t, 2>& sizes);
 
   std::string prefix_;
   Axes axes_;
@@ -138,7 +143,7 @@ class Groups {
   bool is_result_ordered_ = true;  // the axes of the results have the order of the array
   sc_layout core_{};
   AxisOrder order_;
-  Shape result_shape_;
+  Shape block_lengths_, result_shape_;
 };
 
 }  // namespace secateur::python

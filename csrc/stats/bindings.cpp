@@ -40,7 +40,7 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   groups.settle(shape);
   std::optional<FittedFormat> fitted;
   if (format) {
-    fitted.emplace(**format, shape, a.core_dtype(), Scales::positive_and_normal);
+    fitted.emplace(**format, shape, a.core_dtype(), Scales::positive_and_normal, &groups);
   }
   Result sums(py::dtype(kFloat64.number), extended(groups.result_shape(), {}, {kSumsPerGroup}));
   sums.transpose(groups.result_order(0, 1));
@@ -49,17 +49,10 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   a.settle();
   b.settle();
   auto* const results = static_cast<sc_error_sums*>(sums.data());
-  // A format divides the array in the order of its own axes.
-  const bool may_fit = groups.order().empty() || !fitted || fitted->has_one_parameter();
-  const sc_status status = may_fit ? without_gil(a.size(),
-                                                 [&] {
+  const sc_status status = without_gil(a.size(), [&] {
     return sc_compare(a.data(), a.core_dtype(), b.data(), b.core_dtype(), a.size(), groups.data(),
                       fitted ? fitted->get() : nullptr, results);
-  })
-                                   : SC_ERROR_ARGUMENT;
-  if (status == SC_ERROR_ARGUMENT) {  // all other arguments have been checked
-    refuse("fmt", "of one parameter, or of one for each group that is compared", fmt);
-  }
+  });
   check(status, "");
   return sums.finish();
 }

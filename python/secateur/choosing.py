@@ -65,12 +65,13 @@ def choose_format(
     percentile : float, default 99.99
         From 0 to 100. Of ``n`` elements, the percentile is the one of rank
         ``max(1, ceil(n * percentile / 100))``, counted from the smallest ``|w|``.
-    axis : int, or the last two axes with a `group_size` of two numbers, optional
-        Choose for each index along this axis. By default one format serves the whole array.
+    axis : int or tuple of int, optional
+        Choose for each index along this axis, or along these axes. By default one format serves the
+        whole array.
     group_size : int or (int, int), optional
         Choose for each group of this many neighbours along the axis, by default the last axis. With
-        two numbers, the rows and the columns of a block, choose for each block of the last two
-        axes. Groups at the ends of the axes may be smaller.
+        two numbers, choose for each block of two axes, by default the last two. Groups at the ends
+        of the axes may be smaller.
 
     Returns
     -------
@@ -151,12 +152,13 @@ def choose_affine(
         and chooses the range of the least sum of squared errors, and of several such the smallest.
     percentile : float, default 99.99
         As for :func:`choose_format`.
-    axis : int, or the last two axes with a `group_size` of two numbers, optional
-        Choose for each index along this axis. By default one scale serves the whole array.
+    axis : int or tuple of int, optional
+        Choose for each index along this axis, or along these axes. By default one scale serves the
+        whole array.
     group_size : int or (int, int), optional
         Choose for each group of this many neighbours along the axis, by default the last axis. With
-        two numbers, the rows and the columns of a block, choose for each block of the last two
-        axes. Groups at the ends of the axes may be smaller.
+        two numbers, choose for each block of two axes, by default the last two. Groups at the ends
+        of the axes may be smaller.
 
     Returns
     -------
@@ -210,18 +212,20 @@ def choose_affine(
 
 
 class Data:
-    """An array in groups: one group, one for each index along an axis, or blocks of one or two axes."""
+    """An array in groups: one group, one for each index along axes, or blocks of one or two axes."""
 
     def __init__(self, w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> None:
-        if isinstance(group_size, tuple):
-            group_size = _pair("group_size", group_size, 1, 2**63 - 1)
-            axis = _pair("axis", (-2, -1) if axis is None else axis, -(2**63), 2**63 - 1)
-        elif group_size is not None:
+        if group_size is not None and not isinstance(group_size, tuple):
             group_size = integer_in("group_size", group_size, 1, 2**63 - 1)
-            axis = -1 if axis is None else axis
+        elif group_size is not None:
+            group_size = _pair("group_size", group_size, 1, 2**63 - 1)
+        if axis is None and group_size is not None:
+            axis = (-2, -1) if isinstance(group_size, tuple) else -1
+        elif isinstance(axis, tuple):
+            axis = tuple(integer(f"axis[{i}]", one) for i, one in enumerate(axis))
+        elif axis is not None:
+            axis = integer("axis", axis)
         self.group_size = group_size
-        if not isinstance(axis, tuple) or not isinstance(group_size, tuple):
-            axis = None if axis is None else integer("axis", axis)
         # The argument as given, which need not be an array. The core checks it before NumPy
         # converts it.
         self._given = w
@@ -245,11 +249,14 @@ class Data:
 
     @property
     def axis(self) -> Any:
-        """The axis or axes as non-negative numbers, or None for one group."""
-        ndim = self.array.ndim
-        if isinstance(self._axis, tuple):
-            return tuple(axis % ndim for axis in self._axis)
-        return None if self._axis is None else self._axis % ndim
+        """The axis or axes as non-negative numbers, as a format takes them; None for one group."""
+        if self._axis is None:
+            return None
+        given = self._axis if isinstance(self._axis, tuple) else (self._axis,)
+        axes = tuple(axis % self.array.ndim for axis in given)
+        if len(axes) == 1:
+            return axes[0]
+        return axes if self.group_size is not None else tuple(sorted(axes))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -302,12 +309,11 @@ class Data:
         w, axis, sizes = self.array, self.axis, self.group_size
         if axis is None:
             return np.asarray(percentiles_of(w, None), np.float64).ravel()
-        if sizes is None:
-            others = tuple(i for i in range(w.ndim) if i != axis)
-            if not others:
-                return np.abs(w.astype(np.float64))
-            return np.asarray(percentiles_of(w, others), np.float64)
         axes = axis if isinstance(axis, tuple) else (axis,)
+        if sizes is None:
+            others = tuple(i for i in range(w.ndim) if i not in axes)
+            limits = percentiles_of(w, others) if others else np.abs(w.astype(np.float64))
+            return np.asarray(limits, np.float64).ravel()
         size_of = dict(zip(axes, sizes if isinstance(sizes, tuple) else (sizes,), strict=True))
         # Each axis is cut into its full groups and the last one, if it is smaller. Within such a
         # part, an axis becomes two: the groups, and the elements of each.

@@ -132,17 +132,17 @@ class FixedPoint(Format):
     signed : bool, default True
         Whether the integers are signed, in two's complement, or unsigned.
     axis : int or tuple of int, optional
-        The axis of the quantized array along which `frac_bits` varies, or several adjacent axes. It
-        is required with an array of `frac_bits`; with `group_size` the default is the last axis, or
-        the last two.
+        The axis of the quantized array along which `frac_bits` varies, or several axes in ascending
+        order. It is required with an array of `frac_bits`; with `group_size` the default is the
+        last axis, or the last two.
     group_size : int or tuple of two ints, optional
-        The number of neighbours along `axis` that share an entry of `frac_bits`, or the numbers of
-        rows and columns of a block. The last groups along an axis may be smaller.
+        The number of neighbours along `axis` that share an entry of `frac_bits`, or two such
+        numbers, for blocks of two axes. The last groups along an axis may be smaller.
 
     Attributes
     ----------
     bits, signed, axis, group_size
-        The arguments. With `group_size`, `axis` is not negative.
+        The arguments. With `group_size`, `axis` is not negative and ascending.
     frac_bits : int or read-only ndarray of int32
         The argument, converted.
 
@@ -382,17 +382,17 @@ class Affine(Format):
         The lowest and the highest integer in use, ``qmin < qmax``. By default all integers of the
         width are in use.
     axis : int or tuple of int, optional
-        The axis of the quantized array along which `scale` varies, or several adjacent axes. It is
-        required with an array of scales; with `group_size` the default is the last axis, or the
-        last two.
+        The axis of the quantized array along which `scale` varies, or several axes in ascending
+        order. It is required with an array of scales; with `group_size` the default is the last
+        axis, or the last two.
     group_size : int or tuple of two ints, optional
-        The number of neighbours along `axis` that share a scale, or the numbers of rows and columns
-        of a block. The last groups along an axis may be smaller.
+        The number of neighbours along `axis` that share a scale, or two such numbers, for blocks of
+        two axes. The last groups along an axis may be smaller.
 
     Attributes
     ----------
     bits, signed, qmin, qmax, axis, group_size
-        The arguments, with the defaults filled in. With `group_size`, `axis` is not negative.
+        The arguments, with the defaults filled in. With `group_size`, `axis` is not negative and ascending.
     scale : float or read-only ndarray
     zero_point : int or read-only ndarray of int32
         The arguments, converted.
@@ -597,21 +597,32 @@ def _checked_groups(
     if not isinstance(group_size, tuple):
         size = integer_in("group_size", group_size, 1, sys.maxsize)
         return integer_in("axis", -1 if axis is None else axis, -ndim, ndim - 1) % ndim, size
-    sizes = tuple(integer_in("group_size", size, 1, sys.maxsize) for size in group_size)
-    if len(sizes) != 2:
+    if len(group_size) != 2:
         msg = f"group_size must be an integer or two of them, got {shown(group_size)}"
         raise ValueError(msg)
+    sizes = (
+        integer_in("group_size[0]", group_size[0], 1, sys.maxsize),
+        integer_in("group_size[1]", group_size[1], 1, sys.maxsize),
+    )
     if ndim == 1:
         msg = f"{name} must have at least two axes with two numbers in group_size, got one"
         raise ValueError(msg)
-    last = (ndim - 2, ndim - 1)
-    if axis is not None and (
-        not isinstance(axis, tuple)
-        or tuple(integer_in("axis", one, -ndim, ndim - 1) % ndim for one in axis) != last
-    ):
-        msg = f"axis must be None or the last two axes with two numbers in group_size, got {shown(axis)}"
-        raise ValueError(msg)
-    return last, (sizes[0], sizes[1])
+    axes = _checked_pair(ndim, axis)
+    return tuple(sorted(axes)), (sizes if axes[0] < axes[1] else sizes[::-1])
+
+
+def _checked_pair(ndim: int, axis: Any) -> tuple[int, int]:
+    """Return the two axes of blocks as nonnegative numbers; by default the last two."""
+    if axis is None:
+        return ndim - 2, ndim - 1
+    if isinstance(axis, tuple) and len(axis) == 2:
+        first, second = (integer_in("axis", one, -ndim, ndim - 1) % ndim for one in axis)
+        if first != second:
+            return first, second
+    msg = (
+        f"axis must be None or two different axes with two numbers in group_size, got {shown(axis)}"
+    )
+    raise ValueError(msg)
 
 
 def _checked_axes(name: str, ndim: int, axis: Any) -> Axes:

@@ -228,17 +228,29 @@ class Draw:
         self.named[name] = str(axis - self.one_of([0, len(shape)]))
         return axis
 
-    def blocks(self, shape: tuple[int, ...], name: str, *, last: bool = False) -> bool:
-        """Pass blocks of two axes, the `last` ones or any; or nothing. Return whether it did."""
+    def blocks(self, shape: tuple[int, ...], name: str) -> bool:
+        """Pass blocks of two axes, or nothing. Return whether it did."""
         if len(shape) < 2 or not self.one_in(3):
             return False
         axes = [len(shape) - 2, len(shape) - 1]
         if self.one_in(2):
-            if not last:
-                axes = self.rng.sample(range(len(shape)), 2)
+            axes = self.rng.sample(range(len(shape)), 2)
             self.named["axis"] = str(tuple(axis - self.one_of([0, len(shape)]) for axis in axes))
         self.named[name] = str(tuple(self.rng.randrange(1, shape[axis] + 3) for axis in axes))
         return True
+
+    def groups(self, shape: tuple[int, ...]) -> int | None:
+        """Pass groups of any kind, or nothing. Return the axis, if one is passed as an integer."""
+        if self.one_in(3):
+            self.axes(shape)
+            return None
+        if self.blocks(shape, "group_size"):
+            return None
+        axis = self.axis(shape)
+        if shape and self.one_in(3):
+            length = shape[-1 if axis is None else axis]
+            self.named["group_size"] = str(self.rng.randrange(1, length + 3))
+        return axis
 
     def policy(self, style: str, other: str, *others: str) -> None:
         """Choose the NaN policy. If there are NaN, it is mostly one that does not refuse them."""
@@ -321,13 +333,20 @@ class Draw:
         i = self.rng.randrange(len(shape))
         kind = self.rng.randrange(6)
         if kind == 0 and len(shape) > 1:
-            groups = [self.rng.randrange(1, min(length + 3, 150)) for length in shape[-2:]]
-            counts = [-(-length // size) for length, size in zip(shape[-2:], groups, strict=True)]
-            return (*shape[:-2], *counts), f"group_size={tuple(groups)}"
+            last = [len(shape) - 2, len(shape) - 1]
+            axes = last if self.one_in(2) else self.rng.sample(range(len(shape)), 2)
+            sizes = [self.rng.randrange(1, min(shape[axis] + 3, 150)) for axis in axes]
+            counts = list(shape)
+            for axis, size in zip(axes, sizes, strict=True):
+                counts[axis] = -(-shape[axis] // size)
+            options = f"group_size={tuple(sizes)}"
+            if axes != last or self.one_in(2):
+                options += f", axis={tuple(axis - self.one_of([0, len(shape)]) for axis in axes)}"
+            return tuple(counts), options
         if kind == 1:
-            end = self.rng.randrange(i, len(shape)) + 1
+            axes = sorted(self.rng.sample(range(len(shape)), self.rng.randrange(len(shape)) + 1))
             shift = self.one_of([0, len(shape)])
-            return shape[i:end], f"axis={tuple(one - shift for one in range(i, end))}"
+            return tuple(shape[axis] for axis in axes), f"axis={tuple(a - shift for a in axes)}"
         options = f"axis={i - self.one_of([0, len(shape)])}"
         if kind < 4:
             return (shape[i],), options
@@ -680,14 +699,7 @@ def dequantize(draw: Draw) -> None:
 def compare(draw: Draw) -> None:
     _, shape, style = draw.floats()
     draw.positional["w_hat"] = draw.array(draw.one_of(FLOATS), shape, style)
-    axis = None
-    if draw.one_in(3):
-        draw.axes(shape)
-    elif not draw.blocks(shape, "group_size"):
-        axis = draw.axis(shape)
-        if shape and draw.one_in(3):
-            length = shape[-1 if axis is None else axis]
-            draw.named["group_size"] = str(draw.rng.randrange(1, length + 3))
+    axis = draw.groups(shape)
     if draw.one_in(2):
         if axis is not None and "group_size" not in draw.named and draw.one_in(2):
             draw.format(shape, ((shape[axis],), f"axis={axis}"))
@@ -705,13 +717,7 @@ def choosing(draw: Draw) -> None:
     dtype, style = draw.one_of(FLOATS), draw.one_of([*STYLES[:6], *STYLES])
     draw.array(dtype, shape, style, name="w")
     draw.positional = {"w": "w", **draw.positional}
-    if draw.blocks(shape, "group_size", last=True):
-        return
-    axis = draw.axis(shape)
-    if shape and draw.one_in(3):
-        draw.named["group_size"] = str(
-            draw.rng.randrange(1, shape[-1 if axis is None else axis] + 3)
-        )
+    draw.groups(shape)
 
 
 def choose_format(draw: Draw) -> None:

@@ -140,8 +140,6 @@ def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Dat
     w = floats("w", w)
     if group_size is not None and not isinstance(group_size, tuple):
         group_size = integer_in("group_size", group_size, 1, sys.maxsize)
-    if isinstance(axis, tuple) and not isinstance(group_size, tuple):
-        refuse("axis", shown(axis), "an integer, unless group_size is a tuple", TypeError)
     layout = layout_of(w, axis, group_size)
     default = (-2, -1) if isinstance(group_size, tuple) else -1
     axes = axes_of(w, default if axis is None and group_size is not None else axis)
@@ -156,9 +154,11 @@ def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Dat
         low[indices] = elements.min(axis=(1, 2), initial=0)
         high[indices] = elements.max(axis=(1, 2), initial=0)
     real = np.float64 if w.dtype == np.float64 else np.float32
-    # In the order of the argument: a format refuses any but the last two axes in order.
-    given: Axes | None = tuple(i % w.ndim for i in axis) if isinstance(axis, tuple) else axes
-    given = axes[0] if axes is not None and len(axes) == 1 else given
+    given: Axes | None = axes
+    if axes is not None and len(axes) == 1:
+        given = axes[0]
+    elif isinstance(axis, tuple) and group_size is not None:  # in the order of group_size
+        given = tuple(i % w.ndim for i in axis)
     # + 0 turns -0.0 into +0.0.
     return _Data(groups, low + 0, high + 0, real, axes is None, given, layout)
 

@@ -11,7 +11,7 @@ from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import floats, refuse, shown
 from secateur.reference.granularity import broadcast_parameters
 from secateur.reference.integers import range_of
-from secateur.reference.quantization import check_scales, real_of
+from secateur.reference.quantization import check_scales, parameters_of, real_of
 from secateur.reference.sums import Layout, layout_of, total
 from secateur.results import ErrorStats
 
@@ -47,8 +47,7 @@ def compare(
     if w_hat.shape != w.shape:
         refuse("w_hat", f"shape {w_hat.shape}", f"of the shape {w.shape} of w")
     layout = layout_of(w, axis, group_size)
-    if fmt is not None:
-        _check_format(fmt, w, layout)
+    wrong = None if fmt is None else _out_of_range(w, fmt, layout)
     count = math.prod(layout.shape)
     noise, signal, of_y, products, max_abs = np.zeros((5, count))
     saturated = np.zeros(count, np.int64)
@@ -63,8 +62,9 @@ def compare(
             for sums, terms in ((noise, e * e), (signal, x * x), (of_y, y * y), (products, x * y)):
                 sums[indices] = total(terms, block)
             max_abs[indices] = np.abs(e).max(axis=(1, 2), initial=0)
-            if fmt is not None:
-                saturated[indices] = _saturated(x, fmt, indices, real_of(w.dtype))
+        if wrong is not None:
+            for indices, elements, _ in layout.groups_of(wrong):
+                saturated[indices] = np.count_nonzero(elements, axis=(1, 2))
         mse = noise / np.maximum(layout.counts(), 1)
         sqnr_db = np.where(noise == 0, np.inf, 10 * np.log10(signal / noise))
         cosine = _cosine(signal, of_y, products)
@@ -89,49 +89,40 @@ def _one_nan(values: Float64s) -> Float64s:
     return np.where(np.isnan(values), np.nan, values)
 
 
-def _check_format(fmt: Any, w: NDArray[Any], layout: Layout) -> None:
-    """Refuse a format unless it has one parameter, or one for each group."""
+def _out_of_range(w: Floats, fmt: Any, layout: Layout) -> NDArray[np.bool_]:
+    """Return which elements have integers that are out of the range of a format."""
     if not isinstance(fmt, (FixedPoint, Affine)):
         refuse("fmt", shown(fmt), "a FixedPoint or an Affine", TypeError)
-    name = "scale" if isinstance(fmt, Affine) else "frac_bits"
-    shape = np.shape(getattr(fmt, name))
+    real = real_of(w.dtype)
     if isinstance(fmt, Affine):
-        check_scales(np.asarray(fmt.scale), real_of(w.dtype))
-    if not shape:
+        check_scales(np.asarray(fmt.scale), real)
+    _check_groups(fmt, w.shape, layout)
+    with np.errstate(all="ignore"):
+        if isinstance(fmt, Affine):
+            quotients: Floats = w.astype(real) / parameters_of(fmt, "scale", w.shape).astype(real)
+            integers = np.rint(quotients).astype(np.float64)
+            integers = integers + parameters_of(fmt, "zero_point", w.shape)
+        else:  # exact, but for products beyond the range of float64, which are out of range
+            exponents = parameters_of(fmt, "frac_bits", w.shape)
+            integers = np.rint(np.ldexp(w.astype(np.float64), exponents))
+    low, high = range_of(fmt)
+    return np.asarray((integers < low) | (integers > high))
+
+
+def _check_groups(fmt: FixedPoint | Affine, shape: tuple[int, ...], layout: Layout) -> None:
+    """Refuse a format unless it has one parameter, or one for each group."""
+    name = "scale" if isinstance(fmt, Affine) else "frac_bits"
+    given = np.shape(getattr(fmt, name))
+    if not given:
         return
-    indices = np.arange(math.prod(shape)).reshape(shape)
-    places = broadcast_parameters(f"fmt.{name}", indices, w.shape, fmt.axis, fmt.group_size)
-    if indices.size <= 1 or w.size == 0:
+    count = math.prod(given)
+    indices = np.arange(count).reshape(given)
+    places = broadcast_parameters(f"fmt.{name}", indices, shape, fmt.axis, fmt.group_size)
+    if count <= 1 or math.prod(shape) == 0:
         return
-    of_elements = np.broadcast_to(places, w.shape).astype(np.float64)
-    fits = indices.size == math.prod(layout.shape) and all(
-        (elements == np.reshape(groups, (-1, 1, 1))).all()
-        for groups, elements, _ in layout.groups_of(of_elements)
+    fits = count == math.prod(layout.shape) and all(
+        (elements == elements[:, :1, :1]).all()
+        for _, elements, _ in layout.groups_of(np.broadcast_to(places, shape))
     )
     if not fits:
         refuse("fmt", shown(fmt), f"of one {name}, or of one for each group that is compared")
-
-
-def _parameter(fmt: FixedPoint | Affine, name: str, groups: Any) -> NDArray[Any]:
-    """Return a field of a format for each of these groups, to broadcast over their elements."""
-    values = np.ravel(getattr(fmt, name))
-    return np.reshape(values if values.size == 1 else values[groups], (-1, 1, 1))
-
-
-def _saturated(
-    x: Float64s, fmt: FixedPoint | Affine, groups: Any, real: type[np.float32 | np.float64]
-) -> NDArray[np.int64]:
-    """Count the elements of each group whose integers are out of range."""
-    if x.size == 0:
-        return np.zeros(len(x), np.int64)
-    with np.errstate(all="ignore"):
-        if isinstance(fmt, Affine):
-            scale = _parameter(fmt, "scale", groups).astype(real)
-            quotients: NDArray[Any] = x.astype(real)
-            quotients = np.rint(quotients / scale).astype(np.float64)
-            integers = quotients + _parameter(fmt, "zero_point", groups)
-        else:  # exact, but for products beyond the range of float64, which are out of range
-            integers = np.rint(np.ldexp(x, _parameter(fmt, "frac_bits", groups)))
-    low, high = range_of(fmt)
-    wrong = (integers < low) | (integers > high)
-    return np.asarray(np.count_nonzero(wrong, axis=(1, 2)))

@@ -19,9 +19,9 @@ def broadcast_parameters(
 ) -> Array:
     """Return parameters in a shape that broadcasts to that of the array.
 
-    Without groups, they vary along one axis, or along several adjacent ones. With groups, they have
-    as many axes as the array. The names of other arguments in error messages have the prefix of
-    `name`, such as ``fmt.``.
+    Without groups, they vary along one axis or several. With groups, they have as many axes as the
+    array. The names of other arguments in error messages have the prefix of `name`, such as
+    ``fmt.``.
     """
     if not shape:
         allowed = "a single number for an array without axes"
@@ -30,14 +30,11 @@ def broadcast_parameters(
     given = axis if isinstance(axis, tuple) else (axis,)
     ndim = len(shape)
     axes = [integer_in(f"{prefix}axis", one, -ndim, ndim - 1) % ndim for one in given]
-    if axes != list(range(axes[0], axes[0] + len(axes))):
-        refuse(f"{prefix}axis", shown(axis), "adjacent axes in order")
-    first, after = axes[0], axes[-1] + 1
+    if axes != sorted({*axes}):
+        refuse(f"{prefix}axis", shown(axis), "a tuple of axes in ascending order")
     if group_size is None:
-        _check_shape(name, parameters, shape[first:after], shape)
-        return parameters.reshape(*parameters.shape, *[1] * (ndim - after))
-    if isinstance(group_size, tuple) and after != ndim:
-        refuse(f"{prefix}axis", shown(axis), "the last two axes for groups of rows and columns")
+        _check_shape(name, parameters, tuple(shape[along] for along in axes), shape)
+        return parameters.reshape([shape[i] if i in axes else 1 for i in range(ndim)])
     sizes_given = group_size if isinstance(group_size, tuple) else (group_size,)
     sizes = dict(zip(axes, sizes_given, strict=True))
     groups = tuple(-(-n // sizes.get(i, 1)) for i, n in enumerate(shape))

@@ -79,7 +79,7 @@ def quantize(
         return out
     if isinstance(fmt, Affine):
         scaled = _quotients(w, fmt)
-        zero_points = _parameters(fmt, "zero_point", w.shape).astype(np.float64)
+        zero_points = parameters_of(fmt, "zero_point", w.shape).astype(np.float64)
     else:
         scaled = _products(w, fmt, rounding, overflow)
         zero_points = np.zeros(())
@@ -127,7 +127,7 @@ def dequantize(
         given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, bitorder)
     if isinstance(fmt, Affine):
         return _dequantize_affine(given, q, fmt, dtype, out)
-    step = np.ldexp(1.0, -_parameters(fmt, "frac_bits", q.shape))
+    step = np.ldexp(1.0, -parameters_of(fmt, "frac_bits", q.shape))
     out = result(out, dtype, q, given)
     with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
         if dtype == np.float32 and _real_type(out, fmt, False) is np.float32:
@@ -145,7 +145,7 @@ def _dequantize_affine(
     scales = _scales(fmt, real, q.shape)
     _refuse_scales(~np.isfinite(scales), scales, "finite")
     out = result(out, dtype, q, given)
-    steps = q.astype(np.int64) - _parameters(fmt, "zero_point", q.shape)
+    steps = q.astype(np.int64) - parameters_of(fmt, "zero_point", q.shape)
     with np.errstate(over="ignore", under="ignore"):
         np.copyto(out, np.multiply(steps.astype(real), scales), casting="same_kind")
     return out
@@ -215,7 +215,7 @@ def prune_quantize(
     _check_modes(fmt, **modes)
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
-    _parameters(fmt, "scale" if isinstance(fmt, Affine) else "frac_bits", w.shape)
+    parameters_of(fmt, "scale" if isinstance(fmt, Affine) else "frac_bits", w.shape)
     if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
     else:
@@ -227,7 +227,7 @@ def prune_quantize(
 # --- scales and ranges ----------------------------------------------------------------------
 
 
-def _parameters(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -> Array:
+def parameters_of(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -> Array:
     """Return a field of a format in a shape that broadcasts to `shape`."""
     given = np.asarray(getattr(fmt, name))
     if given.ndim == 0:
@@ -242,7 +242,7 @@ def real_of(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
 
 def _scales(fmt: Affine, real: type, shape: tuple[int, ...]) -> Floats:
     with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(_parameters(fmt, "scale", shape).astype(real))
+        return np.asarray(parameters_of(fmt, "scale", shape).astype(real))
 
 
 def check_scales(scales: Floats, real: type[np.float32 | np.float64]) -> None:
@@ -273,7 +273,7 @@ def _products(w: Floats, fmt: FixedPoint, rounding: str, overflow: str) -> Float
     exact = rounding in MOVING_TINY or overflow == "wrap"
     real = _real_type(w, fmt, exact or rounding == "stochastic")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return _scaled(w, _parameters(fmt, "frac_bits", w.shape), real, exact)
+        return _scaled(w, parameters_of(fmt, "frac_bits", w.shape), real, exact)
 
 
 def _real_type(w: Floats, fmt: FixedPoint, exact: bool) -> type[np.float32 | np.float64]:
