@@ -262,7 +262,7 @@ void Groups::set_along(const Shape& shape) {
 // Blocks of the matrices that two axes form. The core reads them as the last axes.
 void Groups::set_blocks(const Shape& shape) {
   const auto ndim = static_cast<py::ssize_t>(shape.size());
-  if (ndim < 2) {
+  if (ndim < 2 && !axes_.is_given()) {
     throw py::value_error("w must have at least two axes for group_size=" + shown(given_size_) +
                           ", got shape " + shown(py::tuple(py::cast(shape))));
   }

@@ -1,6 +1,5 @@
-"""Affine formats: quotients, zero points, integers in use, and parameters of any layout."""
+"""Affine formats: quotients, zero points, scales, and integers in use."""
 
-import math
 from fractions import Fraction
 from functools import cache, partial
 from itertools import cycle, pairwise, product
@@ -24,10 +23,9 @@ from support.oracles import (
     exact_integers,
     exact_values,
     in_range,
-    narrowed,
     real_of,
 )
-from support.quantizing import BITS, OVERFLOWS, ROUNDINGS, SEED, normal, seed_of
+from support.quantizing import BITS, ROUNDINGS, SEED, normal, overflows_of, seed_of
 from support.raw_bits import floats
 from support.refusals import assert_refuses
 
@@ -77,16 +75,6 @@ def hard(fmt: Affine, dtype: str) -> np.ndarray:
         own = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e30, -1e300, 1e-40, 3e-39], "f8")
         own = np.concatenate([own.astype(DTYPES[dtype]), np.array([fmt.scale]).astype(near.dtype)])
         return np.concatenate([near, own]).astype(DTYPES[dtype])
-
-
-def overflows_of(fmt: Affine) -> list[str]:
-    full = (fmt.qmin, fmt.qmax) == ends_of_width(fmt.bits, fmt.signed)
-    return OVERFLOWS if full else [overflow for overflow in OVERFLOWS if overflow != "wrap"]
-
-
-def usable(fmt: Affine, dtype: str) -> bool:
-    """Whether the scale is normal in the type of the quotients."""
-    return dtype == "float64" or 2.0**-126 <= narrowed(float(fmt.scale), "float32") < math.inf
 
 
 @cache
@@ -358,7 +346,7 @@ def test_only_some_integers_cannot_be_wrapped_to(lib: Any) -> None:
     assert_same_bits(lib.quantize(w, full, overflow="wrap"), np.int8([10] * 5))
 
 
-# --- sizes, threads, parts --------------------------------------------------------------------
+# --- sizes, parts -----------------------------------------------------------------------------
 
 SIZES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128, 512, 4096, 16384)]
 USUAL = [Affine(0.3, 5), Affine(0.25, 100, signed=False), Affine(0.02, -7, bits=16),
@@ -387,30 +375,6 @@ def test_all_sizes(lib: Any, dtype: str, rounding: str) -> None:
         assert_same_bits(pruned, reference.quantize(kept, fmt, **modes))
 
 
-@dtypes
-@roundings
-def test_on_several_threads(lib_on_threads: Any, dtype: str, rounding: str) -> None:
-    """Parts of the array begin in the middle of rows, of groups and of blocks."""
-    rng = np.random.default_rng(1)
-    scale, zero = partial(rng.uniform, 0.01, 0.02), partial(rng.integers, -5, 6)
-    made = [
-        ((1100, 1003), lambda: Affine(scale(1003), zero(1003), axis=1)),
-        ((1100, 1003), lambda: Affine(scale(1100), zero(1100), axis=0)),
-        ((11, 100, 1003), lambda: Affine(scale((11, 100)), 1, axis=(0, 1))),
-        ((1100, 1003), lambda: Affine(scale((1100, 11)), zero((1100, 11)), group_size=96)),
-        ((1100, 1003), lambda: Affine(scale((9, 8)), zero((9, 8)), group_size=(128, 128))),
-        ((1_100_003,), lambda: Affine(0.01, 7, bits=4, signed=False)),
-    ]
-    for shape, fmt_of in subset(made, 2, 4):
-        w, fmt = normal(shape, dtype), fmt_of()
-        modes = {"rounding": rounding, **seed_of(rounding)}
-        codes = reference.quantize(w, fmt, **modes)
-        assert_same_bits(lib_on_threads.quantize(w, fmt, **modes), codes)
-        values = reference.dequantize(codes, fmt, dtype=w.dtype)
-        assert_same_bits(lib_on_threads.dequantize(codes, fmt, dtype=w.dtype), values)
-        assert_same_bits(lib_on_threads.fake_quantize(w, fmt, **modes), values)
-
-
 @pytest.mark.parametrize("start", [0, 5, 2**32 - 100, 2**33 - 1000, 2**64 - 300])
 def test_an_array_in_parts_is_the_whole(lib: Any, start: int) -> None:
     """Across multiples of 2**32, beyond which the key of the draws is another one."""
@@ -431,193 +395,6 @@ def test_an_array_in_parts_is_the_whole(lib: Any, start: int) -> None:
         if fmt.bits == 4:
             packed = lib.quantize(w, fmt, **modes, index_offset=start, packed=True)
             assert_same_bits(packed, reference.pack_ints(codes, 4))
-
-
-# --- layouts of parameters --------------------------------------------------------------------
-
-SHAPES = [(7,), (1, 1), (3, 5), (5, 3), (2, 3, 4), (4, 1, 6), (0, 3), (3, 0), (2, 2, 3, 2), (9, 70)]
-
-
-def lengths_of(shape: tuple[int, ...], axis: Any, group_size: Any) -> tuple[int, ...]:
-    """The shape of the parameters."""
-    if group_size is None:
-        axes = axis if isinstance(axis, tuple) else (axis,)
-        return tuple(shape[one] for one in axes)
-    lengths = list(shape)
-    if isinstance(group_size, tuple):
-        lengths[-2:] = [-(-n // size) for n, size in zip(lengths[-2:], group_size, strict=True)]
-    else:
-        lengths[axis] = -(-shape[axis] // group_size)
-    return tuple(lengths)
-
-
-def layouts(shape: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Along each axis and several adjacent ones, in groups along each, and in blocks."""
-    ndim = len(shape)
-    made: list[dict[str, Any]] = [
-        {"axis": axis, "group_size": size}
-        for axis in range(-ndim, ndim)
-        for size in (None, 1, 2, 3, 100)
-    ]
-    made += [
-        {"axis": tuple(range(first, end)), "group_size": None}
-        for first in range(ndim)
-        for end in range(first + 1, ndim + 1)
-    ]
-    if ndim > 1:
-        blocks = [(1, 1), (2, 3), (3, 2), (1, 4), (4, 1), (100, 2), (2, 64), (2**40, 2**40)]
-        made += [{"group_size": block, "axis": None} for block in blocks]
-        made += [{"group_size": (2, 2), "axis": (-2, -1)}]
-    return made
-
-
-def cases(shapes: list[tuple[int, ...]]) -> list[tuple[int, tuple[int, ...], dict[str, Any]]]:
-    """Numbers, shapes and the layouts that fit them."""
-    pairs = [(shape, layout) for shape in shapes for layout in layouts(shape)]
-    return [(number, *pair) for number, pair in enumerate(pairs)]
-
-
-def with_parameters(shape: tuple[int, ...], layout: dict[str, Any], number: int) -> Affine:
-    """A format that fits, of a width and with a range that the number chooses."""
-    bits = (8, 4, 16, 32, 1, 11)[number % 6]
-    signed = number // 6 % 2 == 0
-    low, high = ends_of_width(bits, signed)
-    how: dict[str, Any] = {"bits": bits, "signed": signed}
-    if number % 3 == 0 and bits > 1:
-        low, high = low + 1, high - 1
-        how |= {"qmin": low, "qmax": high}
-    rng = np.random.default_rng(number)
-    lengths = lengths_of(shape, **layout)
-    scales = rng.uniform(0.05, 1.0, lengths)
-    if number % 4 == 0:
-        scales = 2.0 ** rng.integers(-4, 2, lengths)
-    zeros: Any = rng.integers(max(low, -99), min(high, 99) + 1, lengths)
-    zeros = zeros if number % 5 else max(low, min(high, 1))
-    scales = scales.astype(list(DTYPES.values())[number % 4])
-    return Affine(scales, zeros, **how, **layout)
-
-
-@dtypes
-@roundings
-def test_every_layout(lib: Any, dtype: str, rounding: str) -> None:
-    for number, shape, layout in subset(cases(SHAPES), 40, 80):
-        w, fmt = normal(shape, dtype, 3.0), with_parameters(shape, layout, number)
-        overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
-        modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
-        codes = exact_codes(w, fmt, rounding, overflow, SEED)
-        values = exact_values(codes, fmt, dtype)
-        assert_same_bits(lib.quantize(w, fmt, **modes), codes)
-        assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
-        assert_same_bits(lib.fake_quantize(w, fmt, **modes), values)
-        assert_same_bits(lib.prune_quantize(w, fmt, k=w.size, **modes), codes)
-
-
-LARGE = [(3, 65), (65, 3), (5, 129, 2), (2, 4097), (4097, 2), (129, 127), (2, 3, 16385), (513, 512)]
-
-
-@pytest.mark.parametrize("shape", LARGE)
-@dtypes
-def test_layouts_of_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
-    """Rows of blocks, rows of groups: shorter and longer than a vector, ragged at the ends."""
-    ndim, w = len(shape), normal(shape, dtype, 3.0)
-    made: list[dict[str, Any]] = [
-        {"axis": axis, "group_size": size}
-        for axis, size in product(range(ndim), [None, 1, 16, 32, 33, 128])
-    ]
-    sizes = [(1, 1), (2, 16), (16, 2), (3, 33), (32, 32), (128, 128), (1, 128), (7, 4096)]
-    made += [{"axis": None, "group_size": size} for size in sizes]
-    made += [{"axis": tuple(range(ndim - 1)), "group_size": None}]
-    for number, layout in subset(enumerate(made), 6, 12):
-        fmt = with_parameters(shape, layout, number)
-        rounding = ROUNDINGS[-1 - number % len(ROUNDINGS)]
-        overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
-        modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
-        codes = reference.quantize(w, fmt, **modes)
-        values = reference.dequantize(codes, fmt, dtype=w.dtype)
-        q, out = np.zeros_like(codes), w.copy()
-        assert lib.quantize(w, fmt, **modes, out=q) is q
-        assert_same_bits(q, codes)
-        assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
-        assert lib.fake_quantize(out, fmt, **modes, out=out) is out
-        assert_same_bits(out, values)
-        kept = lib.prune_quantize(w, fmt, sparsity=0.5, **modes)
-        assert_same_bits(kept, reference.prune_quantize(w, fmt, sparsity=0.5, **modes))
-        if fmt.bits <= 8:
-            packed = lib.quantize(w, fmt, **modes, packed=True, bitorder="big")
-            bits = reference.pack_ints(codes.ravel(), fmt.bits, bitorder="big")
-            assert_same_bits(packed, bits)
-            back = lib.dequantize(packed, fmt, shape=shape, bitorder="big", dtype=w.dtype)
-            assert_same_bits(back, values)
-
-
-@pytest.mark.parametrize("bits", [8, 32])
-def test_fixed_point_in_rows_and_columns(lib: Any, bits: int) -> None:
-    """A FixedPoint of any layout is an Affine whose scales are powers of two."""
-    for number, shape, layout in subset(cases([*SHAPES, (40, 70)]), 30, 60):
-        w = normal(shape, "float32", 3.0)
-        places = np.random.default_rng(number).integers(1, 6, lengths_of(shape, **layout))
-        fmt = FixedPoint(bits, places, **layout)
-        affine = Affine(np.ldexp(1.0, -places), bits=bits, **layout)
-        rounding = ROUNDINGS[number % len(ROUNDINGS)]
-        modes = {"rounding": rounding, **seed_of(rounding)}
-        codes = exact_codes(w, fmt, rounding, "saturate", SEED)
-        assert_same_bits(lib.quantize(w, fmt, **modes), codes)
-        assert_same_bits(lib.quantize(w, affine, **modes), codes)
-        assert_same_bits(lib.dequantize(codes, fmt), exact_values(codes, fmt))
-        assert_same_bits(lib.fake_quantize(w, fmt, **modes), exact_values(codes, fmt))
-
-
-@dtypes
-def test_memory_layouts(lib: Any, dtype: str) -> None:
-    w = normal((14, 26), dtype, 3.0)
-    views: list[Any] = [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2]]
-    views += [lambda a: np.ascontiguousarray(a[::-1])[::-1]]
-    if dtype != "bfloat16":
-        views += [lambda a: a.astype(a.dtype.newbyteorder(">"))]
-    for number, layout in subset(enumerate(layouts(w.shape)), 8, 16):
-        fmt = with_parameters(w.shape, layout, number)
-        q = reference.quantize(w, fmt)
-        values = reference.dequantize(q, fmt, dtype=w.dtype)
-        for view in views:
-            assert_same_bits(lib.quantize(view(w), fmt), q)
-            assert_same_bits(lib.dequantize(view(q), fmt, dtype=w.dtype), values)
-            out = np.full((14, 52), 7, q.dtype)[:, ::2]
-            assert lib.quantize(view(w), fmt, out=out) is out
-            assert_same_bits(out, q)
-            back = np.full((14, 52), 7, w.dtype)[:, ::2]
-            assert lib.fake_quantize(view(w), fmt, out=back) is back
-            assert_same_bits(back, values)
-
-
-NOT_FITTING = [
-    (Affine([1, 2, 3.0], axis=1), (3, 4), ["fmt.scale must be", "(4,)", "(3,)"]),
-    (Affine([1, 2, 3.0], axis=2), (3, 4), ["fmt.axis must be", "from -2 to 1", "2"]),
-    (Affine([1, 2, 3.0], axis=0), (), ["fmt.scale must be", "without axes"]),
-    (Affine([1, 2, 3.0], axis=0), (0, 4), ["fmt.scale must be", "(0,)", "(3,)"]),
-    (Affine([[1, 2.0]], group_size=4), (1, 9), ["fmt.scale must be", "(1, 3)", "(1, 2)"]),
-    (Affine([[1, 2.0]], group_size=4), (8,), ["fmt.axis must be", "from -1 to 0", "1"]),
-    (Affine([1, 2.0], group_size=4), (8, 2), ["fmt.scale must be", "(2, 2)", "(2,)"]),
-    (Affine(np.ones((2, 2)), group_size=(2, 3)), (4, 7), ["fmt.scale must be", "(2, 3)", "(2, 2)"]),
-    (Affine(np.ones((2, 2)), group_size=(2, 3)), (4,), ["fmt.axis", "from -1 to 0"]),
-    (Affine(np.ones((2, 2)), group_size=(2, 3)), (1, 4, 6), ["fmt."]),
-    (Affine(np.ones((2, 3)), axis=(0, 1)), (2, 4), ["fmt.scale must be", "(2, 4)", "(2, 3)"]),
-    (Affine(np.ones((2, 3)), axis=(1, 0)), (3, 2), ["fmt.axis must be", "adjacent", "(1, 0)"]),
-    (Affine(np.ones((2, 4)), axis=(0, 2)), (2, 3, 4), ["fmt.axis must be", "adjacent", "(0, 2)"]),
-    (Affine(np.ones((2, 2)), axis=(1, 0)), (2, 2), ["fmt.axis must be", "adjacent", "(1, 0)"]),
-    (Affine(np.ones((2, 4)), axis=(0, 2)), (2, 1, 4), ["fmt.axis must be", "adjacent", "(0, 2)"]),
-    (Affine(np.ones((2, 2)), axis=(0, 0)), (2, 2), ["fmt.axis must be", "(0, 0)"]),
-]
-
-
-@pytest.mark.parametrize(("fmt", "shape", "words"), NOT_FITTING)
-def test_formats_that_do_not_fit(
-    lib: Any, fmt: Affine, shape: tuple[int, ...], words: list[str]
-) -> None:
-    w, q = np.zeros(shape, np.float32), np.zeros(shape, np.int8)
-    for call in (lib.quantize, lib.fake_quantize):
-        assert_refuses(ValueError, words, call, w, fmt)
-    assert_refuses(ValueError, words, lib.prune_quantize, w, fmt, k=0)
-    assert_refuses(ValueError, words, lib.dequantize, q, fmt)
 
 
 # --- scales -----------------------------------------------------------------------------------

@@ -273,7 +273,9 @@ AFFINE = {
     "last axis": Affine(np.float32([0.5, 2]), 7, axis=-1),
     "axes": Affine(np.float16([[0.5, 2, 4]]), axis=(0, 1)),
     "groups": Affine([[0.1, 0.2], [1, 2]], [[1, 2], [3, 4]], bits=16, group_size=32),
+    "distant axes": Affine([[0.5, 2, 4]], axis=(0, -1)),
     "blocks": Affine(np.full((2, 3), 0.1, ml_dtypes.bfloat16), 9, group_size=(128, 64)),
+    "blocks of distant axes": Affine([[[0.5]], [[2]]], axis=(0, 2), group_size=(128, 64)),
     "none": Affine([], axis=0),
     "many": Affine(np.arange(1, 201).reshape(2, 100) / 8, group_size=4),
 }
@@ -337,6 +339,11 @@ def test_affine_formats_are_told_apart() -> None:
         Affine([[0.1]], group_size=1),
         Affine([[0.1]], group_size=(1, 1)),
         Affine([[0.1]], group_size=(1, 2)),
+        Affine([[0.1]], axis=(1, 0), group_size=(1, 2)),
+        Affine([[0.1]], axis=(0, 1)),
+        Affine([[0.1]], axis=(0, 2)),
+        Affine([[[0.1]]], axis=(0, 2), group_size=(1, 2)),
+        Affine([[[0.1]]], axis=(1, 2), group_size=(1, 2)),
         Affine(np.float32([0.5]), axis=0),
         Affine(np.float64([0.5]), axis=0),
         FixedPoint(8, 5),
@@ -375,10 +382,14 @@ def test_repr_of_affine() -> None:
         ("range", "Affine(scale=0.1, zero_point=-3, bits=12, signed=True, qmin=-2000, qmax=2047)"),
         ("last axis", "Affine(scale=[0.5, 2. ], zero_point=7, bits=8, signed=True, axis=-1)"),
         ("none", "Affine(scale=[], zero_point=0, bits=8, signed=True, axis=0)"),
+        ("distant axes", "Affine(scale=[[0.5, 2. , 4. ]], zero_point=0, bits=8, signed=True, axis=(0, -1))"),
+        ("blocks of distant axes",
+         "Affine(scale=[[[0.5]], [[2. ]]], zero_point=0, bits=8, signed=True, axis=(0, 2), group_size=(128, 64))"),
         ("many", f"Affine(scale={scales}, zero_point=0, bits=8, signed=True, axis=1, group_size=4)"),
     ):  # fmt: skip
         assert repr(AFFINE[name]) == text
-    for name in ("one", "zero point", "range", "axis", "groups", "none"):
+    for name in ("one", "zero point", "range", "axis", "distant axes", "groups",
+                 "blocks of distant axes", "none"):  # fmt: skip
         assert eval(repr(AFFINE[name])) == AFFINE[name]
 
 
@@ -535,6 +546,9 @@ def test_affine_refuses(arguments: dict[str, Any], error: type, message: str) ->
         Affine(**{"scale": 0.5, **arguments})
 
 
+TWO_AXES = "^axis must be None or two different axes with two numbers in group_size"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -573,17 +587,58 @@ def test_affine_refuses(arguments: dict[str, Any], error: type, message: str) ->
         ({"scale": np.ones((2, 2)), "group_size": (4,)}, ValueError, "^group_size must be .* or two of them"),
         ({"scale": np.ones((2, 2)), "group_size": ()}, ValueError, "^group_size must be .* or two of them"),
         ({"scale": np.ones((2, 2)), "group_size": (1, 2, 3)}, ValueError, "^group_size must be .* or two"),
-        ({"scale": np.ones((2, 2)), "group_size": (4, 0)}, ValueError, "^group_size must be .*, got 0"),
-        ({"scale": np.ones((2, 2)), "group_size": (4, "4")}, TypeError, "^group_size must be an integer, got '4'"),
-        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": 1}, ValueError, "^axis must be None or the last two"),
-        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": (1, 0)}, ValueError, "^axis must be None or the last two"),
-        ({"scale": np.ones((2, 2, 2)), "group_size": (4, 4), "axis": (0, 1)}, ValueError, "^axis must be None or the last two"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 0)}, ValueError, r"^group_size\[1\] must be .*, got 0"),
+        ({"scale": np.ones((2, 2)), "group_size": ("4", 4)}, TypeError, r"^group_size\[0\] must be an integer, got '4'"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": 1}, ValueError, f"{TWO_AXES}, got 1"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": (1,)}, ValueError, rf"{TWO_AXES}, got \(1,\)"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": (1, 1)}, ValueError, rf"{TWO_AXES}, got \(1, 1\)"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": (1, -1)}, ValueError, rf"{TWO_AXES}, got \(1, -1\)"),
+        ({"scale": np.ones((1, 1, 1)), "group_size": (4, 4), "axis": (0, 1, 2)}, ValueError, TWO_AXES),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": (0, 2)}, ValueError, "^axis must be an integer from -2 to 1, got 2"),
+        ({"scale": np.ones((2, 2)), "group_size": (4, 4), "axis": (0, 1.0)}, TypeError, "^axis must be an integer, got 1.0"),
     ],
 )  # fmt: skip
 def test_affine_arrays_refused(arguments: dict[str, Any], error: type, message: str) -> None:
     axis = {} if "group_size" in arguments else {"axis": 0}
     with pytest.raises(error, match=message):
         Affine(**{"scale": [0.5, 1.0], **axis, **arguments})
+
+
+@pytest.mark.parametrize("kind", [FixedPoint, Affine])
+@pytest.mark.parametrize(
+    ("ndim", "axis", "expected"),
+    [
+        (2, None, (0, 1)),
+        (2, (0, 1), (0, 1)),
+        (2, (1, 0), (0, 1)),
+        (2, (-1, 0), (0, 1)),
+        (3, None, (1, 2)),
+        (3, (0, 1), (0, 1)),
+        (3, (0, 2), (0, 2)),
+        (3, (-1, -3), (0, 2)),
+        (4, (2, 1), (1, 2)),
+        (4, (np.int8(0), np.int64(-1)), (0, 3)),
+    ],
+)
+def test_blocks_of_any_two_axes(
+    kind: type[FixedPoint] | type[Affine], ndim: int, axis: Any, expected: tuple[int, int]
+) -> None:
+    """The axes become ascending, and the sizes of the blocks follow them."""
+
+    def blocks_of(axis: Any, group_size: tuple[int, int]) -> FixedPoint | Affine:
+        ones = np.ones((1,) * ndim, int)
+        if kind is Affine:
+            return Affine(ones / 2, axis=axis, group_size=group_size)
+        return FixedPoint(8, ones, axis=axis, group_size=group_size)
+
+    is_turned = axis is not None and axis[0] % ndim > axis[1] % ndim
+    fmt = blocks_of(axis, (4, 2))
+    other = blocks_of(expected, (2, 4) if is_turned else (4, 2))
+    assert (fmt.axis, fmt.group_size) == (expected, (2, 4) if is_turned else (4, 2))
+    assert (fmt, hash(fmt), repr(fmt)) == (other, hash(other), repr(other))
+    assert fmt != blocks_of(expected, (4, 2) if is_turned else (2, 4))
+    assert pickle.loads(pickle.dumps(fmt)) == fmt
+    assert type(fmt.axis[0]) is int
 
 
 def test_positional_arguments_of_affine() -> None:

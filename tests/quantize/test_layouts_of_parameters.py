@@ -1,10 +1,6 @@
-"""Which parameter goes with which element: per axis, and in groups; and quantizing by it.
+"""Which parameter goes with which element: along axes, in groups and in blocks; and quantizing by it."""
 
-Affine parameters are in test_affine.py.
-"""
-
-import math
-from itertools import product
+from itertools import combinations, permutations, product
 from typing import Any
 
 import numpy as np
@@ -14,75 +10,130 @@ from hypothesis import strategies as st
 
 from secateur import Affine, FixedPoint, reference
 from support.arrays import DTYPES
-from support.grids import grid, subset
+from support.grids import subset
 from support.isas import LIBRARIES, library
-from support.oracles import assert_same_bits, exact_codes, exact_values, of_elements
-from support.quantizing import OVERFLOWS, ROUNDINGS, SEED, normal, seed_of
+from support.oracles import (
+    assert_same_bits,
+    ends_of_width,
+    exact_codes,
+    exact_values,
+    of_elements,
+    shape_of_parameters,
+)
+from support.quantizing import ROUNDINGS, SEED, normal, overflows_of, seed_of
 from support.raw_bits import floats
 from support.refusals import assert_refuses
 
-SHAPES = st.lists(st.integers(0, 5), min_size=1, max_size=4).map(tuple)
+Kind = type[FixedPoint] | type[Affine]
+Layout = dict[str, Any]  # the arguments axis and group_size
+
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+kinds = pytest.mark.parametrize("kind", [FixedPoint, Affine])
+roundings = pytest.mark.parametrize("rounding", ROUNDINGS)
 
 
-# --- quantizing by it --------------------------------------------------------------------------
+# --- layouts and formats -------------------------------------------------------------------------
 
-KINDS = [(8, True), (8, False), (16, True), (5, True), (32, True), (24, False)]
+SHAPES = [(7,), (1, 1), (3, 5), (5, 3), (2, 3, 4), (4, 1, 6), (0, 3), (3, 0), (2, 0, 3), (2, 2, 3, 2),
+          (9, 70)]  # fmt: skip
+SIZES = [None, 1, 2, 3, 100]
+BLOCKS = [(1, 1), (2, 3), (3, 2), (1, 4), (4, 1), (100, 2), (2, 64), (2**40, 2**40)]
 
 
-def grouped(
+def layouts(
     shape: tuple[int, ...],
-    axis: int,
-    size: int | None,
-    bits: int = 8,
-    signed: bool = True,
-    spread: int = 4,
-) -> FixedPoint:
-    """A format that fits an array of normal data, with positions of the point at random."""
-    fitting: tuple[int, ...] = (shape[axis],)
-    if size is not None:
-        lengths = list(shape)
-        lengths[axis] = -(-shape[axis] // size)
-        fitting = tuple(lengths)
-    middle = max(min(bits - 3, 250), -250)
-    frac_bits = np.random.default_rng(shape).integers(middle - spread, middle + spread + 1, fitting)
-    return FixedPoint(bits, frac_bits, signed, axis=axis, group_size=size)
+    sizes: list[int | None] = SIZES,
+    blocks: list[tuple[int, int]] = BLOCKS,
+) -> list[Layout]:
+    """Along any axes, in groups along each axis, and in blocks of any two axes in either order.
+
+    Of three layouts, one counts all of its axes from the end, and one the last of them.
+    """
+    ndim = len(shape)
+    made: list[tuple[Any, Any]] = [*product(range(ndim), sizes)]
+    for count in range(1, ndim + 1):
+        made += [(axes, None) for axes in combinations(range(ndim), count)]
+    made += product(permutations(range(ndim), 2), blocks)
+    found: list[Layout] = []
+    for i, (axis, size) in enumerate(made):
+        axes = list(axis) if isinstance(axis, tuple) else [axis]
+        for place in (range(0), range(len(axes)), [-1])[i % 3]:
+            axes[place] -= ndim
+        given_axis = tuple(axes) if isinstance(axis, tuple) else axes[0]
+        is_default = isinstance(size, tuple) and axis == (ndim - 2, ndim - 1)
+        found.append({"axis": None if is_default else given_axis, "group_size": size})
+    return found
 
 
-SMALL = [(7,), (1, 1), (3, 5), (5, 3), (2, 3, 4), (4, 1, 6), (0, 3), (3, 0), (2, 2, 3, 2)]
+def cases(shapes: list[tuple[int, ...]]) -> list[tuple[int, tuple[int, ...], Layout]]:
+    """Numbers, shapes and the layouts that fit them."""
+    pairs = [(shape, layout) for shape in shapes for layout in layouts(shape)]
+    return [(number, *pair) for number, pair in enumerate(pairs)]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rounding", ["nearest_even", "nearest_up", "ceil", "stochastic"])
-def test_along_every_axis(lib: Any, dtype: str, rounding: str) -> None:
-    """Per index, and in groups of any size: ragged ones, of one, of more than there are."""
-    number = 0
-    for shape in SMALL:
-        for size, axis in grid([None, 1, 2, 3, 100], range(-len(shape), len(shape))):
-            number += 1
-            w = normal(shape, dtype, 2.0)
-            fmt = grouped(shape, axis, size, *KINDS[number % len(KINDS)])
-            overflow = OVERFLOWS[number % len(OVERFLOWS)]
-            modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
-            codes = exact_codes(w, fmt, rounding, overflow, SEED)
-            values = exact_values(codes, fmt, dtype)
-            assert_same_bits(lib.quantize(w, fmt, **modes), codes)
-            assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
-            assert_same_bits(lib.fake_quantize(w, fmt, **modes), values)
-            assert_same_bits(lib.prune_quantize(w, fmt, k=w.size, **modes), codes)
+def format_of(
+    kind: Kind,
+    shape: tuple[int, ...],
+    layout: Layout,
+    seed: int = 0,
+    width: tuple[int, bool] | None = None,
+) -> FixedPoint | Affine:
+    """A format that fits an array of normal data, with random parameters and a random width."""
+    rng = np.random.default_rng(seed)
+    bits = int(rng.choice([1, 4, 5, 8, 11, 16, 24, 32]))
+    bits, signed = width or (bits, bool(rng.integers(2)))
+    lengths = shape_of_parameters(shape, **layout)
+    if kind is FixedPoint:
+        bits = max(bits, 2)
+        return FixedPoint(bits, bits - 3 + rng.integers(-4, 5, lengths), signed, **layout)
+    low, high = ends_of_width(bits, signed)
+    if bits > 1 and rng.integers(3) == 0:
+        low, high = low + 1, high - 1
+    zeros = rng.integers(max(low, -99), min(high, 99) + 1, lengths if rng.integers(5) else ())
+    scales = rng.uniform(0.05, 1.0, lengths)
+    if rng.integers(4) == 0:
+        scales = 2.0 ** rng.integers(-4, 2, lengths)
+    scales = scales.astype(list(DTYPES.values())[rng.integers(4)])
+    return Affine(scales, zeros, bits=bits, signed=signed, qmin=low, qmax=high, **layout)
 
 
-LARGE = [(3, 65), (65, 3), (5, 129, 2), (2, 4097), (4097, 2), (129, 127), (2, 3, 16385), (513, 512)]
+# --- quantizing by it ----------------------------------------------------------------------------
+
+
+@kinds
+@dtypes
+@roundings
+def test_every_layout(lib: Any, kind: Kind, dtype: str, rounding: str) -> None:
+    for number, shape, layout in subset(cases(SHAPES), 40, 80):
+        w, fmt = normal(shape, dtype, 3.0), format_of(kind, shape, layout, number)
+        overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
+        modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
+        codes = exact_codes(w, fmt, rounding, overflow, SEED)
+        values = exact_values(codes, fmt, dtype)
+        assert_same_bits(lib.quantize(w, fmt, **modes), codes)
+        assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
+        assert_same_bits(lib.fake_quantize(w, fmt, **modes), values)
+        assert_same_bits(lib.prune_quantize(w, fmt, k=w.size, **modes), codes)
+
+
+LARGE = [(3, 65), (65, 3), (5, 129, 2), (2, 4097), (4097, 2), (129, 127), (2, 3, 16385), (513, 512),
+         (4, 33, 3, 40)]  # fmt: skip
+LARGE_SIZES = [None, 1, 16, 32, 33, 128]
+LARGE_BLOCKS = [(1, 1), (2, 16), (16, 2), (3, 33), (32, 32), (128, 128), (1, 128), (7, 4096)]
 
 
 @pytest.mark.parametrize("shape", LARGE)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
-    sizes = [None, 1, 16, 32, 33, 128]
-    for number, (axis, size) in subset(enumerate(product(range(len(shape)), sizes)), 6):
-        w = normal(shape, dtype, 2.0)
-        fmt = grouped(shape, axis, size, *KINDS[number % len(KINDS)])
+@kinds
+@dtypes
+def test_large_arrays(lib: Any, shape: tuple[int, ...], kind: Kind, dtype: str) -> None:
+    """Rows of blocks, rows of groups: shorter and longer than a vector, ragged at the ends."""
+    w = normal(shape, dtype, 3.0)
+    made = enumerate(layouts(shape, LARGE_SIZES, LARGE_BLOCKS))
+    for number, layout in subset(made, 8, 16):
+        fmt = format_of(kind, shape, layout, number)
         rounding = ROUNDINGS[-1 - number % len(ROUNDINGS)]
-        modes = {"rounding": rounding, **seed_of(rounding)}
+        overflow = overflows_of(fmt)[number % len(overflows_of(fmt))]
+        modes = {"rounding": rounding, "overflow": overflow, **seed_of(rounding)}
         codes = reference.quantize(w, fmt, **modes)
         values = reference.dequantize(codes, fmt, dtype=w.dtype)
         q, out = np.zeros_like(codes), w.copy()
@@ -93,15 +144,23 @@ def test_large_arrays(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
         assert_same_bits(out, values)
         kept = lib.prune_quantize(w, fmt, sparsity=0.5, **modes)
         assert_same_bits(kept, reference.prune_quantize(w, fmt, sparsity=0.5, **modes))
+        if fmt.bits <= 8:
+            packed = lib.quantize(w, fmt, **modes, packed=True, bitorder="big")
+            bits = reference.pack_ints(codes.ravel(), fmt.bits, bitorder="big")
+            assert_same_bits(packed, bits)
+            back = lib.dequantize(packed, fmt, shape=shape, bitorder="big", dtype=w.dtype)
+            assert_same_bits(back, values)
 
 
 @pytest.mark.parametrize("size", [8, 16, 24, 32, 128, 1000, 1024, 4096])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_wherever_arrays_begin(lib: Any, size: int, bits: int) -> None:
+@kinds
+def test_wherever_arrays_begin(lib: Any, kind: Kind, size: int, bits: int) -> None:
     """In a line: of few elements, and of so many that their results bypass the caches."""
     for number, n in subset(enumerate([1087, 20_480, (1 << 21) + 4096]), 2):
         room = normal(n + 64, "float32", 2.0)
-        fmt = grouped((n,), 0, size, bits, bool(number % 2))
+        layout = {"axis": 0, "group_size": size}
+        fmt = format_of(kind, (n,), layout, number, (bits, bool(number % 2)))
         codes, values = reference.quantize(room[:n], fmt), np.empty(n + 64, np.float32)
         expected = reference.dequantize(codes, fmt)
         for begin in subset((0, 1, 4, 5, 16, 60) if n < 1 << 20 else (4, 5, 16), 2):
@@ -116,69 +175,96 @@ def test_wherever_arrays_begin(lib: Any, size: int, bits: int) -> None:
             room[:n] = w.copy()
 
 
-@pytest.mark.parametrize("shape", [(1025, 2050), (2050, 1025)])
-def test_rows_and_columns_past_the_caches(lib: Any, shape: tuple[int, int]) -> None:
-    """With and without zero points, which lie as the scales do."""
+@pytest.mark.parametrize("shape", [(1025, 2050), (2050, 1025), (205, 10, 1025)])
+@kinds
+def test_rows_and_columns_past_the_caches(lib: Any, shape: tuple[int, ...], kind: Kind) -> None:
+    """Also without zero points, which have the layout of the scales."""
     w = normal(shape, "float32", 2.0)
-    for axis, size in product(range(2), [None, 16, 33]):
-        fmt = grouped(shape, axis, size)
-        codes = reference.quantize(w, fmt)
-        assert_same_bits(lib.quantize(w, fmt), codes)
-        scale = np.ldexp(np.float32(1.25), -fmt.frac_bits)
-        for zero_point in (0, fmt.frac_bits - 3):
-            affine = Affine(scale, zero_point, axis=axis, group_size=size)
-            assert_same_bits(lib.quantize(w, affine), reference.quantize(w, affine))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_on_several_threads(lib_on_threads: Any, dtype: str) -> None:
-    """Parts of the array begin in the middle of groups and of rows."""
-    cases: list[tuple[tuple[int, ...], int, int | None]] = [
-        ((701, 1003), 0, None),
-        ((701, 1003), 1, None),
-        ((1_000_003,), 0, 97),
-        ((701, 1003), 1, 48),
-        ((701, 1003), 0, 48),
+    made: list[Layout] = [
+        {"axis": axis, "group_size": size} for axis, size in product((0, -1), [None, 16, 33])
     ]
-    for shape, axis, size in subset(cases, 2):
-        w = normal(shape, dtype, 2.0)
-        fmt = grouped(shape, axis, size)
-        codes = reference.quantize(w, fmt)
-        assert_same_bits(lib_on_threads.quantize(w, fmt), codes)
+    if len(shape) > 2:
+        made = [{"axis": (0, 2)}, {"axis": (2, 0), "group_size": (33, 16)}]
+    for number, layout in enumerate(made):
+        fmt = format_of(kind, shape, layout, number, (8, True))
+        assert_same_bits(lib.quantize(w, fmt), reference.quantize(w, fmt))
+        if isinstance(fmt, Affine):
+            symmetric = Affine(fmt.scale, **layout)
+            assert_same_bits(lib.quantize(w, symmetric), reference.quantize(w, symmetric))
+
+
+THREADED: list[tuple[tuple[int, ...], Layout]] = [
+    ((1_100_003,), {}),
+    ((1_000_003,), {"axis": 0, "group_size": 97}),
+    ((1100, 1003), {"axis": 0}),
+    ((1100, 1003), {"axis": 1}),
+    ((1100, 1003), {"axis": 0, "group_size": 48}),
+    ((1100, 1003), {"axis": 1, "group_size": 96}),
+    ((1100, 1003), {"group_size": (128, 128)}),
+    ((11, 100, 1003), {"axis": (0, 1)}),
+    ((11, 100, 1003), {"axis": (0, 2)}),
+    ((11, 100, 1003), {"axis": (2, 0), "group_size": (128, 3)}),
+]
+
+
+@kinds
+@dtypes
+@roundings
+def test_on_several_threads(lib_on_threads: Any, kind: Kind, dtype: str, rounding: str) -> None:
+    """Parts of the array begin in the middle of rows, of groups and of blocks."""
+    for number, (shape, layout) in subset(enumerate(THREADED), 2, 4):
+        seed = number + 100 * ROUNDINGS.index(rounding)
+        w, fmt = normal(shape, dtype), format_of(kind, shape, layout, seed)
+        modes = {"rounding": rounding, **seed_of(rounding)}
+        codes = reference.quantize(w, fmt, **modes)
+        assert_same_bits(lib_on_threads.quantize(w, fmt, **modes), codes)
         values = reference.dequantize(codes, fmt, dtype=w.dtype)
         assert_same_bits(lib_on_threads.dequantize(codes, fmt, dtype=w.dtype), values)
-        assert_same_bits(lib_on_threads.fake_quantize(w, fmt), values)
+        assert_same_bits(lib_on_threads.fake_quantize(w, fmt, **modes), values)
+
+
+@st.composite
+def any_layout(draw: st.DrawFn, shape: tuple[int, ...]) -> Layout:
+    axes = draw(st.permutations(range(len(shape))))
+    size = st.integers(1, 7)
+    sizes = draw(st.none() | size | st.tuples(size, size))
+    if isinstance(sizes, int):
+        return {"axis": axes[0], "group_size": sizes}
+    if isinstance(sizes, tuple) and len(shape) > 1:
+        return {"axis": tuple(axes[:2]), "group_size": sizes}
+    return {"axis": tuple(sorted(axes[: draw(st.integers(1, len(shape)))]))}
+
+
+@st.composite
+def any_format(draw: st.DrawFn, shape: tuple[int, ...]) -> FixedPoint | Affine:
+    """Neighbours may have any parameters: positions of the point may be 512 apart."""
+    layout = draw(any_layout(shape))
+    lengths = shape_of_parameters(shape, **layout)
+    count = int(np.prod(lengths))
+
+    def parameters(each: st.SearchStrategy, dtype: str) -> np.ndarray:
+        chosen = draw(st.lists(each, min_size=count, max_size=count))
+        return np.array(chosen, dtype).reshape(lengths)
+
+    bits, signed = draw(st.integers(2, 32)), draw(st.booleans())
+    if draw(st.booleans()):
+        return FixedPoint(bits, parameters(st.integers(-256, 256), "i8"), signed, **layout)
+    low, high = ends_of_width(bits, signed)
+    scales = parameters(st.floats(2.0**-126, 2.0**127, width=32), "f8")
+    zeros = parameters(st.integers(low, min(high, 2**31 - 1)), "i8")
+    return Affine(scales, zeros, bits=bits, signed=signed, **layout)
 
 
 @given(
     data=st.data(),
     dtype=st.sampled_from(list(DTYPES)),
-    shape=SHAPES,
-    size=st.none() | st.integers(1, 7),
-    bits=st.integers(2, 32),
-    signed=st.booleans(),
+    shape=st.lists(st.integers(0, 5), min_size=1, max_size=4).map(tuple),
     rounding=st.sampled_from(ROUNDINGS),
-    overflow=st.sampled_from(OVERFLOWS),
 )
-def test_any_bits(
-    data: st.DataObject,
-    dtype: str,
-    shape: tuple[int, ...],
-    size: int | None,
-    bits: int,
-    signed: bool,
-    rounding: str,
-    overflow: str,
-) -> None:
-    """Any positions of the point: neighbours may be 2^512 apart."""
-    axis = data.draw(st.integers(0, len(shape) - 1))
-    lengths = [length if size is None else -(-length // size) for length in shape]
-    fitting = (shape[axis],) if size is None else (*shape[:axis], lengths[axis], *shape[axis + 1 :])
-    count = math.prod(fitting)
-    frac_bits = data.draw(st.lists(st.integers(-256, 256), min_size=count, max_size=count))
-    given_bits = np.array(frac_bits, np.int64).reshape(fitting)
-    fmt = FixedPoint(bits, given_bits, signed, axis=axis, group_size=size)
+def test_any_bits(data: st.DataObject, dtype: str, shape: tuple[int, ...], rounding: str) -> None:
+    fmt = data.draw(any_format(shape))
     w = data.draw(floats(dtype, shape))
+    overflow = data.draw(st.sampled_from(overflows_of(fmt)))
     modes = {"rounding": rounding, "overflow": overflow, "nan": "zero", **seed_of(rounding)}
     codes = exact_codes(w, fmt, rounding, overflow, SEED)
     values = exact_values(codes, fmt, dtype)
@@ -189,44 +275,139 @@ def test_any_bits(
             assert_same_bits(lib.fake_quantize(w, fmt, **modes), values)
 
 
-def test_equal_positions_are_one(lib: Any) -> None:
-    w = normal((40, 70), "float32", 2.0)
-    expected = lib.quantize(w, FixedPoint(8, 5))
-    for axis, size, fitting in ((0, None, 40), (1, None, 70), (1, 32, (40, 3)), (0, 7, (6, 70))):
-        fmt = FixedPoint(8, np.full(fitting, 5), axis=axis, group_size=size)
-        assert_same_bits(lib.quantize(w, fmt), expected)
+@kinds
+@dtypes
+def test_memory_layouts(lib: Any, kind: Kind, dtype: str) -> None:
+    views: list[Any] = [np.asfortranarray, lambda a: np.repeat(a, 2, axis=-1)[..., ::2]]
+    views += [lambda a: np.ascontiguousarray(a[::-1])[::-1]]
+    if dtype != "bfloat16":
+        views += [lambda a: a.astype(a.dtype.newbyteorder(">"))]
+    for number, shape, layout in subset(cases([(14, 26), (7, 4, 26)]), 12, 24):
+        w, fmt = normal(shape, dtype, 3.0), format_of(kind, shape, layout, number)
+        q = reference.quantize(w, fmt)
+        values = reference.dequantize(q, fmt, dtype=w.dtype)
+        for view in views:
+            assert_same_bits(lib.quantize(view(w), fmt), q)
+            assert_same_bits(lib.dequantize(view(q), fmt, dtype=w.dtype), values)
+            wide = (*shape[:-1], 2 * shape[-1])
+            out = np.full(wide, 7, q.dtype)[..., ::2]
+            assert lib.quantize(view(w), fmt, out=out) is out
+            assert_same_bits(out, q)
+            back = np.full(wide, 7, w.dtype)[..., ::2]
+            assert lib.fake_quantize(view(w), fmt, out=back) is back
+            assert_same_bits(back, values)
 
 
-def test_where_a_refused_element_is(lib: Any) -> None:
-    """By its index in the whole array, whatever the axis."""
-    for axis, size in product((0, 1), (None, 4)):
-        w = normal((9, 70), "float32", 0.1)
-        fmt = grouped(w.shape, axis, size, 16, True, 1)
-        w[3, 5], w[8, 1] = np.nan, np.nan
-        words = ["w has 2 NaN", f"the first at flat index {3 * 70 + 5}"]
+# --- formats that are the same -------------------------------------------------------------------
+
+
+@kinds
+def test_equal_parameters_are_one(lib: Any, kind: Kind) -> None:
+    for _, shape, layout in subset(cases([(40, 70), (4, 10, 70)]), 12, 48):
+        w, lengths = normal(shape, "float32", 2.0), shape_of_parameters(shape, **layout)
+        one, each = Affine(0.1, 3), Affine(np.full(lengths, 0.1), np.full(lengths, 3), **layout)
+        if kind is FixedPoint:
+            one, each = FixedPoint(8, 5), FixedPoint(8, np.full(lengths, 5), **layout)
+        q = lib.quantize(w, one)
+        assert_same_bits(lib.quantize(w, each), q)
+        assert_same_bits(lib.dequantize(q, each), lib.dequantize(q, one))
+
+
+@pytest.mark.parametrize("bits", [8, 32])
+def test_fixed_point_is_affine_with_powers_of_two(lib: Any, bits: int) -> None:
+    for number, shape, layout in subset(cases([*SHAPES, (40, 70)]), 30, 60):
+        w = normal(shape, "float32", 3.0)
+        places = np.random.default_rng(number).integers(1, 6, shape_of_parameters(shape, **layout))
+        fmt = FixedPoint(bits, places, **layout)
+        affine = Affine(np.ldexp(1.0, -places), bits=bits, **layout)
+        rounding = ROUNDINGS[number % len(ROUNDINGS)]
+        modes = {"rounding": rounding, **seed_of(rounding)}
+        codes = lib.quantize(w, fmt, **modes)
+        assert_same_bits(lib.quantize(w, affine, **modes), codes)
+        assert_same_bits(lib.dequantize(codes, affine), lib.dequantize(codes, fmt))
+
+
+@kinds
+def test_blocks_in_either_order_of_axes(lib: Any, kind: Kind) -> None:
+    w = normal((5, 6, 70), "float32", 3.0)
+    for axes, sizes in product(permutations(range(3), 2), [(2, 3), (4, 1)]):
+        fmt = format_of(kind, w.shape, {"axis": axes, "group_size": sizes}, width=(8, True))
+        turned = {"axis": axes[::-1], "group_size": sizes[::-1]}
+        other = format_of(kind, w.shape, turned, width=(8, True))
+        assert fmt == other
+        assert_same_bits(lib.quantize(w, fmt), lib.quantize(w, other))
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@kinds
+def test_where_a_refused_element_is(lib: Any, kind: Kind) -> None:
+    """By its index in the whole array, whatever the layout."""
+    shape = (9, 3, 70)
+    made: list[Layout] = [
+        *({"axis": axis, "group_size": size} for axis, size in product(range(3), (None, 4))),
+        {"axis": (0, 2)},
+        {"group_size": (2, 33)},
+        {"axis": (2, 0), "group_size": (33, 2)},
+    ]
+    first, last = (3, 1, 5), (8, 0, 1)
+    index = np.ravel_multi_index(first, shape)
+    for layout in made:
+        w = normal(shape, "float32", 0.01)
+        fmt = format_of(kind, shape, layout, width=(16, True))
+        w[first], w[last] = np.nan, np.nan
+        words = ["w has 2 NaN", f"the first at flat index {index}"]
         assert_refuses(ValueError, words, lib.fake_quantize, w, fmt, out=w)
-        w[3, 5], w[8, 1] = 1e6, -np.inf
-        words = ["w has 2 element", f"the first at flat index {3 * 70 + 5}"]
+        w[first], w[last] = 1e6, -np.inf
+        words = ["w has 2 element", f"the first at flat index {index}"]
         assert_refuses(OverflowError, words, lib.fake_quantize, w, fmt, overflow="raise", out=w)
         assert_refuses(OverflowError, words, lib.quantize, w, fmt, overflow="raise")
 
 
-NOT_FITTING = [
-    (FixedPoint(8, [5, 6, 7], axis=1), (3, 4), ["fmt.frac_bits must be", "(4,)", "(3,)"]),
-    (FixedPoint(8, [5, 6, 7], axis=2), (3, 4), ["fmt.axis must be", "from -2 to 1", "2"]),
-    (FixedPoint(8, [5, 6, 7], axis=0), (), ["fmt.frac_bits must be", "without axes"]),
-    (FixedPoint(8, [5, 6, 7], axis=0), (0, 4), ["fmt.frac_bits must be", "(0,)", "(3,)"]),
-    (FixedPoint(8, [[5, 6]], group_size=4), (1, 9), ["fmt.frac_bits must be", "(1, 3)", "(1, 2)"]),
-    (FixedPoint(8, [[5, 6]], group_size=4), (8,), ["fmt.axis must be", "from -1 to 0", "1"]),
-    (FixedPoint(8, [5, 6], group_size=4), (8, 2), ["fmt.frac_bits must be", "(2, 2)", "(2,)"]),
-    (FixedPoint(8, [[5, 6]], axis=0, group_size=4), (5, 2), ["fmt.frac_bits must be", "(2, 2)"]),
-]
+ORDER = "a tuple of axes in ascending order"
+
+# The shape of the parameters and their layout, the shape of an array, and words of the message.
+NOT_FITTING: list[tuple[tuple[int, ...], Layout, tuple[int, ...], list[str]]] = [
+    ((3,), {"axis": 1}, (3, 4), ["fmt.{name} must be", "(4,)", "(3,)"]),
+    ((3,), {"axis": 2}, (3, 4), ["fmt.axis must be", "from -2 to 1", "2"]),
+    ((3,), {"axis": 0}, (), ["fmt.{name} must be", "without axes"]),
+    ((3,), {"axis": 0}, (0, 4), ["fmt.{name} must be", "(0,)", "(3,)"]),
+    ((1, 2), {"group_size": 4}, (1, 9), ["fmt.{name} must be", "(1, 3)", "(1, 2)"]),
+    ((1, 2), {"group_size": 4}, (8,), ["fmt.axis must be", "from -1 to 0", "1"]),
+    ((2,), {"group_size": 4}, (8, 2), ["fmt.{name} must be", "(2, 2)", "(2,)"]),
+    ((1, 2), {"axis": 0, "group_size": 4}, (5, 2), ["fmt.{name} must be", "(2, 2)"]),
+    ((2, 2), {"group_size": (2, 3)}, (4, 7), ["fmt.{name} must be", "(2, 3)", "(2, 2)"]),
+    ((2, 2), {"axis": (1, 0), "group_size": (2, 3)}, (4, 6), ["fmt.{name} must be", "(2, 3)"]),
+    ((2, 2), {"group_size": (2, 3)}, (4,), ["fmt.axis", "from -1 to 0"]),
+    ((2, 2), {"group_size": (2, 3)}, (1, 4, 6), ["fmt.{name} must be", "(1, 2, 6)", "(2, 2)"]),
+    ((2, 1, 2), {"axis": (0, 2), "group_size": (2, 3)}, (4, 2, 6), ["fmt.{name}", "(2, 2, 2)"]),
+    ((2, 3), {"axis": (0, 1)}, (2, 4), ["fmt.{name} must be", "(2, 4)", "(2, 3)"]),
+    ((2, 3), {"axis": (0, 2)}, (2, 3, 4), ["fmt.{name} must be", "(2, 4)", "(2, 3)"]),
+    ((2, 3), {"axis": (0, 2)}, (2, 3), ["fmt.axis", "from -2 to 1", "2"]),
+    ((2, 3), {"axis": (1, 0)}, (3, 2), [f"fmt.axis must be {ORDER}", "(1, 0)"]),
+    ((2, 2), {"axis": (1, 0)}, (2, 2), [f"fmt.axis must be {ORDER}", "(1, 0)"]),
+    ((4, 2), {"axis": (-1, 0)}, (2, 3, 4), [f"fmt.axis must be {ORDER}", "(-1, 0)"]),
+    ((1, 1), {"axis": (1, 0)}, (1, 1), [f"fmt.axis must be {ORDER}", "(1, 0)"]),
+    ((2, 2), {"axis": (0, 0)}, (2, 2), ["fmt.axis must be", "(0, 0)"]),
+    ((2, 2), {"axis": (0, -2)}, (2, 2), ["fmt.axis must be", "(0, -2)"]),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fmt", "shape", "words"), NOT_FITTING)
+@pytest.mark.parametrize(("lengths", "layout", "shape", "words"), NOT_FITTING)
+@kinds
 def test_formats_that_do_not_fit(
-    lib: Any, fmt: FixedPoint, shape: tuple[int, ...], words: list[str]
+    lib: Any,
+    kind: Kind,
+    lengths: tuple[int, ...],
+    layout: Layout,
+    shape: tuple[int, ...],
+    words: list[str],
 ) -> None:
+    ones = np.ones(lengths, int)
+    is_affine = kind is Affine
+    fmt = Affine(ones / 1, **layout) if is_affine else FixedPoint(8, ones, **layout)
+    words = [word.format(name="scale" if is_affine else "frac_bits") for word in words]
     w, q = np.zeros(shape, np.float32), np.zeros(shape, np.int8)
     for call in (lib.quantize, lib.fake_quantize):
         assert_refuses(ValueError, words, call, w, fmt)
@@ -234,7 +415,19 @@ def test_formats_that_do_not_fit(
     assert_refuses(ValueError, words, lib.dequantize, q, fmt)
 
 
+# --- the oracle ----------------------------------------------------------------------------------
+
+
 def test_the_oracle_by_hand() -> None:
-    found = of_elements(np.array([[1, 2], [3, 4]]), (2, 3), 1, 2)
-    assert found.tolist() == [1, 1, 2, 3, 3, 4]
+    each = np.array([[1, 2], [3, 4]])
+    for shape, axis, group_size, expected in (
+        ((2, 3), 1, 2, [1, 1, 2, 3, 3, 4]),
+        ((2, 2), (0, 1), None, [1, 2, 3, 4]),
+        ((2, 1, 2), (0, -1), None, [1, 2, 3, 4]),
+        ((2, 2, 2), (0, 2), None, [1, 2, 1, 2, 3, 4, 3, 4]),
+        ((3, 2), None, (2, 1), [1, 2, 1, 2, 3, 4]),
+        ((3, 2), (1, 0), (1, 2), [1, 2, 1, 2, 3, 4]),
+    ):
+        assert shape_of_parameters(shape, axis, group_size) == (2, 2)
+        assert of_elements(each, shape, axis, group_size).tolist() == expected
     assert of_elements(np.array([5, 6]), (2, 2), 0, None).tolist() == [5, 5, 6, 6]

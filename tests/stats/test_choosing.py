@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, permutations, product
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from secateur import Affine, FixedPoint, choosing
 from support.arrays import DTYPES, LANES, NUMBERS, of_type
 from support.grids import subset
 from support.isas import LIBRARIES, library
-from support.oracles import ends
+from support.oracles import elements_of_groups, ends, shape_of_parameters
 from support.refusals import assert_refuses
 
 FINITE = [name for name in NUMBERS if "infinite" not in name and name != "every exponent"]
@@ -207,6 +207,66 @@ def test_each_group_as_if_alone(lib, shape: tuple[int, ...], size: int, method: 
     assert last == lib.choose_format(w, 4, axis=-1, group_size=size)
 
 
+OF_SEVERAL_AXES = [(3, 4), (4, 3, 5), (2, 3, 4, 5), (4, 1, 6), (1, 45, 1, 1), (3, 4, 1, 2), (1, 1, 1),
+                   (0, 3, 2), (3, 0, 2), (9, 70)]  # fmt: skip
+BLOCKS = [(1, 1), (2, 3), (1, 4), (3, 1), (100, 2), (2, 100)]
+
+
+def several_axes(ndim: int) -> list[tuple[tuple[int, ...], Any]]:
+    """Any different axes in any order; and any two, with the sizes of blocks."""
+    made: list[tuple[tuple[int, ...], Any]] = []
+    for count in range(1, ndim + 1):
+        made += [(axes, None) for axes in permutations(range(-ndim, 0), count)]
+    return [*made, *product(permutations(range(ndim), 2), BLOCKS)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", OF_SEVERAL_AXES, ids=str)
+def test_several_axes_and_blocks_as_if_alone(lib, shape: tuple[int, ...], method: str) -> None:
+    w = of_type("blocks of own scale", math.prod(shape), "float32")
+    how = {"method": method, "percentile": 80}
+    for axis, size in subset(several_axes(len(shape)), 8, 48):
+        layout = {"axis": axis, "group_size": size}
+        fmt = lib.choose_format(w.reshape(shape), 5, **how, **layout)
+        affine = lib.choose_affine(w.reshape(shape), 5, signed=False, **how, **layout)
+        axes = sorted(along % len(shape) for along in axis)
+        assert fmt.axis == affine.axis == (tuple(axes) if len(axes) > 1 else axes[0])
+        sizes = size if size is None or axis[0] == axes[0] else size[::-1]
+        assert fmt.group_size == affine.group_size == sizes
+        lengths = shape_of_parameters(shape, **layout)
+        assert fmt.frac_bits.shape == affine.scale.shape == affine.zero_point.shape == lengths
+        for index, elements in subset(elements_of_groups(shape, **layout).items(), 8, 32):
+            assert fmt.frac_bits[index] == frac_bits(lib, w[elements], 5, **how)
+            alone = lib.choose_affine(w[elements], 5, signed=False, **how)
+            assert (affine.scale[index], affine.zero_point[index]) == pair(alone)
+        q = lib.quantize(w.reshape(shape), fmt)
+        for index, elements in subset(elements_of_groups(shape, **layout).items(), 2, 8):
+            one = FixedPoint(5, int(fmt.frac_bits[index]))
+            assert q.ravel()[elements].tolist() == lib.quantize(w[elements], one).tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_order_of_axes_is_free(lib, method: str) -> None:
+    w = of_type("blocks of own scale", 3 * 4 * 70, "float32").reshape(3, 4, 70)
+    for choose in (lib.choose_format, lib.choose_affine):
+        for axes in (*combinations(range(3), 2), (0, 1, 2)):
+            expected = choose(w, 6, method=method, axis=axes)
+            for order in permutations(axes):
+                assert choose(w, 6, method=method, axis=order) == expected
+                negative = tuple(axis - 3 for axis in order)
+                assert choose(w, 6, method=method, axis=negative) == expected
+        for first, second in combinations(range(3), 2):
+            expected = choose(w, 6, method=method, axis=(first, second), group_size=(2, 33))
+            turned = choose(w, 6, method=method, axis=(second, first), group_size=(33, 2))
+            assert turned == expected
+            assert (turned.axis, turned.group_size) == ((first, second), (2, 33))
+        one = choose(w, 6, method=method, axis=(-2,))
+        assert one == choose(w, 6, method=method, axis=1)
+        groups = choose(w, 6, method=method, axis=(0,), group_size=2)
+        assert groups == choose(w, 6, method=method, axis=0, group_size=2)
+        assert groups.axis == 0
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_threads_and_layout_change_nothing(count: int) -> None:
     w = of_type("normal", 1 << 21, "float32")
@@ -216,6 +276,12 @@ def test_threads_and_layout_change_nothing(count: int) -> None:
         with sc.threads(count):
             assert sc.choose_format(matrix, 5, method="mse", **how) == expected
             assert sc.choose_format(matrix.T.copy().T, 5, method="mse", **how) == expected
+    cube = w.reshape(64, 32, 1024)
+    for how in ({"axis": (0, 2)}, {"axis": (2, 0), "group_size": (100, 5)}):
+        expected = sc.choose_format(cube, 5, method="mse", **how)
+        with sc.threads(count):
+            assert sc.choose_format(cube, 5, method="mse", **how) == expected
+            assert sc.choose_format(cube.T.copy().T, 5, method="mse", **how) == expected
 
 
 def test_nothing_and_zeros(lib) -> None:
@@ -451,6 +517,15 @@ def test_refusals(lib) -> None:
     assert_refuses(TypeError, ["axis"], choose, w, 8, axis=1.5)
     assert_refuses(ValueError, ["group_size", "0"], choose, w, 8, group_size=0)
     assert_refuses(ValueError, ["axis", "None"], choose, np.float32(1), 8, axis=0)
+    assert_refuses(ValueError, ["axis", "None"], choose, np.float32(1), 8, axis=(0,))
+    for call in (choose, affine):
+        assert_refuses(ValueError, ["axis[1]", "from -2 to 1", "2"], call, w, 8, axis=(0, 2))
+        assert_refuses(ValueError, ["axis", "different", "(1, -1)"], call, w, 8, axis=(1, -1))
+        assert_refuses(ValueError, ["axis", "at least one", "()"], call, w, 8, axis=())
+        assert_refuses(TypeError, ["axis[0]", "0.5"], call, w, 8, axis=(0.5, 1))
+        assert_refuses(TypeError, ["axis", "[0, 1]"], call, w, 8, axis=[0, 1])
+        for axes, size in (((0, 1), 2), ((0,), (1, 2)), (1, (1, 2)), ((0, 0), (1, 2))):
+            assert_refuses(ValueError, ["axis", axes], call, w, 8, axis=axes, group_size=size)
     for bits in (1, 17, 32):
         assert_refuses(ValueError, ["bits", "from 2 to 16", bits], affine, w, bits)
     assert_refuses(TypeError, ["bits", "int8"], affine, w, np.int8)

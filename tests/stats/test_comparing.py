@@ -2,7 +2,9 @@
 
 import math
 from fractions import Fraction
-from itertools import product
+from functools import cache
+from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,16 @@ from secateur import Affine, FixedPoint, reference
 from support.arrays import DTYPES, LANES, LARGE, SHARED, VALUES, of_type
 from support.grids import subset
 from support.isas import on_every_isa
-from support.oracles import assert_same_bits, ends_of_width, exact_codes, exact_integers
+from support.oracles import (
+    assert_same_bits,
+    elements_of_groups,
+    ends,
+    ends_of_width,
+    exact_codes,
+    exact_integers,
+    shape_of_parameters,
+    zero_points_of,
+)
 from support.refusals import assert_refuses
 
 ROUNDING = 2.0**-53
@@ -196,21 +207,103 @@ def test_saturated_of_each_slice(lib) -> None:
             assert shared.sum() == lib.compare(w, w, fmt=Affine(0.3, 5, bits=7)).saturated
 
 
-def test_formats_of_slices_by_other_words(lib) -> None:
-    """Parameters along several axes, or in groups, that are one, or one for each index."""
-    w = of_type("normal", 12, "float32").reshape(1, 4, 3) * np.float32(20)
-    scale = np.linspace(0.1, 0.5, 4)
-    expected = lib.compare(w, w, fmt=Affine(scale, axis=1), axis=1)
-    both = lib.compare(w, w, fmt=Affine(scale[None], axis=(0, 1)), axis=1)
-    assert both.saturated.tolist() == expected.saturated.tolist()
-    expected = lib.compare(w, w, fmt=Affine(0.25)).saturated
-    for fmt in (
-        Affine([0.25], axis=0),
-        Affine([0.25], axis=-3),
-        Affine(w[:1, :1, :1] * 0 + np.float32(0.25), group_size=(4, 3)),
-        FixedPoint(8, [[[2]]], group_size=(100, 100)),
-    ):
-        assert lib.compare(w, w, fmt=fmt).saturated == expected
+# Axes of one element, in groups or not, are written in many ways that mean the same.
+DIVIDED = [(6, 10), (4, 3, 5), (4, 1, 6), (1, 45, 1, 1), (3, 4, 1, 2), (2, 3, 4, 5), (1, 1), (0, 3, 2),
+           (3, 0, 2)]  # fmt: skip
+GROUP_SIZES = [1, 2, 3, 100]
+BLOCKS = [(1, 1), (2, 3), (1, 2), (2, 1), (100, 2), (3, 1), (1, 100)]
+
+Division = tuple[Any, Any]  # axis and group_size
+Groups = frozenset[frozenset[int]]
+
+
+@cache
+def divisions(shape: tuple[int, ...]) -> dict[Division, Groups]:
+    """Ways to write groups of elements, and the groups: sets of flat indices, none of them empty."""
+    axes = range(len(shape))
+    made: list[Division] = [
+        (None, None),
+        *product(range(-len(shape), len(shape)), [None, *GROUP_SIZES]),
+    ]
+    for count in range(1, len(shape) + 1):
+        made += [(chosen, None) for chosen in permutations(axes, count)]
+    made += product([None, *permutations(axes, 2)], BLOCKS)
+    return {
+        (axis, size): frozenset(map(frozenset, elements_of_groups(shape, axis, size).values()))
+        - {frozenset()}
+        for axis, size in made
+    }
+
+
+def is_of_format(division: Division) -> bool:
+    """Whether a format with an array of parameters may be written so."""
+    axis, size = division
+    if isinstance(axis, tuple) and size is None:
+        return axis == tuple(sorted(axis))
+    return division != (None, None)
+
+
+def format_of(kind: type, shape: tuple[int, ...], division: Division) -> FixedPoint | Affine:
+    """A format whose parameters all differ."""
+    axis, size = division
+    lengths = shape_of_parameters(shape, axis, size)
+    rng = np.random.default_rng(math.prod(lengths))
+    places = (rng.permutation(math.prod(lengths)) - math.prod(lengths) // 2).reshape(lengths)
+    if kind is FixedPoint:
+        return FixedPoint(5, places, axis=axis, group_size=size)
+    scales = 1.1 * np.exp2(places / 2)
+    return Affine(scales, places[::-1], bits=8, axis=axis, group_size=size)
+
+
+def of_every_exponent(shape: tuple[int, ...], dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """An array about half of which is out of the range of any format of the above, and another."""
+    n = math.prod(shape)
+    rng = np.random.default_rng(n)
+    w = np.ldexp(rng.standard_normal((2, n)), rng.integers(-n // 2, n // 2 + 1, n) + 4)
+    x, y = w.reshape(2, *shape).astype(DTYPES[dtype])
+    return x, y
+
+
+@pytest.mark.parametrize("shape", DIVIDED, ids=str)
+@pytest.mark.parametrize("kind", [FixedPoint, Affine])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_formats_of_the_same_groups(lib, shape: tuple[int, ...], kind: type, dtype: str) -> None:
+    """However the two are written: what is the same is the sets of elements."""
+    w, w_hat = of_every_exponent(shape, dtype)
+    found = divisions(shape)
+    same = [
+        (compared, given)
+        for compared, given in product(found, filter(is_of_format, found))
+        if len(found[given]) <= 1 or found[given] == found[compared]
+    ]
+    for (axis, size), given in subset(same, 40, 400):
+        fmt = format_of(kind, shape, given)
+        stats = lib.compare(w, w_hat, fmt=fmt, axis=axis, group_size=size)
+        sums = zip(exact_integers(w, fmt, "nearest_even"), zero_points_of(fmt, shape), strict=True)
+        low, high = ends(fmt)
+        is_out = np.array([not low <= r + zero <= high for r, zero in sums], bool)
+        groups = elements_of_groups(shape, axis, size)
+        expected = [np.count_nonzero(is_out[elements]) for elements in groups.values()]
+        assert np.ravel(stats.saturated).tolist() == expected
+        assert np.shape(stats.saturated) == shape_of_parameters(shape, axis, size)
+        plain = lib.compare(w, w_hat, axis=axis, group_size=size)
+        for with_fmt, without in zip(stats[:4], plain[:4], strict=True):
+            assert_same_bits(with_fmt, without)
+
+
+@pytest.mark.parametrize("shape", DIVIDED, ids=str)
+@pytest.mark.parametrize("kind", [FixedPoint, Affine])
+def test_formats_of_other_groups(lib, shape: tuple[int, ...], kind: type) -> None:
+    w, w_hat = of_every_exponent(shape, "float32")
+    found = divisions(shape)
+    others = [
+        (compared, given)
+        for compared, given in product(found, filter(is_of_format, found))
+        if len(found[given]) > 1 and found[given] != found[compared]
+    ]
+    for (axis, size), given in subset(others, 20, 400):
+        how = {"fmt": format_of(kind, shape, given), "axis": axis, "group_size": size}
+        assert_refuses(ValueError, ["fmt must "], lib.compare, w, w_hat, **how)
 
 
 def test_saturated_is_what_quantize_clips_of_affine() -> None:

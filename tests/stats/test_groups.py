@@ -135,8 +135,7 @@ def test_affine_parameters_of_blocks(lib: Any, block: tuple[int, int], method: s
             alone = lib.choose_affine(w[part], 8, **how)
             assert found.scale[index] == np.float32(alone.scale)
             assert found.zero_point[index] == alone.zero_point
-    for axes in ((1, 0), (0,)):
-        assert_refuses(ValueError, ["axis"], lib.choose_affine, w[0], axis=axes, group_size=block)
+    assert_refuses(ValueError, ["axis"], lib.choose_affine, w[0], axis=(0,), group_size=block)
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 4), (4, 0), (2, 0, 4), (0, 3, 4)], ids=str)
@@ -187,10 +186,10 @@ def test_wrong_groups(lib: Any) -> None:
     refused(ValueError, "axis must be a tuple of different", axis=(0, 0), group_size=(2, 2))
     refused(ValueError, "axis[1]", "got 2", axis=(0, 2), group_size=(2, 2))
     refused(ValueError, "w must ", "two axes", x=w[0], group_size=(2, 2))
+    refused(ValueError, "axis[1]", "from -1 to 0", x=w[0], axis=(0, 1), group_size=(2, 2))
     choose = lib.choose_affine
     assert_refuses(ValueError, ["group_size[0]", "0"], choose, w, 8, group_size=(0, 1))
     assert_refuses(ValueError, ["axis", "two"], choose, w, 8, axis=1, group_size=(1, 1))
-    assert_refuses(TypeError, ["axis"], choose, w, 8, axis=(0, 1))
 
 
 def test_nan_is_counted_in_the_whole_array(lib: Any) -> None:

@@ -413,21 +413,58 @@ def of_elements(
     """The parameter of each element in C order: one for all, for an index, or for a group."""
     if parameters.ndim == 0:
         return np.full(math.prod(shape), parameters[()])
-    default = (-2, -1) if isinstance(group_size, tuple) else -1
-    axis = default if axis is None else axis
-    axes = [one % len(shape) for one in (axis if isinstance(axis, tuple) else (axis,))]
-    sizes = group_size if isinstance(group_size, tuple) else (group_size,)
+    axes, sizes = axes_and_sizes(len(shape), axis, group_size)
     found = np.empty(math.prod(shape), parameters.dtype)
     for flat, place in enumerate(np.ndindex(shape)):
-        at = list(place)
-        if group_size is None:
-            found[flat] = parameters[tuple(at[one] for one in axes)]
+        if not sizes:
+            found[flat] = parameters[tuple(place[one] for one in axes)]
         else:
+            at = list(place)
             for one, size in zip(axes, sizes, strict=True):
-                assert size is not None
                 at[one] //= size
             found[flat] = parameters[tuple(at)]
     return found
+
+
+def axes_and_sizes(
+    ndim: int, axis: int | tuple[int, ...] | None, group_size: int | tuple[int, int] | None
+) -> tuple[list[int], list[int]]:
+    """The axes of an array as nonnegative numbers, and the sizes of groups along them, if any."""
+    if group_size is None:
+        given = axis if isinstance(axis, tuple) else () if axis is None else (axis,)
+        return sorted(one % ndim for one in given), []
+    sizes = group_size if isinstance(group_size, tuple) else (group_size,)
+    axis = tuple(range(-len(sizes), 0)) if axis is None else axis
+    return [one % ndim for one in (axis if isinstance(axis, tuple) else (axis,))], list(sizes)
+
+
+def shape_of_parameters(
+    shape: tuple[int, ...],
+    axis: int | tuple[int, ...] | None = None,
+    group_size: int | tuple[int, int] | None = None,
+) -> tuple[int, ...]:
+    """That of an array of one parameter for each index, or for each group; () for one parameter."""
+    axes, sizes = axes_and_sizes(len(shape), axis, group_size)
+    if not sizes:
+        return tuple(shape[one] for one in axes)
+    lengths = list(shape)
+    for one, size in zip(axes, sizes, strict=True):
+        lengths[one] = -(-shape[one] // size)
+    return tuple(lengths)
+
+
+def elements_of_groups(
+    shape: tuple[int, ...],
+    axis: int | tuple[int, ...] | None = None,
+    group_size: int | tuple[int, int] | None = None,
+) -> dict[tuple[int, ...], list[int]]:
+    """The flat indices of the elements of each group, by the index of its parameter."""
+    lengths = shape_of_parameters(shape, axis, group_size)
+    groups: list[list[int]] = [[] for _ in range(math.prod(lengths))]
+    numbers = np.arange(len(groups)).reshape(lengths)
+    for flat, number in enumerate(of_elements(numbers, shape, axis, group_size).tolist()):
+        groups[number].append(flat)
+    return dict(zip(np.ndindex(lengths), groups, strict=True))
 
 
 def exact_values(q: np.ndarray, fmt: FixedPoint | Affine, dtype: str = "float32") -> np.ndarray:

@@ -4,9 +4,9 @@ from itertools import cycle, product
 
 import numpy as np
 
-from secateur import FixedPoint
+from secateur import Affine, FixedPoint
 from support.arrays import DTYPES
-from support.oracles import INFINITIES, RAW, ends
+from support.oracles import INFINITIES, RAW, ends, ends_of_width
 
 ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
              "ceil", "trunc", "away", "stochastic"]  # fmt: skip
@@ -31,6 +31,12 @@ USUAL = [FixedPoint(bits, bits - 4, signed) for bits in (8, 16, 32, 5) for signe
 def seed_of(rounding: str) -> dict[str, int]:
     """The argument that goes with it."""
     return {"seed": SEED} if rounding == "stochastic" else {}
+
+
+def overflows_of(fmt: FixedPoint | Affine) -> list[str]:
+    """Those that a format takes: only integers that are all in use can be wrapped to."""
+    full = ends(fmt) == ends_of_width(fmt.bits, fmt.signed)
+    return OVERFLOWS if full else [overflow for overflow in OVERFLOWS if overflow != "wrap"]
 
 
 def hard(fmt: FixedPoint, dtype: str, nan: bool = True) -> np.ndarray:

@@ -164,7 +164,7 @@ def _blocks(w: Array, axis: Axes | None, sizes: tuple[int, ...], group_name: str
         refuse(group_name, shown(sizes), "a positive integer or a tuple of two")
     named = [(f"{group_name}[{i}]", size) for i, size in enumerate(sizes)]
     rows, columns = (integer_in(name, size, 1, sys.maxsize) for name, size in named)
-    if w.ndim < 2:
+    if w.ndim < 2 and axis is None:
         refuse("w", f"shape {w.shape}", f"of two axes or more for {group_name}={shown(sizes)}")
     axes = axes_of(w, (-2, -1) if axis is None else axis)
     if axes is None or len(axes) != 2:
