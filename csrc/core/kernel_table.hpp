@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/kernels/table.hpp"
+#include "core/subjects.hpp"
 #include "pack/kernels/table.hpp"
 #include "prune/kernels/table.hpp"
 #include "quantize/kernels/table.hpp"
@@ -13,13 +14,9 @@ namespace secateur {
 
 struct KernelTable {
   const char* isa;
-  const CoreKernels& core;
-  const SelectKernels& select;
-  const PruneKernels& prune;
-  const QuantizeKernels& quantize;
-  const PackKernels& pack;
-  const StatsKernels& stats;
-  const SketchKernels& sketch;
+#define SECATEUR_SUBJECT(name, Kernels) const Kernels& name;
+  SECATEUR_SUBJECTS(SECATEUR_SUBJECT)
+#undef SECATEUR_SUBJECT
 };
 
 }  // namespace secateur

@@ -17,13 +17,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     throw py::import_error(last_error());
   }
   m.attr("__version__") = sc_version();
-  define_select(m);
-  define_sketch(m);
-  define_prune(m);
-  define_quantize(m);
-  define_pack(m);
-  define_stats(m);
-  define_core(m);
+#define SECATEUR_SUBJECT(name, Kernels) define_##name(m);
+  SECATEUR_SUBJECTS(SECATEUR_SUBJECT)
+#undef SECATEUR_SUBJECT
 }
 
 }  // namespace secateur::python

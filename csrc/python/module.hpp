@@ -4,16 +4,14 @@
 
 #include <pybind11/pybind11.h>
 
+#include "core/subjects.hpp"
+
 namespace secateur::python {
 
 namespace py = pybind11;
 
-void define_select(py::module_& m);
-void define_sketch(py::module_& m);
-void define_prune(py::module_& m);
-void define_quantize(py::module_& m);
-void define_pack(py::module_& m);
-void define_stats(py::module_& m);
-void define_core(py::module_& m);
+#define SECATEUR_SUBJECT(name, Kernels) void define_##name(py::module_& m);
+SECATEUR_SUBJECTS(SECATEUR_SUBJECT)
+#undef SECATEUR_SUBJECT
 
 }  // namespace secateur::python
