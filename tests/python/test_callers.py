@@ -12,6 +12,7 @@ import pytest
 import secateur as sc
 from secateur import reference
 from support.refusals import FLOAT_NAMES
+from support.sanitizers import not_under_sanitizers
 
 N = 1 << 17
 
@@ -204,6 +205,7 @@ def test_more_infinities_than_are_kept(nan: str) -> None:
         )
 
 
+@not_under_sanitizers("the race is intended", ("tsan",))
 def test_a_call_ends_though_its_input_is_written_to() -> None:
     """What it returns is unspecified; that it returns is not."""
     w = np.random.default_rng(7).standard_normal(N, np.float32)
