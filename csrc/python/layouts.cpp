@@ -216,6 +216,13 @@ void Groups::settle(const Shape& shape) {
   }
 }
 
+py::object Groups::axes() const {
+  if (along_.empty()) {
+    return py::none();
+  }
+  return along_.size() == 1 ? py::object(py::int_(along_[0])) : py::tuple(py::cast(along_));
+}
+
 std::size_t Groups::count() const { return product(result_shape_); }
 
 AxisOrder Groups::result_order(std::size_t leading, std::size_t trailing) const {
@@ -236,11 +243,11 @@ AxisOrder Groups::result_order(std::size_t leading, std::size_t trailing) const 
 
 // One group for each index along the axes.
 void Groups::set_shared(const Shape& shape) {
-  const std::vector<py::ssize_t> axes = sorted(axes_.in(static_cast<py::ssize_t>(shape.size())));
-  for (const py::ssize_t axis : axes) {
+  along_ = sorted(axes_.in(static_cast<py::ssize_t>(shape.size())));
+  for (const py::ssize_t axis : along_) {
     block_lengths_[static_cast<std::size_t>(axis)] = 1;
   }
-  Gathered gathered = gather(shape, axes);
+  Gathered gathered = gather(shape, along_);
   core_ = {product(gathered.along), product(gathered.after), 1, 0, 1};
   order_ = std::move(gathered.order);
   result_shape_ = std::move(gathered.along);
@@ -254,6 +261,7 @@ void Groups::set_along(const Shape& shape) {
   if (axes.size() != 1) {
     refuse(name("axis").c_str(), "one axis with a single group_size", axes_.given());
   }
+  along_ = axes;
   const Gathered gathered = gather(shape, axes);
   core_ = {product(gathered.along), product(gathered.after), sizes_[0], 1, 0};
   divide(shape, axes, sizes_);
@@ -271,6 +279,7 @@ void Groups::set_blocks(const Shape& shape) {
   if (axes.size() != 2) {
     refuse(name("axis").c_str(), "a tuple of two axes with group_size a tuple", axes_.given());
   }
+  along_ = axes;
   std::array<std::size_t, 2> sizes = sizes_;
   if (axes[0] > axes[1]) {
     std::swap(axes[0], axes[1]);

@@ -116,6 +116,9 @@ class Groups {
 
   [[nodiscard]] const sc_layout* data() const { return is_whole_ ? nullptr : &core_; }
   [[nodiscard]] std::size_t count() const;
+  // The argument `axis` of a format with a parameter for each group: None, an integer, or a tuple.
+  // Its integers are not negative.
+  [[nodiscard]] py::object axes() const;
   // The order of axes in which the core must read the array. Empty if that is its own order.
   [[nodiscard]] const AxisOrder& order() const { return order_; }
   // The lengths of a group along the axes of the array. Arrays of one shape are divided into the same
@@ -143,6 +146,7 @@ class Groups {
   bool is_result_ordered_ = true;  // the axes of the results have the order of the array
   sc_layout core_{};
   AxisOrder order_;
+  std::vector<py::ssize_t> along_;  // the axes; with group_size in its order, else ascending
   Shape block_lengths_, result_shape_;
 };
 

@@ -57,63 +57,110 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   return sums.finish();
 }
 
-// Returns the least and the greatest of 0 and the elements of each group: two arrays of the shape of
-// the groups in one.
-py::object find_ranges(py::handle w, py::handle axis, py::handle group_size) {
-  Groups groups(axis, group_size);
-  Input in = floats(w);
-  groups.settle(shape_of(in.given()));
-  Result ranges(py::dtype(kFloat64.number), extended(groups.result_shape(), {2}, {}));
-  ranges.transpose(groups.result_order(1, 0));
-  in.transpose(groups.order());
-  in.settle();
-  double* const lowest = static_cast<double*>(ranges.data());
-  const sc_status status = without_gil(in.size(), [&] {
-    return sc_find_ranges(in.data(), in.core_dtype(), in.size(), groups.data(), lowest,
-                          lowest + groups.count());
-  });
-  if (status == SC_ERROR_NAN && !groups.order().empty()) {
-    // The message has the index of the first NaN. It should be that in the array of the caller.
-    in.transpose({});
-    in.settle();
-    double range[2] = {};
-    without_gil(in.size(), [&] {
-      return sc_find_ranges(in.data(), in.core_dtype(), in.size(), nullptr, range, range + 1);
-    });
+constexpr Choice<sc_choice_method> kMethods[] = {{"max", SC_CHOICE_METHOD_MAX},
+                                                 {"percentile", SC_CHOICE_METHOD_PERCENTILE},
+                                                 {"mse", SC_CHOICE_METHOD_MSE}};
+
+// What choose_format and choose_affine have in common.
+class Choosing {
+ public:
+  Choosing(py::handle bits, std::size_t max_bits, py::handle is_signed, py::handle method,
+           py::handle percentile, py::handle axis, py::handle group_size)
+      : bits_(static_cast<int>(to_count("bits", bits, 2, max_bits))),
+        is_signed_(to_bool("signed", is_signed)),
+        method_(to_choice("method", method, kMethods)),
+        percentile_(to_number("percentile", percentile)),
+        groups_(axis, group_size) {
+    if (!(percentile_ >= 0 && percentile_ <= 100)) {
+      refuse("percentile", "a number from 0 to 100", percentile);
+    }
   }
-  check(status, "a format is chosen for finite numbers");
-  return ranges.finish();
+
+  // A new array with a parameter for each group. The groups must be settled.
+  [[nodiscard]] Result parameters(Dtype dtype) const {
+    Result result(py::dtype(dtype.number), groups_.result_shape());
+    result.transpose(groups_.result_order(0, 0));
+    return result;
+  }
+
+  // Calls the core: core(layout, bits, is_signed, method, percentile).
+  template <class F>
+  void call(Input& w, const F& core) {
+    w.transpose(groups_.order());
+    w.settle();
+    const auto call_with = [&](const sc_layout* layout) {
+      return without_gil(w.size(),
+                         [&] { return core(layout, bits_, is_signed_, method_, percentile_); });
+    };
+    const sc_status status = call_with(groups_.data());
+    if (status == SC_ERROR_NAN && !groups_.order().empty()) {
+      // The message has the index of the first NaN. It should be that in the array of the caller.
+      w.transpose({});
+      w.settle();
+      call_with(nullptr);
+    }
+    check(status, "a format is chosen for finite numbers");
+  }
+
+  // The parameters after the core has written them: an array, or one number for a single group.
+  [[nodiscard]] py::object finish(Result& parameters) const {
+    py::object array = parameters.finish();
+    return groups_.data() == nullptr ? array.attr("item")() : array;
+  }
+
+  Groups& groups() { return groups_; }
+
+ private:
+  int bits_;
+  bool is_signed_;
+  sc_choice_method method_;
+  double percentile_;
+  Groups groups_;
+};
+
+// Returns the fraction bits, an array of the shape of the groups or one number, and the axes of the
+// format.
+py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py::handle method,
+                        py::handle percentile, py::handle axis, py::handle group_size) {
+  Choosing choosing(bits, 32, is_signed, method, percentile, axis, group_size);
+  Input in = floats(w);
+  choosing.groups().settle(shape_of(in.given()));
+  Result frac_bits = choosing.parameters(kInt32);
+  choosing.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](
+                        const sc_layout* layout, auto... arguments) {
+    return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out);
+  });
+  return py::make_tuple(choosing.finish(frac_bits), choosing.groups().axes());
 }
 
-// Returns three sums for each group: an array of the shape of the groups, with a last axis for the
-// sums. `grids` has the same shape; its last axis is for the three numbers of a grid.
-py::object sum_rounding_errors(py::handle w, py::handle axis, py::handle group_size,
-                               py::handle grids, double ratio) {
-  Groups groups(axis, group_size);
+// Returns the scales and the zero points, arrays of the shape of the groups or two numbers, and the
+// axes of the format.
+py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
+                        py::handle is_symmetric, py::handle method, py::handle percentile,
+                        py::handle axis, py::handle group_size) {
+  Choosing choosing(bits, 16, is_signed, method, percentile, axis, group_size);
+  const bool symmetric = to_bool("symmetric", is_symmetric);
   Input in = floats(w);
-  groups.settle(shape_of(in.given()));
-  const Shape shape = extended(groups.result_shape(), {}, {3});
-  Input group_grids("grids", grids, {kFloat64});
-  group_grids.require_shape(shape, "one for each group");
-  group_grids.transpose(groups.result_order(0, 1));
-  Result sums(py::dtype(kFloat64.number), shape);
-  sums.transpose(groups.result_order(0, 1));
-  in.transpose(groups.order());
-  in.settle();
-  group_grids.settle();
-  call(in, "", [&, results = static_cast<sc_rounding_sums*>(sums.data())] {
-    return sc_sum_rounding_errors(in.data(), in.core_dtype(), in.size(), groups.data(),
-                                  static_cast<const sc_grid*>(group_grids.data()), ratio, results);
+  choosing.groups().settle(shape_of(in.given()));
+  const bool is_double = in.core_dtype() == SC_DTYPE_FLOAT64;
+  Result scale = choosing.parameters(is_double ? kFloat64 : kFloat32);
+  Result zero_point = choosing.parameters(kInt32);
+  choosing.call(in, [&, scales = scale.data(),
+                     zero_points = static_cast<std::int32_t*>(zero_point.data())](
+                        const sc_layout* layout, int width, bool has_sign, auto... arguments) {
+    return sc_choose_affine(in.data(), in.core_dtype(), in.size(), layout, width, has_sign,
+                            symmetric, arguments..., scales, zero_points);
   });
-  return sums.finish();
+  return py::make_tuple(choosing.finish(scale), choosing.finish(zero_point),
+                        choosing.groups().axes());
 }
 
 }  // namespace
 
 void define_stats(py::module_& m) {
   m.def("compare", &compare);
-  m.def("find_ranges", &find_ranges);
-  m.def("sum_rounding_errors", &sum_rounding_errors);
+  m.def("choose_format", &choose_format);
+  m.def("choose_affine", &choose_affine);
 }
 
 }  // namespace secateur::python

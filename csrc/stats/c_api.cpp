@@ -8,8 +8,8 @@
 #include "core/arguments.hpp"
 #include "quantize/arguments.hpp"
 #include "select/threshold.hpp"
+#include "stats/choosing.hpp"
 #include "stats/compare.hpp"
-#include "stats/rounding_errors.hpp"
 
 namespace secateur::api {
 namespace {
@@ -88,6 +88,32 @@ double without_payload(double sum) {
   return std::isnan(sum) ? std::numeric_limits<double>::quiet_NaN() : sum;
 }
 
+void require_flag(const char* argument, std::int32_t flag) {
+  if (flag != 0 && flag != 1) {
+    refuse(argument, "0 or 1", std::to_string(flag));
+  }
+}
+
+// Throws Error unless the integers of a format that is to be chosen have 2 to `max_bits` bits.
+void require_integers(std::int32_t bits, int max_bits, std::int32_t is_signed) {
+  if (bits < 2 || bits > max_bits) {
+    refuse("bits", "from 2 to " + std::to_string(max_bits), std::to_string(bits));
+  }
+  require_flag("is_signed", is_signed);
+}
+
+Choice require_choice(const void* w, sc_dtype dtype, std::size_t n, const sc_layout* layout,
+                      sc_choice_method method, double percentile) {
+  const Layout groups = require_layout("layout", layout, n);
+  if (method < SC_CHOICE_METHOD_MAX || method > SC_CHOICE_METHOD_MSE) {
+    refuse("method", "max, percentile or mse", std::to_string(static_cast<int>(method)));
+  }
+  if (method == SC_CHOICE_METHOD_PERCENTILE && !(percentile >= 0 && percentile <= 100)) {
+    refuse("percentile", "a number from 0 to 100", text_of(percentile));
+  }
+  return {groups, w, float_type(dtype), method, percentile};
+}
+
 }  // namespace
 }  // namespace secateur::api
 
@@ -130,44 +156,46 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
   });
 }
 
-sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                         double* lowest, double* highest) {
+sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                           int32_t bits, int32_t is_signed, sc_choice_method method,
+                           double percentile, int32_t* frac_bits) {
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
-    const Layout groups = require_layout("layout", layout, n);
-    const Extent low = require_array("lowest", lowest, groups.groups());
-    const Extent high = require_array("highest", highest, groups.groups());
-    require_no_overlap({low, high}, {in, require_optional("layout", layout)});
-    find_ranges(groups, w, float_type(dtype), lowest, highest);
+    const Choice choice = require_choice(w, dtype, n, layout, method, percentile);
+    require_integers(bits, 32, is_signed);
+    const Extent out = require_array("frac_bits", frac_bits, choice.groups.groups());
+    require_no_overlap({out}, {in, require_optional("layout", layout)});
+    const double refused = choose_frac_bits(choice, bits, is_signed != 0, frac_bits);
+    if (refused != 0) {
+      refuse("w", "at least 0 for an unsigned format, but for what is rounded to 0",
+             text_of(refused));
+    }
   });
 }
 
-sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                                 const sc_grid* grids, double ratio, sc_rounding_sums* sums) {
+sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                           int32_t bits, int32_t is_signed, int32_t is_symmetric,
+                           sc_choice_method method, double percentile, void* scale,
+                           int32_t* zero_point) {
   return guarded([&] {
     const Extent in = require_floats("w", w, n, dtype);
-    const Layout groups = require_layout("layout", layout, n);
-    const std::size_t count = groups.groups();
-    const Extent grids_extent = require_array("grids", grids, count);
-    const Extent out = require_array("sums", sums, count);
-    require_no_overlap({out}, {in, grids_extent, require_optional("layout", layout)});
-    if (!(ratio >= 1) || !(ratio <= 2)) {
-      refuse("ratio", "a number from 1 to 2", text_of(ratio));
+    const Choice choice = require_choice(w, dtype, n, layout, method, percentile);
+    require_integers(bits, 16, is_signed);
+    require_flag("is_symmetric", is_symmetric);
+    const std::size_t count = choice.groups.groups();
+    const bool is_double = dtype == SC_DTYPE_FLOAT64;
+    const Extent scales =
+        require_array("scale", scale, count, is_double ? sizeof(double) : sizeof(float));
+    const Extent zero_points = require_array("zero_point", zero_point, count);
+    require_no_overlap({scales, zero_points}, {in, require_optional("layout", layout)});
+    const std::int64_t lowest = is_signed != 0 ? -(std::int64_t{1} << (bits - 1)) : 0;
+    const std::int64_t highest = lowest + (std::int64_t{1} << bits) - 1;
+    if (is_double) {
+      choose_affine(choice, lowest, highest, is_symmetric != 0, static_cast<double*>(scale),
+                    zero_point);
+    } else {
+      choose_affine(choice, lowest, highest, is_symmetric != 0, static_cast<float*>(scale),
+                    zero_point);
     }
-    const Buffer<Grid> core_grids(count);
-    std::transform(grids, grids + count, core_grids.data(), [grids](const sc_grid& grid) {
-      if (!(grid.multiplier >= 0) || !(grid.lowest <= 0) || !(grid.highest >= 0)) {
-        refuse(("grids[" + std::to_string(&grid - grids) + "]").c_str(),
-               "of multiplier >= 0 and lowest <= 0 <= highest",
-               "multiplier " + text_of(grid.multiplier) + ", lowest " + text_of(grid.lowest) +
-                   " and highest " + text_of(grid.highest));
-      }
-      return Grid{grid.multiplier, grid.lowest, grid.highest};
-    });
-    const Buffer<RoundingSums> found(count);
-    sum_rounding_errors(groups, w, float_type(dtype), core_grids.data(), ratio, found.data());
-    std::transform(found.data(), found.data() + count, sums, [](const RoundingSums& s) {
-      return sc_rounding_sums{s.coarser, s.error, s.finer};
-    });
   });
 }

@@ -188,20 +188,29 @@ def compare(
     fmt: _Format | None,
     /,
 ) -> NDArray[np.float64]: ...  # [groups...][sum]; the last sum holds the bits of an int64
-def find_ranges(
+def choose_format(
     w: ArrayLike,
+    bits: int,
+    signed: bool,
+    method: str,
+    percentile: float,
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
     /,
-) -> NDArray[np.float64]: ...  # [lowest, highest][groups...]
-def sum_rounding_errors(
+) -> tuple[int | NDArray[np.int32], int | tuple[int, ...] | None]: ...  # frac_bits[groups...], axes
+def choose_affine(
     w: ArrayLike,
+    bits: int,
+    signed: bool,
+    symmetric: bool,
+    method: str,
+    percentile: float,
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
-    grids: NDArray[np.float64],
-    ratio: float,
     /,
-) -> NDArray[np.float64]: ...
+) -> tuple[  # scales[groups...], zero points[groups...], axes
+    float | NDArray[Any], int | NDArray[np.int32], int | tuple[int, ...] | None
+]: ...
 def isa() -> str: ...
 def isas() -> tuple[str, ...]: ...
 def set_isa(name: str, /) -> None: ...

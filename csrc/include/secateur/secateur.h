@@ -532,37 +532,42 @@ typedef struct sc_error_sums {
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
                      size_t n, const sc_layout* layout, const sc_format* fmt, sc_error_sums* sums);
 
-/* Computes lowest = min(0, elements) and highest = max(0, elements) of each group. NaN or infinity
- * is SC_ERROR_NAN. */
-sc_status sc_find_ranges(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                         double* lowest, double* highest);
+/* How a format is chosen for the elements of a group. All elements must be finite; others are
+ * SC_ERROR_NAN. */
+typedef enum sc_choice_method SC_OF_INT {
+  SC_CHOICE_METHOD_MAX = 0,        /* the finest format with which no element saturates */
+  SC_CHOICE_METHOD_PERCENTILE = 1, /* the same for elements clipped to a percentile of the
+                                    * magnitudes: of n elements, the magnitude of rank
+                                    * max(1, ceil(n * percentile / 100)), counted from the smallest */
+  SC_CHOICE_METHOD_MSE = 2         /* the least sum of squared errors */
+} sc_choice_method;
 
-/* A grid: the values q / multiplier of the integers lowest <= q <= highest, where
- * lowest <= 0 <= highest and multiplier >= 0. A multiplier of 0 skips the group: its sums are 0. */
-typedef struct sc_grid {
-  double multiplier, lowest, highest;
-} sc_grid;
+/* Chooses the fraction bits of fixed-point formats, one for each group of the layout, from -256 to
+ * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
+ * Elements are rounded half to even, and those out of range saturate. Of several frac_bits with the
+ * least error, the largest is chosen. A group without nonzero elements gets bits - is_signed.
+ *
+ * If is_signed is 0, negative elements must be rounded to 0 with the frac_bits of
+ * SC_CHOICE_METHOD_MAX; others are SC_ERROR_ARGUMENT. */
+sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                           int32_t bits, int32_t is_signed, sc_choice_method method,
+                           double percentile, int32_t* frac_bits);
 
-/* Sums of squared distances for three grids that have the same integers. The caller gives the
- * second grid. The step of the first is `ratio` times larger, and that of the third `ratio` times
- * smaller. y is w * multiplier, with the multiplier of the grid in question. Each sum is in units
- * of the squared step of its grid.
- *   coarser: on the first grid, the distance of y to the nearest integer, in the range or not. This
- *     is a lower bound of the error of that grid, and of grids with a step 2^k times larger.
- *   error: on the second grid, the distance of y to the integer that it rounds to. y is clamped to
- *     the range, then rounded half to even.
- *   finer: on the third grid, the distance of y to the range. This is a lower bound of the error of
- *     that grid, and of all finer ones. */
-typedef struct sc_rounding_sums {
-  double coarser, error, finer;
-} sc_rounding_sums;
-
-/* Computes the sums of each group with its grid. w must be finite, and 1 <= ratio <= 2. Errors are
- * computed in float32 before they are squared and summed if w is not float64, all nonzero
- * multipliers are between 2^-100 and 2^100, and all grids lie within [-2^24, 2^24]; else in
- * float64. */
-sc_status sc_sum_rounding_errors(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                                 const sc_grid* grids, double ratio, sc_rounding_sums* sums);
+/* Chooses the scales and the zero points of affine formats that use all integers of the width, one
+ * of each for each group of the layout. bits is 2 to 16. The scales are double if w is float64, else
+ * float; they are positive and not subnormal. The range is that from the least to the greatest of
+ * the elements and 0.
+ *   is_symmetric = 0: all integers of the width represent the range; the zero point is rounded to the
+ *     nearest integer of the width.
+ *   is_symmetric = 1: the zero point is 0 or, if is_signed is 0, 2^(bits - 1), and the highest
+ *     integer represents the largest magnitude.
+ * SC_CHOICE_METHOD_MSE divides the scale of SC_CHOICE_METHOD_MAX by 2^(j / 4), for j from 0 to 64, and
+ * keeps its zero point. Of several scales with the least error, the smallest is chosen. A group
+ * without nonzero elements gets the scale 1, and unless is_symmetric is 1, the zero point 0. */
+sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
+                           int32_t bits, int32_t is_signed, int32_t is_symmetric,
+                           sc_choice_method method, double percentile, void* scale,
+                           int32_t* zero_point);
 
 /* ---- Host ------------------------------------------------------------------------------------ */
 

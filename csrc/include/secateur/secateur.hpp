@@ -400,47 +400,60 @@ void compare(const W& w, const Other& w_hat, const sc_layout& layout, std::span<
                            detail::dtype_of<Other>, n, &layout, fmt, sums.data()));
 }
 
-/* The result of find_range: the minimum and the maximum of all elements and 0. */
-struct limits {
-  double lowest, highest;
+/* The fraction bits for all elements. */
+template <detail::floats W>
+std::int32_t choose_format(const W& w, int bits, bool is_signed = true,
+                           sc_choice_method method = SC_CHOICE_METHOD_MAX,
+                           double percentile = 99.99) {
+  std::int32_t frac_bits = 0;
+  detail::check(sc_choose_format(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
+                                 nullptr, bits, is_signed, method, percentile, &frac_bits));
+  return frac_bits;
+}
+
+/* `frac_bits` has one element for each group of the layout. */
+template <detail::floats W>
+void choose_format(const W& w, const sc_layout& layout, int bits,
+                   std::span<std::int32_t> frac_bits, bool is_signed = true,
+                   sc_choice_method method = SC_CHOICE_METHOD_MAX, double percentile = 99.99) {
+  const std::size_t n = std::ranges::size(w);
+  detail::require_groups(n, &layout, 1, frac_bits.size(), "frac_bits");
+  detail::check(sc_choose_format(std::ranges::data(w), detail::dtype_of<W>, n, &layout, bits,
+                                 is_signed, method, percentile, frac_bits.data()));
+}
+
+/* The result of choose_affine. T is the type of w. */
+template <class T>
+struct affine_parameters {
+  T scale;
+  std::int32_t zero_point;
 };
 
+/* The scale and the zero point for all elements. */
 template <detail::floats W>
-limits find_range(const W& w) {
-  limits range{};
-  detail::check(sc_find_ranges(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
-                               nullptr, &range.lowest, &range.highest));
-  return range;
+affine_parameters<std::ranges::range_value_t<W>> choose_affine(
+    const W& w, int bits = 8, bool is_signed = true, bool is_symmetric = false,
+    sc_choice_method method = SC_CHOICE_METHOD_MAX, double percentile = 99.99) {
+  affine_parameters<std::ranges::range_value_t<W>> chosen{};
+  detail::check(sc_choose_affine(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
+                                 nullptr, bits, is_signed, is_symmetric, method, percentile,
+                                 &chosen.scale, &chosen.zero_point));
+  return chosen;
 }
 
-/* `lowest` and `highest` have one element for each group of the layout. */
+/* `scale` and `zero_point` have one element for each group of the layout. */
 template <detail::floats W>
-void find_ranges(const W& w, const sc_layout& layout, std::span<double> lowest,
-                 std::span<double> highest) {
+void choose_affine(const W& w, const sc_layout& layout, int bits,
+                   std::span<std::ranges::range_value_t<W>> scale,
+                   std::span<std::int32_t> zero_point, bool is_signed = true,
+                   bool is_symmetric = false, sc_choice_method method = SC_CHOICE_METHOD_MAX,
+                   double percentile = 99.99) {
   const std::size_t n = std::ranges::size(w);
-  detail::require_groups(n, &layout, 1, lowest.size(), "lowest");
-  detail::require_groups(n, &layout, 1, highest.size(), "highest");
-  detail::check(sc_find_ranges(std::ranges::data(w), detail::dtype_of<W>, n, &layout, lowest.data(),
-                               highest.data()));
-}
-
-template <detail::floats W>
-sc_rounding_sums sum_rounding_errors(const W& w, const sc_grid& grid, double ratio = 2) {
-  sc_rounding_sums sums{};
-  detail::check(sc_sum_rounding_errors(std::ranges::data(w), detail::dtype_of<W>,
-                                       std::ranges::size(w), nullptr, &grid, ratio, &sums));
-  return sums;
-}
-
-/* `grids` and `sums` have one element for each group of the layout. */
-template <detail::floats W>
-void sum_rounding_errors(const W& w, const sc_layout& layout, std::span<const sc_grid> grids,
-                         double ratio, std::span<sc_rounding_sums> sums) {
-  const std::size_t n = std::ranges::size(w);
-  detail::require_groups(n, &layout, 1, grids.size(), "grids");
-  detail::require_groups(n, &layout, 1, sums.size(), "sums");
-  detail::check(sc_sum_rounding_errors(std::ranges::data(w), detail::dtype_of<W>, n, &layout,
-                                       grids.data(), ratio, sums.data()));
+  detail::require_groups(n, &layout, 1, scale.size(), "scale");
+  detail::require_groups(n, &layout, 1, zero_point.size(), "zero_point");
+  detail::check(sc_choose_affine(std::ranges::data(w), detail::dtype_of<W>, n, &layout, bits,
+                                 is_signed, is_symmetric, method, percentile, scale.data(),
+                                 zero_point.data()));
 }
 
 /* Sets the interrupt callback of this thread for its lifetime, and then restores the previous one.
