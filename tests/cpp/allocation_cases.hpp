@@ -67,7 +67,6 @@ struct Inputs {
   const std::int32_t* zero_points;    // 0 or 1
   const float* scales;                // 0.01 to 0.02
   const double* wide_scales;          // the same in double
-  const sc_grid* grids;               // kLarge / 8 of them
   const std::uint64_t* empty_counts;  // of SC_MAX_BINS bins, then a tally
 };
 
@@ -123,8 +122,6 @@ Inputs make_inputs(Arena& arena) {
        [](std::size_t i) { return 0.01f + 0.0001f * static_cast<float>(i % 100); });
   fill(inputs.wide_scales, kParameters,
        [](std::size_t i) { return 0.01 + 0.0001 * static_cast<double>(i % 100); });
-  fill(inputs.grids, kLarge / 8,
-       [](std::size_t i) { return sc_grid{static_cast<double>(16 + i % 16), -128, 127}; });
   fill(inputs.empty_counts, SC_MAX_BINS + 3, [](std::size_t) { return std::uint64_t{1}; });
   arena.seal();
   return inputs;
@@ -561,7 +558,6 @@ class Cases {
     static constexpr std::int32_t kFracBits = 6;
     const sc_format fmt{
         SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
-    const sc_grid* const grids = inputs_.grids;
     struct Grouping {
       const char* name;
       sc_layout layout;
@@ -574,19 +570,32 @@ class Cases {
                                             Grouping{" by groups apart", {n / 40, 40, 24, 1, 0}},
                                             Grouping{" by tiles", {n / 240, 240, 24, 50, 0}},
                                             Grouping{" by shared tiles", {16, 15, 3, 4, 1}}};
+    struct Method {
+      const char* name;
+      sc_choice_method method;
+    };
+    const std::array<Method, 3> methods{Method{"max", SC_CHOICE_METHOD_MAX},
+                                        Method{"percentile", SC_CHOICE_METHOD_PERCENTILE},
+                                        Method{"mse", SC_CHOICE_METHOD_MSE}};
     for (const Grouping& grouping : groupings) {
       const sc_layout layout = grouping.layout;
       const std::string name = grouping.name;
       const std::size_t count = secateur::count_groups(n, &layout);
-      add("find_ranges" + name, count * 16, Case::apart, [=](const void* in, void* out) {
-        auto* const lowest = static_cast<double*>(out);
-        return sc_find_ranges(in, dtype, n, &layout, lowest, lowest + count);
-      });
-      add("sum_rounding_errors" + name, count * sizeof(sc_rounding_sums), Case::apart,
-          [=](const void* in, void* out) {
-        return sc_sum_rounding_errors(in, dtype, n, &layout, grids, 1.5,
-                                      static_cast<sc_rounding_sums*>(out));
-      });
+      for (const Method& method : methods) {
+        const sc_choice_method by = method.method;
+        add("choose_format by " + std::string(method.name) + name, count * sizeof(std::int32_t),
+            Case::apart, [=](const void* in, void* out) {
+          return sc_choose_format(in, dtype, n, &layout, 4, 1, by, 99,
+                                  static_cast<std::int32_t*>(out));
+        });
+        const std::size_t scales = count * (dtype == SC_DTYPE_FLOAT64 ? 8 : 4);
+        add("choose_affine by " + std::string(method.name) + name,
+            scales + count * sizeof(std::int32_t), Case::apart, [=](const void* in, void* out) {
+          return sc_choose_affine(
+              in, dtype, n, &layout, 4, 1, 0, by, 99, out,
+              reinterpret_cast<std::int32_t*>(static_cast<unsigned char*>(out) + scales));
+        });
+      }
       for (const Float& w_hat : {other, *type_}) {
         add(std::string("compare") + (w_hat.dtype == dtype ? " own type" : "") + name,
             count * sizeof(sc_error_sums), Case::apart, [=](const void* in, void* out) {
@@ -626,6 +635,20 @@ class Cases {
     add("fake_quantize refuses overflow", bytes, Case::both, [=](const void* in, void* out) {
       return sc_fake_quantize(in, dtype, n, &fmt, &raise, out);
     });
+    add("choose_format refuses negative elements", sizeof(std::int32_t), Case::apart,
+        [=](const void* in, void* out) {
+      return sc_choose_format(in, dtype, n, nullptr, 8, 0, SC_CHOICE_METHOD_MSE, 0,
+                              static_cast<std::int32_t*>(out));
+    });
+    for (const sc_choice_method method : {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_MSE}) {
+      const std::string name = method == SC_CHOICE_METHOD_MAX ? "max" : "mse";
+      add("choose_format refuses NaN by " + name, sizeof(std::int32_t), Case::apart,
+          [=](const void* in, void* out) {
+        return sc_choose_format(in, dtype, n, nullptr, 8, 1, method, 0,
+                                static_cast<std::int32_t*>(out));
+      });
+      added_.back().input = type_->with_nan;
+    }
     add("prune refuses k", bytes, Case::both, [=](const void* in, void* out) {
       return sc_prune(in, dtype, n, n + 1, nullptr, nullptr, SC_NAN_RAISE, out);
     });

@@ -116,6 +116,7 @@ class Mutations {
     add_enum(q_dtype, "q_dtype", &Arguments::q_dtype, kMaxDtype, floats);
     add_enum(nan_policy, "nan", &Arguments::nan, SC_NAN_ZERO);
     add_enum(norm, "norm", &Arguments::norm, SC_NORM_MAX);
+    add_enum(method, "method", &Arguments::method, SC_CHOICE_METHOD_MSE);
     add_enum(format, "format", &Arguments::format, SC_MASK_FORMAT_BITS_BIG);
     add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);
     add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_BITORDER_BIG);
@@ -132,6 +133,7 @@ class Mutations {
 
   void add_numbers() {
     using Sizes = std::initializer_list<std::size_t>;
+    using Ints = std::initializer_list<std::int32_t>;
     using Doubles = std::initializer_list<double>;
     add_each(n, "n", &Arguments::n, true, kHuge);
     add_each(n, "n", &Arguments::n, false, Sizes{0, 1, 8});
@@ -145,14 +147,27 @@ class Mutations {
       add_each(field, name, member, true, Sizes{0, 33});
       add_each(field, name, member, false, Sizes{1, 2, 4});
     }
-    add_each(bits, "bits", &Arguments::bits, true,
-             std::initializer_list<std::int32_t>{0, -1, 9, 32, kMaxInt, kMinInt});
-    add_each(bits, "bits", &Arguments::bits, false, std::initializer_list<std::int32_t>{1, 2, 8});
+    add_each(bits, "bits", &Arguments::bits, true, Ints{0, -1, 9, 32, kMaxInt, kMinInt});
+    add_each(bits, "bits", &Arguments::bits, false, Ints{1, 2, 8});
+    add_each(fixed_bits, "bits", &Arguments::fixed_bits, true,
+             Ints{0, -1, 1, 33, kMaxInt, kMinInt});
+    add_each(fixed_bits, "bits", &Arguments::fixed_bits, false, Ints{2, 17, 32});
+    add_each(affine_bits, "bits", &Arguments::affine_bits, true,
+             Ints{0, -1, 1, 17, 33, kMaxInt, kMinInt});
+    add_each(affine_bits, "bits", &Arguments::affine_bits, false, Ints{2, 16});
+    for (const auto& [field, name, member] :
+         {std::tuple{is_signed, "is_signed", &Arguments::is_signed},
+          std::tuple{is_symmetric, "is_symmetric", &Arguments::is_symmetric}}) {
+      add_each(field, name, member, true, Ints{-1, 2, kMaxInt, kMinInt});
+      add_each(field, name, member, false, Ints{0});
+    }
+    add_each(percentile, "percentile", &Arguments::percentile, true,
+             Doubles{kNaN, -0.1, 100.1, kInfinity, -kInfinity});
+    add_each(percentile, "percentile", &Arguments::percentile, false, Doubles{0, -0.0, 50, 100});
     add_each(threshold, "threshold", &Arguments::threshold, true, Doubles{kNaN, -1, -kInfinity});
     add_each(threshold, "threshold", &Arguments::threshold, false, Doubles{0, -0.0, kInfinity});
     add_each(sparsity, "sparsity", &Arguments::sparsity, true,
              Doubles{kNaN, -1, 2, kInfinity, -kInfinity});
-    add_each(ratio, "ratio", &Arguments::ratio, true, Doubles{kNaN, 0, -1, 0.5, 3, kInfinity});
     add_each(threads, "threads", &Arguments::threads, true, kHuge);
     add_each(threads, "threads", &Arguments::threads, true, Sizes{SC_MAX_THREADS + 1});
   }
@@ -297,10 +312,6 @@ class Mutations {
     for (const double value : {0.0, -1.0, 5e-324}) {  // sc_dequantize takes any finite scale
       add(scale, "fmt.scale with " + std::to_string(value), false,
           [=](Arguments& a) { a.block<double>(scale)[3] = value; });
-    }
-    for (const sc_grid grid : {sc_grid{-1, -8, 7}, sc_grid{kNaN, -8, 7}, sc_grid{1, 1, 7},
-                               sc_grid{1, -8, -1}, sc_grid{1, kNaN, 7}, sc_grid{1, -8, kNaN}}) {
-      add(grids, "a bad grid", true, [=](Arguments& a) { a.block<sc_grid>(grids)[3] = grid; });
     }
   }
 

@@ -53,11 +53,10 @@ enum Field {
   q,
   packed,
   groups,
-  grids,
   error_sums,
-  rounding_sums,
-  lowest,
-  highest,
+  chosen_frac_bits,
+  chosen_scale,
+  chosen_zero_point,
   name,
   num_threads,
   previous_threads,
@@ -79,7 +78,12 @@ enum Field {
   of,
   threshold,
   sparsity,
-  ratio,
+  fixed_bits,
+  affine_bits,
+  is_signed,
+  is_symmetric,
+  method,
+  percentile,
   count,
   threads,
 };
@@ -132,11 +136,10 @@ constexpr std::array<Pointer, kPointers> kFields{
     Pointer{"q", kN * sizeof(std::int32_t), 1, false},
     pointer_to<char>("packed", kN + 1),
     pointer_to<sc_layout>("layout", 1, true),
-    pointer_to<sc_grid>("grids", kN),
     pointer_to<sc_error_sums>("sums", kN),
-    pointer_to<sc_rounding_sums>("sums", kN),
-    pointer_to<double>("lowest", kN),
-    pointer_to<double>("highest", kN),
+    pointer_to<std::int32_t>("frac_bits", kN),
+    pointer_to<double>("scale", kN),
+    pointer_to<std::int32_t>("zero_point", kN),
     pointer_to<const char*>("name", 1),
     pointer_to<std::size_t>("num_threads", 1),
     pointer_to<std::size_t>("previous", 1, true),
@@ -159,8 +162,9 @@ struct Arguments {
   sc_mask_format format;
   sc_order order;
   sc_bitorder bit_order;
-  std::int32_t bits;
-  double threshold, sparsity, ratio;
+  sc_choice_method method;
+  std::int32_t bits, fixed_bits, affine_bits, is_signed, is_symmetric;
+  double threshold, sparsity, percentile;
 
   Arguments() {
     for (std::size_t i = 0; i < kPointers; ++i) {
@@ -183,7 +187,6 @@ struct Arguments {
       block<std::int32_t>(frac_bits)[i] = static_cast<std::int32_t>(i % 4);
       block<double>(scale)[i] = 0.3;
       block<std::int32_t>(zero_point)[i] = 3;
-      block<sc_grid>(grids)[i] = {4, -128, 127};
     }
     *block<sc_layout>(slices) = {4, 2, 0, 1, 0};
     *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
@@ -217,10 +220,13 @@ struct Arguments {
     format = SC_MASK_FORMAT_BOOLS;
     order = SC_ORDER_RANK;
     bit_order = SC_BITORDER_LITTLE;
+    method = SC_CHOICE_METHOD_PERCENTILE;
     bits = 4;
+    fixed_bits = affine_bits = 8;
+    is_signed = is_symmetric = 1;
     threshold = 1;
     sparsity = 0.5;
-    ratio = 2;
+    percentile = 99.99;
   }
 
   // The initial target of a pointer.
@@ -558,23 +564,25 @@ const std::vector<Function>& functions() {
         {scale, kGroups * sizeof(double)},
         {zero_point, kGroups * sizeof(std::int32_t)}},
        {{error_sums, kGroups * sizeof(sc_error_sums)}}},
-      {"sc_find_ranges",
+      {"sc_choose_format",
        [](Arguments& a) {
-    return sc_find_ranges(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups),
-                          a.get<double>(lowest), a.get<double>(highest));
+    return sc_choose_format(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups), a.fixed_bits,
+                            a.is_signed, a.method, a.percentile,
+                            a.get<std::int32_t>(chosen_frac_bits));
   },
-       {dtype, n},
+       {dtype, n, fixed_bits, is_signed, method, percentile},
        {all_of(w), all_of(groups)},
-       {{lowest, kGroups * sizeof(double)}, {highest, kGroups * sizeof(double)}}},
-      {"sc_sum_rounding_errors",
+       {{chosen_frac_bits, kGroups * sizeof(std::int32_t)}}},
+      {"sc_choose_affine",
        [](Arguments& a) {
-    return sc_sum_rounding_errors(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups),
-                                  a.get<sc_grid>(grids), a.ratio,
-                                  a.get<sc_rounding_sums>(rounding_sums));
+    return sc_choose_affine(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups), a.affine_bits,
+                            a.is_signed, a.is_symmetric, a.method, a.percentile,
+                            a.pointers[chosen_scale], a.get<std::int32_t>(chosen_zero_point));
   },
-       {dtype, n, ratio},
-       {all_of(w), all_of(groups), {grids, kGroups * sizeof(sc_grid)}},
-       {{rounding_sums, kGroups * sizeof(sc_rounding_sums)}}},
+       {dtype, n, affine_bits, is_signed, is_symmetric, method, percentile},
+       {all_of(w), all_of(groups)},
+       {{chosen_scale, kGroups * sizeof(double)},
+        {chosen_zero_point, kGroups * sizeof(std::int32_t)}}},
       {"sc_isa",
        [](Arguments& a) { return sc_isa(a.get<const char*>(name)); },
        {},

@@ -330,17 +330,12 @@ void refuses_spans_that_do_not_fit() {
   require_refused("indices",
                   [&] { sc::topk(w, 2, out, short_indices, SC_ORDER_RANK, SC_NAN_RAISE, &rows); });
   std::array<sc_error_sums, 3> short_sums{};
-  std::array<double, 4> lowest{};
-  std::array<double, 3> highest{};
-  const std::array<sc_grid, 4> grids{};
-  std::array<sc_rounding_sums, 3> short_roundings{};
+  std::array<std::int32_t, 4> zero_points{};
+  std::array<std::int32_t, 3> short_zero_points{};
   require_refused("sums", [&] { sc::compare(w, w, blocks, short_sums); });
-  require_refused("highest", [&] { sc::find_ranges(w, blocks, lowest, highest); });
-  require_refused("lowest", [&] { sc::find_ranges(w, blocks, highest, lowest); });
-  require_refused("grids", [&] {
-    sc::sum_rounding_errors(w, blocks, std::span(grids).first(3), 2, short_roundings);
-  });
-  require_refused("sums", [&] { sc::sum_rounding_errors(w, blocks, grids, 2, short_roundings); });
+  require_refused("frac_bits", [&] { sc::choose_format(w, blocks, 8, short_zero_points); });
+  require_refused("scale", [&] { sc::choose_affine(w, blocks, 8, short_out, zero_points); });
+  require_refused("zero_point", [&] { sc::choose_affine(w, blocks, 8, out, short_zero_points); });
   require_refused("out", [&] { sc::soft_threshold(w, 1, short_out); });
   require_refused("q", [&] { sc::quantize(w, format, short_q); });
   require_refused("out", [&] { sc::dequantize(q, format, short_out); });
@@ -349,7 +344,9 @@ void refuses_spans_that_do_not_fit() {
   require_refused("packed", [&] { sc::pack_ints(q, 4, short_packed); });
   require_refused("packed", [&] { sc::unpack_ints(short_packed, 4, q); });
   require_refused("w_hat", [&] { sc::compare(w, short_w); });
-  require(out == std::array<float, 4>{} && q == std::array<std::int8_t, 4>{}, "nothing written");
+  require(out == std::array<float, 4>{} && q == std::array<std::int8_t, 4>{} &&
+              zero_points == std::array<std::int32_t, 4>{},
+          "nothing written");
 }
 
 void refuses_counts_that_are_short() {
@@ -377,10 +374,10 @@ void refuses_counts_that_are_short() {
 void takes_groups_of_any_size() {
   const std::vector<float> w{0.5f, -2.0f, 0.25f, 1.5f, 3.0f, -4.0f, 1.0f, 0.0f};
   const std::vector<float> w_hat(w.size());
-  const std::vector<sc_grid> grids(w.size(), sc_grid{1, -2, 2});
   struct Results {
-    std::vector<double> lowest = std::vector<double>(8), highest = std::vector<double>(8);
-    std::vector<double> errors, rounding;
+    std::vector<double> errors;
+    std::vector<float> scale = std::vector<float>(8);
+    std::vector<std::int32_t> frac_bits = std::vector<std::int32_t>(8), zero_point = frac_bits;
     std::vector<std::int8_t> q = std::vector<std::int8_t>(8);
     bool operator==(const Results&) const = default;
   };
@@ -389,22 +386,21 @@ void takes_groups_of_any_size() {
     const sc_layout layout{length, inner, group, 1, 0};
     const std::size_t n = w.size();
     std::vector<sc_error_sums> errors(n);
-    std::vector<sc_rounding_sums> rounding(n);
     const std::array<std::int32_t, 8> each{1, 2, 3, 4, 5, 6, 7, 8};
     sc_format format = secateur::fixed_point(8, each[0]);
     format.layout = &layout;
-    require(sc_find_ranges(w.data(), SC_DTYPE_FLOAT32, n, &layout, r.lowest.data(),
-                           r.highest.data()) == SC_OK &&
-                sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &layout,
-                           nullptr, errors.data()) == SC_OK &&
-                sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, n, &layout, grids.data(), 2,
-                                       rounding.data()) == SC_OK &&
-                sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
-                            SC_DTYPE_INT8) == SC_OK,
-            "groups of any size");
+    require(
+        sc_choose_format(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1, SC_CHOICE_METHOD_PERCENTILE,
+                         80, r.frac_bits.data()) == SC_OK &&
+            sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1, 0, SC_CHOICE_METHOD_MSE,
+                             0, r.scale.data(), r.zero_point.data()) == SC_OK &&
+            sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &layout,
+                       nullptr, errors.data()) == SC_OK &&
+            sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
+                        SC_DTYPE_INT8) == SC_OK,
+        "groups of any size");
     for (std::size_t i = 0; i < n; ++i) {
       r.errors.push_back(errors[i].squared_error);
-      r.rounding.push_back(rounding[i].error);
     }
     return r;
   };
@@ -467,8 +463,101 @@ void selects_in_slices() {
   require(first[0] == 2 && second[0] == 2, "prune_mask_global");
 }
 
-// The groups of every kind of layout, against sums over their elements one by one. The elements are
-// small integers, so that all sums are exact.
+// The sum of squared errors of the integers from `lowest` to `highest`. Exact if the elements and the
+// step are multiples of a common power of two.
+double squared_error(const std::vector<double>& group, double step, double lowest, double highest) {
+  double sum = 0;
+  for (const double x : group) {
+    const double error = x - step * std::clamp(std::nearbyint(x / step), lowest, highest);
+    sum += error * error;
+  }
+  return sum;
+}
+
+// The largest frac_bits with which no element of a group of integers saturates as an int4; or, if
+// `is_mse`, those of the least error.
+std::int32_t int4_frac_bits(const std::vector<double>& group, bool is_mse) {
+  constexpr std::int32_t kMost = 3;
+  if (std::ranges::all_of(group, [](double x) { return x == 0; })) {
+    return kMost;
+  }
+  std::int32_t chosen = kMost + 1;
+  bool saturates = true;
+  while (saturates) {
+    --chosen;
+    saturates = std::ranges::any_of(group, [&](double x) {
+      const double integer = std::nearbyint(std::ldexp(x, chosen));
+      return integer < -8 || integer > 7;
+    });
+  }
+  if (is_mse) {
+    const auto error = [&](int frac_bits) {
+      return squared_error(group, std::ldexp(1.0, -frac_bits), -8, 7);
+    };
+    for (std::int32_t finer = chosen + 1; finer <= kMost + 3; ++finer) {
+      chosen = error(finer) <= error(chosen) ? finer : chosen;
+    }
+  }
+  return chosen;
+}
+
+// Requires that the formats chosen for the groups of w are those of their elements.
+void require_choices(const std::vector<float>& w, const sc_layout& layout,
+                     const std::vector<std::vector<double>>& groups) {
+  namespace sc = secateur;
+  const std::size_t count = groups.size();
+  constexpr double kPercentile = 70;
+  for (const sc_choice_method method :
+       {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE}) {
+    std::vector<std::int32_t> frac_bits(count);
+    std::vector<float> scale(count);
+    std::vector<std::int32_t> zero_point(count);
+    std::vector<float> of_symmetric(count);
+    std::vector<std::int32_t> middle(count);
+    sc::choose_format(w, layout, 4, frac_bits, true, method, kPercentile);
+    sc::choose_affine(w, layout, 4, scale, zero_point, false, false, method, kPercentile);
+    sc::choose_affine(w, layout, 4, of_symmetric, middle, false, true, method, kPercentile);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::vector<double> group = groups[i];
+      if (method == SC_CHOICE_METHOD_PERCENTILE) {
+        std::vector<double> magnitudes = group;
+        std::ranges::for_each(magnitudes, [](double& x) { x = std::abs(x); });
+        std::ranges::sort(magnitudes);
+        const std::size_t rank = (group.size() * 70 + 99) / 100;
+        const double most = magnitudes[rank - 1];
+        std::ranges::for_each(group, [&](double& x) { x = std::clamp(x, -most, most); });
+      }
+      const bool is_mse = method == SC_CHOICE_METHOD_MSE;
+      require(frac_bits[i] == int4_frac_bits(group, is_mse), "choose_format of groups");
+      const double low = std::min(0.0, std::ranges::min(group));
+      const double high = std::max(0.0, std::ranges::max(group));
+      const bool is_zero = low == 0 && high == 0;
+      const auto exact = static_cast<float>(high / 15 - low / 15);
+      const float step = is_zero ? 1 : exact;
+      const double zero = is_zero ? 0 : std::nearbyint(-low / static_cast<double>(step));
+      const float most = is_zero ? 1 : static_cast<float>(std::max(high, -low) / 7);
+      require(zero_point[i] == zero, "zero points of groups");
+      require(middle[i] == 8, "zero points of symmetric groups");
+      if (is_mse) {
+        // Rounding of the multiplier and the product decides between scales of nearly the same
+        // error.
+        const auto is_no_worse = [&](float chosen, float of_max, double lowest, double highest) {
+          return chosen <= of_max &&
+                 squared_error(group, static_cast<double>(chosen), lowest, highest) <=
+                     squared_error(group, static_cast<double>(of_max), lowest, highest) + 0.1;
+        };
+        require(is_no_worse(scale[i], step, -zero, 15 - zero), "scales of groups by mse");
+        require(is_no_worse(of_symmetric[i], most, -8, 7), "scales of symmetric groups by mse");
+      } else {
+        require(scale[i] == step, "scales of groups");
+        require(of_symmetric[i] == most, "scales of symmetric groups");
+      }
+    }
+  }
+}
+
+// The groups of every kind of layout, against a loop over their elements. The elements are small
+// integers, so that all sums are exact.
 void gathers_statistics_of_groups() {
   namespace sc = secateur;
   constexpr std::size_t kN = 420;
@@ -492,8 +581,7 @@ void gathers_statistics_of_groups() {
           const std::size_t count = along * across * (shared != 0 ? 1 : kN / (length * inner));
           require(sc::count_groups(kN, &layout) == count, "count_groups");
           std::vector<sc_error_sums> expected(count);
-          std::vector<double> low(count);
-          std::vector<double> high(count);
+          std::vector<std::vector<double>> elements(count);
           for (std::size_t i = 0; i < kN; ++i) {
             const std::size_t matrix = shared != 0 ? 0 : i / (length * inner);
             const std::size_t group =
@@ -502,27 +590,62 @@ void gathers_statistics_of_groups() {
             const double b = static_cast<double>(w_hat[i]);
             expected[group].squared_error += (a - b) * (a - b);
             expected[group].products += a * b;
-            low[group] = std::min(low[group], a);
-            high[group] = std::max(high[group], a);
+            elements[group].push_back(a);
           }
           std::vector<sc_error_sums> sums(count);
           sc::compare(w, w_hat, layout, sums);
-          std::vector<double> lowest(count);
-          std::vector<double> highest(count);
-          sc::find_ranges(w, layout, lowest, highest);
-          require(lowest == low && highest == high, "find_ranges of groups");
-          const std::vector<sc_grid> grids(count, sc_grid{1, -100, 100});
-          std::vector<sc_rounding_sums> roundings(count);
-          sc::sum_rounding_errors(w, layout, grids, 2, roundings);
           for (std::size_t i = 0; i < count; ++i) {
             require(sums[i].squared_error == expected[i].squared_error &&
                         sums[i].products == expected[i].products,
                     "compare of groups");
-            require(roundings[i].error == 0, "sum_rounding_errors of groups");
           }
+          require_choices(w, layout, elements);
         }
       }
     }
+  }
+}
+
+// Formats of a whole array, computed by hand.
+template <class T>
+void chooses_formats() {
+  namespace sc = secateur;
+  const std::array<T, 4> w{T{0.5}, T{-2}, T{0.25}, T{1.5}};
+  const auto is = [](const sc::affine_parameters<T>& chosen, double scale, std::int32_t zero) {
+    return chosen.scale == static_cast<T>(scale) && chosen.zero_point == zero;
+  };
+  require(sc::choose_format(w, 8) == 6, "-2 is -128 * 2^-6");
+  require(sc::choose_format(w, 3) == 1, "-2 is -4 / 2");
+  require(sc::choose_format(w, 8, true, SC_CHOICE_METHOD_PERCENTILE, 75) == 6,
+          "1.5 is 96 * 2^-6, and -1.5 is -96 * 2^-6");
+  require(sc::choose_format(w, 8, true, SC_CHOICE_METHOD_PERCENTILE, 50) == 7, "-0.5 is -64 / 128");
+  require(sc::choose_format(w, 8, true, SC_CHOICE_METHOD_PERCENTILE, 0) == 8, "0.25 is 64 / 256");
+  require(sc::choose_format(w, 2, true, SC_CHOICE_METHOD_MSE) == 0,
+          "the steps 2 and 1 have the same error, 0.5625, and the step 0.5 has 2.0625");
+  const std::array<T, 4> positive{T{0.5}, T{2}, T{0.25}, T{-0.001953125}};  // the last is -2^-9
+  require(sc::choose_format(positive, 8, false) == 6, "2 is 128 * 2^-6, and -2^-9 is -2^-3 * 2^-6");
+  require(is(sc::choose_affine(w), 1.5 / 255 + 2.0 / 255, 18), "-128 + 2 / scale is 17.7");
+  require(is(sc::choose_affine(w, 4, false), 1.5 / 15 + 2.0 / 15, 9), "2 / scale is 8.6");
+  require(is(sc::choose_affine(w, 4, true, true), 2.0 / 7, 0), "a symmetric range");
+  require(is(sc::choose_affine(w, 4, false, true), 2.0 / 7, 8), "a symmetric range of unsigned");
+  require(is(sc::choose_affine(w, 4, true, true, SC_CHOICE_METHOD_PERCENTILE, 60), 1.5 / 7, 0),
+          "a percentile");
+  // In 2 bits, the scale 8 rounds all elements of 0.5 to 0. The scale 0.5 only saturates the 8.
+  std::array<T, 1024> many;
+  many.fill(T{0.5});
+  many[5] = T{8};
+  require(is(sc::choose_affine(many, 2, true, true, SC_CHOICE_METHOD_MSE), 0.5, 0), "mse");
+  require(is(sc::choose_affine(many, 2, true, true), 8, 0), "max");
+  const std::array<T, 3> zeros{};
+  require(sc::choose_format(zeros, 8) == 7 && sc::choose_format(zeros, 8, false) == 8,
+          "fraction bits of zeros");
+  require(is(sc::choose_affine(zeros), 1, 0), "a scale of zeros");
+  require(is(sc::choose_affine(zeros, 8, false, true), 1, 128), "a symmetric range of zeros");
+  try {
+    sc::choose_format(w, 8, false);
+    require(false, "an error for negative elements");
+  } catch (const sc::error& error) {
+    require(error.status() == SC_ERROR_ARGUMENT, "the status of negative elements");
   }
 }
 
@@ -613,14 +736,8 @@ int main() {
   const sc_error_sums sums = sc::compare(w, w_hat, &format);
   require(sums.squared_error == 0.5 && sums.max_error == 0.5 && sums.saturated == 0, "compare");
   require(sums.squared_w == 6.5625 && sums.products == 5.9375, "the other sums");
-  const sc::limits range = sc::find_range(w);
-  require(range.lowest == -2 && range.highest == 1.5, "find_range");
-  const sc_rounding_sums rounding = sc::sum_rounding_errors(w, {1, -2, 1});
-  require(rounding.error == 0.25 + 0.0625 + 0.25 && rounding.finer == 4 + 4, "rounding errors");
-  require(rounding.coarser == 0.0625 + 0.015625 + 0.0625, "those of the coarser grid");
-  require(sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, 4, nullptr, nullptr, 2, nullptr) ==
-              SC_ERROR_ARGUMENT,
-          "an error for no grids");
+  chooses_formats<float>();
+  chooses_formats<double>();
 
   try {
     sc::kth_magnitude(w, 5);

@@ -18,6 +18,8 @@ constexpr std::size_t kMax = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kSizes[] = {0, 1, 3, std::size_t{1} << 32, std::size_t{1} << 63, kMax};
 constexpr sc_dtype kFloats[] = {SC_DTYPE_FLOAT16, SC_DTYPE_BFLOAT16, SC_DTYPE_FLOAT32,
                                 SC_DTYPE_FLOAT64};
+constexpr sc_choice_method kMethods[] = {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE,
+                                         SC_CHOICE_METHOD_MSE};
 constexpr sc_nan kPolicies[] = {SC_NAN_RAISE, SC_NAN_KEEP, SC_NAN_PRUNE};
 constexpr sc_mask_format kMaskFormats[] = {SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_BITS_LITTLE,
                                            SC_MASK_FORMAT_BITS_BIG};
@@ -218,37 +220,70 @@ std::size_t blocks_along(std::size_t axis, std::size_t block) {
   return block == 0 ? 1 : axis / block + (axis % block != 0 ? 1 : 0);
 }
 
+// Requires that the groups have the parameters that are documented for groups without nonzero
+// elements, and that nothing is written after them.
+void choose_formats(sc_dtype dtype, const sc_layout* layout, std::size_t groups,
+                    std::int32_t is_signed, sc_choice_method method) {
+  constexpr std::size_t kCapacity = 3;
+  constexpr std::int32_t kLeft = -77;
+  constexpr std::int32_t kBits = 9;
+  const auto is = [&](const std::array<std::int32_t, kCapacity>& chosen, std::int32_t expected) {
+    for (std::size_t i = 0; i < kCapacity; ++i) {
+      if (chosen[i] != (i < groups ? expected : kLeft)) {
+        return false;
+      }
+    }
+    return true;
+  };
+  std::array<std::int32_t, kCapacity> frac_bits;
+  frac_bits.fill(kLeft);
+  require_ok(sc_choose_format(nullptr, dtype, 0, layout, kBits, is_signed, method, 50,
+                              groups == 0 ? nullptr : frac_bits.data()),
+             "choose_format");
+  require(is(frac_bits, kBits - is_signed), "frac_bits of groups without elements");
+  for (const std::int32_t is_symmetric : {0, 1}) {
+    const auto choose = [&]<class T>(T) {
+      std::array<T, kCapacity> scale;
+      std::array<std::int32_t, kCapacity> zero_point;
+      scale.fill(T{kLeft});
+      zero_point.fill(kLeft);
+      require_ok(sc_choose_affine(nullptr, dtype, 0, layout, kBits, is_signed, is_symmetric, method,
+                                  50, groups == 0 ? nullptr : scale.data(),
+                                  groups == 0 ? nullptr : zero_point.data()),
+                 "choose_affine");
+      for (std::size_t i = 0; i < kCapacity; ++i) {
+        require(scale[i] == (i < groups ? T{1} : T{kLeft}), "scales of groups without elements");
+      }
+      const bool is_middle = is_symmetric != 0 && is_signed == 0;
+      require(is(zero_point, is_middle ? 1 << (kBits - 1) : 0),
+              "zero points of groups without elements");
+    };
+    dtype == SC_DTYPE_FLOAT64 ? choose(double{}) : choose(float{});
+  }
+}
+
 void gather_statistics(sc_dtype dtype) {
   // Without elements, there may still be groups: one, or one for each index of the axis.
   constexpr std::size_t kGroups = 3;
-  const std::array<sc_grid, kGroups> grids{{{1, -8, 7}, {1, -8, 7}, {1, -8, 7}}};
-  const auto require_zeros = [&](const sc_layout* layout, std::size_t groups) {
+  const auto require_results = [&](const sc_layout* layout, std::size_t groups) {
     std::array<sc_error_sums, kGroups> errors{};
-    std::array<sc_rounding_sums, kGroups> roundings{};
-    std::array<double, kGroups> lowest{1, 1, 1};
-    std::array<double, kGroups> highest{1, 1, 1};
-    for (std::size_t i = 0; i < kGroups; ++i) {
-      errors[i].products = roundings[i].error = 1;
+    for (sc_error_sums& sums : errors) {
+      sums.products = 1;
     }
     require_ok(sc_compare(nullptr, dtype, nullptr, SC_DTYPE_FLOAT32, 0, layout, &kFormat,
                           groups == 0 ? nullptr : errors.data()),
                "compare");
-    require_ok(sc_find_ranges(nullptr, dtype, 0, layout, groups == 0 ? nullptr : lowest.data(),
-                              groups == 0 ? nullptr : highest.data()),
-               "find_ranges");
-    require_ok(
-        sc_sum_rounding_errors(nullptr, dtype, 0, layout, groups == 0 ? nullptr : grids.data(), 2,
-                               groups == 0 ? nullptr : roundings.data()),
-        "sum_rounding_errors");
     for (std::size_t i = 0; i < kGroups; ++i) {
-      const bool written =
-          is_zero(errors[i]) && is_zero(roundings[i]) && is_zero(lowest[i]) && is_zero(highest[i]);
-      const bool left =
-          errors[i].products == 1 && roundings[i].error == 1 && lowest[i] == 1 && highest[i] == 1;
-      require(i < groups ? written : left, "the results of groups without elements");
+      require(i < groups ? is_zero(errors[i]) : errors[i].products == 1,
+              "the sums of groups without elements");
+    }
+    for (const sc_choice_method method : kMethods) {
+      for (const std::int32_t is_signed : {0, 1}) {
+        choose_formats(dtype, layout, groups, is_signed, method);
+      }
     }
   };
-  require_zeros(nullptr, 1);
+  require_results(nullptr, 1);
   for (const std::size_t length : kSizes) {
     for (const std::size_t inner : kSizes) {
       for (const std::size_t block : kSizes) {
@@ -260,10 +295,11 @@ void gather_statistics(sc_dtype dtype) {
             const bool is_none = blocks_along(length, block) == 0 ||
                                  blocks_along(inner, inner_block) == 0 || shared == 0;
             if (groups <= kGroups && is_none == (groups == 0)) {
-              require_zeros(&layout, groups);
+              require_results(&layout, groups);
             } else if (groups == 0 || groups > SIZE_MAX / 512) {
-              double none = 0;
-              require(sc_find_ranges(nullptr, dtype, 0, &layout, &none, &none) == SC_ERROR_ARGUMENT,
+              std::int32_t none = 0;
+              require(sc_choose_format(nullptr, dtype, 0, &layout, 8, 1, SC_CHOICE_METHOD_MAX, 0,
+                                       &none) == SC_ERROR_ARGUMENT,
                       "too many groups");
             }
           }

@@ -90,6 +90,14 @@ const sc_quantize_options kStochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_SATURA
                                       0};
 const sc_quantize_options kFloor{SC_ROUNDING_FLOOR, SC_OVERFLOW_SATURATE_ZERO, SC_NAN_RAISE, 0, 0};
 
+const sc_layout kByColumn{kColumns, 1, 1, 0, 1};
+
+sc_status choose_affine_of_columns(Arrays& a, sc_choice_method method) {
+  auto* const scale = static_cast<float*>(a.out());
+  return sc_choose_affine(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kByColumn, 4, 1, 0, method, 90,
+                          scale, reinterpret_cast<std::int32_t*>(scale + kColumns));
+}
+
 const Operation kInPlace[] = {
     {"prune",
      [](Arrays& a) {
@@ -253,18 +261,27 @@ const Operation kOutOfPlace[] = {
   return sc_compare(a.w.data(), SC_DTYPE_FLOAT32, a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr,
                     &kFormat, static_cast<sc_error_sums*>(a.out()));
 }},
-    {"find_ranges of columns",
+    {"choose_format by max",
      [](Arrays& a) {
-  const sc_layout columns{kColumns, 1, 1, 0, 1};
-  auto* const lowest = static_cast<double*>(a.out());
-  return sc_find_ranges(a.w.data(), SC_DTYPE_FLOAT32, kSize, &columns, lowest, lowest + kColumns);
+  return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, 8, 1, SC_CHOICE_METHOD_MAX,
+                          0, static_cast<std::int32_t*>(a.out()));
 }},
-    {"sum_rounding_errors",
+    {"choose_format of columns by a percentile",
      [](Arrays& a) {
-  const sc_grid grid{32, -128, 127};
-  return sc_sum_rounding_errors(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, &grid, 2,
-                                static_cast<sc_rounding_sums*>(a.out()));
+  return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kByColumn, 8, 1,
+                          SC_CHOICE_METHOD_PERCENTILE, 90, static_cast<std::int32_t*>(a.out()));
 }},
+    {"choose_format by mse",  // from a sample
+     [](Arrays& a) {
+  return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, 3, 1, SC_CHOICE_METHOD_MSE,
+                          0, static_cast<std::int32_t*>(a.out()));
+}},
+    {"choose_affine of columns by max",
+     [](Arrays& a) { return choose_affine_of_columns(a, SC_CHOICE_METHOD_MAX); }},
+    {"choose_affine of columns by a percentile",
+     [](Arrays& a) { return choose_affine_of_columns(a, SC_CHOICE_METHOD_PERCENTILE); }},
+    {"choose_affine of columns by mse",
+     [](Arrays& a) { return choose_affine_of_columns(a, SC_CHOICE_METHOD_MSE); }},
 };
 
 sc_status call(const Operation& operation, Arrays& arrays, Callback& callback) {
@@ -365,10 +382,10 @@ void work_that_is_not_shared_is_interrupted_too() {
   require(count_runs(topk(SC_ORDER_RANK)) >= count_runs(topk(SC_ORDER_INDEX)) + 2 * kBlocks,
           "sorting");
 
-  const Operation few_groups{"ranges of two channels", [](Arrays& a) {
+  const Operation few_groups{"formats of two channels", [](Arrays& a) {
     const sc_layout channels{2, 4, 1, 0, 1};
-    auto* const lowest = static_cast<double*>(a.out());
-    return sc_find_ranges(a.w.data(), SC_DTYPE_FLOAT32, kSize, &channels, lowest, lowest + 2);
+    return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, &channels, 8, 1,
+                            SC_CHOICE_METHOD_MAX, 0, static_cast<std::int32_t*>(a.out()));
   }};
   require(count_runs(few_groups) >= kSize / 8, "groups with many rows per task");
 

@@ -93,21 +93,39 @@ void other_numbers() {
   require(sc_keep_count(4, -0.0, &k));
   require(k == 4, "a sparsity of -0 keeps all");
 
-  const sc_grid grid{1, -8, 7};
-  sc_rounding_sums sums;
-  for (const auto& [ratio, text] : {Refused{0.9999999999999999, "0.9999999999999999"},
-                                    Refused{-2, "-2"}, Refused{1e22, "1e+22"}}) {
+  std::int32_t frac_bits = 0;
+  float scale_of_all = 0;
+  for (const auto& [percentile, text] :
+       {Refused{-kLeast, "-5e-324"}, Refused{100.00000000000001, "100.00000000000001"},
+        Refused{1e22, "1e+22"}, Refused{kNaN, "nan"}, Refused{kInfinity, "inf"}}) {
+    const std::string message =
+        std::string("percentile must be a number from 0 to 100, got ") + text;
+    require_message(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1,
+                                     SC_CHOICE_METHOD_PERCENTILE, percentile, &frac_bits),
+                    message);
     require_message(
-        sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, &grid, ratio, &sums),
-        std::string("ratio must be a number from 1 to 2, got ") + text);
+        sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0,
+                         SC_CHOICE_METHOD_PERCENTILE, percentile, &scale_of_all, &frac_bits),
+        message);
+    for (const sc_choice_method method : {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_MSE}) {
+      require(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, method,
+                               percentile, &frac_bits));
+      require(frac_bits == 5, "other methods ignore the percentile");
+    }
   }
-  const sc_layout rows{2, 2, 1, 0, 1};
-  const std::array<sc_grid, 2> grids{{{1, -8, 7}, {0.5, 1e-9, kNaN}}};
-  std::array<sc_rounding_sums, 2> sums_of_rows;
-  require_message(sc_sum_rounding_errors(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, grids.data(),
-                                         2, sums_of_rows.data()),
-                  "grids[1] must be of multiplier >= 0 and lowest <= 0 <= highest, got multiplier "
-                  "0.5, lowest 1e-09 and highest nan");
+  for (const auto& [negative, text] :
+       {Refused{-3.5, "-3.5"}, Refused{-0.1, "-0.1"}, Refused{-1e300, "-1e+300"}}) {
+    const std::array<double, 4> with_negative{1, 2, negative, 0};
+    for (const sc_choice_method method :
+         {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE}) {
+      require_message(
+          sc_choose_format(with_negative.data(), SC_DTYPE_FLOAT64, with_negative.size(), nullptr, 8,
+                           0, method, 0, &frac_bits),
+          std::string(
+              "w must be at least 0 for an unsigned format, but for what is rounded to 0, got ") +
+              text);
+    }
+  }
 
   const std::array<double, 4> doubles{};
   std::array<double, 4> quantized;
@@ -196,6 +214,65 @@ void formats() {
   refused(fmt, "fmt.layout.shared must be 0 or 1, got 2");
 }
 
+// Formats to choose.
+void choices() {
+  std::array<std::int32_t, 2> frac_bits{};
+  std::array<std::int32_t, 2> zero_point{};
+  std::array<float, 2> scale{};
+  const auto choose_format = [&](std::int32_t bits, std::int32_t is_signed, int method) {
+    return sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
+                            static_cast<sc_choice_method>(method), 50, frac_bits.data());
+  };
+  const auto choose_affine = [&](std::int32_t bits, std::int32_t is_signed,
+                                 std::int32_t is_symmetric, int method) {
+    return sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
+                            is_symmetric, static_cast<sc_choice_method>(method), 50, scale.data(),
+                            zero_point.data());
+  };
+  for (const std::int32_t bits : {1, 33, 0, -1, INT32_MIN, INT32_MAX}) {
+    require_message(choose_format(bits, 1, 0),
+                    "bits must be from 2 to 32, got " + std::to_string(bits));
+    require_message(choose_affine(bits, 1, 0, 0),
+                    "bits must be from 2 to 16, got " + std::to_string(bits));
+  }
+  require_message(choose_affine(17, 1, 0, 0), "bits must be from 2 to 16, got 17");
+  for (const std::int32_t flag : {-1, 2, INT32_MIN, INT32_MAX}) {
+    const std::string message = " must be 0 or 1, got " + std::to_string(flag);
+    require_message(choose_format(8, flag, 0), "is_signed" + message);
+    require_message(choose_affine(8, flag, 0, 0), "is_signed" + message);
+    require_message(choose_affine(8, 1, flag, 0), "is_symmetric" + message);
+  }
+  for (const int method : {-1, 3, INT32_MIN, INT32_MAX}) {
+    const std::string message =
+        "method must be max, percentile or mse, got " + std::to_string(method);
+    require_message(choose_format(8, 1, method), message);
+    require_message(choose_affine(8, 1, 0, method), message);
+  }
+  const std::array<std::int32_t, 2> none{};
+  require(frac_bits == none && zero_point == none && scale == std::array<float, 2>{},
+          "nothing is written");
+
+  // The least of the negative elements of all groups is named.
+  const sc_layout rows{2, 2, 1, 0, 0};
+  require_message(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, 8, 0,
+                                   SC_CHOICE_METHOD_MAX, 0, frac_bits.data()),
+                  "w must be at least 0 for an unsigned format, but for what is rounded to 0, got "
+                  "-4");
+
+  const std::array<double, 4> not_finite{1, kNaN, 2, -kInfinity};
+  require(sc_choose_format(not_finite.data(), SC_DTYPE_FLOAT64, not_finite.size(), nullptr, 8, 1,
+                           SC_CHOICE_METHOD_MAX, 0, frac_bits.data()) == SC_ERROR_NAN,
+          "elements that are not finite");
+  require(std::string(sc_last_error()) ==
+              "w has 2 elements that are NaN or infinite, the first at flat index 1",
+          sc_last_error());
+
+  require_message(
+      sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0, SC_CHOICE_METHOD_MAX,
+                       0, scale.data(), reinterpret_cast<std::int32_t*>(scale.data())),
+      "zero_point must not overlap scale");
+}
+
 // Programs may print numbers with a decimal comma. The messages do not.
 void numbers_in_other_locales() {
   for (const char* const locale : {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "fr_FR"}) {
@@ -242,6 +319,7 @@ int main() {
   thresholds_at_the_limits();
   other_numbers();
   formats();
+  choices();
   numbers_in_other_locales();
   overlaps_of_scores();
   return EXIT_SUCCESS;

@@ -1,4 +1,5 @@
-// Compares the sums of errors and the ranges of groups with sums in long double.
+// Compares the sums of errors of groups with sums in long double, and the formats chosen for groups
+// with those that satisfy the definition of each method.
 #include "formats.hpp"
 
 namespace {
@@ -15,34 +16,6 @@ bool is_near(double sum, long double exact, long double size, std::size_t n) {
       (static_cast<long double>(n) + 4) * std::numeric_limits<double>::epsilon() * size +
       static_cast<long double>(n) * std::numeric_limits<double>::min();
   return std::abs(static_cast<long double>(sum) - exact) <= most;
-}
-
-void fuzz_ranges(Draw& draw) {
-  const FloatType& type = draw.float_type();
-  const Groups groups = draw_groups(draw);
-  const Bytes w = draw.floats(type, groups.n);
-  std::vector<double> expected(2 * groups.count, 0.0);
-  bool is_finite = true;
-  for (std::size_t i = 0; i < groups.n; ++i) {
-    const double x = value_of(bits_at(w, i, type.bytes), type);
-    is_finite = is_finite && std::isfinite(x);
-    double& lowest = expected[groups.index(i)];
-    double& highest = expected[groups.count + groups.index(i)];
-    lowest = x < lowest ? x : lowest;
-    highest = x > highest ? x : highest;
-  }
-  const Outcome outcome =
-      on_every_isa(draw, 2 * groups.count * sizeof(double), draw.offset(sizeof(double)), nullptr,
-                   [&](const void*, void* out) {
-    auto* const lowest = static_cast<double*>(out);
-    return sc_find_ranges(w.data(), type.dtype, groups.n, groups.argument(), lowest,
-                          lowest + groups.count);
-  });
-  require(outcome.status == (is_finite ? SC_OK : SC_ERROR_NAN), "only finite elements are taken");
-  for (std::size_t i = 0; is_finite && i < expected.size(); ++i) {
-    require(outcome.out.get<std::uint64_t>(i) == std::bit_cast<std::uint64_t>(expected[i]),
-            "the lowest and the highest");
-  }
 }
 
 struct Sums {
@@ -113,59 +86,318 @@ void fuzz_compare(Draw& draw) {
   }
 }
 
-void fuzz_rounding_errors(Draw& draw) {
+// ---- Choosing formats ------------------------------------------------------------------------
+
+// An array and the arguments of a choice.
+struct Task {
+  FloatType type;
+  Groups groups;
+  Bytes w;
+  int bits;
+  bool is_signed;
+  sc_choice_method method;
+  double percentile;
+  bool is_finite = true;
+  std::vector<std::vector<double>> elements{};  // of each group
+
+  [[nodiscard]] Range range() const { return range_of(bits, is_signed); }
+  // The scales are double.
+  [[nodiscard]] bool is_wide() const { return type.bytes == 8; }
+};
+
+Task draw_task(Draw& draw, int most_bits) {
   const FloatType& type = draw.float_type();
   const Groups groups = draw_groups(draw);
-  Bytes w = draw.floats(type, groups.n);
-  for (std::size_t i = 0; i < groups.n; ++i) {  // the function requires finite elements
-    const std::uint64_t bits = bits_at(w, i, type.bytes);
-    if ((bits & (type.sign() - 1)) >= type.infinity()) {
-      set_bits(w, i, type.bytes, bits ^ type.infinity());
+  Task task{.type = type,
+            .groups = groups,
+            .w = draw.floats(type, groups.n),
+            .bits = draw.coin() ? draw.in<int>(2, 8) : draw.in<int>(2, most_bits),
+            .is_signed = draw.coin(),
+            .method = draw.one_of(
+                {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE}),
+            .percentile = draw.coin() ? draw.one_of({0.0, 50.0, 99.99, 100.0})
+                                      : draw.in<int>(0, 1000) / 10.0};
+  if (!task.is_signed && !draw.once_in(4)) {  // few arrays with negative elements are accepted
+    for (std::size_t i = 0; i < groups.n; ++i) {
+      set_bits(task.w, i, type.bytes, bits_at(task.w, i, type.bytes) & (type.sign() - 1));
     }
   }
-  const bool is_wild = draw.once_in(4);
-  std::vector<sc_grid> grids(groups.count);
-  for (std::size_t i = 0; i < grids.size(); ++i) {
-    if (i >= 16) {
-      grids[i] = grids[i - 16];
-    } else {
-      const int exponent = is_wild ? draw.in<int>(-300, 300) : draw.in<int>(-8, 8);
-      grids[i] = {draw.once_in(8) ? 0.0 : std::ldexp(draw.in<int>(4, 7), exponent),
-                  -draw.in<int>(0, 300) * 1.0, draw.in<int>(0, 300) * 1.0};
-    }
+  task.elements.resize(groups.count);
+  for (std::size_t i = 0; i < groups.n; ++i) {
+    const double x = value_of(bits_at(task.w, i, type.bytes), type);
+    task.is_finite = task.is_finite && std::isfinite(x);
+    task.elements[groups.index(i)].push_back(x);
   }
-  const double ratio = 1 + draw.in<int>(0, 16) / 16.0;
-  const Outcome outcome = on_every_isa(draw, groups.count * sizeof(sc_rounding_sums),
-                                       draw.offset(8), nullptr, [&](const void*, void* out) {
-    return sc_sum_rounding_errors(w.data(), type.dtype, groups.n, groups.argument(), grids.data(),
-                                  ratio, static_cast<sc_rounding_sums*>(out));
-  });
-  require(outcome.status == SC_OK, "rounding errors are summed up");
-  for (std::size_t i = 0; i < groups.count; ++i) {
-    const auto sums = outcome.out.get<sc_rounding_sums>(i);
-    const bool is_skipped = grids[i].multiplier == 0;
-    require(!is_skipped || (sums.coarser == 0 && sums.error == 0 && sums.finer == 0),
-            "a multiplier of 0 adds nothing");
-    require(!(sums.coarser < 0 || sums.error < 0 || sums.finer < 0), "sums of squares");
+  return task;
+}
+
+// The range of some elements and 0.
+struct Extremes {
+  double lowest = 0, highest = 0;
+
+  [[nodiscard]] bool are_zeros() const { return lowest == 0 && highest == 0; }
+};
+
+Extremes extremes_of(const std::vector<double>& elements) {
+  Extremes extremes;
+  for (const double x : elements) {
+    extremes.lowest = x < extremes.lowest ? x : extremes.lowest;
+    extremes.highest = x > extremes.highest ? x : extremes.highest;
+  }
+  return extremes;
+}
+
+// The extremes of the elements after they are clipped to the percentile of their magnitudes.
+Extremes clipped_extremes_of(const std::vector<double>& elements, double percentile) {
+  if (elements.empty()) {
+    return {};
+  }
+  std::vector<double> magnitudes;
+  for (const double x : elements) {
+    magnitudes.push_back(std::abs(x));
+  }
+  std::sort(magnitudes.begin(), magnitudes.end());
+  const double rank =
+      std::max(1.0, std::ceil(static_cast<double>(elements.size()) * percentile / 100));
+  const double most = magnitudes[static_cast<std::size_t>(rank) - 1];
+  const Extremes extremes = extremes_of(elements);
+  return {std::max(extremes.lowest, -most), std::min(extremes.highest, most)};
+}
+
+// Exact: long double has the exponents for any double times any step.
+long double rounded(double x, int frac_bits) {
+  return std::nearbyint(std::ldexp(static_cast<long double>(x), frac_bits));
+}
+
+// The largest frac_bits with which no element saturates. Negative elements of unsigned formats do not
+// count; is_too_low() decides whether they are refused.
+int largest_frac_bits(const Extremes& extremes, const Range& range) {
+  const double lowest = range.least == 0 ? 0 : extremes.lowest;
+  if (lowest == 0 && extremes.highest == 0) {
+    return static_cast<int>(std::log2(range.most + 1));  // bits - is_signed
+  }
+  int low = -256;
+  int high = 256;
+  while (low < high) {
+    const int middle = low + (high - low + 1) / 2;
+    const bool saturates =
+        rounded(lowest, middle) < range.least || rounded(extremes.highest, middle) > range.most;
+    saturates ? high = middle - 1 : low = middle;
+  }
+  return low;
+}
+
+// Whether an unsigned format rounds a negative element to less than 0.
+bool is_too_low(const Extremes& extremes, const Range& range, int frac_bits) {
+  return range.least == 0 && rounded(extremes.lowest, frac_bits) < 0;
+}
+
+// A sum of squared errors, and bounds of the one that the library computes.
+struct SquaredErrors {
+  long double exact, low, high;
+};
+
+// The errors of a step, in units of `first` squared. The library computes them in float for elements of at most 32 bits. For a step that is no power of two,
+// the quotient of an element and the step is rounded twice; since the distance to the nearest
+// integer of a range changes by no more than the quotient does, this bounds the error of a distance.
+SquaredErrors squared_errors(const std::vector<double>& elements, long double step,
+                             long double first, const Range& range, bool is_power_of_two,
+                             bool is_wide) {
+  const long double precision = is_wide ? 0x1p-50L : 0x1p-21L;
+  const long double least = is_wide ? 0x1p-1060L : 0x1p-270L;  // squares below it may underflow
+  const auto n = static_cast<long double>(elements.size());
+  const long double ratio = step / first;
+  long double sum = 0;
+  long double deviation = n * (least + 0x1p-1060L / (ratio * ratio));
+  for (const double x : elements) {
+    const long double y = x / step;
+    const long double e = y - std::nearbyint(std::clamp(y, range.least, range.most));
+    const long double of_y = is_power_of_two ? 0 : precision * std::abs(y);
+    sum += e * e;
+    deviation += 2 * std::abs(e) * of_y + of_y * of_y;
+  }
+  deviation += sum * (precision + n * 0x1p-50L);
+  const long double square = ratio * ratio;
+  return {sum * square, (sum - deviation) * square, (sum + deviation) * square};
+}
+
+void require_least_error_frac_bits(const Task& task, const std::vector<double>& elements,
+                                   int largest, int chosen) {
+  require(chosen >= largest && chosen <= 256, "frac_bits of the least error are in their range");
+  if (extremes_of(elements).are_zeros()) {
+    require(chosen == largest, "frac_bits of a group of zeros");
+    return;
+  }
+  const long double first = std::ldexp(1.0L, -largest);
+  const auto errors = [&](int frac_bits) {
+    return squared_errors(elements, std::ldexp(1.0L, -frac_bits), first, task.range(), true,
+                          task.is_wide());
+  };
+  const long double error = errors(chosen).low;
+  for (const int other : {largest, std::max(chosen - 1, largest), std::min(chosen + 1, 256)}) {
+    const SquaredErrors of_other = errors(other);
+    require(error <= of_other.high, "other frac_bits have no smaller error");
+    require(other <= chosen || of_other.exact > 0, "of frac_bits without errors, the largest");
   }
 }
 
+void fuzz_choose_format(Draw& draw) {
+  const Task task = draw_task(draw, 32);
+  const Groups& groups = task.groups;
+  const Range range = task.range();
+  std::vector<int> expected(groups.count);
+  bool is_refused = false;
+  for (std::size_t i = 0; task.is_finite && i < groups.count; ++i) {
+    const auto choose = [&](const Extremes& extremes) {
+      expected[i] = largest_frac_bits(extremes, range);
+      is_refused = is_refused || is_too_low(extremes, range, expected[i]);
+    };
+    choose(extremes_of(task.elements[i]));
+    if (task.method == SC_CHOICE_METHOD_PERCENTILE) {
+      choose(clipped_extremes_of(task.elements[i], task.percentile));
+    }
+  }
+  const Outcome outcome =
+      on_every_isa(draw, groups.count * sizeof(std::int32_t), draw.offset(sizeof(std::int32_t)),
+                   nullptr, [&](const void*, void* out) {
+    return sc_choose_format(task.w.data(), task.type.dtype, groups.n, groups.argument(), task.bits,
+                            task.is_signed ? 1 : 0, task.method, task.percentile,
+                            static_cast<std::int32_t*>(out));
+  });
+  require(outcome.status == (!task.is_finite ? SC_ERROR_NAN
+                             : is_refused    ? SC_ERROR_ARGUMENT
+                                             : SC_OK),
+          "elements must be finite, and those of unsigned formats at least 0");
+  for (std::size_t i = 0; outcome.status == SC_OK && i < groups.count; ++i) {
+    const auto chosen = outcome.out.get<std::int32_t>(i);
+    if (task.method == SC_CHOICE_METHOD_MSE) {
+      require_least_error_frac_bits(task, task.elements[i], expected[i], chosen);
+    } else {
+      require(chosen == expected[i], "the largest frac_bits with which no element saturates");
+    }
+  }
+}
+
+template <class T>
+struct Parameters {
+  T scale;
+  std::int32_t zero_point;
+};
+
+// The scale and the zero point with which the integers of a range represent the extremes.
+template <class T>
+Parameters<T> parameters_of(const Extremes& extremes, const Range& range, bool is_symmetric) {
+  const auto& [lowest, highest] = extremes;
+  const auto least = static_cast<double>(range.least);
+  const auto most = static_cast<double>(range.most);
+  const double middle = least < 0 ? 0 : (most + 1) / 2;
+  const double steps = most - least;
+  const double exact = is_symmetric ? std::max(-lowest, highest) / (most - middle)
+                                    : highest / steps - lowest / steps;
+  Parameters<T> found{std::max(static_cast<T>(exact), std::numeric_limits<T>::min()), 0};
+  const double zero_point = std::nearbyint(least - lowest / static_cast<double>(found.scale));
+  if (extremes.are_zeros()) {
+    found.scale = 1;
+  } else if (!is_symmetric) {
+    found.zero_point = static_cast<std::int32_t>(std::clamp(zero_point, least, most));
+  }
+  if (is_symmetric) {
+    found.zero_point = static_cast<std::int32_t>(middle);
+  }
+  return found;
+}
+
+// `of_max` are the parameters with which no element saturates.
+template <class T>
+void require_least_error_scale(const Task& task, const std::vector<double>& elements,
+                               const Parameters<T>& of_max, T chosen) {
+  if (extremes_of(elements).are_zeros()) {
+    require(chosen == 1, "the scale of a group of zeros");
+    return;
+  }
+  const auto first = static_cast<long double>(of_max.scale);
+  const auto scale = [&](int j) {
+    const auto rounded = static_cast<T>(first * std::exp2(-j / 4.0L));
+    return std::max(rounded, std::numeric_limits<T>::min());
+  };
+  int j = 0;
+  while (j <= 64 &&  // the library multiplies by a rounded power
+         std::abs(chosen - scale(j)) > 2 * std::numeric_limits<T>::epsilon() * scale(j)) {
+    ++j;
+  }
+  require(j <= 64, "the scale is that of max, divided by a power of 2^(1/4)");
+  const Range whole = task.range();
+  const Range range{whole.least - of_max.zero_point, whole.most - of_max.zero_point};
+  const auto errors = [&](T step) {
+    return squared_errors(elements, static_cast<long double>(step), first, range, false,
+                          task.is_wide());
+  };
+  const long double error = errors(chosen).low;
+  for (const int other : {0, std::max(j - 1, 0), std::min(j + 1, 64)}) {
+    require(error <= errors(scale(other)).high, "other scales have no smaller error");
+  }
+}
+
+template <class T>
+void fuzz_choose_affine(Draw& draw, const Task& task) {
+  const Groups& groups = task.groups;
+  const bool is_symmetric = draw.coin();
+  const Outcome outcome =
+      on_every_isa(draw, groups.count * (sizeof(T) + sizeof(std::int32_t)), draw.offset(sizeof(T)),
+                   nullptr, [&](const void*, void* out) {
+    auto* const scale = static_cast<T*>(out);
+    return sc_choose_affine(task.w.data(), task.type.dtype, groups.n, groups.argument(), task.bits,
+                            task.is_signed ? 1 : 0, is_symmetric ? 1 : 0, task.method,
+                            task.percentile, scale,
+                            reinterpret_cast<std::int32_t*>(scale + groups.count));
+  });
+  require(outcome.status == (task.is_finite ? SC_OK : SC_ERROR_NAN),
+          "only finite elements are taken");
+  for (std::size_t i = 0; task.is_finite && i < groups.count; ++i) {
+    const Extremes extremes = task.method == SC_CHOICE_METHOD_PERCENTILE
+                                  ? clipped_extremes_of(task.elements[i], task.percentile)
+                                  : extremes_of(task.elements[i]);
+    const auto expected = parameters_of<T>(extremes, task.range(), is_symmetric);
+    const T scale = outcome.out.get<T>(i);
+    const auto zero_point =
+        outcome.out.get<std::int32_t>(groups.count * sizeof(T) / sizeof(std::int32_t) + i);
+    require(zero_point == expected.zero_point, "the zero point");
+    if (task.method == SC_CHOICE_METHOD_MSE) {
+      require_least_error_scale(task, task.elements[i], expected, scale);
+    } else {
+      require(scale == expected.scale, "the scale of the range");
+    }
+  }
+}
+
+void fuzz_choose_affine(Draw& draw) {
+  const Task task = draw_task(draw, 16);
+  task.is_wide() ? fuzz_choose_affine<double>(draw, task) : fuzz_choose_affine<float>(draw, task);
+}
+
+// ---- Refusals and overlaps -------------------------------------------------------------------
+
 // Calls with one invalid argument are refused, and write nothing.
 void fuzz_refusals(Draw& draw) {
+  enum { compare, choose_format, choose_affine };
+  const auto function = draw.one_of({compare, choose_format, choose_affine});
   const FloatType& type = draw.float_type();
   const auto n = draw.in<std::size_t>(1, 100);
   const Bytes w = draw.floats(type, n);
   const void* from = w.data();
   sc_dtype dtype = type.dtype;
   sc_layout layout{1, n, 0, 0, 0};
-  sc_grid grid{1, -1, 1};
-  double ratio = 1;
-  Bytes memory(sizeof(sc_error_sums), 8);
+  Bytes memory(sizeof(sc_error_sums) + 8, 8);
   const Bytes before = memory;
   unsigned char* out = memory.data();
+  unsigned char* second_out = memory.data() + 16;
   std::int32_t frac_bits = 0;
-  const sc_format fmt{
-      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0};
+  std::int32_t bits = 8;
+  std::int32_t is_signed = 1;
+  std::int32_t is_symmetric = 0;
+  auto method =
+      draw.one_of({SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE});
+  double percentile = 50;
   const char* what = "";
   switch (draw.in<int>(0, 4)) {
     case 0:
@@ -185,19 +417,40 @@ void fuzz_refusals(Draw& draw) {
       break;
     case 3:
       what = "a misaligned result is refused";
-      out += draw.in<std::size_t>(1, 7);
+      (function == choose_affine && draw.coin() ? second_out : out) += draw.in<std::size_t>(1, 3);
       break;
     default:
       what = "a number out of range is refused";
-      ratio = draw.one_of({0.99, 2.01, std::numeric_limits<double>::quiet_NaN()});
-      grid.multiplier = draw.coin() ? -1 : std::numeric_limits<double>::quiet_NaN();
       frac_bits = draw.one_of({257, -257, INT32_MAX, INT32_MIN});
+      switch (draw.in<int>(0, function == choose_affine ? 4 : 3)) {
+        case 0:
+          bits = draw.one_of({1, 0, -1, function == choose_affine ? 17 : 33, INT32_MAX, INT32_MIN});
+          break;
+        case 1:
+          is_signed = draw.one_of({-1, 2, INT32_MAX, INT32_MIN});
+          break;
+        case 2:
+          method = static_cast<sc_choice_method>(draw.one_of({-1, 3, INT32_MAX, INT32_MIN}));
+          break;
+        case 3:
+          method = SC_CHOICE_METHOD_PERCENTILE;
+          percentile = draw.one_of({-0.1, 100.1, std::numeric_limits<double>::infinity(),
+                                    std::numeric_limits<double>::quiet_NaN()});
+          break;
+        default:
+          is_symmetric = draw.one_of({-1, 2, INT32_MAX, INT32_MIN});
+      }
   }
-  const sc_status status = draw.coin()
-                               ? sc_sum_rounding_errors(from, dtype, n, &layout, &grid, ratio,
-                                                        reinterpret_cast<sc_rounding_sums*>(out))
-                               : sc_compare(from, dtype, from, dtype, n, &layout, &fmt,
-                                            reinterpret_cast<sc_error_sums*>(out));
+  const sc_format fmt{
+      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0};
+  const sc_status status =
+      function == compare ? sc_compare(from, dtype, from, dtype, n, &layout, &fmt,
+                                       reinterpret_cast<sc_error_sums*>(out))
+      : function == choose_format
+          ? sc_choose_format(from, dtype, n, &layout, bits, is_signed, method, percentile,
+                             reinterpret_cast<std::int32_t*>(out))
+          : sc_choose_affine(from, dtype, n, &layout, bits, is_signed, is_symmetric, method,
+                             percentile, out, reinterpret_cast<std::int32_t*>(second_out));
   require(is_refusal(status), what);
   require(memory == before, "nothing is written when an argument is refused");
 }
@@ -210,19 +463,18 @@ void fuzz_overlaps(Draw& draw) {
   const OverlapArena::Region w = arena.take(n * type.bytes);
   const OverlapArena::Region w_hat = arena.take(n * type.bytes);
   const sc_layout layout{n, 1, 1, 0, 1};
+  const auto method =
+      draw.one_of({SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE});
   switch (draw.in<int>(0, 2)) {
     case 0: {
-      const OverlapArena::Region lowest = arena.take(n * sizeof(double));
-      const OverlapArena::Region highest = arena.take(n * sizeof(double));
-      arena.check(
-          sc_find_ranges(w.data, type.dtype, n, &layout, reinterpret_cast<double*>(lowest.data),
-                         reinterpret_cast<double*>(highest.data)),
-          lowest.overlaps(w) || highest.overlaps(w) || lowest.overlaps(highest));
+      const OverlapArena::Region frac_bits = arena.take(n * sizeof(std::int32_t));
+      arena.check(sc_choose_format(w.data, type.dtype, n, &layout, 8, 1, method, 50,
+                                   reinterpret_cast<std::int32_t*>(frac_bits.data)),
+                  frac_bits.overlaps(w));
       break;
     }
     case 1: {
       const OverlapArena::Region frac_bits = arena.take(n * sizeof(std::int32_t));
-      const sc_layout layout{n, 1, 1, 0, 1};
       const sc_format fmt{SC_FORMAT_KIND_FIXED_POINT,
                           8,
                           1,
@@ -239,12 +491,12 @@ void fuzz_overlaps(Draw& draw) {
       break;
     }
     default: {
-      const OverlapArena::Region grids = arena.take(n * sizeof(sc_grid));
-      const OverlapArena::Region sums = arena.take(n * sizeof(sc_rounding_sums));
-      arena.check(sc_sum_rounding_errors(w.data, type.dtype, n, &layout,
-                                         reinterpret_cast<const sc_grid*>(grids.data), 1.5,
-                                         reinterpret_cast<sc_rounding_sums*>(sums.data)),
-                  sums.overlaps(w) || sums.overlaps(grids));
+      const std::size_t scale_bytes = type.bytes == 8 ? sizeof(double) : sizeof(float);
+      const OverlapArena::Region scale = arena.take(n * scale_bytes);
+      const OverlapArena::Region zero_point = arena.take(n * sizeof(std::int32_t));
+      arena.check(sc_choose_affine(w.data, type.dtype, n, &layout, 8, 1, 0, method, 50, scale.data,
+                                   reinterpret_cast<std::int32_t*>(zero_point.data)),
+                  scale.overlaps(w) || zero_point.overlaps(w) || scale.overlaps(zero_point));
     }
   }
 }
@@ -255,13 +507,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Draw draw(data, size);
   switch (draw.in<int>(0, 4)) {
     case 0:
-      fuzz_ranges(draw);
+      fuzz_choose_format(draw);
       break;
     case 1:
       fuzz_compare(draw);
       break;
     case 2:
-      fuzz_rounding_errors(draw);
+      fuzz_choose_affine(draw);
       break;
     case 3:
       fuzz_overlaps(draw);

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import secateur as sc
-from secateur import Affine, FixedPoint, choosing
+from secateur import Affine, FixedPoint
 from support.arrays import DTYPES, LANES, NUMBERS, of_type
 from support.grids import subset
 from support.isas import LIBRARIES, library
@@ -18,6 +18,11 @@ from support.refusals import assert_refuses
 
 FINITE = [name for name in NUMBERS if "infinite" not in name and name != "every exponent"]
 METHODS = ["max", "percentile", "mse"]
+
+# Of csrc/stats/choosing.cpp: arrays of at least MIN_SAMPLED elements are searched from a sample of RUNS
+# runs of RUN_LENGTH elements.
+MIN_SAMPLED = 1 << 17
+RUNS, RUN_LENGTH = 256, 64
 
 
 def spread(n: int, dtype: str) -> np.ndarray:
@@ -122,7 +127,7 @@ LARGE = {
     "one outlier": outlier,
     "tails": lambda n: np.random.default_rng(1).standard_cauchy(n).astype(np.float32),
     "nothing but zeros in the sample": lambda n: np.where(
-        np.arange(n) % (n // choosing.RUNS) < choosing.RUN_LENGTH,
+        np.arange(n) % (n // RUNS) < RUN_LENGTH,
         0,
         of_type("normal", n, "float32"),
     ).astype(np.float32),
@@ -130,14 +135,13 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_mse_of_a_large_array_needs_no_luck(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the sample, without it, and by the sums of all."""
-    w = LARGE[name](choosing.MIN_SAMPLED_SIZE + 5)
+def test_mse_of_a_large_array_needs_no_luck(name: str) -> None:
+    """With the sample; without it, as for several groups; and by the sums of all."""
+    w = LARGE[name](MIN_SAMPLED + 5)
     for bits in subset((2, 4, 8, 16), 1):
         with_sample = frac_bits(sc, w, bits, method="mse")
-        with monkeypatch.context() as patch:
-            patch.setattr(choosing, "MIN_SAMPLED_SIZE", w.size + 1)
-            assert frac_bits(sc, w, bits, method="mse") == with_sample
+        twice = sc.choose_format(np.stack([w, w]), bits, method="mse", axis=0)
+        assert (twice.frac_bits == with_sample).all()
         x, range_ = w.astype(np.float64), ends(FixedPoint(bits))
         most = frac_bits(sc, w, bits)
         tried = range(most, min(256, most + 12) + 1)
@@ -477,7 +481,7 @@ def test_groups_do_not_decide_for_each_other(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_must_be_finite(lib, dtype: str) -> None:
-    for n in (5, choosing.MIN_SAMPLED_SIZE + 3):
+    for n in (5, MIN_SAMPLED + 3):
         w = np.ones(n, DTYPES[dtype])
         w[[3, n - 1]] = np.nan, -np.inf
         for method in METHODS:
@@ -506,7 +510,7 @@ def test_refusals(lib) -> None:
     choose, affine = lib.choose_format, lib.choose_affine
     assert_refuses(TypeError, ["w must be", "int64"], choose, np.arange(3), 8)
     assert_refuses(TypeError, ["w must be", "masked"], choose, np.ma.array(w), 8)
-    large = np.ma.array(np.ones(choosing.MIN_SAMPLED_SIZE, np.float32))
+    large = np.ma.array(np.ones(MIN_SAMPLED, np.float32))
     assert_refuses(TypeError, ["w must be", "masked"], choose, large, 8, method="mse")
     assert_refuses(ValueError, ["bits", "33"], choose, w, 33)
     assert_refuses(TypeError, ["signed", "1"], choose, w, 8, signed=1)
