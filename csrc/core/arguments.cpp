@@ -100,8 +100,8 @@ std::string dtype_names(bool (*is_allowed)(const DtypeInfo&)) {
 std::string text_of(float number) { return shortest_text_of(number); }
 std::string text_of(double number) { return shortest_text_of(number); }
 
-Extent require_memory(const char* argument, const void* data, std::size_t n,
-                      std::size_t element_bytes, std::size_t alignment) {
+MemoryRange checked_memory(const char* argument, const void* data, std::size_t n,
+                           std::size_t element_bytes, std::size_t alignment) {
   if (n > kMaxElements) {
     refuse(argument, "of at most " + std::to_string(kMaxElements) + " elements", std::to_string(n));
   }
@@ -119,37 +119,37 @@ Extent require_memory(const char* argument, const void* data, std::size_t n,
   return {argument, data, bytes};
 }
 
-Extent require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
+MemoryRange checked_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype) {
   if (!is_float(dtype)) {
     refuse(argument, dtype_names(is_float), name_of(dtype), SC_ERROR_UNSUPPORTED);
   }
-  return require_array(argument, data, n, float_type(dtype).bytes);
+  return checked_array(argument, data, n, float_type(dtype).bytes);
 }
 
-bool overlap(const Extent& a, const Extent& b) {
+bool overlap(const MemoryRange& a, const MemoryRange& b) {
   const auto a_begin = reinterpret_cast<std::uintptr_t>(a.data);
   const auto b_begin = reinterpret_cast<std::uintptr_t>(b.data);
   return a.bytes != 0 && b.bytes != 0 && a_begin < b_begin + b.bytes && b_begin < a_begin + a.bytes;
 }
 
-void require_no_overlap(std::initializer_list<Extent> outputs,
-                        std::initializer_list<Extent> inputs) {
-  const auto check_pair = [](const Extent& output, const Extent& other) {
+void require_no_overlap(std::initializer_list<MemoryRange> outputs,
+                        std::initializer_list<MemoryRange> inputs) {
+  const auto check_pair = [](const MemoryRange& output, const MemoryRange& other) {
     if (overlap(output, other)) {
       throw Error(SC_ERROR_ARGUMENT, std::string(output.name) + " must not overlap " + other.name);
     }
   };
-  for (const Extent* output = outputs.begin(); output != outputs.end(); ++output) {
-    for (const Extent& input : inputs) {
+  for (const MemoryRange* output = outputs.begin(); output != outputs.end(); ++output) {
+    for (const MemoryRange& input : inputs) {
       check_pair(*output, input);
     }
-    for (const Extent* other = outputs.begin(); other != output; ++other) {
+    for (const MemoryRange* other = outputs.begin(); other != output; ++other) {
       check_pair(*output, *other);
     }
   }
 }
 
-void require_same_or_no_overlap(const Extent& out, const Extent& w) {
+void require_same_or_no_overlap(const MemoryRange& out, const MemoryRange& w) {
   if (out.data != w.data && overlap(out, w)) {
     throw Error(SC_ERROR_ARGUMENT, std::string(out.name) + " must not overlap " + w.name +
                                        ", unless it is " + w.name + " itself");
@@ -168,11 +168,11 @@ void require_selection_nan(sc_nan nan) {
   }
 }
 
-Layout require_layout(const char* argument, const sc_layout* layout, std::size_t n) {
+Layout checked_layout(const char* argument, const sc_layout* layout, std::size_t n) {
   if (layout == nullptr) {
     return Layout::whole(n);
   }
-  require_optional(argument, layout);
+  checked_optional(argument, layout);
   const auto [length, inner, block, inner_block, shared] = *layout;
   std::size_t outer = 0;  // without elements, lengths may have any value, and products may wrap
   if (n != 0) {

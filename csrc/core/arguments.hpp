@@ -29,7 +29,7 @@ template <class F>
 sc_status status_of(ThreadState& caller, const F& body) noexcept {
   try {
     const FloatState float_state;  // body() computes counts, thresholds and estimates in double
-    const Call call(caller);
+    const InterruptibleCall call(caller);
     body();
     return SC_OK;
   } catch (const Error& error) {
@@ -71,7 +71,7 @@ std::string text_of(float number);
 std::string text_of(double number);
 
 // The name of an array argument and the memory range that the array occupies.
-struct Extent {
+struct MemoryRange {
   const char* name = nullptr;
   const void* data = nullptr;
   std::size_t bytes = 0;
@@ -82,38 +82,38 @@ struct Extent {
 inline constexpr std::size_t kMaxElements = std::numeric_limits<std::size_t>::max() / 512;
 
 // Checks an array of n elements. `data` may be null only if n is 0. `alignment` is a power of two.
-Extent require_memory(const char* argument, const void* data, std::size_t n,
-                      std::size_t element_bytes, std::size_t alignment);
+MemoryRange checked_memory(const char* argument, const void* data, std::size_t n,
+                           std::size_t element_bytes, std::size_t alignment);
 
 // The same for elements that must be aligned to their own size.
-inline Extent require_array(const char* argument, const void* data, std::size_t n,
-                            std::size_t element_bytes) {
-  return require_memory(argument, data, n, element_bytes, element_bytes);
+inline MemoryRange checked_array(const char* argument, const void* data, std::size_t n,
+                                 std::size_t element_bytes) {
+  return checked_memory(argument, data, n, element_bytes, element_bytes);
 }
 
 template <class T>
-Extent require_array(const char* argument, const T* data, std::size_t n) {
-  return require_memory(argument, data, n, sizeof(T), alignof(T));
+MemoryRange checked_array(const char* argument, const T* data, std::size_t n) {
+  return checked_memory(argument, data, n, sizeof(T), alignof(T));
 }
 
 // The same for a pointer to one struct, which may be null.
 template <class T>
-Extent require_optional(const char* argument, const T* data) {
-  return require_array(argument, data, data == nullptr ? 0 : 1);
+MemoryRange checked_optional(const char* argument, const T* data) {
+  return checked_array(argument, data, data == nullptr ? 0 : 1);
 }
 
 // The same for an array of any floating-point dtype.
-Extent require_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype);
+MemoryRange checked_floats(const char* argument, const void* data, std::size_t n, sc_dtype dtype);
 
-bool overlap(const Extent& a, const Extent& b);
+bool overlap(const MemoryRange& a, const MemoryRange& b);
 
 // Throws Error if an output overlaps an input or another output.
-void require_no_overlap(std::initializer_list<Extent> outputs,
-                        std::initializer_list<Extent> inputs);
+void require_no_overlap(std::initializer_list<MemoryRange> outputs,
+                        std::initializer_list<MemoryRange> inputs);
 
 // Throws Error if `out` overlaps `w` and does not begin at the same address. For operations whose
 // input and output elements have the same size: they read each element before they overwrite it.
-void require_same_or_no_overlap(const Extent& out, const Extent& w);
+void require_same_or_no_overlap(const MemoryRange& out, const MemoryRange& w);
 
 // Throws Error unless min_k <= k <= n.
 void require_k(std::size_t k, std::size_t min_k, std::size_t n);
@@ -123,6 +123,6 @@ void require_selection_nan(sc_nan nan);
 
 // The groups of an array of n elements; the whole array is one group if `layout` is null. Throws
 // Error if the layout does not fit n.
-Layout require_layout(const char* argument, const sc_layout* layout, std::size_t n);
+Layout checked_layout(const char* argument, const sc_layout* layout, std::size_t n);
 
 }  // namespace secateur::api

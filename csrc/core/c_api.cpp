@@ -12,7 +12,7 @@ using namespace secateur::api;
 
 sc_status sc_isa(const char** name) {
   return guarded([&] {
-    require_array("name", name, 1, sizeof *name);
+    checked_array("name", name, 1, sizeof *name);
     *name = kernels().isa;
   });
 }
@@ -52,7 +52,7 @@ sc_status sc_set_num_threads(size_t num_threads) {
 
 sc_status sc_get_num_threads(size_t* num_threads) {
   return guarded([&] {
-    require_array("num_threads", num_threads, 1, sizeof *num_threads);
+    checked_array("num_threads", num_threads, 1, sizeof *num_threads);
     *num_threads = secateur::num_threads();
   });
 }
@@ -60,7 +60,7 @@ sc_status sc_get_num_threads(size_t* num_threads) {
 sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous) {
   return guarded([&] {
     require_num_threads(num_threads, 0);
-    require_optional("previous", previous);
+    checked_optional("previous", previous);
     const std::size_t previous_count = set_thread_num_threads(num_threads);
     if (previous != nullptr) {
       *previous = previous_count;
@@ -71,9 +71,9 @@ sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous) {
 sc_status sc_set_thread_interrupt(sc_interrupt check, void* context, sc_interrupt* previous_check,
                                   void** previous_context) {
   return guarded([&] {
-    const Extent check_extent = require_optional("previous_check", previous_check);
-    const Extent context_extent = require_optional("previous_context", previous_context);
-    require_no_overlap({check_extent, context_extent}, {});
+    const MemoryRange check_memory = checked_optional("previous_check", previous_check);
+    const MemoryRange context_memory = checked_optional("previous_context", previous_context);
+    require_no_overlap({check_memory, context_memory}, {});
     ThreadState& thread = current_thread();
     const sc_interrupt former_check = std::exchange(thread.interrupt, check);
     void* const former_context = std::exchange(thread.interrupt_context, context);

@@ -40,7 +40,7 @@ class InCallback {
 // NOLINTNEXTLINE(bugprone-throwing-static-initialization): constant initialization cannot throw
 constinit std::chrono::nanoseconds interrupt_period = std::chrono::milliseconds(100);
 
-Call::Call(ThreadState& caller)
+InterruptibleCall::InterruptibleCall(ThreadState& caller)
     : caller_(caller),
       caller_id_(pthread_self()),
       interrupt_(caller.in_callback ? nullptr : caller.interrupt),
@@ -55,23 +55,23 @@ Call::Call(ThreadState& caller)
   }
 }
 
-Call::~Call() {
+InterruptibleCall::~InterruptibleCall() {
   caller_.call = outer_call_;
   caller_.in_parallel = outer_in_parallel_;
 }
 
-void Call::throw_interrupted() {
+void InterruptibleCall::throw_interrupted() {
   throw Error(SC_ERROR_INTERRUPTED, "the call was interrupted by its callback");
 }
 
-void Call::run_callback_if_due() {
+void InterruptibleCall::run_callback_if_due() {
   if (now() >= due_) {
     run_callback();
     due_ = now() + interrupt_period;
   }
 }
 
-void Call::run_callback() {
+void InterruptibleCall::run_callback() {
   const std::lock_guard lock(callback_mutex_);
   if (state_.load(std::memory_order_relaxed) != State::interruptible) {
     return;
@@ -93,7 +93,7 @@ void Call::run_callback() {
   }
 }
 
-void Call::forbid_interrupts() {
+void InterruptibleCall::forbid_interrupts() {
   if (state_.load(std::memory_order_relaxed) == State::uninterruptible) {
     return;
   }

@@ -19,12 +19,12 @@ extern std::chrono::nanoseconds interrupt_period;
 
 // The interruption state of one C API call. The object is on the stack of the thread that made the
 // call. Helper threads refer to it.
-class Call {
+class InterruptibleCall {
  public:
-  explicit Call(ThreadState& caller);
-  ~Call();
-  Call(const Call&) = delete;
-  Call& operator=(const Call&) = delete;
+  explicit InterruptibleCall(ThreadState& caller);
+  ~InterruptibleCall();
+  InterruptibleCall(const InterruptibleCall&) = delete;
+  InterruptibleCall& operator=(const InterruptibleCall&) = delete;
 
   // Throws SC_ERROR_INTERRUPTED if the call is interrupted. On the thread that made the call, it
   // first runs the callback if interrupt_period has elapsed.
@@ -53,7 +53,7 @@ class Call {
   const pthread_t caller_id_;
   const sc_interrupt interrupt_;
   void* const context_;
-  Call* const outer_call_;  // not null if the callback of another call made this call
+  InterruptibleCall* const outer_call_;  // not null if the callback of another call made this call
   const bool outer_in_parallel_;
   std::chrono::nanoseconds due_{0};
   std::atomic<State> state_{State::interruptible};
@@ -61,11 +61,11 @@ class Call {
 };
 
 // The call that this thread works for, or null if that cannot be interrupted.
-inline Call* interruptible_call() { return current_thread().call; }
+inline InterruptibleCall* interruptible_call() { return current_thread().call; }
 
-// Call::check for the call that this thread works for. For loops that do not use Tasks.
+// InterruptibleCall::check for the call that this thread works for. For loops that do not use Tasks.
 inline void check_interrupts() {
-  if (Call* const call = interruptible_call()) {
+  if (InterruptibleCall* const call = interruptible_call()) {
     call->check();
   }
 }
@@ -73,7 +73,7 @@ inline void check_interrupts() {
 // Must be called before an array is overwritten in place. The call cannot be interrupted from then
 // on, because an interrupted call would leave the array partly overwritten.
 inline void forbid_interrupts() {
-  if (Call* const call = interruptible_call()) {
+  if (InterruptibleCall* const call = interruptible_call()) {
     call->forbid_interrupts();
   }
 }

@@ -14,14 +14,15 @@
 
 namespace secateur {
 
-class Call;
+class InterruptibleCall;
 
 struct ThreadState {
   std::size_t num_threads = 0;       // for calls from this thread; 0: the setting of the process
   sc_interrupt interrupt = nullptr;  // callback for calls from this thread; null: none
   void* interrupt_context = nullptr;
   bool in_callback = false;  // whether this thread is executing a callback; calls then have none
-  Call* call = nullptr;      // the call that this thread works for; null if not interruptible
+  InterruptibleCall* call =
+      nullptr;               // the call that this thread works for; null if not interruptible
   bool in_parallel = false;  // whether this thread is executing a body of on_threads
   char last_error[512] = "";
 };

@@ -37,7 +37,7 @@ namespace {
 struct Job {
   threads::Body body;
   void* context;
-  Call* call;
+  InterruptibleCall* call;
   std::size_t wanted;      // number of helpers that may still join
   std::size_t active = 0;  // number of helpers that are running body
   std::exception_ptr error = nullptr;

@@ -50,7 +50,7 @@ class Tasks {
 
  private:
   std::size_t count_;
-  Call* call_;
+  InterruptibleCall* call_;
   std::atomic<std::size_t> next_{0};
 };
 

@@ -47,7 +47,7 @@ py::object pack_ints(py::handle q, py::handle bits, py::handle bitorder, py::han
   }
   const Shape shape{static_cast<py::ssize_t>(packing.bytes(in.size()))};
   Result packed(out, py::dtype(kUInt8.number), shape, in, false, nullptr, "out");
-  in.settle();
+  in.prepare();
   call(in, "", [&, data = packed.data()] {
     return sc_pack_ints(in.data(), in.core_dtype(), in.size(), packing.bits, packing.bitorder,
                         data);
@@ -71,7 +71,7 @@ py::object unpack_ints(py::handle packed, py::handle bits, py::handle n, py::han
   }
   const Shape shape{static_cast<py::ssize_t>(count)};
   Result q(out, dtype, shape, in, false, nullptr, "out");
-  in.settle();
+  in.prepare();
   const auto unpack = [&, data = q.data()] {
     return sc_unpack_ints(in.data(), count, packing.bits, packing.bitorder, data, q_dtype.core);
   };

@@ -11,7 +11,7 @@ using namespace secateur::api;
 namespace {
 
 // Checks an integer dtype whose elements take one byte each.
-DtypeInfo require_bytes(sc_dtype dtype) {
+DtypeInfo checked_byte_integer(sc_dtype dtype) {
   const DtypeInfo info = dtype_info(dtype);
   if (!is_byte_integer(info)) {
     refuse("q", dtype_names(is_byte_integer), name_of(dtype), SC_ERROR_UNSUPPORTED);
@@ -21,14 +21,14 @@ DtypeInfo require_bytes(sc_dtype dtype) {
 
 struct PackingArguments {
   DtypeInfo dtype;
-  Extent q, packed;
+  MemoryRange q, packed;
 };
 
 // Checks the arguments that sc_pack_ints and sc_unpack_ints share. Returns the dtype of q and the
 // memory of both arrays.
-PackingArguments require_packing(const void* q, sc_dtype dtype, std::size_t n, std::int32_t bits,
+PackingArguments checked_packing(const void* q, sc_dtype dtype, std::size_t n, std::int32_t bits,
                                  sc_bitorder bitorder, const void* packed) {
-  const DtypeInfo info = require_bytes(dtype);
+  const DtypeInfo info = checked_byte_integer(dtype);
   if (info.bits != 8 && bits != info.bits) {
     refuse("bits", std::to_string(info.bits) + " for " + name_of(dtype), std::to_string(bits));
   }
@@ -40,8 +40,8 @@ PackingArguments require_packing(const void* q, sc_dtype dtype, std::size_t n, s
   }
   return {
       info,
-      require_array("q", q, n, 1),
-      require_array("packed", packed, packed_bytes(n, static_cast<std::size_t>(bits)), 1),
+      checked_array("q", q, n, 1),
+      checked_array("packed", packed, packed_bytes(n, static_cast<std::size_t>(bits)), 1),
   };
 }
 
@@ -50,7 +50,7 @@ PackingArguments require_packing(const void* q, sc_dtype dtype, std::size_t n, s
 sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
                        sc_bitorder bitorder, void* packed) {
   return guarded([&] {
-    const PackingArguments given = require_packing(q, q_dtype, n, bits, bitorder, packed);
+    const PackingArguments given = checked_packing(q, q_dtype, n, bits, bitorder, packed);
     require_no_overlap({given.packed}, {given.q});
     pack_ints(q, n, {bits, given.dtype.is_signed, bitorder == SC_BITORDER_BIG},
               given.dtype.bits == 8, packed);
@@ -60,7 +60,7 @@ sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
 sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder, void* q,
                          sc_dtype q_dtype) {
   return guarded([&] {
-    const PackingArguments given = require_packing(q, q_dtype, n, bits, bitorder, packed);
+    const PackingArguments given = checked_packing(q, q_dtype, n, bits, bitorder, packed);
     require_no_overlap({given.q}, {given.packed});
     const bool is_signed = given.dtype.is_signed && given.dtype.bits == 8;
     unpack_ints(packed, n, {bits, is_signed, bitorder == SC_BITORDER_BIG}, q);

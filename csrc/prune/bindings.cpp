@@ -21,7 +21,7 @@ namespace secateur::python {
 namespace {
 
 // allow_negative: the threshold applies to scores, which may be negative.
-double require_threshold(double limit, py::handle threshold, bool allow_negative = false) {
+double checked_threshold(double limit, py::handle threshold, bool allow_negative = false) {
   if (std::isnan(limit) || (limit < 0 && !allow_negative)) {
     refuse("threshold", allow_negative ? "a number" : "a number, at least 0", threshold);
   }
@@ -30,7 +30,7 @@ double require_threshold(double limit, py::handle threshold, bool allow_negative
 
 // A threshold that elements are compared with.
 double to_threshold(py::handle threshold, bool allow_negative = false) {
-  return require_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
+  return checked_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
 }
 
 constexpr Choice<sc_mask_format> kBitOrders[] = {{"little", SC_MASK_FORMAT_BITS_LITTLE},
@@ -148,7 +148,7 @@ class Selection {
     }
   }
 
-  Kept keep_;
+  KeepCount keep_;
   Axes axes_;
   sc_nan nan_;
   Scores ranked_by_;
@@ -239,7 +239,7 @@ class GlobalSelection {
                   py::handle nan)
       : labels_(labels) {
     require_one({{"k", k}, {"sparsity", sparsity}});
-    const Kept keep(k, sparsity);
+    const KeepCount keep(k, sparsity);
     nan_ = to_selecting_nan(nan);
     // All inputs are converted to arrays before any output is checked, because a conversion may run
     // the caller's code.
@@ -262,8 +262,8 @@ class GlobalSelection {
     core.reserve(members_.size());
     for (std::size_t i = 0; i < members_.size(); ++i) {
       Member& member = members_[i];
-      member.in.settle();
-      member.scores.settle();
+      member.in.prepare();
+      member.scores.prepare();
       core.push_back({member.in.data(), member.in.core_dtype(), member.in.size(),
                       member.scores.data(), results[i].data()});
     }
@@ -378,7 +378,7 @@ class BlockSelection {
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
-    in_.settle();
+    in_.prepare();
     call(in_, kSelectingRemedy, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
@@ -399,7 +399,7 @@ class BlockSelection {
   static constexpr Choice<sc_norm> kNorms[] = {
       {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}};
 
-  Kept keep_;
+  KeepCount keep_;
   sc_nan nan_;
   bool by_threshold_;
   double limit_;
@@ -446,8 +446,8 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle bitorder, py::ha
                              "one bit for each element of w");
   }
   Result result(out, in.numpy_dtype(), in, true, &mask_input);
-  in.settle();
-  mask_input.settle();
+  in.prepare();
+  mask_input.prepare();
   call(in, "", [&, data = result.data()] {
     return sc_apply_mask(in.data(), in.core_dtype(), in.size(), mask_input.data(),
                          is_bool_mask ? SC_MASK_FORMAT_BOOLS : bits, data);
@@ -456,10 +456,10 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle bitorder, py::ha
 }
 
 py::object soft_threshold(py::handle w, py::handle threshold, py::handle out) {
-  const double limit = require_threshold(to_number("threshold", threshold), threshold);
+  const double limit = checked_threshold(to_number("threshold", threshold), threshold);
   Input in = floats(w);
   Result result(out, in.numpy_dtype(), in, true);
-  in.settle();
+  in.prepare();
   call(in, "", [&, data = result.data()] {
     return sc_soft_threshold(in.data(), in.core_dtype(), in.size(), limit, data);
   });

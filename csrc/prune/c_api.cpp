@@ -20,14 +20,14 @@
 namespace secateur::api {
 namespace {
 
-Extent require_mask(const void* mask, std::size_t n, sc_mask_format format,
-                    const char* name = "mask") {
+MemoryRange checked_mask(const void* mask, std::size_t n, sc_mask_format format,
+                         const char* name = "mask") {
   if (format != SC_MASK_FORMAT_BOOLS && format != SC_MASK_FORMAT_BITS_LITTLE &&
       format != SC_MASK_FORMAT_BITS_BIG) {
     refuse("format", "bools, or bits in little or big order",
            std::to_string(static_cast<int>(format)));
   }
-  return require_array(name, mask, mask_bytes(n, format), 1);
+  return checked_array(name, mask, mask_bytes(n, format), 1);
 }
 
 // allow_negative: the threshold applies to scores that are values, which may be negative.
@@ -51,25 +51,26 @@ Key key_of_threshold(double threshold, const SelectionProblem& problem, const Op
 
 // Checks the arguments that all pruning functions share, and returns the operand that they
 // describe. `shape` is the memory of the layout, which some functions also take.
-Operand require_pruning(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
-                        sc_nan nan, void* out, const Extent& shape = {}) {
-  const Extent in = require_floats("w", w, n, dtype);
-  const Extent result = require_floats("out", out, n, dtype);
+Operand checked_pruning_operand(const void* w, sc_dtype dtype, std::size_t n,
+                                const sc_scores* scores, sc_nan nan, void* out,
+                                const MemoryRange& shape = {}) {
+  const MemoryRange in = checked_floats("w", w, n, dtype);
+  const MemoryRange result = checked_floats("out", out, n, dtype);
   require_selection_nan(nan);
-  Operand operand = require_operand(w, dtype, n, scores);
+  Operand operand = checked_operand(w, dtype, n, scores);
   require_same_or_no_overlap(result, in);
-  require_no_overlap({result}, {scores_of(operand), require_optional("scores", scores), shape});
+  require_no_overlap({result}, {scores_of(operand), checked_optional("scores", scores), shape});
   write_floats(operand, out);
   return operand;
 }
 
 // The same for functions that write a mask. The operand has no output yet.
-Operand require_masking(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
-                        sc_nan nan, const Extent& mask, const Extent& shape = {}) {
-  const Extent in = require_floats("w", w, n, dtype);
+Operand checked_mask_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
+                             sc_nan nan, const MemoryRange& mask, const MemoryRange& shape = {}) {
+  const MemoryRange in = checked_floats("w", w, n, dtype);
   require_selection_nan(nan);
-  Operand operand = require_operand(w, dtype, n, scores);
-  require_no_overlap({mask}, {in, scores_of(operand), require_optional("scores", scores), shape});
+  Operand operand = checked_operand(w, dtype, n, scores);
+  require_no_overlap({mask}, {in, scores_of(operand), checked_optional("scores", scores), shape});
   return operand;
 }
 
@@ -98,14 +99,15 @@ void write_above_threshold(Operand& operand, double threshold, sc_nan nan) {
 std::string member_name(std::size_t member) { return "members[" + std::to_string(member) + "]"; }
 
 // `format` is null if the output is the kept elements.
-Operand require_member(const sc_member& member, std::size_t number, sc_nan nan,
+Operand checked_member(const sc_member& member, std::size_t number, sc_nan nan,
                        const sc_mask_format* format) {
   try {
     if (format != nullptr) {
-      return require_masking(member.w, member.dtype, member.n, member.scores, nan,
-                             require_mask(member.out, member.n, *format, "out"));
+      return checked_mask_operand(member.w, member.dtype, member.n, member.scores, nan,
+                                  checked_mask(member.out, member.n, *format, "out"));
     }
-    return require_pruning(member.w, member.dtype, member.n, member.scores, nan, member.out);
+    return checked_pruning_operand(member.w, member.dtype, member.n, member.scores, nan,
+                                   member.out);
   } catch (const Error& error) {
     throw Error(error.status(), member_name(number) + ": " + error.what());
   }
@@ -116,7 +118,7 @@ constexpr std::size_t kNoMember = std::numeric_limits<std::size_t>::max();
 // The memory of an argument of one member or, with kNoMember, of an argument that all members
 // share.
 struct MemberExtent {
-  Extent memory;
+  MemoryRange memory;
   std::size_t member = kNoMember;
 
   [[nodiscard]] std::uintptr_t begin() const {
@@ -132,7 +134,7 @@ struct MemberExtent {
   throw Error(SC_ERROR_ARGUMENT, output.name() + " must not overlap " + other.name());
 }
 
-// Checks outputs against each other and against the inputs of other members. require_member has
+// Checks outputs against each other and against the inputs of other members. checked_member has
 // checked each output against the inputs of its own member. There may be thousands of members, so
 // the outputs are sorted by address.
 void require_members_apart(std::span<const sc_member> members, std::span<const Operand> operands,
@@ -168,21 +170,21 @@ void require_members_apart(std::span<const sc_member> members, std::span<const O
     const Operand& operand = operands[i];
     require_apart_from_others({{"w", operand.w, operand.n * operand.type.bytes}, i});
     require_apart_from_others({scores_of(operand), i});
-    require_apart_from_others({require_optional("scores", members[i].scores), i});
+    require_apart_from_others({checked_optional("scores", members[i].scores), i});
   }
 }
 
 // Checks the arguments of the functions for several arrays, and returns the operands that they
 // describe.
-std::vector<Operand> require_members(const sc_member* members, std::size_t count, std::size_t k,
+std::vector<Operand> checked_members(const sc_member* members, std::size_t count, std::size_t k,
                                      sc_nan nan, const sc_mask_format* format) {
-  require_array("members", members, count);
+  checked_array("members", members, count);
   require_selection_nan(nan);
   std::vector<Operand> operands;
   operands.reserve(count);
   std::size_t n = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    operands.push_back(require_member(members[i], i, nan, format));
+    operands.push_back(checked_member(members[i], i, nan, format));
     if (__builtin_add_overflow(n, members[i].n, &n)) {
       refuse("members", "of arrays in memory", "more elements than there are addresses");
     }
@@ -193,9 +195,9 @@ std::vector<Operand> require_members(const sc_member* members, std::size_t count
 }
 
 // The blocks that a layout describes: the whole array as a row if it is null.
-Layout require_blocks(const sc_layout* layout, std::size_t n, sc_norm norm) {
+Layout checked_blocks(const sc_layout* layout, std::size_t n, sc_norm norm) {
   const Layout blocks =
-      layout == nullptr ? Layout{1, 1, n, 1, n, false} : require_layout("layout", layout, n);
+      layout == nullptr ? Layout{1, 1, n, 1, n, false} : checked_layout("layout", layout, n);
   if (blocks.shared) {
     refuse("layout.shared", "0 for blocks that are pruned", "1");
   }
@@ -214,9 +216,9 @@ using namespace secateur::api;
 sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                    const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
-    const Extent shape = require_optional("layout", layout);
-    Operand operand = require_pruning(w, dtype, n, scores, nan, out, shape);
-    const Layout along = require_slices(layout, n);
+    const MemoryRange shape = checked_optional("layout", layout);
+    Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, shape);
+    const Layout along = checked_slices(layout, n);
     require_k(k, 0, along.length);
     write_topk(operand, along, nan, k);
   });
@@ -225,14 +227,14 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_l
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
                              const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
-    Operand operand = require_pruning(w, dtype, n, scores, nan, out);
+    Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out);
     write_above_threshold(operand, threshold, nan);
   });
 }
 
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan) {
   return guarded([&] {
-    std::vector<Operand> operands = require_members(members, count, k, nan, nullptr);
+    std::vector<Operand> operands = checked_members(members, count, k, nan, nullptr);
     if (count != 0) {
       decide_streaming(operands);
       write_topk(SelectionProblem(operands, nan), k);
@@ -243,8 +245,8 @@ sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_n
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                           sc_norm norm, size_t k, sc_nan nan, void* out) {
   return guarded([&] {
-    const Layout blocks = require_blocks(layout, n, norm);
-    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("layout", layout));
+    const Layout blocks = checked_blocks(layout, n, norm);
+    checked_pruning_operand(w, dtype, n, nullptr, nan, out, checked_optional("layout", layout));
     require_k(k, 0, blocks.groups());
     prune_blocks(w, dtype, blocks, norm, k, nan, {OutputKind::floats, out, false});
   });
@@ -254,8 +256,8 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
                                     const sc_layout* layout, sc_norm norm, double threshold,
                                     sc_nan nan, void* out) {
   return guarded([&] {
-    const Layout blocks = require_blocks(layout, n, norm);
-    require_pruning(w, dtype, n, nullptr, nan, out, require_optional("layout", layout));
+    const Layout blocks = checked_blocks(layout, n, norm);
+    checked_pruning_operand(w, dtype, n, nullptr, nan, out, checked_optional("layout", layout));
     require_threshold(threshold);
     prune_blocks_above(w, dtype, blocks, norm, key_of_threshold(threshold, kFloat64), nan,
                        {OutputKind::floats, out, false});
@@ -264,8 +266,8 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
 
 sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double threshold, void* out) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Extent result = require_floats("out", out, n, dtype);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
+    const MemoryRange result = checked_floats("out", out, n, dtype);
     require_threshold(threshold);
     require_same_or_no_overlap(result, in);
     soft_threshold(w, dtype, n, threshold, out);
@@ -276,9 +278,9 @@ sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep,
                            const sc_layout* layout, const sc_scores* scores, sc_nan nan,
                            void* out) {
   return guarded([&] {
-    const Extent shape = require_optional("layout", layout);
-    const Operand operand = require_pruning(w, dtype, n, scores, nan, out, shape);
-    const Layout along = require_slices(layout, n);
+    const MemoryRange shape = checked_optional("layout", layout);
+    const Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, shape);
+    const Layout along = checked_slices(layout, n);
     require_pattern(keep, of, along);
     prune_pattern(operand, {keep, of}, along.inner, nan);
   });
@@ -287,10 +289,10 @@ sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep,
 sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                         const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format) {
   return guarded([&] {
-    const Extent shape = require_optional("layout", layout);
+    const MemoryRange shape = checked_optional("layout", layout);
     Operand operand =
-        require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format), shape);
-    const Layout along = require_slices(layout, n);
+        checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format), shape);
+    const Layout along = checked_slices(layout, n);
     require_k(k, 0, along.length);
     const MaskWriter writer(mask, n, format, along.outer * along.inner == 1);
     operand.out = writer.output();
@@ -303,7 +305,7 @@ sc_status sc_prune_mask_threshold(const void* w, sc_dtype dtype, size_t n, doubl
                                   const sc_scores* scores, sc_nan nan, void* mask,
                                   sc_mask_format format) {
   return guarded([&] {
-    Operand operand = require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format));
+    Operand operand = checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format));
     const MaskWriter writer(mask, n, format, true);
     operand.out = writer.output();
     write_above_threshold(operand, threshold, nan);
@@ -314,8 +316,8 @@ sc_status sc_prune_mask_threshold(const void* w, sc_dtype dtype, size_t n, doubl
 sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k, sc_nan nan,
                                sc_mask_format format) {
   return guarded([&] {
-    require_mask(nullptr, 0, format);
-    std::vector<Operand> operands = require_members(members, count, k, nan, &format);
+    checked_mask(nullptr, 0, format);
+    std::vector<Operand> operands = checked_members(members, count, k, nan, &format);
     for (std::size_t i = 0; i < count; ++i) {
       operands[i].out = MaskWriter(members[i].out, members[i].n, format, true).output();
     }
@@ -333,10 +335,10 @@ sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t 
                                 const sc_layout* layout, const sc_scores* scores, sc_nan nan,
                                 void* mask, sc_mask_format format) {
   return guarded([&] {
-    const Extent shape = require_optional("layout", layout);
+    const MemoryRange shape = checked_optional("layout", layout);
     Operand operand =
-        require_masking(w, dtype, n, scores, nan, require_mask(mask, n, format), shape);
-    const Layout along = require_slices(layout, n);
+        checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format), shape);
+    const Layout along = checked_slices(layout, n);
     require_pattern(keep, of, along);
     const MaskWriter writer(mask, n, format, can_write_bits({keep, of}, along.inner));
     operand.out = writer.output();
@@ -349,9 +351,9 @@ sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, size_t n, const sc
                                sc_norm norm, size_t k, sc_nan nan, void* mask,
                                sc_mask_format format) {
   return guarded([&] {
-    const Layout blocks = require_blocks(layout, n, norm);
-    require_masking(w, dtype, n, nullptr, nan, require_mask(mask, n, format),
-                    require_optional("layout", layout));
+    const Layout blocks = checked_blocks(layout, n, norm);
+    checked_mask_operand(w, dtype, n, nullptr, nan, checked_mask(mask, n, format),
+                         checked_optional("layout", layout));
     require_k(k, 0, blocks.groups());
     const MaskWriter writer(mask, n, format, true);
     prune_blocks(w, dtype, blocks, norm, k, nan, writer.output());
@@ -363,9 +365,9 @@ sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, size_t n
                                          const sc_layout* layout, sc_norm norm, double threshold,
                                          sc_nan nan, void* mask, sc_mask_format format) {
   return guarded([&] {
-    const Layout blocks = require_blocks(layout, n, norm);
-    require_masking(w, dtype, n, nullptr, nan, require_mask(mask, n, format),
-                    require_optional("layout", layout));
+    const Layout blocks = checked_blocks(layout, n, norm);
+    checked_mask_operand(w, dtype, n, nullptr, nan, checked_mask(mask, n, format),
+                         checked_optional("layout", layout));
     require_threshold(threshold);
     const MaskWriter writer(mask, n, format, true);
     prune_blocks_above(w, dtype, blocks, norm, key_of_threshold(threshold, kFloat64), nan,
@@ -377,9 +379,9 @@ sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, size_t n
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
                         sc_mask_format format, void* out) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Extent kept = require_mask(mask, n, format);
-    const Extent result = require_floats("out", out, n, dtype);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
+    const MemoryRange kept = checked_mask(mask, n, format);
+    const MemoryRange result = checked_floats("out", out, n, dtype);
     require_same_or_no_overlap(result, in);
     require_no_overlap({result}, {kept});
     apply_mask(w, float_type(dtype), n, mask, format, out);

@@ -98,7 +98,7 @@ sc_nan to_selecting_nan(py::handle nan) {
   return to_choice("nan", nan, kChoices);
 }
 
-Kept::Kept(py::handle k_, py::handle sparsity_) : k(k_), sparsity(sparsity_) {
+KeepCount::KeepCount(py::handle k_, py::handle sparsity_) : k(k_), sparsity(sparsity_) {
   if (!k.is_none()) {
     count = to_integer("k", k);
   } else if (!sparsity.is_none()) {
@@ -106,7 +106,7 @@ Kept::Kept(py::handle k_, py::handle sparsity_) : k(k_), sparsity(sparsity_) {
   }
 }
 
-std::size_t Kept::of(std::size_t n) const {
+std::size_t KeepCount::of(std::size_t n) const {
   if (!k.is_none()) {
     return in_range("k", count, 0, n, k);
   }
@@ -176,9 +176,9 @@ void Scores::transpose(const AxisOrder& order, const Input& w) {
   array_->transpose(order);
 }
 
-void Scores::settle() {
+void Scores::prepare() {
   if (array_) {
-    array_->settle();
+    array_->prepare();
     core_.data = array_->data();
   }
 }

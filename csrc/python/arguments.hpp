@@ -81,12 +81,12 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
 // The arguments k and sparsity, which determine how many elements are kept. Exactly one of them is
 // not None. The constructor converts them before any array is accessed: the conversion may run code
 // of the caller, which may change the array.
-struct Kept {
+struct KeepCount {
   py::handle k, sparsity;
   std::int64_t count = 0;
   double removed = 0;
 
-  Kept(py::handle k_, py::handle sparsity_);
+  KeepCount(py::handle k_, py::handle sparsity_);
   // The number of elements that are kept out of n.
   [[nodiscard]] std::size_t of(std::size_t n) const;
 };
@@ -95,7 +95,7 @@ struct Kept {
 Input floats(py::handle w, const std::string& name = "w");
 
 // The scores or factors that rank elements instead of their magnitudes. The argument is what
-// secateur.scores.describe returns: None, or a tuple of a bool, an array, the number `repeat`, and
+// secateur.scores.core_scores returns: None, or a tuple of a bool, an array, the number `repeat`, and
 // the array that the caller has given. If the bool is true, the first array contains the ranking
 // values. Otherwise it contains factors, to which `repeat` applies.
 class Scores {
@@ -104,10 +104,10 @@ class Scores {
   explicit Scores(py::handle scores, const std::string& label = "");
   // Throws ValueError unless an array of values has the shape of w.
   void require_fit(const Input& w) const;
-  // Makes the core read the scores with the axes of w in this order. Must be called before settle().
+  // Makes the core read the scores with the axes of w in this order. Must be called before prepare().
   void transpose(const AxisOrder& order, const Input& w);
   // Must be called before data().
-  void settle();
+  void prepare();
   [[nodiscard]] const sc_scores* data() const { return array_ ? &core_ : nullptr; }
   [[nodiscard]] bool are_values() const { return array_ && core_.scoring == SC_SCORING_VALUES; }
   // The array of the caller, which no output may overlap.

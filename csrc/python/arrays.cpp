@@ -61,10 +61,10 @@ bool is_dtype(const py::dtype& given, const Dtype& dtype) {
 }
 
 // The address range of an array.
-struct Extent {
+struct MemoryRange {
   std::uintptr_t begin, end;
 };
-Extent extent(const py::array& array) {
+MemoryRange extent(const py::array& array) {
   auto begin = reinterpret_cast<std::uintptr_t>(array.data());
   if (array.size() == 0) {
     return {begin, begin};
@@ -78,8 +78,8 @@ Extent extent(const py::array& array) {
 }
 
 bool share_memory(const py::array& a, const py::array& b) {
-  const Extent x = extent(a);
-  const Extent y = extent(b);
+  const MemoryRange x = extent(a);
+  const MemoryRange y = extent(b);
   if (x.begin >= y.end || y.begin >= x.end || x.begin == x.end || y.begin == y.end) {
     return false;
   }
@@ -195,7 +195,7 @@ Input::Input(const std::string& name, py::handle value, std::span<const Dtype> a
 
 void Input::transpose(const AxisOrder& order) { core_array_ = transposed(given_, order); }
 
-void Input::settle() {
+void Input::prepare() {
   if (!has_flags(core_array_, kContiguous) || !is_native(core_array_)) {
     core_array_ = contiguous_copy(core_array_);
   }

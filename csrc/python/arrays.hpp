@@ -101,7 +101,7 @@ using AxisOrder = std::vector<py::ssize_t>;
 bool is_array_of(py::handle value, Dtype dtype);
 
 // An input array in the form that the core accepts. Values that are not arrays are converted with
-// numpy.asarray. settle() copies an array that is not contiguous, aligned and in native byte order.
+// numpy.asarray. prepare() copies an array that is not contiguous, aligned and in native byte order.
 // It runs after all other checks. The object records the properties that the core uses, because the
 // array may change later: checks may run code of the caller, and other threads run while the GIL is
 // released.
@@ -111,12 +111,12 @@ class Input {
   Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
       : Input(name, value, std::span(allowed.begin(), allowed.size())) {}
 
-  // Makes the core read the array with its axes in this order. Must be called before settle().
+  // Makes the core read the array with its axes in this order. Must be called before prepare().
   void transpose(const AxisOrder& order);
 
   // Must be called before data(). Throws RuntimeError if the dtype or the size of the array has
   // changed since construction.
-  void settle();
+  void prepare();
 
   [[nodiscard]] const void* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }

@@ -186,7 +186,7 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   }
   require_order(format.axis_, format.group_size_, static_cast<py::ssize_t>(shape.size()));
   Groups groups(format.axis_, format.group_size_, "fmt.");
-  groups.settle(shape);
+  groups.fit(shape);
   if (groups.result_shape() != format.shape_) {
     throw py::value_error(
         name + " must be of shape " + text_of(groups.result_shape()) + " for an array of shape " +
@@ -198,17 +198,17 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   }
   core_.layout = &layout_;
   if (compared != nullptr) {
-    settle_for(*compared, format, groups, shape);
+    reorder_parameters(*compared, format, groups, shape);
   } else if (groups.order().empty()) {
     layout_ = *groups.data();
   } else {
-    settle_by_repeating(groups, shape);
+    repeat_parameters(groups, shape);
   }
 }
 
 // The core's layouts are for groups in the order of the array. Parameters of others are repeated, so
 // that there is one for each index from the first axis along which they vary to the last.
-void FittedFormat::settle_by_repeating(const Groups& groups, const Shape& shape) {
+void FittedFormat::repeat_parameters(const Groups& groups, const Shape& shape) {
   const std::vector<ReadAxis> axes = axes_of_elements(shape, groups);
   const auto varies = [](const ReadAxis& axis) { return axis.repeats < axis.length; };
   const auto first = std::find_if(axes.begin(), axes.end(), varies);
@@ -222,8 +222,8 @@ void FittedFormat::settle_by_repeating(const Groups& groups, const Shape& shape)
 }
 
 // Gives the parameters the order of the results of these groups.
-void FittedFormat::settle_for(const Groups& compared, const Format& format, const Groups& groups,
-                              const Shape& shape) {
+void FittedFormat::reorder_parameters(const Groups& compared, const Format& format,
+                                      const Groups& groups, const Shape& shape) {
   const bool is_empty = std::find(shape.begin(), shape.end(), 0) != shape.end();
   if (!is_empty && groups.block_lengths() != compared.block_lengths()) {
     throw py::value_error(

@@ -83,9 +83,9 @@ class FittedFormat {
   [[nodiscard]] const sc_format* get() const { return &core_; }
 
  private:
-  void settle_by_repeating(const Groups& groups, const Shape& shape);
-  void settle_for(const Groups& compared, const Format& format, const Groups& groups,
-                  const Shape& shape);
+  void repeat_parameters(const Groups& groups, const Shape& shape);
+  void reorder_parameters(const Groups& compared, const Format& format, const Groups& groups,
+                          const Shape& shape);
   void read_parameters(std::span<const ReadAxis> axes);
 
   sc_format core_;

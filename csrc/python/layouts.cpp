@@ -201,7 +201,7 @@ Groups::Groups(py::handle axis, py::handle group_size, const std::string& prefix
   }
 }
 
-void Groups::settle(const Shape& shape) {
+void Groups::fit(const Shape& shape) {
   block_lengths_ = shape;
   is_whole_ = !axes_.is_given() && sizes_[0] == 0;
   if (is_whole_) {

@@ -70,7 +70,7 @@ class Slices {
   Shape before_, after_;  // the lengths of the other axes
 };
 
-// Settles the inputs of a selection, with their axes in this order, and calls the core. `scores` may
+// Prepares the inputs of a selection, with their axes in this order, and calls the core. `scores` may
 // be null.
 template <class F>
 void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const F& core) {
@@ -80,13 +80,13 @@ void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const 
       scores->transpose(order, w);
     }
   }
-  const auto settle = [&] {
-    w.settle();
+  const auto prepare = [&] {
+    w.prepare();
     if (scores != nullptr) {
-      scores->settle();
+      scores->prepare();
     }
   };
-  settle();
+  prepare();
   const sc_status status = without_gil(w.size(), core);
   if (status == SC_ERROR_NAN && !order.empty()) {
     // The message has the index of the first NaN. It should be that in the array of the caller.
@@ -94,7 +94,7 @@ void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const 
     if (scores != nullptr) {
       scores->transpose({}, w);
     }
-    settle();
+    prepare();
     without_gil(w.size(), [&] {
       return sc_topk(w.data(), w.core_dtype(), w.size(), 0, nullptr,
                      scores == nullptr ? nullptr : scores->data(), nan, SC_ORDER_INDEX, nullptr,
@@ -112,7 +112,7 @@ class Groups {
   // `prefix` precedes the names of arguments in messages.
   Groups(py::handle axis, py::handle group_size, const std::string& prefix = "");
   // Computes the groups of an array of this shape. Must be called before the functions below.
-  void settle(const Shape& shape);
+  void fit(const Shape& shape);
 
   [[nodiscard]] const sc_layout* data() const { return is_whole_ ? nullptr : &core_; }
   [[nodiscard]] std::size_t count() const;

@@ -46,7 +46,7 @@ Format checked_fixed_point(const sc_format& fmt, const Layout& layout) {
   Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, fmt.frac_bits, nullptr, nullptr};
   set_range(scheme, 0, 0);
   const std::size_t count = layout.groups();
-  const Extent steps = require_array("fmt.frac_bits", fmt.frac_bits, count);
+  const MemoryRange steps = checked_array("fmt.frac_bits", fmt.frac_bits, count);
   scheme.powers_fit_float =
       all_within(scheme.frac_bits, count, -kMaxFloatExponent, kMaxFloatExponent);
   if (!scheme.powers_fit_float) {
@@ -79,13 +79,13 @@ Format checked_affine(const sc_format& fmt, const Layout& layout, Scales allowed
   set_range(scheme, fmt.qmin, fmt.qmax);
   const std::size_t count = layout.groups();
   const auto* const scales = static_cast<const T*>(fmt.scale);
-  const Extent steps = require_array("fmt.scale", scales, count);
+  const MemoryRange steps = checked_array("fmt.scale", scales, count);
   require_scales(scales, count, allowed);
-  Extent zero_points;
+  MemoryRange zero_points;
   if (fmt.zero_point != nullptr) {
     constexpr std::int64_t kLeast = INT32_MIN;
     constexpr std::int64_t kMost = INT32_MAX;
-    zero_points = require_array("fmt.zero_point", fmt.zero_point, count);
+    zero_points = checked_array("fmt.zero_point", fmt.zero_point, count);
     require_all_in_range("fmt.zero_point", fmt.zero_point, count,
                          static_cast<std::int32_t>(std::clamp(scheme.lowest, kLeast, kMost)),
                          static_cast<std::int32_t>(std::clamp(scheme.highest, kLeast, kMost)));
@@ -98,11 +98,11 @@ Format checked_affine(const sc_format& fmt, const Layout& layout, Scales allowed
 }  // namespace
 
 Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats, Scales allowed) {
-  const Extent fmt_extent = require_array("fmt", fmt, 1);
+  const MemoryRange fmt_memory = checked_array("fmt", fmt, 1);
   require_in_range("fmt.is_signed", fmt->is_signed, 0, 1);
-  const Extent layout_extent = require_optional("fmt.layout", fmt->layout);
+  const MemoryRange layout_memory = checked_optional("fmt.layout", fmt->layout);
   // Without elements, the layout may have any lengths: no element needs a parameter.
-  const Layout layout = n == 0 ? Layout{} : require_layout("fmt.layout", fmt->layout, n);
+  const Layout layout = n == 0 ? Layout{} : checked_layout("fmt.layout", fmt->layout, n);
   Format format{};
   switch (fmt->kind) {
     case SC_FORMAT_KIND_FIXED_POINT:
@@ -115,8 +115,8 @@ Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats, Scal
     default:
       refuse("fmt.kind", "fixed point or affine", std::to_string(static_cast<int>(fmt->kind)));
   }
-  format.fmt = fmt_extent;
-  format.layout = layout_extent;
+  format.fmt = fmt_memory;
+  format.layout = layout_memory;
   return format;
 }
 

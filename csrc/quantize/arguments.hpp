@@ -18,7 +18,7 @@ void require_in_range(const char* argument, std::int64_t received, std::int64_t 
 // the zero points.
 struct Format {
   Scheme scheme;
-  Extent fmt, layout, steps, zero_points;
+  MemoryRange fmt, layout, steps, zero_points;
 };
 
 // Checks a format for an array of n elements and floats of a dtype. An array without elements needs

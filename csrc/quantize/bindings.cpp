@@ -223,7 +223,7 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             Scales::positive_and_normal);
   CodeResult q(out, in, layout);
-  in.settle();
+  in.prepare();
   call_quantize(in, fmt, *format, [&, data = q.data()] {
     return sc_quantize(in.data(), in.core_dtype(), in.size(), fitted.get(), &options, data,
                        q.core_dtype());
@@ -240,7 +240,7 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
   const FittedFormat fitted(*format, stored.shape, out_dtype.core, Scales::finite);
   Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
                 nullptr, "out");
-  stored.in.settle();
+  stored.in.prepare();
   call(stored.in, "", [&, data = result.data()] {
     return sc_dequantize(stored.in.data(), stored.core_dtype, stored.n, fitted.get(), data,
                          out_dtype.core);
@@ -256,7 +256,7 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             Scales::positive_and_normal);
   Result result(out, in.numpy_dtype(), in, true);
-  in.settle();
+  in.prepare();
   call_quantize(in, fmt, *format, [&, data = result.data()] {
     return sc_fake_quantize(in.data(), in.core_dtype(), in.size(), fitted.get(), &options, data);
   });
@@ -271,13 +271,13 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   const FormatArgument format(fmt);
   const CodeLayout layout(*format, fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
-  const Kept keep(k, sparsity);
+  const KeepCount keep(k, sparsity);
   Input in = floats(w);
   const std::size_t kept = keep.of(in.size());
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             Scales::positive_and_normal);
   CodeResult q(out, in, layout);
-  in.settle();
+  in.prepare();
   call_quantize(in, fmt, *format, [&, data = q.data()] {
     return sc_prune_quantize(in.data(), in.core_dtype(), in.size(), kept, fitted.get(), &options,
                              data, q.core_dtype());

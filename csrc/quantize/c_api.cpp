@@ -16,7 +16,7 @@
 namespace secateur::api {
 namespace {
 
-Extent require_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
+MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
   constexpr int kMaxPackedBits = 8;
   const bool can_be_packed = scheme.bits <= kMaxPackedBits;
   if (q.are_packed() ? !can_be_packed : !holds_codes(q.dtype, scheme.bits, scheme.is_signed)) {
@@ -25,8 +25,8 @@ Extent require_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
                (can_be_packed ? " or packed" : "") + " for this fmt",
            name_of(q.dtype));
   }
-  return q.are_packed() ? require_array("q", q.data, q.bytes(n, scheme), 1)
-                        : require_array("q", q.data, n, q.bytes(1, scheme));
+  return q.are_packed() ? checked_array("q", q.data, q.bytes(n, scheme), 1)
+                        : checked_array("q", q.data, n, q.bytes(1, scheme));
 }
 
 // ---- Schemes of affine formats ----------------------------------------------------------------
@@ -106,7 +106,7 @@ class ComputedScheme {
 sc_quantize_options checked_options(const sc_quantize_options* options, const Format& format) {
   sc_quantize_options checked{};
   if (options != nullptr) {
-    require_optional("options", options);
+    checked_optional("options", options);
     checked = *options;
   }
   require_in_range("rounding", checked.rounding, SC_ROUNDING_NEAREST_EVEN, SC_ROUNDING_STOCHASTIC);
@@ -126,10 +126,10 @@ sc_quantize_options checked_options(const sc_quantize_options* options, const Fo
 }
 
 // Checks that an output overlaps neither an input nor the format.
-void require_apart(const Extent& out, const Extent& in, const Format& format,
+void require_apart(const MemoryRange& out, const MemoryRange& in, const Format& format,
                    const sc_quantize_options* options) {
   require_no_overlap({out}, {in, format.fmt, format.layout, format.steps, format.zero_points,
-                             require_optional("options", options)});
+                             checked_optional("options", options)});
 }
 
 }  // namespace
@@ -141,11 +141,11 @@ using namespace secateur::api;
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
     const Format format = checked_format(fmt, n, dtype, Scales::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     const Codes codes{q, q_dtype};
-    require_apart(require_codes(codes, n, format.scheme), in, format, options);
+    require_apart(checked_codes(codes, n, format.scheme), in, format, options);
     if (n != 0) {
       const ComputedScheme scheme(format.scheme, dtype, &checked);
       quantize(w, float_type(dtype), n, scheme.get(), checked, codes);
@@ -156,10 +156,10 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* 
 sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt, void* out,
                         sc_dtype out_dtype) {
   return guarded([&] {
-    const Extent floats = require_floats("out", out, n, out_dtype);
+    const MemoryRange floats = checked_floats("out", out, n, out_dtype);
     const Format format = checked_format(fmt, n, out_dtype, Scales::finite);
     const Codes codes{const_cast<void*>(q), q_dtype};
-    require_apart(floats, require_codes(codes, n, format.scheme), format, nullptr);
+    require_apart(floats, checked_codes(codes, n, format.scheme), format, nullptr);
     if (n != 0) {
       const ComputedScheme scheme(format.scheme, out_dtype, nullptr);
       dequantize(codes, n, scheme.get(), out, float_type(out_dtype));
@@ -170,8 +170,8 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                            const sc_quantize_options* options, void* out) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Extent result = require_floats("out", out, n, dtype);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
+    const MemoryRange result = checked_floats("out", out, n, dtype);
     const Format format = checked_format(fmt, n, dtype, Scales::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     require_same_or_no_overlap(result, in);
@@ -186,12 +186,12 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_for
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_format* fmt,
                             const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
     require_k(k, 0, n);
     const Format format = checked_format(fmt, n, dtype, Scales::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     const Codes codes{q, q_dtype};
-    require_apart(require_codes(codes, n, format.scheme), in, format, options);
+    require_apart(checked_codes(codes, n, format.scheme), in, format, options);
     if (n != 0) {
       const ComputedScheme scheme(format.scheme, dtype, &checked);
       prune_quantize(w, float_type(dtype), n, k, scheme.get(), checked, codes);

@@ -6,8 +6,8 @@
 
 namespace secateur::api {
 
-Layout require_slices(const sc_layout* layout, std::size_t n) {
-  const Layout groups = require_layout("layout", layout, n);
+Layout checked_slices(const sc_layout* layout, std::size_t n) {
+  const Layout groups = checked_layout("layout", layout, n);
   if (groups.shared) {
     refuse("layout.shared", "0 for a selection", "1");
   }
@@ -28,12 +28,12 @@ Layout require_slices(const sc_layout* layout, std::size_t n) {
   return groups.flattened();
 }
 
-Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores) {
+Operand checked_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores) {
   Operand operand{w, n, float_type(dtype)};
   if (scores == nullptr) {
     return operand;
   }
-  require_optional("scores", scores);
+  checked_optional("scores", scores);
   const bool values = scores->scoring == SC_SCORING_VALUES;
   if (!values && scores->scoring != SC_SCORING_PRODUCTS) {
     refuse("scores.scoring", "values or products",
@@ -42,7 +42,7 @@ Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_s
   if (!values && n != 0 && (scores->period == 0 || scores->repeat == 0)) {
     refuse(scores->period == 0 ? "scores.period" : "scores.repeat", "at least 1", "0");
   }
-  require_floats("scores.data", scores->data, values || n == 0 ? n : scores->period, scores->dtype);
+  checked_floats("scores.data", scores->data, values || n == 0 ? n : scores->period, scores->dtype);
   if (n == 0 && !values) {
     return operand;  // no element has a factor
   }
@@ -51,7 +51,7 @@ Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_s
   return operand;
 }
 
-Extent scores_of(const Operand& operand) {
+MemoryRange scores_of(const Operand& operand) {
   return {"scores.data", operand.scores.data, operand.is_computed() ? operand.scores_bytes() : 0};
 }
 

@@ -9,13 +9,13 @@ namespace secateur::api {
 
 // The groups of an array of n elements, each a slice along the middle dimension; null means the
 // whole array. Throws Error if the groups are no such slices.
-Layout require_slices(const sc_layout* layout, std::size_t n);
+Layout checked_slices(const sc_layout* layout, std::size_t n);
 
 // The operand that these arguments describe, without an output.
-Operand require_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores);
+Operand checked_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores);
 
 // The memory of the operand's scores; empty if it has none.
-Extent scores_of(const Operand& operand);
+MemoryRange scores_of(const Operand& operand);
 
 // Makes `out` the output of the operand, in floats of w's type.
 void write_floats(Operand& operand, void* out);

@@ -32,14 +32,14 @@ using namespace secateur::api;
 sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
                            const sc_layout* layout, sc_nan nan, void* values) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Layout along = require_slices(layout, n);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
+    const Layout along = checked_slices(layout, n);
     require_k(k, 1, along.length);
     require_selection_nan(nan);
-    const Extent out = require_floats("values", values, along.outer * along.inner, dtype);
-    require_no_overlap({out}, {in, require_optional("layout", layout)});
+    const MemoryRange out = checked_floats("values", values, along.outer * along.inner, dtype);
+    require_no_overlap({out}, {in, checked_optional("layout", layout)});
     const SliceResult result{values, 1, float_type(dtype).bytes};
-    for_slices(require_operand(w, dtype, n, nullptr), along, nan, k, true, {&result, 1},
+    for_slices(checked_operand(w, dtype, n, nullptr), along, nan, k, true, {&result, 1},
                [&](Operand slice, void* const* outputs, const Selection* known) {
       const SelectionProblem problem({&slice, 1}, nan);
       const Order order = problem.order(slice);
@@ -53,19 +53,19 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
                   const sc_scores* scores, sc_nan nan, sc_order order, void* values,
                   int64_t* indices) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Layout along = require_slices(layout, n);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
+    const Layout along = checked_slices(layout, n);
     require_k(k, 0, along.length);
     require_selection_nan(nan);
     if (order != SC_ORDER_INDEX && order != SC_ORDER_RANK) {
       refuse("order", "index or rank", std::to_string(static_cast<int>(order)));
     }
     const std::size_t count = along.outer * along.inner * k;  // n at most
-    const Extent elements = require_floats("values", values, count, dtype);
-    const Extent positions = require_array("indices", indices, count);
-    const Operand operand = require_operand(w, dtype, n, scores);
+    const MemoryRange elements = checked_floats("values", values, count, dtype);
+    const MemoryRange positions = checked_array("indices", indices, count);
+    const Operand operand = checked_operand(w, dtype, n, scores);
     require_no_overlap({elements, positions},
-                       {in, require_optional("layout", layout), require_optional("scores", scores),
+                       {in, checked_optional("layout", layout), checked_optional("scores", scores),
                         scores_of(operand)});
     const SliceResult results[] = {{values, k, float_type(dtype).bytes},
                                    {indices, k, sizeof *indices}};
@@ -82,7 +82,7 @@ sc_status sc_keep_count(size_t n, double sparsity, size_t* k) {
     if (!(sparsity >= 0) || !(sparsity <= 1)) {
       refuse("sparsity", "a number from 0 to 1", text_of(sparsity));
     }
-    require_array("k", k, 1);
+    checked_array("k", k, 1);
     const auto all = static_cast<double>(n);  // rounded, so it may exceed any size_t
     const double exact = sparsity * all;
     const double removed = exact - std::remainder(exact, 1.0);

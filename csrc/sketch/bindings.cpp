@@ -10,10 +10,10 @@
 namespace secateur::python {
 namespace {
 
-constexpr std::size_t kTotals = sizeof(sc_tally) / sizeof(std::uint64_t);
-static_assert(kTotals == 3 && alignof(sc_tally) == alignof(std::uint64_t));
+constexpr std::size_t kTotals = sizeof(sc_key_totals) / sizeof(std::uint64_t);
+static_assert(kTotals == 3 && alignof(sc_key_totals) == alignof(std::uint64_t));
 
-// Checks that the core can write to the counts, one per bin followed by an sc_tally, and returns their memory.
+// Checks that the core can write to the counts, one per bin followed by an sc_key_totals, and returns their memory.
 std::uint64_t* writable_counts(const py::array_t<std::uint64_t>& counts,
                                const sc_key_range& range) {
   using Flags = py::detail::npy_api;
@@ -39,14 +39,14 @@ void count_magnitudes(py::handle chunk, py::handle dtype, py::handle nan, std::u
   const sc_nan policy = to_selecting_nan(nan);
   Input in("chunk", chunk, {to_choice("dtype", dtype, kChoices)});
   const sc_key_range range{first, last};
-  in.settle();
+  in.prepare();
   std::uint64_t* const bins =
       writable_counts(counts, range);  // last: the other checks may run code
-  auto* const tally = reinterpret_cast<sc_tally*>(bins + count_bins(range));
+  auto* const totals = reinterpret_cast<sc_key_totals*>(bins + count_bins(range));
   sc_status status = SC_OK;
   call(in, "", [&] {
     status =
-        sc_count_magnitudes(in.data(), in.core_dtype(), in.size(), &range, policy, bins, tally);
+        sc_count_magnitudes(in.data(), in.core_dtype(), in.size(), &range, policy, bins, totals);
     return status == SC_ERROR_NAN ? SC_OK : status;
   });
   if (status == SC_ERROR_NAN) {  // the message of the core begins with w, its name for the chunk

@@ -37,7 +37,7 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   Input b = floats(w_hat, "w_hat");
   const Shape shape = shape_of(a.given());
   b.require_shape(shape, "that of w");
-  groups.settle(shape);
+  groups.fit(shape);
   std::optional<FittedFormat> fitted;
   if (format) {
     fitted.emplace(**format, shape, a.core_dtype(), Scales::positive_and_normal, &groups);
@@ -46,8 +46,8 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   sums.transpose(groups.result_order(0, 1));
   a.transpose(groups.order());
   b.transpose(groups.order());
-  a.settle();
-  b.settle();
+  a.prepare();
+  b.prepare();
   auto* const results = static_cast<sc_error_sums*>(sums.data());
   const sc_status status = without_gil(a.size(), [&] {
     return sc_compare(a.data(), a.core_dtype(), b.data(), b.core_dtype(), a.size(), groups.data(),
@@ -76,7 +76,7 @@ class Choosing {
     }
   }
 
-  // A new array with a parameter for each group. The groups must be settled.
+  // A new array with a parameter for each group. fit() must have been called.
   [[nodiscard]] Result parameters(Dtype dtype) const {
     Result result(py::dtype(dtype.number), groups_.result_shape());
     result.transpose(groups_.result_order(0, 0));
@@ -87,7 +87,7 @@ class Choosing {
   template <class F>
   void call(Input& w, const F& core) {
     w.transpose(groups_.order());
-    w.settle();
+    w.prepare();
     const auto call_with = [&](const sc_layout* layout) {
       return without_gil(w.size(),
                          [&] { return core(layout, bits_, is_signed_, method_, percentile_); });
@@ -96,7 +96,7 @@ class Choosing {
     if (status == SC_ERROR_NAN && !groups_.order().empty()) {
       // The message has the index of the first NaN. It should be that in the array of the caller.
       w.transpose({});
-      w.settle();
+      w.prepare();
       call_with(nullptr);
     }
     check(status, "a format is chosen for finite numbers");
@@ -124,10 +124,10 @@ py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py:
                         py::handle percentile, py::handle axis, py::handle group_size) {
   Choosing choosing(bits, 32, is_signed, method, percentile, axis, group_size);
   Input in = floats(w);
-  choosing.groups().settle(shape_of(in.given()));
+  choosing.groups().fit(shape_of(in.given()));
   Result frac_bits = choosing.parameters(kInt32);
-  choosing.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](
-                        const sc_layout* layout, auto... arguments) {
+  choosing.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](const sc_layout* layout,
+                                                                            auto... arguments) {
     return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out);
   });
   return py::make_tuple(choosing.finish(frac_bits), choosing.groups().axes());
@@ -141,13 +141,13 @@ py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
   Choosing choosing(bits, 16, is_signed, method, percentile, axis, group_size);
   const bool symmetric = to_bool("symmetric", is_symmetric);
   Input in = floats(w);
-  choosing.groups().settle(shape_of(in.given()));
+  choosing.groups().fit(shape_of(in.given()));
   const bool is_double = in.core_dtype() == SC_DTYPE_FLOAT64;
   Result scale = choosing.parameters(is_double ? kFloat64 : kFloat32);
   Result zero_point = choosing.parameters(kInt32);
-  choosing.call(in, [&, scales = scale.data(),
-                     zero_points = static_cast<std::int32_t*>(zero_point.data())](
-                        const sc_layout* layout, int width, bool has_sign, auto... arguments) {
+  choosing.call(
+      in, [&, scales = scale.data(), zero_points = static_cast<std::int32_t*>(zero_point.data())](
+              const sc_layout* layout, int width, bool has_sign, auto... arguments) {
     return sc_choose_affine(in.data(), in.core_dtype(), in.size(), layout, width, has_sign,
                             symmetric, arguments..., scales, zero_points);
   });

@@ -102,9 +102,9 @@ void require_integers(std::int32_t bits, int max_bits, std::int32_t is_signed) {
   require_flag("is_signed", is_signed);
 }
 
-Choice require_choice(const void* w, sc_dtype dtype, std::size_t n, const sc_layout* layout,
+Choice checked_choice(const void* w, sc_dtype dtype, std::size_t n, const sc_layout* layout,
                       sc_choice_method method, double percentile) {
-  const Layout groups = require_layout("layout", layout, n);
+  const Layout groups = checked_layout("layout", layout, n);
   if (method < SC_CHOICE_METHOD_MAX || method > SC_CHOICE_METHOD_MSE) {
     refuse("method", "max, percentile or mse", std::to_string(static_cast<int>(method)));
   }
@@ -123,17 +123,17 @@ using namespace secateur::api;
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
                      size_t n, const sc_layout* layout, const sc_format* fmt, sc_error_sums* sums) {
   return guarded([&] {
-    const Extent reference = require_floats("w", w, n, w_dtype);
-    const Extent approximation = require_floats("w_hat", w_hat, n, w_hat_dtype);
-    const Layout groups = require_layout("layout", layout, n);
+    const MemoryRange reference = checked_floats("w", w, n, w_dtype);
+    const MemoryRange approximation = checked_floats("w_hat", w_hat, n, w_hat_dtype);
+    const Layout groups = checked_layout("layout", layout, n);
     const std::size_t count = groups.groups();
-    const Extent out = require_array("sums", sums, count);
+    const MemoryRange out = checked_array("sums", sums, count);
     Format format{};
     if (fmt != nullptr) {
       format = checked_format(fmt, n, w_dtype, Scales::positive_and_normal);
       require_same_groups(format.scheme.layout, groups);
     }
-    require_no_overlap({out}, {reference, approximation, require_optional("layout", layout),
+    require_no_overlap({out}, {reference, approximation, checked_optional("layout", layout),
                                format.fmt, format.layout, format.steps, format.zero_points});
     const bool wide = w_dtype == SC_DTYPE_FLOAT64 || w_hat_dtype == SC_DTYPE_FLOAT64;
     const FloatType kernel_type = wide ? kFloat64 : kFloat32;
@@ -160,11 +160,11 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
                            int32_t bits, int32_t is_signed, sc_choice_method method,
                            double percentile, int32_t* frac_bits) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Choice choice = require_choice(w, dtype, n, layout, method, percentile);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
+    const Choice choice = checked_choice(w, dtype, n, layout, method, percentile);
     require_integers(bits, 32, is_signed);
-    const Extent out = require_array("frac_bits", frac_bits, choice.groups.groups());
-    require_no_overlap({out}, {in, require_optional("layout", layout)});
+    const MemoryRange out = checked_array("frac_bits", frac_bits, choice.groups.groups());
+    require_no_overlap({out}, {in, checked_optional("layout", layout)});
     const double refused = choose_frac_bits(choice, bits, is_signed != 0, frac_bits);
     if (refused != 0) {
       refuse("w", "at least 0 for an unsigned format, but for what is rounded to 0",
@@ -178,16 +178,16 @@ sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_lay
                            sc_choice_method method, double percentile, void* scale,
                            int32_t* zero_point) {
   return guarded([&] {
-    const Extent in = require_floats("w", w, n, dtype);
-    const Choice choice = require_choice(w, dtype, n, layout, method, percentile);
+    const MemoryRange in = checked_floats("w", w, n, dtype);
+    const Choice choice = checked_choice(w, dtype, n, layout, method, percentile);
     require_integers(bits, 16, is_signed);
     require_flag("is_symmetric", is_symmetric);
     const std::size_t count = choice.groups.groups();
     const bool is_double = dtype == SC_DTYPE_FLOAT64;
-    const Extent scales =
-        require_array("scale", scale, count, is_double ? sizeof(double) : sizeof(float));
-    const Extent zero_points = require_array("zero_point", zero_point, count);
-    require_no_overlap({scales, zero_points}, {in, require_optional("layout", layout)});
+    const MemoryRange scales =
+        checked_array("scale", scale, count, is_double ? sizeof(double) : sizeof(float));
+    const MemoryRange zero_points = checked_array("zero_point", zero_point, count);
+    require_no_overlap({scales, zero_points}, {in, checked_optional("layout", layout)});
     const std::int64_t lowest = is_signed != 0 ? -(std::int64_t{1} << (bits - 1)) : 0;
     const std::int64_t highest = lowest + (std::int64_t{1} << bits) - 1;
     if (is_double) {

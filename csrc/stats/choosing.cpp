@@ -138,8 +138,8 @@ int largest_frac_bits(double lowest, double highest, int bits, bool is_signed) {
     frac_bits = largest_exponent(highest, std::ldexp(1.0, magnitude_bits) - 0.5, false);
   }
   if (is_signed && lowest < 0) {  // the lowest integer is even
-    frac_bits = std::min(
-        frac_bits, largest_exponent(-lowest, std::ldexp(1.0, magnitude_bits) + 0.5, true));
+    frac_bits =
+        std::min(frac_bits, largest_exponent(-lowest, std::ldexp(1.0, magnitude_bits) + 0.5, true));
   }
   return frac_bits == std::numeric_limits<int>::max()
              ? magnitude_bits
@@ -173,10 +173,9 @@ void write_least_error_frac_bits(const Choice& choice, const Ranges& ranges, int
                                  bool is_signed, std::int32_t* frac_bits) {
   const Ends ends(bits, is_signed);
   const Buffer<int> more(ranges.count());
-  find_least_errors(
-      choice, ranges, 2,
-      [&](std::size_t i) { return Grids{kMaxFracBits - frac_bits[i], ends.lowest, ends.highest}; },
-      [&](std::size_t i, int j) { return std::ldexp(1.0, -(frac_bits[i] + j)); }, more.data());
+  find_least_errors(choice, ranges, 2, [&](std::size_t i) {
+    return Grids{kMaxFracBits - frac_bits[i], ends.lowest, ends.highest};
+  }, [&](std::size_t i, int j) { return std::ldexp(1.0, -(frac_bits[i] + j)); }, more.data());
   for (std::size_t i = 0; i < ranges.count(); ++i) {
     frac_bits[i] += more[i];
   }
@@ -265,8 +264,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Choice& choice, int b
     }
     std::optional<int> next;
     for (int i = low; i <= high; ++i) {
-      if (!errors.contains(i) &&
-          (!next || std::abs(i - candidate) < std::abs(*next - candidate))) {
+      if (!errors.contains(i) && (!next || std::abs(i - candidate) < std::abs(*next - candidate))) {
         next = i;
       }
     }
@@ -297,8 +295,8 @@ Parameters<T> parameters_of(double lowest, double highest, std::int64_t qmin, st
   const std::int64_t middle = qmin < 0 ? 0 : (qmax + 1) / 2;
   const bool is_zero = lowest == 0 && highest == 0;
   const auto integers = static_cast<double>(qmax - (is_symmetric ? middle : qmin));
-  const double exact = is_symmetric ? std::max(highest, -lowest) / integers
-                                    : highest / integers - lowest / integers;
+  const double exact =
+      is_symmetric ? std::max(highest, -lowest) / integers : highest / integers - lowest / integers;
   const T scale = is_zero ? 1 : std::max(static_cast<T>(exact), std::numeric_limits<T>::min());
   if (is_symmetric) {
     return {scale, static_cast<std::int32_t>(middle)};
@@ -329,9 +327,7 @@ void write_least_error_scales(const Choice& choice, const Ranges& ranges, std::i
     return static_cast<double>(std::max(static_cast<T>(exact), std::numeric_limits<T>::min()));
   };
   const Buffer<int> chosen(ranges.count());
-  find_least_errors(
-      choice, ranges, kMinRatio,
-      [&](std::size_t i) {
+  find_least_errors(choice, ranges, kMinRatio, [&](std::size_t i) {
     return Grids{kMaxQuarters, static_cast<double>(qmin - zero_point[i]),
                  static_cast<double>(qmax - zero_point[i])};
   }, step, chosen.data());
@@ -371,8 +367,8 @@ void choose_affine(const Choice& choice, std::int64_t lowest, std::int64_t highe
     ranges.clip(choice);
   }
   for (std::size_t i = 0; i < ranges.count(); ++i) {
-    const Parameters<T> chosen = parameters_of<T>(ranges.lowest(i), ranges.highest(i), lowest,
-                                                  highest, is_symmetric);
+    const Parameters<T> chosen =
+        parameters_of<T>(ranges.lowest(i), ranges.highest(i), lowest, highest, is_symmetric);
     scale[i] = chosen.scale;
     zero_point[i] = chosen.zero_point;
   }

@@ -92,9 +92,9 @@ void copy_groups(const EqualGroups& groups, const void* w, std::size_t bytes, un
       for (std::size_t i = begin; i < end; ++i) {
         const std::size_t first = layout.shared ? 0 : groups.matrix(i);
         const std::size_t last = layout.shared ? layout.outer : first + 1;
-        const unsigned char* const block =
-            static_cast<const unsigned char*>(w) + groups.row(i) * layout.block * row +
-            groups.column(i) * layout.inner_block * bytes;
+        const unsigned char* const block = static_cast<const unsigned char*>(w) +
+                                           groups.row(i) * layout.block * row +
+                                           groups.column(i) * layout.inner_block * bytes;
         for (std::size_t m = first; m < last; ++m) {
           for (std::size_t r = 0; r < groups.along.length; ++r, to += run) {
             std::memcpy(to, block + m * matrix + r * row, run);
@@ -111,9 +111,8 @@ void find_kth_keys(const void* w, const Layout& slices, FloatType type, std::siz
   const SliceResult result{keys, 1, sizeof *keys};
   for_slices(array, slices, SC_NAN_KEEP, k, true, {&result, 1},
              [&](Operand slice, void* const* outputs, const Selection* known) {
-    const Key kth = known != nullptr
-                        ? known->threshold
-                        : kth_key(SelectionProblem({&slice, 1}, SC_NAN_KEEP), k);
+    const Key kth = known != nullptr ? known->threshold
+                                     : kth_key(SelectionProblem({&slice, 1}, SC_NAN_KEEP), k);
     std::memcpy(outputs[0], &kth, sizeof kth);
   });
 }

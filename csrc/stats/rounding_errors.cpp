@@ -12,8 +12,8 @@ namespace {
 bool is_float_enough(const Grid& grid) {
   constexpr double kMost = 0x1p100;
   constexpr double kMostInteger = 0x1p24;
-  return grid.multiplier >= 1 / kMost && grid.multiplier <= kMost &&
-         grid.lowest >= -kMostInteger && grid.highest <= kMostInteger;
+  return grid.multiplier >= 1 / kMost && grid.multiplier <= kMost && grid.lowest >= -kMostInteger &&
+         grid.highest <= kMostInteger;
 }
 
 void sum_in(FloatType kernel_type, const Layout& groups, const void* w, FloatType type,
@@ -40,9 +40,8 @@ void sum_rounding_errors(const Layout& groups, const void* w, FloatType type, co
   const auto is_in_float = [&](const Grid& grid) {
     return type.kind != Float::float64 && is_float_enough(grid);
   };
-  if (std::all_of(grids, grids + count, [&](const Grid& grid) {
-        return is_skipped(grid) || is_in_float(grid);
-      })) {
+  if (std::all_of(grids, grids + count,
+                  [&](const Grid& grid) { return is_skipped(grid) || is_in_float(grid); })) {
     sum_in(kFloat32, groups, w, type, grids, ratio, sums);
     return;
   }

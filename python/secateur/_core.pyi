@@ -8,7 +8,7 @@ from secateur.formats import Format as _Format
 
 __version__: str
 
-# Scores in the form that secateur.scores.describe returns
+# Scores in the form that secateur.scores.core_scores returns
 _Scores: TypeAlias = tuple[bool, NDArray[Any], int, NDArray[Any]] | None
 
 def kth_magnitude(w: ArrayLike, k: int, axis: int | tuple[int, ...] | None, nan: str, /) -> Any: ...

@@ -94,9 +94,7 @@ def choose_format(
     >>> sc.choose_format(w.reshape(2, 2), 8, axis=0)
     FixedPoint(bits=8, frac_bits=[9, 6], signed=True, axis=0)
     """
-    frac_bits, axes = _core.choose_format(
-        w, bits, signed, method, percentile, axis, group_size
-    )
+    frac_bits, axes = _core.choose_format(w, bits, signed, method, percentile, axis, group_size)
     return FixedPoint(bits, frac_bits, signed, axis=axes, group_size=group_size)
 
 
@@ -186,6 +184,4 @@ def choose_affine(
     scale, zero_point, axes = _core.choose_affine(
         w, bits, signed, symmetric, method, percentile, axis, group_size
     )
-    return Affine(
-        scale, zero_point, bits=bits, signed=signed, axis=axes, group_size=group_size
-    )
+    return Affine(scale, zero_point, bits=bits, signed=signed, axis=axes, group_size=group_size)

@@ -8,7 +8,7 @@ from secateur import _core
 from secateur.containers import rebuild
 from secateur.patterns import parse_pattern
 from secateur.pruning import Members, check_combination
-from secateur.scores import describe
+from secateur.scores import core_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +156,7 @@ def prune_mask(
             w, k, sparsity, threshold, block, norm, packed, bitorder, nan
         )
     members = None if pattern is None else parse_pattern(pattern)
-    ranked_by = describe(w, scores, factors)
+    ranked_by = core_scores(w, scores, factors)
     return _core.prune_mask(
         w, k, sparsity, threshold, members, ranked_by, axis, packed, bitorder, nan
     )

@@ -10,7 +10,7 @@ from secateur import _core
 from secateur.containers import label, match, members_of, rebuild, require_apart
 from secateur.messages import shown
 from secateur.patterns import parse_pattern
-from secateur.scores import describe
+from secateur.scores import core_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,7 +175,7 @@ def prune(
     if block is not None:
         return _core.prune_blocks(w, k, sparsity, threshold, block, norm, nan, out)
     members = None if pattern is None else parse_pattern(pattern)
-    ranked_by = describe(w, scores, factors)
+    ranked_by = core_scores(w, scores, factors)
     return _core.prune(w, k, sparsity, threshold, members, ranked_by, axis, nan, out)
 
 
@@ -326,7 +326,7 @@ class Members:
         self._scores = self.match("scores", scores)
         self._factors = self.match("factors", factors)
         self.ranked_by = [
-            describe(*each)
+            core_scores(*each)
             for each in zip(self.arrays, self._scores, self._factors, self.labels, strict=True)
         ]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-def describe(
+def core_scores(
     w: ArrayLike, scores: ArrayLike | None, factors: ArrayLike | None, label: str = ""
 ) -> tuple[bool, NDArray[Any], int, NDArray[Any]] | None:
     """Convert `scores` or `factors` to the form that the core takes.
@@ -44,9 +44,9 @@ def describe(
     Examples
     --------
     >>> import numpy as np
-    >>> from secateur.scores import describe
+    >>> from secateur.scores import core_scores
     >>> w = np.zeros((2, 3, 4), np.float32)
-    >>> describe(w, None, np.float32([[1], [2], [3]]))[:3]
+    >>> core_scores(w, None, np.float32([[1], [2], [3]]))[:3]
     (False, array([1., 2., 3.], dtype=float32), 4)
     """
     if scores is None and factors is None:

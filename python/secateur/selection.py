@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from secateur import _core
 from secateur.results import TopK
-from secateur.scores import describe
+from secateur.scores import core_scores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,4 +154,4 @@ def topk(
     >>> sc.topk(w.reshape(1, 2, 2), 2, axis=(1, 2))
     TopK(values=array([[ 3., -4.]], dtype=float32), indices=array([[0, 1]]))
     """
-    return TopK(*_core.topk(w, k, axis, describe(w, scores, factors), sorted, nan))
+    return TopK(*_core.topk(w, k, axis, core_scores(w, scores, factors), sorted, nan))

@@ -67,7 +67,7 @@ struct Inputs {
   const std::int32_t* zero_points;    // 0 or 1
   const float* scales;                // 0.01 to 0.02
   const double* wide_scales;          // the same in double
-  const std::uint64_t* empty_counts;  // of SC_MAX_BINS bins, then a tally
+  const std::uint64_t* empty_counts;  // of SC_MAX_BINS bins, then a totals
 };
 
 std::uint64_t random_bits(std::uint64_t i) {
@@ -261,7 +261,7 @@ class Cases {
     add("count_magnitudes", (SC_MAX_BINS + 3) * 8, Case::in_place, [=](const void*, void* out) {
       auto* const counts = static_cast<std::uint64_t*>(out);
       return sc_count_magnitudes(w, dtype, n, &range, SC_NAN_KEEP, counts,
-                                 reinterpret_cast<sc_tally*>(counts + SC_MAX_BINS));
+                                 reinterpret_cast<sc_key_totals*>(counts + SC_MAX_BINS));
     });
     added_.back().input = inputs_.empty_counts;
   }

@@ -32,7 +32,7 @@ enum Field {
   kept,
   range,
   counts,
-  tally,
+  totals,
   members,
   member_w,
   member_out,
@@ -115,7 +115,7 @@ constexpr std::array<Pointer, kPointers> kFields{
     pointer_to<std::size_t>("k", 1),
     pointer_to<sc_key_range>("range", 1),
     pointer_to<std::uint64_t>("counts", kN),
-    pointer_to<sc_tally>("tally", 1),
+    pointer_to<sc_key_totals>("totals", 1),
     pointer_to<sc_member>("members", 2),
     pointer_to<double>("w", kN),
     pointer_to<double>("out", kN),
@@ -345,11 +345,11 @@ const std::vector<Function>& functions() {
       {"sc_count_magnitudes",
        [](Arguments& a) {
     return sc_count_magnitudes(a.pointers[w], a.dtype, a.n, a.get<sc_key_range>(range), a.nan,
-                               a.get<std::uint64_t>(counts), a.get<sc_tally>(tally));
+                               a.get<std::uint64_t>(counts), a.get<sc_key_totals>(totals));
   },
        {dtype, n, nan_policy},
        {all_of(w), all_of(range)},
-       {all_of(counts), all_of(tally)}},
+       {all_of(counts), all_of(totals)}},
       {"sc_prune",
        [](Arguments& a) {
     return sc_prune(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices),

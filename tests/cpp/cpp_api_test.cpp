@@ -99,14 +99,14 @@ std::uint64_t kth_key(const std::vector<std::vector<float>>& parts, std::uint64_
   std::uint64_t checksum = 0;
   for (const int shift : {15, 0}) {
     std::vector<std::uint64_t> counts(SC_MAX_BINS);
-    sc_tally tally{};
+    sc_key_totals totals{};
     for (const auto& part : parts) {
-      secateur::count_magnitudes(part, range, counts, tally);
+      secateur::count_magnitudes(part, range, counts, totals);
     }
-    require(shift == 15 || tally.checksum == checksum, "the same data in both passes");
-    checksum = tally.checksum;
+    require(shift == 15 || totals.checksum == checksum, "the same data in both passes");
+    checksum = totals.checksum;
     std::uint64_t bin = (range.last - range.first) >> shift;
-    for (std::uint64_t reached = tally.above + counts[bin]; reached < k; reached += counts[bin]) {
+    for (std::uint64_t reached = totals.above + counts[bin]; reached < k; reached += counts[bin]) {
       --bin;
     }
     range.first += bin << shift;
@@ -361,10 +361,10 @@ void refuses_counts_that_are_short() {
                          Case{{0, 65536}, 32769}, Case{{5, 5}, 1}}) {
     require(sc::count_bins(of.range) == of.bins, "count_bins");
     std::vector<std::uint64_t> counts(of.bins - 1);
-    sc_tally tally{};
-    require_refused("counts", [&] { sc::count_magnitudes(w, of.range, counts, tally); });
+    sc_key_totals totals{};
+    require_refused("counts", [&] { sc::count_magnitudes(w, of.range, counts, totals); });
     counts.resize(of.bins);
-    sc::count_magnitudes(w, of.range, counts, tally);
+    sc::count_magnitudes(w, of.range, counts, totals);
   }
   static_assert(sc::count_bins({0, std::numeric_limits<std::uint64_t>::max()}) == SC_MAX_BINS);
 }
@@ -624,6 +624,8 @@ void chooses_formats() {
           "the steps 2 and 1 have the same error, 0.5625, and the step 0.5 has 2.0625");
   const std::array<T, 4> positive{T{0.5}, T{2}, T{0.25}, T{-0.001953125}};  // the last is -2^-9
   require(sc::choose_format(positive, 8, false) == 6, "2 is 128 * 2^-6, and -2^-9 is -2^-3 * 2^-6");
+  const std::array<T, 3> half{T{2}, T{-0.0078125}, T{0}};  // -2^-7 * 2^6 is rounded to 0
+  require(sc::choose_format(half, 8, false) == 6, "half an integer below 0");
   require(is(sc::choose_affine(w), 1.5 / 255 + 2.0 / 255, 18), "-128 + 2 / scale is 17.7");
   require(is(sc::choose_affine(w, 4, false), 1.5 / 15 + 2.0 / 15, 9), "2 / scale is 8.6");
   require(is(sc::choose_affine(w, 4, true, true), 2.0 / 7, 0), "a symmetric range");

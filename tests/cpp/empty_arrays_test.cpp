@@ -312,11 +312,11 @@ void gather_statistics(sc_dtype dtype) {
 void count(sc_dtype dtype, sc_nan nan) {
   const sc_key_range range{0, 1};
   std::array<std::uint64_t, 2> counts{7, 8};
-  sc_tally tally{1, 2, 3};
-  require_ok(sc_count_magnitudes(nullptr, dtype, 0, &range, nan, counts.data(), &tally),
+  sc_key_totals totals{1, 2, 3};
+  require_ok(sc_count_magnitudes(nullptr, dtype, 0, &range, nan, counts.data(), &totals),
              "count_magnitudes");
-  require(counts[0] == 7 && counts[1] == 8 && tally.above == 1 && tally.below == 2 &&
-              tally.checksum == 3,
+  require(counts[0] == 7 && counts[1] == 8 && totals.above == 1 && totals.below == 2 &&
+              totals.checksum == 3,
           "nothing is counted");
 }
 

@@ -334,15 +334,15 @@ void counts_are_left_unmodified() {
   const sc_key_range range{0, 0x7fffffff};
   std::vector<std::uint64_t> counts(SC_MAX_BINS, 5);
   const std::vector<std::uint64_t> before = counts;
-  sc_tally tally{1, 2, 3};
+  sc_key_totals totals{1, 2, 3};
   Callback callback{.interrupt_at = 0};
   const Operation count{"count_magnitudes", [&](Arrays& a) {
     return sc_count_magnitudes(a.w.data(), SC_DTYPE_FLOAT32, kSize, &range, SC_NAN_RAISE,
-                               counts.data(), &tally);
+                               counts.data(), &totals);
   }};
   Arrays arrays;
   require(call(count, arrays, callback) == SC_ERROR_INTERRUPTED, "counting is interrupted");
-  require(counts == before && tally.above == 1 && tally.below == 2 && tally.checksum == 3,
+  require(counts == before && totals.above == 1 && totals.below == 2 && totals.checksum == 3,
           "counts are left unmodified");
 }
 

@@ -49,7 +49,7 @@ void fuzz_counts(Draw& draw) {
   const int shift = shift_of(range);
   const std::size_t bins = ((range.last - range.first) >> shift) + 1;
 
-  // The counts and the tally are in one array, which begins with random contents.
+  // The counts and the totals are in one array, which begins with random contents.
   const Bytes begin = draw.bytes((bins + 3) * sizeof(std::uint64_t), draw.offset(8));
   Bytes expected = begin;
   const auto add = [&](std::size_t index, std::uint64_t more) {
@@ -72,7 +72,7 @@ void fuzz_counts(Draw& draw) {
   const auto count = [&](std::size_t first, std::size_t last, Bytes& counts) {
     auto* const data = reinterpret_cast<std::uint64_t*>(counts.data());
     return sc_count_magnitudes(w.data() + first * type.bytes, type.dtype, last - first, &range, nan,
-                               data, reinterpret_cast<sc_tally*>(data + bins));
+                               data, reinterpret_cast<sc_key_totals*>(data + bins));
   };
   for (const char* isa : isas()) {
     require(sc_set_isa(isa) == SC_OK, "the ISA is set");
@@ -101,10 +101,10 @@ void fuzz_refusals(Draw& draw) {
   const std::uint64_t most = type.sign() - 1;
   sc_key_range range{0, 99};
   const Bytes w = draw.floats(type, n);
-  Bytes memory = draw.bytes(8 * 104);  // the counts, the tally, and space to misalign them
+  Bytes memory = draw.bytes(8 * 104);  // the counts, the totals, and space to misalign them
   const Bytes before = memory;
   unsigned char* counts = memory.data();
-  unsigned char* tally = memory.data() + 8 * 100;
+  unsigned char* totals = memory.data() + 8 * 100;
   sc_dtype dtype = type.dtype;
   sc_nan nan = SC_NAN_KEEP;
   const char* what = "";
@@ -127,11 +127,11 @@ void fuzz_refusals(Draw& draw) {
       break;
     default:
       what = "a misaligned result is refused";
-      (draw.coin() ? counts : tally) += draw.in<std::size_t>(1, 7);
+      (draw.coin() ? counts : totals) += draw.in<std::size_t>(1, 7);
   }
   const sc_status status =
       sc_count_magnitudes(w.data(), dtype, n, &range, nan, reinterpret_cast<std::uint64_t*>(counts),
-                          reinterpret_cast<sc_tally*>(tally));
+                          reinterpret_cast<sc_key_totals*>(totals));
   require(is_refusal(status), what);
   require(memory == before, "nothing is written when an argument is refused");
 }
@@ -144,12 +144,12 @@ void fuzz_overlaps(Draw& draw) {
   OverlapArena arena(draw, 4096, 1);
   const OverlapArena::Region w = arena.take(n * type.bytes);
   const OverlapArena::Region counts = arena.take(bins * sizeof(std::uint64_t));
-  const OverlapArena::Region tally = arena.take(sizeof(sc_tally));
+  const OverlapArena::Region totals = arena.take(sizeof(sc_key_totals));
   const sc_key_range range{0, bins - 1};
   arena.check(sc_count_magnitudes(w.data, type.dtype, n, &range, SC_NAN_KEEP,
                                   reinterpret_cast<std::uint64_t*>(counts.data),
-                                  reinterpret_cast<sc_tally*>(tally.data)),
-              counts.overlaps(w) || tally.overlaps(w) || tally.overlaps(counts));
+                                  reinterpret_cast<sc_key_totals*>(totals.data)),
+              counts.overlaps(w) || totals.overlaps(w) || totals.overlaps(counts));
 }
 
 }  // namespace

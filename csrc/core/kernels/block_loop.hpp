@@ -71,8 +71,8 @@ struct NoSink {
   unsigned char* at(size_t) const { return nullptr; }
   static constexpr size_t bytes(size_t) { return 0; }
   template <class E>
-  void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
-  void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
+  void write(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
+  void write_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
 // A sink for the results of a part: the result of its first element is at out.data.

@@ -285,17 +285,17 @@ sc_status sc_keep_count(size_t n, double sparsity, size_t* k);
  * Each pass counts the keys of a range in bins and finds the bin that contains the k-th largest
  * key. The next pass divides that bin.
  *
- *   1. Set the range to all keys, 0 to 2^b - 1. Set the counts and the tally to 0.
+ *   1. Set the range to all keys, 0 to 2^b - 1. Set the counts and the totals to 0.
  *   2. Call sc_count_magnitudes for each part of the data. If several machines count, add up their
  *      counts and their tallies.
  *   3. Go from the last bin down, adding up counts, and stop at the first bin where this sum plus
- *      tally.above is at least k. That bin contains the k-th largest key.
+ *      totals.above is at least k. That bin contains the k-th largest key.
  *   4. If the bins are one key wide, the bin is the key. Otherwise the keys of the bin are the
- *      range of the next pass: set the counts and the tally to 0 and go to step 2. k does not
+ *      range of the next pass: set the counts and the totals to 0 and go to step 2. k does not
  *      change.
  *
- * 16-bit floats need one pass, float32 two, and float64 four. The total of all counts, tally.above
- * and tally.below is the same in every pass, and so is the checksum; a difference means that the
+ * 16-bit floats need one pass, float32 two, and float64 four. The total of all counts, totals.above
+ * and totals.below is the same in every pass, and so is the checksum; a difference means that the
  * data changed between passes. */
 
 #define SC_MAX_BINS 65536
@@ -310,16 +310,16 @@ typedef struct sc_key_range {
 /* The number of keys above and below a range, and a checksum. The checksum is the sum, modulo 2^64,
  * of a hash of every key, inside the range or outside. Different data have a different checksum
  * with a probability of about 1 - 2^-64, unless they were constructed to collide. */
-typedef struct sc_tally {
+typedef struct sc_key_totals {
   uint64_t above;
   uint64_t below;
   uint64_t checksum;
-} sc_tally;
+} sc_key_totals;
 
-/* Adds the keys of w to `counts`, which has one element per bin of the range, and to `tally`. If
+/* Adds the keys of w to `counts`, which has one element per bin of the range, and to `totals`. If
  * the call fails, both are left unmodified. */
 sc_status sc_count_magnitudes(const void* w, sc_dtype dtype, size_t n, const sc_key_range* range,
-                              sc_nan nan, uint64_t* counts, sc_tally* tally);
+                              sc_nan nan, uint64_t* counts, sc_key_totals* totals);
 
 /* ---- Pruning -------------------------------------------------------------------------------- */
 /* Kept elements keep their bits; all others become +0.0. `out` has the dtype of w and may be

@@ -180,12 +180,12 @@ void topk(const W& w, std::size_t k, Values&& values, std::span<std::int64_t> in
 /* `counts` has at least count_bins(range) elements. */
 template <detail::floats W>
 void count_magnitudes(const W& w, const sc_key_range& range, std::span<std::uint64_t> counts,
-                      sc_tally& tally, sc_nan nan = SC_NAN_RAISE) {
+                      sc_key_totals& totals, sc_nan nan = SC_NAN_RAISE) {
   if (counts.size() < count_bins(range)) {
     detail::refuse_length("counts", "at least " + std::to_string(count_bins(range)), counts.size());
   }
   detail::check(sc_count_magnitudes(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
-                                    &range, nan, counts.data(), &tally));
+                                    &range, nan, counts.data(), &totals));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
@@ -413,9 +413,9 @@ std::int32_t choose_format(const W& w, int bits, bool is_signed = true,
 
 /* `frac_bits` has one element for each group of the layout. */
 template <detail::floats W>
-void choose_format(const W& w, const sc_layout& layout, int bits,
-                   std::span<std::int32_t> frac_bits, bool is_signed = true,
-                   sc_choice_method method = SC_CHOICE_METHOD_MAX, double percentile = 99.99) {
+void choose_format(const W& w, const sc_layout& layout, int bits, std::span<std::int32_t> frac_bits,
+                   bool is_signed = true, sc_choice_method method = SC_CHOICE_METHOD_MAX,
+                   double percentile = 99.99) {
   const std::size_t n = std::ranges::size(w);
   detail::require_groups(n, &layout, 1, frac_bits.size(), "frac_bits");
   detail::check(sc_choose_format(std::ranges::data(w), detail::dtype_of<W>, n, &layout, bits,

@@ -54,7 +54,7 @@ void apply_words(Part w, const void* mask, const Output& out) {
         x[v] = LoadU(from + first);
         keep[v] = MaskFromBits<E>(bits >> first);
       }
-      sink.put(x, keep, to, lane);
+      sink.write(x, keep, to, lane);
     }
   });
 }

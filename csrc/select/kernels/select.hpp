@@ -165,13 +165,13 @@ BracketCounts scan_words(Part w, const RankKey& rank_key, Order order, Bracket b
       Mask<E> keep[kGroup<E>];
       load_group(from, lane, compute_key, key_of, x, key, largest);
       above(key, written_above, keep);
-      sink.put(x, keep, to, lane);
+      sink.write(x, keep, to, lane);
       above_lo_bits |= bits_above(key, lo) << lane;
       above_hi_bits |= bits_above(key, hi) << lane;
       kept |= BitsFromMasks(keep) << lane;
     }
     above_lo_bits &= valid;
-    sink.put_bits(kept & valid, valid, to, i);
+    sink.write_bits(kept & valid, valid, to, i);
     above_lo += PopCount(above_lo_bits);
     count += collect(above_lo_bits & ~above_hi_bits, from, static_cast<uint32_t>(i - w.begin),
                      candidates + count, collected.offsets + count);
@@ -211,10 +211,10 @@ Key emit_words(Part w, const RankKey& rank_key, Order order, Selection selection
           keep[v] = MaskFromBits<E>(BitsFromMask(keep[v]) | ties);
         }
       }
-      sink.put(x, keep, to, lane);
+      sink.write(x, keep, to, lane);
       bits |= BitsFromMasks(keep) << lane;
     }
-    sink.put_bits(bits & valid, valid, to, i);
+    sink.write_bits(bits & valid, valid, to, i);
   });
   return ReduceMax(largest);
 }

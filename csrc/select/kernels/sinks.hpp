@@ -1,6 +1,6 @@
 // Sinks write the result of a selection; there is one for each OutputKind. Kernels pass every word
-// of 64 elements to a sink in two ways. put() takes a group of vectors with the masks of the kept
-// lanes. put_bits() takes 64 bits that say which elements are kept, 64 bits that say which elements
+// of 64 elements to a sink in two ways. write() takes a group of vectors with the masks of the kept
+// lanes. write_bits() takes 64 bits that say which elements are kept, 64 bits that say which elements
 // are valid, and the index of the first element. A sink implements one of the two; the other does
 // nothing.
 #pragma once
@@ -16,14 +16,14 @@ namespace {
 template <class E, bool kStream>
 struct FloatSink : Elements<E, kStream> {
   using Elements<E, kStream>::Elements;
-  SECATEUR_INLINE void put(const Vec<E>* x, const Mask<E>* keep, unsigned char* to,
-                           size_t lane) const {
+  SECATEUR_INLINE void write(const Vec<E>* x, const Mask<E>* keep, unsigned char* to,
+                             size_t lane) const {
     for (size_t v = 0; v < kGroup<E>; ++v) {
       store<kStream>(IfThenElseZero(keep[v], x[v]),
                      reinterpret_cast<E*>(to) + lane + v * kLanes<E>);
     }
   }
-  void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
+  void write_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
 // Writes the kept floats, quantized to integers, and 0 for the others and for NaN.
@@ -37,8 +37,8 @@ struct IntegerSink : Integers {
         factor(Set(out.target->factor)),
         lowest(Set(out.target->lowest)),
         highest(Set(out.target->highest)) {}
-  SECATEUR_INLINE void put(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
-                           size_t lane) const {
+  SECATEUR_INLINE void write(const Vec<int32_t>* x, const Mask<int32_t>* keep, unsigned char* to,
+                             size_t lane) const {
     Vec<int32_t> q[kGroup<int32_t>];
     for (size_t v = 0; v < kGroup<int32_t>; ++v) {
       const Vec<float> w = BitCast<float>(x[v]);
@@ -47,7 +47,7 @@ struct IntegerSink : Integers {
     }
     store(q, to, lane);
   }
-  void put_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
+  void write_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
 // Writes the kept elements of another array than the one that is ranked. It does not stream: a
@@ -59,8 +59,9 @@ struct OtherSink : Elements<E, false> {
   explicit OtherSink(const Output& out)
       : Elements<E, false>(out), others(static_cast<const E*>(out.others)) {}
   template <class Ranked>
-  void put(const Vec<Ranked>*, const Mask<Ranked>*, unsigned char*, size_t) const {}
-  SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t valid, unsigned char* to, size_t i) const {
+  void write(const Vec<Ranked>*, const Mask<Ranked>*, unsigned char*, size_t) const {}
+  SECATEUR_INLINE void write_bits(uint64_t keep, uint64_t valid, unsigned char* to,
+                                  size_t i) const {
     if (valid == kAllValid) [[likely]] {
       for (size_t line = 0; line < kWord * sizeof(E); line += kLine) {
         __builtin_prefetch(reinterpret_cast<const unsigned char*>(others + i) + kPrefetchBytes +
@@ -88,8 +89,8 @@ template <bool kStream>
 struct BoolSink : Elements<uint8_t, kStream> {
   using Elements<uint8_t, kStream>::Elements;
   template <class E>
-  void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
-  SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t, unsigned char* to, size_t) const {
+  void write(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
+  SECATEUR_INLINE void write_bits(uint64_t keep, uint64_t, unsigned char* to, size_t) const {
     if constexpr (kStream) {
       StreamBools(keep, to);
     } else {
@@ -109,8 +110,8 @@ struct BitSink {
   unsigned char* at(size_t i) const { return data + i / 8; }
   static constexpr size_t bytes(size_t count) { return (count + 7) / 8; }
   template <class E>
-  void put(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
-  SECATEUR_INLINE void put_bits(uint64_t keep, uint64_t, unsigned char* to, size_t) const {
+  void write(const Vec<E>*, const Mask<E>*, unsigned char*, size_t) const {}
+  SECATEUR_INLINE void write_bits(uint64_t keep, uint64_t, unsigned char* to, size_t) const {
     copy_bytes(to, &keep, sizeof keep);
   }
 };
