@@ -26,7 +26,10 @@ from support.quantizing import ROUNDINGS, seed_of
 from support.sampler import RUN, sample_size, starts
 from support.sanitizers import SLOWDOWN, not_under_sanitizers
 
-pytestmark = pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs POSIX's mprotect"),
+    not_under_sanitizers("a process would take an hour, on one thread", ("tsan",)),
+]
 
 # About lanes, words of 64, bytes and words of bits; 1024 bisected keys; blocks of 16384; floats
 # past the caches.
