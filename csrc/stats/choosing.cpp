@@ -38,6 +38,9 @@ class Ranges {
     }
   }
 
+  // Makes ranges begin at 0, as those of unsigned integers do.
+  void drop_negatives() { std::fill_n(lowest_.data(), count_, 0.0); }
+
   [[nodiscard]] std::size_t count() const { return count_; }
   [[nodiscard]] double lowest(std::size_t i) const { return lowest_[i]; }
   [[nodiscard]] double highest(std::size_t i) const { return highest_[i]; }
@@ -351,11 +354,15 @@ double choose_frac_bits(const Choice& choice, int bits, bool is_signed, std::int
   if (most_negative < 0 || choice.method == SC_CHOICE_METHOD_MAX) {
     return most_negative;
   }
+  if (!is_signed) {
+    ranges.drop_negatives();
+  }
   if (choice.method == SC_CHOICE_METHOD_PERCENTILE) {
     ranges.clip(choice);
-    return write_largest_frac_bits(ranges, bits, is_signed, frac_bits);
+    write_largest_frac_bits(ranges, bits, is_signed, frac_bits);
+  } else {
+    write_least_error_frac_bits(choice, ranges, bits, is_signed, frac_bits);
   }
-  write_least_error_frac_bits(choice, ranges, bits, is_signed, frac_bits);
   return 0;
 }
 

@@ -54,8 +54,9 @@ def choose_format(
     -------
     FixedPoint
         The format. `frac_bits` is an int; or an array along `axis`; or an array of one entry per
-        group. Each is limited to -256 to 256. For a group without nonzero elements it is
-        ``bits - signed``, which gives the range ±1.
+        group. Each is limited to -256 to 256. For a group without nonzero elements,
+        or for unsigned integers without positive ones, it is ``bits - signed``, which gives the
+        range ±1.
 
     Raises
     ------

@@ -224,7 +224,8 @@ SquaredErrors squared_errors(const std::vector<double>& elements, long double st
 void require_least_error_frac_bits(const Task& task, const std::vector<double>& elements,
                                    int largest, int chosen) {
   require(chosen >= largest && chosen <= 256, "frac_bits of the least error are in their range");
-  if (extremes_of(elements).are_zeros()) {
+  const Extremes extremes = extremes_of(elements);
+  if (extremes.are_zeros() || (!task.is_signed && extremes.highest <= 0)) {
     require(chosen == largest, "frac_bits of a group of zeros");
     return;
   }
@@ -248,13 +249,12 @@ void fuzz_choose_format(Draw& draw) {
   std::vector<int> expected(groups.count);
   bool is_refused = false;
   for (std::size_t i = 0; task.is_finite && i < groups.count; ++i) {
-    const auto choose = [&](const Extremes& extremes) {
-      expected[i] = largest_frac_bits(extremes, range);
-      is_refused = is_refused || is_too_low(extremes, range, expected[i]);
-    };
-    choose(extremes_of(task.elements[i]));
+    const Extremes extremes = extremes_of(task.elements[i]);
+    expected[i] = largest_frac_bits(extremes, range);
+    is_refused = is_refused || is_too_low(extremes, range, expected[i]);
     if (task.method == SC_CHOICE_METHOD_PERCENTILE) {
-      choose(clipped_extremes_of(task.elements[i], task.percentile));
+      expected[i] =
+          largest_frac_bits(clipped_extremes_of(task.elements[i], task.percentile), range);
     }
   }
   const Outcome outcome =

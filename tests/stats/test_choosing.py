@@ -288,6 +288,21 @@ def test_threads_and_layout_change_nothing(count: int) -> None:
             assert sc.choose_format(cube.T.copy().T, 5, method="mse", **how) == expected
 
 
+def test_negatives_that_an_unsigned_format_rounds_to_zero(lib) -> None:
+    """They are looked at with the frac_bits of "max" alone, and saturate at 0 with others."""
+    w = np.float32([100, -0.2, *[1] * 98])
+    assert frac_bits(lib, w, 8, signed=False) == 1
+    assert frac_bits(lib, w, 8, signed=False, method="percentile", percentile=50) == 7
+    assert frac_bits(lib, w, 8, signed=False, method="mse") >= 1
+    tiny = np.float32([-1e-30, 0, -1e-40])
+    for method in METHODS:
+        assert frac_bits(lib, tiny, 8, method=method, signed=False) == 8
+        two = lib.choose_format(
+            np.stack([tiny, [0, 3, -1e-9]]), 8, axis=0, method=method, signed=False
+        )
+        assert two.frac_bits.tolist() == [8, 6]
+
+
 def test_nothing_and_zeros(lib) -> None:
     for method in METHODS:
         for w in (np.float32([]), np.zeros(3, np.float32), np.float16([-0.0]), np.float64(0)):

@@ -545,7 +545,8 @@ typedef enum sc_choice_method SC_OF_INT {
 /* Chooses the fraction bits of fixed-point formats, one for each group of the layout, from -256 to
  * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
  * Elements are rounded half to even, and those out of range saturate. Of several frac_bits with the
- * least error, the largest is chosen. A group without nonzero elements gets bits - is_signed.
+ * least error, the largest is chosen. A group without nonzero elements, or for unsigned integers
+ * without positive ones, gets bits - is_signed.
  *
  * If is_signed is 0, negative elements must be rounded to 0 with the frac_bits of
  * SC_CHOICE_METHOD_MAX; others are SC_ERROR_ARGUMENT. */

@@ -62,6 +62,8 @@ def choose_format(
     percentile = _percentage(method, percentile)
     data = _data(w, axis, group_size)
     frac_bits = _most_frac_bits(data.low, data.high, integers)
+    if not signed:  # negative elements are rounded to 0, or saturate there
+        data = data._replace(low=np.zeros_like(data.low))
     if method == "percentile":
         frac_bits = _most_frac_bits(*_clipped(data, percentile), integers)
     elif method == "mse":
