@@ -71,7 +71,7 @@ class Choosing {
         method_(to_choice("method", method, kMethods)),
         percentile_(to_number("percentile", percentile)),
         groups_(axis, group_size) {
-    if (!(percentile_ >= 0 && percentile_ <= 100)) {
+    if (!(percentile_ >= 0) || !(percentile_ <= 100)) {
       refuse("percentile", "a number from 0 to 100", percentile);
     }
   }

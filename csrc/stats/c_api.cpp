@@ -108,7 +108,7 @@ Choice checked_choice(const void* w, sc_dtype dtype, std::size_t n, const sc_lay
   if (method < SC_CHOICE_METHOD_MAX || method > SC_CHOICE_METHOD_MSE) {
     refuse("method", "max, percentile or mse", std::to_string(static_cast<int>(method)));
   }
-  if (method == SC_CHOICE_METHOD_PERCENTILE && !(percentile >= 0 && percentile <= 100)) {
+  if (method == SC_CHOICE_METHOD_PERCENTILE && (!(percentile >= 0) || !(percentile <= 100))) {
     refuse("percentile", "a number from 0 to 100", text_of(percentile));
   }
   return {groups, w, float_type(dtype), method, percentile};
