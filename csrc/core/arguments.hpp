@@ -81,7 +81,8 @@ struct MemoryRange {
 // bytes per element, so no byte count and no rounded-up element count overflows.
 inline constexpr std::size_t kMaxElements = std::numeric_limits<std::size_t>::max() / 512;
 
-// Checks an array of n elements. `data` may be null only if n is 0. `alignment` is a power of two.
+// Checks an array of n elements. Throws Error if `data` is null, unless n is 0, or not aligned to
+// `alignment`, a power of two, or if n is larger than kMaxElements.
 MemoryRange checked_memory(const char* argument, const void* data, std::size_t n,
                            std::size_t element_bytes, std::size_t alignment);
 

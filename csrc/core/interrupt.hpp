@@ -26,8 +26,8 @@ class InterruptibleCall {
   InterruptibleCall(const InterruptibleCall&) = delete;
   InterruptibleCall& operator=(const InterruptibleCall&) = delete;
 
-  // Throws SC_ERROR_INTERRUPTED if the call is interrupted. On the thread that made the call, it
-  // first runs the callback if interrupt_period has elapsed.
+  // Throws Error with SC_ERROR_INTERRUPTED if the call is interrupted. On the thread that made the
+  // call, it first runs the callback if interrupt_period has elapsed.
   void check() {
     const State state = state_.load(std::memory_order_relaxed);
     if (state == State::interrupted) {
@@ -38,8 +38,8 @@ class InterruptibleCall {
     }
   }
 
-  // Throws SC_ERROR_INTERRUPTED if the call is already interrupted. Otherwise the callback does not
-  // run again during this call.
+  // Throws Error with SC_ERROR_INTERRUPTED if the call is already interrupted. Otherwise the callback
+  // does not run again during this call.
   void forbid_interrupts();
 
  private:
@@ -54,7 +54,7 @@ class InterruptibleCall {
   const sc_interrupt interrupt_;
   void* const context_;
   InterruptibleCall* const outer_call_;  // not null if the callback of another call made this call
-  const bool outer_in_parallel_;
+  const bool outer_in_parallel_;         // whether that thread was within on_threads
   std::chrono::nanoseconds due_{0};
   std::atomic<State> state_{State::interruptible};
   std::mutex callback_mutex_;  // while the callback runs, no other thread can forbid interrupts

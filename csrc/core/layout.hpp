@@ -12,8 +12,7 @@ namespace secateur {
 // `shared`, the blocks at the same place of all matrices [length][inner] are one group; otherwise
 // each block is a group.
 //
-// In an array without elements, an axis may have no elements. It is one block if the length of its
-// blocks is 0, else none.
+// In an array without elements, axes may have the length 0, as secateur.h says.
 struct Layout {
   std::size_t outer, length, inner;
   std::size_t block, inner_block;
@@ -44,7 +43,8 @@ struct Layout {
                                 : Layout{outer, length, inner, block, inner_block, is_shared};
   }
 
-  // The same groups in the same order, in which rows and columns that continue each other are one.
+  // The same groups in the same order, with adjacent dimensions merged where the elements of a group
+  // are contiguous in all blocks.
   // Requires an array with elements.
   [[nodiscard]] constexpr Layout continuous() const {
     Layout layout = with_full_rows();
@@ -70,13 +70,20 @@ struct Layout {
     return layout;
   }
 
-  // Whether the array is divided into the same groups in the same order. Layouts that are equal in
-  // a less simple way are not recognized. Requires an array with elements.
+  // Whether the array is divided into the same groups in the same order. Requires an array with
+  // elements.
   [[nodiscard]] constexpr bool has_groups_of(const Layout& other) const {
-    return continuous() == other.continuous();
+    return continuous().with_short_matrices() == other.continuous().with_short_matrices();
   }
 
  private:
+  // Rows of blocks of equal height as matrices of their own.
+  [[nodiscard]] constexpr Layout with_short_matrices() const {
+    return !shared && length % block == 0
+               ? Layout{outer * (length / block), block, inner, block, inner_block, false}
+               : *this;
+  }
+
   // Blocks that are as wide as the matrices as rows of one matrix each: their own rows continue each
   // other.
   [[nodiscard]] constexpr Layout with_full_rows() const {

@@ -113,7 +113,7 @@ class Selection {
                    ? sc_prune_threshold(w, dtype, n, limit_, scores, nan_, out)
                    : sc_prune_mask_threshold(w, dtype, n, limit_, scores, nan_, out, *format);
       }
-      const sc_layout* const layout = slices_->data();
+      const sc_layout* const layout = slices_->layout();
       if (of_ != 0) {
         return format == nullptr
                    ? sc_prune_pattern(w, dtype, n, kept_, of_, layout, scores, nan_, out)

@@ -50,39 +50,42 @@ Key key_of_threshold(double threshold, const SelectionProblem& problem, const Op
 }
 
 // Checks the arguments that all pruning functions share, and returns the operand that they
-// describe. `shape` is the memory of the layout, which some functions also take.
+// describe. `layout_memory` is the memory of the layout, which some functions also take.
 Operand checked_pruning_operand(const void* w, sc_dtype dtype, std::size_t n,
                                 const sc_scores* scores, sc_nan nan, void* out,
-                                const MemoryRange& shape = {}) {
+                                const MemoryRange& layout_memory = {}) {
   const MemoryRange in = checked_floats("w", w, n, dtype);
   const MemoryRange result = checked_floats("out", out, n, dtype);
   require_selection_nan(nan);
   Operand operand = checked_operand(w, dtype, n, scores);
   require_same_or_no_overlap(result, in);
-  require_no_overlap({result}, {scores_of(operand), checked_optional("scores", scores), shape});
+  require_no_overlap({result},
+                     {scores_of(operand), checked_optional("scores", scores), layout_memory});
   write_floats(operand, out);
   return operand;
 }
 
 // The same for functions that write a mask. The operand has no output yet.
 Operand checked_mask_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
-                             sc_nan nan, const MemoryRange& mask, const MemoryRange& shape = {}) {
+                             sc_nan nan, const MemoryRange& mask,
+                             const MemoryRange& layout_memory = {}) {
   const MemoryRange in = checked_floats("w", w, n, dtype);
   require_selection_nan(nan);
   Operand operand = checked_operand(w, dtype, n, scores);
-  require_no_overlap({mask}, {in, scores_of(operand), checked_optional("scores", scores), shape});
+  require_no_overlap({mask},
+                     {in, scores_of(operand), checked_optional("scores", scores), layout_memory});
   return operand;
 }
 
-void require_pattern(std::size_t keep, std::size_t of, const Layout& along) {
+void require_pattern(std::size_t keep, std::size_t of, const Layout& slices) {
   if (of < 1 || of > kMaxGroupSize) {
     refuse("of", "1 to " + std::to_string(kMaxGroupSize), std::to_string(of));
   }
   if (keep < 1 || keep > of) {
     refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
   }
-  if (along.length % of != 0) {
-    refuse("layout.length", "a multiple of " + std::to_string(of), std::to_string(along.length));
+  if (slices.length % of != 0) {
+    refuse("layout.length", "a multiple of " + std::to_string(of), std::to_string(slices.length));
   }
 }
 
@@ -216,11 +219,11 @@ using namespace secateur::api;
 sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                    const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
-    const MemoryRange shape = checked_optional("layout", layout);
-    Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, shape);
-    const Layout along = checked_slices(layout, n);
-    require_k(k, 0, along.length);
-    write_topk(operand, along, nan, k);
+    const MemoryRange layout_memory = checked_optional("layout", layout);
+    Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, layout_memory);
+    const Layout slices = checked_slices(layout, n);
+    require_k(k, 0, slices.length);
+    write_topk(operand, slices, nan, k);
   });
 }
 
@@ -278,25 +281,25 @@ sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep,
                            const sc_layout* layout, const sc_scores* scores, sc_nan nan,
                            void* out) {
   return guarded([&] {
-    const MemoryRange shape = checked_optional("layout", layout);
-    const Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, shape);
-    const Layout along = checked_slices(layout, n);
-    require_pattern(keep, of, along);
-    prune_pattern(operand, {keep, of}, along.inner, nan);
+    const MemoryRange layout_memory = checked_optional("layout", layout);
+    const Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, layout_memory);
+    const Layout slices = checked_slices(layout, n);
+    require_pattern(keep, of, slices);
+    prune_pattern(operand, {keep, of}, slices.inner, nan);
   });
 }
 
 sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_layout* layout,
                         const sc_scores* scores, sc_nan nan, void* mask, sc_mask_format format) {
   return guarded([&] {
-    const MemoryRange shape = checked_optional("layout", layout);
-    Operand operand =
-        checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format), shape);
-    const Layout along = checked_slices(layout, n);
-    require_k(k, 0, along.length);
-    const MaskWriter writer(mask, n, format, along.outer * along.inner == 1);
+    const MemoryRange layout_memory = checked_optional("layout", layout);
+    Operand operand = checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format),
+                                           layout_memory);
+    const Layout slices = checked_slices(layout, n);
+    require_k(k, 0, slices.length);
+    const MaskWriter writer(mask, n, format, slices.outer * slices.inner == 1);
     operand.out = writer.output();
-    write_topk(operand, along, nan, k);
+    write_topk(operand, slices, nan, k);
     writer.finish();
   });
 }
@@ -335,14 +338,14 @@ sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t 
                                 const sc_layout* layout, const sc_scores* scores, sc_nan nan,
                                 void* mask, sc_mask_format format) {
   return guarded([&] {
-    const MemoryRange shape = checked_optional("layout", layout);
-    Operand operand =
-        checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format), shape);
-    const Layout along = checked_slices(layout, n);
-    require_pattern(keep, of, along);
-    const MaskWriter writer(mask, n, format, can_write_bits({keep, of}, along.inner));
+    const MemoryRange layout_memory = checked_optional("layout", layout);
+    Operand operand = checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format),
+                                           layout_memory);
+    const Layout slices = checked_slices(layout, n);
+    require_pattern(keep, of, slices);
+    const MaskWriter writer(mask, n, format, can_write_bits({keep, of}, slices.inner));
     operand.out = writer.output();
-    prune_pattern(operand, {keep, of}, along.inner, nan);
+    prune_pattern(operand, {keep, of}, slices.inner, nan);
     writer.finish();
   });
 }

@@ -61,10 +61,10 @@ bool is_dtype(const py::dtype& given, const Dtype& dtype) {
 }
 
 // The address range of an array.
-struct MemoryRange {
+struct ByteRange {
   std::uintptr_t begin, end;
 };
-MemoryRange extent(const py::array& array) {
+ByteRange extent(const py::array& array) {
   auto begin = reinterpret_cast<std::uintptr_t>(array.data());
   if (array.size() == 0) {
     return {begin, begin};
@@ -78,8 +78,8 @@ MemoryRange extent(const py::array& array) {
 }
 
 bool share_memory(const py::array& a, const py::array& b) {
-  const MemoryRange x = extent(a);
-  const MemoryRange y = extent(b);
+  const ByteRange x = extent(a);
+  const ByteRange y = extent(b);
   if (x.begin >= y.end || y.begin >= x.end || x.begin == x.end || y.begin == y.end) {
     return false;
   }

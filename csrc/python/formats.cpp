@@ -38,7 +38,7 @@ std::string index_text(std::size_t position, const Shape& shape) {
 std::string text_of(const Shape& shape) { return py::str(py::tuple(py::cast(shape))); }
 
 template <class T>
-std::size_t first_refused(const std::vector<T>& scales, Scales allowed) {
+std::size_t first_refused(const std::vector<T>& scales, ScaleConstraint allowed) {
   const auto refused = std::find_if_not(scales.begin(), scales.end(),
                                         [&](T scale) { return is_allowed(scale, allowed); });
   return static_cast<std::size_t>(refused - scales.begin());
@@ -46,9 +46,9 @@ std::size_t first_refused(const std::vector<T>& scales, Scales allowed) {
 
 template <class T>
 void require_scales(const CheckedScales<T>& scales, const Shape& shape, const char* dtype,
-                    Scales allowed) {
-  const bool finite_suffices = allowed == Scales::finite;
-  const std::size_t position = finite_suffices ? scales.first_infinite : scales.first_abnormal;
+                    ScaleConstraint allowed) {
+  const bool finite_suffices = allowed == ScaleConstraint::finite;
+  const std::size_t position = finite_suffices ? scales.first_infinite : scales.first_not_normal;
   if (position == scales.values.size()) {
     return;
   }
@@ -64,8 +64,8 @@ void require_scales(const CheckedScales<T>& scales, const Shape& shape, const ch
 template <class T>
 CheckedScales<T>::CheckedScales(std::vector<T> scales)
     : values(std::move(scales)),
-      first_infinite(first_refused(values, Scales::finite)),
-      first_abnormal(first_refused(values, Scales::positive_and_normal)) {}
+      first_infinite(first_refused(values, ScaleConstraint::finite)),
+      first_not_normal(first_refused(values, ScaleConstraint::positive_and_normal)) {}
 
 Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
                const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
@@ -117,7 +117,7 @@ FormatArgument::FormatArgument(py::handle fmt) {
 
 namespace {
 
-// Without groups, several axes of a format are those of its parameters, so that their order matters.
+// Without group_size, axis i of the parameters is axis[i] of the array, so that the order matters.
 void require_order(const py::object& axis, const py::object& group_size, py::ssize_t ndim) {
   if (!group_size.is_none()) {
     return;
@@ -136,9 +136,24 @@ void append(const T* values, std::span<const ReadAxis> axes, std::vector<T>& to)
     return;
   }
   const auto [length, repeats, stride] = axes.front();
-  for (std::size_t i = 0; i < length; ++i) {
-    append(values + i / repeats * stride, axes.subspan(1), to);
+  for (std::size_t i = 0; i < length; i += repeats, values += stride) {
+    const std::size_t count = std::min(repeats, length - i);
+    if (axes.size() == 1) {
+      to.insert(to.end(), count, *values);
+      continue;
+    }
+    const std::size_t begin = to.size();
+    append(values, axes.subspan(1), to);
+    const std::size_t end = to.size();  // of one copy
+    for (std::size_t j = 0; j < (count - 1) * (end - begin); ++j) {
+      to.push_back(T{to[begin + j]});
+    }
   }
+}
+
+std::size_t product(std::span<const ReadAxis> axes) {
+  return std::accumulate(axes.begin(), axes.end(), std::size_t{1},
+                         [](std::size_t all, const ReadAxis& axis) { return all * axis.length; });
 }
 
 // The axes of an array, along which each element reads the parameter of its group.
@@ -160,6 +175,7 @@ const T* read(const T* values, std::span<const ReadAxis> axes, std::vector<T>& t
   if (values == nullptr) {
     return nullptr;
   }
+  to.reserve(product(axes));
   append(values, axes, to);
   return to.data();
 }
@@ -167,7 +183,7 @@ const T* read(const T* values, std::span<const ReadAxis> axes, std::vector<T>& t
 }  // namespace
 
 FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype floats,
-                           Scales allowed, const Groups* compared)
+                           ScaleConstraint allowed, const Groups* compared)
     : core_(format.core_) {
   if (format.is_affine() && floats == SC_DTYPE_FLOAT64) {
     require_scales(format.scales_, format.shape_, "float64", allowed);
@@ -200,7 +216,7 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   if (compared != nullptr) {
     reorder_parameters(*compared, format, groups, shape);
   } else if (groups.order().empty()) {
-    layout_ = *groups.data();
+    layout_ = *groups.layout();
   } else {
     repeat_parameters(groups, shape);
   }
@@ -213,11 +229,7 @@ void FittedFormat::repeat_parameters(const Groups& groups, const Shape& shape) {
   const auto varies = [](const ReadAxis& axis) { return axis.repeats < axis.length; };
   const auto first = std::find_if(axes.begin(), axes.end(), varies);
   const auto last = std::find_if(axes.rbegin(), axes.rend(), varies).base();
-  const auto product = [](auto begin, auto end) {
-    return std::accumulate(begin, end, std::size_t{1},
-                           [](std::size_t all, const ReadAxis& axis) { return all * axis.length; });
-  };
-  layout_ = {product(first, last), product(last, axes.end()), 1, 0, 1};
+  layout_ = {product({first, last}), product({last, axes.end()}), 1, 0, 1};
   read_parameters({first, last});
 }
 
@@ -230,7 +242,7 @@ void FittedFormat::reorder_parameters(const Groups& compared, const Format& form
         "fmt must have one parameter, or one for each group that is compared, got axis=" +
         shown(format.axis_) + " and group_size=" + shown(format.group_size_));
   }
-  core_.layout = compared.data();
+  core_.layout = compared.layout();
   const AxisOrder order = compared.result_order(0, 0);
   if (order.empty()) {
     return;

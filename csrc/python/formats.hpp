@@ -15,13 +15,14 @@
 
 namespace secateur::python {
 
-// Scales, and what they are allowed for. They are checked once, because formats do not change.
+// Scales, with the positions of the first that dequantization and quantization refuse. They are checked
+// once, because formats do not change.
 template <class T>
 struct CheckedScales {
   std::vector<T> values;
   // The position of the first one that is not finite, or not positive and normal; values.size() if
   // all are.
-  std::size_t first_infinite = 0, first_abnormal = 0;
+  std::size_t first_infinite = 0, first_not_normal = 0;
 
   CheckedScales() = default;
   explicit CheckedScales(std::vector<T> scales);
@@ -64,7 +65,7 @@ class FormatArgument {
   const Format* format_;
 };
 
-// An axis along which parameters are read: each one `repeats` times, and the next one `stride` further.
+// One axis of a strided read: index i reads the parameter at i / repeats * stride.
 struct ReadAxis {
   std::size_t length, repeats, stride;
 };
@@ -74,8 +75,8 @@ class FittedFormat {
  public:
   // Throws ValueError if the format does not fit an array of this shape, or if its scales are not
   // allowed in the type in which the core computes with floats of a dtype. With `compared`, a format
-  // of several parameters must have one for each of these groups, and the struct refers to them.
-  FittedFormat(const Format& format, const Shape& shape, sc_dtype floats, Scales allowed,
+  // of several parameters must have one for each of these groups, and uses their layout.
+  FittedFormat(const Format& format, const Shape& shape, sc_dtype floats, ScaleConstraint allowed,
                const Groups* compared = nullptr);
   FittedFormat(const FittedFormat&) = delete;
   FittedFormat& operator=(const FittedFormat&) = delete;

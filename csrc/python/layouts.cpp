@@ -96,11 +96,16 @@ Axes::Axes(py::handle axis, const std::string& prefix)
       refuse(name_.c_str(), "None, an integer or a tuple of at least one integer", axis);
     }
     for (std::size_t i = 0; i < axes.size(); ++i) {
-      numbers_.push_back(to_integer((name_ + "[" + std::to_string(i) + "]").c_str(), axes[i]));
+      numbers_.push_back(to_integer((name_ + "[" + std::to_string(i) + "]").c_str(), item(i)));
     }
   } else if (!axis.is_none()) {
     number_ = to_integer(name_.c_str(), axis);
   }
+}
+
+// An element of the tuple, whatever a subclass returns for its index.
+py::handle Axes::item(std::size_t i) const {
+  return PyTuple_GET_ITEM(given_.ptr(), static_cast<py::ssize_t>(i));
 }
 
 py::ssize_t Axes::single_in(py::ssize_t ndim) const {
@@ -119,7 +124,7 @@ std::vector<py::ssize_t> Axes::in(py::ssize_t ndim) const {
   std::vector<py::ssize_t> axes;
   for (std::size_t i = 0; i < numbers_.size(); ++i) {
     const std::string name = name_ + "[" + std::to_string(i) + "]";
-    const py::ssize_t axis = axis_in_range(name.c_str(), numbers_[i], ndim, given_[py::int_(i)]);
+    const py::ssize_t axis = axis_in_range(name.c_str(), numbers_[i], ndim, item(i));
     if (contains(axes, axis)) {
       refuse(name_.c_str(), "a tuple of different axes", given_);
     }
@@ -223,6 +228,13 @@ py::object Groups::axes() const {
   return along_.size() == 1 ? py::object(py::int_(along_[0])) : py::tuple(py::cast(along_));
 }
 
+py::object Groups::group_size() const {
+  if (sizes_[0] == 0) {
+    return py::none();
+  }
+  return sizes_[1] == 0 ? py::object(py::int_(sizes_[0])) : py::make_tuple(sizes_[0], sizes_[1]);
+}
+
 std::size_t Groups::count() const { return product(result_shape_); }
 
 AxisOrder Groups::result_order(std::size_t leading, std::size_t trailing) const {
@@ -256,6 +268,9 @@ void Groups::set_shared(const Shape& shape) {
 // Groups of neighbours along an axis.
 void Groups::set_along(const Shape& shape) {
   const auto ndim = static_cast<py::ssize_t>(shape.size());
+  if (ndim == 0) {
+    refuse(name("group_size").c_str(), "None for an array of no dimensions", given_size_);
+  }
   const std::vector<py::ssize_t> axes =
       axes_.is_given() ? axes_.in(ndim) : Axes(py::int_(-1)).in(ndim);
   if (axes.size() != 1) {

@@ -34,6 +34,7 @@ class Axes {
 
  private:
   void require_dimensions(py::ssize_t ndim) const;
+  [[nodiscard]] py::handle item(std::size_t i) const;
 
   std::string name_;
   py::handle given_;
@@ -49,7 +50,7 @@ class Slices {
   // The same along one axis.
   Slices(const Shape& shape, py::ssize_t axis);
 
-  [[nodiscard]] const sc_layout* data() const { return is_whole_ ? nullptr : &core_; }
+  [[nodiscard]] const sc_layout* layout() const { return is_whole_ ? nullptr : &core_; }
   [[nodiscard]] bool is_whole() const { return is_whole_; }
   // The number of elements of a slice.
   [[nodiscard]] std::size_t length() const { return core_.length; }
@@ -87,7 +88,7 @@ void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const 
     }
   };
   prepare();
-  const sc_status status = without_gil(w.size(), core);
+  sc_status status = without_gil(w.size(), core);
   if (status == SC_ERROR_NAN && !order.empty()) {
     // The message has the index of the first NaN. It should be that in the array of the caller.
     w.transpose({});
@@ -95,11 +96,13 @@ void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const 
       scores->transpose({}, w);
     }
     prepare();
-    without_gil(w.size(), [&] {
+    // Selecting nothing only searches for NaN. That call may also be interrupted, or the data changed.
+    const sc_status again = without_gil(w.size(), [&] {
       return sc_topk(w.data(), w.core_dtype(), w.size(), 0, nullptr,
                      scores == nullptr ? nullptr : scores->data(), nan, SC_ORDER_INDEX, nullptr,
                      nullptr);
     });
+    status = again == SC_OK ? status : again;
   }
   check(status, kSelectingRemedy);
 }
@@ -114,11 +117,13 @@ class Groups {
   // Computes the groups of an array of this shape. Must be called before the functions below.
   void fit(const Shape& shape);
 
-  [[nodiscard]] const sc_layout* data() const { return is_whole_ ? nullptr : &core_; }
+  [[nodiscard]] const sc_layout* layout() const { return is_whole_ ? nullptr : &core_; }
   [[nodiscard]] std::size_t count() const;
   // The argument `axis` of a format with a parameter for each group: None, an integer, or a tuple.
   // Its integers are not negative.
   [[nodiscard]] py::object axes() const;
+  // The argument group_size: None, an integer, or a tuple of two.
+  [[nodiscard]] py::object group_size() const;
   // The order of axes in which the core must read the array. Empty if that is its own order.
   [[nodiscard]] const AxisOrder& order() const { return order_; }
   // The lengths of a group along the axes of the array. Arrays of one shape are divided into the same

@@ -56,7 +56,7 @@ Format checked_fixed_point(const sc_format& fmt, const Layout& layout) {
 }
 
 template <class T>
-void require_scales(const T* scales, std::size_t count, Scales allowed) {
+void require_scales(const T* scales, std::size_t count, ScaleConstraint allowed) {
   if constexpr (sizeof(T) == sizeof(float)) {
     // Positive floats have the order of their bits. These are the least and the largest normal
     // ones.
@@ -67,13 +67,13 @@ void require_scales(const T* scales, std::size_t count, Scales allowed) {
   const T* const invalid =
       std::find_if_not(scales, scales + count, [&](T x) { return is_allowed(x, allowed); });
   if (invalid != scales + count) {
-    refuse("fmt.scale", allowed == Scales::finite ? "finite" : "positive and normal",
+    refuse("fmt.scale", allowed == ScaleConstraint::finite ? "finite" : "positive and normal",
            text_of(*invalid));
   }
 }
 
 template <class T>
-Format checked_affine(const sc_format& fmt, const Layout& layout, Scales allowed) {
+Format checked_affine(const sc_format& fmt, const Layout& layout, ScaleConstraint allowed) {
   require_in_range("fmt.bits", fmt.bits, 1, 32);
   Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, nullptr, fmt.scale, fmt.zero_point};
   set_range(scheme, fmt.qmin, fmt.qmax);
@@ -90,14 +90,15 @@ Format checked_affine(const sc_format& fmt, const Layout& layout, Scales allowed
                          static_cast<std::int32_t>(std::clamp(scheme.lowest, kLeast, kMost)),
                          static_cast<std::int32_t>(std::clamp(scheme.highest, kLeast, kMost)));
   } else if (count != 0 && (scheme.lowest > 0 || scheme.highest < 0)) {
-    refuse("fmt.zero_point", "given if 0 is not among the integers in use", "a null pointer");
+    refuse("fmt.zero_point", "given if 0 is not in the range of the format", "a null pointer");
   }
   return {scheme, {}, {}, steps, zero_points};
 }
 
 }  // namespace
 
-Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats, Scales allowed) {
+Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
+                      ScaleConstraint allowed) {
   const MemoryRange fmt_memory = checked_array("fmt", fmt, 1);
   require_in_range("fmt.is_signed", fmt->is_signed, 0, 1);
   const MemoryRange layout_memory = checked_optional("fmt.layout", fmt->layout);

@@ -23,6 +23,7 @@ struct Format {
 
 // Checks a format for an array of n elements and floats of a dtype. An array without elements needs
 // no parameters.
-Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats, Scales allowed);
+Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
+                      ScaleConstraint allowed);
 
 }  // namespace secateur::api

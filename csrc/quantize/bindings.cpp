@@ -221,7 +221,7 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
   Input in = floats(w);
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
-                            Scales::positive_and_normal);
+                            ScaleConstraint::positive_and_normal);
   CodeResult q(out, in, layout);
   in.prepare();
   call_quantize(in, fmt, *format, [&, data = q.data()] {
@@ -237,7 +237,7 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
   const CodeLayout layout(*format, fmt, !shape.is_none(), bitorder);
   const Dtype out_dtype = to_float(dtype);
   StoredCodes stored(q, layout, shape);
-  const FittedFormat fitted(*format, stored.shape, out_dtype.core, Scales::finite);
+  const FittedFormat fitted(*format, stored.shape, out_dtype.core, ScaleConstraint::finite);
   Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
                 nullptr, "out");
   stored.in.prepare();
@@ -254,7 +254,7 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
   Input in = floats(w);
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
-                            Scales::positive_and_normal);
+                            ScaleConstraint::positive_and_normal);
   Result result(out, in.numpy_dtype(), in, true);
   in.prepare();
   call_quantize(in, fmt, *format, [&, data = result.data()] {
@@ -275,7 +275,7 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   Input in = floats(w);
   const std::size_t kept = keep.of(in.size());
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
-                            Scales::positive_and_normal);
+                            ScaleConstraint::positive_and_normal);
   CodeResult q(out, in, layout);
   in.prepare();
   call_quantize(in, fmt, *format, [&, data = q.data()] {

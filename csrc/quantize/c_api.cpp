@@ -142,7 +142,7 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* 
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Format format = checked_format(fmt, n, dtype, Scales::positive_and_normal);
+    const Format format = checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     const Codes codes{q, q_dtype};
     require_apart(checked_codes(codes, n, format.scheme), in, format, options);
@@ -157,7 +157,7 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
                         sc_dtype out_dtype) {
   return guarded([&] {
     const MemoryRange floats = checked_floats("out", out, n, out_dtype);
-    const Format format = checked_format(fmt, n, out_dtype, Scales::finite);
+    const Format format = checked_format(fmt, n, out_dtype, ScaleConstraint::finite);
     const Codes codes{const_cast<void*>(q), q_dtype};
     require_apart(floats, checked_codes(codes, n, format.scheme), format, nullptr);
     if (n != 0) {
@@ -172,7 +172,7 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_for
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
     const MemoryRange result = checked_floats("out", out, n, dtype);
-    const Format format = checked_format(fmt, n, dtype, Scales::positive_and_normal);
+    const Format format = checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     require_same_or_no_overlap(result, in);
     require_apart(result, {}, format, options);
@@ -188,7 +188,7 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, c
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
     require_k(k, 0, n);
-    const Format format = checked_format(fmt, n, dtype, Scales::positive_and_normal);
+    const Format format = checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     const Codes codes{q, q_dtype};
     require_apart(checked_codes(codes, n, format.scheme), in, format, options);

@@ -1,4 +1,4 @@
-// What the scales of affine formats may be.
+// Constraints on the scales of affine formats.
 #pragma once
 
 #include <cmath>
@@ -7,11 +7,11 @@
 namespace secateur {
 
 // Dequantization takes any finite scales. Quantization divides by them.
-enum class Scales { finite, positive_and_normal };
+enum class ScaleConstraint { finite, positive_and_normal };
 
 template <class T>
-bool is_allowed(T scale, Scales allowed) {
-  return allowed == Scales::finite
+bool is_allowed(T scale, ScaleConstraint allowed) {
+  return allowed == ScaleConstraint::finite
              ? std::isfinite(scale)
              : scale >= std::numeric_limits<T>::min() && scale <= std::numeric_limits<T>::max();
 }

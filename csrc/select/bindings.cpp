@@ -25,7 +25,7 @@ py::object kth_magnitude(py::handle w, py::handle k, py::handle axis, py::handle
   const sc_nan policy = to_selecting_nan(nan);
   Result values(in.numpy_dtype(), slices.result_shape());
   select(in, nullptr, slices.order(), policy, [&, data = values.data()] {
-    return sc_kth_magnitude(in.data(), in.core_dtype(), in.size(), rank, slices.data(), policy,
+    return sc_kth_magnitude(in.data(), in.core_dtype(), in.size(), rank, slices.layout(), policy,
                             data);
   });
   return slices.is_whole() ? py::object(values.finish()[py::tuple()])  // the scalar of a 0-d array
@@ -48,7 +48,7 @@ py::object topk(py::handle w, py::handle k, py::handle axis, py::handle scores, 
   Result indices(py::dtype::of<std::int64_t>(), shape);
   select(in, &ranked_by, slices.order(), policy,
          [&, value_data = values.data(), index_data = static_cast<std::int64_t*>(indices.data())] {
-    return sc_topk(in.data(), in.core_dtype(), in.size(), kept, slices.data(), ranked_by.data(),
+    return sc_topk(in.data(), in.core_dtype(), in.size(), kept, slices.layout(), ranked_by.data(),
                    policy, order, value_data, index_data);
   });
   return py::make_tuple(values.finish(), indices.finish());

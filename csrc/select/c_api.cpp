@@ -33,13 +33,13 @@ sc_status sc_kth_magnitude(const void* w, sc_dtype dtype, size_t n, size_t k,
                            const sc_layout* layout, sc_nan nan, void* values) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Layout along = checked_slices(layout, n);
-    require_k(k, 1, along.length);
+    const Layout slices = checked_slices(layout, n);
+    require_k(k, 1, slices.length);
     require_selection_nan(nan);
-    const MemoryRange out = checked_floats("values", values, along.outer * along.inner, dtype);
+    const MemoryRange out = checked_floats("values", values, slices.outer * slices.inner, dtype);
     require_no_overlap({out}, {in, checked_optional("layout", layout)});
     const SliceResult result{values, 1, float_type(dtype).bytes};
-    for_slices(checked_operand(w, dtype, n, nullptr), along, nan, k, true, {&result, 1},
+    for_slices(checked_operand(w, dtype, n, nullptr), slices, nan, k, true, {&result, 1},
                [&](Operand slice, void* const* outputs, const Selection* known) {
       const SelectionProblem problem({&slice, 1}, nan);
       const Order order = problem.order(slice);
@@ -54,13 +54,13 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
                   int64_t* indices) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Layout along = checked_slices(layout, n);
-    require_k(k, 0, along.length);
+    const Layout slices = checked_slices(layout, n);
+    require_k(k, 0, slices.length);
     require_selection_nan(nan);
     if (order != SC_ORDER_INDEX && order != SC_ORDER_RANK) {
       refuse("order", "index or rank", std::to_string(static_cast<int>(order)));
     }
-    const std::size_t count = along.outer * along.inner * k;  // n at most
+    const std::size_t count = slices.outer * slices.inner * k;  // n at most
     const MemoryRange elements = checked_floats("values", values, count, dtype);
     const MemoryRange positions = checked_array("indices", indices, count);
     const Operand operand = checked_operand(w, dtype, n, scores);
@@ -69,7 +69,7 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
                         scores_of(operand)});
     const SliceResult results[] = {{values, k, float_type(dtype).bytes},
                                    {indices, k, sizeof *indices}};
-    for_slices(operand, along, nan, k, false, results,
+    for_slices(operand, slices, nan, k, false, results,
                [&](const Operand& slice, void* const* outputs, const Selection* known) {
       topk(slice, nan, k, order == SC_ORDER_RANK, outputs[0],
            static_cast<std::int64_t*>(outputs[1]), known);

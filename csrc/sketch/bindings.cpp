@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kTotals = sizeof(sc_key_totals) / sizeof(std::uint64_t);
 static_assert(kTotals == 3 && alignof(sc_key_totals) == alignof(std::uint64_t));
 
-// Checks that the core can write to the counts, one per bin followed by an sc_key_totals, and returns their memory.
+// Checks that the core can write to the counts, one for each bin and then an sc_key_totals, and
+// returns their memory.
 std::uint64_t* writable_counts(const py::array_t<std::uint64_t>& counts,
                                const sc_key_range& range) {
   using Flags = py::detail::npy_api;
@@ -41,7 +42,7 @@ void count_magnitudes(py::handle chunk, py::handle dtype, py::handle nan, std::u
   const sc_key_range range{first, last};
   in.prepare();
   std::uint64_t* const bins =
-      writable_counts(counts, range);  // last: the other checks may run code
+      writable_counts(counts, range);  // last: the checks above may run Python code
   auto* const totals = reinterpret_cast<sc_key_totals*>(bins + count_bins(range));
   sc_status status = SC_OK;
   call(in, "", [&] {

@@ -18,7 +18,7 @@ sc_status sc_count_magnitudes(const void* w, sc_dtype dtype, size_t n, const sc_
     const MemoryRange totals_memory = checked_array("totals", totals, 1);
     const auto max_key = static_cast<std::uint64_t>(float_type(dtype).most);
     if (range->first > range->last || range->last > max_key) {
-      refuse("range", "from a key to one that is not smaller, of 0 to " + std::to_string(max_key),
+      refuse("range", "such that first <= last <= " + std::to_string(max_key),
              std::to_string(range->first) + " to " + std::to_string(range->last));
     }
     const Bins bins = bins_of(static_cast<Key>(range->first), static_cast<Key>(range->last));

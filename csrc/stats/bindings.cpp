@@ -40,7 +40,7 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   groups.fit(shape);
   std::optional<FittedFormat> fitted;
   if (format) {
-    fitted.emplace(**format, shape, a.core_dtype(), Scales::positive_and_normal, &groups);
+    fitted.emplace(**format, shape, a.core_dtype(), ScaleConstraint::positive_and_normal, &groups);
   }
   Result sums(py::dtype(kFloat64.number), extended(groups.result_shape(), {}, {kSumsPerGroup}));
   sums.transpose(groups.result_order(0, 1));
@@ -50,7 +50,7 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   b.prepare();
   auto* const results = static_cast<sc_error_sums*>(sums.data());
   const sc_status status = without_gil(a.size(), [&] {
-    return sc_compare(a.data(), a.core_dtype(), b.data(), b.core_dtype(), a.size(), groups.data(),
+    return sc_compare(a.data(), a.core_dtype(), b.data(), b.core_dtype(), a.size(), groups.layout(),
                       fitted ? fitted->get() : nullptr, results);
   });
   check(status, "");
@@ -92,12 +92,13 @@ class Choosing {
       return without_gil(w.size(),
                          [&] { return core(layout, bits_, is_signed_, method_, percentile_); });
     };
-    const sc_status status = call_with(groups_.data());
+    sc_status status = call_with(groups_.layout());
     if (status == SC_ERROR_NAN && !groups_.order().empty()) {
       // The message has the index of the first NaN. It should be that in the array of the caller.
       w.transpose({});
       w.prepare();
-      call_with(nullptr);
+      const sc_status again = call_with(nullptr);  // may also be interrupted
+      status = again == SC_OK ? status : again;
     }
     check(status, "a format is chosen for finite numbers");
   }
@@ -105,7 +106,14 @@ class Choosing {
   // The parameters after the core has written them: an array, or one number for a single group.
   [[nodiscard]] py::object finish(Result& parameters) const {
     py::object array = parameters.finish();
-    return groups_.data() == nullptr ? array.attr("item")() : array;
+    return groups_.layout() == nullptr ? array.attr("item")() : array;
+  }
+
+  // The other arguments of the format.
+  [[nodiscard]] py::dict arguments() const {
+    using namespace py::literals;
+    return py::dict("bits"_a = bits_, "signed"_a = is_signed_, "axis"_a = groups_.axes(),
+                    "group_size"_a = groups_.group_size());
   }
 
   Groups& groups() { return groups_; }
@@ -118,8 +126,8 @@ class Choosing {
   Groups groups_;
 };
 
-// Returns the fraction bits, an array of the shape of the groups or one number, and the axes of the
-// format.
+// Returns the fraction bits, an array of the shape of the groups or one number, and the other
+// arguments of the format.
 py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py::handle method,
                         py::handle percentile, py::handle axis, py::handle group_size) {
   Choosing choosing(bits, 32, is_signed, method, percentile, axis, group_size);
@@ -130,11 +138,11 @@ py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py:
                                                                             auto... arguments) {
     return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out);
   });
-  return py::make_tuple(choosing.finish(frac_bits), choosing.groups().axes());
+  return py::make_tuple(choosing.finish(frac_bits), choosing.arguments());
 }
 
 // Returns the scales and the zero points, arrays of the shape of the groups or two numbers, and the
-// axes of the format.
+// other arguments of the format.
 py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
                         py::handle is_symmetric, py::handle method, py::handle percentile,
                         py::handle axis, py::handle group_size) {
@@ -151,8 +159,7 @@ py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
     return sc_choose_affine(in.data(), in.core_dtype(), in.size(), layout, width, has_sign,
                             symmetric, arguments..., scales, zero_points);
   });
-  return py::make_tuple(choosing.finish(scale), choosing.finish(zero_point),
-                        choosing.groups().axes());
+  return py::make_tuple(choosing.finish(scale), choosing.finish(zero_point), choosing.arguments());
 }
 
 }  // namespace

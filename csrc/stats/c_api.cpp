@@ -14,8 +14,8 @@
 namespace secateur::api {
 namespace {
 
-// The largest x >= 0 with rounds_into_range(x), which holds for all smaller ones. `near` is about
-// that number.
+// The largest x >= 0 with rounds_into_range(x), which holds for all smaller ones. `near` is an initial
+// guess.
 template <class T, class Predicate>
 T largest_in_range(T near, const Predicate& rounds_into_range) {
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
@@ -78,7 +78,7 @@ void write_limits(const Scheme& scheme, std::size_t count, sc_dtype w_dtype, Flo
 // Throws Error unless a format has one parameter, or one for each group.
 void require_same_groups(const Layout& of_format, const Layout& groups) {
   if (of_format.groups() > 1 && !of_format.has_groups_of(groups)) {
-    refuse("fmt.layout", "null or the same as layout", "other groups");
+    refuse("fmt.layout", "null, of one group, or of the groups of layout", "other groups");
   }
 }
 
@@ -130,16 +130,16 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
     const MemoryRange out = checked_array("sums", sums, count);
     Format format{};
     if (fmt != nullptr) {
-      format = checked_format(fmt, n, w_dtype, Scales::positive_and_normal);
+      format = checked_format(fmt, n, w_dtype, ScaleConstraint::positive_and_normal);
       require_same_groups(format.scheme.layout, groups);
     }
     require_no_overlap({out}, {reference, approximation, checked_optional("layout", layout),
                                format.fmt, format.layout, format.steps, format.zero_points});
     const bool wide = w_dtype == SC_DTYPE_FLOAT64 || w_hat_dtype == SC_DTYPE_FLOAT64;
     const FloatType kernel_type = wide ? kFloat64 : kFloat32;
-    const bool counts = fmt != nullptr && n != 0;
-    const Buffer<MinMax> limits(counts ? count : 0);
-    if (counts) {
+    const bool counts_saturated = fmt != nullptr && n != 0;
+    const Buffer<MinMax> limits(counts_saturated ? count : 0);
+    if (counts_saturated) {
       write_limits(format.scheme, count, w_dtype, kernel_type, limits.data());
     }
     const Buffer<PairSums> found(count);
@@ -167,7 +167,7 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
     require_no_overlap({out}, {in, checked_optional("layout", layout)});
     const double refused = choose_frac_bits(choice, bits, is_signed != 0, frac_bits);
     if (refused != 0) {
-      refuse("w", "at least 0 for an unsigned format, but for what is rounded to 0",
+      refuse("w", "at least 0 for an unsigned format, except where it rounds to 0",
              text_of(refused));
     }
   });

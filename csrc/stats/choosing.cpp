@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "core/blocks.hpp"
 #include "core/error.hpp"
 #include "core/scratch.hpp"
 #include "stats/ranges.hpp"
@@ -32,10 +33,10 @@ class Ranges {
     }
     const Buffer<double> limits(count_);
     find_percentiles(choice.groups, choice.w, choice.type, choice.percentile, limits.data());
-    for (std::size_t i = 0; i < count_; ++i) {
+    for_indices(count_, [&](std::size_t i) {
       lowest_[i] = std::max(lowest_[i], -limits[i]);
       highest_[i] = std::min(highest_[i], limits[i]);
-    }
+    });
   }
 
   // Makes ranges begin at 0, as those of unsigned integers do.
@@ -53,16 +54,16 @@ class Ranges {
 
 // ---- The least error ---------------------------------------------------------------------------
 
-// The grids among which a search chooses for a group: their step for j = 0, 1, ..., max_j, each
-// smaller than the one before or equal to it, and their integers.
-struct Grids {
+// The grids among which a search chooses for a group: grid j, from 0 to max_j, has the integers from
+// lowest to highest.
+struct CandidateGrids {
   int max_j;
   double lowest, highest;
 };
 
 // Finds, for each group, the j of the grid with the least error, and of several such the largest;
-// for a group of zeros, 0. `grids(group)` returns the Grids of a group and step(group, j) the step
-// of one.
+// for a group of zeros, 0. grids_of(group) returns the grids of a group, and step(group, j) the step
+// of one, which is not larger than that of grid j - 1.
 //
 // The search of a group ends when the distances of its elements to the range of the next grid give a
 // larger sum than the least error so far: the ranges of all further grids are smaller. The sum is
@@ -81,24 +82,24 @@ void find_least_errors(const Choice& choice, const Ranges& ranges, double ratio,
   const Buffer<Grid> grids(count);
   const Buffer<RoundingSums> sums(count);
   bool are_active = false;
-  for (std::size_t i = 0; i < count; ++i) {
+  for_indices(count, [&](std::size_t i) {
     const double first = step(i, 0);
     searches[i] = {!ranges.is_zero(i), first, first, std::numeric_limits<double>::infinity()};
     chosen[i] = 0;
     are_active = are_active || searches[i].is_active;
-  }
+  });
   for (int j = 0; are_active; ++j) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const Grids group = grids_of(i);
+    for_indices(count, [&](std::size_t i) {
+      const CandidateGrids group = grids_of(i);
       const double multiplier = searches[i].is_active ? 1 / searches[i].current : 0;
       grids[i] = {multiplier, group.lowest, group.highest};
-    }
+    });
     sum_rounding_errors(choice.groups, choice.w, choice.type, grids.data(), ratio, sums.data());
     are_active = false;
-    for (std::size_t i = 0; i < count; ++i) {
+    for_indices(count, [&](std::size_t i) {
       auto& [is_active, first, current, least] = searches[i];
       if (!is_active) {
-        continue;
+        return;
       }
       // In units of the square of the first step: the square of a step may overflow or underflow.
       const auto in_first = [first = first](double sum, double of_step) {
@@ -111,12 +112,12 @@ void find_least_errors(const Choice& choice, const Ranges& ranges, double ratio,
         chosen[i] = j;
       }
       const double next = step(i, j + 1);
-      const bool is_bound = next * ratio <= current;
+      const bool sum_bounds_next_error = next * ratio <= current;
       is_active = j < grids_of(i).max_j &&
-                  (is_bound ? in_first(sums[i].finer, next) <= least : next < current);
+                  (sum_bounds_next_error ? in_first(sums[i].finer, next) <= least : next < current);
       are_active = are_active || is_active;
       current = next;
-    }
+    });
   }
 }
 
@@ -153,19 +154,19 @@ int largest_frac_bits(double lowest, double highest, int bits, bool is_signed) {
 double write_largest_frac_bits(const Ranges& ranges, int bits, bool is_signed,
                                std::int32_t* frac_bits) {
   double most_negative = 0;
-  for (std::size_t i = 0; i < ranges.count(); ++i) {
+  for_indices(ranges.count(), [&](std::size_t i) {
     const double lowest = ranges.lowest(i);
     frac_bits[i] = largest_frac_bits(lowest, ranges.highest(i), bits, is_signed);
     if (!is_signed && std::ldexp(lowest, frac_bits[i]) < -0.5) {
       most_negative = std::min(most_negative, lowest);
     }
-  }
+  });
   return most_negative;
 }
 
-// The ends of the integers of a fixed-point format.
-struct Ends {
-  Ends(int bits, bool is_signed)
+// The range of the integers of a fixed-point format.
+struct CodeRange {
+  CodeRange(int bits, bool is_signed)
       : lowest(is_signed ? -std::ldexp(1.0, bits - 1) : 0),
         highest(std::ldexp(1.0, bits - (is_signed ? 1 : 0)) - 1) {}
   double lowest, highest;
@@ -174,36 +175,36 @@ struct Ends {
 // Replaces the largest frac_bits with which no element saturates by those of the least error.
 void write_least_error_frac_bits(const Choice& choice, const Ranges& ranges, int bits,
                                  bool is_signed, std::int32_t* frac_bits) {
-  const Ends ends(bits, is_signed);
-  const Buffer<int> more(ranges.count());
+  const CodeRange range(bits, is_signed);
+  const Buffer<int> extra_frac_bits(ranges.count());
   find_least_errors(choice, ranges, 2, [&](std::size_t i) {
-    return Grids{kMaxFracBits - frac_bits[i], ends.lowest, ends.highest};
-  }, [&](std::size_t i, int j) { return std::ldexp(1.0, -(frac_bits[i] + j)); }, more.data());
-  for (std::size_t i = 0; i < ranges.count(); ++i) {
-    frac_bits[i] += more[i];
-  }
+    return CandidateGrids{kMaxFracBits - frac_bits[i], range.lowest, range.highest};
+  }, [&](std::size_t i, int j) {
+    return std::ldexp(1.0, -(frac_bits[i] + j));
+  }, extra_frac_bits.data());
+  for_indices(ranges.count(), [&](std::size_t i) { frac_bits[i] += extra_frac_bits[i]; });
 }
 
-// Tuning: arrays of at least kMinSampled elements are searched from a sample, of kRuns runs of
-// kRunLength elements at equal distances. After kMaxSampledPasses passes over the array, the search
+// Tuning: arrays of at least kMinSampled elements are searched from a sample, of kChunks chunks of
+// kChunkLength elements at equal distances. After kMaxSampledPasses passes over the array, the search
 // from the sample gives up.
 constexpr std::size_t kMinSampled = std::size_t{1} << 17;
-constexpr std::size_t kRuns = 256;
-constexpr std::size_t kRunLength = 64;
+constexpr std::size_t kChunks = 256;
+constexpr std::size_t kChunkLength = 64;
 constexpr int kMaxSampledPasses = 3;
 
 // The frac_bits of the least error in a sample. Nothing if the sample is not finite.
 std::optional<int> frac_bits_of_sample(const Choice& choice, int bits) {
   const std::size_t bytes = choice.type.bytes;
-  const std::size_t distance = choice.groups.elements() / kRuns;
-  const Buffer<std::uint64_t> sample(kRuns * kRunLength);  // of up to 8 bytes each
+  const std::size_t distance = choice.groups.elements() / kChunks;
+  const Buffer<std::uint64_t> sample(kChunks * kChunkLength);  // of up to 8 bytes each
   auto* const elements = reinterpret_cast<unsigned char*>(sample.data());
-  for (std::size_t i = 0; i < kRuns; ++i) {
-    std::memcpy(elements + i * kRunLength * bytes,
+  for (std::size_t i = 0; i < kChunks; ++i) {
+    std::memcpy(elements + i * kChunkLength * bytes,
                 static_cast<const unsigned char*>(choice.w) + i * distance * bytes,
-                kRunLength * bytes);
+                kChunkLength * bytes);
   }
-  const Choice of_sample{Layout::whole(kRuns * kRunLength), elements, choice.type,
+  const Choice of_sample{Layout::whole(kChunks * kChunkLength), elements, choice.type,
                          SC_CHOICE_METHOD_MSE, 0};
   try {
     const Ranges ranges(of_sample);
@@ -231,7 +232,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Choice& choice, int b
     return std::nullopt;
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const Ends ends(bits, true);
+  const CodeRange range(bits, true);
   std::map<int, double> errors;
   // Lower bounds of the errors of all frac_bits up to a number, and of all from a number on.
   std::map<int, double> up_to{{-kMaxFracBits - 1, kInfinity}};
@@ -239,7 +240,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Choice& choice, int b
   int candidate = *start;
   for (int pass = 0; pass < kMaxSampledPasses; ++pass) {
     const double step = std::ldexp(1.0, -candidate);
-    const Grid grid{1 / step, ends.lowest, ends.highest};
+    const Grid grid{1 / step, range.lowest, range.highest};
     RoundingSums sums{};
     sum_rounding_errors(choice.groups, choice.w, choice.type, &grid, 2, &sums);
     const double square = step * step;
@@ -321,7 +322,7 @@ constexpr int kMaxQuarters = 64;  // scales are divided by up to 2^(64 / 4)
 // A lower bound of the ratio of one scale to the next, after both are rounded.
 constexpr double kMinRatio = 0x1.306fe0a31b715p+0 * (1 - 0x1p-16);
 
-// Replaces the scales with which no element saturates by those of the least error.
+// Replaces the scales of the range by those of the least error.
 template <class T>
 void write_least_error_scales(const Choice& choice, const Ranges& ranges, std::int64_t qmin,
                               std::int64_t qmax, T* scale, const std::int32_t* zero_point) {
@@ -331,12 +332,11 @@ void write_least_error_scales(const Choice& choice, const Ranges& ranges, std::i
   };
   const Buffer<int> chosen(ranges.count());
   find_least_errors(choice, ranges, kMinRatio, [&](std::size_t i) {
-    return Grids{kMaxQuarters, static_cast<double>(qmin - zero_point[i]),
-                 static_cast<double>(qmax - zero_point[i])};
+    return CandidateGrids{kMaxQuarters, static_cast<double>(qmin - zero_point[i]),
+                          static_cast<double>(qmax - zero_point[i])};
   }, step, chosen.data());
-  for (std::size_t i = 0; i < ranges.count(); ++i) {
-    scale[i] = static_cast<T>(step(i, chosen[i]));
-  }
+  for_indices(ranges.count(),
+              [&](std::size_t i) { scale[i] = static_cast<T>(step(i, chosen[i])); });
 }
 
 }  // namespace
@@ -367,20 +367,20 @@ double choose_frac_bits(const Choice& choice, int bits, bool is_signed, std::int
 }
 
 template <class T>
-void choose_affine(const Choice& choice, std::int64_t lowest, std::int64_t highest,
-                   bool is_symmetric, T* scale, std::int32_t* zero_point) {
+void choose_affine(const Choice& choice, std::int64_t qmin, std::int64_t qmax, bool is_symmetric,
+                   T* scale, std::int32_t* zero_point) {
   Ranges ranges(choice);
   if (choice.method == SC_CHOICE_METHOD_PERCENTILE) {
     ranges.clip(choice);
   }
-  for (std::size_t i = 0; i < ranges.count(); ++i) {
+  for_indices(ranges.count(), [&](std::size_t i) {
     const Parameters<T> chosen =
-        parameters_of<T>(ranges.lowest(i), ranges.highest(i), lowest, highest, is_symmetric);
+        parameters_of<T>(ranges.lowest(i), ranges.highest(i), qmin, qmax, is_symmetric);
     scale[i] = chosen.scale;
     zero_point[i] = chosen.zero_point;
-  }
+  });
   if (choice.method == SC_CHOICE_METHOD_MSE) {
-    write_least_error_scales(choice, ranges, lowest, highest, scale, zero_point);
+    write_least_error_scales(choice, ranges, qmin, qmax, scale, zero_point);
   }
 }
 

@@ -22,11 +22,11 @@ struct Choice {
 // element is not rounded to 0, the least such element.
 double choose_frac_bits(const Choice& choice, int bits, bool is_signed, std::int32_t* frac_bits);
 
-// Chooses the scale and the zero point of each group, for integers from `lowest` to `highest`. T is
+// Chooses the scale and the zero point of each group, for integers from qmin to qmax. T is
 // double if w is float64, else float. Throws Error if an element is NaN or infinite.
 template <class T>
-void choose_affine(const Choice& choice, std::int64_t lowest, std::int64_t highest,
-                   bool is_symmetric, T* scale, std::int32_t* zero_point);
+void choose_affine(const Choice& choice, std::int64_t qmin, std::int64_t qmax, bool is_symmetric,
+                   T* scale, std::int32_t* zero_point);
 extern template void choose_affine(const Choice&, std::int64_t, std::int64_t, bool, float*,
                                    std::int32_t*);
 extern template void choose_affine(const Choice&, std::int64_t, std::int64_t, bool, double*,

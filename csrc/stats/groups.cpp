@@ -42,7 +42,7 @@ class Batcher {
 
   // Passes `count` contiguous rows, from the element `first` on. Each row belongs to one group.
   void rows(std::size_t first, std::size_t count, std::size_t length, std::size_t group) {
-    if (length <= kSumBlock) {
+    if (length <= kRowSegment) {
       const std::size_t rows_per_batch = kBatch / length;
       for (std::size_t i = 0; i < count; i += rows_per_batch) {
         batch(first + i * length, std::min(rows_per_batch, count - i), length, group + i);
@@ -50,8 +50,8 @@ class Batcher {
       return;
     }
     for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t j = 0; j < length; j += kSumBlock) {
-        batch(first + i * length + j, 1, std::min(kSumBlock, length - j), group + i);
+      for (std::size_t j = 0; j < length; j += kRowSegment) {
+        batch(first + i * length + j, 1, std::min(kRowSegment, length - j), group + i);
       }
     }
   }
@@ -60,8 +60,8 @@ class Batcher {
   // and has `height` elements, `stride` apart.
   void columns(std::size_t first, std::size_t count, std::size_t height, std::size_t stride,
                std::size_t group) {
-    for (std::size_t i = 0; i < height; i += kStridedSumBlock) {
-      tile(first + i * stride, count, std::min(kStridedSumBlock, height - i), stride, group);
+    for (std::size_t i = 0; i < height; i += kColumnSegment) {
+      tile(first + i * stride, count, std::min(kColumnSegment, height - i), stride, group);
     }
   }
 
@@ -142,44 +142,45 @@ struct Job {
   }
 };
 
-// The bands of a layout: rows of blocks, each of a matrix or, if shared, of all matrices.
-struct GroupBands {
-  explicit GroupBands(const Layout& layout)
+// The rows of blocks of a layout, each of a matrix or, if shared, of all matrices.
+struct BlockRows {
+  explicit BlockRows(const Layout& layout)
       : per_matrix(layout.blocks_along()),
         count((layout.shared ? 1 : layout.outer) * per_matrix),
-        pieces(layout.shared ? layout.outer : 1) {}
+        matrices(layout.shared ? layout.outer : 1) {}
 
   std::size_t per_matrix;
   std::size_t count;
-  std::size_t pieces;  // the matrices of a band
+  std::size_t matrices;  // of a row of blocks
 };
 
 // Processes groups whose runs are rows of blocks.
 void for_rows(const Job& job) {
   const Layout& layout = job.groups;
-  const GroupBands bands(layout);
+  const BlockRows block_rows(layout);
   const std::size_t across = layout.blocks_across();
   const std::size_t full_across = layout.inner / layout.inner_block;
-  const std::size_t band_rows = bands.pieces * layout.block;
-  // Where bands are high, each thread should still get several tasks.
+  const std::size_t rows_of_elements = block_rows.matrices * layout.block;
+  // Where blocks are high, each thread should still get several tasks.
   const std::size_t max_blocks =
-      band_rows == 1 ? across : std::min(across, ceil_div(layout.groups(), 4 * num_threads()));
+      rows_of_elements == 1 ? across
+                            : std::min(across, ceil_div(layout.groups(), 4 * num_threads()));
   const std::size_t blocks_per_task =
       std::clamp<std::size_t>(kBatch / layout.inner_block, 1, max_blocks);
   const std::size_t chunks = ceil_div(across, blocks_per_task);
-  const std::size_t bands_per_task =
-      chunks > 1 ? 1 : std::max<std::size_t>(kBatch / (band_rows * layout.inner), 1);
-  const auto work_on_band = [&](Batcher& batcher, std::size_t band, std::size_t begin) {
+  const std::size_t block_rows_per_task =
+      chunks > 1 ? 1 : std::max<std::size_t>(kBatch / (rows_of_elements * layout.inner), 1);
+  const auto work_on_block_row = [&](Batcher& batcher, std::size_t block_row, std::size_t begin) {
     const std::size_t end = std::min(begin + blocks_per_task, across);
     const std::size_t full = std::max(std::min(end, full_across), begin) - begin;
-    const std::size_t first_row = band % bands.per_matrix * layout.block;
+    const std::size_t first_row = block_row % block_rows.per_matrix * layout.block;
     const std::size_t height = std::min(layout.block, layout.length - first_row);
-    const std::size_t group = band * across + begin;
-    for (std::size_t piece = 0; piece < bands.pieces; ++piece) {
-      const std::size_t matrix = bands.pieces == 1 ? band / bands.per_matrix : piece;
+    const std::size_t group = block_row * across + begin;
+    for (std::size_t i = 0; i < block_rows.matrices; ++i) {
+      const std::size_t matrix = block_rows.matrices == 1 ? block_row / block_rows.per_matrix : i;
       for (std::size_t row = first_row; row < first_row + height; ++row) {
-        const std::size_t line = (matrix * layout.length + row) * layout.inner;
-        const std::size_t first = line + begin * layout.inner_block;
+        const std::size_t row_begin = (matrix * layout.length + row) * layout.inner;
+        const std::size_t first = row_begin + begin * layout.inner_block;
         if (full != 0) {
           batcher.rows(first, full, layout.inner_block, group);
         }
@@ -190,12 +191,12 @@ void for_rows(const Job& job) {
       }
     }
   };
-  job.share_tasks(ceil_div(bands.count, bands_per_task) * chunks, 0,
+  job.share_tasks(ceil_div(block_rows.count, block_rows_per_task) * chunks, 0,
                   [&](Batcher& batcher, std::size_t task) {
-    const std::size_t begin = task / chunks * bands_per_task;
-    const std::size_t end = std::min(begin + bands_per_task, bands.count);
-    for (std::size_t band = begin; band < end; ++band) {
-      work_on_band(batcher, band, task % chunks * blocks_per_task);
+    const std::size_t begin = task / chunks * block_rows_per_task;
+    const std::size_t end = std::min(begin + block_rows_per_task, block_rows.count);
+    for (std::size_t block_row = begin; block_row < end; ++block_row) {
+      work_on_block_row(batcher, block_row, task % chunks * blocks_per_task);
     }
   });
 }
@@ -203,32 +204,32 @@ void for_rows(const Job& job) {
 // Processes groups of blocks that are one element wide, whose runs are columns.
 void for_columns(const Job& job) {
   const Layout& layout = job.groups;
-  const GroupBands bands(layout);
+  const BlockRows block_rows(layout);
   const std::size_t bytes = job.inputs[0].type.bytes;
-  const std::size_t tile_rows = std::min(layout.block, kStridedSumBlock);
+  const std::size_t tile_rows = std::min(layout.block, kColumnSegment);
   const std::size_t tile_columns = kTileBytes / (tile_rows * bytes);
   const std::size_t line_elements = kLine / bytes;
   const std::size_t columns_per_task = std::min(
       std::max(tile_columns / line_elements, std::size_t{1}) * line_elements, layout.inner);
   const std::size_t chunks = ceil_div(layout.inner, columns_per_task);
-  job.share_tasks(bands.count * chunks, columns_per_task * column_pitch(tile_rows),
+  job.share_tasks(block_rows.count * chunks, columns_per_task * column_pitch(tile_rows),
                   [&](Batcher& batcher, std::size_t task) {
     const std::size_t begin = task % chunks * columns_per_task;
-    const std::size_t band = task / chunks;
-    const std::size_t first_row = band % bands.per_matrix * layout.block;
-    for (std::size_t piece = 0; piece < bands.pieces; ++piece) {
-      const std::size_t matrix = bands.pieces == 1 ? band / bands.per_matrix : piece;
+    const std::size_t block_row = task / chunks;
+    const std::size_t first_row = block_row % block_rows.per_matrix * layout.block;
+    for (std::size_t i = 0; i < block_rows.matrices; ++i) {
+      const std::size_t matrix = block_rows.matrices == 1 ? block_row / block_rows.per_matrix : i;
       batcher.columns((matrix * layout.length + first_row) * layout.inner + begin,
                       std::min(columns_per_task, layout.inner - begin),
                       std::min(layout.block, layout.length - first_row), layout.inner,
-                      band * layout.inner + begin);
+                      block_row * layout.inner + begin);
     }
   });
 }
 
 }  // namespace
 
-bool are_long(const Layout& groups, std::size_t bytes_each) {
+bool should_split_rows(const Layout& groups, std::size_t bytes_each) {
   return groups.inner_block * bytes_each >= 2 * kBytesPerThread &&
          groups.groups() < 4 * num_threads();
 }

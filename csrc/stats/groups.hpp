@@ -14,12 +14,12 @@
 namespace secateur {
 
 // The elements of a group form runs. A run is a row of a block or, if blocks are one element wide, a
-// column of it. Rows and columns that continue each other are one run (Layout::continuous). A run is
-// summed in blocks of kSumBlock elements if it is a row, and of kStridedSumBlock elements if it is a
-// column. The sums of the blocks are added in order.
-inline constexpr std::size_t kSumBlock = 4096;
+// column of it. Contiguous runs are merged (Layout::continuous). A run is summed in segments of
+// kRowSegment elements if it is a row, and of kColumnSegment elements if it is a column. secateur.h
+// has the order of the sums.
+inline constexpr std::size_t kRowSegment = 4096;
 // Shorter, so that a tile of columns has long pieces of rows.
-inline constexpr std::size_t kStridedSumBlock = 256;
+inline constexpr std::size_t kColumnSegment = 256;
 
 // An input array. Its elements are converted to kernel_type, which represents all values of `type`.
 struct GroupInput {
@@ -58,7 +58,7 @@ void for_groups(const Layout& groups, std::span<const GroupInput> inputs,
 
 // Whether rows are so long and so few that several threads should share each row. Requires a
 // continuous() layout.
-bool are_long(const Layout& groups, std::size_t bytes_each);
+bool should_split_rows(const Layout& groups, std::size_t bytes_each);
 
 // Computes one result per group. Each result begins as Result{}. add(rows, results, group,
 // same_group) adds row i to results[i]. If same_group is true, all rows belong to `group`.
@@ -71,16 +71,16 @@ void reduce_groups(const Layout& groups, std::span<const GroupInput> inputs, Res
     return;
   }
   const Layout layout = groups.continuous();
-  if (!are_long(layout, inputs[0].type.bytes)) {
+  if (!should_split_rows(layout, inputs[0].type.bytes)) {
     for_groups(layout, inputs, [&](const GroupRows& rows) {
       add(rows, results + rows.first_group, rows.first_group, false);
     });
     return;
   }
   // The blocks of a run are shared among threads. Their results are merged in order afterwards.
-  const Buffer<Result> parts(ceil_div(layout.inner_block, kSumBlock));
+  const Buffer<Result> parts(ceil_div(layout.inner_block, kRowSegment));
   const auto add_run = [&](std::size_t begin, std::size_t length, std::size_t group) {
-    const Layout blocks{1, 1, length, 1, std::min(length, kSumBlock), false};
+    const Layout blocks{1, 1, length, 1, std::min(length, kRowSegment), false};
     GroupInput run[kMaxGroupInputs] = {};
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       run[i] = inputs[i];

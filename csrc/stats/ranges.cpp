@@ -141,9 +141,7 @@ void find_percentile_keys(const EqualGroups& groups, const void* w, FloatType ty
   copy_groups(groups, w, type.bytes, copy.data());
   const Buffer<Key> found(count);
   find_kth_keys(copy.data(), slices, type, k, found.data());
-  for (std::size_t i = 0; i < count; ++i) {
-    keys[groups.group(i)] = found[i];
-  }
+  for_indices(count, [&](std::size_t i) { keys[groups.group(i)] = found[i]; });
 }
 
 }  // namespace
@@ -163,10 +161,12 @@ void find_ranges(const Layout& groups, const void* w, FloatType type, double* lo
   });
   const Buffer<Key> keys(count);
   const auto write_magnitudes = [&](Key MinMax::* sign, double* out) {
-    std::transform(found.data(), found.data() + count, keys.data(),
-                   [&](const MinMax& min_max) { return min_max.*sign; });
-    if (std::any_of(keys.data(), keys.data() + count,
-                    [&](Key key) { return key > type.largest_number(); })) {
+    Key largest = 0;
+    for_indices(count, [&](std::size_t i) {
+      keys[i] = found[i].*sign;
+      largest = std::max(largest, keys[i]);
+    });
+    if (largest > type.largest_number()) {
       refuse_infinite(w, groups.elements(), type);
     }
     widen_keys(keys.data(), count, type, out);

@@ -197,7 +197,7 @@ def choose_format(
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
     /,
-) -> tuple[int | NDArray[np.int32], int | tuple[int, ...] | None]: ...  # frac_bits[groups...], axes
+) -> tuple[int | NDArray[np.int32], dict[str, Any]]: ...  # frac_bits[groups...], other arguments
 def choose_affine(
     w: ArrayLike,
     bits: int,
@@ -208,8 +208,8 @@ def choose_affine(
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
     /,
-) -> tuple[  # scales[groups...], zero points[groups...], axes
-    float | NDArray[Any], int | NDArray[np.int32], int | tuple[int, ...] | None
+) -> tuple[  # scales[groups...], zero points[groups...], other arguments
+    float | NDArray[Any], int | NDArray[np.int32], dict[str, Any]
 ]: ...
 def isa() -> str: ...
 def isas() -> tuple[str, ...]: ...

@@ -54,9 +54,9 @@ def choose_format(
     -------
     FixedPoint
         The format. `frac_bits` is an int; or an array along `axis`; or an array of one entry per
-        group. Each is limited to -256 to 256. For a group without nonzero elements,
-        or for unsigned integers without positive ones, it is ``bits - signed``, which gives the
-        range ±1.
+        group. Each is limited to -256 to 256. For a group whose (clipped) range is 0, or for
+        unsigned integers one without positive elements, it is ``bits - signed``, which gives the
+        range -1 to 1, or 0 to 1 if unsigned.
 
     Raises
     ------
@@ -72,13 +72,13 @@ def choose_format(
     half to even, ``x`` does not saturate if ``l - 1/2 <= x * 2**frac_bits < h + 1/2``.
 
     ``"mse"``: the search evaluates the sum of squared errors only for as many `frac_bits` as the
-    minimum needs [1]_. With fewer bits than ``"max"`` chooses, the grid loses every other point, so
-    that no error decreases. With more bits, the range halves with each bit, so that the
-    errors of the elements out of range increase. Once the sum of these errors alone exceeds the
-    least sum so far, more bits cannot be better. Both statements hold for the computed sums, which
-    are of float64 in an order that depends on the shape alone (see :func:`secateur.compare`). For a
-    large array, the search starts at the optimum of a sample. Usually one or two passes over the
-    array show that no other `frac_bits` is better; otherwise the full search follows.
+    minimum needs [1]_. With fewer fraction bits than ``"max"`` chooses, the grid loses every other
+    point, so that no error decreases. With more fraction bits, the range halves with each, so that
+    the errors of the elements out of range increase. Once the sum of these errors alone exceeds the
+    least sum so far, more fraction bits cannot be better. Both statements hold for the computed
+    sums, which ``docs/semantics.md`` defines to the bit. For a large array, the search starts at
+    the optimum of a sample. Usually one or two passes over the array show that no other `frac_bits`
+    is better; otherwise the full search follows.
 
     References
     ----------
@@ -95,8 +95,8 @@ def choose_format(
     >>> sc.choose_format(w.reshape(2, 2), 8, axis=0)
     FixedPoint(bits=8, frac_bits=[9, 6], signed=True, axis=0)
     """
-    frac_bits, axes = _core.choose_format(w, bits, signed, method, percentile, axis, group_size)
-    return FixedPoint(bits, frac_bits, signed, axis=axes, group_size=group_size)
+    frac_bits, how = _core.choose_format(w, bits, signed, method, percentile, axis, group_size)
+    return FixedPoint(frac_bits=frac_bits, **how)
 
 
 def choose_affine(
@@ -142,8 +142,8 @@ def choose_affine(
     -------
     Affine
         The format. Its scales are positive and not subnormal, of float32, or of float64 if `w` is
-        float64. For a group without nonzero elements the scale is 1, and the zero point is 0 or
-        that of `symmetric`.
+        float64. For a group whose (clipped) range is 0, the scale is 1, and the zero point is 0 or,
+        with ``symmetric=True`` and ``signed=False``, ``2**(bits - 1)``.
 
     Raises
     ------
@@ -156,9 +156,9 @@ def choose_affine(
     -----
     The range includes 0. The zero point is the integer nearest to the position of 0 in the range,
     rounded half to even [1]_. So 0 is represented exactly, as padding and ReLU need. The scale is
-    ``(highest - lowest) / (q_max - q_min)``; for a symmetric range with `q` integers on either side
-    of the zero point it is ``max(highest, -lowest) / q``. It is rounded to float32, or to float64
-    if `w` is float64.
+    the length of the range divided by the number of steps between the integers; for a symmetric
+    range, the largest magnitude divided by the number of steps above the zero point. It is rounded
+    to float32, or to float64 if `w` is float64. ``docs/semantics.md`` has the formulas.
 
     ``"mse"`` tries the ranges from the largest to the smallest. It stops when the errors of the
     elements out of range alone exceed the least sum so far, because they increase as the range
@@ -182,7 +182,7 @@ def choose_affine(
     >>> sc.choose_affine(np.float32([[-1, 0.5], [127, 4]]), symmetric=True, axis=0).scale
     array([0.00787402, 1.        ], dtype=float32)
     """
-    scale, zero_point, axes = _core.choose_affine(
+    scale, zero_point, how = _core.choose_affine(
         w, bits, signed, symmetric, method, percentile, axis, group_size
     )
-    return Affine(scale, zero_point, bits=bits, signed=signed, axis=axes, group_size=group_size)
+    return Affine(scale, zero_point, **how)

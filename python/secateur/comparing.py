@@ -71,8 +71,8 @@ def compare(
     * sqnr_db, the signal-to-quantization-noise ratio in decibels, is
       ``10 * log10(sum(w**2) / sum(e**2))``. It is infinite if ``sum(e**2)`` is 0, and minus
       infinity if only ``sum(w**2)`` is 0.
-    * cosine is ``sum(w * w_hat) / sqrt(sum(w**2) * sum(w_hat**2))``. It is 1 if both arrays are
-      all zeros, and 0 if only one is.
+    * cosine is the cosine similarity of `w` and `w_hat`: ``sum(w * w_hat)`` divided by the square
+      roots of the two sums of squares. It is 1 if both arrays are all zeros, and 0 if only one is.
     * saturated is the number of elements of `w` whose integer, rounded half to even, is out of the
       range of `fmt`. Infinities count.
 
@@ -81,12 +81,11 @@ def compare(
     corresponding elements is infinite, mse and max_abs are infinite. If both are infinite with the
     same sign, mse and max_abs are NaN.
 
-    All sums are computed in float64, in an order that depends on the shape alone. They follow the
-    rows of a group, which are its consecutive elements; or its columns, if all of its rows have one
-    element. Rows or columns are divided into blocks: of 4096 elements of a row, or of 256 elements
-    of a column. Within a block, element ``i`` is added to the ``i % 8``-th of eight
-    partial sums. So an element takes part in at most ``d = 514 + b`` additions for ``b`` blocks,
-    and its square has three roundings. Sums of squares therefore have a relative error of at most
+    All sums are computed in float64, in an order that depends on the shape alone;
+    ``docs/semantics.md`` defines it, and how the cosine is computed. The rows or the columns of a
+    group are divided into segments of at most 4096 elements, and each segment has eight partial
+    sums. So an element takes part in at most ``d = 514 + b`` additions for ``b`` segments, and its
+    square has three roundings. Sums of squares therefore have a relative error of at most
     ``(d + 3) * 2**-53`` to first order [1]_, which is ``5.2e-13`` for ``2**24`` elements. The error
     of the sum of products is at most this factor times ``sum(|w * w_hat|)``. Squares below
     ``1e-308`` lose digits, and squares above ``1e308`` become infinite; both occur only for float64

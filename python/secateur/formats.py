@@ -127,8 +127,9 @@ class FixedPoint(Format):
     frac_bits : int or array_like of int, default 5
         The number of bits after the binary point, -256 to 256. It may be negative (steps larger
         than 1) or exceed `bits` (a range well within ±1). With `axis`, an array holds one entry for
-        each index along that axis of the quantized array. With `group_size`, it has the shape of
-        the quantized array, but one entry for each group along an axis.
+        each index along that axis of the quantized array; with a tuple of axes, its shape is the
+        lengths of these axes. With `group_size`, it has the shape of the quantized array, but one
+        entry for each group along the axis or axes.
     signed : bool, default True
         Whether the integers are signed, in two's complement, or unsigned.
     axis : int or tuple of int, optional
@@ -142,7 +143,8 @@ class FixedPoint(Format):
     Attributes
     ----------
     bits, signed, axis, group_size
-        The arguments. With `group_size`, `axis` is not negative and ascending.
+        The arguments. With `group_size`, `axis` is not negative; two axes are sorted, and the two
+        group sizes with them.
     frac_bits : int or read-only ndarray of int32
         The argument, converted.
 
@@ -368,12 +370,13 @@ class Affine(Format):
     ----------
     scale : float or array_like of float16, bfloat16, float32 or float64
         The step between neighbouring values. With `axis`, an array holds one scale for each index
-        along that axis of the quantized array. With `group_size`, it has the shape of the quantized
-        array, but one entry for each group along an axis. :func:`secateur.quantize` needs positive
-        scales that are not subnormal; :func:`secateur.dequantize` takes any finite ones.
+        along that axis of the quantized array; with a tuple of axes, its shape is the lengths of
+        these axes. With `group_size`, it has the shape of the quantized array, but one entry for
+        each group along the axis or axes. :func:`secateur.quantize` needs positive scales that are
+        not subnormal; :func:`secateur.dequantize` takes any finite ones.
     zero_point : int or array_like of int, default 0
-        The integer that represents 0, from `qmin` to `qmax`: one number, or an array of the shape
-        of `scale`.
+        The integer that represents 0, from `qmin` to `qmax` and below ``2**31``: one number, or an
+        array of the shape of `scale`.
     bits : int, default 8
         The width of the integers in bits, including the sign bit; 1 to 32.
     signed : bool, default True
@@ -392,7 +395,8 @@ class Affine(Format):
     Attributes
     ----------
     bits, signed, qmin, qmax, axis, group_size
-        The arguments, with the defaults filled in. With `group_size`, `axis` is not negative and ascending.
+        The arguments, with the defaults filled in. With `group_size`, `axis` is not negative; two
+        axes are sorted, and the two group sizes with them.
     scale : float or read-only ndarray
     zero_point : int or read-only ndarray of int32
         The arguments, converted.
@@ -400,7 +404,7 @@ class Affine(Format):
     Raises
     ------
     TypeError
-        If an argument has another type.
+        If an argument has an unsupported type.
     ValueError
         If an argument is out of range, a scale is not finite, or `axis` or `group_size` is missing
         or does not apply.
@@ -628,7 +632,7 @@ def _checked_pair(ndim: int, axis: Any) -> tuple[int, int]:
 def _checked_axes(name: str, ndim: int, axis: Any) -> Axes:
     """Check the axes along which parameters without groups vary, one for each dimension."""
     if axis is None:
-        msg = f"axis must be an integer with {name} an array, got None"
+        msg = f"axis must be given with an array of {name}, got None"
         raise ValueError(msg)
     if isinstance(axis, tuple):
         if len(axis) != ndim:
@@ -636,7 +640,8 @@ def _checked_axes(name: str, ndim: int, axis: Any) -> Axes:
             raise ValueError(msg)
         return tuple(integer_in("axis", one, -sys.maxsize, sys.maxsize) for one in axis)
     if ndim > 1:
-        msg = f"{name} must be a single number or of one axis without group_size, got {ndim} axes"
+        msg = f"axis must be a tuple of {ndim} integers for {name} of {ndim} dimensions without "
+        msg += f"group_size, got {shown(axis)}"
         raise ValueError(msg)
     return integer_in("axis", axis, -sys.maxsize, sys.maxsize)
 

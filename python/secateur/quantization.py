@@ -94,8 +94,9 @@ def quantize(
         If `w` holds NaN and `nan` is ``"raise"``; if an argument is not one of the values above; if
         `seed` is missing, or given without stochastic rounding; if `fmt` does not fit `w`; if a
         scale is not positive, or is subnormal; if `overflow` is ``"wrap"`` and `fmt` does not use
-        all integers of its width; or if `out` does not fit `w` or overlaps it. Nothing is written in these cases, with one
-        exception: when NaN is found, a part of `out` may have been written.
+        all integers of its width; or if `out` does not fit `w` or overlaps it. Nothing is written
+        in these cases, with one exception: when NaN is found, a part of `out` may have been
+        written.
     OverflowError
         If `overflow` is ``"raise"`` and elements are out of range. The message has their number
         and the index of the first.

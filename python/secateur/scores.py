@@ -30,10 +30,11 @@ def core_scores(
     Returns
     -------
     (are_scores, array, repeat, given), or None
-        None if both are None. `are_scores` is True if `array` holds scores, and False if it holds
-        factors. The factor of element ``i`` of `w` is ``array.flat[i // repeat % array.size]``:
-        factors that rows share, or that all elements of a channel share, are not expanded to the
-        shape of `w`. `given` is the argument as an array, which `array` may be a copy of.
+        None if both are None, or if the dtype of `w` is not supported, which the core reports.
+        `are_scores` is True if `array` holds scores, and False if it holds factors. The factor of
+        element ``i`` of `w` is ``array.flat[i // repeat % array.size]``: factors that rows share,
+        or that all elements of a channel share, are not expanded to the shape of `w`. `given` is
+        the argument as an array, which `array` may be a copy of.
 
     Raises
     ------

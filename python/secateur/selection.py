@@ -55,7 +55,8 @@ def kth_magnitude(
         If `w` has an unsupported dtype, `k` is not an integer, or `axis` is not an integer or a
         tuple of integers.
     ValueError
-        If `k` or `axis` is out of range, `axis` is empty or repeats an axis, or `w` holds NaN and `nan` is ``"raise"``.
+        If `k` or `axis` is out of range, `axis` is empty or repeats an axis, or `w` holds NaN and
+        `nan` is ``"raise"``.
 
     Notes
     -----
@@ -129,8 +130,9 @@ def topk(
         If `w`, `scores` or `factors` has an unsupported dtype, `k` is not an integer, `axis` is not
         an integer or a tuple of integers, or `sorted` is not a bool.
     ValueError
-        If `k` or `axis` is out of range; if `axis` is empty or repeats an axis; if `scores` or `factors` does not fit `w`, or both are
-        given; or if the values that rank hold NaN and `nan` is ``"raise"``.
+        If `k` or `axis` is out of range; if `axis` is empty or repeats an axis; if `scores` or
+        `factors` does not fit `w`, or both are given; or if the values that rank hold NaN and `nan`
+        is ``"raise"``.
 
     Notes
     -----

@@ -62,8 +62,7 @@ int main() {
     require(groups_of(layout.continuous()) == groups, "continuous");
     by_groups[groups].push_back(layout);
   }
-  // Layouts are only recognized as equal if they have the same groups. Those that axis= and
-  // group_size= give for the same groups are recognized.
+  // Layouts are recognized as equal if they have the same groups, and only then.
   const Layout* previous = nullptr;
   for (const auto& [groups, equal] : by_groups) {
     if (previous != nullptr) {
@@ -71,8 +70,9 @@ int main() {
     }
     for (const Layout& layout : equal) {
       for (const Layout& other : layouts) {
-        if (layout.elements() == other.elements() && layout.has_groups_of(other)) {
-          require(groups_of(other) == groups, "layouts of the same groups");
+        if (layout.elements() == other.elements()) {
+          require(layout.has_groups_of(other) == (groups_of(other) == groups),
+                  "layouts of the same groups");
         }
       }
     }

@@ -122,7 +122,7 @@ void other_numbers() {
           sc_choose_format(with_negative.data(), SC_DTYPE_FLOAT64, with_negative.size(), nullptr, 8,
                            0, method, 0, &frac_bits),
           std::string(
-              "w must be at least 0 for an unsigned format, but for what is rounded to 0, got ") +
+              "w must be at least 0 for an unsigned format, except where it rounds to 0, got ") +
               text);
     }
   }
@@ -256,7 +256,7 @@ void choices() {
   const sc_layout rows{2, 2, 1, 0, 0};
   require_message(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, 8, 0,
                                    SC_CHOICE_METHOD_MAX, 0, frac_bits.data()),
-                  "w must be at least 0 for an unsigned format, but for what is rounded to 0, got "
+                  "w must be at least 0 for an unsigned format, except where it rounds to 0, got "
                   "-4");
 
   const std::array<double, 4> not_finite{1, kNaN, 2, -kInfinity};

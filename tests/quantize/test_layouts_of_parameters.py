@@ -1,4 +1,4 @@
-"""Which parameter goes with which element: along axes, in groups and in blocks; and quantizing by it."""
+"""Quantization with parameters per axis, per group and per block."""
 
 from itertools import combinations, permutations, product
 from typing import Any
@@ -47,7 +47,7 @@ def layouts(
 ) -> list[Layout]:
     """Along any axes, in groups along each axis, and in blocks of any two axes in either order.
 
-    Of three layouts, one counts all of its axes from the end, and one the last of them.
+    Every third layout has negative axes, and every third has a negative last axis.
     """
     ndim = len(shape)
     made: list[tuple[Any, Any]] = [*product(range(ndim), sizes)]
@@ -97,7 +97,7 @@ def format_of(
     return Affine(scales, zeros, bits=bits, signed=signed, qmin=low, qmax=high, **layout)
 
 
-# --- quantizing by it ----------------------------------------------------------------------------
+# --- quantizing with them ------------------------------------------------------------------------
 
 
 @kinds
@@ -155,24 +155,24 @@ def test_large_arrays(lib: Any, shape: tuple[int, ...], kind: Kind, dtype: str) 
 @pytest.mark.parametrize("size", [8, 16, 24, 32, 128, 1000, 1024, 4096])
 @pytest.mark.parametrize("bits", [8, 16])
 @kinds
-def test_wherever_arrays_begin(lib: Any, kind: Kind, size: int, bits: int) -> None:
-    """In a line: of few elements, and of so many that their results bypass the caches."""
+def test_offsets_within_a_cache_line(lib: Any, kind: Kind, size: int, bits: int) -> None:
+    """Arrays at several offsets within a cache line, small and large enough to stream."""
     for number, n in subset(enumerate([1087, 20_480, (1 << 21) + 4096]), 2):
-        room = normal(n + 64, "float32", 2.0)
+        memory = normal(n + 64, "float32", 2.0)
         layout = {"axis": 0, "group_size": size}
         fmt = format_of(kind, (n,), layout, number, (bits, bool(number % 2)))
-        codes, values = reference.quantize(room[:n], fmt), np.empty(n + 64, np.float32)
+        codes, values = reference.quantize(memory[:n], fmt), np.empty(n + 64, np.float32)
         expected = reference.dequantize(codes, fmt)
         for begin in subset((0, 1, 4, 5, 16, 60) if n < 1 << 20 else (4, 5, 16), 2):
             q = np.empty(n + 64, codes.dtype)[begin : begin + n]
-            assert_same_bits(lib.quantize(room[:n], fmt, out=q), codes)
+            assert_same_bits(lib.quantize(memory[:n], fmt, out=q), codes)
             out = values[begin : begin + n]
             assert_same_bits(lib.dequantize(codes, fmt, out=out), expected)
-            assert_same_bits(lib.fake_quantize(room[:n], fmt, out=out), expected)
-            room[begin : begin + n] = room[:n].copy()
-            w = room[begin : begin + n]
+            assert_same_bits(lib.fake_quantize(memory[:n], fmt, out=out), expected)
+            memory[begin : begin + n] = memory[:n].copy()
+            w = memory[begin : begin + n]
             assert_same_bits(lib.quantize(w, fmt), codes)
-            room[:n] = w.copy()
+            memory[:n] = w.copy()
 
 
 @pytest.mark.parametrize("shape", [(1025, 2050), (2050, 1025), (205, 10, 1025)])
@@ -237,7 +237,7 @@ def any_layout(draw: st.DrawFn, shape: tuple[int, ...]) -> Layout:
 
 @st.composite
 def any_format(draw: st.DrawFn, shape: tuple[int, ...]) -> FixedPoint | Affine:
-    """Neighbours may have any parameters: positions of the point may be 512 apart."""
+    """Neighbours may have any parameters: binary points may be 512 apart."""
     layout = draw(any_layout(shape))
     lengths = shape_of_parameters(shape, **layout)
     count = int(np.prod(lengths))

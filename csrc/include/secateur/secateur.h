@@ -53,8 +53,8 @@ typedef enum sc_status SC_OF_INT {
   SC_OK = 0,
   SC_ERROR_ARGUMENT = 1,    /* an argument is out of its range */
   SC_ERROR_UNSUPPORTED = 2, /* this version does not support a dtype, width or mode */
-  SC_ERROR_NAN = 3,         /* the input contains NaN, and the NaN policy is SC_NAN_RAISE */
-  SC_ERROR_MEMORY = 4,      /* scratch memory could not be allocated */
+  SC_ERROR_NAN = 3,    /* the input contains NaN that is refused; for some functions, infinity */
+  SC_ERROR_MEMORY = 4, /* scratch memory could not be allocated */
   SC_ERROR_ENVIRONMENT = 5, /* SECATEUR_ISA or SECATEUR_NUM_THREADS has an invalid value */
   SC_ERROR_INTERNAL = 6,    /* an unexpected failure, or a fork in the interrupt callback */
   SC_ERROR_OVERFLOW = 7,    /* an element is out of range, and the policy is SC_OVERFLOW_RAISE */
@@ -146,7 +146,7 @@ typedef enum sc_norm SC_OF_INT {
  * [outer][ceil(length / block)][ceil(inner / inner_block)], without the first axis if shared = 1.
  *
  * A null pointer to sc_layout means that the whole array is one group. If n is 0, an axis of length
- * 0 is one block if the length of its blocks is 0, else none.
+ * 0 has one block if the length of its blocks is given as 0, and none otherwise.
  *
  * The fields {length, inner, block, inner_block, shared} for a matrix of `rows` rows and `columns`
  * columns:
@@ -186,8 +186,9 @@ typedef enum sc_rounding SC_OF_INT {
  * the integer includes the zero point. */
 typedef enum sc_overflow SC_OF_INT {
   SC_OVERFLOW_SATURATE = 0,           /* the nearest integer of the format */
-  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, but signed formats do not use integers < -max */
-  SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0, or the zero point */
+  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, but signed formats do not use integers below
+                                       * -max, unless max is negative */
+  SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0; affine: the zero point */
   SC_OVERFLOW_WRAP = 3,               /* the integer modulo 2^bits; infinity counts as NaN */
   SC_OVERFLOW_RAISE = 4               /* fails with SC_ERROR_OVERFLOW, the count and first index */
 } sc_overflow;
@@ -214,7 +215,8 @@ typedef struct sc_format {
 
   const void* scale;         /* affine: one number per group, double if the floats are float64,
                               * else float */
-  const int32_t* zero_point; /* affine: one number per group, qmin to qmax; null: all are 0 */
+  const int32_t* zero_point; /* affine: one number per group, qmin to qmax; null: all are 0, which
+                              * must then be in the range */
   int64_t qmin, qmax;        /* affine: the range, qmin < qmax; both 0: all integers of the width */
 } sc_format;
 
@@ -254,8 +256,8 @@ typedef enum sc_order SC_OF_INT {
 /* ---- Selection ---------------------------------------------------------------------------- */
 /* The elements of a group of the layout compete with each other. Each group must be a slice along
  * the middle axis, so shared must be 0, block 0 or length, and inner_block 1: {length, inner, 0, 1,
- * 0}. With inner_block 0 or inner, each matrix is one slice of length * inner elements, and inner
- * counts as 1 below. */
+ * 0}. With inner_block 0 or inner, each matrix is one slice: below, length then stands for
+ * length * inner, and inner for 1. A null layout is one slice of n elements. */
 
 /* Writes the k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] of the dtype
  * of w. */
@@ -287,7 +289,7 @@ sc_status sc_keep_count(size_t n, double sparsity, size_t* k);
  *
  *   1. Set the range to all keys, 0 to 2^b - 1. Set the counts and the totals to 0.
  *   2. Call sc_count_magnitudes for each part of the data. If several machines count, add up their
- *      counts and their tallies.
+ *      counts and their totals.
  *   3. Go from the last bin down, adding up counts, and stop at the first bin where this sum plus
  *      totals.above is at least k. That bin contains the k-th largest key.
  *   4. If the bins are one key wide, the bin is the key. Otherwise the keys of the bin are the
@@ -317,7 +319,8 @@ typedef struct sc_key_totals {
 } sc_key_totals;
 
 /* Adds the keys of w to `counts`, which has one element per bin of the range, and to `totals`. If
- * the call fails, both are left unmodified. */
+ * the call fails, both are left unmodified. A range without first <= last <= 2^b - 1 is
+ * SC_ERROR_ARGUMENT. */
 sc_status sc_count_magnitudes(const void* w, sc_dtype dtype, size_t n, const sc_key_range* range,
                               sc_nan nan, uint64_t* counts, sc_key_totals* totals);
 
@@ -434,8 +437,8 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
  * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a layout
  * that does not fit n. Integer arrays must not overlap floating-point arrays.
  *
- * If `options` is null, or all its fields are 0, the options are SC_ROUNDING_NEAREST_EVEN, SC_OVERFLOW_SATURATE and
- * SC_NAN_RAISE. */
+ * If `options` is null, or all its fields are 0, the options are SC_ROUNDING_NEAREST_EVEN,
+ * SC_OVERFLOW_SATURATE and SC_NAN_RAISE. */
 
 /* Quantizes w.
  *   Fixed point: q = round(w * 2^frac_bits).
@@ -496,7 +499,8 @@ typedef enum sc_bitorder SC_OF_INT {
 sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
                        sc_bitorder bitorder, void* packed);
 
-/* Unpacks the first n integers to q. q_dtype is one of those of sc_pack_ints. */
+/* Unpacks the first n integers to q. q_dtype is one of those of sc_pack_ints; if it is signed, so are
+ * the integers. */
 sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder, void* q,
                          sc_dtype q_dtype);
 
@@ -505,14 +509,14 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
  * order:
  *   - The elements of a group form runs. A run is a row of a block of the layout or, if inner_block
  *     is 1 and inner is not, a column of a block.
- *   - Rows and columns that continue each other in all blocks are one run. Rows do if blocks are as
- *     wide as the matrices: the run is the whole block, and the whole array if it is a single group.
- *     With shared = 1 and blocks of one element, or blocks as long as a column, the elements at the
- *     same place of consecutive matrices are one column.
- *   - A run is divided into blocks of 4096 elements of a row, or of 256 elements of a column.
- *   - Element i of a block goes to partial sum s[i % 8]. The sum of the block is
+ *   - Runs that are contiguous in all blocks are merged into one. Rows are contiguous if blocks are
+ *     as wide as the matrices: the run is the whole block, and the whole array if it is a single
+ *     group. With shared = 1 and blocks of one element, or blocks as long as a column, the elements
+ *     at the same place of consecutive matrices are one column.
+ *   - A run is divided into segments of 4096 elements of a row, or of 256 elements of a column.
+ *   - Element i of a segment goes to partial sum s[i % 8]. The sum of the segment is
  *     ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)).
- *   - The sums of the blocks are added in order. */
+ *   - The sums of the segments are added in order. */
 
 /* Sums over the pairs of elements (w, w_hat) of a group. NaN and infinity propagate as in any sum,
  * except that max_error ignores NaN. */
@@ -527,16 +531,17 @@ typedef struct sc_error_sums {
 } sc_error_sums;
 
 /* Computes the sums of each group in one pass over both arrays, whose dtypes may differ. fmt may be
- * null. If it is given, it determines `saturated`; its layout must be null or have the same groups.
- * Its scales are of the dtype that quantizing w takes. */
+ * null. If it is given, it determines `saturated`, where infinity counts and NaN does not. Its
+ * layout must be null, have one group, or have the groups of `layout`. Its scales are double if w is
+ * float64, else float. */
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
                      size_t n, const sc_layout* layout, const sc_format* fmt, sc_error_sums* sums);
 
 /* How a format is chosen for the elements of a group. All elements must be finite; others are
  * SC_ERROR_NAN. */
 typedef enum sc_choice_method SC_OF_INT {
-  SC_CHOICE_METHOD_MAX = 0,        /* the finest format with which no element saturates */
-  SC_CHOICE_METHOD_PERCENTILE = 1, /* the same for elements clipped to a percentile of the
+  SC_CHOICE_METHOD_MAX = 0,        /* by the range of the elements and 0 */
+  SC_CHOICE_METHOD_PERCENTILE = 1, /* the same, after the range is clipped to a percentile of the
                                     * magnitudes: of n elements, the magnitude of rank
                                     * max(1, ceil(n * percentile / 100)), counted from the smallest */
   SC_CHOICE_METHOD_MSE = 2         /* the least sum of squared errors */
@@ -544,9 +549,10 @@ typedef enum sc_choice_method SC_OF_INT {
 
 /* Chooses the fraction bits of fixed-point formats, one for each group of the layout, from -256 to
  * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
- * Elements are rounded half to even, and those out of range saturate. Of several frac_bits with the
- * least error, the largest is chosen. A group without nonzero elements, or for unsigned integers
- * without positive ones, gets bits - is_signed.
+ * Elements are rounded half to even, and those out of range saturate. By the range, the largest
+ * frac_bits are chosen with which no element within it saturates. Of several frac_bits with the
+ * least error, the largest is chosen. A group whose range is 0, or for unsigned integers does not
+ * exceed 0, gets bits - is_signed.
  *
  * If is_signed is 0, negative elements must be rounded to 0 with the frac_bits of
  * SC_CHOICE_METHOD_MAX; others are SC_ERROR_ARGUMENT. */
@@ -556,15 +562,16 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
 
 /* Chooses the scales and the zero points of affine formats that use all integers of the width, one
  * of each for each group of the layout. bits is 2 to 16. The scales are double if w is float64, else
- * float; they are positive and not subnormal. The range is that from the least to the greatest of
- * the elements and 0.
- *   is_symmetric = 0: all integers of the width represent the range; the zero point is rounded to the
- *     nearest integer of the width.
+ * float; they are positive and not subnormal. By the range, from lowest = min(0, elements) to
+ * highest = max(0, elements), each clipped for SC_CHOICE_METHOD_PERCENTILE:
+ *   is_symmetric = 0: the scale is highest / (qmax - qmin) - lowest / (qmax - qmin), and the zero
+ *     point is qmin - lowest / scale, rounded to the nearest integer from qmin to qmax. Because of
+ *     that rounding, elements at an end of the range may saturate.
  *   is_symmetric = 1: the zero point is 0 or, if is_signed is 0, 2^(bits - 1), and the highest
  *     integer represents the largest magnitude.
  * SC_CHOICE_METHOD_MSE divides the scale of SC_CHOICE_METHOD_MAX by 2^(j / 4), for j from 0 to 64, and
- * keeps its zero point. Of several scales with the least error, the smallest is chosen. A group
- * without nonzero elements gets the scale 1, and unless is_symmetric is 1, the zero point 0. */
+ * keeps its zero point. Of several scales with the least error, the smallest is chosen. A group whose
+ * range is 0 gets the scale 1 and, if is_symmetric is 0, the zero point 0. */
 sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, int32_t is_symmetric,
                            sc_choice_method method, double percentile, void* scale,

@@ -46,8 +46,8 @@ struct SumKernels {
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
   // Counts the elements whose key is larger than the limit for their sign. NaN is not counted.
   void (*count_outside)(const Rows& a, const MinMax* limits, size_t step, PairSums* sums);
-  // Requires finite elements. The errors are computed in the type of the elements, their squares in
-  // double.
+  // The errors are computed in the type of the elements, their squares in double. Elements that are
+  // not finite make the sums infinite or NaN.
   void (*rounding_sums)(const Rows& rows, double ratio, const Grid* grids, size_t step,
                         RoundingSums* sums);
 };

@@ -198,7 +198,7 @@ def _most_frac_bits(low: Float64s, high: Float64s, integers: Integers) -> Int32s
     frac_bits[all_zero] = integers.bits - integers.signed
     negative = low[rounded(low, frac_bits) < 0]
     if negative.size and not integers.signed:
-        allowed = "at least 0 for an unsigned format, but for what is rounded to 0"
+        allowed = "at least 0 for an unsigned format, except where it rounds to 0"
         refuse("w", negative.min(), allowed)
     return frac_bits
 

@@ -1,12 +1,12 @@
 """Groups of elements, and sums over them in the documented order.
 
 An array is viewed as matrices, and the matrices are divided into blocks. Each block is a group or,
-if the blocks are shared, those at the same place of all matrices are one. The elements of a group
-form runs: the rows of its blocks or, if blocks are one element wide, their columns. Rows and
-columns that continue each other in all blocks are one run. Runs are divided into blocks of 4096
-elements of a row, or of 256 elements of a column. Element ``i`` of such a block is added to partial
-sum ``i % 8``. The eight partial sums are added pairwise, and the sums of the blocks one after
-another.
+if the blocks are shared, the blocks at the same position in every matrix form one group. The
+elements of a group form runs: the rows of its blocks or, if blocks are one element wide, their
+columns. Runs that are contiguous in all blocks are merged into one. Runs are divided into segments
+of 4096 elements of a row, or of 256 elements of a column. Element ``i`` of a segment is added to
+partial sum ``i % 8``. The eight partial sums are added pairwise, and the sums of the segments in
+order.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
 
-ROW, COLUMN = 4096, 256  # elements of a block, by the kind of its run
+ROW, COLUMN = 4096, 256  # elements of a segment, by the kind of its run
 
 
 class Groups(NamedTuple):
@@ -51,7 +51,7 @@ class Layout(NamedTuple):
     inner_block: int  # columns of a block
     shared: bool
     shape: tuple[int, ...]  # of the results, in the order of the groups
-    axes: tuple[int, ...] = ()  # the places of the last axes of the results; () if they are last
+    axes: tuple[int, ...] = ()  # where `arrange` moves the last result axes; () if it moves none
 
     def arrange(self, results: Array) -> Array:
         """Return results of all groups in the shape that the caller expects."""
@@ -132,8 +132,8 @@ def layout_of(
     """Return the groups of an array.
 
     There is one group for each index along `axis`; with `group_size`, for each block of
-    `group_size` neighbours along it; with two numbers, for each block of two axes. Without either, the array is
-    one group.
+    `group_size` neighbours along it; with two numbers, for each block of two axes. Without either,
+    the array is one group.
     """
     if isinstance(group_size, tuple):
         return _blocks(w, axis, group_size, group_name)
