@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
@@ -175,3 +176,26 @@ def test_the_main_thread_of_a_child_is_interrupted(w: np.ndarray) -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(in_child, call).result() == "right"
+
+
+@pytest.mark.parametrize("call", [sc.choose_format, sc.kth_magnitude], ids=lambda f: f.__name__)
+def test_while_the_index_of_a_nan_is_found(call: Callable[..., Any]) -> None:
+    """Axes in another order need a second call of the core, which may be interrupted too."""
+    x = np.ones((3, 1 << 20, 5), np.float16)
+    x[-1, -1, -1] = np.nan
+
+    class Interrupted(Exception):
+        pass
+
+    def handler(*_: object) -> None:
+        raise Interrupted
+
+    begin = time.perf_counter()
+    with pytest.raises(ValueError, match="NaN"):
+        call(x, 5, axis=(0, 2))
+    whole = time.perf_counter() - begin
+    for part in (0.3, 0.5, 0.7, 0.9):
+        with contextlib.suppress(Interrupted), Alarm(handler, whole * part):  # it may come late
+            with pytest.raises((Interrupted, ValueError)) as caught:
+                call(x, 5, axis=(0, 2))
+            assert caught.type is Interrupted or "NaN" in str(caught.value)

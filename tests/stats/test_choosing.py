@@ -552,3 +552,38 @@ def test_refusals(lib) -> None:
     assert_refuses(TypeError, ["symmetric"], affine, w, symmetric=1)
     assert_refuses(ValueError, ["group_size", "0"], affine, w, group_size=0)
     assert_refuses(ValueError, ["method"], affine, w, method=None)
+
+
+class Turning:
+    """An integer that is another one each time it is asked."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+
+    def __index__(self) -> int:
+        return self.numbers.pop(0) if len(self.numbers) > 1 else self.numbers[0]
+
+
+def test_arguments_are_converted_once() -> None:
+    w = np.float32([[1.5, 3, 0.25, 7]])
+    for choose in (sc.choose_format, sc.choose_affine):
+        assert choose(w, Turning(4, 8)) == choose(w, 4)
+        assert choose(w, 4, group_size=Turning(2, 3)) == choose(w, 4, group_size=2)
+        twice = choose(w, 4, group_size=(Turning(1, 3), Turning(2, 3)))
+        assert twice == choose(w, 4, group_size=(1, 2))
+        assert choose(w, 4, axis=Turning(1, 0)) == choose(w, 4, axis=1)
+        assert choose(w, 4, axis=(Turning(1, 0),)) == choose(w, 4, axis=1)
+
+
+def test_a_tuple_with_an_index_of_its_own(lib) -> None:
+    class Hidden(tuple):
+        def __getitem__(self, index: Any) -> Any:
+            raise IndexError(index)
+
+    w = np.float32([[1.5, 3], [0.25, 7]])
+    assert sc.choose_format(w, 4, axis=Hidden((0, 1))) == lib.choose_format(w, 4, axis=(0, 1))
+
+
+def test_an_array_of_no_dimensions_has_no_groups() -> None:
+    for size, words in ((2, ["group_size must be None", "2"]), ((2, 2), ["two axes", "(2, 2)"])):
+        assert_refuses(ValueError, words, sc.choose_format, np.float32(3), 8, group_size=size)
