@@ -161,8 +161,12 @@ class MagnitudeSketch:
     def _totals(self) -> tuple[int, int, int]:
         """The number of elements, the number of those above the bins, and the checksum."""
         above, below, checksum = map(int, self._counts[-TOTALS:])
-        high, low = np.divmod(self._bins, np.uint64(2**32))  # sums of these do not overflow
-        return (int(high.sum()) << 32) + int(low.sum()) + above + below, above, checksum
+        bins = (
+            self._bins
+        )  # at most 2**BIN_BITS of them; without temporary arrays, which take longer
+        overflows = bins.max() >= 2 ** (64 - BIN_BITS)
+        within = sum(map(int, bins)) if overflows else int(bins.sum())
+        return within + above + below, above, checksum
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -397,7 +401,7 @@ class MagnitudeSketch:
 
     def _locate(self, k: int) -> tuple[int, int, int]:
         n, above, _ = self._totals()
-        if self._expected not in (None, self._summary(self._first, self._last)):
+        if self._expected is not None and self._expected != self._summary(self._first, self._last):
             expected = f"the {self._expected[0]} elements of the pass before"
             got = f"{n} elements" if n != self._expected[0] else "others"
             msg = f"the data counted in pass {self._passes} must be {expected}, got {got}"
