@@ -162,6 +162,12 @@ void require_k(std::size_t k, std::size_t min_k, std::size_t n) {
   }
 }
 
+void require_flag(const char* argument, std::int32_t flag) {
+  if (flag != 0 && flag != 1) {
+    refuse(argument, "0 or 1", std::to_string(flag));
+  }
+}
+
 void require_selection_nan(sc_nan nan) {
   if (nan != SC_NAN_RAISE && nan != SC_NAN_KEEP && nan != SC_NAN_PRUNE) {
     refuse("nan", "raise, keep or prune", std::to_string(static_cast<int>(nan)));
@@ -183,9 +189,7 @@ Layout checked_layout(const char* argument, const sc_layout* layout, std::size_t
     }
     outer = n / matrix;
   }
-  if (shared != 0 && shared != 1) {
-    refuse((std::string(argument) + ".shared").c_str(), "0 or 1", std::to_string(shared));
-  }
+  require_flag((std::string(argument) + ".shared").c_str(), shared);
   const auto block_length = [](std::size_t given, std::size_t axis) {
     return given == 0 ? axis : std::min(given, std::max<std::size_t>(axis, 1));
   };

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <initializer_list>
 #include <limits>
@@ -115,6 +116,9 @@ void require_no_overlap(std::initializer_list<MemoryRange> outputs,
 // Throws Error if `out` overlaps `w` and does not begin at the same address. For operations whose
 // input and output elements have the same size: they read each element before they overwrite it.
 void require_same_or_no_overlap(const MemoryRange& out, const MemoryRange& w);
+
+// Throws Error unless `flag` is 0 or 1.
+void require_flag(const char* argument, std::int32_t flag);
 
 // Throws Error unless min_k <= k <= n.
 void require_k(std::size_t k, std::size_t min_k, std::size_t n);

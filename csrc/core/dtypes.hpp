@@ -74,6 +74,17 @@ constexpr bool is_byte_integer(const DtypeInfo& info) {
 
 // ---- Integers --------------------------------------------------------------------------------
 
+struct IntegerRange {
+  std::int64_t lowest, highest;
+};
+
+// All integers of `bits` bits, which are at most 32.
+constexpr IntegerRange integer_range(int bits, bool is_signed) {
+  const std::int64_t count = std::int64_t{1} << bits;
+  const std::int64_t lowest = is_signed ? -count / 2 : 0;
+  return {lowest, lowest + count - 1};
+}
+
 // The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
 constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
   constexpr std::size_t kNone = std::size(kDtypes);

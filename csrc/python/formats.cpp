@@ -119,7 +119,7 @@ namespace {
 
 // Without group_size, axis i of the parameters is axis[i] of the array, so that the order matters.
 void require_order(const py::object& axis, const py::object& group_size, py::ssize_t ndim) {
-  if (!group_size.is_none()) {
+  if (!group_size.is_none() || !PyTuple_Check(axis.ptr())) {
     return;
   }
   const std::vector<py::ssize_t> axes = Axes(axis, "fmt.").in(ndim);

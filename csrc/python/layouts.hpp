@@ -71,6 +71,18 @@ class Slices {
   Shape before_, after_;  // the lengths of the other axes
 };
 
+// The status of a call of the core that read arrays with their axes in this order. The message about
+// NaN has the index of the first one, which should be that in the arrays of the caller:
+// find_again() then reads these. That call may also be interrupted, or the data changed.
+template <class F>
+sc_status with_index_of_nan(sc_status status, const AxisOrder& order, const F& find_again) {
+  if (status != SC_ERROR_NAN || order.empty()) {
+    return status;
+  }
+  const sc_status again = find_again();
+  return again == SC_OK ? status : again;
+}
+
 // Prepares the inputs of a selection, with their axes in this order, and calls the core. `scores` may
 // be null.
 template <class F>
@@ -88,23 +100,21 @@ void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const 
     }
   };
   prepare();
-  sc_status status = without_gil(w.size(), core);
-  if (status == SC_ERROR_NAN && !order.empty()) {
-    // The message has the index of the first NaN. It should be that in the array of the caller.
+  const sc_status status = without_gil(w.size(), core);
+  check(with_index_of_nan(status, order,
+                          [&] {
     w.transpose({});
     if (scores != nullptr) {
       scores->transpose({}, w);
     }
     prepare();
-    // Selecting nothing only searches for NaN. That call may also be interrupted, or the data changed.
-    const sc_status again = without_gil(w.size(), [&] {
+    return without_gil(w.size(), [&] {  // selecting nothing only searches for NaN
       return sc_topk(w.data(), w.core_dtype(), w.size(), 0, nullptr,
                      scores == nullptr ? nullptr : scores->data(), nan, SC_ORDER_INDEX, nullptr,
                      nullptr);
     });
-    status = again == SC_OK ? status : again;
-  }
-  check(status, kSelectingRemedy);
+  }),
+        kSelectingRemedy);
 }
 
 // The division of an array into groups that have a result each: one for each index along axes; or

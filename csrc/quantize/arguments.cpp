@@ -28,9 +28,9 @@ void require_all_in_range(const char* argument, const std::int32_t* received, st
 
 // Sets the integers in use: qmin to qmax, or all of the width if both are 0.
 void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
-  const std::int64_t codes = std::int64_t{1} << scheme.bits;
-  scheme.lowest = scheme.is_signed ? -codes / 2 : 0;
-  scheme.highest = scheme.lowest + codes - 1;
+  const IntegerRange all = integer_range(scheme.bits, scheme.is_signed);
+  scheme.lowest = all.lowest;
+  scheme.highest = all.highest;
   if (qmin != 0 || qmax != 0) {
     // A zero point is an int32.
     require_in_range("fmt.qmin", qmin, scheme.lowest,

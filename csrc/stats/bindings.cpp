@@ -92,15 +92,14 @@ class Choosing {
       return without_gil(w.size(),
                          [&] { return core(layout, bits_, is_signed_, method_, percentile_); });
     };
-    sc_status status = call_with(groups_.layout());
-    if (status == SC_ERROR_NAN && !groups_.order().empty()) {
-      // The message has the index of the first NaN. It should be that in the array of the caller.
+    const sc_status status = call_with(groups_.layout());
+    check(with_index_of_nan(status, groups_.order(),
+                            [&] {
       w.transpose({});
       w.prepare();
-      const sc_status again = call_with(nullptr);  // may also be interrupted
-      status = again == SC_OK ? status : again;
-    }
-    check(status, "a format is chosen for finite numbers");
+      return call_with(nullptr);
+    }),
+          "a format is chosen for finite numbers");
   }
 
   // The parameters after the core has written them: an array, or one number for a single group.

@@ -14,8 +14,8 @@
 namespace secateur::api {
 namespace {
 
-// The largest x >= 0 with rounds_into_range(x), which holds for all smaller ones. `near` is an initial
-// guess.
+// The largest x >= 0 with rounds_into_range(x), which holds for all smaller ones. `near` is where the
+// search begins.
 template <class T, class Predicate>
 T largest_in_range(T near, const Predicate& rounds_into_range) {
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
@@ -86,12 +86,6 @@ void require_same_groups(const Layout& of_format, const Layout& groups) {
 // ISA.
 double without_payload(double sum) {
   return std::isnan(sum) ? std::numeric_limits<double>::quiet_NaN() : sum;
-}
-
-void require_flag(const char* argument, std::int32_t flag) {
-  if (flag != 0 && flag != 1) {
-    refuse(argument, "0 or 1", std::to_string(flag));
-  }
 }
 
 // Throws Error unless the integers of a format that is to be chosen have 2 to `max_bits` bits.
@@ -188,14 +182,11 @@ sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_lay
         checked_array("scale", scale, count, is_double ? sizeof(double) : sizeof(float));
     const MemoryRange zero_points = checked_array("zero_point", zero_point, count);
     require_no_overlap({scales, zero_points}, {in, checked_optional("layout", layout)});
-    const std::int64_t lowest = is_signed != 0 ? -(std::int64_t{1} << (bits - 1)) : 0;
-    const std::int64_t highest = lowest + (std::int64_t{1} << bits) - 1;
+    const auto [qmin, qmax] = integer_range(bits, is_signed != 0);
     if (is_double) {
-      choose_affine(choice, lowest, highest, is_symmetric != 0, static_cast<double*>(scale),
-                    zero_point);
+      choose_affine(choice, qmin, qmax, is_symmetric != 0, static_cast<double*>(scale), zero_point);
     } else {
-      choose_affine(choice, lowest, highest, is_symmetric != 0, static_cast<float*>(scale),
-                    zero_point);
+      choose_affine(choice, qmin, qmax, is_symmetric != 0, static_cast<float*>(scale), zero_point);
     }
   });
 }

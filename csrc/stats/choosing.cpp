@@ -164,21 +164,15 @@ double write_largest_frac_bits(const Ranges& ranges, int bits, bool is_signed,
   return most_negative;
 }
 
-// The range of the integers of a fixed-point format.
-struct CodeRange {
-  CodeRange(int bits, bool is_signed)
-      : lowest(is_signed ? -std::ldexp(1.0, bits - 1) : 0),
-        highest(std::ldexp(1.0, bits - (is_signed ? 1 : 0)) - 1) {}
-  double lowest, highest;
-};
-
 // Replaces the largest frac_bits with which no element saturates by those of the least error.
 void write_least_error_frac_bits(const Choice& choice, const Ranges& ranges, int bits,
                                  bool is_signed, std::int32_t* frac_bits) {
-  const CodeRange range(bits, is_signed);
+  const IntegerRange range = integer_range(bits, is_signed);
+  const auto lowest = static_cast<double>(range.lowest);
+  const auto highest = static_cast<double>(range.highest);
   const Buffer<int> extra_frac_bits(ranges.count());
   find_least_errors(choice, ranges, 2, [&](std::size_t i) {
-    return CandidateGrids{kMaxFracBits - frac_bits[i], range.lowest, range.highest};
+    return CandidateGrids{kMaxFracBits - frac_bits[i], lowest, highest};
   }, [&](std::size_t i, int j) {
     return std::ldexp(1.0, -(frac_bits[i] + j));
   }, extra_frac_bits.data());
@@ -232,7 +226,9 @@ std::optional<int> least_error_frac_bits_from_sample(const Choice& choice, int b
     return std::nullopt;
   }
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const CodeRange range(bits, true);
+  const IntegerRange range = integer_range(bits, true);
+  const auto lowest = static_cast<double>(range.lowest);
+  const auto highest = static_cast<double>(range.highest);
   std::map<int, double> errors;
   // Lower bounds of the errors of all frac_bits up to a number, and of all from a number on.
   std::map<int, double> up_to{{-kMaxFracBits - 1, kInfinity}};
@@ -240,7 +236,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Choice& choice, int b
   int candidate = *start;
   for (int pass = 0; pass < kMaxSampledPasses; ++pass) {
     const double step = std::ldexp(1.0, -candidate);
-    const Grid grid{1 / step, range.lowest, range.highest};
+    const Grid grid{1 / step, lowest, highest};
     RoundingSums sums{};
     sum_rounding_errors(choice.groups, choice.w, choice.type, &grid, 2, &sums);
     const double square = step * step;

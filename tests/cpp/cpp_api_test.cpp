@@ -606,7 +606,7 @@ void gathers_statistics_of_groups() {
   }
 }
 
-// Formats of a whole array, computed by hand.
+// Formats of a whole array, against expected constants.
 template <class T>
 void chooses_formats() {
   namespace sc = secateur;
