@@ -35,7 +35,6 @@ namespace {
 struct RoundingMode {
   Rounding rounding;
   Direction direction = Direction::nearest;
-  bool rounds_magnitudes = false;
   double tie = 0;
   bool tie_has_sign = false;
 };
@@ -58,8 +57,7 @@ RoundingMode rounding_mode_of(sc_rounding rounding) {
     case SC_ROUNDING_TRUNC:
       return {.rounding = Rounding::directed, .direction = Direction::zero};
     case SC_ROUNDING_AWAY:
-      return {
-          .rounding = Rounding::directed, .direction = Direction::up, .rounds_magnitudes = true};
+      return {.rounding = Rounding::away, .direction = Direction::up};
     case SC_ROUNDING_STOCHASTIC:
       return {.rounding = Rounding::stochastic, .direction = Direction::zero};
     case SC_ROUNDING_NEAREST_EVEN:
@@ -98,7 +96,6 @@ QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options
   QuantizeRule<C> rule{};
   rule.lowest = static_cast<C>(lowest);
   rule.highest = static_cast<C>(scheme.highest);
-  rule.rounds_magnitudes = mode.rounds_magnitudes;
   rule.tie = static_cast<C>(mode.tie);
   rule.tie_has_sign = mode.tie_has_sign;
   rule.bits = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
@@ -139,8 +136,7 @@ QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
   const Scaling scaling = parameters.scaling();
   const auto scaling_index = static_cast<std::size_t>(scaling);
   const bool is_affine = parameters.zero_points() != nullptr || scaling != Scaling::multiply;
-  const bool is_default = mode.rounding == Rounding::directed && !mode.rounds_magnitudes &&
-                          overflow == Overflow::saturate &&
+  const bool is_default = mode.rounding == Rounding::directed && overflow == Overflow::saturate &&
                           (!is_affine || direction == Direction::nearest);
   is_fusible = is_default && scaling != Scaling::divide_as_float;
   divide = is_affine && !is_default ? stages.divide[scaling_index] : nullptr;

@@ -51,21 +51,24 @@ SECATEUR_INLINE Vec<C> load_parameters(const ParameterView<C>& parameters, size_
 // Each of these structs rounds the scaled elements x. before_scaling() gets the elements first: a
 // product that underflows is rounded too.
 
-// Rounds in the direction that the thread has set. If the rule says so, rounds magnitudes, and
-// gives the results the signs of the elements.
+// Rounds in the direction that the thread has set.
 template <class C>
 struct Directed {
-  Vec<Integer<C>> sign;  // the bit to take from the elements, or 0
-
-  Directed(const QuantizeRule<C>& rule, size_t)
-      : sign(Set(rule.rounds_magnitudes ? static_cast<Integer<C>>(~kMagnitudeMask<Integer<C>>)
-                                        : Integer<C>{0})) {}
+  Directed(const QuantizeRule<C>&, size_t) {}
   void begin_vector() {}
-  SECATEUR_INLINE Vec<C> before_scaling(Vec<C> w) const {
-    return BitCast<C>(Xor(bits_of(w), And(bits_of(w), sign)));
-  }
+  static SECATEUR_INLINE Vec<C> before_scaling(Vec<C> w) { return w; }
+  SECATEUR_INLINE Vec<C> operator()(Vec<C> x, Vec<C>, size_t) const { return Rint(x); }
+};
+
+// Rounds away from zero: scales and rounds magnitudes, and gives the results the signs of the
+// elements. Requires that the thread rounds up.
+template <class C>
+struct Away {
+  Away(const QuantizeRule<C>&, size_t) {}
+  void begin_vector() {}
+  static SECATEUR_INLINE Vec<C> before_scaling(Vec<C> w) { return magnitude(w); }
   SECATEUR_INLINE Vec<C> operator()(Vec<C> x, Vec<C> w, size_t) const {
-    return BitCast<C>(Xor(bits_of(Rint(x)), And(bits_of(w), sign)));
+    return sign_from(w, Rint(x));
   }
 };
 

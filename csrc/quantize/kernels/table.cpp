@@ -17,6 +17,7 @@ constexpr void set_rounding(typename StageKernels<C>::QuantizeBlock* by_overflow
 template <class C, bool kAffine>
 constexpr void set_quantize_block(typename StageKernels<C>::ByMode& by_mode) {
   set_rounding<C, kAffine, Directed>(by_mode[static_cast<size_t>(Rounding::directed)]);
+  set_rounding<C, kAffine, Away>(by_mode[static_cast<size_t>(Rounding::away)]);
   set_rounding<C, kAffine, Tied>(by_mode[static_cast<size_t>(Rounding::tied)]);
   set_rounding<C, kAffine, Stochastic>(by_mode[static_cast<size_t>(Rounding::stochastic)]);
 }

@@ -47,19 +47,18 @@ constexpr ParameterView<C> one_each(const C* values) {
   return {values, 0, 0};
 }
 
-// directed: in the direction of the floating-point environment. tied: to
-// nearest, with ties as QuantizeRule says.
-enum class Rounding : uint32_t { directed, tied, stochastic, count };
+// directed: in the direction of the floating-point environment. away: from zero; the environment must
+// round up. tied: to nearest, with ties as QuantizeRule says.
+enum class Rounding : uint32_t { directed, away, tied, stochastic, count };
 enum class Overflow : uint32_t { saturate, zero, wrap, count };
 // How scaled elements are rounded and brought into range. C, the compute type, is float or double.
 template <class C>
 struct QuantizeRule {
-  C lowest, highest;       // the range of the format
-  bool rounds_magnitudes;  // for `directed`: rounds |x|, and restores the sign
-  C tie;                   // for `tied`: if x - even(x) == tie, x rounds to even(x) + 2 * tie
-  bool tie_has_sign;       // for `tied`: the sign of the element multiplies tie
-  int32_t bits, sign;      // for `wrap`: the masks of all bits and of the sign bit (0 if unsigned)
-  uint64_t seed;           // for `stochastic`: the seed, hashed
+  C lowest, highest;   // the range of the format
+  C tie;               // for `tied`: if x - even(x) == tie, x rounds to even(x) + 2 * tie
+  bool tie_has_sign;   // for `tied`: the sign of the element multiplies tie
+  int32_t bits, sign;  // for `wrap`: the masks of all bits and of the sign bit (0 if unsigned)
+  uint64_t seed;       // for `stochastic`: the seed, hashed
   ParameterView<C> zero_points;
 };
 
