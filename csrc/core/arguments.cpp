@@ -198,7 +198,7 @@ Layout checked_layout(const char* argument, const sc_layout* layout, std::size_t
       shared != 0};
   std::size_t groups = 0;  // of a matrix
   if (n == 0 && checked.shared &&
-      (__builtin_mul_overflow(checked.blocks_along(), checked.blocks_across(), &groups) ||
+      (__builtin_mul_overflow(checked.block_rows(), checked.block_columns(), &groups) ||
        groups > kMaxElements)) {
     refuse(argument, "one of at most " + std::to_string(kMaxElements) + " groups",
            "length " + std::to_string(length) + " and inner " + std::to_string(inner));

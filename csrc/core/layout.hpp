@@ -24,14 +24,14 @@ struct Layout {
   static constexpr Layout whole(std::size_t n) { return {1, n, 1, n, 1, false}; }
 
   // The number of blocks along the middle dimension, and along the inner one.
-  [[nodiscard]] constexpr std::size_t blocks_along() const {
+  [[nodiscard]] constexpr std::size_t block_rows() const {
     return block == 0 ? 1 : ceil_div(length, block);
   }
-  [[nodiscard]] constexpr std::size_t blocks_across() const {
+  [[nodiscard]] constexpr std::size_t block_columns() const {
     return inner_block == 0 ? 1 : ceil_div(inner, inner_block);
   }
   [[nodiscard]] constexpr std::size_t groups() const {
-    return (shared ? 1 : outer) * blocks_along() * blocks_across();
+    return (shared ? 1 : outer) * block_rows() * block_columns();
   }
   [[nodiscard]] constexpr std::size_t elements() const { return outer * length * inner; }
 
@@ -46,7 +46,7 @@ struct Layout {
   // The same groups in the same order, with adjacent dimensions merged where the elements of a group
   // are contiguous in all blocks.
   // Requires an array with elements.
-  [[nodiscard]] constexpr Layout continuous() const {
+  [[nodiscard]] constexpr Layout coalesced() const {
     Layout layout = with_full_rows();
     if (layout.shared) {
       if (layout.block == layout.length) {  // blocks of consecutive matrices continue each other
@@ -73,7 +73,7 @@ struct Layout {
   // Whether the array is divided into the same groups in the same order. Requires an array with
   // elements.
   [[nodiscard]] constexpr bool has_groups_of(const Layout& other) const {
-    return continuous().with_short_matrices() == other.continuous().with_short_matrices();
+    return coalesced().with_short_matrices() == other.coalesced().with_short_matrices();
   }
 
  private:

@@ -138,7 +138,7 @@ class Selection {
     axes_.is_given() ? slices_.emplace(shape, axes_) : slices_.emplace(shape, last);
     if (slices_->length() % of_ != 0) {
       const py::object axis =
-          axes_.is_given() ? py::cast(axes_.in(last + 1)) : py::cast(Shape{last});
+          axes_.is_given() ? py::cast(axes_.normalized(last + 1)) : py::cast(Shape{last});
       const bool is_single = py::len(axis) == 1;
       throw py::value_error(
           "w must have a multiple of " + std::to_string(of_) + " elements along " +

@@ -99,8 +99,8 @@ class MaskExpander {
  public:
   MaskExpander(const Layout& layout, const std::uint8_t* kept)
       : layout_(as_one_row(layout)),
-        blocks_along_(layout_.blocks_along()),
-        blocks_across_(layout_.blocks_across()),
+        block_rows_(layout_.block_rows()),
+        block_columns_(layout_.block_columns()),
         kept_(kept) {
     if (layout_.inner_block <= kMaxTableColumns) {
       for (std::size_t kept_bits = 1; kept_bits < bits_of_8_blocks_.size(); ++kept_bits) {
@@ -118,8 +118,8 @@ class MaskExpander {
     std::size_t row = part.begin / layout_.inner % layout_.length;
     std::size_t row_in_block = row % layout_.block;
     const std::size_t band =
-        part.begin / layout_.inner / layout_.length * blocks_along_ + row / layout_.block;
-    const std::uint8_t* blocks = kept_ + band * blocks_across_;
+        part.begin / layout_.inner / layout_.length * block_rows_ + row / layout_.block;
+    const std::uint8_t* blocks = kept_ + band * block_columns_;
     MaskWords row_bits;  // shared by all rows of a band of blocks
     bool is_row_known = false;
     for (std::size_t i = part.begin; i < part.end;) {
@@ -135,7 +135,7 @@ class MaskExpander {
       ++row;
       if (row_in_block == layout_.block || row == layout_.length) {
         row_in_block = 0;
-        blocks += blocks_across_;
+        blocks += block_columns_;
         is_row_known = false;
       }
       row = row == layout_.length ? 0 : row;
@@ -172,7 +172,7 @@ class MaskExpander {
   }
 
   Layout layout_;
-  std::size_t blocks_along_, blocks_across_;
+  std::size_t block_rows_, block_columns_;
   const std::uint8_t* kept_;
   // The bits of a row of eight blocks. Bit i of the index is set if block i is kept.
   std::array<std::uint64_t, 256> bits_of_8_blocks_{};

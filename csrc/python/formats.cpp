@@ -122,7 +122,7 @@ void require_order(const py::object& axis, const py::object& group_size, py::ssi
   if (!group_size.is_none() || !PyTuple_Check(axis.ptr())) {
     return;
   }
-  const std::vector<py::ssize_t> axes = Axes(axis, "fmt.").in(ndim);
+  const std::vector<py::ssize_t> axes = Axes(axis, "fmt.").normalized(ndim);
   if (!std::is_sorted(axes.begin(), axes.end())) {
     refuse("fmt.axis", "a tuple of axes in ascending order", axis);
   }

@@ -38,14 +38,14 @@ bool is_reordering(const AxisOrder& order, const Shape& shape) {
 }
 
 // An array seen with some of its axes adjacent, at the place of the first.
-struct Gathered {
+struct AdjacentAxes {
   Shape before, along, after;
   AxisOrder order;  // empty if it is that of the array
 };
 
 // Requires at least one axis, and axes in ascending order.
-Gathered gather(const Shape& shape, const std::vector<py::ssize_t>& axes) {
-  Gathered found;
+AdjacentAxes with_adjacent(const Shape& shape, const std::vector<py::ssize_t>& axes) {
+  AdjacentAxes found;
   AxisOrder others;
   for (py::ssize_t axis = 0; axis < static_cast<py::ssize_t>(shape.size()); ++axis) {
     const py::ssize_t length = shape[static_cast<std::size_t>(axis)];
@@ -108,17 +108,17 @@ py::handle Axes::item(std::size_t i) const {
   return PyTuple_GET_ITEM(given_.ptr(), static_cast<py::ssize_t>(i));
 }
 
-py::ssize_t Axes::single_in(py::ssize_t ndim) const {
+py::ssize_t Axes::normalized_single(py::ssize_t ndim) const {
   require_dimensions(ndim);
   return axis_in_range(name_.c_str(), number_, ndim, given_);
 }
 
-std::vector<py::ssize_t> Axes::in(py::ssize_t ndim) const {
+std::vector<py::ssize_t> Axes::normalized(py::ssize_t ndim) const {
   if (!is_given()) {
     return {};
   }
   if (is_single()) {
-    return {single_in(ndim)};
+    return {normalized_single(ndim)};
   }
   require_dimensions(ndim);
   std::vector<py::ssize_t> axes;
@@ -146,15 +146,15 @@ Slices::Slices(const Shape& shape, const Axes& axes) : is_whole_(!axes.is_given(
     return;
   }
   if (axes.is_single()) {
-    set(shape, axes.single_in(ndim));
+    set(shape, axes.normalized_single(ndim));
     return;
   }
-  Gathered gathered = gather(shape, sorted(axes.in(ndim)));
-  core_.length = product(gathered.along);
-  core_.inner = product(gathered.after);
-  before_ = std::move(gathered.before);
-  after_ = std::move(gathered.after);
-  order_ = std::move(gathered.order);
+  AdjacentAxes adjacent = with_adjacent(shape, sorted(axes.normalized(ndim)));
+  core_.length = product(adjacent.along);
+  core_.inner = product(adjacent.after);
+  before_ = std::move(adjacent.before);
+  after_ = std::move(adjacent.after);
+  order_ = std::move(adjacent.order);
 }
 
 Slices::Slices(const Shape& shape, py::ssize_t axis) : is_whole_(false) { set(shape, axis); }
@@ -255,14 +255,14 @@ AxisOrder Groups::result_order(std::size_t leading, std::size_t trailing) const 
 
 // One group for each index along the axes.
 void Groups::set_shared(const Shape& shape) {
-  along_ = sorted(axes_.in(static_cast<py::ssize_t>(shape.size())));
+  along_ = sorted(axes_.normalized(static_cast<py::ssize_t>(shape.size())));
   for (const py::ssize_t axis : along_) {
     block_lengths_[static_cast<std::size_t>(axis)] = 1;
   }
-  Gathered gathered = gather(shape, along_);
-  core_ = {product(gathered.along), product(gathered.after), 1, 0, 1};
-  order_ = std::move(gathered.order);
-  result_shape_ = std::move(gathered.along);
+  AdjacentAxes adjacent = with_adjacent(shape, along_);
+  core_ = {product(adjacent.along), product(adjacent.after), 1, 0, 1};
+  order_ = std::move(adjacent.order);
+  result_shape_ = std::move(adjacent.along);
 }
 
 // Groups of neighbours along an axis.
@@ -272,13 +272,13 @@ void Groups::set_along(const Shape& shape) {
     refuse(name("group_size").c_str(), "None for an array of no dimensions", given_size_);
   }
   const std::vector<py::ssize_t> axes =
-      axes_.is_given() ? axes_.in(ndim) : Axes(py::int_(-1)).in(ndim);
+      axes_.is_given() ? axes_.normalized(ndim) : Axes(py::int_(-1)).normalized(ndim);
   if (axes.size() != 1) {
     refuse(name("axis").c_str(), "one axis with a single group_size", axes_.given());
   }
   along_ = axes;
-  const Gathered gathered = gather(shape, axes);
-  core_ = {product(gathered.along), product(gathered.after), sizes_[0], 1, 0};
+  const AdjacentAxes adjacent = with_adjacent(shape, axes);
+  core_ = {product(adjacent.along), product(adjacent.after), sizes_[0], 1, 0};
   divide(shape, axes, sizes_);
 }
 
@@ -290,7 +290,7 @@ void Groups::set_blocks(const Shape& shape) {
                           ", got shape " + shown(py::tuple(py::cast(shape))));
   }
   std::vector<py::ssize_t> axes =
-      axes_.is_given() ? axes_.in(ndim) : std::vector<py::ssize_t>{ndim - 2, ndim - 1};
+      axes_.is_given() ? axes_.normalized(ndim) : std::vector<py::ssize_t>{ndim - 2, ndim - 1};
   if (axes.size() != 2) {
     refuse(name("axis").c_str(), "a tuple of two axes with group_size a tuple", axes_.given());
   }

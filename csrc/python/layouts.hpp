@@ -26,11 +26,11 @@ class Axes {
   [[nodiscard]] py::handle given() const { return given_; }
   // The axes of an array of `ndim` dimensions as nonnegative numbers, in the order of the argument.
   // Throws ValueError if the array does not have these axes, or if an axis is repeated.
-  [[nodiscard]] std::vector<py::ssize_t> in(py::ssize_t ndim) const;
+  [[nodiscard]] std::vector<py::ssize_t> normalized(py::ssize_t ndim) const;
 
   // The fast path for an argument that is an integer.
   [[nodiscard]] bool is_single() const { return is_given() && !is_tuple_; }
-  [[nodiscard]] py::ssize_t single_in(py::ssize_t ndim) const;
+  [[nodiscard]] py::ssize_t normalized_single(py::ssize_t ndim) const;
 
  private:
   void require_dimensions(py::ssize_t ndim) const;

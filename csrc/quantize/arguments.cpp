@@ -41,7 +41,7 @@ void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
   }
 }
 
-Format checked_fixed_point(const sc_format& fmt, const Layout& layout) {
+CheckedFormat checked_fixed_point(const sc_format& fmt, const Layout& layout) {
   require_in_range("fmt.bits", fmt.bits, 2, 32);
   Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, fmt.frac_bits, nullptr, nullptr};
   set_range(scheme, 0, 0);
@@ -73,7 +73,7 @@ void require_scales(const T* scales, std::size_t count, ScaleConstraint allowed)
 }
 
 template <class T>
-Format checked_affine(const sc_format& fmt, const Layout& layout, ScaleConstraint allowed) {
+CheckedFormat checked_affine(const sc_format& fmt, const Layout& layout, ScaleConstraint allowed) {
   require_in_range("fmt.bits", fmt.bits, 1, 32);
   Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, nullptr, fmt.scale, fmt.zero_point};
   set_range(scheme, fmt.qmin, fmt.qmax);
@@ -97,14 +97,14 @@ Format checked_affine(const sc_format& fmt, const Layout& layout, ScaleConstrain
 
 }  // namespace
 
-Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
-                      ScaleConstraint allowed) {
+CheckedFormat checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
+                             ScaleConstraint allowed) {
   const MemoryRange fmt_memory = checked_array("fmt", fmt, 1);
   require_in_range("fmt.is_signed", fmt->is_signed, 0, 1);
   const MemoryRange layout_memory = checked_optional("fmt.layout", fmt->layout);
   // Without elements, the layout may have any lengths: no element needs a parameter.
   const Layout layout = n == 0 ? Layout{} : checked_layout("fmt.layout", fmt->layout, n);
-  Format format{};
+  CheckedFormat format{};
   switch (fmt->kind) {
     case SC_FORMAT_KIND_FIXED_POINT:
       format = checked_fixed_point(*fmt, layout);

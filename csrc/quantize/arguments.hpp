@@ -16,14 +16,14 @@ void require_in_range(const char* argument, std::int64_t received, std::int64_t 
 
 // A scheme, and the memory of its arguments: the struct, its layout, the frac_bits or scales, and
 // the zero points.
-struct Format {
+struct CheckedFormat {
   Scheme scheme;
   MemoryRange fmt, layout, steps, zero_points;
 };
 
 // Checks a format for an array of n elements and floats of a dtype. An array without elements needs
 // no parameters.
-Format checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
-                      ScaleConstraint allowed);
+CheckedFormat checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
+                             ScaleConstraint allowed);
 
 }  // namespace secateur::api

@@ -105,8 +105,7 @@ struct CodeLayout {
     static constexpr Choice<sc_dtype> kBitOrders[] = {{"little", SC_DTYPE_PACKED_LITTLE},
                                                       {"big", SC_DTYPE_PACKED_BIG}};
     const sc_dtype packed_dtype = to_choice("bitorder", bitorder, kBitOrders);
-    constexpr int kMaxPackedBits = 8;
-    if (is_packed && bits > kMaxPackedBits) {
+    if (is_packed && bits > SC_MAX_PACKED_BITS) {
       refuse("fmt.bits", "at most 8 to be packed", fmt);
     }
     if (is_packed) {

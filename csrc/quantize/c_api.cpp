@@ -17,8 +17,7 @@ namespace secateur::api {
 namespace {
 
 MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
-  constexpr int kMaxPackedBits = 8;
-  const bool can_be_packed = scheme.bits <= kMaxPackedBits;
+  const bool can_be_packed = scheme.bits <= SC_MAX_PACKED_BITS;
   if (q.are_packed() ? !can_be_packed : !holds_codes(q.dtype, scheme.bits, scheme.is_signed)) {
     refuse("q",
            std::string(integer_dtype(scheme.bits, scheme.is_signed).name) +
@@ -103,7 +102,8 @@ class ComputedScheme {
 
 // ---- Checks of whole calls ---------------------------------------------------------------------
 
-sc_quantize_options checked_options(const sc_quantize_options* options, const Format& format) {
+sc_quantize_options checked_options(const sc_quantize_options* options,
+                                    const CheckedFormat& format) {
   sc_quantize_options checked{};
   if (options != nullptr) {
     checked_optional("options", options);
@@ -126,7 +126,7 @@ sc_quantize_options checked_options(const sc_quantize_options* options, const Fo
 }
 
 // Checks that an output overlaps neither an input nor the format.
-void require_apart(const MemoryRange& out, const MemoryRange& in, const Format& format,
+void require_apart(const MemoryRange& out, const MemoryRange& in, const CheckedFormat& format,
                    const sc_quantize_options* options) {
   require_no_overlap({out}, {in, format.fmt, format.layout, format.steps, format.zero_points,
                              checked_optional("options", options)});
@@ -142,7 +142,8 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* 
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Format format = checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
+    const CheckedFormat format =
+        checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     const Codes codes{q, q_dtype};
     require_apart(checked_codes(codes, n, format.scheme), in, format, options);
@@ -157,7 +158,7 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
                         sc_dtype out_dtype) {
   return guarded([&] {
     const MemoryRange floats = checked_floats("out", out, n, out_dtype);
-    const Format format = checked_format(fmt, n, out_dtype, ScaleConstraint::finite);
+    const CheckedFormat format = checked_format(fmt, n, out_dtype, ScaleConstraint::finite);
     const Codes codes{const_cast<void*>(q), q_dtype};
     require_apart(floats, checked_codes(codes, n, format.scheme), format, nullptr);
     if (n != 0) {
@@ -172,7 +173,8 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_for
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
     const MemoryRange result = checked_floats("out", out, n, dtype);
-    const Format format = checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
+    const CheckedFormat format =
+        checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     require_same_or_no_overlap(result, in);
     require_apart(result, {}, format, options);
@@ -188,7 +190,8 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, c
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
     require_k(k, 0, n);
-    const Format format = checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
+    const CheckedFormat format =
+        checked_format(fmt, n, dtype, ScaleConstraint::positive_and_normal);
     const sc_quantize_options checked = checked_options(options, format);
     const Codes codes{q, q_dtype};
     require_apart(checked_codes(codes, n, format.scheme), in, format, options);

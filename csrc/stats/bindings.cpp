@@ -62,10 +62,10 @@ constexpr Choice<sc_choice_method> kMethods[] = {{"max", SC_CHOICE_METHOD_MAX},
                                                  {"mse", SC_CHOICE_METHOD_MSE}};
 
 // What choose_format and choose_affine have in common.
-class Choosing {
+class FormatChooser {
  public:
-  Choosing(py::handle bits, std::size_t max_bits, py::handle is_signed, py::handle method,
-           py::handle percentile, py::handle axis, py::handle group_size)
+  FormatChooser(py::handle bits, std::size_t max_bits, py::handle is_signed, py::handle method,
+                py::handle percentile, py::handle axis, py::handle group_size)
       : bits_(static_cast<int>(to_count("bits", bits, 2, max_bits))),
         is_signed_(to_bool("signed", is_signed)),
         method_(to_choice("method", method, kMethods)),
@@ -109,7 +109,7 @@ class Choosing {
   }
 
   // The other arguments of the format.
-  [[nodiscard]] py::dict arguments() const {
+  [[nodiscard]] py::dict format_arguments() const {
     using namespace py::literals;
     return py::dict("bits"_a = bits_, "signed"_a = is_signed_, "axis"_a = groups_.axes(),
                     "group_size"_a = groups_.group_size());
@@ -129,15 +129,15 @@ class Choosing {
 // arguments of the format.
 py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py::handle method,
                         py::handle percentile, py::handle axis, py::handle group_size) {
-  Choosing choosing(bits, 32, is_signed, method, percentile, axis, group_size);
+  FormatChooser chooser(bits, 32, is_signed, method, percentile, axis, group_size);
   Input in = floats(w);
-  choosing.groups().fit(shape_of(in.given()));
-  Result frac_bits = choosing.parameters(kInt32);
-  choosing.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](const sc_layout* layout,
-                                                                            auto... arguments) {
+  chooser.groups().fit(shape_of(in.given()));
+  Result frac_bits = chooser.parameters(kInt32);
+  chooser.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](const sc_layout* layout,
+                                                                           auto... arguments) {
     return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out);
   });
-  return py::make_tuple(choosing.finish(frac_bits), choosing.arguments());
+  return py::make_tuple(chooser.finish(frac_bits), chooser.format_arguments());
 }
 
 // Returns the scales and the zero points, arrays of the shape of the groups or two numbers, and the
@@ -145,20 +145,21 @@ py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py:
 py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
                         py::handle is_symmetric, py::handle method, py::handle percentile,
                         py::handle axis, py::handle group_size) {
-  Choosing choosing(bits, 16, is_signed, method, percentile, axis, group_size);
+  FormatChooser chooser(bits, 16, is_signed, method, percentile, axis, group_size);
   const bool symmetric = to_bool("symmetric", is_symmetric);
   Input in = floats(w);
-  choosing.groups().fit(shape_of(in.given()));
+  chooser.groups().fit(shape_of(in.given()));
   const bool is_double = in.core_dtype() == SC_DTYPE_FLOAT64;
-  Result scale = choosing.parameters(is_double ? kFloat64 : kFloat32);
-  Result zero_point = choosing.parameters(kInt32);
-  choosing.call(
+  Result scale = chooser.parameters(is_double ? kFloat64 : kFloat32);
+  Result zero_point = chooser.parameters(kInt32);
+  chooser.call(
       in, [&, scales = scale.data(), zero_points = static_cast<std::int32_t*>(zero_point.data())](
               const sc_layout* layout, int width, bool has_sign, auto... arguments) {
     return sc_choose_affine(in.data(), in.core_dtype(), in.size(), layout, width, has_sign,
                             symmetric, arguments..., scales, zero_points);
   });
-  return py::make_tuple(choosing.finish(scale), choosing.finish(zero_point), choosing.arguments());
+  return py::make_tuple(chooser.finish(scale), chooser.finish(zero_point),
+                        chooser.format_arguments());
 }
 
 }  // namespace

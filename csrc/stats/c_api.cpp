@@ -90,14 +90,13 @@ double without_payload(double sum) {
 
 // Throws Error unless the integers of a format that is to be chosen have 2 to `max_bits` bits.
 void require_integers(std::int32_t bits, int max_bits, std::int32_t is_signed) {
-  if (bits < 2 || bits > max_bits) {
-    refuse("bits", "from 2 to " + std::to_string(max_bits), std::to_string(bits));
-  }
+  require_in_range("bits", bits, 2, max_bits);
   require_flag("is_signed", is_signed);
 }
 
-Choice checked_choice(const void* w, sc_dtype dtype, std::size_t n, const sc_layout* layout,
-                      sc_choice_method method, double percentile) {
+Calibration checked_calibration(const void* w, sc_dtype dtype, std::size_t n,
+                                const sc_layout* layout, sc_choice_method method,
+                                double percentile) {
   const Layout groups = checked_layout("layout", layout, n);
   if (method < SC_CHOICE_METHOD_MAX || method > SC_CHOICE_METHOD_MSE) {
     refuse("method", "max, percentile or mse", std::to_string(static_cast<int>(method)));
@@ -122,7 +121,7 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
     const Layout groups = checked_layout("layout", layout, n);
     const std::size_t count = groups.groups();
     const MemoryRange out = checked_array("sums", sums, count);
-    Format format{};
+    CheckedFormat format{};
     if (fmt != nullptr) {
       format = checked_format(fmt, n, w_dtype, ScaleConstraint::positive_and_normal);
       require_same_groups(format.scheme.layout, groups);
@@ -140,12 +139,12 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
     compare(groups, {w, float_type(w_dtype), kernel_type},
             {w_hat, float_type(w_hat_dtype), kernel_type}, limits.data(), found.data());
     std::transform(found.data(), found.data() + count, sums, [](const PairSums& s) {
-      return sc_error_sums{without_payload(s.error),
-                           without_payload(s.a),
-                           without_payload(s.b),
-                           without_payload(s.product),
-                           s.largest,
-                           s.outside};
+      return sc_error_sums{without_payload(s.squared_error),
+                           without_payload(s.squared_a),
+                           without_payload(s.squared_b),
+                           without_payload(s.products),
+                           s.max_error,
+                           s.out_of_range};
     });
   });
 }
@@ -155,11 +154,11 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
                            double percentile, int32_t* frac_bits) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Choice choice = checked_choice(w, dtype, n, layout, method, percentile);
+    const Calibration calibration = checked_calibration(w, dtype, n, layout, method, percentile);
     require_integers(bits, 32, is_signed);
-    const MemoryRange out = checked_array("frac_bits", frac_bits, choice.groups.groups());
+    const MemoryRange out = checked_array("frac_bits", frac_bits, calibration.groups.groups());
     require_no_overlap({out}, {in, checked_optional("layout", layout)});
-    const double refused = choose_frac_bits(choice, bits, is_signed != 0, frac_bits);
+    const double refused = choose_frac_bits(calibration, bits, is_signed != 0, frac_bits);
     if (refused != 0) {
       refuse("w", "at least 0 for an unsigned format, except where it rounds to 0",
              text_of(refused));
@@ -173,10 +172,10 @@ sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_lay
                            int32_t* zero_point) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Choice choice = checked_choice(w, dtype, n, layout, method, percentile);
+    const Calibration calibration = checked_calibration(w, dtype, n, layout, method, percentile);
     require_integers(bits, 16, is_signed);
     require_flag("is_symmetric", is_symmetric);
-    const std::size_t count = choice.groups.groups();
+    const std::size_t count = calibration.groups.groups();
     const bool is_double = dtype == SC_DTYPE_FLOAT64;
     const MemoryRange scales =
         checked_array("scale", scale, count, is_double ? sizeof(double) : sizeof(float));
@@ -184,9 +183,11 @@ sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_lay
     require_no_overlap({scales, zero_points}, {in, checked_optional("layout", layout)});
     const auto [qmin, qmax] = integer_range(bits, is_signed != 0);
     if (is_double) {
-      choose_affine(choice, qmin, qmax, is_symmetric != 0, static_cast<double*>(scale), zero_point);
+      choose_affine(calibration, qmin, qmax, is_symmetric != 0, static_cast<double*>(scale),
+                    zero_point);
     } else {
-      choose_affine(choice, qmin, qmax, is_symmetric != 0, static_cast<float*>(scale), zero_point);
+      choose_affine(calibration, qmin, qmax, is_symmetric != 0, static_cast<float*>(scale),
+                    zero_point);
     }
   });
 }

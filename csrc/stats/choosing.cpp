@@ -21,18 +21,20 @@ constexpr int kMaxFracBits = 256;  // frac_bits are from -kMaxFracBits to kMaxFr
 // The range of the elements of each group and 0.
 class Ranges {
  public:
-  explicit Ranges(const Choice& choice)
-      : count_(choice.groups.groups()), lowest_(count_), highest_(count_) {
-    find_ranges(choice.groups, choice.w, choice.type, lowest_.data(), highest_.data());
+  explicit Ranges(const Calibration& calibration)
+      : count_(calibration.groups.groups()), lowest_(count_), highest_(count_) {
+    find_ranges(calibration.groups, calibration.w, calibration.type, lowest_.data(),
+                highest_.data());
   }
 
   // Clips each range to the percentile of the magnitudes of its group.
-  void clip(const Choice& choice) {
-    if (choice.groups.elements() == 0) {
+  void clip(const Calibration& calibration) {
+    if (calibration.groups.elements() == 0) {
       return;
     }
     const Buffer<double> limits(count_);
-    find_percentiles(choice.groups, choice.w, choice.type, choice.percentile, limits.data());
+    find_percentiles(calibration.groups, calibration.w, calibration.type, calibration.percentile,
+                     limits.data());
     for_indices(count_, [&](std::size_t i) {
       lowest_[i] = std::max(lowest_[i], -limits[i]);
       highest_[i] = std::min(highest_[i], limits[i]);
@@ -70,7 +72,7 @@ struct CandidateGrids {
 // that for a step which is smaller by `ratio` and not less than the next step. The exception is a
 // next step that is the smallest normal number, which may be larger.
 template <class GridsOf, class Step>
-void find_least_errors(const Choice& choice, const Ranges& ranges, double ratio,
+void find_least_errors(const Calibration& calibration, const Ranges& ranges, double ratio,
                        const GridsOf& grids_of, const Step& step, int* chosen) {
   struct Search {
     bool is_active;
@@ -94,7 +96,8 @@ void find_least_errors(const Choice& choice, const Ranges& ranges, double ratio,
       const double multiplier = searches[i].is_active ? 1 / searches[i].current : 0;
       grids[i] = {multiplier, group.lowest, group.highest};
     });
-    sum_rounding_errors(choice.groups, choice.w, choice.type, grids.data(), ratio, sums.data());
+    sum_rounding_errors(calibration.groups, calibration.w, calibration.type, grids.data(), ratio,
+                        sums.data());
     are_active = false;
     for_indices(count, [&](std::size_t i) {
       auto& [is_active, first, current, least] = searches[i];
@@ -165,13 +168,13 @@ double write_largest_frac_bits(const Ranges& ranges, int bits, bool is_signed,
 }
 
 // Replaces the largest frac_bits with which no element saturates by those of the least error.
-void write_least_error_frac_bits(const Choice& choice, const Ranges& ranges, int bits,
+void write_least_error_frac_bits(const Calibration& calibration, const Ranges& ranges, int bits,
                                  bool is_signed, std::int32_t* frac_bits) {
   const IntegerRange range = integer_range(bits, is_signed);
   const auto lowest = static_cast<double>(range.lowest);
   const auto highest = static_cast<double>(range.highest);
   const Buffer<int> extra_frac_bits(ranges.count());
-  find_least_errors(choice, ranges, 2, [&](std::size_t i) {
+  find_least_errors(calibration, ranges, 2, [&](std::size_t i) {
     return CandidateGrids{kMaxFracBits - frac_bits[i], lowest, highest};
   }, [&](std::size_t i, int j) {
     return std::ldexp(1.0, -(frac_bits[i] + j));
@@ -188,18 +191,18 @@ constexpr std::size_t kChunkLength = 64;
 constexpr int kMaxSampledPasses = 3;
 
 // The frac_bits of the least error in a sample. Nothing if the sample is not finite.
-std::optional<int> frac_bits_of_sample(const Choice& choice, int bits) {
-  const std::size_t bytes = choice.type.bytes;
-  const std::size_t distance = choice.groups.elements() / kChunks;
+std::optional<int> frac_bits_of_sample(const Calibration& calibration, int bits) {
+  const std::size_t bytes = calibration.type.bytes;
+  const std::size_t distance = calibration.groups.elements() / kChunks;
   const Buffer<std::uint64_t> sample(kChunks * kChunkLength);  // of up to 8 bytes each
   auto* const elements = reinterpret_cast<unsigned char*>(sample.data());
   for (std::size_t i = 0; i < kChunks; ++i) {
     std::memcpy(elements + i * kChunkLength * bytes,
-                static_cast<const unsigned char*>(choice.w) + i * distance * bytes,
+                static_cast<const unsigned char*>(calibration.w) + i * distance * bytes,
                 kChunkLength * bytes);
   }
-  const Choice of_sample{Layout::whole(kChunks * kChunkLength), elements, choice.type,
-                         SC_CHOICE_METHOD_MSE, 0};
+  const Calibration of_sample{Layout::whole(kChunks * kChunkLength), elements, calibration.type,
+                              SC_CHOICE_METHOD_MSE, 0};
   try {
     const Ranges ranges(of_sample);
     std::int32_t frac_bits = largest_frac_bits(ranges.lowest(0), ranges.highest(0), bits, true);
@@ -220,8 +223,8 @@ std::optional<int> frac_bits_of_sample(const Choice& choice, int bits) {
 // The distances of the elements to the range of the next finer grid bound the error for all larger
 // frac_bits. Their distances to the points of the next coarser grid bound it for all smaller
 // frac_bits. The search ends when these bounds exclude all candidates that have not been evaluated.
-std::optional<int> least_error_frac_bits_from_sample(const Choice& choice, int bits) {
-  const std::optional<int> start = frac_bits_of_sample(choice, bits);
+std::optional<int> least_error_frac_bits_from_sample(const Calibration& calibration, int bits) {
+  const std::optional<int> start = frac_bits_of_sample(calibration, bits);
   if (!start) {
     return std::nullopt;
   }
@@ -238,7 +241,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Choice& choice, int b
     const double step = std::ldexp(1.0, -candidate);
     const Grid grid{1 / step, lowest, highest};
     RoundingSums sums{};
-    sum_rounding_errors(choice.groups, choice.w, choice.type, &grid, 2, &sums);
+    sum_rounding_errors(calibration.groups, calibration.w, calibration.type, &grid, 2, &sums);
     const double square = step * step;
     // The sums of the coarser and the finer grid are in squares of their own steps.
     const double coarser = sums.coarser * square * 4;
@@ -320,14 +323,15 @@ constexpr double kMinRatio = 0x1.306fe0a31b715p+0 * (1 - 0x1p-16);
 
 // Replaces the scales of the range by those of the least error.
 template <class T>
-void write_least_error_scales(const Choice& choice, const Ranges& ranges, std::int64_t qmin,
-                              std::int64_t qmax, T* scale, const std::int32_t* zero_point) {
+void write_least_error_scales(const Calibration& calibration, const Ranges& ranges,
+                              std::int64_t qmin, std::int64_t qmax, T* scale,
+                              const std::int32_t* zero_point) {
   const auto step = [&](std::size_t i, int j) {
     const double exact = static_cast<double>(scale[i]) * quarter_power(j);
     return static_cast<double>(std::max(static_cast<T>(exact), std::numeric_limits<T>::min()));
   };
   const Buffer<int> chosen(ranges.count());
-  find_least_errors(choice, ranges, kMinRatio, [&](std::size_t i) {
+  find_least_errors(calibration, ranges, kMinRatio, [&](std::size_t i) {
     return CandidateGrids{kMaxQuarters, static_cast<double>(qmin - zero_point[i]),
                           static_cast<double>(qmax - zero_point[i])};
   }, step, chosen.data());
@@ -337,37 +341,38 @@ void write_least_error_scales(const Choice& choice, const Ranges& ranges, std::i
 
 }  // namespace
 
-double choose_frac_bits(const Choice& choice, int bits, bool is_signed, std::int32_t* frac_bits) {
-  if (choice.method == SC_CHOICE_METHOD_MSE && is_signed && choice.groups.groups() == 1 &&
-      choice.groups.elements() >= kMinSampled) {
-    if (const std::optional<int> found = least_error_frac_bits_from_sample(choice, bits)) {
+double choose_frac_bits(const Calibration& calibration, int bits, bool is_signed,
+                        std::int32_t* frac_bits) {
+  if (calibration.method == SC_CHOICE_METHOD_MSE && is_signed && calibration.groups.groups() == 1 &&
+      calibration.groups.elements() >= kMinSampled) {
+    if (const std::optional<int> found = least_error_frac_bits_from_sample(calibration, bits)) {
       *frac_bits = *found;
       return 0;
     }
   }
-  Ranges ranges(choice);
+  Ranges ranges(calibration);
   const double most_negative = write_largest_frac_bits(ranges, bits, is_signed, frac_bits);
-  if (most_negative < 0 || choice.method == SC_CHOICE_METHOD_MAX) {
+  if (most_negative < 0 || calibration.method == SC_CHOICE_METHOD_MAX) {
     return most_negative;
   }
   if (!is_signed) {
     ranges.drop_negatives();
   }
-  if (choice.method == SC_CHOICE_METHOD_PERCENTILE) {
-    ranges.clip(choice);
+  if (calibration.method == SC_CHOICE_METHOD_PERCENTILE) {
+    ranges.clip(calibration);
     write_largest_frac_bits(ranges, bits, is_signed, frac_bits);
   } else {
-    write_least_error_frac_bits(choice, ranges, bits, is_signed, frac_bits);
+    write_least_error_frac_bits(calibration, ranges, bits, is_signed, frac_bits);
   }
   return 0;
 }
 
 template <class T>
-void choose_affine(const Choice& choice, std::int64_t qmin, std::int64_t qmax, bool is_symmetric,
-                   T* scale, std::int32_t* zero_point) {
-  Ranges ranges(choice);
-  if (choice.method == SC_CHOICE_METHOD_PERCENTILE) {
-    ranges.clip(choice);
+void choose_affine(const Calibration& calibration, std::int64_t qmin, std::int64_t qmax,
+                   bool is_symmetric, T* scale, std::int32_t* zero_point) {
+  Ranges ranges(calibration);
+  if (calibration.method == SC_CHOICE_METHOD_PERCENTILE) {
+    ranges.clip(calibration);
   }
   for_indices(ranges.count(), [&](std::size_t i) {
     const Parameters<T> chosen =
@@ -375,13 +380,14 @@ void choose_affine(const Choice& choice, std::int64_t qmin, std::int64_t qmax, b
     scale[i] = chosen.scale;
     zero_point[i] = chosen.zero_point;
   });
-  if (choice.method == SC_CHOICE_METHOD_MSE) {
-    write_least_error_scales(choice, ranges, qmin, qmax, scale, zero_point);
+  if (calibration.method == SC_CHOICE_METHOD_MSE) {
+    write_least_error_scales(calibration, ranges, qmin, qmax, scale, zero_point);
   }
 }
 
-template void choose_affine(const Choice&, std::int64_t, std::int64_t, bool, float*, std::int32_t*);
-template void choose_affine(const Choice&, std::int64_t, std::int64_t, bool, double*,
+template void choose_affine(const Calibration&, std::int64_t, std::int64_t, bool, float*,
+                            std::int32_t*);
+template void choose_affine(const Calibration&, std::int64_t, std::int64_t, bool, double*,
                             std::int32_t*);
 
 }  // namespace secateur

@@ -14,15 +14,15 @@ void compare(const Layout& groups, const GroupInput& w, const GroupInput& w_hat,
                 [&](const GroupRows& input, PairSums* results, std::size_t group, bool same_group) {
     kernels.pair_sums(input.rows, input.second, results);
     if (limits != nullptr) {  // a second pass while the rows are in the cache
-      kernels.count_outside(input.rows, limits + group, same_group ? 0 : 1, results);
+      kernels.count_out_of_range(input.rows, limits + group, same_group ? 0 : 1, results);
     }
   }, [](PairSums& sum, const PairSums& other) {
-    sum.error += other.error;
-    sum.a += other.a;
-    sum.b += other.b;
-    sum.product += other.product;
-    sum.largest = std::max(sum.largest, other.largest);
-    sum.outside += other.outside;
+    sum.squared_error += other.squared_error;
+    sum.squared_a += other.squared_a;
+    sum.squared_b += other.squared_b;
+    sum.products += other.products;
+    sum.max_error = std::max(sum.max_error, other.max_error);
+    sum.out_of_range += other.out_of_range;
   });
 }
 

@@ -145,7 +145,7 @@ struct Job {
 // The rows of blocks of a layout, each of a matrix or, if shared, of all matrices.
 struct BlockRows {
   explicit BlockRows(const Layout& layout)
-      : per_matrix(layout.blocks_along()),
+      : per_matrix(layout.block_rows()),
         count((layout.shared ? 1 : layout.outer) * per_matrix),
         matrices(layout.shared ? layout.outer : 1) {}
 
@@ -158,7 +158,7 @@ struct BlockRows {
 void for_rows(const Job& job) {
   const Layout& layout = job.groups;
   const BlockRows block_rows(layout);
-  const std::size_t across = layout.blocks_across();
+  const std::size_t across = layout.block_columns();
   const std::size_t full_across = layout.inner / layout.inner_block;
   const std::size_t rows_of_elements = block_rows.matrices * layout.block;
   // Where blocks are high, each thread should still get several tasks.

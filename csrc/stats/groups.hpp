@@ -14,7 +14,7 @@
 namespace secateur {
 
 // The elements of a group form runs. A run is a row of a block or, if blocks are one element wide, a
-// column of it. Contiguous runs are merged (Layout::continuous). A run is summed in segments of
+// column of it. Contiguous runs are merged (Layout::coalesced). A run is summed in segments of
 // kRowSegment elements if it is a row, and of kColumnSegment elements if it is a column. secateur.h
 // has the order of the sums.
 inline constexpr std::size_t kRowSegment = 4096;
@@ -52,12 +52,12 @@ class GroupFunction {
 };
 
 // Calls `function` for all elements of all groups, on several threads. The elements of one group
-// are passed in order, on one thread. Requires a continuous() layout.
+// are passed in order, on one thread. Requires a coalesced() layout.
 void for_groups(const Layout& groups, std::span<const GroupInput> inputs,
                 const GroupFunction& function);
 
 // Whether rows are so long and so few that several threads should share each row. Requires a
-// continuous() layout.
+// coalesced() layout.
 bool should_split_rows(const Layout& groups, std::size_t bytes_each);
 
 // Computes one result per group. Each result begins as Result{}. add(rows, results, group,
@@ -70,7 +70,7 @@ void reduce_groups(const Layout& groups, std::span<const GroupInput> inputs, Res
   if (groups.elements() == 0) {  // some lengths of an empty array may be large
     return;
   }
-  const Layout layout = groups.continuous();
+  const Layout layout = groups.coalesced();
   if (!should_split_rows(layout, inputs[0].type.bytes)) {
     for_groups(layout, inputs, [&](const GroupRows& rows) {
       add(rows, results + rows.first_group, rows.first_group, false);
@@ -95,11 +95,11 @@ void reduce_groups(const Layout& groups, std::span<const GroupInput> inputs, Res
       merge(results[group], parts[block]);
     }
   };
-  const std::size_t across = layout.blocks_across();
+  const std::size_t across = layout.block_columns();
   for (std::size_t row = 0; row < layout.outer * layout.length; ++row) {
     const std::size_t matrix = layout.shared ? 0 : row / layout.length;
     const std::size_t band = row % layout.length / layout.block;
-    const std::size_t first_group = (matrix * layout.blocks_along() + band) * across;
+    const std::size_t first_group = (matrix * layout.block_rows() + band) * across;
     for (std::size_t i = 0; i < across; ++i) {
       const std::size_t column = i * layout.inner_block;
       add_run(row * layout.inner + column, std::min(layout.inner_block, layout.inner - column),

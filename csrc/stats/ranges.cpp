@@ -71,7 +71,7 @@ struct EqualGroups {
   [[nodiscard]] std::size_t column(std::size_t i) const { return across.first + i % across.count; }
   // The index of the i-th of these groups among all groups of the layout.
   [[nodiscard]] std::size_t group(std::size_t i) const {
-    return (matrix(i) * layout.blocks_along() + row(i)) * layout.blocks_across() + column(i);
+    return (matrix(i) * layout.block_rows() + row(i)) * layout.block_columns() + column(i);
   }
 };
 
@@ -179,7 +179,7 @@ void find_ranges(const Layout& groups, const void* w, FloatType type, double* lo
 
 void find_percentiles(const Layout& groups, const void* w, FloatType type, double percentile,
                       double* magnitudes) {
-  const Layout layout = groups.continuous();
+  const Layout layout = groups.coalesced();
   const Buffer<Key> keys(layout.groups());
   for (const EqualBlocks& along : equal_blocks(layout.length, layout.block)) {
     for (const EqualBlocks& across : equal_blocks(layout.inner, layout.inner_block)) {

@@ -236,17 +236,17 @@ class Mutations {
   }
 
   void add_structs() {
-    for (const Field field : {slices, groups, blocks}) {
+    for (const Field field : {slice_layout, group_layout, block_layout}) {
       add_size_combinations<sc_layout>(field, {&sc_layout::length, &sc_layout::inner,
                                                &sc_layout::block, &sc_layout::inner_block});
       add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, true,
                                           {-1, 2, kMaxInt, kMinInt});
-      add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, field != groups,
-                                          {1});
+      add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared,
+                                          field != group_layout, {1});
     }
-    add_values<sc_layout, std::size_t>(slices, ".block", &sc_layout::block, true, {1, 3});
+    add_values<sc_layout, std::size_t>(slice_layout, ".block", &sc_layout::block, true, {1, 3});
     add_size_combinations<sc_scores>(scores, {&sc_scores::period, &sc_scores::repeat});
-    for (const Field field : {layout, compared_layout}) {
+    for (const Field field : {format_layout, compared_layout}) {
       add_layouts(field);
       add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, true,
                                           {-1, 2, kMaxInt, kMinInt});
@@ -273,7 +273,7 @@ class Mutations {
                                SC_OVERFLOW_RAISE + 1);
     add_undeclared_enum_values(options, ".nan", &sc_quantize_options::nan, SC_NAN_KEEP);
 
-    for (const Field field : {fixed, affine, compared_fixed, compared_affine}) {
+    for (const Field field : {fixed_point, affine, compared_fixed_point, compared_affine}) {
       using Ints = std::initializer_list<std::int32_t>;
       const bool is_affine = field == affine || field == compared_affine;
       const std::int32_t too_narrow = is_affine ? 0 : 1;

@@ -22,7 +22,7 @@ constexpr std::size_t kN = 16;  // elements
 enum Field {
   w,
   w_hat,
-  slices,
+  slice_layout,
   scores,
   scores_data,
   values,
@@ -39,20 +39,20 @@ enum Field {
   mask_members,
   first_mask,
   second_mask,
-  blocks,
-  layout,
-  fixed,
+  block_layout,
+  format_layout,
+  fixed_point,
   frac_bits,
   affine,
   scale,
   zero_point,
   compared_layout,
-  compared_fixed,
+  compared_fixed_point,
   compared_affine,
   options,
   q,
   packed,
-  groups,
+  group_layout,
   error_sums,
   chosen_frac_bits,
   chosen_scale,
@@ -188,14 +188,14 @@ struct Arguments {
       block<double>(scale)[i] = 0.3;
       block<std::int32_t>(zero_point)[i] = 3;
     }
-    *block<sc_layout>(slices) = {4, 2, 0, 1, 0};
+    *block<sc_layout>(slice_layout) = {4, 2, 0, 1, 0};
     *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
     *block<sc_key_range>(range) = {0, kN - 1};
-    *block<sc_layout>(blocks) = {4, 2, 3, 2, 0};  // 2 x 2 x 1 groups
-    *block<sc_layout>(layout) = {4, 2, 2, 2, 0};  // 2 x 2 x 1 groups
-    *block<sc_layout>(groups) = {4, 2, 3, 1, 0};  // 2 x 2 x 2 groups
+    *block<sc_layout>(block_layout) = {4, 2, 3, 2, 0};   // 2 x 2 x 1 groups
+    *block<sc_layout>(format_layout) = {4, 2, 2, 2, 0};  // 2 x 2 x 1 groups
+    *block<sc_layout>(group_layout) = {4, 2, 3, 1, 0};   // 2 x 2 x 2 groups
     *block<sc_layout>(compared_layout) = {4, 2, 3, 1, 0};
-    for (const Field field : {fixed, compared_fixed}) {
+    for (const Field field : {fixed_point, compared_fixed_point}) {
       block<sc_format>(field)->kind = SC_FORMAT_KIND_FIXED_POINT;
     }
     for (const Field field : {affine, compared_affine}) {
@@ -203,7 +203,7 @@ struct Arguments {
       block<sc_format>(field)->qmin = -100;
       block<sc_format>(field)->qmax = 100;
     }
-    for (const Field field : {fixed, affine, compared_fixed, compared_affine}) {
+    for (const Field field : {fixed_point, affine, compared_fixed_point, compared_affine}) {
       block<sc_format>(field)->bits = 8;
       block<sc_format>(field)->is_signed = 1;
     }
@@ -242,9 +242,10 @@ struct Arguments {
   // Stores pointers in the structs that contain them. A test must run this before each call.
   void link() {
     block<sc_scores>(scores)->data = pointers[scores_data];
-    for (const auto& [field, its_layout] : {std::pair{fixed, layout}, std::pair{affine, layout},
-                                            std::pair{compared_fixed, compared_layout},
-                                            std::pair{compared_affine, compared_layout}}) {
+    for (const auto& [field, its_layout] :
+         {std::pair{fixed_point, format_layout}, std::pair{affine, format_layout},
+          std::pair{compared_fixed_point, compared_layout},
+          std::pair{compared_affine, compared_layout}}) {
       sc_format* const fmt = block<sc_format>(field);
       const bool is_affine = field == affine || field == compared_affine;
       // The fields that the kind ignores have an address that must not be read.
@@ -322,20 +323,20 @@ const std::vector<Function>& functions() {
   static const std::vector<Function> all{
       {"sc_kth_magnitude",
        [](Arguments& a) {
-    return sc_kth_magnitude(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices), a.nan,
+    return sc_kth_magnitude(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slice_layout), a.nan,
                             a.pointers[values]);
   },
        {dtype, n, k, nan_policy},
-       {all_of(w), all_of(slices)},
+       {all_of(w), all_of(slice_layout)},
        {{values, 4 * sizeof(double)}}},
       {"sc_topk",
        [](Arguments& a) {
-    return sc_topk(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices),
+    return sc_topk(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slice_layout),
                    a.get<sc_scores>(scores), a.nan, a.order, a.pointers[values],
                    a.get<std::int64_t>(indices));
   },
        {dtype, n, k, nan_policy, order},
-       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {{values, 12 * sizeof(double)}, {indices, 12 * sizeof(std::int64_t)}}},
       {"sc_keep_count",
        [](Arguments& a) { return sc_keep_count(a.n, a.sparsity, a.get<std::size_t>(kept)); },
@@ -352,11 +353,11 @@ const std::vector<Function>& functions() {
        {all_of(counts), all_of(totals)}},
       {"sc_prune",
        [](Arguments& a) {
-    return sc_prune(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices),
+    return sc_prune(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slice_layout),
                     a.get<sc_scores>(scores), a.nan, a.pointers[out]);
   },
        {dtype, n, k, nan_policy},
-       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {out_for_w}},
       {"sc_prune_threshold",
        [](Arguments& a) {
@@ -373,11 +374,12 @@ const std::vector<Function>& functions() {
        {out_for_w, {member_out, kDoubles, member_w}}},
       {"sc_prune_pattern",
        [](Arguments& a) {
-    return sc_prune_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of, a.get<sc_layout>(slices),
-                            a.get<sc_scores>(scores), a.nan, a.pointers[out]);
+    return sc_prune_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of,
+                            a.get<sc_layout>(slice_layout), a.get<sc_scores>(scores), a.nan,
+                            a.pointers[out]);
   },
        {dtype, n, keep, of, nan_policy},
-       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {out_for_w}},
       {"sc_apply_mask",
        [](Arguments& a) {
@@ -388,27 +390,27 @@ const std::vector<Function>& functions() {
        {out_for_w}},
       {"sc_prune_blocks",
        [](Arguments& a) {
-    return sc_prune_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks), a.norm, a.k,
+    return sc_prune_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(block_layout), a.norm, a.k,
                            a.nan, a.pointers[out]);
   },
        {dtype, n, norm, k, nan_policy},
-       {all_of(w), all_of(blocks)},
+       {all_of(w), all_of(block_layout)},
        {out_for_w}},
       {"sc_prune_blocks_threshold",
        [](Arguments& a) {
-    return sc_prune_blocks_threshold(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks), a.norm,
-                                     a.threshold, a.nan, a.pointers[out]);
+    return sc_prune_blocks_threshold(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(block_layout),
+                                     a.norm, a.threshold, a.nan, a.pointers[out]);
   },
        {dtype, n, norm, threshold, nan_policy},
-       {all_of(w), all_of(blocks)},
+       {all_of(w), all_of(block_layout)},
        {out_for_w}},
       {"sc_prune_mask",
        [](Arguments& a) {
-    return sc_prune_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slices),
+    return sc_prune_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slice_layout),
                          a.get<sc_scores>(scores), a.nan, a.pointers[mask], a.format);
   },
        {dtype, n, k, nan_policy, format},
-       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {{mask, kN}}},
       {"sc_prune_mask_threshold",
        [](Arguments& a) {
@@ -428,27 +430,28 @@ const std::vector<Function>& functions() {
       {"sc_prune_mask_pattern",
        [](Arguments& a) {
     return sc_prune_mask_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of,
-                                 a.get<sc_layout>(slices), a.get<sc_scores>(scores), a.nan,
+                                 a.get<sc_layout>(slice_layout), a.get<sc_scores>(scores), a.nan,
                                  a.pointers[mask], a.format);
   },
        {dtype, n, keep, of, nan_policy, format},
-       {all_of(w), all_of(slices), all_of(scores), all_of(scores_data)},
+       {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {{mask, kN}}},
       {"sc_prune_mask_blocks",
        [](Arguments& a) {
-    return sc_prune_mask_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks), a.norm, a.k,
-                                a.nan, a.pointers[mask], a.format);
+    return sc_prune_mask_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(block_layout), a.norm,
+                                a.k, a.nan, a.pointers[mask], a.format);
   },
        {dtype, n, norm, k, nan_policy, format},
-       {all_of(w), all_of(blocks)},
+       {all_of(w), all_of(block_layout)},
        {{mask, kN}}},
       {"sc_prune_mask_blocks_threshold",
        [](Arguments& a) {
-    return sc_prune_mask_blocks_threshold(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(blocks),
-                                          a.norm, a.threshold, a.nan, a.pointers[mask], a.format);
+    return sc_prune_mask_blocks_threshold(a.pointers[w], a.dtype, a.n,
+                                          a.get<sc_layout>(block_layout), a.norm, a.threshold,
+                                          a.nan, a.pointers[mask], a.format);
   },
        {dtype, n, norm, threshold, nan_policy, format},
-       {all_of(w), all_of(blocks)},
+       {all_of(w), all_of(block_layout)},
        {{mask, kN}}},
       {"sc_soft_threshold",
        [](Arguments& a) {
@@ -459,35 +462,35 @@ const std::vector<Function>& functions() {
        {out_for_w}},
       {"sc_quantize",
        [](Arguments& a) {
-    return sc_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(fixed),
+    return sc_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(fixed_point),
                        a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, q_dtype},
-       {all_of(w), all_of(fixed), all_of(layout), frac_bits_read, all_of(options)},
+       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, all_of(options)},
        {{q, kN}}},
       {"sc_dequantize",
        [](Arguments& a) {
-    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(fixed), a.pointers[out],
-                         a.dtype);
+    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(fixed_point),
+                         a.pointers[out], a.dtype);
   },
        {q_dtype, n, dtype},
-       {{q, kN}, all_of(fixed), all_of(layout), frac_bits_read},
+       {{q, kN}, all_of(fixed_point), all_of(format_layout), frac_bits_read},
        {all_of(out)}},
       {"sc_fake_quantize",
        [](Arguments& a) {
-    return sc_fake_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(fixed),
+    return sc_fake_quantize(a.pointers[w], a.dtype, a.n, a.get<sc_format>(fixed_point),
                             a.get<sc_quantize_options>(options), a.pointers[out]);
   },
        {dtype, n},
-       {all_of(w), all_of(fixed), all_of(layout), frac_bits_read, all_of(options)},
+       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, all_of(options)},
        {out_for_w}},
       {"sc_prune_quantize",
        [](Arguments& a) {
-    return sc_prune_quantize(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_format>(fixed),
+    return sc_prune_quantize(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_format>(fixed_point),
                              a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, k, q_dtype},
-       {all_of(w), all_of(fixed), all_of(layout), frac_bits_read, all_of(options)},
+       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, all_of(options)},
        {{q, kN}}},
       {"sc_quantize, affine",
        [](Arguments& a) {
@@ -495,7 +498,7 @@ const std::vector<Function>& functions() {
                        a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, q_dtype},
-       {all_of(w), all_of(affine), all_of(layout), scale_read, zeros_read, all_of(options)},
+       {all_of(w), all_of(affine), all_of(format_layout), scale_read, zeros_read, all_of(options)},
        {{q, kN}}},
       {"sc_dequantize, affine",
        [](Arguments& a) {
@@ -503,7 +506,7 @@ const std::vector<Function>& functions() {
                          a.dtype);
   },
        {q_dtype, n, dtype},
-       {{q, kN}, all_of(affine), all_of(layout), scale_read, zeros_read},
+       {{q, kN}, all_of(affine), all_of(format_layout), scale_read, zeros_read},
        {all_of(out)}},
       {"sc_fake_quantize, affine",
        [](Arguments& a) {
@@ -511,7 +514,7 @@ const std::vector<Function>& functions() {
                             a.get<sc_quantize_options>(options), a.pointers[out]);
   },
        {dtype, n},
-       {all_of(w), all_of(affine), all_of(layout), scale_read, zeros_read, all_of(options)},
+       {all_of(w), all_of(affine), all_of(format_layout), scale_read, zeros_read, all_of(options)},
        {out_for_w}},
       {"sc_prune_quantize, affine",
        [](Arguments& a) {
@@ -519,7 +522,7 @@ const std::vector<Function>& functions() {
                              a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, k, q_dtype},
-       {all_of(w), all_of(affine), all_of(layout), scale_read, zeros_read, all_of(options)},
+       {all_of(w), all_of(affine), all_of(format_layout), scale_read, zeros_read, all_of(options)},
        {{q, kN}}},
       {"sc_pack_ints",
        [](Arguments& a) {
@@ -538,27 +541,27 @@ const std::vector<Function>& functions() {
       {"sc_compare",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
-                      a.get<sc_layout>(groups), a.get<sc_format>(compared_fixed),
+                      a.get<sc_layout>(group_layout), a.get<sc_format>(compared_fixed_point),
                       a.get<sc_error_sums>(error_sums));
   },
        {dtype, w_hat_dtype, n},
        {all_of(w),
         all_of(w_hat),
-        all_of(groups),
-        all_of(compared_fixed),
+        all_of(group_layout),
+        all_of(compared_fixed_point),
         all_of(compared_layout),
         {frac_bits, kGroups * sizeof(std::int32_t)}},
        {{error_sums, kGroups * sizeof(sc_error_sums)}}},
       {"sc_compare, affine",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
-                      a.get<sc_layout>(groups), a.get<sc_format>(compared_affine),
+                      a.get<sc_layout>(group_layout), a.get<sc_format>(compared_affine),
                       a.get<sc_error_sums>(error_sums));
   },
        {dtype, w_hat_dtype, n},
        {all_of(w),
         all_of(w_hat),
-        all_of(groups),
+        all_of(group_layout),
         all_of(compared_affine),
         all_of(compared_layout),
         {scale, kGroups * sizeof(double)},
@@ -566,21 +569,21 @@ const std::vector<Function>& functions() {
        {{error_sums, kGroups * sizeof(sc_error_sums)}}},
       {"sc_choose_format",
        [](Arguments& a) {
-    return sc_choose_format(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups), a.fixed_bits,
-                            a.is_signed, a.method, a.percentile,
+    return sc_choose_format(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(group_layout),
+                            a.fixed_bits, a.is_signed, a.method, a.percentile,
                             a.get<std::int32_t>(chosen_frac_bits));
   },
        {dtype, n, fixed_bits, is_signed, method, percentile},
-       {all_of(w), all_of(groups)},
+       {all_of(w), all_of(group_layout)},
        {{chosen_frac_bits, kGroups * sizeof(std::int32_t)}}},
       {"sc_choose_affine",
        [](Arguments& a) {
-    return sc_choose_affine(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(groups), a.affine_bits,
-                            a.is_signed, a.is_symmetric, a.method, a.percentile,
+    return sc_choose_affine(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(group_layout),
+                            a.affine_bits, a.is_signed, a.is_symmetric, a.method, a.percentile,
                             a.pointers[chosen_scale], a.get<std::int32_t>(chosen_zero_point));
   },
        {dtype, n, affine_bits, is_signed, is_symmetric, method, percentile},
-       {all_of(w), all_of(groups)},
+       {all_of(w), all_of(group_layout)},
        {{chosen_scale, kGroups * sizeof(double)},
         {chosen_zero_point, kGroups * sizeof(std::int32_t)}}},
       {"sc_isa",

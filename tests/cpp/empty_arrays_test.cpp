@@ -216,7 +216,7 @@ bool is_zero(const T& sums) {
   return std::memcmp(&sums, &zero, sizeof sums) == 0;
 }
 
-std::size_t blocks_along(std::size_t axis, std::size_t block) {
+std::size_t count_blocks(std::size_t axis, std::size_t block) {
   return block == 0 ? 1 : axis / block + (axis % block != 0 ? 1 : 0);
 }
 
@@ -292,8 +292,8 @@ void gather_statistics(sc_dtype dtype) {
             const sc_layout layout{length, inner, block, inner_block, shared};
             const std::size_t groups = secateur::count_groups(0, &layout);
             // count_groups is also 0 if the number of groups is not a std::size_t.
-            const bool is_none = blocks_along(length, block) == 0 ||
-                                 blocks_along(inner, inner_block) == 0 || shared == 0;
+            const bool is_none = count_blocks(length, block) == 0 ||
+                                 count_blocks(inner, inner_block) == 0 || shared == 0;
             if (groups <= kGroups && is_none == (groups == 0)) {
               require_results(&layout, groups);
             } else if (groups == 0 || groups > SIZE_MAX / 512) {

@@ -19,8 +19,8 @@ Groups groups_of(const Layout& layout) {
   for (std::size_t matrix = 0; matrix < layout.outer; ++matrix) {
     for (std::size_t row = 0; row < layout.length; ++row) {
       for (std::size_t column = 0; column < layout.inner; ++column) {
-        const std::size_t first = layout.shared ? 0 : matrix * layout.blocks_along();
-        groups.push_back((first + row / layout.block) * layout.blocks_across() +
+        const std::size_t first = layout.shared ? 0 : matrix * layout.block_rows();
+        groups.push_back((first + row / layout.block) * layout.block_columns() +
                          column / layout.inner_block);
       }
     }
@@ -59,7 +59,7 @@ int main() {
     }
     require(groups.size() == layout.elements() && last + 1 == layout.groups(), "the numbers");
     require(groups_of(layout.flattened()) == groups, "flattened");
-    require(groups_of(layout.continuous()) == groups, "continuous");
+    require(groups_of(layout.coalesced()) == groups, "coalesced");
     by_groups[groups].push_back(layout);
   }
   // Layouts are recognized as equal if they have the same groups, and only then.

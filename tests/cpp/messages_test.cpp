@@ -230,12 +230,11 @@ void choices() {
                             zero_point.data());
   };
   for (const std::int32_t bits : {1, 33, 0, -1, INT32_MIN, INT32_MAX}) {
-    require_message(choose_format(bits, 1, 0),
-                    "bits must be from 2 to 32, got " + std::to_string(bits));
+    require_message(choose_format(bits, 1, 0), "bits must be 2 to 32, got " + std::to_string(bits));
     require_message(choose_affine(bits, 1, 0, 0),
-                    "bits must be from 2 to 16, got " + std::to_string(bits));
+                    "bits must be 2 to 16, got " + std::to_string(bits));
   }
-  require_message(choose_affine(17, 1, 0, 0), "bits must be from 2 to 16, got 17");
+  require_message(choose_affine(17, 1, 0, 0), "bits must be 2 to 16, got 17");
   for (const std::int32_t flag : {-1, 2, INT32_MIN, INT32_MAX}) {
     const std::string message = " must be 0 or 1, got " + std::to_string(flag);
     require_message(choose_format(8, flag, 0), "is_signed" + message);

@@ -56,6 +56,7 @@ SUBJECTS = {
     "csrc/sketch": "errors guard_pages",
     "csrc/stats": "errors guard_pages",
     "csrc/targets": "isa selection threads",
+    "csrc/python/arguments": "allocation arguments errors",
     "csrc/python/formats": "affine formats layouts_of_parameters comparing packed errors",
     "csrc/python/layouts": "several_axes groups layouts_of_parameters errors arguments",
     "python/secateur": "doctests",

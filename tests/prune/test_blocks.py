@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.arrays import DTYPES, from_bits, normal, of_type
+from support.arrays import DTYPES, MATRICES, from_bits, normal, of_type
 from support.grids import subset
 from support.isas import LIBRARIES, library
 from support.oracles import (
@@ -189,20 +189,12 @@ def test_pruning_further_keeps_blocks_pruned(lib: Any) -> None:
         before = after
 
 
-LAYOUTS = {
-    "fortran": np.asfortranarray(normal(16, 24)),
-    "transposed": normal(7, 16, 9).transpose(2, 0, 1),
-    "strided": normal(32, 72)[::2, ::-3],
-    "a corner": normal(30, 40)[3:19, 5:29],
-    "broadcast": np.broadcast_to(normal(24), (16, 24)),
-    "byte-swapped": normal(16, 24).astype(">f4" if np.little_endian else "<f4"),
-    "misaligned": np.frombuffer(b"x" + normal(384).tobytes(), np.float32, offset=1).reshape(16, 24),
-}
+ARRAYS = {**MATRICES, "transposed": normal(7, 16, 9).transpose(2, 0, 1)}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ARRAYS)
 def test_layouts(lib: Any, layout: str) -> None:
-    w = LAYOUTS[layout]
+    w = ARRAYS[layout]
     plain = np.array(w, np.float32, order="C")
     block = 3, 5
     ranked = Ranking(block_norms(plain, block, "l1"))

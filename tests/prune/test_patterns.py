@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.arrays import DTYPES, from_bits, normal, of_type
+from support.arrays import DTYPES, MATRICES, from_bits, normal, of_type
 from support.grids import grid, subset
 from support.isas import LIBRARIES, library
 from support.oracles import (
@@ -137,19 +137,9 @@ def test_scores(lib: Any, nan: str) -> None:
             assert_writes(lib.prune, w, expected(w, pattern, by_product, axis), **how, factors=row)
 
 
-LAYOUTS = {
-    "fortran": np.asfortranarray(normal(16, 24)),
-    "strided": normal(32, 72)[::2, ::-3],
-    "a corner": normal(30, 40)[3:19, 5:29],
-    "broadcast": np.broadcast_to(normal(24), (16, 24)),
-    "byte-swapped": normal(16, 24).astype(">f4" if np.little_endian else "<f4"),
-    "misaligned": np.frombuffer(b"x" + normal(384).tobytes(), np.float32, offset=1).reshape(16, 24),
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", MATRICES)
 def test_layouts(lib: Any, layout: str) -> None:
-    w = LAYOUTS[layout]
+    w = MATRICES[layout]
     plain = np.array(w, np.float32, order="C")
     for axis in (0, 1):
         result = expected(plain, "2:4", keys_of(plain, "raise"), axis)

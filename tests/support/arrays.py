@@ -157,3 +157,14 @@ def ranks(w: np.ndarray) -> list[int]:
     nonzero = int(np.count_nonzero(w))
     tried = {0, 1, 2, n // 100, n // 10, n // 2, n - n // 10, n - 1, n, *around(nonzero)}
     return subset((k for k in sorted(tried if n > 9 else range(n + 1)) if 0 <= k <= n), 4)
+
+
+# Matrices of 16 rows and 24 columns that are not plain arrays.
+MATRICES = {
+    "fortran": np.asfortranarray(normal(16, 24)),
+    "strided": normal(32, 72)[::2, ::-3],
+    "a corner": normal(30, 40)[3:19, 5:29],
+    "broadcast": np.broadcast_to(normal(24), (16, 24)),
+    "byte-swapped": normal(16, 24).astype(">f4" if np.little_endian else "<f4"),
+    "misaligned": np.frombuffer(b"x" + normal(384).tobytes(), np.float32, offset=1).reshape(16, 24),
+}

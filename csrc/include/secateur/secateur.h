@@ -479,9 +479,12 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, c
                             const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
 /* ---- Packed integers ------------------------------------------------------------------------ */
-/* n integers of 1 to 8 bits, stored consecutively as a stream of bits in (n * bits + 7) / 8 bytes.
- * Negative integers are in two's complement. Packing sets the spare bits of the last byte to 0. The
- * packed bytes need no alignment. */
+/* n integers of 1 to SC_MAX_PACKED_BITS bits, stored consecutively as a stream of bits in
+ * (n * bits + 7) / 8 bytes. Negative integers are in two's complement. Packing sets the spare bits of
+ * the last byte to 0. The packed bytes need no alignment. */
+
+/* The largest width of packed integers. */
+#define SC_MAX_PACKED_BITS 8
 
 /* How the stream is stored; the names are those of NumPy's packbits. */
 typedef enum sc_bitorder SC_OF_INT {

@@ -189,28 +189,28 @@ Key block_norms(const void* w, const Layout& layout, size_t begin, size_t end, d
   const FloatState float_state;
   const F* const array = static_cast<const F*>(w);
   const F* const array_end = array + layout.outer * layout.length * layout.inner;
-  const size_t blocks_along = (layout.length - 1) / layout.block + 1;
-  const size_t blocks_across = (layout.inner - 1) / layout.inner_block + 1;
+  const size_t block_rows = (layout.length - 1) / layout.block + 1;
+  const size_t block_columns = (layout.inner - 1) / layout.inner_block + 1;
   const size_t max_blocks =
       layout.inner_block < kStrip ? kStrip / layout.inner_block : 1;  // per pass
   double columns[kStrip + kPartials];
-  size_t block = begin % blocks_across;
-  size_t band = begin / blocks_across % blocks_along;
-  size_t row = begin / blocks_across / blocks_along * layout.length +
+  size_t block = begin % block_columns;
+  size_t band = begin / block_columns % block_rows;
+  size_t row = begin / block_columns / block_rows * layout.length +
                band * layout.block;  // counted over all matrices
   for (size_t next = begin; next < end;) {
     const size_t first = block * layout.inner_block;
-    const size_t blocks = smaller(max_blocks, smaller(blocks_across - block, end - next));
+    const size_t blocks = smaller(max_blocks, smaller(block_columns - block, end - next));
     const size_t width = smaller(blocks * layout.inner_block, layout.inner - first);
     const size_t height = smaller(layout.block, layout.length - band * layout.block);
     const MatrixRows<F> rows{array + row * layout.inner + first, layout.inner, height, array_end};
     sum_blocks<F, Norm>(rows, width, layout.inner_block, columns, norms + next);
     next += blocks;
     block += blocks;
-    if (block == blocks_across) {
+    if (block == block_columns) {
       block = 0;
       row += height;
-      band = band + 1 == blocks_along ? 0 : band + 1;
+      band = band + 1 == block_rows ? 0 : band + 1;
     }
   }
   return finish_norms<Norm>(norms + begin, end - begin);

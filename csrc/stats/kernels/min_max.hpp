@@ -35,7 +35,7 @@ void min_max(const Rows& rows, MinMax* min_max) {
 }
 
 template <class F>
-void count_outside(const Rows& rows, const MinMax* limits, size_t step, PairSums* sums) {
+void count_out_of_range(const Rows& rows, const MinMax* limits, size_t step, PairSums* sums) {
   using E = Integer<F>;
   const Vec<E> infinity = Set(kInfinity<F>);
   for (size_t row = 0; row < rows.count; ++row, limits += step) {
@@ -51,7 +51,7 @@ void count_outside(const Rows& rows, const MinMax* limits, size_t step, PairSums
         count += PopCount(BitsFromMask(Or(above, below)));
       }
     });
-    sums[row].outside += count;
+    sums[row].out_of_range += count;
   }
 }
 

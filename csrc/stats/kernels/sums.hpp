@@ -38,30 +38,30 @@ SECATEUR_INLINE Vec<double> magnitude(Vec<double> x) {
 }
 
 struct PairTotals {
-  EightSums error, a, b, product;
-  Vec<double> largest = Set(0.0);
+  EightSums squared_error, squared_a, squared_b, products;
+  Vec<double> max_error = Set(0.0);
 
   template <class T>
   SECATEUR_INLINE void add(const T* from_a, const T* from_b) {
     for (size_t lane = 0; lane < kLineElements<T>; lane += kLanes<double>) {
       const Vec<double> x = WidenLoad<double>(from_a + lane), y = WidenLoad<double>(from_b + lane);
       const Vec<double> e = Sub(x, y);
-      error.add(Mul(e, e), lane);
-      a.add(Mul(x, x), lane);
-      b.add(Mul(y, y), lane);
-      product.add(Mul(x, y), lane);
-      largest = Max(magnitude(e), largest);  // stays if e is NaN
+      squared_error.add(Mul(e, e), lane);
+      squared_a.add(Mul(x, x), lane);
+      squared_b.add(Mul(y, y), lane);
+      products.add(Mul(x, y), lane);
+      max_error = Max(magnitude(e), max_error);  // stays if e is NaN
     }
   }
   SECATEUR_INLINE void add_to(PairSums& sums) const {
-    sums.error += error.total();
-    sums.a += a.total();
-    sums.b += b.total();
-    sums.product += product.total();
+    sums.squared_error += squared_error.total();
+    sums.squared_a += squared_a.total();
+    sums.squared_b += squared_b.total();
+    sums.products += products.total();
     double lanes[kLanes<double>];
-    StoreU(largest, lanes);
+    StoreU(max_error, lanes);
     for (const double lane : lanes) {
-      sums.largest = lane > sums.largest ? lane : sums.largest;
+      sums.max_error = lane > sums.max_error ? lane : sums.max_error;
     }
   }
 };

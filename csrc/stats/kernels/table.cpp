@@ -10,7 +10,7 @@ namespace {
 template <class F>
 constexpr SumKernels sum_kernels() {
   return {.pair_sums = pair_sums<F>,
-          .count_outside = count_outside<F>,
+          .count_out_of_range = count_out_of_range<F>,
           .rounding_sums = rounding_sums<F>};
 }
 

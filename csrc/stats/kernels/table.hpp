@@ -13,11 +13,11 @@ struct MinMax {
   Key negative;
 };
 
-// Of pairs of elements (a, b): the sums of (a - b)^2, a^2, b^2 and a * b; the largest |a - b| that
-// is not NaN; the number of elements a outside a range.
+// Sums over pairs of elements (a, b): of (a - b)^2, a^2, b^2 and a * b; the largest |a - b| that is
+// not NaN; the number of elements a that are out of range.
 struct PairSums {
-  double error, a, b, product, largest;
-  uint64_t outside;
+  double squared_error, squared_a, squared_b, products, max_error;
+  uint64_t out_of_range;
 };
 
 // An element x is rounded to the integer in [lowest, highest] that is nearest to x * multiplier.
@@ -45,7 +45,7 @@ struct SumKernels {
   // b has the same rows as a.
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
   // Counts the elements whose key is larger than the limit for their sign. NaN is not counted.
-  void (*count_outside)(const Rows& a, const MinMax* limits, size_t step, PairSums* sums);
+  void (*count_out_of_range)(const Rows& a, const MinMax* limits, size_t step, PairSums* sums);
   // The errors are computed in the type of the elements, their squares in double. Elements that are
   // not finite make the sums infinite or NaN.
   void (*rounding_sums)(const Rows& rows, double ratio, const Grid* grids, size_t step,

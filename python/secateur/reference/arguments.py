@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
 
 
-def refuse(name: str, got: Any, allowed: str, error: type[Exception] = ValueError) -> NoReturn:
+def refuse(name: str, allowed: str, got: Any, error: type[Exception] = ValueError) -> NoReturn:
     text = str(got)
     msg = f"{name} must be {allowed}, got {text if len(text) <= 400 else text[:400] + '...'}"
     raise error(msg) from None
@@ -47,12 +47,12 @@ def shown(value: Any) -> str:
 
 def plain(name: str, values: ArrayLike) -> Array:
     if isinstance(values, np.ma.MaskedArray):
-        refuse(name, "a masked one, whose mask would be lost", "a plain array", TypeError)
+        refuse(name, "a plain array", "a masked one, whose mask would be lost", TypeError)
     try:
         return np.asarray(values)
     except ValueError:
         if isinstance(values, (list, tuple)):
-            refuse(name, shown(values), "an array with rows of equal lengths, not inhomogeneous")
+            refuse(name, "an array with rows of equal lengths, not inhomogeneous", shown(values))
         raise
 
 
@@ -60,7 +60,7 @@ def native(name: str, values: ArrayLike, dtype: DTypeLike) -> Array:
     """Return `values` as an array of `dtype` in native byte order; refuse any other dtype."""
     array = plain(name, values)
     if array.dtype.newbyteorder("=") != dtype:
-        refuse(name, array.dtype, f"{np.dtype(dtype)}", TypeError)
+        refuse(name, f"{np.dtype(dtype)}", array.dtype, TypeError)
     return array.astype(dtype, copy=False)
 
 
@@ -73,7 +73,7 @@ def floats(name: str, values: ArrayLike) -> Floats:
 def float_type(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return `dtype` in native byte order; refuse it unless it is one of the four floats."""
     if dtype.name not in INFINITIES:
-        refuse(name, dtype, " or ".join(INFINITIES), TypeError)
+        refuse(name, " or ".join(INFINITIES), dtype, TypeError)
     return dtype.newbyteorder("=")
 
 
@@ -82,7 +82,7 @@ def result_float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     allowed = " or ".join(INFINITIES) + " in native byte order"
     wanted = as_dtype("dtype", dtype, allowed)
     if wanted.name not in INFINITIES or not wanted.isnative:
-        refuse("dtype", wanted, allowed, TypeError)
+        refuse("dtype", allowed, wanted, TypeError)
     return wanted
 
 
@@ -115,22 +115,22 @@ def fitting(
     It may be `like` itself. Otherwise it must share no memory with `like` or `others`.
     """
     if not isinstance(out, np.ndarray):
-        refuse(name, type(out).__name__, f"an array of {np.dtype(dtype)}", TypeError)
+        refuse(name, f"an array of {np.dtype(dtype)}", type(out).__name__, TypeError)
     plain(name, out)
     if out.dtype != dtype:
-        refuse(name, out.dtype, f"{np.dtype(dtype)} in native byte order", TypeError)
+        refuse(name, f"{np.dtype(dtype)} in native byte order", out.dtype, TypeError)
     if shape is not None and out.shape != shape:
-        refuse(name, f"shape {out.shape}", f"of shape {shape}")
+        refuse(name, f"of shape {shape}", f"shape {out.shape}")
     if shape is None and out.shape != like.shape:
-        refuse(name, f"shape {out.shape}", f"of the input's shape {like.shape}")
+        refuse(name, f"of the input's shape {like.shape}", f"shape {out.shape}")
     if not out.flags.writeable:
-        refuse(name, "a read-only array", "writeable")
+        refuse(name, "writeable", "a read-only array")
     if _overlaps_itself(out):
-        refuse(name, "strides that make them overlap", "an array with its elements apart")
+        refuse(name, "an array with its elements apart", "strides that make them overlap")
     partly = not _same(out, like) and np.shares_memory(out, like)
     if partly or any(np.shares_memory(out, other) for other in others):
         allowed = "the input itself or share no memory with it"
-        refuse(name, "an array that overlaps it in part", allowed)
+        refuse(name, allowed, "an array that overlaps it in part")
     return out
 
 
@@ -177,13 +177,13 @@ def refuse_nan(name: str, values: Floats, nan: str, *, infinite: bool = False) -
 def integer_in(name: str, value: Any, low: int, high: int) -> int:
     """Return `value` as an int from `low` to `high`; refuse a bool and an array of one element."""
     if isinstance(value, (bool, np.bool_, np.ndarray)):
-        refuse(name, shown(value), "an integer", TypeError)
+        refuse(name, "an integer", shown(value), TypeError)
     try:
         number = operator.index(value)
     except TypeError:
-        refuse(name, shown(value), "an integer", TypeError)
+        refuse(name, "an integer", shown(value), TypeError)
     if not low <= number <= high:
-        refuse(name, shown(value), f"an integer from {low} to {high}")
+        refuse(name, f"an integer from {low} to {high}", shown(value))
     return number
 
 
@@ -194,13 +194,13 @@ def as_double(name: str, value: Any) -> float:
     not_real = (bool, np.bool_, np.complexfloating, np.timedelta64, np.datetime64, np.character)
     of_another_kind = isinstance(number, (*not_real, np.void, np.ndarray))
     if of_another_kind or not {"__float__", "__index__"} & {*dir(type(number))}:
-        refuse(name, shown(value), "a number", TypeError)
+        refuse(name, "a number", shown(value), TypeError)
     try:
         return float(number)
     except OverflowError:  # finite, but beyond the range of float
         return sys.float_info.max if number > 0 else -sys.float_info.max
     except TypeError:
-        refuse(name, shown(value), "a number", TypeError)
+        refuse(name, "a number", shown(value), TypeError)
 
 
 def scalar(value: Any) -> Any:
@@ -215,13 +215,13 @@ def as_dtype(name: str, value: Any, allowed: str) -> np.dtype[Any]:
     with suppress(Exception):
         dtype = None if value is None else np.dtype(value)
     if dtype is None:
-        refuse(name, shown(value), allowed, TypeError)
+        refuse(name, allowed, shown(value), TypeError)
     return dtype
 
 
 def as_bool(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
-        refuse(name, shown(value), "a bool", TypeError)
+        refuse(name, "a bool", shown(value), TypeError)
     return bool(value)
 
 
@@ -230,9 +230,9 @@ def axes_of(array: Array, axis: Axes | None) -> tuple[int, ...] | None:
     if axis is None:
         return None
     if isinstance(axis, tuple) and not axis:
-        refuse("axis", shown(axis), "None, an integer or a tuple of at least one integer")
+        refuse("axis", "None, an integer or a tuple of at least one integer", shown(axis))
     if array.ndim == 0:
-        refuse("axis", shown(axis), "None for an array without axes")
+        refuse("axis", "None for an array without axes", shown(axis))
     given = (
         [("axis", axis)]
         if not isinstance(axis, tuple)
@@ -241,7 +241,7 @@ def axes_of(array: Array, axis: Axes | None) -> tuple[int, ...] | None:
     low, high = -array.ndim, array.ndim - 1
     axes = sorted(integer_in(name, number, low, high) % array.ndim for name, number in given)
     if len({*axes}) != len(axes):
-        refuse("axis", shown(axis), "a tuple of different axes")
+        refuse("axis", "a tuple of different axes", shown(axis))
     return tuple(axes)
 
 
@@ -251,7 +251,7 @@ def count(n: int, k: int | None, sparsity: float | None) -> int:
         return integer_in("k", k, 0, n)
     share = as_double("sparsity", sparsity)
     if not 0 <= share <= 1:
-        refuse("sparsity", shown(sparsity), "a number from 0 to 1")
+        refuse("sparsity", "a number from 0 to 1", shown(sparsity))
     return n - round(share * n)
 
 
@@ -265,9 +265,9 @@ def limit(threshold: Any, *, signed: bool = False, exact: bool = True) -> float:
     if exact and not np.isnan(value) and _is_above(value, scalar(threshold)):
         value = math.nextafter(value, -math.inf)
     if signed and np.isnan(value):
-        refuse("threshold", shown(threshold), "a number other than NaN")
+        refuse("threshold", "a number other than NaN", shown(threshold))
     if not (signed or value >= 0):
-        refuse("threshold", shown(threshold), "a number, at least 0")
+        refuse("threshold", "a number, at least 0", shown(threshold))
     return value
 
 
@@ -285,7 +285,7 @@ def _is_above(value: float, number: Any) -> bool:
 
 def one_of(name: str, value: Any, *allowed: str) -> None:
     if not isinstance(value, str) or value not in allowed:
-        refuse(name, shown(value), " or ".join(map(repr, allowed)))
+        refuse(name, " or ".join(map(repr, allowed)), shown(value))
 
 
 def exactly_one(**choices: Any) -> None:
@@ -300,4 +300,4 @@ def only_none(context: str, **arguments: Any) -> None:
     """Refuse arguments that must be None in a context, such as " without block"."""
     for name, value in arguments.items():
         if value is not None:
-            refuse(name, shown(value), f"None{context}")
+            refuse(name, f"None{context}", shown(value))

@@ -43,11 +43,11 @@ def _block_of(w: Floats, block: Any) -> tuple[int, int]:
     """Return the numbers of rows and columns of a block."""
     allowed = "a tuple of two positive integers"
     if not isinstance(block, (tuple, list)):
-        refuse("block", shown(block), allowed, TypeError)
+        refuse("block", allowed, shown(block), TypeError)
     if len(block) != 2:
-        refuse("block", shown(block), allowed)
+        refuse("block", allowed, shown(block))
     if w.ndim < 2:
-        refuse("w", f"shape {w.shape}", "of two axes or more to have blocks")
+        refuse("w", "of two axes or more to have blocks", f"shape {w.shape}")
     largest = w.shape[-2:] if w.size else (sys.maxsize, sys.maxsize)
     r, c = (integer_in(f"block[{i}]", block[i], 1, largest[i]) for i in (0, 1))
     return r, c

@@ -199,7 +199,7 @@ def _most_frac_bits(low: Float64s, high: Float64s, integers: Integers) -> Int32s
     negative = low[rounded(low, frac_bits) < 0]
     if negative.size and not integers.signed:
         allowed = "at least 0 for an unsigned format, except where it rounds to 0"
-        refuse("w", negative.min(), allowed)
+        refuse("w", allowed, negative.min())
     return frac_bits
 
 
@@ -284,5 +284,5 @@ def _percentage(method: Any, percentile: Any) -> float:
     one_of("method", method, "max", "percentile", "mse")
     value = as_double("percentile", percentile)
     if not 0 <= value <= 100:
-        refuse("percentile", shown(percentile), "a number from 0 to 100")
+        refuse("percentile", "a number from 0 to 100", shown(percentile))
     return value

@@ -45,7 +45,7 @@ def compare(
     """
     w, w_hat = floats("w", w), floats("w_hat", w_hat)
     if w_hat.shape != w.shape:
-        refuse("w_hat", f"shape {w_hat.shape}", f"of the shape {w.shape} of w")
+        refuse("w_hat", f"of the shape {w.shape} of w", f"shape {w_hat.shape}")
     layout = layout_of(w, axis, group_size)
     wrong = None if fmt is None else _out_of_range(w, fmt, layout)
     count = math.prod(layout.shape)
@@ -92,7 +92,7 @@ def _one_nan(values: Float64s) -> Float64s:
 def _out_of_range(w: Floats, fmt: Any, layout: Layout) -> NDArray[np.bool_]:
     """Return which elements have integers that are out of the range of a format."""
     if not isinstance(fmt, (FixedPoint, Affine)):
-        refuse("fmt", shown(fmt), "a FixedPoint or an Affine", TypeError)
+        refuse("fmt", "a FixedPoint or an Affine", shown(fmt), TypeError)
     real = real_of(w.dtype)
     if isinstance(fmt, Affine):
         check_scales(np.asarray(fmt.scale), real)
@@ -125,4 +125,4 @@ def _check_groups(fmt: FixedPoint | Affine, shape: tuple[int, ...], layout: Layo
         for _, elements, _ in layout.groups_of(np.broadcast_to(places, shape))
     )
     if not fits:
-        refuse("fmt", shown(fmt), f"of one {name}, or of one for each group that is compared")
+        refuse("fmt", f"of one {name}, or of one for each group that is compared", shown(fmt))

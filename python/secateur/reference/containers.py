@@ -22,7 +22,7 @@ def members_of(name: str, container: Any) -> dict[Any, Any]:
     if isinstance(container, Mapping):
         return dict(container)
     if not isinstance(container, Sequence) or isinstance(container, (str, bytes)):
-        refuse(name, type(container).__name__, "a mapping or a sequence of arrays", TypeError)
+        refuse(name, "a mapping or a sequence of arrays", type(container).__name__, TypeError)
     return dict(enumerate(container))
 
 
@@ -31,10 +31,10 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
     members, wanted = members_of(name, container), members_of("arrays", arrays)
     if isinstance(container, Mapping) != isinstance(arrays, Mapping):
         kind = "mapping" if isinstance(arrays, Mapping) else "sequence"
-        refuse(name, type(container).__name__, f"a {kind}, as arrays is", TypeError)
+        refuse(name, f"a {kind}, as arrays is", type(container).__name__, TypeError)
     if members.keys() != wanted.keys():
         allowed = f"{len(wanted)} members, with the keys of arrays, {shown([*wanted])}"
-        refuse(name, f"{len(members)}, with {shown([*members])}", allowed)
+        refuse(name, allowed, f"{len(members)}, with {shown([*members])}")
     return [members[key] for key in wanted]
 
 
@@ -63,4 +63,4 @@ def require_apart(outs: Sequence[Named], inputs: Sequence[Named]) -> None:
     ):
         if j not in (i, i + len(inputs)) and np.shares_memory(out, other):
             allowed = f"an array that shares no memory with {other_name}"
-            refuse(name, "one that does", allowed)
+            refuse(name, allowed, "one that does")

@@ -88,7 +88,7 @@ class GlobalSelection:
         exactly_one(k=k, sparsity=sparsity)
         members = members_of("arrays", arrays)
         if not members:
-            refuse("arrays", "an empty one", "a container of at least one array")
+            refuse("arrays", "a container of at least one array", "an empty one")
         none = [None] * len(members)
         scores_of = none if scores is None else match("scores", scores, arrays)
         factors_of = none if factors is None else match("factors", factors, arrays)

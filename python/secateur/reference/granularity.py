@@ -25,13 +25,13 @@ def broadcast_parameters(
     """
     if not shape:
         allowed = "a single number for an array without axes"
-        refuse(name, f"shape {parameters.shape}", allowed)
+        refuse(name, allowed, f"shape {parameters.shape}")
     prefix = name[: name.find(".") + 1]
     given = axis if isinstance(axis, tuple) else (axis,)
     ndim = len(shape)
     axes = [integer_in(f"{prefix}axis", one, -ndim, ndim - 1) % ndim for one in given]
     if axes != sorted({*axes}):
-        refuse(f"{prefix}axis", shown(axis), "a tuple of axes in ascending order")
+        refuse(f"{prefix}axis", "a tuple of axes in ascending order", shown(axis))
     if group_size is None:
         _check_shape(name, parameters, tuple(shape[along] for along in axes), shape)
         return parameters.reshape([shape[i] if i in axes else 1 for i in range(ndim)])
@@ -49,4 +49,4 @@ def _check_shape(
 ) -> None:
     if parameters.shape != fitting:
         allowed = f"of shape {fitting} for an array of shape {shape}"
-        refuse(name, f"shape {parameters.shape}", allowed)
+        refuse(name, allowed, f"shape {parameters.shape}")

@@ -52,7 +52,7 @@ def importance(
         x = floats(f"scores{label}", scores)
         if x.shape != w.shape:
             allowed = f"of shape {w.shape}, that of {w_name}; factors= broadcasts to it"
-            refuse(f"scores{label}", f"shape {x.shape}", allowed)
+            refuse(f"scores{label}", allowed, f"shape {x.shape}")
         return Importance(f"scores{label}", x, signed=True, sources=(x,))
     if scores is not None:
         msg = f"scores{label} and factors{label} must not both be given"
@@ -62,7 +62,7 @@ def importance(
         factor = np.broadcast_to(x, w.shape)
     except ValueError:
         allowed = f"of shape {w.shape}, that of {w_name}, or broadcast to it"
-        refuse(f"factors{label}", f"shape {x.shape}", allowed)
+        refuse(f"factors{label}", allowed, f"shape {x.shape}")
     # float16 and bfloat16 are exact in float32.
     dtype = np.float64 if np.float64 in (w.dtype, x.dtype) else np.float32
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

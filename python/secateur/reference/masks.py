@@ -124,12 +124,12 @@ def _unpacked(mask: Array, w: Floats, bitorder: BitOrder) -> Mask:
     """Return `mask`, packed or not, as a bool array of the shape of `w`."""
     if mask.dtype == np.bool_:
         if mask.shape != w.shape:
-            refuse("mask", f"shape {mask.shape}", f"of shape {w.shape}, that of w")
+            refuse("mask", f"of shape {w.shape}, that of w", f"shape {mask.shape}")
         return mask
     if mask.dtype != np.uint8:
-        refuse("mask", mask.dtype, "bool or uint8", TypeError)
+        refuse("mask", "bool or uint8", mask.dtype, TypeError)
     packed = ((w.size + 7) // 8,)
     if mask.shape != packed:
-        refuse("mask", f"shape {mask.shape}", f"of shape {packed}, one bit for each element of w")
+        refuse("mask", f"of shape {packed}, one bit for each element of w", f"shape {mask.shape}")
     bits = np.unpackbits(mask, count=w.size, bitorder=bitorder)
     return bits.view(np.bool_).reshape(w.shape)

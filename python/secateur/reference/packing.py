@@ -49,7 +49,7 @@ def pack_ints(
     check_bitorder(bitorder)
     q = plain("q", q)
     if q.dtype.name not in NARROW:
-        refuse("q", q.dtype, " or ".join(NARROW), TypeError)
+        refuse("q", " or ".join(NARROW), q.dtype, TypeError)
     given = NARROW[q.dtype.name]
     fitting = Integers(bits, given.signed)
     codes = q.astype(given.dtype).ravel()
@@ -58,7 +58,7 @@ def pack_ints(
     if wrong.any():
         first = wrong.argmax()
         allowed = f"integers from {fitting.min} to {fitting.max}, those of {bits} bits"
-        refuse("q", f"{codes[first]} at flat index {first}", allowed)
+        refuse("q", allowed, f"{codes[first]} at flat index {first}")
     np.copyto(out, packed_codes(codes, bits, bitorder))
     return out
 
@@ -94,16 +94,16 @@ def unpack_ints(
     elif dtype is None:
         wanted = np.dtype(np.uint8)
     else:
-        refuse("signed", shown(signed), "True, its default, where dtype says it")
+        refuse("signed", "True, its default, where dtype says it", shown(signed))
     if wanted.name not in NARROW:
-        refuse("dtype", wanted, " or ".join(NARROW), TypeError)
+        refuse("dtype", " or ".join(NARROW), wanted, TypeError)
     width, signed = NARROW[wanted.name]
     if width not in (8, bits):
-        refuse("bits", bits, f"that of dtype {wanted}")
+        refuse("bits", f"that of dtype {wanted}", bits)
     given = native("packed", packed, np.uint8)
     if given.size < bytes_of(bits, n):
         allowed = f"at least {bytes_of(bits, n)} bytes long, for {n} integers of {bits} bits"
-        refuse("packed", given.size, allowed)
+        refuse("packed", allowed, given.size)
     out = result(out, wanted, given, given, shape=(n,))
     codes = unpacked_codes(given.ravel()[: bytes_of(bits, n)], bits, n, signed, bitorder)
     np.copyto(out, codes.astype(wanted))
@@ -118,7 +118,7 @@ def check_packed(packed: bool, name: str, bits: int, got: str, bitorder: BitOrde
     """Return `packed`; refuse it if the integers have more than 8 bits."""
     check_bitorder(bitorder)
     if as_bool("packed", packed) and bits > 8:
-        refuse(name, got, "at most 8 bits wide to be packed")
+        refuse(name, "at most 8 bits wide to be packed", got)
     return packed
 
 
@@ -132,7 +132,7 @@ def packed_bytes(name: str, packed: ArrayLike, bits: int, n: int) -> Bytes:
     array = native(name, packed, np.uint8)
     shape = (bytes_of(bits, n),)
     if array.shape != shape:
-        refuse(name, f"shape {array.shape}", f"of shape {shape} for {n} integers of {bits} bits")
+        refuse(name, f"of shape {shape} for {n} integers of {bits} bits", f"shape {array.shape}")
     return array
 
 
@@ -150,7 +150,7 @@ def shape_of(shape: Any) -> tuple[int, ...]:
     """Return a shape as a tuple, from a sequence of lengths or one length."""
     lengths = (shape,) if not isinstance(shape, (tuple, list)) else shape
     if len(lengths) > 64:
-        refuse("shape", f"{len(lengths)} axes", "of at most 64 axes, as an array of NumPy")
+        refuse("shape", "of at most 64 axes, as an array of NumPy", f"{len(lengths)} axes")
     lengths = tuple(integer_in("shape", length, 0, 2**63 - 1) for length in lengths)
     integer_in("shape", math.prod(lengths), 0, 2**63 - 1)
     return lengths

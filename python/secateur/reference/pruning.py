@@ -160,13 +160,13 @@ def _kept_by_pattern(by: Importance, pattern: str, axes: tuple[int, ...] | None,
     n, m = _pattern(pattern)
     shape = by.values.shape
     if not shape:
-        refuse("w", "shape ()", "of one axis or more to have a pattern")
+        refuse("w", "of one axis or more to have a pattern", "shape ()")
     axes = (len(shape) - 1,) if axes is None else axes
     if math.prod(shape[axis] for axis in axes) % m:
         refuse(
             "w",
-            f"shape {shape}; pad or slice it",
             f"of a multiple of {m} elements along axes {axes}",
+            f"shape {shape}; pad or slice it",
         )
     keys = by.keys(nan, axes)
     groups = keys.reshape(keys.size // m, m)
@@ -179,7 +179,7 @@ def _pattern(pattern: Any) -> tuple[int, int]:
     n, m = map(int, found.groups()) if found else (0, 0)
     if not 1 <= n <= m <= 32:
         allowed = "'N:M' with 1 <= N <= M <= 32, such as '2:4'"
-        refuse("pattern", shown(pattern), allowed)
+        refuse("pattern", allowed, shown(pattern))
     return n, m
 
 

@@ -256,7 +256,7 @@ def check_scales(scales: Floats, real: type[np.float32 | np.float64]) -> None:
 def _refuse_scales(wrong: NDArray[np.bool_], scales: Floats, allowed: str) -> None:
     """Raise an error if any scale is wrong."""
     if wrong.any():
-        refuse("fmt.scale", scales[tuple(np.argwhere(wrong)[0])], f"{allowed} in {scales.dtype}")
+        refuse("fmt.scale", f"{allowed} in {scales.dtype}", scales[tuple(np.argwhere(wrong)[0])])
 
 
 def _quotients(w: Floats, fmt: Affine) -> Floats:
@@ -332,7 +332,7 @@ def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: F
 
 def _format(fmt: Any) -> Any:
     if not isinstance(fmt, (FixedPoint, Affine)):
-        refuse("fmt", shown(fmt), "a FixedPoint or an Affine", TypeError)
+        refuse("fmt", "a FixedPoint or an Affine", shown(fmt), TypeError)
     return fmt
 
 
@@ -352,5 +352,5 @@ def _check_modes(
     integers = integers_of(fmt)
     if overflow == "wrap" and range_of(fmt) != (integers.min, integers.max):
         refuse(
-            "overflow", "'wrap'", f"another word, because {shown(fmt)} does not use all integers"
+            "overflow", f"another word, because {shown(fmt)} does not use all integers", "'wrap'"
         )

@@ -41,7 +41,7 @@ def check_rounding(rounding: str, seed: int | None) -> None:
     if rounding != "stochastic":
         only_none(' without rounding="stochastic"', seed=seed)
     elif seed is None:
-        refuse("seed", "None", 'an integer for rounding="stochastic"')
+        refuse("seed", 'an integer for rounding="stochastic"', "None")
     else:
         integer_in("seed", seed, 0, 2**64 - 1)
 

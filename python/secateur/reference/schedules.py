@@ -43,21 +43,21 @@ def _schedule(
     first, last = as_double("begin", begin), as_double("end", end)
     if not -np.inf < first < last < np.inf:
         got = f"begin={shown(begin)}, end={shown(end)}"
-        refuse("begin", got, "a finite number smaller than end")
+        refuse("begin", "a finite number smaller than end", got)
     first_share, last_share = as_double("initial", initial), as_double("final", final)
     for name, share in (("initial", first_share), ("final", last_share)):
         if not 0 <= share <= 1:
-            refuse(name, shown(share), "a number from 0 to 1")
+            refuse(name, "a number from 0 to 1", shown(share))
     exponent = as_double("power", power)
     if not 0 < exponent < np.inf:
-        refuse("power", shown(power), "a finite number larger than 0")
+        refuse("power", "a finite number larger than 0", shown(power))
     steps = plain("step", step)
     if steps.dtype == object and not steps.ndim:
         steps = np.asarray(as_double("step", steps))
     if steps.dtype.kind not in "iuf":
-        refuse("step", steps.dtype, "a real number or an array of such", TypeError)
+        refuse("step", "a real number or an array of such", steps.dtype, TypeError)
     if np.isnan(steps).any():
-        refuse("step", "NaN", "numbers")
+        refuse("step", "numbers", "NaN")
     steps = steps.astype(np.float64)
     shift = -1 if np.isinf(last - first) else 0  # by halves, if their difference is infinite
     begun, first_, last_ = (np.ldexp(x, shift) for x in (np.clip(steps, first, last), first, last))

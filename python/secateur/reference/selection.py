@@ -62,7 +62,7 @@ def kth_magnitude(
     n = as_rows(w, axes).shape[1]
     if n == 0:
         along = "" if axes is None else f" along axis {shown(axis)}"
-        refuse("w", f"shape {w.shape}", f"of at least one element{along}")
+        refuse("w", f"of at least one element{along}", f"shape {w.shape}")
     k = integer_in("k", k, 1, n)
     refuse_nan("w", w, nan)
     kth = magnitudes_of(kth_largest(keys_of(as_rows(w, axes), nan), k), w.dtype)

@@ -77,7 +77,7 @@ class MagnitudeSketch:
         """Count a chunk of the data."""
         values = floats("chunk", chunk)
         if values.dtype != self.dtype:
-            refuse("chunk", values.dtype, f"{self.dtype}", TypeError)
+            refuse("chunk", f"{self.dtype}", values.dtype, TypeError)
         refuse_nan("chunk", values, self.nan)
         keys = keys_of(values.reshape(-1), self.nan).astype(np.int64) - self._lowest
         places = (keys - self._begin) >> self._shift
@@ -90,9 +90,9 @@ class MagnitudeSketch:
     def merge(self, other: MagnitudeSketch) -> None:
         """Add the counts of another sketch of the same pass over other data."""
         if not isinstance(other, MagnitudeSketch):
-            refuse("other", type(other).__name__, "a MagnitudeSketch", TypeError)
+            refuse("other", "a MagnitudeSketch", type(other).__name__, TypeError)
         if self._pass() != other._pass():
-            refuse("other", other._pass(), f"of the same pass, {self._pass()}")
+            refuse("other", f"of the same pass, {self._pass()}", other._pass())
         self._bins += other._bins
         self._above += other._above
         self._checksum = (self._checksum + other._checksum) % 2**64
@@ -123,7 +123,7 @@ class MagnitudeSketch:
         if self._expected is not None and self._expected != (self.n, self._checksum):
             n = self._expected[0]
             got = f"{self.n} elements" if self.n != n else "others"
-            refuse("the data counted", got, f"the {n} elements of the pass before")
+            refuse("the data counted", f"the {n} elements of the pass before", got)
         if self.n == 0:
             msg = "a sketch must have counted an element to tell its rank; update() counts"
             raise ValueError(msg)

@@ -146,7 +146,7 @@ def layout_of(
         return Layout(order, (1, 1, w.size), 1, max(w.size, 1), shared=True, shape=())
     if group_size is not None:
         if len(axes) != 1:
-            refuse("axis", shown(axis), f"one axis with a single {group_name}")
+            refuse("axis", f"one axis with a single {group_name}", shown(axis))
         (along,) = axes
         lengths = math.prod(shape[:along]), shape[along], math.prod(shape[along + 1 :])
         groups = (*shape[:along], -(-shape[along] // group_size), *shape[along + 1 :])
@@ -161,14 +161,14 @@ def layout_of(
 
 def _blocks(w: Array, axis: Axes | None, sizes: tuple[int, ...], group_name: str) -> Layout:
     if len(sizes) != 2:
-        refuse(group_name, shown(sizes), "a positive integer or a tuple of two")
+        refuse(group_name, "a positive integer or a tuple of two", shown(sizes))
     named = [(f"{group_name}[{i}]", size) for i, size in enumerate(sizes)]
     rows, columns = (integer_in(name, size, 1, sys.maxsize) for name, size in named)
     if w.ndim < 2 and axis is None:
-        refuse("w", f"shape {w.shape}", f"of two axes or more for {group_name}={shown(sizes)}")
+        refuse("w", f"of two axes or more for {group_name}={shown(sizes)}", f"shape {w.shape}")
     axes = axes_of(w, (-2, -1) if axis is None else axis)
     if axes is None or len(axes) != 2:
-        refuse("axis", shown(axis), f"a tuple of two axes with {group_name} a tuple")
+        refuse("axis", f"a tuple of two axes with {group_name} a tuple", shown(axis))
     if isinstance(axis, tuple) and axis[0] % w.ndim != axes[0]:
         rows, columns = columns, rows
     others = [i for i in range(w.ndim) if i not in axes]
