@@ -28,7 +28,7 @@ class ForkSafeLock:
     --------
     >>> from secateur.locks import ForkSafeLock
     >>> lock = ForkSafeLock()
-    >>> with lock.here():
+    >>> with lock.current():
     ...     lock.orphaned
     False
     """
@@ -39,7 +39,7 @@ class ForkSafeLock:
         self.orphaned = False
         _locks.add(self)
 
-    def here(self) -> threading.RLock:
+    def current(self) -> threading.RLock:
         """Return the lock that this process uses, to be held by a ``with`` statement.
 
         The lock has no ``__enter__`` of its own: an exception of a signal handler that is raised at

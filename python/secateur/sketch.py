@@ -16,10 +16,11 @@ from secateur.results import Bracket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike, DTypeLike
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 POLICIES = ("raise", "keep", "prune")
 BIN_BITS = 16  # the core counts in at most 2**16 bins
+SEGMENT = 256  # bins that are summed when one is located
 TOTALS = 3  # follow the counts of the bins: keys above them, keys below them, and the checksum
 
 
@@ -161,11 +162,9 @@ class MagnitudeSketch:
     def _totals(self) -> tuple[int, int, int]:
         """The number of elements, the number of those above the bins, and the checksum."""
         above, below, checksum = map(int, self._counts[-TOTALS:])
-        bins = (
-            self._bins
-        )  # at most 2**BIN_BITS of them; without temporary arrays, which take longer
-        overflows = bins.max() >= 2 ** (64 - BIN_BITS)
-        within = sum(map(int, bins)) if overflows else int(bins.sum())
+        # Without temporary arrays, which take longer. There are at most 2**BIN_BITS bins.
+        may_overflow = self._bins.max() >= 2 ** (64 - BIN_BITS)
+        within = sum(map(int, self._bins)) if may_overflow else int(self._bins.sum())
         return within + above + below, above, checksum
 
     @property
@@ -181,8 +180,8 @@ class MagnitudeSketch:
     @property
     def n(self) -> int:
         """The number of elements counted in this pass."""
-        with self._lock.here():
-            self._require_whole()
+        with self._lock.current():
+            self._require_complete()
             return self._totals()[0]
 
     @property
@@ -246,8 +245,8 @@ class MagnitudeSketch:
             msg = f"other must be of the same pass as {self!r}, over the same data, got {shown(other)}"
             raise ValueError(msg)
         # One lock at a time, so that two sketches that are merged into each other cannot deadlock.
-        with other._lock.here():
-            other._require_whole()
+        with other._lock.current():
+            other._require_complete()
             counts = other._counts.copy()
         # Modulo 2**64, as the checksum is.
         self._change(lambda: np.add(self._counts, counts, out=self._counts))
@@ -322,16 +321,16 @@ class MagnitudeSketch:
         narrower = MagnitudeSketch(self._dtype, nan=self._nan)
         narrower._passes = self._passes + 1
         k = integer("k", k)
-        with self._lock.here():
-            self._require_whole()
+        with self._lock.current():
+            self._require_complete()
             first, last, _ = self._locate(k)
             narrower._expected = self._summary(first, last)
         narrower._count_keys(first, last)
         return narrower
 
     def __getstate__(self) -> dict[str, Any]:
-        with self._lock.here():
-            self._require_whole()
+        with self._lock.current():
+            self._require_complete()
             state = vars(self).copy()
             # Most counts are small, so the smallest integer type that holds the largest suffices.
             state["_counts"] = self._bins.astype(np.min_scalar_type(self._bins.max()))
@@ -346,8 +345,8 @@ class MagnitudeSketch:
 
     def __repr__(self) -> str:
         low, high = self._magnitude(self._first), self._magnitude(self._last)
-        with self._lock.here():
-            counted = "incomplete counts" if self._is_torn() else f"{self.n} elements counted"
+        with self._lock.current():
+            counted = "incomplete counts" if self._is_incomplete() else f"{self.n} elements counted"
         return (
             f"<MagnitudeSketch of {self._dtype}, nan={self._nan!r}: pass {self._passes}, "
             f"from {low} to {high}, {counted}>"
@@ -355,8 +354,8 @@ class MagnitudeSketch:
 
     def _change(self, change: Callable[[], object]) -> None:
         """Call a function that changes the counts, and mark them as incomplete meanwhile."""
-        with self._lock.here():
-            self._require_whole()
+        with self._lock.current():
+            self._require_complete()
             before = self._changing  # True in a signal handler within another call
             try:
                 self._changing = True
@@ -364,14 +363,14 @@ class MagnitudeSketch:
             finally:
                 self._changing = before
 
-    def _is_torn(self) -> bool:
+    def _is_incomplete(self) -> bool:
         """Whether another thread was changing the counts when this process was forked."""
         if self._lock.orphaned and not self._changing:
             self._lock.orphaned = False  # the other thread was only reading
         return self._lock.orphaned
 
-    def _require_whole(self) -> None:
-        if self._is_torn():
+    def _require_complete(self) -> None:
+        if self._is_incomplete():
             msg = (
                 "a sketch must not be changed by another thread when the process forks, got one "
                 "that was, whose counts are incomplete in this process; count into a new one"
@@ -395,8 +394,8 @@ class MagnitudeSketch:
     def _bin_of(self, k: int) -> tuple[int, int, int]:
         """The first and the last key of the bin of the k-th, and the number of keys above it."""
         k = integer("k", k)  # before the lock is taken: __index__ may run code of the caller
-        with self._lock.here():
-            self._require_whole()
+        with self._lock.current():
+            self._require_complete()
             return self._locate(k)
 
     def _locate(self, k: int) -> tuple[int, int, int]:
@@ -407,15 +406,17 @@ class MagnitudeSketch:
             msg = f"the data counted in pass {self._passes} must be {expected}, got {got}"
             raise ValueError(msg)
         if n == 0:
-            msg = "a sketch must have counted an element to tell its rank; update() counts"
+            msg = "a sketch must have counted at least one element, got none; call update() first"
             raise ValueError(msg)
-        from_above = np.cumsum(self._bins[::-1])
-        k = integer_in("k", k, above + 1, above + int(from_above[-1]))
-        bins_above = int(np.searchsorted(from_above, np.uint64(k - above)))
-        bin_ = self._bins.size - 1 - bins_above
-        first = self._first + (bin_ << self._shift)
+        # The segment of the bin is located first: cumulative sums of all bins take longer.
+        segments = np.add.reduceat(self._bins, np.arange(0, self._bins.size, SEGMENT))
+        k = integer_in("k", k, above + 1, above + int(segments.sum()))
+        segment, above_segment = _count_of_rank(segments, k - above)
+        bins = self._bins[segment * SEGMENT : (segment + 1) * SEGMENT]
+        bin_, above_bin = _count_of_rank(bins, k - above - above_segment)
+        first = self._first + (segment * SEGMENT + bin_ << self._shift)
         last = min(first + (1 << self._shift) - 1, self._last)
-        return first, last, above + int(from_above[bins_above] - self._bins[bin_])
+        return first, last, above + above_segment + above_bin
 
     def _magnitude(self, key: int) -> np.floating[Any]:
         bits = (key - self._rotation) & self._most
@@ -423,6 +424,14 @@ class MagnitudeSketch:
             self._dtype
         )[0]
         return magnitude
+
+
+def _count_of_rank(counts: NDArray[np.uint64], k: int) -> tuple[int, int]:
+    """Return the index of the count that includes the k-th from the end, and the sum after it."""
+    from_end = np.cumsum(counts[::-1])
+    after = int(np.searchsorted(from_end, np.uint64(k)))
+    index = counts.size - 1 - after
+    return index, int(from_end[after] - counts[index])
 
 
 def _restored(state: Any) -> MagnitudeSketch:

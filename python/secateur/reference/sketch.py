@@ -125,7 +125,7 @@ class MagnitudeSketch:
             got = f"{self.n} elements" if self.n != n else "others"
             refuse("the data counted", f"the {n} elements of the pass before", got)
         if self.n == 0:
-            msg = "a sketch must have counted an element to tell its rank; update() counts"
+            msg = "a sketch must have counted at least one element, got none; call update() first"
             raise ValueError(msg)
         at_least = self._above + np.cumsum(self._bins[::-1])  # keys in a bin or above, from the top
         k = integer_in("k", k, self._above + 1, int(at_least[-1]))
