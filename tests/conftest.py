@@ -46,14 +46,14 @@ def parameters(item: pytest.Item) -> dict[str, Any]:
     return item.callspec.params if hasattr(item, "callspec") else {}
 
 
-def has_threads(item: pytest.Item) -> bool:
-    """The reference has none, so that one of its cases is enough."""
+def is_not_redundant(item: pytest.Item) -> bool:
+    """Whether a case differs from others: the reference has no threads, so that one case is enough."""
     given = parameters(item)
     return given.get("lib") != "reference" or given.get("threads", 1) == 1
 
 
 def thinned(cases: list[pytest.Item]) -> list[pytest.Item]:
-    """Of one test: all of them, or few that have every pair of values of two parameters."""
+    """The cases of one test that run: all, or a few that have every pair of values of two parameters."""
     if grids.exhaustive or not cases:
         return cases
     rows = [tuple(map(id, parameters(case).values())) for case in cases]
@@ -63,7 +63,9 @@ def thinned(cases: list[pytest.Item]) -> list[pytest.Item]:
 @pytest.hookimpl(trylast=True)  # -k and the like select first
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     kept: list[pytest.Item] = []
-    for _, cases in groupby(filter(has_threads, items), lambda item: item.nodeid.partition("[")[0]):
+    for _, cases in groupby(
+        filter(is_not_redundant, items), lambda item: item.nodeid.partition("[")[0]
+    ):
         kept += thinned(list(cases))
     dropped = set(items).difference(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in dropped])

@@ -16,7 +16,7 @@ from support.oracles import (
     assert_same_bits,
     assert_writes,
     block_norms,
-    in_blocks,
+    expand_block_mask,
     is_nan,
     masked,
 )
@@ -43,7 +43,7 @@ def ranking(
 
 
 def expected(w: np.ndarray, block: Block, ranked: Ranking, k: int) -> np.ndarray:
-    return masked(w, in_blocks(ranked.mask(k), block, w.shape))
+    return masked(w, expand_block_mask(ranked.mask(k), block, w.shape))
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -130,7 +130,7 @@ def test_threshold_is_compared_with_the_norm(lib: Any, norm: str, nan: str) -> N
     level = float(norms[5, 5])
     for threshold in (0, level, np.nextafter(level, 0), np.nextafter(level, 9), 1e300, np.inf):
         mask = np.where(is_nan(norms), nan == "keep", norms > threshold)
-        result = masked(w, in_blocks(mask, block, w.shape))
+        result = masked(w, expand_block_mask(mask, block, w.shape))
         assert_writes(lib.prune, w, result, threshold=threshold, block=block, norm=norm, nan=nan)
 
 

@@ -17,13 +17,13 @@ from support.grids import grid, subset
 from support.isas import LIBRARIES, library
 from support.oracles import (
     Ranking,
+    apply_overflow,
     assert_same_bits,
+    compute_dtype,
     ends_of_width,
     exact_codes,
     exact_integers,
     exact_values,
-    in_range,
-    real_of,
 )
 from support.quantizing import BITS, ROUNDINGS, SEED, normal, overflows_of, seed_of
 from support.raw_bits import floats
@@ -89,7 +89,7 @@ def test_hard_values(lib: Any, dtype: str, rounding: str) -> None:
         w, zero = hard(fmt, dtype), int(fmt.zero_point)
         for overflow in overflows_of(fmt):
             modes = {"rounding": rounding, "overflow": overflow, "nan": "zero", **seed_of(rounding)}
-            codes = [in_range(r, fmt, overflow, zero) for r in integers(dtype, fmt, rounding)]
+            codes = [apply_overflow(r, fmt, overflow, zero) for r in integers(dtype, fmt, rounding)]
             q = np.array(codes, fmt.dtype)
             assert_same_bits(lib.quantize(w, fmt, **modes), q)
         values = exact_values(q, fmt, dtype)
@@ -411,7 +411,11 @@ def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -
     scales[4] = scale
     fine_in_float64 = dtype == "float64" and scale in (1e-39, 1e-46, 1e39)
     for fmt, place in ((Affine(scale), ""), (Affine(scales, axis=0), " at (4,)")):
-        words = ["fmt.scale must be positive, finite and not subnormal", real_of(w.dtype), "got"]
+        words = [
+            "fmt.scale must be positive, finite and not subnormal",
+            compute_dtype(w.dtype),
+            "got",
+        ]
         for call in (lib.quantize, lib.fake_quantize, partial(lib.prune_quantize, k=3)):
             if fine_in_float64:
                 call(w, fmt)
@@ -429,7 +433,7 @@ def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -
 @dtypes
 def test_scales_at_the_ends_of_their_range(lib: Any, dtype: str) -> None:
     """Of each type of float: the least and the largest that float32 or float64 takes."""
-    number = np.dtype(real_of(DTYPES[dtype]))
+    number = np.dtype(compute_dtype(DTYPES[dtype]))
     least, most = (float(end) for end in (np.finfo(number).tiny, np.finfo(number).max))
     w = np.array([0.0], number)
     for scale in (least, most):

@@ -22,8 +22,8 @@ from support.arrays import (
     VALUES,
     WITH_NAN,
     from_bits,
+    ks_to_try,
     ranking,
-    ranks,
     raw,
     standard,
 )
@@ -72,7 +72,7 @@ def assert_quantizes(w: np.ndarray, fmt: FixedPoint, codes: np.ndarray, values: 
 @cache
 def hard(fmt: FixedPoint) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes and halves between them at the ends of the range and about zero, with the float32 on
-    either side; and what ends or begins float32 itself. With the codes and values they have.
+    either side; and the boundary values of float32. With their codes and values.
     """
     ends = (fmt.min, fmt.max, 0, fmt.max // 2)
     halves = np.array([2 * end + step for end in ends for step in range(-5, 6)], np.float64)
@@ -187,7 +187,7 @@ def test_prune_quantize_in_cache(values: str) -> None:
     nan = "zero" if values in WITH_NAN else "raise"
     for n in LANES:
         expected = ranking(values, n, "prune")
-        for fmt, k in grid(all_formats(), ranks(expected.w)):
+        for fmt, k in grid(all_formats(), ks_to_try(expected.w)):
             check_prune_quantize(expected, k, fmt, nan)
     for n in subset(IN_CACHE, 3):
         expected = ranking(values, n, "prune")

@@ -18,11 +18,11 @@ from support.grids import grid, subset
 from support.isas import LIBRARIES, library
 from support.oracles import (
     Ranking,
+    apply_overflow,
     assert_same_bits,
     exact_codes,
     exact_integers,
     exact_values,
-    in_range,
     is_nan,
 )
 from support.quantizing import (
@@ -64,7 +64,7 @@ def integers(dtype: str, fmt: FixedPoint, rounding: str) -> list[float]:
 def test_hard_values(lib: Any, dtype: str, rounding: str) -> None:
     for fmt, overflow in grid(subset(FORMATS, 20), OVERFLOWS):
         modes = {"rounding": rounding, "overflow": overflow, "nan": "zero", **seed_of(rounding)}
-        codes = [in_range(r, fmt, overflow) for r in integers(dtype, fmt, rounding)]
+        codes = [apply_overflow(r, fmt, overflow) for r in integers(dtype, fmt, rounding)]
         assert_same_bits(lib.quantize(hard(fmt, dtype), fmt, **modes), np.array(codes, fmt.dtype))
 
 

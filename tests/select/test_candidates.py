@@ -74,7 +74,7 @@ def with_ties(n: int, places: np.ndarray) -> np.ndarray:
     return with_signs(w)
 
 
-def ranks(w: np.ndarray) -> list[int]:
+def ks_to_try(w: np.ndarray) -> list[int]:
     """Of the first tie, the last, and those next to the end of a block."""
     size = np.abs(w).ravel()
     tie = from_bits([TWO + 1])[0]
@@ -86,7 +86,7 @@ def ranks(w: np.ndarray) -> list[int]:
 def test_more_ties_than_room() -> None:
     w = with_ties(N, sampled(N))
     expected, fmt = Ranking(w), FixedPoint(8, 2)
-    for k in ranks(w):
+    for k in ks_to_try(w):
         pruned = expected.pruned(k)
         assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
         assert_same_bits(sc.prune(w, k=k), pruned)
@@ -112,7 +112,7 @@ def test_more_ties_than_room_among_scores() -> None:
     powers = np.exp2(generator(N).integers(-3, 4, N)).astype(np.float32)
     w = with_signs(x / powers)
     expected = Ranking(w, keys=wide_keys(w * powers, "raise", by_value=False))
-    for k in ranks(x):
+    for k in ks_to_try(x):
         assert_same_bits(sc.prune(w, k=k, factors=powers), expected.pruned(k))
 
 
@@ -130,7 +130,7 @@ def test_more_ties_than_room_in_several_arrays(dtypes: list[str]) -> None:
     keys = np.concatenate([wide_keys(w, "raise", by_value=False) for w in arrays])
     expected = Ranking(together, keys=keys)
     flat = np.concatenate([w.astype(np.float64) for w in arrays])
-    for k in ranks(flat):
+    for k in ks_to_try(flat):
         mask = expected.mask(k)
         for w, kept, pruned in zip(
             arrays, np.split(mask, ends[1:-1]), sc.prune_global(arrays, k=k), strict=True

@@ -1,4 +1,4 @@
-"""Arrays to try: the sizes at which the code changes its way, and values that are hard to select."""
+"""Test arrays: sizes at which the code switches its method, and values that are hard to select."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -78,7 +78,7 @@ def organ_pipe(n: int) -> np.ndarray:
     return np.minimum(np.arange(n), np.arange(n)[::-1]).astype(np.float32)
 
 
-def in_blocks(n: int) -> np.ndarray:
+def scaled_by_block(n: int) -> np.ndarray:
     """Every 256 elements on a scale of their own."""
     scale = generator(n).integers(-30, 30, -(-n // 256))
     return np.ldexp(standard(n), np.repeat(scale, 256)[:n]).astype(np.float32)
@@ -109,7 +109,7 @@ NUMBERS: dict[str, Callable[[int], np.ndarray]] = {
     "reversed": lambda n: np.arange(n, dtype=np.float32)[::-1].copy(),
     "organ pipe": organ_pipe,
     "sawtooth": lambda n: (np.arange(n) % 1000 - 500).astype(np.float32),
-    "blocks of own scale": in_blocks,
+    "blocks of own scale": scaled_by_block,
     "blocks alike": alike_in_blocks,
     "subnormals": lambda n: with_signs(from_bits(raw(n) % SUBNORMALS)),
     "every exponent": lambda n: with_signs(from_bits(raw(n) % 0x7F800001)),
@@ -151,8 +151,8 @@ def ranking(name: str, n: int, nan: str) -> Ranking:
     return expected
 
 
-def ranks(w: np.ndarray) -> list[int]:
-    """Numbers of kept elements to try: both ends, the middle, and where w gives out; or some of them."""
+def ks_to_try(w: np.ndarray) -> list[int]:
+    """Values of k: both ends, the middle, and near the number of nonzero elements; or some of them."""
     n = w.size
     nonzero = int(np.count_nonzero(w))
     tried = {0, 1, 2, n // 100, n // 10, n // 2, n - n // 10, n - 1, n, *around(nonzero)}

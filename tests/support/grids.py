@@ -15,7 +15,7 @@ choose = random.Random(0)  # seeded again with the name of each test
 
 
 def pairwise(rows: Sequence[tuple[int, ...]]) -> list[int]:
-    """Indices of few rows that have every pair of values which two columns have in all of them."""
+    """Indices of a few rows that together have every pair of values of any two columns in a row."""
     pairs = [set(combinations(enumerate(row), 2)) for row in rows]
     if not any(pairs):
         return list(range(len(rows)))
@@ -43,7 +43,7 @@ def grid(*axes: Iterable[Any]) -> list[tuple[Any, ...]]:
 
 
 def subset(values: Iterable[Any], count: int, most: int | None = None) -> list[Any]:
-    """All values, or `most` of them; in the quick suite `count` of them. In their order."""
+    """All values or at most `most` of them; in the quick suite at most `count`. The order is kept."""
     values = list(values)
     if exhaustive:
         count = len(values) if most is None else most

@@ -1,4 +1,4 @@
-"""Instruction sets: running on a chosen one, and comparing them all, with the reference too."""
+"""Choose an ISA, and compare the results of all ISAs and of the reference."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ LIBRARIES = [*sc.isas(), "reference"]
 
 @contextlib.contextmanager
 def running(isa: str) -> Iterator[None]:
-    """All calls of the process run on this one."""
+    """Make this ISA the active one in the block."""
     before = sc.isa()
     _core.set_isa(isa)
     try:

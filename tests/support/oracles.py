@@ -1,8 +1,8 @@
-"""What results must be, by means that share nothing with the package or its reference.
+"""Expected results, computed by code that shares nothing with the package or its reference.
 
 Selection is a stable sort of the sign-cleared bits. Norms and soft thresholds are loops over Python's
-floats and fractions. Quantization is exact fractions where values are hard, and float64 in bulk:
-there the product of a float32 and 2**frac_bits is exact, and `rint` rounds it once, half to even.
+floats and fractions. Quantization uses exact fractions where values are hard, and float64 for many
+elements: the product of a float32 and 2**frac_bits is exact there, and `rint` rounds it half to even.
 """
 
 import math
@@ -31,7 +31,7 @@ def bits_of(array: np.ndarray) -> np.ndarray:
 
 
 def is_nan(values: np.ndarray) -> np.ndarray:
-    """By the bits: to look at a signalling one as a float is an invalid operation."""
+    """Whether elements are NaN, by their bits: comparing a signalling NaN is an invalid operation."""
     sign = 1 << (8 * values.itemsize - 1)
     return (bits_of(values) & (sign - 1)) > INFINITIES[values.dtype.name]
 
@@ -48,9 +48,9 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:
 
 
 def keys_of(values: np.ndarray, nan: str, by_value: bool = False) -> np.ndarray:
-    """int64 in the order of magnitudes, or of values: NaN above infinity, or below everything.
+    """Integers in the order of magnitudes, or of values: NaN above infinity, or below all numbers.
 
-    Among themselves NaN are in the order of their payloads.
+    Several NaN are in the order of their payloads.
     """
     sign = 1 << (8 * values.itemsize - 1)
     bits = bits_of(values)
@@ -66,7 +66,7 @@ def keys_of(values: np.ndarray, nan: str, by_value: bool = False) -> np.ndarray:
 def assert_writes(
     call: Callable[..., np.ndarray], w: np.ndarray, expected: np.ndarray, **arguments: object
 ) -> None:
-    """To a new array, to one that is given, and in place."""
+    """Check the result in a new array, in a given one, and in place."""
     assert_same_bits(call(w, **arguments), expected)
     out = np.full_like(w, 7)
     assert call(w, **arguments, out=out) is out
@@ -130,7 +130,7 @@ class Ranking:
 
 
 def masked(w: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The kept elements as they are, +0.0 for the others."""
+    """The kept elements unmodified, and +0.0 for the others."""
     bits = bits_of(w)
     return np.where(mask, bits, bits.dtype.type(0)).view(np.asarray(w).dtype)
 
@@ -164,7 +164,7 @@ def exact_product(a: float, b: float) -> float:
 
 
 def block_norms(w: np.ndarray, block: tuple[int, int], norm: str) -> np.ndarray:
-    """By the order of sums that is documented, in Python's floats."""
+    """The norms of blocks, added in the documented order in Python's floats."""
     r, c = block
     *lead, rows, columns = w.shape
     norms = np.zeros((*lead, -(-rows // r), -(-columns // c)))
@@ -195,14 +195,16 @@ def norm_of(rows: list[list[float]], norm: str) -> float:
     return math.sqrt(total) if norm == "l2" else total
 
 
-def in_blocks(mask: np.ndarray, block: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
-    """A mask of blocks, seen by each element of an array of that shape."""
+def expand_block_mask(
+    mask: np.ndarray, block: tuple[int, int], shape: tuple[int, ...]
+) -> np.ndarray:
+    """The mask of the elements of an array of that shape, from the mask of its blocks."""
     rows, columns = np.arange(shape[-2]) // block[0], np.arange(shape[-1]) // block[1]
     return mask[..., rows[:, None], columns[None, :]]
 
 
 def wide_keys(values: np.ndarray, nan: str, by_value: bool) -> np.ndarray:
-    """As keys_of, of the values as float64: comparable among all types, of NaN too."""
+    """As keys_of, but of the values as float64, so that keys of all dtypes compare, even those of NaN."""
     fraction = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}[values.dtype.name]
     with np.errstate(invalid="ignore"):
         wide = bits_of(values.astype(np.float64)).copy()
@@ -229,7 +231,7 @@ def soft(w: np.ndarray, threshold: float) -> np.ndarray:
     return bits.view(w.dtype)
 
 
-# Of each type: the bits of its fraction, the least and the largest exponent.
+# For each dtype: the number of its fraction bits, its smallest and its largest exponent.
 SCALES = {
     "float16": (10, -14, 15),
     "bfloat16": (7, -126, 127),
@@ -239,7 +241,7 @@ SCALES = {
 
 
 def nearest(value: float | Fraction, dtype: str) -> float:
-    """A number not below zero as the nearest one of that type, half to even."""
+    """Round a number that is not negative to that dtype, half to even."""
     if value in (0, math.inf):
         return float(value)
     exact = Fraction(value)
@@ -268,7 +270,7 @@ def exact_codes(
     """Quantization by exact fractions. NaN is quantized like 0."""
     integers = exact_integers(w, fmt, rounding, seed, index_offset)
     zeros = zero_points_of(fmt, w.shape)
-    codes = [in_range(r, fmt, overflow, z) for r, z in zip(integers, zeros, strict=True)]
+    codes = [apply_overflow(r, fmt, overflow, z) for r, z in zip(integers, zeros, strict=True)]
     return np.array(codes, code_dtype(fmt)).reshape(w.shape)
 
 
@@ -297,7 +299,7 @@ def exact_integers(
     seed: int | None = None,
     index_offset: int = 0,
 ) -> list[float]:
-    """What each element rounds to, before the zero point is added; infinities and NaN as they are.
+    """The rounded elements before the zero point is added; infinities and NaN are left unmodified.
 
     A FixedPoint rounds the exact product. An Affine rounds the quotient in float32 or float64.
     """
@@ -319,25 +321,25 @@ def exact_integers(
 
 def exact_quotients(values: list[float], fmt: Affine, w: np.ndarray) -> list[Fraction | float]:
     """The elements over their scales, rounded once to float64 if w is float64, else to float32."""
-    real = real_of(w.dtype)
+    compute = compute_dtype(w.dtype)
     quotients: list[Fraction | float] = []
-    for value, scale in zip(values, scales_of(fmt, w.shape, real), strict=True):
+    for value, scale in zip(values, scales_of(fmt, w.shape, compute), strict=True):
         if math.isfinite(value):
-            value = signed_nearest(Fraction(value) / Fraction(scale), real)  # noqa: PLW2901
+            value = signed_nearest(Fraction(value) / Fraction(scale), compute)  # noqa: PLW2901
         quotients.append(Fraction(value) if math.isfinite(value) else value)
     return quotients
 
 
-def real_of(dtype: np.dtype) -> str:
+def compute_dtype(dtype: np.dtype) -> str:
     """The type in which an Affine computes with floats of a dtype."""
     return "float64" if dtype == np.float64 else "float32"
 
 
 def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
-    """By the definition of each way, word for word."""
+    """Round by the definition of each mode."""
     half = Fraction(1, 2)
     sign = -1 if x < 0 else 1
-    ways = {
+    modes = {
         "nearest_even": lambda: round(x),
         "nearest_away": lambda: sign * math.floor(abs(x) + half),
         "nearest_zero": lambda: sign * math.ceil(abs(x) - half),
@@ -349,7 +351,7 @@ def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
         "away": lambda: sign * math.ceil(abs(x)),
         "stochastic": lambda: sign * math.floor(abs(x) + Fraction(draw(seed or 0, i), 2**31)),
     }
-    return ways[rounding]()
+    return modes[rounding]()
 
 
 def draw(seed: int, i: int) -> int:
@@ -368,14 +370,14 @@ def draw(seed: int, i: int) -> int:
     return (x ^ x >> 16) >> 1
 
 
-def in_range(r: float, fmt: FixedPoint | Affine, overflow: str, zero_point: int = 0) -> int:
+def apply_overflow(r: float, fmt: FixedPoint | Affine, overflow: str, zero_point: int = 0) -> int:
     low, high = ends(fmt)
     # NaN is quantized like 0. A number beyond the range of floats is a multiple of 2**bits.
     is_zero = isinstance(r, float) and (math.isnan(r) or overflow == "wrap")
     code = zero_point if is_zero else r + zero_point
     if overflow == "wrap":
         return (int(code) - low) % 2**fmt.bits + low
-    # Without 0 or positive integers in use, the range is as it is.
+    # A range of negative integers alone is not changed.
     symmetric = overflow == "saturate_symmetric" and fmt.signed and high >= 0
     low = max(low, -high) if symmetric else low
     if overflow == "saturate_zero":
@@ -384,22 +386,22 @@ def in_range(r: float, fmt: FixedPoint | Affine, overflow: str, zero_point: int 
 
 
 def frac_bits_of(fmt: FixedPoint, shape: tuple[int, ...]) -> list[int]:
-    """That of each element, in C order."""
+    """The frac_bits of each element, in C order."""
     return of_elements(np.asarray(fmt.frac_bits), shape, fmt.axis, fmt.group_size).tolist()
 
 
 def zero_points_of(fmt: FixedPoint | Affine, shape: tuple[int, ...]) -> list[int]:
-    """That of each element, in C order."""
+    """The zero point of each element, in C order."""
     if not isinstance(fmt, Affine):
         return [0] * math.prod(shape)
     zeros = np.broadcast_to(fmt.zero_point, np.shape(fmt.scale))
     return of_elements(zeros, shape, fmt.axis, fmt.group_size).tolist()
 
 
-def scales_of(fmt: Affine, shape: tuple[int, ...], real: str) -> list[float]:
-    """That of each element, in C order, as a number of a type."""
+def scales_of(fmt: Affine, shape: tuple[int, ...], compute: str) -> list[float]:
+    """The scale of each element, in C order, rounded to the compute dtype."""
     scales = np.asarray(fmt.scale).astype(np.float64)
-    rounded_scales = [narrowed(scale, real) for scale in scales.ravel().tolist()]
+    rounded_scales = [narrowed(scale, compute) for scale in scales.ravel().tolist()]
     each = np.array(rounded_scales, np.float64).reshape(scales.shape)
     return of_elements(each, shape, fmt.axis, fmt.group_size).tolist()
 
@@ -443,7 +445,7 @@ def shape_of_parameters(
     axis: int | tuple[int, ...] | None = None,
     group_size: int | tuple[int, int] | None = None,
 ) -> tuple[int, ...]:
-    """That of an array of one parameter for each index, or for each group; () for one parameter."""
+    """The shape of an array of parameters, one for each index or group; () for one parameter."""
     axes, sizes = axes_and_sizes(len(shape), axis, group_size)
     if not sizes:
         return tuple(shape[one] for one in axes)
@@ -468,19 +470,19 @@ def elements_of_groups(
 
 
 def exact_values(q: np.ndarray, fmt: FixedPoint | Affine, dtype: str = "float32") -> np.ndarray:
-    """What the codes represent, by exact fractions rounded once.
+    """The values that codes represent, by exact fractions rounded once.
 
     For an Affine: a difference rounded to float64 or float32, times the scale; the product rounded
     to that type, and then to the dtype.
     """
     codes = q.astype(np.int64).ravel().tolist()
     if isinstance(fmt, Affine):
-        real = real_of(dtype_of(dtype))
-        scales, zeros = scales_of(fmt, q.shape, real), zero_points_of(fmt, q.shape)
+        compute = compute_dtype(dtype_of(dtype))
+        scales, zeros = scales_of(fmt, q.shape, compute), zero_points_of(fmt, q.shape)
         values = []
         for code, scale, zero in zip(codes, scales, zeros, strict=True):
-            difference = signed_nearest(Fraction(code - zero), real)
-            product = signed_nearest(Fraction(difference) * Fraction(scale), real)
+            difference = signed_nearest(Fraction(code - zero), compute)
+            product = signed_nearest(Fraction(difference) * Fraction(scale), compute)
             product = math.copysign(product, scale * difference) if product == 0 else product
             values.append(narrowed(product, dtype))
     else:

@@ -34,27 +34,40 @@ def seed_of(rounding: str) -> dict[str, int]:
 
 
 def overflows_of(fmt: FixedPoint | Affine) -> list[str]:
-    """Those that a format takes: only integers that are all in use can be wrapped to."""
+    """The overflow rules that a format supports: wrap needs all integers of the width."""
     full = ends(fmt) == ends_of_width(fmt.bits, fmt.signed)
     return OVERFLOWS if full else [overflow for overflow in OVERFLOWS if overflow != "wrap"]
 
 
 def hard(fmt: FixedPoint, dtype: str, nan: bool = True) -> np.ndarray:
-    """Codes and halves between them at the ends of the range and about zero, with the floats on
-    either side; and what ends or begins the type itself.
+    """Codes, and halves between them, around zero and the bounds of the range, with the neighbouring
+    floats; and the boundary values of the float type.
     """
     unsigned = RAW[DTYPES[dtype].itemsize]
     sign = int(np.iinfo(unsigned).max) // 2 + 1
     low, high = ends(fmt)
-    turns = (low, high, -high, 0, high // 2, 1 << fmt.bits)
-    halves = np.array([2 * turn + step for turn in turns for step in range(-4, 5)], np.float64)
+    boundaries = (low, high, -high, 0, high // 2, 1 << fmt.bits)
+    halves = np.array(
+        [2 * boundary + step for boundary in boundaries for step in range(-4, 5)], np.float64
+    )
     with np.errstate(over="ignore", under="ignore"):
         about = np.ldexp(halves, -1 - int(fmt.frac_bits)).astype(DTYPES[dtype]).view(unsigned)
     infinity = INFINITIES[dtype]
     normal = infinity & -infinity  # the least of them
-    own = [0, 1, 2, normal - 1, normal, normal + 1, infinity - 1, infinity, infinity + 1, sign - 1]
-    own = np.array(own, unsigned)
-    both = np.concatenate([about, about + 1, about - 1, own, own | unsigned(sign)])
+    type_limits = [
+        0,
+        1,
+        2,
+        normal - 1,
+        normal,
+        normal + 1,
+        infinity - 1,
+        infinity,
+        infinity + 1,
+        sign - 1,
+    ]
+    type_limits = np.array(type_limits, unsigned)
+    both = np.concatenate([about, about + 1, about - 1, type_limits, type_limits | unsigned(sign)])
     is_nan = (both & unsigned(sign - 1)) > infinity
     return (both if nan else both[~is_nan]).view(DTYPES[dtype])
 

@@ -11,7 +11,7 @@ from support.oracles import INFINITIES, RAW
 
 POLICIES = ["keep", "prune"]
 
-# Where something ends or begins; sums and signs of neighbours are drawn from the rest.
+# Bits at the boundaries between zero, subnormal, normal, infinite and NaN.
 HARD = [0, 1, 0x7FFFFF, 0x800000, 0x3F800000, 0x7F7FFFFF, 0x7F800000, 0x7F800001, 0x7FFFFFFF]
 WORDS = st.integers(0, 2**32 - 1) | st.sampled_from(HARD + [bits | 1 << 31 for bits in HARD])
 
@@ -35,7 +35,7 @@ def float32s(draw: st.DrawFn) -> np.ndarray:
 
 
 def floats(dtype: str, shapes: Any) -> st.SearchStrategy[np.ndarray]:
-    """Of any of the types; many elements are at or beside where the order turns."""
+    """Any bits of that dtype. Many elements are 0, infinity, NaN, or a neighbour of one of them."""
     unsigned = RAW[DTYPES[dtype].itemsize]
     sign = int(np.iinfo(unsigned).max) // 2 + 1
     hard = [INFINITIES[dtype] + step for step in (-1, 0, 1)] + [0, 1, sign - 1]

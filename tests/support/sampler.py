@@ -7,12 +7,12 @@ from support.arrays import from_bits, generator
 SEED = 0x5ECA7E0A
 FACTORS = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 ATTEMPTS = 3
-IN_CACHE, SAMPLE = 1 << 16, 256  # up to there, so many elements
-WORD, RUN = 64, 16  # beyond, about 2 * n**(2/3) in whole words, by runs
+IN_CACHE, SAMPLE = 1 << 16, 256  # arrays of at most IN_CACHE elements: SAMPLE single elements
+WORD, RUN = 64, 16  # larger arrays: runs of RUN elements, about 2 * n**(2/3) in all, whole words
 
 
 def sampled(n: int, attempts: int = ATTEMPTS) -> np.ndarray:
-    """Where the sampler looks in an array of n elements, in all of its attempts."""
+    """The indices that the sampler reads in an array of n elements, in all of its attempts."""
     if n <= IN_CACHE:
         runs, run = SAMPLE, 1
     else:
@@ -57,7 +57,7 @@ def decoys_equal(count: int) -> np.ndarray:
 
 
 def decoys_apart(count: int) -> np.ndarray:
-    """Half of them below everything else and half above: between those lies nearly everything."""
+    """Half of them below all other elements, and half above."""
     decoys = distinct(count, FOUR)
     decoys[::2] = distinct(decoys[::2].size, ONE)
     return decoys
