@@ -53,8 +53,8 @@ std::string shortest_text_of(T number) {
 
 }  // namespace
 
-sc_status failed(sc_status status, const char* message) noexcept {
-  char (&text)[sizeof ThreadState::last_error] = thread_state()->last_error;
+sc_status store_error(sc_status status, const char* message) noexcept {
+  char (&text)[sizeof ThreadState::last_error] = thread_state_or_null()->last_error;
   const std::size_t length = utf8_prefix_length(message, sizeof text - 1);
   std::memcpy(text, message, length);
   text[length] = '\0';
@@ -68,17 +68,17 @@ void refuse(const char* argument, const std::string& allowed, const std::string&
 
 std::string name_of(sc_dtype dtype) {
   switch (dtype) {  // without a default: the compiler then refuses a table that lacks a constant
-#define SECATEUR_FLOAT(type, name, constant, ...) \
-  case SC_DTYPE_##constant:                       \
+#define SECATEUR_CASE(type, name, constant, ...) \
+  case SC_DTYPE_##constant:                      \
     return #name;
-#define SECATEUR_PACKED_INTEGER(name, constant) \
-  case SC_DTYPE_##constant:                     \
+#define SECATEUR_PACKED_CASE(name, constant) \
+  case SC_DTYPE_##constant:                  \
     return name;
-    SECATEUR_FLOATS(SECATEUR_FLOAT)
-    SECATEUR_INTEGERS(SECATEUR_FLOAT)
-    SECATEUR_PACKED(SECATEUR_PACKED_INTEGER)
-#undef SECATEUR_FLOAT
-#undef SECATEUR_PACKED_INTEGER
+    SECATEUR_FLOATS(SECATEUR_CASE)
+    SECATEUR_INTEGERS(SECATEUR_CASE)
+    SECATEUR_PACKED(SECATEUR_PACKED_CASE)
+#undef SECATEUR_CASE
+#undef SECATEUR_PACKED_CASE
   }
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
 }
@@ -198,7 +198,7 @@ Layout checked_layout(const char* argument, const sc_layout* layout, std::size_t
       shared != 0};
   std::size_t groups = 0;  // of a matrix
   if (n == 0 && checked.shared &&
-      (__builtin_mul_overflow(checked.block_rows(), checked.block_columns(), &groups) ||
+      (__builtin_mul_overflow(checked.blocks_down(), checked.blocks_across(), &groups) ||
        groups > kMaxElements)) {
     refuse(argument, "one of at most " + std::to_string(kMaxElements) + " groups",
            "length " + std::to_string(length) + " and inner " + std::to_string(inner));
@@ -207,10 +207,3 @@ Layout checked_layout(const char* argument, const sc_layout* layout, std::size_t
 }
 
 }  // namespace secateur::api
-
-const char* sc_last_error(void) {
-  const secateur::ThreadState* const thread = secateur::thread_state();
-  return thread == nullptr ? "out of memory, or of thread-specific data keys" : thread->last_error;
-}
-const char* sc_version(void) { return SECATEUR_VERSION; }
-int32_t sc_abi_version(void) { return SC_ABI_VERSION; }

@@ -23,7 +23,7 @@ namespace secateur::api {
 
 // Stores the message for sc_last_error and returns the status. Precondition: the state of this
 // thread exists.
-sc_status failed(sc_status status, const char* message) noexcept;
+sc_status store_error(sc_status status, const char* message) noexcept;
 
 // Runs body() and converts an exception to its status.
 template <class F>
@@ -34,17 +34,17 @@ sc_status status_of(ThreadState& caller, const F& body) noexcept {
     body();
     return SC_OK;
   } catch (const Error& error) {
-    return failed(error.status(), error.what());
+    return store_error(error.status(), error.what());
   } catch (const std::bad_alloc&) {
-    return failed(SC_ERROR_MEMORY, "out of scratch memory");
+    return store_error(SC_ERROR_MEMORY, "out of scratch memory");
   } catch (const std::exception& error) {
-    return failed(SC_ERROR_INTERNAL, error.what());
+    return store_error(SC_ERROR_INTERNAL, error.what());
   } catch (...) {
-    return failed(SC_ERROR_INTERNAL, "an unknown exception");
+    return store_error(SC_ERROR_INTERNAL, "an unknown exception");
   }
 }
 
-// Runs the body of a C API function. Every C API function uses it. Thread cancellation is disabled
+// Runs the body of a C API function. Every C API function that can fail uses it. Thread cancellation is disabled
 // during the call: cancellation unwinds the stack, and the process ends if a catch (...) stops the
 // unwinding. A pending cancellation of asynchronous type takes effect in the last
 // pthread_setcancelstate.
@@ -52,7 +52,7 @@ template <class F>
 sc_status guarded(const F& body) {
   int cancel_state = PTHREAD_CANCEL_ENABLE;
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-  ThreadState* const caller = thread_state();
+  ThreadState* const caller = thread_state_or_null();
   const sc_status status = caller == nullptr ? SC_ERROR_MEMORY : status_of(*caller, body);
   pthread_setcancelstate(cancel_state, nullptr);
   return status;

@@ -1,8 +1,4 @@
-// Bindings of the ISA and thread settings, and the release of the GIL during calls of the core.
-#include <pthread.h>
-#include <unistd.h>
-
-#include <atomic>
+// Bindings of the table of dtypes, the floating-point state, and the ISA and thread settings.
 #include <cstddef>
 #include <new>
 #include <string>
@@ -34,10 +30,6 @@ py::tuple isas() {
   return result;
 }
 
-// A ContextVar, created with the module. It holds a tuple of the thread counts that nested uses of
-// secateur.threads have set. The last one applies.
-PyObject* num_threads_var = nullptr;
-
 std::size_t get_num_threads() {
   std::size_t count = context_num_threads();
   if (count == 0) {
@@ -62,28 +54,6 @@ py::tuple dtype_tuple(bool (*is_allowed)(const DtypeInfo&), const Properties& pr
   return rows;
 }
 
-// The identifier of Python's main thread, which runs all Python signal handlers.
-std::atomic<unsigned long> main_thread{0};
-
-void find_main_thread() {
-  main_thread =
-      py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
-  pthread_atfork(nullptr, nullptr, [] { main_thread = PyThread_get_thread_ident(); });
-}
-
-void acquire_gil(PyThreadState* state) {
-  try {
-    PyEval_RestoreThread(state);
-  } catch (...) {
-    // The interpreter is shutting down, and unwinds the stack of this thread to end it. Destructors
-    // would then access Python objects without the GIL. This thread sleeps instead, as Python 3.14
-    // does.
-    for (;;) {
-      pause();
-    }
-  }
-}
-
 // Sets the default floating-point state on this thread and returns the previous one.
 unsigned long long enter_float_state() {
   static_assert(sizeof(FloatState) >= sizeof(FloatState::State));
@@ -97,59 +67,14 @@ void leave_float_state(unsigned long long saved) {
 
 }  // namespace
 
-std::size_t context_num_threads() {
-  PyObject* found = nullptr;
-  if (PyContextVar_Get(num_threads_var, nullptr, &found) != 0) {
-    throw py::error_already_set();
-  }
-  const auto counts = py::reinterpret_steal<py::tuple>(found);
-  return counts && !counts.empty() ? counts[counts.size() - 1].cast<std::size_t>() : 0;
-}
-
-// The setters of the core fail only if memory is short. In that case the call that follows also
-// fails, so their status is not checked.
-GilReleased::GilReleased()
-    : num_threads_(context_num_threads()),
-      is_main_thread_(PyThread_get_thread_ident() == main_thread) {
-  if (num_threads_ != 0) {
-    sc_set_thread_num_threads(num_threads_, &previous_num_threads_);
-  }
-  if (is_main_thread_) {
-    sc_set_thread_interrupt(&run_signal_handlers, this, &previous_check_, &previous_context_);
-  }
-  state_ = PyEval_SaveThread();
-}
-
-GilReleased::~GilReleased() {
-  if (is_main_thread_) {
-    sc_set_thread_interrupt(previous_check_, previous_context_, nullptr, nullptr);
-  }
-  if (num_threads_ != 0) {
-    sc_set_thread_num_threads(previous_num_threads_, nullptr);
-  }
-  acquire_gil(state_);
-}
-
-int GilReleased::run_signal_handlers(void* released) {
-  PyThreadState*& state = static_cast<GilReleased*>(released)->state_;
-  acquire_gil(state);
-  const int raised = PyErr_CheckSignals();
-  state = PyEval_SaveThread();
-  return raised;
-}
-
 void define_core(py::module_& m) {
-  find_main_thread();
-  num_threads_var = PyContextVar_New("secateur.threads", nullptr);
-  if (num_threads_var == nullptr) {
-    throw py::error_already_set();
-  }
+  initialize_gil();
   m.def("is_float_dtype", &is_float_dtype);
   m.attr("float_dtypes") = dtype_tuple(is_float, [](const DtypeInfo& info) { return info.name; });
   m.attr("integer_dtypes") = dtype_tuple(is_integer, [](const DtypeInfo& info) {
     return py::make_tuple(info.name, info.bits, info.is_signed);
   });
-  m.attr("numbers_of_context") = py::handle(num_threads_var);
+  m.attr("num_threads_var") = num_threads_var();
   m.def("isa", &isa);
   m.def("isas", &isas);
   m.def("set_isa", [](const std::string& name) { check(sc_set_isa(name.c_str()), ""); });

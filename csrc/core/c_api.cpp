@@ -1,4 +1,4 @@
-// C API functions for the ISA, the number of threads and interruption.
+// C API functions for errors, versions, the ISA, the number of threads and interruption.
 #include <string>
 #include <utility>
 
@@ -9,6 +9,13 @@
 
 using namespace secateur;
 using namespace secateur::api;
+
+const char* sc_last_error(void) {
+  const ThreadState* const thread = thread_state_or_null();
+  return thread == nullptr ? "out of memory, or of thread-specific data keys" : thread->last_error;
+}
+const char* sc_version(void) { return SECATEUR_VERSION; }
+int32_t sc_abi_version(void) { return SC_ABI_VERSION; }
 
 sc_status sc_isa(const char** name) {
   return guarded([&] {
@@ -74,7 +81,7 @@ sc_status sc_set_thread_interrupt(sc_interrupt check, void* context, sc_interrup
     const MemoryRange check_memory = checked_optional("previous_check", previous_check);
     const MemoryRange context_memory = checked_optional("previous_context", previous_context);
     require_no_overlap({check_memory, context_memory}, {});
-    ThreadState& thread = current_thread();
+    ThreadState& thread = thread_state();
     const sc_interrupt former_check = std::exchange(thread.interrupt, check);
     void* const former_context = std::exchange(thread.interrupt_context, context);
     if (previous_check != nullptr) {

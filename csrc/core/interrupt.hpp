@@ -61,7 +61,7 @@ class InterruptibleCall {
 };
 
 // The call that this thread works for, or null if that cannot be interrupted.
-inline InterruptibleCall* interruptible_call() { return current_thread().call; }
+inline InterruptibleCall* interruptible_call() { return thread_state().call; }
 
 // InterruptibleCall::check for the call that this thread works for. For loops that do not use Tasks.
 inline void check_interrupts() {

@@ -69,7 +69,7 @@ struct Part {
 // `count` rows of an array of n elements. Each row has `length` consecutive elements. Consecutive
 // rows begin `stride` elements apart.
 struct Rows {
-  const void* bits;
+  const void* array;
   size_t count, length, stride, n;
 };
 

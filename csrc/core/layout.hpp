@@ -24,14 +24,14 @@ struct Layout {
   static constexpr Layout whole(std::size_t n) { return {1, n, 1, n, 1, false}; }
 
   // The number of blocks along the middle dimension, and along the inner one.
-  [[nodiscard]] constexpr std::size_t block_rows() const {
+  [[nodiscard]] constexpr std::size_t blocks_down() const {
     return block == 0 ? 1 : ceil_div(length, block);
   }
-  [[nodiscard]] constexpr std::size_t block_columns() const {
+  [[nodiscard]] constexpr std::size_t blocks_across() const {
     return inner_block == 0 ? 1 : ceil_div(inner, inner_block);
   }
   [[nodiscard]] constexpr std::size_t groups() const {
-    return (shared ? 1 : outer) * block_rows() * block_columns();
+    return (shared ? 1 : outer) * blocks_down() * blocks_across();
   }
   [[nodiscard]] constexpr std::size_t elements() const { return outer * length * inner; }
 
@@ -77,15 +77,15 @@ struct Layout {
   }
 
  private:
-  // Rows of blocks of equal height as matrices of their own.
+  // If all rows of blocks have the same height: the layout that views each as a matrix.
   [[nodiscard]] constexpr Layout with_short_matrices() const {
     return !shared && length % block == 0
                ? Layout{outer * (length / block), block, inner, block, inner_block, false}
                : *this;
   }
 
-  // Blocks that are as wide as the matrices as rows of one matrix each: their own rows continue each
-  // other.
+  // If blocks are as wide as the matrices: the layout that views each matrix as one row, because the
+  // rows of a block are contiguous.
   [[nodiscard]] constexpr Layout with_full_rows() const {
     return inner_block == inner ? Layout{outer, 1, length * inner, 1, block * inner, shared}
                                 : *this;

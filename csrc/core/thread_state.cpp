@@ -109,7 +109,7 @@ ThreadState* create(pthread_key_t key) noexcept {
 
 }  // namespace
 
-ThreadState* thread_state() noexcept {
+ThreadState* thread_state_or_null() noexcept {
   pthread_key_t key{};
   if (!thread_key.get(key)) {
     return nullptr;
@@ -118,8 +118,8 @@ ThreadState* thread_state() noexcept {
   return state != nullptr ? static_cast<ThreadState*>(state) : create(key);
 }
 
-ThreadState& current_thread() {
-  ThreadState* const state = thread_state();
+ThreadState& thread_state() {
+  ThreadState* const state = thread_state_or_null();
   if (state == nullptr) {
     throw std::bad_alloc();
   }

@@ -30,9 +30,9 @@ static_assert(std::is_trivially_destructible_v<ThreadState>);  // freed without 
 
 // The state of this thread. The first use creates it; null if memory is short. Once it exists, the
 // thread can throw exceptions even if memory is short.
-ThreadState* thread_state() noexcept;
+ThreadState* thread_state_or_null() noexcept;
 
 // The same, but throws std::bad_alloc instead of returning null. For code that runs within a call.
-ThreadState& current_thread();
+ThreadState& thread_state();
 
 }  // namespace secateur

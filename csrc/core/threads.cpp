@@ -160,7 +160,7 @@ class Pool {
   void run_helper() {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
     unblock_faults();
-    ThreadState* const thread = thread_state();
+    ThreadState* const thread = thread_state_or_null();
     std::unique_lock lock(mutex_);
     if (thread != nullptr) {
       thread->in_parallel = true;
@@ -255,7 +255,7 @@ std::atomic<std::size_t> process_setting{0};  // 0: not yet initialized
 }  // namespace
 
 std::size_t num_threads() {
-  const ThreadState& thread = current_thread();
+  const ThreadState& thread = thread_state();
   if (thread.in_parallel) {
     return 1;
   }
@@ -277,7 +277,7 @@ std::size_t num_threads() {
 void set_num_threads(std::size_t count) { process_setting.store(count, std::memory_order_relaxed); }
 
 std::size_t set_thread_num_threads(std::size_t count) {
-  return std::exchange(current_thread().num_threads, count);
+  return std::exchange(thread_state().num_threads, count);
 }
 
 void threads::run(std::size_t count, Body body, void* context) {
@@ -285,7 +285,7 @@ void threads::run(std::size_t count, Body body, void* context) {
     body(context);
     return;
   }
-  ThreadState& thread = current_thread();
+  ThreadState& thread = thread_state();
   const InParallel in_parallel(thread);
   Job job{.body = body, .context = context, .call = thread.call, .wanted = count - 1};
   pool().run(job);

@@ -12,11 +12,11 @@ namespace secateur::python {
 namespace {
 
 // The arguments that describe how integers are packed.
-struct Packing {
+struct PackingArguments {
   std::int32_t bits;
   sc_bitorder bitorder;
 
-  Packing(py::handle bits_, py::handle bitorder_)
+  PackingArguments(py::handle bits_, py::handle bitorder_)
       : bits(static_cast<std::int32_t>(to_count("bits", bits_, 1, 8))),
         bitorder(to_choice("bitorder", bitorder_, kBitOrders)) {}
 
@@ -38,7 +38,7 @@ struct Packing {
 constexpr auto& kIntegers = kDtypesWhere<is_byte_integer>;
 
 py::object pack_ints(py::handle q, py::handle bits, py::handle bitorder, py::handle out) {
-  const Packing packing(bits, bitorder);
+  const PackingArguments packing(bits, bitorder);
   Input in("q", q, kIntegers);
   if (!packing.suits(in.core_dtype())) {
     const bool is_signed = dtype_info(in.core_dtype()).is_signed;
@@ -57,7 +57,7 @@ py::object pack_ints(py::handle q, py::handle bits, py::handle bitorder, py::han
 
 py::object unpack_ints(py::handle packed, py::handle bits, py::handle n, py::handle bitorder,
                        const py::dtype& dtype, py::handle out) {
-  const Packing packing(bits, bitorder);
+  const PackingArguments packing(bits, bitorder);
   const std::size_t count = to_count("n", n, 0, PTRDIFF_MAX / 8);
   const Dtype q_dtype = to_dtype("dtype", dtype, kIntegers);
   if (!packing.suits(q_dtype.core)) {

@@ -73,13 +73,13 @@ void require_one_selection(py::handle k, py::handle sparsity, py::handle thresho
 
 // A selection of elements: the arguments that prune and prune_mask share, after
 // require_one_selection.
-class Selection {
+class SelectionArguments {
  public:
-  Selection(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-            py::handle pattern, py::handle scores, py::handle axis, py::handle nan)
+  SelectionArguments(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                     py::handle pattern, py::handle scores, py::handle axis, py::handle nan)
       : keep_(k, sparsity),
         axes_(axis),
-        nan_(to_selecting_nan(nan)),
+        nan_(to_selection_nan(nan)),
         ranked_by_(scores),
         by_threshold_(!threshold.is_none()),
         limit_(by_threshold_ ? to_threshold(threshold, ranked_by_.are_values()) : 0),
@@ -103,7 +103,7 @@ class Selection {
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
-    select(in_, &ranked_by_, order(), nan_, [&] {
+    call_selection(in_, &ranked_by_, order(), nan_, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
       const std::size_t n = in_.size();
@@ -151,7 +151,7 @@ class Selection {
   KeepCount keep_;
   Axes axes_;
   sc_nan nan_;
-  Scores ranked_by_;
+  ScoresArgument ranked_by_;
   bool by_threshold_;
   double limit_;
   Input in_;
@@ -164,7 +164,7 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
                  py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
                  py::handle out) {
   require_one_selection(k, sparsity, threshold, pattern);
-  Selection selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
+  SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
   Result result(out, selection.in().numpy_dtype(), selection.in(), true, selection.scores());
   result.transpose(selection.order());
   selection.run(result.data(), nullptr);
@@ -176,7 +176,7 @@ py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handl
                       py::handle bitorder, py::handle nan) {
   require_one_selection(k, sparsity, threshold, pattern);
   const MaskLayout layout(packed, bitorder);
-  Selection selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
+  SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
   if (!selection.order().empty()) {  // the core writes bools, which can be transposed
     Result mask(py::dtype(kBool.number), shape_of(selection.in().given()));
     mask.transpose(selection.order());
@@ -195,7 +195,7 @@ py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handl
 // One of the arrays of prune_global.
 struct Member {
   Input in;
-  Scores scores;
+  ScoresArgument scores;
 };
 
 // Throws the exception for a failed sc_prune_global. The core names an array by its index; the
@@ -226,26 +226,26 @@ void check_members(sc_status status, const std::vector<std::string>& labels) {
       break;
     }
   }
-  throw py::value_error(message + "; " + kSelectingRemedy);
+  throw py::value_error(message + "; " + kSelectionRemedy);
 }
 
 // A selection among several arrays: the arguments that prune_global and prune_mask_global share.
 // Each list has one item per array. An item of `scores` is a description of scores or None. A
 // label, such as "[0]", identifies the array in error messages.
-class GlobalSelection {
+class GlobalSelectionArguments {
  public:
-  GlobalSelection(const py::list& arrays, const py::list& scores,
-                  const std::vector<std::string>& labels, py::handle k, py::handle sparsity,
-                  py::handle nan)
+  GlobalSelectionArguments(const py::list& arrays, const py::list& scores,
+                           const std::vector<std::string>& labels, py::handle k,
+                           py::handle sparsity, py::handle nan)
       : labels_(labels) {
     require_one({{"k", k}, {"sparsity", sparsity}});
     const KeepCount keep(k, sparsity);
-    nan_ = to_selecting_nan(nan);
+    nan_ = to_selection_nan(nan);
     // All inputs are converted to arrays before any output is checked, because a conversion may run
     // the caller's code.
     members_.reserve(labels.size());
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      Scores ranked_by(scores[i], labels[i]);
+      ScoresArgument ranked_by(scores[i], labels[i]);
       Input in = floats(arrays[i], "arrays" + labels[i]);
       ranked_by.require_fit(in);
       n_ += in.size();
@@ -294,7 +294,7 @@ class GlobalSelection {
 py::list prune_global(const py::list& arrays, const py::list& scores, const py::list& outs,
                       const std::vector<std::string>& labels, py::handle k, py::handle sparsity,
                       py::handle nan) {
-  GlobalSelection selection(arrays, scores, labels, k, sparsity, nan);
+  GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, nan);
   std::vector<Result> results;
   results.reserve(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -310,7 +310,7 @@ py::list prune_mask_global(const py::list& arrays, const py::list& scores,
                            py::handle sparsity, py::handle packed, py::handle bitorder,
                            py::handle nan) {
   const MaskLayout layout(packed, bitorder);
-  GlobalSelection selection(arrays, scores, labels, k, sparsity, nan);
+  GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, nan);
   std::vector<Result> masks;
   masks.reserve(labels.size());
   for (const Member& member : selection.members()) {
@@ -360,12 +360,12 @@ struct Block {
 
 // A selection of blocks: the arguments that prune_blocks and prune_mask_blocks share, after
 // require_one_selection.
-class BlockSelection {
+class BlockSelectionArguments {
  public:
-  BlockSelection(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                 py::handle block, py::handle norm, py::handle nan)
+  BlockSelectionArguments(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
+                          py::handle block, py::handle norm, py::handle nan)
       : keep_(k, sparsity),
-        nan_(to_selecting_nan(nan)),
+        nan_(to_selection_nan(nan)),
         by_threshold_(!threshold.is_none()),
         limit_(by_threshold_ ? to_threshold(threshold) : 0),
         block_(block),
@@ -379,7 +379,7 @@ class BlockSelection {
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
     in_.prepare();
-    call(in_, kSelectingRemedy, [&] {
+    call(in_, kSelectionRemedy, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
       const std::size_t n = in_.size();
@@ -413,7 +413,7 @@ class BlockSelection {
 py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                         py::handle block, py::handle norm, py::handle nan, py::handle out) {
   require_one_selection(k, sparsity, threshold, py::none());
-  BlockSelection selection(w, k, sparsity, threshold, block, norm, nan);
+  BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, nan);
   Result result(out, selection.in().numpy_dtype(), selection.in(), true);
   selection.run(result.data(), nullptr);
   return result.finish();
@@ -424,7 +424,7 @@ py::object prune_mask_blocks(py::handle w, py::handle k, py::handle sparsity, py
                              py::handle bitorder, py::handle nan) {
   require_one_selection(k, sparsity, threshold, py::none());
   const MaskLayout layout(packed, bitorder);
-  BlockSelection selection(w, k, sparsity, threshold, block, norm, nan);
+  BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, nan);
   Result mask = layout.result(selection.in());
   selection.run(mask.data(), &layout.format);
   return mask.finish();

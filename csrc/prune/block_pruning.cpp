@@ -99,8 +99,8 @@ class MaskExpander {
  public:
   MaskExpander(const Layout& layout, const std::uint8_t* kept)
       : layout_(as_one_row(layout)),
-        block_rows_(layout_.block_rows()),
-        block_columns_(layout_.block_columns()),
+        blocks_down_(layout_.blocks_down()),
+        blocks_across_(layout_.blocks_across()),
         kept_(kept) {
     if (layout_.inner_block <= kMaxTableColumns) {
       for (std::size_t kept_bits = 1; kept_bits < bits_of_8_blocks_.size(); ++kept_bits) {
@@ -117,10 +117,10 @@ class MaskExpander {
     std::size_t column = part.begin % layout_.inner;
     std::size_t row = part.begin / layout_.inner % layout_.length;
     std::size_t row_in_block = row % layout_.block;
-    const std::size_t band =
-        part.begin / layout_.inner / layout_.length * block_rows_ + row / layout_.block;
-    const std::uint8_t* blocks = kept_ + band * block_columns_;
-    MaskWords row_bits;  // shared by all rows of a band of blocks
+    const std::size_t row_of_blocks =
+        part.begin / layout_.inner / layout_.length * blocks_down_ + row / layout_.block;
+    const std::uint8_t* blocks = kept_ + row_of_blocks * blocks_across_;
+    MaskWords row_bits;  // shared by all rows of a row_of_blocks of blocks
     bool is_row_known = false;
     for (std::size_t i = part.begin; i < part.end;) {
       const std::size_t count = std::min(layout_.inner - column, part.end - i);
@@ -135,7 +135,7 @@ class MaskExpander {
       ++row;
       if (row_in_block == layout_.block || row == layout_.length) {
         row_in_block = 0;
-        blocks += block_columns_;
+        blocks += blocks_across_;
         is_row_known = false;
       }
       row = row == layout_.length ? 0 : row;
@@ -147,7 +147,7 @@ class MaskExpander {
   static constexpr std::size_t kMaxTableColumns = kWord / 8;
 
   // Appends the bits of `count` columns of one row, from `column` on. `block` is the first block of
-  // the band.
+  // the row_of_blocks.
   void append_row(BitWriter out, const std::uint8_t* block, std::size_t column,
                   std::size_t count) const {
     const std::size_t width = layout_.inner_block;
@@ -172,7 +172,7 @@ class MaskExpander {
   }
 
   Layout layout_;
-  std::size_t block_rows_, block_columns_;
+  std::size_t blocks_down_, blocks_across_;
   const std::uint8_t* kept_;
   // The bits of a row of eight blocks. Bit i of the index is set if block i is kept.
   std::array<std::uint64_t, 256> bits_of_8_blocks_{};
@@ -268,7 +268,7 @@ void prune_blocks(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm n
 void prune_blocks_above(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm norm, Key key,
                         sc_nan nan, const Output& out) {
   prune(w, dtype, blocks, norm, nan, out, [&](const SelectionProblem& norms) {
-    write_above(norms, key + norms.order(norms.first()).rotation);
+    write_above(norms, key + norms.order(norms.first_operand()).rotation);
   });
 }
 

@@ -61,7 +61,7 @@ Operand checked_pruning_operand(const void* w, sc_dtype dtype, std::size_t n,
   require_same_or_no_overlap(result, in);
   require_no_overlap({result},
                      {scores_of(operand), checked_optional("scores", scores), layout_memory});
-  write_floats(operand, out);
+  set_float_output(operand, out);
   return operand;
 }
 
@@ -223,7 +223,7 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_l
     Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, layout_memory);
     const Layout slices = checked_slices(layout, n);
     require_k(k, 0, slices.length);
-    write_topk(operand, slices, nan, k);
+    write_topk_of_slices(operand, slices, nan, k);
   });
 }
 
@@ -299,7 +299,7 @@ sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const
     require_k(k, 0, slices.length);
     const MaskWriter writer(mask, n, format, slices.outer * slices.inner == 1);
     operand.out = writer.output();
-    write_topk(operand, slices, nan, k);
+    write_topk_of_slices(operand, slices, nan, k);
     writer.finish();
   });
 }

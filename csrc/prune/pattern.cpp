@@ -57,15 +57,15 @@ class BandBlocks {
 // Whether a kernel ranks and writes the elements in one pass. Otherwise it writes marks, from which
 // another one writes.
 bool writes_directly(const Operand& operand) {
-  return !operand.is_computed() && operand.out.kind == OutputKind::floats;
+  return !operand.has_scores() && operand.out.kind == OutputKind::floats;
 }
 
 // The scratch memory of one thread.
 struct Workspace {
   Workspace(const SelectionProblem& problem, const BandBlocks& blocks)
       : scratch(problem),
-        keys(problem.is_computed() ? blocks.max_elements() + kWord : 0),
-        marks(writes_directly(problem.first()) ? 0 : blocks.max_elements() + kWord) {}
+        keys(problem.has_scores() ? blocks.max_elements() + kWord : 0),
+        marks(writes_directly(problem.first_operand()) ? 0 : blocks.max_elements() + kWord) {}
   ScratchBuffer scratch;
   Buffer<std::int64_t> keys, marks;
 };
@@ -82,7 +82,7 @@ struct BandRuns {
 // Writes the results of marked elements, whose marks have `mark_bytes` bytes each.
 void write_marked(const SelectionProblem& problem, const Bands& bands, const BandRuns& runs,
                   const unsigned char* marks, std::size_t mark_bytes) {
-  const Operand& operand = problem.first();
+  const Operand& operand = problem.first_operand();
   const bool writes_mask =
       operand.out.kind == OutputKind::bools || operand.out.kind == OutputKind::bits;
   const OutputKind kind = writes_mask ? operand.out.kind : others_kind(operand.type.bytes);
@@ -104,9 +104,9 @@ void write_marked(const SelectionProblem& problem, const Bands& bands, const Ban
 // 2. Compute the marks: -1 for each key that the pattern keeps, 0 for the others.
 // 3. Write the results of the elements at the same indices as the marks.
 template <class K>
-void prune_ranked(const SelectionProblem& problem, const Bands& bands, Pattern pattern,
-                  const Workspace& workspace) {
-  const Operand& operand = problem.first();
+void prune_by_scores(const SelectionProblem& problem, const Bands& bands, Pattern pattern,
+                     const Workspace& workspace) {
+  const Operand& operand = problem.first_operand();
   const BandRuns runs(bands, pattern);
   K* const keys = reinterpret_cast<K*>(workspace.keys.data());
   for (std::size_t run = 0; run < runs.count; ++run) {
@@ -130,9 +130,9 @@ void prune_ranked(const SelectionProblem& problem, const Bands& bands, Pattern p
 }
 
 // Prunes elements that are ranked by magnitude. Returns the largest key.
-Key prune_unranked(const SelectionProblem& problem, const Bands& bands, Pattern pattern,
-                   const Workspace& workspace) {
-  const Operand& operand = problem.first();
+Key prune_by_magnitude(const SelectionProblem& problem, const Bands& bands, Pattern pattern,
+                       const Workspace& workspace) {
+  const Operand& operand = problem.first_operand();
   const std::size_t bytes = operand.type.bytes;
   const PruneElementKernels& kernels = problem.table().prune.elements[bytes];
   if (writes_directly(operand)) {
@@ -166,14 +166,14 @@ void prune_pattern(const Operand& given, Pattern pattern, std::size_t inner, sc_
   std::atomic<bool> has_nan{false};
   share_with_scratch<Workspace>(tasks, problem.bytes(),
                                 [&](const Workspace& workspace, std::size_t i) {
-    if (!operand.is_computed()) {
-      if (problem.is_nan(operand, prune_unranked(problem, blocks[i], pattern, workspace))) {
+    if (!operand.has_scores()) {
+      if (problem.is_nan(operand, prune_by_magnitude(problem, blocks[i], pattern, workspace))) {
         has_nan.store(true, std::memory_order_relaxed);
       }
     } else if (problem.key_type().bytes == sizeof(std::int64_t)) {
-      prune_ranked<std::int64_t>(problem, blocks[i], pattern, workspace);
+      prune_by_scores<std::int64_t>(problem, blocks[i], pattern, workspace);
     } else {
-      prune_ranked<std::int32_t>(problem, blocks[i], pattern, workspace);
+      prune_by_scores<std::int32_t>(problem, blocks[i], pattern, workspace);
     }
   }, problem, blocks);
   if (has_nan.load()) {

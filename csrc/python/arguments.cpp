@@ -92,7 +92,7 @@ double to_lower_number(const char* name, py::handle value) {
   return py::module_::import("secateur.arguments").attr("double_below")(name, value).cast<double>();
 }
 
-sc_nan to_selecting_nan(py::handle nan) {
+sc_nan to_selection_nan(py::handle nan) {
   static constexpr Choice<sc_nan> kChoices[] = {
       {"raise", SC_NAN_RAISE}, {"keep", SC_NAN_KEEP}, {"prune", SC_NAN_PRUNE}};
   return to_choice("nan", nan, kChoices);
@@ -100,18 +100,18 @@ sc_nan to_selecting_nan(py::handle nan) {
 
 KeepCount::KeepCount(py::handle k_, py::handle sparsity_) : k(k_), sparsity(sparsity_) {
   if (!k.is_none()) {
-    count = to_integer("k", k);
+    k_value = to_integer("k", k);
   } else if (!sparsity.is_none()) {
-    removed = to_number("sparsity", sparsity);
+    sparsity_value = to_number("sparsity", sparsity);
   }
 }
 
 std::size_t KeepCount::of(std::size_t n) const {
   if (!k.is_none()) {
-    return in_range("k", count, 0, n, k);
+    return in_range("k", k_value, 0, n, k);
   }
   std::size_t kept = 0;
-  if (sc_keep_count(n, removed, &kept) != SC_OK) {
+  if (sc_keep_count(n, sparsity_value, &kept) != SC_OK) {
     refuse("sparsity", "a number from 0 to 1", sparsity);
   }
   return kept;
@@ -141,7 +141,7 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
 
 Input floats(py::handle w, const std::string& name) { return {name, w, float_dtypes()}; }
 
-Scores::Scores(py::handle scores, const std::string& label) {
+ScoresArgument::ScoresArgument(py::handle scores, const std::string& label) {
   if (scores.is_none()) {
     return;
   }
@@ -156,13 +156,13 @@ Scores::Scores(py::handle scores, const std::string& label) {
   core_.repeat = parts[2].cast<std::size_t>();
 }
 
-void Scores::require_fit(const Input& w) const {
+void ScoresArgument::require_fit(const Input& w) const {
   if (array_ && core_.scoring == SC_SCORING_VALUES) {
     array_->require_shape(shape_of(w.given()), "that of w");
   }
 }
 
-void Scores::transpose(const AxisOrder& order, const Input& w) {
+void ScoresArgument::transpose(const AxisOrder& order, const Input& w) {
   if (!array_ || !given_ || w.size() == 0) {
     return;
   }
@@ -176,7 +176,7 @@ void Scores::transpose(const AxisOrder& order, const Input& w) {
   array_->transpose(order);
 }
 
-void Scores::prepare() {
+void ScoresArgument::prepare() {
   if (array_) {
     array_->prepare();
     core_.data = array_->data();

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "python/arrays.hpp"
+#include "python/gil.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
@@ -73,7 +74,7 @@ Value to_choice(const char* name, py::handle value, const Choice<Value> (&choice
   refuse(name, allowed, value);
 }
 
-sc_nan to_selecting_nan(py::handle nan);
+sc_nan to_selection_nan(py::handle nan);
 
 // Throws ValueError unless exactly one of the options is not None.
 void require_one(std::initializer_list<std::pair<const char*, py::handle>> options);
@@ -83,8 +84,8 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
 // of the caller, which may change the array.
 struct KeepCount {
   py::handle k, sparsity;
-  std::int64_t count = 0;
-  double removed = 0;
+  std::int64_t k_value = 0;
+  double sparsity_value = 0;
 
   KeepCount(py::handle k_, py::handle sparsity_);
   // The number of elements that are kept out of n.
@@ -98,10 +99,10 @@ Input floats(py::handle w, const std::string& name = "w");
 // secateur.scores.core_scores returns: None, or a tuple of a bool, an array, the number `repeat`, and
 // the array that the caller has given. If the bool is true, the first array contains the ranking
 // values. Otherwise it contains factors, to which `repeat` applies.
-class Scores {
+class ScoresArgument {
  public:
   // `label` follows "scores" or "factors" in error messages.
-  explicit Scores(py::handle scores, const std::string& label = "");
+  explicit ScoresArgument(py::handle scores, const std::string& label = "");
   // Throws ValueError unless an array of values has the shape of w.
   void require_fit(const Input& w) const;
   // Makes the core read the scores with the axes of w in this order. Must be called before prepare().
@@ -119,9 +120,6 @@ class Scores {
   sc_scores core_{SC_SCORING_VALUES, SC_DTYPE_FLOAT32, nullptr, 0, 1};
 };
 
-// The number of threads that secateur.threads has set in this context; 0 if it has not set one.
-std::size_t context_num_threads();
-
 // The message of sc_last_error as valid UTF-8, which Python exceptions require. The core may quote
 // bytes from the environment. Bytes that are not valid UTF-8 become escapes such as \xff.
 std::string last_error();
@@ -130,41 +128,7 @@ std::string last_error();
 // NaN.
 void check(sc_status status, const char* remedy);
 
-inline constexpr char kSelectingRemedy[] = "nan='keep' or nan='prune' says what to do with it";
-
-// Releases the GIL during its lifetime. Calls of the core from this thread use the number of
-// threads of the context. On the main thread, Python's signal handlers run between tasks of the
-// core. An exception that a handler raises interrupts the call. The exception is pending after the
-// destructor has run.
-class GilReleased {
- public:
-  GilReleased();
-  ~GilReleased();
-  GilReleased(const GilReleased&) = delete;
-  GilReleased& operator=(const GilReleased&) = delete;
-
- private:
-  static int run_signal_handlers(void* released);
-
-  std::size_t num_threads_;  // of the context; 0: not set
-  std::size_t previous_num_threads_ = 0;
-  bool is_main_thread_;  // the only one that handles signals
-  sc_interrupt previous_check_ = nullptr;
-  void* previous_context_ = nullptr;
-  PyThreadState* state_;
-};
-
-// Calls core() and returns its status. Releases the GIL, unless n elements are too few for other
-// Python threads to benefit. So few elements are also processed on one thread.
-template <class F>
-sc_status without_gil(std::size_t n, const F& core) {
-  constexpr std::size_t kWorthReleasing = 4096;  // Tuning: elements
-  if (n < kWorthReleasing) {
-    return core();
-  }
-  const GilReleased released;
-  return core();
-}
+inline constexpr char kSelectionRemedy[] = "nan='keep' or nan='prune' says what to do with it";
 
 // Calls core() as without_gil does and checks its status.
 template <class F>

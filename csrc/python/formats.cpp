@@ -48,7 +48,7 @@ template <class T>
 void require_scales(const CheckedScales<T>& scales, const Shape& shape, const char* dtype,
                     ScaleConstraint allowed) {
   const bool finite_suffices = allowed == ScaleConstraint::finite;
-  const std::size_t position = finite_suffices ? scales.first_infinite : scales.first_not_normal;
+  const std::size_t position = finite_suffices ? scales.first_not_finite : scales.first_not_normal;
   if (position == scales.values.size()) {
     return;
   }
@@ -64,7 +64,7 @@ void require_scales(const CheckedScales<T>& scales, const Shape& shape, const ch
 template <class T>
 CheckedScales<T>::CheckedScales(std::vector<T> scales)
     : values(std::move(scales)),
-      first_infinite(first_refused(values, ScaleConstraint::finite)),
+      first_not_finite(first_refused(values, ScaleConstraint::finite)),
       first_not_normal(first_refused(values, ScaleConstraint::positive_and_normal)) {}
 
 Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
@@ -101,7 +101,7 @@ Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::
 FormatArgument::FormatArgument(py::handle fmt) {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::str> once;
   const py::str& name =
-      once.call_once_and_store_result([] { return py::str("_core"); }).get_stored();
+      once.call_once_and_store_result([] { return py::str("_native"); }).get_stored();
   stored_ = py::reinterpret_steal<py::object>(PyObject_GetAttr(fmt.ptr(), name.ptr()));
   if (!stored_) {
     if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0) {
@@ -169,7 +169,7 @@ std::vector<ReadAxis> axes_of_elements(const Shape& shape, const Groups& groups)
   return axes;
 }
 
-// The same in another vector; null for the parameters that a format does not have.
+// Reads parameters into `to` as append() does, and returns them; null if the format has none.
 template <class T>
 const T* read(const T* values, std::span<const ReadAxis> axes, std::vector<T>& to) {
   if (values == nullptr) {

@@ -22,7 +22,7 @@ struct CheckedScales {
   std::vector<T> values;
   // The position of the first one that is not finite, or not positive and normal; values.size() if
   // all are.
-  std::size_t first_infinite = 0, first_not_normal = 0;
+  std::size_t first_not_finite = 0, first_not_normal = 0;
 
   CheckedScales() = default;
   explicit CheckedScales(std::vector<T> scales);

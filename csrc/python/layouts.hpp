@@ -86,7 +86,8 @@ sc_status with_index_of_nan(sc_status status, const AxisOrder& order, const F& f
 // Prepares the inputs of a selection, with their axes in this order, and calls the core. `scores` may
 // be null.
 template <class F>
-void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const F& core) {
+void call_selection(Input& w, ScoresArgument* scores, const AxisOrder& order, sc_nan nan,
+                    const F& core) {
   if (!order.empty()) {
     w.transpose(order);
     if (scores != nullptr) {
@@ -114,7 +115,7 @@ void select(Input& w, Scores* scores, const AxisOrder& order, sc_nan nan, const 
                      nullptr);
     });
   }),
-        kSelectingRemedy);
+        kSelectionRemedy);
 }
 
 // The division of an array into groups that have a result each: one for each index along axes; or

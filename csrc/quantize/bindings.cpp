@@ -13,6 +13,7 @@
 #include "python/arrays.hpp"
 #include "python/formats.hpp"
 #include "python/module.hpp"
+#include "quantize/rounding_table.hpp"
 #include "secateur/secateur.h"
 
 namespace secateur::python {
@@ -46,23 +47,18 @@ std::uint64_t to_seed(sc_rounding rounding, py::handle seed) {
   return to_uint64("seed", kAllowed, seed);
 }
 
-sc_nan to_quantizing_nan(py::handle nan) {
+sc_nan to_quantization_nan(py::handle nan) {
   static constexpr Choice<sc_nan> kNanPolicies[] = {{"raise", SC_NAN_RAISE}, {"zero", SC_NAN_ZERO}};
   return to_choice("nan", nan, kNanPolicies);
 }
 
 sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::handle nan,
                                py::handle seed, py::handle index_offset) {
-  static constexpr Choice<sc_rounding> kRoundings[] = {{"nearest_even", SC_ROUNDING_NEAREST_EVEN},
-                                                       {"nearest_away", SC_ROUNDING_NEAREST_AWAY},
-                                                       {"nearest_zero", SC_ROUNDING_NEAREST_ZERO},
-                                                       {"nearest_up", SC_ROUNDING_NEAREST_UP},
-                                                       {"nearest_down", SC_ROUNDING_NEAREST_DOWN},
-                                                       {"floor", SC_ROUNDING_FLOOR},
-                                                       {"ceil", SC_ROUNDING_CEIL},
-                                                       {"trunc", SC_ROUNDING_TRUNC},
-                                                       {"away", SC_ROUNDING_AWAY},
-                                                       {"stochastic", SC_ROUNDING_STOCHASTIC}};
+  static constexpr Choice<sc_rounding> kRoundings[] = {
+#define SECATEUR_CHOICE(name, constant, ...) {name, SC_ROUNDING_##constant},
+      SECATEUR_ROUNDINGS(SECATEUR_CHOICE)
+#undef SECATEUR_CHOICE
+  };
   static constexpr Choice<sc_overflow> kOverflows[] = {
       {"saturate", SC_OVERFLOW_SATURATE},
       {"saturate_symmetric", SC_OVERFLOW_SATURATE_SYMMETRIC},
@@ -70,7 +66,7 @@ sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::han
       {"wrap", SC_OVERFLOW_WRAP},
       {"raise", SC_OVERFLOW_RAISE}};
   const sc_rounding mode = to_choice("rounding", rounding, kRoundings);
-  return {mode, to_choice("overflow", overflow, kOverflows), to_quantizing_nan(nan),
+  return {mode, to_choice("overflow", overflow, kOverflows), to_quantization_nan(nan),
           to_seed(mode, seed),
           to_uint64("index_offset", "an integer from 0 to 18446744073709551615", index_offset)};
 }

@@ -11,6 +11,7 @@
 #include "core/blocks.hpp"
 #include "quantize/arguments.hpp"
 #include "quantize/quantize.hpp"
+#include "quantize/rounding_table.hpp"
 #include "select/select.hpp"
 
 namespace secateur::api {
@@ -54,22 +55,22 @@ std::vector<std::int32_t> exponents_of(const T* scales, std::size_t count) {
 // Codes of more bits are computed in double.
 constexpr int kMaxFloatBits = 16;
 
-// A scheme that computes what an affine scheme means in the fastest exact way, and the parameters
-// that it needs.
+// An equivalent of a scheme that is faster to compute with: powers of two in place of scales; or
+// scales in double, if float is not exact.
 class ComputedScheme {
  public:
-  ComputedScheme(const Scheme& scheme, sc_dtype floats, const sc_quantize_options* quantizes)
+  // Without options, for dequantization.
+  ComputedScheme(const Scheme& scheme, sc_dtype floats, const sc_quantize_options* options)
       : scheme_(scheme) {
-    if (!scheme.is_affine()) {
+    if (!scheme.has_scales()) {
       return;
     }
     const std::size_t count = scheme.layout.groups();
     const bool is_double = floats == SC_DTYPE_FLOAT64;
     // Other options do not saturate quotients that overflow, and round those that underflow away
     // from 0. A product in the direction of the thread would do so in other cases than a quotient.
-    const bool is_default = quantizes != nullptr &&
-                            quantizes->rounding == SC_ROUNDING_NEAREST_EVEN &&
-                            quantizes->overflow <= SC_OVERFLOW_SATURATE_SYMMETRIC;
+    const bool is_default = options != nullptr && options->rounding == SC_ROUNDING_NEAREST_EVEN &&
+                            options->overflow <= SC_OVERFLOW_SATURATE_SYMMETRIC;
     if (is_default && scheme.bits <= kMaxFloatBits) {
       exponents_ = is_double ? exponents_of(static_cast<const double*>(scheme.scales), count)
                              : exponents_of(static_cast<const float*>(scheme.scales), count);
@@ -81,7 +82,7 @@ class ComputedScheme {
     }
     const bool float_is_exact =
         scheme.bits <= kMaxFloatBits ||
-        (quantizes == nullptr && scheme.is_signed && scheme.zero_points == nullptr);
+        (options == nullptr && scheme.is_signed && scheme.zero_points == nullptr);
     if (!is_double && !float_is_exact) {
       const auto* const scales = static_cast<const float*>(scheme.scales);
       widened_.assign(scales, scales + count);
@@ -109,7 +110,10 @@ sc_quantize_options checked_options(const sc_quantize_options* options,
     checked_optional("options", options);
     checked = *options;
   }
-  require_in_range("rounding", checked.rounding, SC_ROUNDING_NEAREST_EVEN, SC_ROUNDING_STOCHASTIC);
+#define SECATEUR_COUNT(...) +1
+  constexpr int kRoundings = SECATEUR_ROUNDINGS(SECATEUR_COUNT);
+#undef SECATEUR_COUNT
+  require_in_range("rounding", checked.rounding, 0, kRoundings - 1);
   require_in_range("overflow", checked.overflow, SC_OVERFLOW_SATURATE, SC_OVERFLOW_RAISE);
   if (checked.nan != SC_NAN_RAISE && checked.nan != SC_NAN_ZERO) {
     refuse("nan", "raise or zero", std::to_string(static_cast<int>(checked.nan)));

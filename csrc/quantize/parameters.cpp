@@ -27,10 +27,10 @@ Parameters<C>::Parameters(const C* values, const Layout& layout)
     access_ = Access::periodic;
     period_ = size_;
   } else if (inner == 1) {
-    runs_ = {block, length, layout_.block_rows(), shared};
+    runs_ = {block, length, layout_.blocks_down(), shared};
   } else {
     access_ = Access::in_rows;
-    runs_ = {inner_block, inner, layout_.block_columns(), shared};
+    runs_ = {inner_block, inner, layout_.blocks_across(), shared};
   }
   constexpr std::size_t kMaxRun = std::size_t{1} << 31;
   if (std::has_single_bit(runs_.run) && runs_.run >= kWidestVector && runs_.run <= kMaxRun &&
@@ -137,7 +137,7 @@ void ParameterCursor<C>::seek_in_rows(std::size_t begin) {
     const std::size_t row = begin / inner;
     const std::size_t matrix = shared ? 0 : row / length;
     const std::size_t index = row % length;
-    row_position_ = {matrix * parameters_.layout_.block_rows() + index / block, index,
+    row_position_ = {matrix * parameters_.layout_.blocks_down() + index / block, index,
                      begin % inner};
     next_element_ = begin;
   }

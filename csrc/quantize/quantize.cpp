@@ -31,7 +31,7 @@ void for_chunks(const Part& part, std::size_t first, std::size_t head, const Bod
 // array, as the runs do.
 template <class C>
 Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
-                 std::size_t bits_each, bool stream, const AffineParameters<C>& parameters) {
+                 std::size_t bits_each, bool stream, const StageParameters<C>& parameters) {
   if (stream) {
     return {w, n, out, bits_each, kLargeBlock};
   }
@@ -58,21 +58,21 @@ void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
   });
 }
 
-// Quantizes all elements, and calls write(sink, codes, part) for each chunk. Each thread has a sink
-// of its own, the result of make_sink(). Throws Error if the options refuse an element.
-template <class C, class MakeSink, class Write>
+// Quantizes all elements, and calls write(writer, codes, part) for each chunk. Each thread has a writer
+// of its own, the result of make_writer(). Throws Error if the options refuse an element.
+template <class C, class MakeWriter, class Write>
 void quantize_all(const QuantizePlan<C>& plan, const Blocks& blocks, const void* w, FloatType type,
-                  std::size_t n, const sc_quantize_options& options, const MakeSink& make_sink,
+                  std::size_t n, const sc_quantize_options& options, const MakeWriter& make_writer,
                   const Write& write) {
   struct State {
     Quantizer<C> quantize;
-    decltype(make_sink()) sink;
+    decltype(make_writer()) writer;
   };
   SharedStatus shared_status;
   share_chunks(blocks, n * type.bytes, plan.direction, [&] {
-    return State{{plan, shared_status}, make_sink()};
+    return State{{plan, shared_status}, make_writer()};
   }, [&](State& state, const Part& part) {
-    write(state.sink, state.quantize(part, part.begin), part);
+    write(state.writer, state.quantize(part, part.begin), part);
   });
   shared_status.check(w, type, n, n, options);
 }

@@ -30,7 +30,7 @@ struct Scheme {
   bool in_double = false;
   bool powers_fit_float = true;  // all frac_bits are from -kMaxFloatExponent to kMaxFloatExponent
 
-  [[nodiscard]] bool is_affine() const { return frac_bits == nullptr; }
+  [[nodiscard]] bool has_scales() const { return frac_bits == nullptr; }
 };
 
 // An array of integer codes, of an integer dtype or bit-packed. Packed codes have scheme.bits bits.

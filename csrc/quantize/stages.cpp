@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/nan.hpp"
+#include "quantize/rounding_table.hpp"
 
 namespace secateur {
 
@@ -33,37 +34,22 @@ void SharedStatus::check(const void* w, FloatType type, std::size_t n, std::size
 namespace {
 
 struct RoundingMode {
-  Rounding rounding;
-  Direction direction = Direction::nearest;
-  double tie = 0;
-  bool tie_has_sign = false;
+  RoundingKernel rounding;
+  Direction direction;
+  double tie;
+  bool tie_has_sign;
 };
 
 // The rounding of a kernel, and the direction of the thread, that together give a rounding mode.
 RoundingMode rounding_mode_of(sc_rounding rounding) {
-  switch (rounding) {
-    case SC_ROUNDING_NEAREST_AWAY:
-      return {.rounding = Rounding::tied, .tie = 0.5, .tie_has_sign = true};
-    case SC_ROUNDING_NEAREST_ZERO:
-      return {.rounding = Rounding::tied, .tie = -0.5, .tie_has_sign = true};
-    case SC_ROUNDING_NEAREST_UP:
-      return {.rounding = Rounding::tied, .tie = 0.5};
-    case SC_ROUNDING_NEAREST_DOWN:
-      return {.rounding = Rounding::tied, .tie = -0.5};
-    case SC_ROUNDING_FLOOR:
-      return {.rounding = Rounding::directed, .direction = Direction::down};
-    case SC_ROUNDING_CEIL:
-      return {.rounding = Rounding::directed, .direction = Direction::up};
-    case SC_ROUNDING_TRUNC:
-      return {.rounding = Rounding::directed, .direction = Direction::zero};
-    case SC_ROUNDING_AWAY:
-      return {.rounding = Rounding::away, .direction = Direction::up};
-    case SC_ROUNDING_STOCHASTIC:
-      return {.rounding = Rounding::stochastic, .direction = Direction::zero};
-    case SC_ROUNDING_NEAREST_EVEN:
-      break;
+  switch (rounding) {  // without a default: the compiler then refuses a table that lacks a constant
+#define SECATEUR_CASE(name, constant, kernel, direction, tie, tie_has_sign) \
+  case SC_ROUNDING_##constant:                                              \
+    return {RoundingKernel::kernel, Direction::direction, tie, tie_has_sign};
+    SECATEUR_ROUNDINGS(SECATEUR_CASE)
+#undef SECATEUR_CASE
   }
-  return {.rounding = Rounding::directed};
+  return {};  // not reached: the C API refuses other numbers
 }
 
 Overflow overflow_of(sc_overflow overflow) {
@@ -98,8 +84,8 @@ QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options
   rule.highest = static_cast<C>(scheme.highest);
   rule.tie = static_cast<C>(mode.tie);
   rule.tie_has_sign = mode.tie_has_sign;
-  rule.bits = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
-  rule.sign = scheme.is_signed ? static_cast<std::int32_t>(1u << (scheme.bits - 1)) : 0;
+  rule.bit_mask = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
+  rule.sign_mask = scheme.is_signed ? static_cast<std::int32_t>(1u << (scheme.bits - 1)) : 0;
   rule.seed = mixed(options.seed);
   return rule;
 }
@@ -125,7 +111,7 @@ QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
   rule = quantize_rule_of<C>(scheme, options, mode);
   // Infinity has no residue modulo 2^bits, so it counts as NaN.
   const Key infinity = sizeof(C) == sizeof(float) ? kFloat32.infinity : kFloat64.infinity;
-  largest_number = infinity - (overflow == Overflow::wrap ? 1 : 0);
+  largest_valid = infinity - (overflow == Overflow::wrap ? 1 : 0);
   nan_is_zero = options.nan == SC_NAN_ZERO;
   refuses_overflow = options.overflow == SC_OVERFLOW_RAISE;
   direction = mode.direction;
@@ -135,17 +121,20 @@ QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
   const StageKernels<C>& stages = stage_kernels<C>();
   const Scaling scaling = parameters.scaling();
   const auto scaling_index = static_cast<std::size_t>(scaling);
-  const bool is_affine = parameters.zero_points() != nullptr || scaling != Scaling::multiply;
-  const bool is_default = mode.rounding == Rounding::directed && overflow == Overflow::saturate &&
-                          (!is_affine || direction == Direction::nearest);
+  const bool divides_or_has_zero_points =
+      parameters.zero_points() != nullptr || scaling != Scaling::multiply;
+  const bool is_default = mode.rounding == RoundingKernel::directed &&
+                          overflow == Overflow::saturate &&
+                          (!divides_or_has_zero_points || direction == Direction::nearest);
   is_fusible = is_default && scaling != Scaling::divide_as_float;
-  divide = is_affine && !is_default ? stages.divide[scaling_index] : nullptr;
-  if (is_affine && is_default) {
-    quantize_block = stages.quantize_block_affine[scaling_index];
+  divide = divides_or_has_zero_points && !is_default ? stages.divide[scaling_index] : nullptr;
+  if (divides_or_has_zero_points && is_default) {
+    quantize_chunk = stages.quantize_chunk_affine[scaling_index];
     return;
   }
-  const auto& by_mode = is_affine ? stages.quantize_block_with_zero_points : stages.quantize_block;
-  quantize_block =
+  const auto& by_mode =
+      divides_or_has_zero_points ? stages.quantize_chunk_with_zero_points : stages.quantize_chunk;
+  quantize_chunk =
       by_mode[static_cast<std::size_t>(mode.rounding)][static_cast<std::size_t>(overflow)];
 }
 

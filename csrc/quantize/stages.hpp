@@ -25,8 +25,8 @@ namespace secateur {
 // `type` exactly, and the integers of the scheme times any step.
 template <class Body>
 auto with_compute_type(FloatType type, const Scheme& scheme, const Body& body) {
-  // A float has 24 significant bits: enough for integers of 16 bits and a fraction of 1/2.
-  const bool float_is_exact = scheme.is_affine() || (scheme.bits <= 16 && scheme.powers_fit_float);
+  // A float has 24 significant bits: enough for any 16-bit integer plus a half.
+  const bool float_is_exact = scheme.has_scales() || (scheme.bits <= 16 && scheme.powers_fit_float);
   const bool in_float = type.kind != Float::float64 && !scheme.in_double && float_is_exact;
   return in_float ? body(float{}) : body(double{});
 }
@@ -39,14 +39,14 @@ inline constexpr double kWideOffset = 0x1p31;
 // The parameters of a scheme in the compute type: the factors that elements are multiplied or
 // divided by, and the zero points.
 template <class C>
-class AffineParameters {
+class StageParameters {
  public:
   // from_integers: for dequantization. The factors are the steps, and zero points are negated.
-  AffineParameters(const Scheme& scheme, bool from_integers)
-      : scaling_(!scheme.is_affine() || from_integers ? Scaling::multiply
-                 : scheme.in_double                   ? Scaling::divide_as_float
-                                                      : Scaling::divide),
-        powers_(scheme.is_affine() ? 0 : round_up_to_words(scheme.layout.groups())),
+  StageParameters(const Scheme& scheme, bool from_integers)
+      : scaling_(!scheme.has_scales() || from_integers ? Scaling::multiply
+                 : scheme.in_double                    ? Scaling::divide_as_float
+                                                       : Scaling::divide),
+        powers_(scheme.has_scales() ? 0 : round_up_to_words(scheme.layout.groups())),
         converted_zero_points_(
             scheme.zero_points == nullptr ? 0 : round_up_to_words(scheme.layout.groups())),
         factors_(factors(scheme, from_integers), scheme.layout) {
@@ -82,7 +82,7 @@ class AffineParameters {
     convert(last, round_up_to_words(count - whole), inverse, to.data() + whole);
   }
   const C* factors(const Scheme& scheme, bool from_integers) {
-    if (scheme.is_affine()) {
+    if (scheme.has_scales()) {
       return static_cast<const C*>(scheme.scales);
     }
     convert_all(scheme.frac_bits, scheme, stage_kernels<C>().powers_of_two, from_integers, powers_);
@@ -165,9 +165,9 @@ class AliasSafeBuffer {
 // How to quantize an array; shared by all threads.
 template <class C>
 struct QuantizePlan {
-  AffineParameters<C> parameters;
+  StageParameters<C> parameters;
   QuantizeRule<C> rule;
-  Key largest_number;  // larger magnitudes count as NaN
+  Key largest_valid;  // larger magnitudes count as NaN
   bool nan_is_zero, refuses_overflow;
   // The fused kernel gives the same codes: they saturate, and the direction of the thread decides
   // the rounding.
@@ -175,10 +175,10 @@ struct QuantizePlan {
   Direction direction;
   std::uint64_t index_offset;  // the index of the first element, for stochastic rounding
   void (*widen)(const Part& floats, C* to);  // null if the floats are of type C
-  // If not null: elements are divided by their scales before quantize_block. Rounding in the
-  // direction of the thread would also affect a quotient that quantize_block computes.
+  // If not null: elements are divided by their scales before quantize_chunk. Rounding in the
+  // direction of the thread would also affect a quotient that quantize_chunk computes.
   Key (*divide)(const Part& w, ParameterView<C> divisors, C* quotients);
-  typename StageKernels<C>::QuantizeBlock quantize_block;
+  typename StageKernels<C>::QuantizeChunk quantize_chunk;
 
   QuantizePlan(FloatType type, const Scheme& scheme, const sc_quantize_options& options);
 };
@@ -209,17 +209,17 @@ class Quantizer {
       plan_.widen(floats, x_);
       w = &widened;
     }
-    BlockStatus block_status = quantize_block(*w, factors, index, q);
-    if (block_status.largest > plan_.largest_number) [[unlikely]] {
+    ChunkStatus chunk_status = quantize_chunk(*w, factors, index, q);
+    if (chunk_status.largest > plan_.largest_valid) [[unlikely]] {
       status_.nan = true;
       if (plan_.nan_is_zero) {
         remove_nan(*w);
         w = &widened;
-        block_status = quantize_block(*w, factors, index, q);
+        chunk_status = quantize_chunk(*w, factors, index, q);
       }
     }
-    status_.out_of_range += block_status.out_of_range;
-    if (block_status.out_of_range != 0 && plan_.refuses_overflow && index < status_.first) {
+    status_.out_of_range += chunk_status.out_of_range;
+    if (chunk_status.out_of_range != 0 && plan_.refuses_overflow && index < status_.first) {
       status_.first = first_out_of_range(*w, factors, index);
     }
     return q;
@@ -228,7 +228,7 @@ class Quantizer {
  private:
   using Bits = std::conditional_t<sizeof(C) == sizeof(float), std::int32_t, std::int64_t>;
 
-  BlockStatus quantize_block(const Part& w, ParameterView<C> factors, std::size_t index,
+  ChunkStatus quantize_chunk(const Part& w, ParameterView<C> factors, std::size_t index,
                              std::int32_t* q) {
     const std::uint64_t first = index + plan_.index_offset;
     const std::uint64_t last = first + (w.end - w.begin - 1);
@@ -236,10 +236,10 @@ class Quantizer {
       return run_kernels(w, factors, first, q);
     }
     // Kernels need indices with the same upper half. At most one chunk in 2^32 elements has others.
-    BlockStatus status{};
+    ChunkStatus status{};
     for (std::size_t i = 0; i < w.end - w.begin; ++i) {
       alignas(kLine) std::int32_t word[kWord];
-      const BlockStatus of_one = quantize_one(w, factors, index, i, word);
+      const ChunkStatus of_one = quantize_one(w, factors, index, i, word);
       q[i] = word[0];
       status.largest = std::max(status.largest, of_one.largest);
       status.out_of_range += of_one.out_of_range;
@@ -248,21 +248,21 @@ class Quantizer {
   }
 
   // Quantizes element i of a part by itself, to the first element of a word.
-  BlockStatus quantize_one(const Part& w, ParameterView<C> factors, std::size_t index,
+  ChunkStatus quantize_one(const Part& w, ParameterView<C> factors, std::size_t index,
                            std::size_t i, std::int32_t* word) {
     const ParameterView<C> zero_points = rule_.zero_points;
     rule_.zero_points = same_for_all(zero_points.values + zero_points.index(i));
-    const BlockStatus status = run_kernels({w.array, w.begin + i, w.begin + i + 1, w.n},
+    const ChunkStatus status = run_kernels({w.array, w.begin + i, w.begin + i + 1, w.n},
                                            same_for_all(factors.values + factors.index(i)),
                                            index + i + plan_.index_offset, word);
     rule_.zero_points = zero_points;
     return status;
   }
 
-  BlockStatus run_kernels(const Part& w, ParameterView<C> factors, std::uint64_t index,
+  ChunkStatus run_kernels(const Part& w, ParameterView<C> factors, std::uint64_t index,
                           std::int32_t* q) {
     if (plan_.divide == nullptr) {
-      return plan_.quantize_block(w, factors, rule_, index, q);
+      return plan_.quantize_chunk(w, factors, rule_, index, q);
     }
     Key largest = 0;
     {
@@ -271,8 +271,8 @@ class Quantizer {
     }
     static constexpr C kOne = 1;
     const std::size_t count = w.end - w.begin;
-    const BlockStatus of_quotients =
-        plan_.quantize_block({quotients_, 0, count, count}, same_for_all(&kOne), rule_, index, q);
+    const ChunkStatus of_quotients =
+        plan_.quantize_chunk({quotients_, 0, count, count}, same_for_all(&kOne), rule_, index, q);
     return {largest, of_quotients.out_of_range};
   }
 
@@ -281,7 +281,7 @@ class Quantizer {
     const std::size_t count = w.end - w.begin;
     std::copy_n(static_cast<const C*>(w.array) + w.begin, count, x_);
     std::replace_if(x_, x_ + count, [&](C x) {
-      return (std::bit_cast<Bits>(x) & kMagnitudeMask<Bits>) > plan_.largest_number;
+      return (std::bit_cast<Bits>(x) & kMagnitudeMask<Bits>) > plan_.largest_valid;
     }, C{0});
   }
 
@@ -309,19 +309,19 @@ class Quantizer {
 // How to dequantize an array; shared by all threads.
 template <class C>
 struct DequantizePlan {
-  AffineParameters<C> parameters;
+  StageParameters<C> parameters;
   FloatType type;
   bool wide;  // unsigned integers of 17 to 32 bits
-  typename StageKernels<C>::DequantizeBlock dequantize_block;
+  typename StageKernels<C>::DequantizeChunk dequantize_chunk;
 
   DequantizePlan(const Scheme& scheme, FloatType to)
       : parameters(scheme, true),
         type(to),
         wide(is_wide_unsigned(scheme)),
-        dequantize_block(
+        dequantize_chunk(
             (scheme.in_double
-                 ? stage_kernels<C>().dequantize_block_as_float
-                 : stage_kernels<C>().dequantize_block)[static_cast<std::size_t>(to.kind)]) {}
+                 ? stage_kernels<C>().dequantize_chunk_as_float
+                 : stage_kernels<C>().dequantize_chunk)[static_cast<std::size_t>(to.kind)]) {}
 };
 
 template <class C>
@@ -341,7 +341,7 @@ class Dequantizer {
     Output to{};
     to.data = static_cast<unsigned char*>(out) + index * plan_.type.bytes;
     to.stream = stream;
-    plan_.dequantize_block({q, 0, count, count}, offsets_(index, count), factors_(index, count),
+    plan_.dequantize_chunk({q, 0, count, count}, offsets_(index, count), factors_(index, count),
                            to);
   }
 

@@ -52,10 +52,10 @@ Operand checked_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_s
 }
 
 MemoryRange scores_of(const Operand& operand) {
-  return {"scores.data", operand.scores.data, operand.is_computed() ? operand.scores_bytes() : 0};
+  return {"scores.data", operand.scores.data, operand.has_scores() ? operand.scores_bytes() : 0};
 }
 
-void write_floats(Operand& operand, void* out) {
+void set_float_output(Operand& operand, void* out) {
   const OutputKind kind =
       operand.kernels_rank_w() ? OutputKind::floats : others_kind(operand.type.bytes);
   operand.out = {kind, out, false, operand.w};

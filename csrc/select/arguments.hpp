@@ -18,6 +18,6 @@ Operand checked_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_s
 MemoryRange scores_of(const Operand& operand);
 
 // Makes `out` the output of the operand, in floats of w's type.
-void write_floats(Operand& operand, void* out);
+void set_float_output(Operand& operand, void* out);
 
 }  // namespace secateur::api

@@ -22,9 +22,9 @@ py::object kth_magnitude(py::handle w, py::handle k, py::handle axis, py::handle
                           shown(in.given().attr("shape")));
   }
   const std::size_t rank = in_range("k", rank_argument, 1, slices.length(), k);
-  const sc_nan policy = to_selecting_nan(nan);
+  const sc_nan policy = to_selection_nan(nan);
   Result values(in.numpy_dtype(), slices.result_shape());
-  select(in, nullptr, slices.order(), policy, [&, data = values.data()] {
+  call_selection(in, nullptr, slices.order(), policy, [&, data = values.data()] {
     return sc_kth_magnitude(in.data(), in.core_dtype(), in.size(), rank, slices.layout(), policy,
                             data);
   });
@@ -37,8 +37,8 @@ py::object topk(py::handle w, py::handle k, py::handle axis, py::handle scores, 
   const std::int64_t count_argument = to_integer("k", k);
   const Axes axes(axis);
   const sc_order order = to_bool("sorted", sorted) ? SC_ORDER_RANK : SC_ORDER_INDEX;
-  const sc_nan policy = to_selecting_nan(nan);
-  Scores ranked_by(scores);
+  const sc_nan policy = to_selection_nan(nan);
+  ScoresArgument ranked_by(scores);
   Input in = floats(w);
   ranked_by.require_fit(in);
   const Slices slices(shape_of(in.given()), axes);
@@ -46,8 +46,9 @@ py::object topk(py::handle w, py::handle k, py::handle axis, py::handle scores, 
   const Shape shape = slices.result_shape(kept);
   Result values(in.numpy_dtype(), shape);
   Result indices(py::dtype::of<std::int64_t>(), shape);
-  select(in, &ranked_by, slices.order(), policy,
-         [&, value_data = values.data(), index_data = static_cast<std::int64_t*>(indices.data())] {
+  call_selection(
+      in, &ranked_by, slices.order(), policy,
+      [&, value_data = values.data(), index_data = static_cast<std::int64_t*>(indices.data())] {
     return sc_topk(in.data(), in.core_dtype(), in.size(), kept, slices.layout(), ranked_by.data(),
                    policy, order, value_data, index_data);
   });

@@ -19,14 +19,14 @@ constexpr std::size_t kTileBytes = std::size_t{512} << 10;
 constexpr std::size_t kMinRowBytes = 512;
 constexpr std::size_t kMaxRowBytes = 4096;
 
-// Tuning: minimum bytes of a row of the array for a short first chunk, which aligns the others.
+// Tuning: minimum bytes of a row of the array for a short first range, which aligns the others.
 constexpr std::size_t kWorthAligning = 4096;
 
-// Division of the columns into chunks. The first chunk may be short, so that the results of the
+// Division of the columns into ranges. The first range may be short, so that the results of the
 // others are aligned for streaming stores.
-class Chunks {
+class ColumnRanges {
  public:
-  Chunks(const Operand& array, const Layout& slices) : inner_(slices.inner) {
+  ColumnRanges(const Operand& array, const Layout& slices) : inner_(slices.inner) {
     const std::size_t bytes = array.type.bytes;
     const std::size_t fit = kTileBytes / slices.length / kLine * kLine;
     columns_ = std::clamp(fit, kMinRowBytes, kMaxRowBytes) / bytes;
@@ -41,15 +41,15 @@ class Chunks {
   [[nodiscard]] std::size_t count() const {
     return (head_ != 0 ? 1 : 0) + ceil_div(inner_ - head_, columns_);
   }
-  [[nodiscard]] std::size_t begin(std::size_t chunk) const {
-    const std::size_t after_head = head_ == 0 ? chunk : chunk - 1;
-    return head_ != 0 && chunk == 0 ? 0 : head_ + after_head * columns_;
+  [[nodiscard]] std::size_t begin(std::size_t range) const {
+    const std::size_t after_head = head_ == 0 ? range : range - 1;
+    return head_ != 0 && range == 0 ? 0 : head_ + after_head * columns_;
   }
-  [[nodiscard]] std::size_t end(std::size_t chunk) const {
-    return std::min(begin(chunk + 1), inner_);
+  [[nodiscard]] std::size_t end(std::size_t range) const {
+    return std::min(begin(range + 1), inner_);
   }
-  [[nodiscard]] bool streams(std::size_t chunk) const {
-    return aligned_ && (head_ == 0 || chunk != 0);
+  [[nodiscard]] bool streams(std::size_t range) const {
+    return aligned_ && (head_ == 0 || range != 0);
   }
 
  private:
@@ -59,13 +59,13 @@ class Chunks {
   bool aligned_;
 };
 
-// Selection in a chunk of columns: a tile of their keys, and the selection in each column.
+// Selection in a range of columns: a tile of their keys, and the selection in each column.
 class ColumnTile {
  public:
   ColumnTile(const SelectionProblem& problem, const Layout& slices, const Goal& goal,
              std::size_t columns)
       : problem_(problem),
-        operand_(problem.first()),
+        operand_(problem.first_operand()),
         slices_(slices),
         goal_(goal),
         kernels_(problem.kernels(operand_)),
@@ -127,19 +127,19 @@ class ColumnTile {
 }  // namespace
 
 bool are_columns(const Operand& array, const Layout& slices) {
-  return !array.is_computed() && slices.inner != 1 && slices.length <= kMaxRows &&
+  return !array.has_scores() && slices.inner != 1 && slices.length <= kMaxRows &&
          slices.inner * array.type.bytes >= kLine;
 }
 
 void write_topk_of_columns(const SelectionProblem& problem, const Layout& slices, std::size_t k) {
-  const Chunks chunks(problem.first(), slices);
+  const ColumnRanges ranges(problem.first_operand(), slices);
   const Goal goal{k, false, {problem.least() - 1, problem.most()}};
-  Tasks tasks(slices.outer * chunks.count());
+  Tasks tasks(slices.outer * ranges.count());
   share_with_scratch<ColumnTile>(tasks, problem.bytes(), [&](ColumnTile& tile, std::size_t task) {
-    const std::size_t chunk = task % chunks.count();
-    tile.write_topk(task / chunks.count(), chunks.begin(chunk), chunks.end(chunk),
-                    chunks.streams(chunk));
-  }, problem, slices, goal, chunks.longest());
+    const std::size_t range = task % ranges.count();
+    tile.write_topk(task / ranges.count(), ranges.begin(range), ranges.end(range),
+                    ranges.streams(range));
+  }, problem, slices, goal, ranges.longest());
 }
 
 }  // namespace secateur

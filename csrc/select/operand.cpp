@@ -62,11 +62,11 @@ const void* begin_of(const Part& part, std::size_t bytes_each) {
 Part factors_of(const Operand& operand, std::size_t begin, std::size_t end,
                 unsigned char* scratch) {
   const Scores& scores = operand.scores;
-  const std::size_t first = scores.repeat == 1 ? (operand.first + begin) % scores.period : 0;
+  const std::size_t first = scores.repeat == 1 ? (operand.array_offset + begin) % scores.period : 0;
   if (scores.repeat == 1 && end - begin <= scores.period - first) {
     return {scores.data, first, first + end - begin, scores.period};
   }
-  expand(scores, operand.first + begin, end - begin, scratch);
+  expand(scores, operand.array_offset + begin, end - begin, scratch);
   return {scratch, 0, end - begin, end - begin};
 }
 
@@ -110,7 +110,7 @@ std::string name_of(const SelectionProblem& problem, const Operand& operand) {
     return numbered("scores", "scores");
   }
   std::string name = numbered("w", "arrays");
-  if (operand.is_computed()) {
+  if (operand.has_scores()) {
     name += " * ";
     name += numbered("factors", "factors");
   }
@@ -161,9 +161,9 @@ SelectionProblem::SelectionProblem(std::span<Operand> operands, sc_nan nan)
       table_(secateur::kernels()) {
   const bool first_by_values = by_values(operands.front());
   for (Operand& operand : operands) {
-    operand.begin = n_;
+    operand.problem_offset = n_;
     n_ += operand.n;
-    is_computed_ = is_computed_ || operand.is_computed();
+    is_computed_ = is_computed_ || operand.has_scores();
     has_values_ = has_values_ || by_values(operand);
     is_uniform_ = is_uniform_ && operand.ranking_type().kind == key_type_.kind &&
                   by_values(operand) == first_by_values;
@@ -185,7 +185,7 @@ const Operand& SelectionProblem::operand_of(std::size_t i) const {
   // If several operands begin at i, all but the last of them are empty.
   const auto past = std::upper_bound(
       operands_.begin(), operands_.end(), i,
-      [](std::size_t place, const Operand& operand) { return place < operand.begin; });
+      [](std::size_t place, const Operand& operand) { return place < operand.problem_offset; });
   return *(past - 1);
 }
 
@@ -324,7 +324,7 @@ Key SelectionProblem::from_common(const Operand& operand, Key common_key) const 
 
 Selection SelectionProblem::local(const Operand& operand, Selection selection) const {
   const std::size_t tie_end =
-      std::min(selection.tie_end - std::min(selection.tie_end, operand.begin), operand.n);
+      std::min(selection.tie_end - std::min(selection.tie_end, operand.problem_offset), operand.n);
   if (is_uniform_) {
     return {selection.threshold, tie_end};
   }
@@ -407,7 +407,7 @@ void decide_streaming(std::span<Operand> operands) {
 }
 
 ScratchBuffer::ScratchBuffer(const SelectionProblem& problem) {
-  if (problem.is_computed()) {
+  if (problem.has_scores()) {
     // The first block may be longer than the others.
     data_.emplace(kBlock + 2 * kWord + kPage / sizeof(std::int64_t));
     begin_ = reinterpret_cast<unsigned char*>(data_->data());
@@ -426,7 +426,7 @@ PreparedBlock prepare(const SelectionProblem& problem, const Operand& operand, c
                       const Output& out, const ScratchBuffer& scratch) {
   Output output = out;
   output.others = operand.w;
-  if (!operand.is_computed()) {
+  if (!operand.has_scores()) {
     return {part, {}, output, 0};
   }
   // Kernels do not compute keys of scores on the fly if they write elements of another width. That
@@ -447,11 +447,11 @@ PreparedBlock prepare(const SelectionProblem& problem, const Operand& operand, c
     if (scores.repeat == 1) {
       products.factors = scores.data;
       products.period = scores.period;
-      products.phase = (operand.first + part.begin) % scores.period;
+      products.phase = (operand.array_offset + part.begin) % scores.period;
     } else {
       products.factors = computed;
       products.period = part.end - part.begin;
-      expand(scores, operand.first + part.begin, products.period,
+      expand(scores, operand.array_offset + part.begin, products.period,
              static_cast<unsigned char*>(computed));
     }
     return {part, products, output, 0};
@@ -471,8 +471,8 @@ PreparedBlock prepare(const SelectionProblem& problem, const Operand& operand, c
 }
 
 OutputStage::OutputStage(const SelectionProblem& problem)
-    : writer_(problem.is_one() && problem.first().conversion != nullptr
-                  ? problem.first().conversion->writer()
+    : writer_(problem.is_one() && problem.first_operand().conversion != nullptr
+                  ? problem.first_operand().conversion->writer()
                   : nullptr),
       floats_(writer_ ? kComputedBlock + 2 * kWord : 0) {}
 
@@ -497,14 +497,14 @@ PreparedBlock OutputStage::redirect(const Operand& operand, const Part& part,
 
 Blocks OperandBlocks::blocks(const Operand& operand) {
   const bool uses_scratch =
-      (operand.is_computed() && !operand.is_computed_on_the_fly()) || operand.conversion;
+      (operand.has_scores() && !operand.computes_ranking_in_kernels()) || operand.conversion;
   return {operand.w, operand.n, operand.results(), 8 * operand.result_bytes(),
           uses_scratch ? kComputedBlock : kBlock};
 }
 
 OperandBlocks::OperandBlocks(const SelectionProblem& problem) : operands_(problem.operands()) {
   if (problem.is_one()) {
-    count_ = blocks(problem.first()).count();
+    count_ = blocks(problem.first_operand()).count();
     return;
   }
   count_ = 0;

@@ -42,25 +42,25 @@ struct Operand {
   FloatType type;  // of `w`
   Output out{};
   Scores scores{};
-  std::size_t begin = 0;  // index of the first element in the problem, across all operands
-  std::size_t first = 0;  // index of the first element in the array of which this is a slice
+  std::size_t problem_offset = 0;  // index of the first element in the problem, across all operands
+  std::size_t array_offset = 0;  // index of the first element in the array of which this is a slice
   // If set, converts the floats that are written; `out` then gives their OutputKind only.
   const OutputConversion* conversion = nullptr;
 
   // The type of the ranking values.
   [[nodiscard]] FloatType ranking_type() const;
   // Whether the operand has scores, from which its ranking values are computed.
-  [[nodiscard]] bool is_computed() const { return scores.kind != Scores::Kind::magnitudes; }
+  [[nodiscard]] bool has_scores() const { return scores.kind != Scores::Kind::magnitudes; }
   // Whether kernels rank the elements of w as they read them: without scores, or with factors of
   // w's type if that is also the type of the products.
   [[nodiscard]] bool kernels_rank_w() const {
-    return !is_computed() || (scores.kind == Scores::Kind::products &&
-                              type.kind == scores.type.kind && type.kind == ranking_type().kind);
+    return !has_scores() || (scores.kind == Scores::Kind::products &&
+                             type.kind == scores.type.kind && type.kind == ranking_type().kind);
   }
   // Whether kernels compute the ranking values on the fly. Products that kernels do not multiply
   // themselves are computed into scratch first.
-  [[nodiscard]] bool is_computed_on_the_fly() const {
-    return is_computed() && (scores.kind == Scores::Kind::values || kernels_rank_w());
+  [[nodiscard]] bool computes_ranking_in_kernels() const {
+    return has_scores() && (scores.kind == Scores::Kind::values || kernels_rank_w());
   }
   // Whether the results are integers.
   [[nodiscard]] bool writes_integers() const {
@@ -83,9 +83,9 @@ struct Operand {
   }
   // The memory from which the ranking value of element i is computed: its score, or w itself.
   [[nodiscard]] const unsigned char* ranking_data(std::size_t i) const {
-    return scores.kind == Scores::Kind::values
-               ? static_cast<const unsigned char*>(scores.data) + (first + i) * scores.type.bytes
-               : at(i);
+    return scores.kind == Scores::Kind::values ? static_cast<const unsigned char*>(scores.data) +
+                                                     (array_offset + i) * scores.type.bytes
+                                               : at(i);
   }
   // Prefetches the elements or scores [i, i + count), and their factors. They span at most two
   // cache lines of each array.
@@ -97,7 +97,7 @@ struct Operand {
     prefetch_ends(ranking_data(i),
                   scores.kind == Scores::Kind::values ? scores.type.bytes : type.bytes);
     if (scores.kind == Scores::Kind::products) {
-      const std::size_t factor = (first + i) / scores.repeat % scores.period;
+      const std::size_t factor = (array_offset + i) / scores.repeat % scores.period;
       prefetch_ends(static_cast<const unsigned char*>(scores.data) + factor * scores.type.bytes,
                     scores.type.bytes);
     }
@@ -111,7 +111,7 @@ struct Operand {
 // has keys of its own type.
 class SelectionProblem {
  public:
-  // Sets the `begin` of the operands.
+  // Sets the `problem_offset` of the operands.
   SelectionProblem(std::span<Operand> operands, sc_nan nan);
 
   [[nodiscard]] std::span<const Operand> operands() const { return operands_; }
@@ -120,10 +120,10 @@ class SelectionProblem {
   // The operand that holds the element at index i of the problem.
   [[nodiscard]] const Operand& operand_of(std::size_t i) const;
   [[nodiscard]] static bool is_in(const Operand& operand, std::size_t i) {
-    return i - operand.begin < operand.n;  // if i < begin, the difference wraps around
+    return i - operand.problem_offset < operand.n;  // if i is smaller, the difference wraps around
   }
   // The first operand; the only one where is_one().
-  [[nodiscard]] const Operand& first() const { return operands_.front(); }
+  [[nodiscard]] const Operand& first_operand() const { return operands_.front(); }
   [[nodiscard]] bool is_one() const { return operands_.size() == 1; }
   [[nodiscard]] const KernelTable& table() const { return table_; }
   [[nodiscard]] bool refuses_nan() const { return refuses_nan_; }
@@ -131,7 +131,7 @@ class SelectionProblem {
   // Whether all elements rank by their own magnitudes and have the same type.
   [[nodiscard]] bool is_plain() const { return is_uniform_ && !is_computed_; }
   // Whether an operand has scores.
-  [[nodiscard]] bool is_computed() const { return is_computed_; }
+  [[nodiscard]] bool has_scores() const { return is_computed_; }
   // The largest and the smallest key that can occur.
   [[nodiscard]] Key most() const { return key_type_.most; }
   [[nodiscard]] Key least() const { return has_values_ ? -key_type_.most : 0; }

@@ -72,7 +72,7 @@ void Scan<K>::scan_parts(std::size_t k, const OperandBlocks& parts, Tasks& tasks
   const Collected block_collected{block_bits.data(), block_offsets.data()};
   const ScratchBuffer scratch(problem_);
   const OutputStage stage(problem_);
-  const Buffer<std::int64_t> candidate_scratch(problem_.is_computed() ? 2 * kBlockCapacity : 0);
+  const Buffer<std::int64_t> candidate_scratch(problem_.has_scores() ? 2 * kBlockCapacity : 0);
   for (std::size_t i = 0; tasks.take(i);) {
     const auto [number, part] = parts[i];
     const Operand& operand = problem_.operands()[number];
@@ -116,7 +116,8 @@ auto Scan<K>::store_candidates(const Operand& operand, const RankKey& rank_key,
       problem_.candidate_bits(operand, rank_key, collected, bracket_counts.collected, scratch);
   problem_.keys(operand, bits, bracket_counts.collected, keys_.data() + first);
   for (std::size_t i = 0; i < bracket_counts.collected; ++i) {
-    indices_[first + i] = static_cast<std::int64_t>(operand.begin + begin + collected.offsets[i]);
+    indices_[first + i] =
+        static_cast<std::int64_t>(operand.problem_offset + begin + collected.offsets[i]);
   }
   return {first, first + bracket_counts.collected};
 }
@@ -219,7 +220,7 @@ void write_results(const SelectionProblem& problem, bool kept, std::int64_t* ind
     const Operand& operand = problem.operand_of(static_cast<std::size_t>(indices[i]));
     const std::int64_t* const first = indices + i;
     for (; i < count && problem.is_in(operand, static_cast<std::size_t>(indices[i])); ++i) {
-      indices[i] -= static_cast<std::int64_t>(operand.begin);
+      indices[i] -= static_cast<std::int64_t>(operand.problem_offset);
     }
     write_results(operand, kept, first, static_cast<std::size_t>(indices + i - first));
   }
@@ -236,7 +237,7 @@ void Scan<K>::fix_up(Selection selection) const {
                              : Bracket{interval_.likely, selection.threshold};
   // Bits of two candidates may share a byte, so that one thread writes them all. The output is
   // small.
-  const bool bits = problem_.first().out.kind == OutputKind::bits;
+  const bool bits = problem_.first_operand().out.kind == OutputKind::bits;
   const std::size_t traffic = bits ? 0 : bracket_counts_.collected * kLine;
   const Blocks blocks(keys_.data(), bracket_counts_.collected, nullptr, 0);
   const auto collect =

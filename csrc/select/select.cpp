@@ -21,7 +21,7 @@ constexpr std::size_t kAhead = 32;
 // Tuning: number of sampled intervals to try before the range of keys is cut in thirds.
 constexpr std::uint64_t kSampledAttempts = 3;
 
-// Tuning: find_topk collects at most n / kFewOf elements. Their keys and indices then take about as
+// Tuning: try_topk_indices collects at most n / kFewOf elements. Their keys and indices then take about as
 // much memory as a bit mask of all elements.
 constexpr std::size_t kFewOf = 96;
 
@@ -56,7 +56,7 @@ void all_keys(const SelectionProblem& problem, K* keys) {
       const void* const bits =
           problem.bits(operand, begin, end, scratch.alias_safe(operand.ranking_data(begin)));
       check_nan(problem, operand,
-                problem.keys(operand, bits, end - begin, keys + operand.begin + begin));
+                problem.keys(operand, bits, end - begin, keys + operand.problem_offset + begin));
     }
   }
 }
@@ -68,8 +68,8 @@ Selection select_in_cache(const SelectionProblem& problem, std::size_t k, bool w
   const std::size_t n = problem.size();
   const bool computes_keys = needs_keys<K>(problem);
   const Buffer<K> keys(computes_keys ? n : 0);
-  const void* ranked = problem.first().w;
-  Order order = problem.order(problem.first());
+  const void* ranked = problem.first_operand().w;
+  Order order = problem.order(problem.first_operand());
   Key largest = 0;
   if (computes_keys) {
     all_keys(problem, keys.data());
@@ -78,7 +78,7 @@ Selection select_in_cache(const SelectionProblem& problem, std::size_t k, bool w
   }
   const Ranked kth = select_in_cache<K>(problem.table(), ranked, n, order, k, &largest);
   if (!computes_keys) {
-    check_nan(problem, problem.first(), largest);
+    check_nan(problem, problem.first_operand(), largest);
   }
   const std::size_t ties = k - kth.above;
   if (!with_ties || ties == kth.equal) {
@@ -114,7 +114,7 @@ Selection find_tie_end(const SelectionProblem& problem, Key key, std::size_t r,
       const std::size_t count = kernels.count_above(bits, length, order, local.threshold - 1) -
                                 kernels.count_above(bits, length, order, local.threshold);
       if (count >= r) {
-        return {key, operand.begin + begin +
+        return {key, operand.problem_offset + begin +
                          end_of_ties(kernels, bits, operand.ranking_type().bytes, length, order,
                                      local.threshold, r)};
       }
@@ -149,11 +149,11 @@ void for_pieces(const SelectionProblem& problem, const Runs& runs, std::size_t c
   for (std::size_t run = 0; run < count; ++run) {
     const std::size_t later = runs[std::min(run + kAhead, count - 1)];
     const Operand& later_operand = prefetch_cursor.operand_of(later);
-    later_operand.prefetch(later - later_operand.begin, kRun);
+    later_operand.prefetch(later - later_operand.problem_offset, kRun);
     std::size_t index = runs[run];
     for (std::size_t i = 0; i < kRun;) {
       const Operand& operand = cursor.operand_of(index);
-      const std::size_t local_index = index - operand.begin;
+      const std::size_t local_index = index - operand.problem_offset;
       const std::size_t length = std::min(kRun - i, operand.n - local_index);
       piece(operand, local_index, length, run * kRun + i);
       index += length;
@@ -165,8 +165,8 @@ void for_pieces(const SelectionProblem& problem, const Runs& runs, std::size_t c
 // Computes the keys of the sampled runs.
 template <class K>
 void sample_keys(const SelectionProblem& problem, const Runs& runs, std::size_t count, K* keys) {
-  const Operand& first = problem.first();
-  if (!problem.is_plain() && !(problem.is_one() && first.is_computed_on_the_fly())) {
+  const Operand& first = problem.first_operand();
+  if (!problem.is_plain() && !(problem.is_one() && first.computes_ranking_in_kernels())) {
     for_pieces(problem, runs, count,
                [&](const Operand& operand, std::size_t index, std::size_t length,
                    std::size_t sample_index) {
@@ -198,7 +198,8 @@ void sample_keys(const SelectionProblem& problem, const Runs& runs, std::size_t 
       [&](const Operand& operand, std::size_t index, std::size_t length, std::size_t sample_index) {
     std::memcpy(bits + sample_index * bytes, operand.ranking_data(index), length * bytes);
     if (products) {
-      expand(operand.scores, operand.first + index, length, factors.data() + sample_index * bytes);
+      expand(operand.scores, operand.array_offset + index, length,
+             factors.data() + sample_index * bytes);
     }
   });
   problem.compute_keys(first, {bits, 0, size, size}, factors.data(), bits);
@@ -348,7 +349,7 @@ bool is_single_key(const Interval& interval, std::size_t n) {
 // packs results into bytes, since single results could not be corrected, or with one that needs the
 // final selection, since the scan also converts elements that are not kept.
 bool may_write(const SelectionProblem& problem) {
-  const OutputConversion* const conversion = problem.first().conversion;
+  const OutputConversion* const conversion = problem.first_operand().conversion;
   return !problem.is_in_place() && (conversion == nullptr || (conversion->bytes_each != 0 &&
                                                               !conversion->needs_final_selection));
 }
@@ -364,7 +365,7 @@ Selection select_from_memory(const SelectionProblem& problem, std::size_t k, boo
   for (std::uint64_t attempt = 0; !range.empty(); ++attempt) {
     Interval interval = attempt < kSampledAttempts ? range.clip(sampled<K>(problem, k, attempt))
                                                    : range.middle_third();
-    if (problem.first().writes_integers()) {
+    if (problem.first_operand().writes_integers()) {
       // Write all candidates as kept. Correcting one to removed stores 0; correcting one to kept
       // would need a conversion.
       interval.likely = problem.least() - 1;
@@ -492,7 +493,7 @@ void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k) {
   });
 }
 
-bool find_topk(const SelectionProblem& problem, std::size_t k, std::int64_t* indices) {
+bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64_t* indices) {
   if (k == 0 || k > problem.size() / kFewOf || problem.size() <= kInCache) {
     return false;
   }

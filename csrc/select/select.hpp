@@ -29,7 +29,7 @@ void write_selection(const SelectionProblem& problem, Selection selection);
 // Writes the indices of the k largest elements, 0 <= k <= n, in ascending order. Returns false and
 // writes nothing if k is 0 or too large a share of n, if the problem is selected in cache, or if
 // the sample misled the pass. Throws Error if NaN is refused and present.
-bool find_topk(const SelectionProblem& problem, std::size_t k, std::int64_t* indices);
+bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64_t* indices);
 
 // Writes the elements whose keys are above `key`.
 void write_above(const SelectionProblem& problem, Key key);

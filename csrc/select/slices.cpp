@@ -37,7 +37,7 @@ std::size_t padded_stride(std::size_t length) { return (length / kLine + 1) * kL
 
 // Consecutive slices, the elements of each contiguous. A slice begins every `stride` elements.
 struct Batch {
-  Operand first;
+  Operand first_slice;
   std::size_t count, stride;
   bool gathered;                // the slices and their scores are copies in a tile
   const void* ranked;           // the bits of their ranking values
@@ -45,12 +45,13 @@ struct Batch {
   Pointers results;             // of the first slice; those of the others follow
 
   [[nodiscard]] Operand slice(std::size_t i) const {
-    Operand operand = first;
-    operand.w = first.at(i * stride);
+    Operand operand = first_slice;
+    operand.w = first_slice.at(i * stride);
     if (!gathered) {
-      operand.first += i * stride;
-    } else if (first.is_computed()) {
-      operand.scores.data = bytes_at(first.scores.data, i * stride * first.scores.type.bytes);
+      operand.array_offset += i * stride;
+    } else if (first_slice.has_scores()) {
+      operand.scores.data =
+          bytes_at(first_slice.scores.data, i * stride * first_slice.scores.type.bytes);
     }
     return operand;
   }
@@ -79,12 +80,12 @@ class Selector {
       : job_(job),
         in_cache_(job.slices.length <= kInCache && job.slices.outer * job.slices.inner > 1),
         scratch_(in_cache_ ? job.slices.length + kWord : 0),
-        computed_(in_cache_ && job.array.is_computed() ? max_elements : 0),
+        computed_(in_cache_ && job.array.has_scores() ? max_elements : 0),
         selections_(in_cache_ ? max_slices : 0) {}
 
   void operator()(Batch batch, std::size_t n) {
     if (in_cache_) {
-      const Operand& first = batch.first;
+      const Operand& first = batch.first_slice;
       batch.ranked = ranked(batch);
       batch.selections = selections_.data();
       const Key largest = job_.problem.kernels(first).select_rows(
@@ -99,12 +100,12 @@ class Selector {
 
  private:
   const void* ranked(const Batch& batch) const {
-    if (!job_.array.is_computed()) {
-      return batch.first.w;
+    if (!job_.array.has_scores()) {
+      return batch.first_slice.w;
     }
-    const std::size_t bytes = batch.first.ranking_type().bytes;
+    const std::size_t bytes = batch.first_slice.ranking_type().bytes;
     for (std::size_t i = 0; i < batch.count; ++i) {
-      static_cast<void>(job_.problem.bits(batch.slice(i), 0, batch.first.n,
+      static_cast<void>(job_.problem.bits(batch.slice(i), 0, batch.first_slice.n,
                                           bytes_at(computed_.data(), i * batch.stride * bytes)));
     }
     return computed_.data();
@@ -120,9 +121,9 @@ class Selector {
 void work_on_rows(const Job& job, Selector& select, std::size_t begin, std::size_t end) {
   const std::size_t length = job.slices.length;
   Batch batch{job.array, end - begin, length, false, nullptr, nullptr, {}};
-  batch.first.w = job.array.at(begin * length);
-  batch.first.n = length;
-  batch.first.first = begin * length;
+  batch.first_slice.w = job.array.at(begin * length);
+  batch.first_slice.n = length;
+  batch.first_slice.array_offset = begin * length;
   for (std::size_t r = 0; r < job.results.size(); ++r) {
     const SliceResult& result = job.results[r];
     batch.results[r] = bytes_at(result.data, begin * result.length * result.bytes_each);
@@ -163,8 +164,8 @@ class Tile {
         stride_(padded_stride(job.slices.length)),
         select_(job, columns, columns * stride_),
         w_(columns * stride_ * array_.type.bytes),
-        scores_(array_.is_computed() ? columns * stride_ * array_.scores.type.bytes : 0),
-        row_(array_.is_computed() ? columns * array_.scores.type.bytes : 0),
+        scores_(array_.has_scores() ? columns * stride_ * array_.scores.type.bytes : 0),
+        row_(array_.has_scores() ? columns * array_.scores.type.bytes : 0),
         results_{Buffer<unsigned char>(result_bytes(job.results, 0, columns)),
                  Buffer<unsigned char>(result_bytes(job.results, 1, columns))} {}
 
@@ -175,15 +176,15 @@ class Tile {
     const std::size_t first = outer * length * inner + begin;
     transpose(array_.type.bytes, array_.at(first), inner, length, columns, w_.data(), stride_);
     Batch batch{array_, columns, stride_, true, nullptr, nullptr, {}};
-    batch.first.w = w_.data();
-    batch.first.n = length;
-    batch.first.out.stream = false;
-    if (array_.is_computed()) {
+    batch.first_slice.w = w_.data();
+    batch.first_slice.n = length;
+    batch.first_slice.out.stream = false;
+    if (array_.has_scores()) {
       gather_scores(first, columns);
-      batch.first.scores.data = scores_.data();
-      batch.first.scores.period = length;
-      batch.first.scores.repeat = 1;
-      batch.first.first = 0;
+      batch.first_slice.scores.data = scores_.data();
+      batch.first_slice.scores.period = length;
+      batch.first_slice.scores.repeat = 1;
+      batch.first_slice.array_offset = 0;
     }
     for (std::size_t r = 0; r < job_.results.size(); ++r) {
       batch.results[r] = results_[r].data();
@@ -258,16 +259,17 @@ void for_columns(const Job& job) {
   }, job, tile_columns);
 }
 
-void for_batches(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k, bool exact,
-                 std::span<const SliceResult> results, const BatchWork& work) {
+void for_batches(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
+                 bool needs_kth_key, std::span<const SliceResult> results, const BatchWork& work) {
   if (slices.outer == 0 || slices.length == 0 || slices.inner == 0) {
     return;
   }
   Operand whole = array;
   const SelectionProblem problem({&whole, 1}, nan);
   problem.begin_in_place_write();
-  const Job job{problem, array, slices, results, {k, exact, {problem.least() - 1, problem.most()}},
-                work};
+  const Job job{
+      problem, array, slices, results, {k, needs_kth_key, {problem.least() - 1, problem.most()}},
+      work};
   try {
     slices.inner == 1 ? for_rows(job) : for_columns(job);
   } catch (const Error& error) {
@@ -290,7 +292,7 @@ void write_slice(Operand& slice, sc_nan nan, std::size_t k) {
 
 // Writes the selected elements of a batch.
 void emit(const SelectionProblem& problem, const Batch& batch) {
-  const Operand& first = batch.first;
+  const Operand& first = batch.first_slice;
   const ElementKernels& kernels = problem.kernels(first);
   const Order order = problem.order(first);
   const std::size_t n = batch.count * batch.stride;
@@ -298,12 +300,12 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
   out.data = batch.results[0];
   out.others = first.w;
   const bool is_short = first.n * bytes_of(out.kind, first.type.bytes) <= kMaxShortRowBytes;
-  if (is_short && out.kind == OutputKind::floats && !first.is_computed() && !batch.gathered) {
+  if (is_short && out.kind == OutputKind::floats && !first.has_scores() && !batch.gathered) {
     kernels.emit_rows({batch.ranked, batch.count, first.n, batch.stride, n}, order,
                       batch.selections, out.stream, out.data);
     return;
   }
-  if (out.kind == OutputKind::floats && first.is_computed()) {
+  if (out.kind == OutputKind::floats && first.has_scores()) {
     out.kind = others_kind(first.type.bytes);
   }
   // Short rows that are not aligned to cache lines are not worth streaming stores.
@@ -319,9 +321,9 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
 
 }  // namespace
 
-void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k, bool exact,
-                std::span<const SliceResult> results, const SliceWork& work) {
-  for_batches(array, slices, nan, k, exact, results, [&](const Batch& batch) {
+void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
+                bool needs_kth_key, std::span<const SliceResult> results, const SliceWork& work) {
+  for_batches(array, slices, nan, k, needs_kth_key, results, [&](const Batch& batch) {
     for (std::size_t i = 0; i < batch.count; ++i) {
       Pointers outputs{};
       for (std::size_t r = 0; r < results.size(); ++r) {
@@ -333,13 +335,13 @@ void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::siz
   });
 }
 
-void write_topk(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k) {
+void write_topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k) {
   const bool is_single = slices.outer == 1 && slices.inner == 1;
   // Short slices are groups of a k:length pattern, which the pattern kernels select one group per
   // lane.
   const bool has_pattern_output =
       array.out.kind == OutputKind::floats || array.out.kind == OutputKind::bools;
-  if (!is_single && has_pattern_output && !array.is_computed() && slices.length <= kMaxGroupSize &&
+  if (!is_single && has_pattern_output && !array.has_scores() && slices.length <= kMaxGroupSize &&
       k != 0) {
     prune_pattern(array, {k, slices.length}, slices.inner, nan);
     return;

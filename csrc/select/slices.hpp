@@ -26,14 +26,13 @@ struct SliceResult {
 using SliceWork =
     std::function<void(const Operand& slice, void* const* results, const Selection* known)>;
 
-// Calls `work` for each slice, with the selection of its k largest elements, 0 <= k <= length. If
-// `exact` is set, 1 <= k, and the threshold of the selection is the key of the k-th largest. The
+// Calls `work` for each slice, with the selection of its k largest elements, 0 <= k <= length. If// `needs_kth_key` is set, 1 <= k, and the threshold of the selection is the key of the k-th largest. The
 // slices of an operand with scores have the scores of their elements. Throws Error if NaN is
 // refused and present; results in place are then left unmodified.
-void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k, bool exact,
-                std::span<const SliceResult> results, const SliceWork& work);
+void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
+                bool needs_kth_key, std::span<const SliceResult> results, const SliceWork& work);
 
 // Writes the k largest elements of each slice to the output of the array.
-void write_topk(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k);
+void write_topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k);
 
 }  // namespace secateur

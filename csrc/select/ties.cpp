@@ -7,13 +7,13 @@ namespace secateur {
 namespace {
 
 // Tuning: elements counted at a time.
-constexpr std::size_t kChunk = 1024;
+constexpr std::size_t kTieBlock = 1024;
 
 // The result of end_of_ties within one chunk. Keys are stored as K.
 template <class K>
 std::size_t end_within(const ElementKernels& kernels, const void* chunk, std::size_t length,
                        Order order, Key key, std::size_t r) {
-  K keys[kChunk];
+  K keys[kTieBlock];
   kernels.keys(chunk, length, order, keys);
   std::size_t i = 0;
   while (i < length && (keys[i] != key || --r != 0)) {
@@ -27,9 +27,9 @@ std::size_t end_within(const ElementKernels& kernels, const void* chunk, std::si
 // Counts the ties of each chunk to find the one that holds the r-th, and then searches that chunk.
 std::size_t end_of_ties(const ElementKernels& kernels, const void* w, std::size_t bytes_each,
                         std::size_t n, Order order, Key key, std::size_t r) {
-  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+  for (std::size_t begin = 0; begin < n; begin += kTieBlock) {
     const void* chunk = static_cast<const unsigned char*>(w) + begin * bytes_each;
-    const std::size_t length = std::min(kChunk, n - begin);
+    const std::size_t length = std::min(kTieBlock, n - begin);
     const std::size_t count = kernels.count_above(chunk, length, order, key - 1) -
                               kernels.count_above(chunk, length, order, key);
     if (count >= r) {

@@ -14,8 +14,7 @@
 namespace secateur {
 namespace {
 
-// An element during the sort. `rank` is the distance of its key below the largest possible key. If
-// elements rank by magnitude, it is shifted left by one bit, and its lowest bit is the sign of the
+// An element during the sort. `rank` is the distance of its key below the largest possible key. If// elements rank by magnitude, it is shifted left by one bit, and its lowest bit is the sign of the
 // element.
 template <class U>
 struct Item {
@@ -106,7 +105,7 @@ void sort_by_magnitude(Order order, std::size_t count, void* elements, std::int6
 void sort_by_magnitude(const SelectionProblem& problem, std::size_t count, void* values,
                        std::int64_t* indices) {
   const bool short_indices = problem.size() <= std::numeric_limits<std::uint32_t>::max();
-  const Order order = problem.order(problem.first());
+  const Order order = problem.order(problem.first_operand());
   switch (problem.key_type().bytes) {
     case sizeof(std::int16_t):
       return (short_indices
@@ -140,7 +139,7 @@ void gather(const Operand& operand, const std::int64_t* indices, std::size_t cou
 // Sorts indices by the falling ranks that scores give their elements. They come in ascending order.
 template <class K, class U>
 void sort_by_scores(const SelectionProblem& problem, std::size_t count, std::int64_t* indices) {
-  const Operand& operand = problem.first();
+  const Operand& operand = problem.first_operand();
   const Buffer<Item<U>> items(count);
   const Buffer<Item<U>> spare(count);
   U least = std::numeric_limits<U>::max();
@@ -208,13 +207,13 @@ void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_rank, void*
           std::int64_t* indices, const Selection* known) {
   Operand ranked = operand;
   const SelectionProblem problem({&ranked, 1}, nan);
-  if (find_topk(problem, k, indices)) {
+  if (try_topk_indices(problem, k, indices)) {
     gather(operand, indices, k, values);
   } else {
     compact_topk(operand, nan, k, values, indices, known);
   }
   if (by_rank && k != 0) {
-    if (ranked.is_computed()) {
+    if (ranked.has_scores()) {
       sort_by_scores(problem, k, indices);
       gather(operand, indices, k, values);
     } else {

@@ -37,7 +37,7 @@ void count_magnitudes(py::handle chunk, py::handle dtype, py::handle nan, std::u
 #define SECATEUR_CHOICE(type, name, ...) {#name, k##type},
   static constexpr Choice<Dtype> kChoices[] = {SECATEUR_FLOATS(SECATEUR_CHOICE)};
 #undef SECATEUR_CHOICE
-  const sc_nan policy = to_selecting_nan(nan);
+  const sc_nan policy = to_selection_nan(nan);
   Input in("chunk", chunk, {to_choice("dtype", dtype, kChoices)});
   const sc_key_range range{first, last};
   in.prepare();

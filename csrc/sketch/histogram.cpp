@@ -37,7 +37,7 @@ struct SharedCounts {
 class ThreadCounters {
  public:
   ThreadCounters(const SelectionProblem& problem, const Bins& bins)
-      : problem_(problem), bins_(bins), counters_(bins.count() * kCounters) {
+      : problem_(problem), bins_(bins), counters_(bins.count() * kCountersPerBin) {
     clear();
   }
 
@@ -48,9 +48,9 @@ class ThreadCounters {
       clear();
     }
     counted_ += part.end - part.begin;
-    const Operand& operand = problem_.first();
+    const Operand& operand = problem_.first_operand();
     const HistogramTotals part_totals =
-        kernels_of(operand).count_bins(part, problem_.order(operand), bins_, counters_.data());
+        kernels_of(operand).count_into_bins(part, problem_.order(operand), bins_, counters_.data());
     totals_.within += part_totals.within;
     totals_.above += part_totals.above;
     totals_.checksum += part_totals.checksum;
@@ -60,8 +60,8 @@ class ThreadCounters {
   void add_to(SharedCounts& shared) const {
     const std::lock_guard lock(shared.mutex);
     for (std::size_t bin = 0; bin < bins_.count(); ++bin) {
-      for (std::size_t i = 0; i < kCounters; ++i) {
-        shared.counts[bin] += counters_[bin * kCounters + i];
+      for (std::size_t i = 0; i < kCountersPerBin; ++i) {
+        shared.counts[bin] += counters_[bin * kCountersPerBin + i];
       }
     }
     shared.totals.within += totals_.within;
@@ -71,7 +71,7 @@ class ThreadCounters {
 
  private:
   void clear() {
-    std::fill_n(counters_.data(), bins_.count() * kCounters, 0);
+    std::fill_n(counters_.data(), bins_.count() * kCountersPerBin, 0);
     totals_ = {};
     counted_ = 0;
   }
@@ -92,13 +92,13 @@ Bins bins_of(Key first, Key last) {
 
 HistogramTotals count_keys(const SelectionProblem& problem, const Bins& bins,
                            std::uint64_t* counts) {
-  const Operand& operand = problem.first();
+  const Operand& operand = problem.first_operand();
   if (operand.n <= kMaxDirect) {
     if (problem.refuses_nan()) {
       problem.check_nan();
     }
-    return kernels_of(operand).count_directly({operand.w, 0, operand.n, operand.n},
-                                              problem.order(operand), bins, counts);
+    return kernels_of(operand).count_into_single_counters({operand.w, 0, operand.n, operand.n},
+                                                          problem.order(operand), bins, counts);
   }
   SharedCounts shared(bins);
   const Blocks blocks = OperandBlocks::blocks(operand);

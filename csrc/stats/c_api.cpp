@@ -65,7 +65,7 @@ void write_limits(const Scheme& scheme, std::size_t count, sc_dtype w_dtype, Flo
     const std::size_t group = is_shared ? 0 : i;
     if (i != 0 && is_shared) {
       limits[i] = limits[0];
-    } else if (!scheme.is_affine()) {
+    } else if (!scheme.has_scales()) {
       limits[i] = fixed_point_limits(scheme, group, type);
     } else if (w_dtype == SC_DTYPE_FLOAT64) {
       limits[i] = affine_limits<double>(scheme, group, type);

@@ -68,9 +68,10 @@ struct CandidateGrids {
 // of one, which is not larger than that of grid j - 1.
 //
 // The search of a group ends when the distances of its elements to the range of the next grid give a
-// larger sum than the least error so far: the ranges of all further grids are smaller. The sum is
-// that for a step which is smaller by `ratio` and not less than the next step. The exception is a
-// next step that is the smallest normal number, which may be larger.
+// larger sum than the least error so far: the ranges of all further grids are smaller. The kernel
+// computes this sum for the step current / ratio. If the next step is at most that, the range of its
+// grid is no larger, and the sum is a lower bound of its error. Otherwise (the next step is the
+// smallest normal number) the sum is not used.
 template <class GridsOf, class Step>
 void find_least_errors(const Calibration& calibration, const Ranges& ranges, double ratio,
                        const GridsOf& grids_of, const Step& step, int* chosen) {
@@ -105,19 +106,20 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
         return;
       }
       // In units of the square of the first step: the square of a step may overflow or underflow.
-      const auto in_first = [first = first](double sum, double of_step) {
+      const auto in_first_steps = [first = first](double sum, double of_step) {
         const double ratio_of_steps = of_step / first;
         return sum * (ratio_of_steps * ratio_of_steps);
       };
-      const double error = in_first(sums[i].error, current);
+      const double error = in_first_steps(sums[i].error, current);
       if (error <= least) {
         least = error;
         chosen[i] = j;
       }
       const double next = step(i, j + 1);
       const bool sum_bounds_next_error = next * ratio <= current;
-      is_active = j < grids_of(i).max_j &&
-                  (sum_bounds_next_error ? in_first(sums[i].finer, next) <= least : next < current);
+      is_active =
+          j < grids_of(i).max_j &&
+          (sum_bounds_next_error ? in_first_steps(sums[i].finer, next) <= least : next < current);
       are_active = are_active || is_active;
       current = next;
     });
@@ -182,27 +184,27 @@ void write_least_error_frac_bits(const Calibration& calibration, const Ranges& r
   for_indices(ranges.count(), [&](std::size_t i) { frac_bits[i] += extra_frac_bits[i]; });
 }
 
-// Tuning: arrays of at least kMinSampled elements are searched from a sample, of kChunks chunks of
-// kChunkLength elements at equal distances. After kMaxSampledPasses passes over the array, the search
+// Tuning: arrays of at least kMinSampled elements are searched from a sample, of kSampleRuns chunks of
+// kSampleRunLength elements at equal distances. After kMaxSampledPasses passes over the array, the search
 // from the sample gives up.
 constexpr std::size_t kMinSampled = std::size_t{1} << 17;
-constexpr std::size_t kChunks = 256;
-constexpr std::size_t kChunkLength = 64;
+constexpr std::size_t kSampleRuns = 256;
+constexpr std::size_t kSampleRunLength = 64;
 constexpr int kMaxSampledPasses = 3;
 
 // The frac_bits of the least error in a sample. Nothing if the sample is not finite.
 std::optional<int> frac_bits_of_sample(const Calibration& calibration, int bits) {
   const std::size_t bytes = calibration.type.bytes;
-  const std::size_t distance = calibration.groups.elements() / kChunks;
-  const Buffer<std::uint64_t> sample(kChunks * kChunkLength);  // of up to 8 bytes each
+  const std::size_t distance = calibration.groups.elements() / kSampleRuns;
+  const Buffer<std::uint64_t> sample(kSampleRuns * kSampleRunLength);  // of up to 8 bytes each
   auto* const elements = reinterpret_cast<unsigned char*>(sample.data());
-  for (std::size_t i = 0; i < kChunks; ++i) {
-    std::memcpy(elements + i * kChunkLength * bytes,
+  for (std::size_t i = 0; i < kSampleRuns; ++i) {
+    std::memcpy(elements + i * kSampleRunLength * bytes,
                 static_cast<const unsigned char*>(calibration.w) + i * distance * bytes,
-                kChunkLength * bytes);
+                kSampleRunLength * bytes);
   }
-  const Calibration of_sample{Layout::whole(kChunks * kChunkLength), elements, calibration.type,
-                              SC_CHOICE_METHOD_MSE, 0};
+  const Calibration of_sample{Layout::whole(kSampleRuns * kSampleRunLength), elements,
+                              calibration.type, SC_CHOICE_METHOD_MSE, 0};
   try {
     const Ranges ranges(of_sample);
     std::int32_t frac_bits = largest_frac_bits(ranges.lowest(0), ranges.highest(0), bits, true);
@@ -287,14 +289,14 @@ std::optional<int> least_error_frac_bits_from_sample(const Calibration& calibrat
 
 // The scale and the zero point of a range that includes 0.
 template <class T>
-struct Parameters {
+struct ScaleAndZeroPoint {
   T scale;
   std::int32_t zero_point;
 };
 
 template <class T>
-Parameters<T> parameters_of(double lowest, double highest, std::int64_t qmin, std::int64_t qmax,
-                            bool is_symmetric) {
+ScaleAndZeroPoint<T> parameters_of(double lowest, double highest, std::int64_t qmin,
+                                   std::int64_t qmax, bool is_symmetric) {
   const std::int64_t middle = qmin < 0 ? 0 : (qmax + 1) / 2;
   const bool is_zero = lowest == 0 && highest == 0;
   const auto integers = static_cast<double>(qmax - (is_symmetric ? middle : qmin));
@@ -375,7 +377,7 @@ void choose_affine(const Calibration& calibration, std::int64_t qmin, std::int64
     ranges.clip(calibration);
   }
   for_indices(ranges.count(), [&](std::size_t i) {
-    const Parameters<T> chosen =
+    const ScaleAndZeroPoint<T> chosen =
         parameters_of<T>(ranges.lowest(i), ranges.highest(i), qmin, qmax, is_symmetric);
     scale[i] = chosen.scale;
     zero_point[i] = chosen.zero_point;

@@ -143,9 +143,9 @@ struct Job {
 };
 
 // The rows of blocks of a layout, each of a matrix or, if shared, of all matrices.
-struct BlockRows {
-  explicit BlockRows(const Layout& layout)
-      : per_matrix(layout.block_rows()),
+struct RowsOfBlocks {
+  explicit RowsOfBlocks(const Layout& layout)
+      : per_matrix(layout.blocks_down()),
         count((layout.shared ? 1 : layout.outer) * per_matrix),
         matrices(layout.shared ? layout.outer : 1) {}
 
@@ -157,8 +157,8 @@ struct BlockRows {
 // Processes groups whose runs are rows of blocks.
 void for_rows(const Job& job) {
   const Layout& layout = job.groups;
-  const BlockRows block_rows(layout);
-  const std::size_t across = layout.block_columns();
+  const RowsOfBlocks block_rows(layout);
+  const std::size_t across = layout.blocks_across();
   const std::size_t full_across = layout.inner / layout.inner_block;
   const std::size_t rows_of_elements = block_rows.matrices * layout.block;
   // Where blocks are high, each thread should still get several tasks.
@@ -167,9 +167,9 @@ void for_rows(const Job& job) {
                             : std::min(across, ceil_div(layout.groups(), 4 * num_threads()));
   const std::size_t blocks_per_task =
       std::clamp<std::size_t>(kBatch / layout.inner_block, 1, max_blocks);
-  const std::size_t chunks = ceil_div(across, blocks_per_task);
+  const std::size_t tasks_per_row = ceil_div(across, blocks_per_task);
   const std::size_t block_rows_per_task =
-      chunks > 1 ? 1 : std::max<std::size_t>(kBatch / (rows_of_elements * layout.inner), 1);
+      tasks_per_row > 1 ? 1 : std::max<std::size_t>(kBatch / (rows_of_elements * layout.inner), 1);
   const auto work_on_block_row = [&](Batcher& batcher, std::size_t block_row, std::size_t begin) {
     const std::size_t end = std::min(begin + blocks_per_task, across);
     const std::size_t full = std::max(std::min(end, full_across), begin) - begin;
@@ -191,12 +191,12 @@ void for_rows(const Job& job) {
       }
     }
   };
-  job.share_tasks(ceil_div(block_rows.count, block_rows_per_task) * chunks, 0,
+  job.share_tasks(ceil_div(block_rows.count, block_rows_per_task) * tasks_per_row, 0,
                   [&](Batcher& batcher, std::size_t task) {
-    const std::size_t begin = task / chunks * block_rows_per_task;
+    const std::size_t begin = task / tasks_per_row * block_rows_per_task;
     const std::size_t end = std::min(begin + block_rows_per_task, block_rows.count);
     for (std::size_t block_row = begin; block_row < end; ++block_row) {
-      work_on_block_row(batcher, block_row, task % chunks * blocks_per_task);
+      work_on_block_row(batcher, block_row, task % tasks_per_row * blocks_per_task);
     }
   });
 }
@@ -204,18 +204,18 @@ void for_rows(const Job& job) {
 // Processes groups of blocks that are one element wide, whose runs are columns.
 void for_columns(const Job& job) {
   const Layout& layout = job.groups;
-  const BlockRows block_rows(layout);
+  const RowsOfBlocks block_rows(layout);
   const std::size_t bytes = job.inputs[0].type.bytes;
   const std::size_t tile_rows = std::min(layout.block, kColumnSegment);
   const std::size_t tile_columns = kTileBytes / (tile_rows * bytes);
   const std::size_t line_elements = kLine / bytes;
   const std::size_t columns_per_task = std::min(
       std::max(tile_columns / line_elements, std::size_t{1}) * line_elements, layout.inner);
-  const std::size_t chunks = ceil_div(layout.inner, columns_per_task);
-  job.share_tasks(block_rows.count * chunks, columns_per_task * column_pitch(tile_rows),
+  const std::size_t tasks_per_row = ceil_div(layout.inner, columns_per_task);
+  job.share_tasks(block_rows.count * tasks_per_row, columns_per_task * column_pitch(tile_rows),
                   [&](Batcher& batcher, std::size_t task) {
-    const std::size_t begin = task % chunks * columns_per_task;
-    const std::size_t block_row = task / chunks;
+    const std::size_t begin = task % tasks_per_row * columns_per_task;
+    const std::size_t block_row = task / tasks_per_row;
     const std::size_t first_row = block_row % block_rows.per_matrix * layout.block;
     for (std::size_t i = 0; i < block_rows.matrices; ++i) {
       const std::size_t matrix = block_rows.matrices == 1 ? block_row / block_rows.per_matrix : i;

@@ -95,11 +95,11 @@ void reduce_groups(const Layout& groups, std::span<const GroupInput> inputs, Res
       merge(results[group], parts[block]);
     }
   };
-  const std::size_t across = layout.block_columns();
+  const std::size_t across = layout.blocks_across();
   for (std::size_t row = 0; row < layout.outer * layout.length; ++row) {
     const std::size_t matrix = layout.shared ? 0 : row / layout.length;
-    const std::size_t band = row % layout.length / layout.block;
-    const std::size_t first_group = (matrix * layout.block_rows() + band) * across;
+    const std::size_t row_of_blocks = row % layout.length / layout.block;
+    const std::size_t first_group = (matrix * layout.blocks_down() + row_of_blocks) * across;
     for (std::size_t i = 0; i < across; ++i) {
       const std::size_t column = i * layout.inner_block;
       add_run(row * layout.inner + column, std::min(layout.inner_block, layout.inner - column),

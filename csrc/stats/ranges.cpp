@@ -15,7 +15,7 @@ namespace secateur {
 namespace {
 
 // Throws the error that counts the elements that are NaN or infinite.
-[[noreturn]] void refuse_infinite(const void* w, std::size_t n, FloatType type) {
+[[noreturn]] void refuse_not_finite(const void* w, std::size_t n, FloatType type) {
   type.infinity = type.largest_number();  // find_nan() then counts infinities as NaN
   const NaNs found = find_nan(w, n, type);
   refuse_nan(found, "w", "elements that are NaN or infinite");
@@ -71,7 +71,7 @@ struct EqualGroups {
   [[nodiscard]] std::size_t column(std::size_t i) const { return across.first + i % across.count; }
   // The index of the i-th of these groups among all groups of the layout.
   [[nodiscard]] std::size_t group(std::size_t i) const {
-    return (matrix(i) * layout.block_rows() + row(i)) * layout.block_columns() + column(i);
+    return (matrix(i) * layout.blocks_down() + row(i)) * layout.blocks_across() + column(i);
   }
 };
 
@@ -127,8 +127,8 @@ void find_percentile_keys(const EqualGroups& groups, const void* w, FloatType ty
   const std::size_t k = size + 1 - std::clamp(static_cast<std::size_t>(rank), std::size_t{1}, size);
   const bool are_all = count == layout.groups();
   if (are_all && !layout.shared && layout.inner_block == 1) {  // columns of the array
-    const std::size_t bands = layout.outer * groups.along.count;
-    const Layout slices{bands, layout.block, layout.inner, layout.block, 1, false};
+    const std::size_t rows_of_blocks = layout.outer * groups.along.count;
+    const Layout slices{rows_of_blocks, layout.block, layout.inner, layout.block, 1, false};
     find_kth_keys(w, slices, type, k, keys);
     return;
   }
@@ -167,7 +167,7 @@ void find_ranges(const Layout& groups, const void* w, FloatType type, double* lo
       largest = std::max(largest, keys[i]);
     });
     if (largest > type.largest_number()) {
-      refuse_infinite(w, groups.elements(), type);
+      refuse_not_finite(w, groups.elements(), type);
     }
     widen_keys(keys.data(), count, type, out);
   };

@@ -223,4 +223,4 @@ def is_float_dtype(dtype: np.dtype[Any], /) -> bool: ...
 
 float_dtypes: tuple[str, ...]
 integer_dtypes: tuple[tuple[str, int, bool], ...]  # (name, bits, signed)
-numbers_of_context: ContextVar[tuple[int, ...]]
+num_threads_var: ContextVar[tuple[int, ...]]

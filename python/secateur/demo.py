@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 import secateur as sc
 from secateur import reference
 from secateur.bench import Comparison, Contender
-from secateur.terminal import escaped, shown
+from secateur.terminal import escaped, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,7 +78,7 @@ def read_safetensors(path: Path) -> list[Tensor]:
             header.pop("__metadata__", None)
             entries = {name: _entry(entry) for name, entry in header.items()}
         except (SafetensorError, ValueError) as error:
-            msg = f"{path} is truncated or not a safetensors file: {shown(str(error))}"
+            msg = f"{path} is truncated or not a safetensors file: {printable(str(error))}"
             raise ValueError(msg) from None
     tensors = []
     for name, (dtype, shape, begin) in entries.items():
@@ -236,7 +236,7 @@ def table(reports: list[Report], title: str) -> Table:
 
 def _cells(report: Report) -> Iterable[Any]:
     tensor = report.tensor
-    name, note = Text(shown(tensor.name)), Text(shown(report.note))
+    name, note = Text(printable(tensor.name)), Text(printable(report.note))
     shape = _shape(tensor.shape)
     if report.frac_bits is None:
         return [name, shape, *["-"] * 6, note]

@@ -41,9 +41,9 @@ class Format:
         The groups of elements that share a parameter; None if one parameter serves all.
     """
 
-    __slots__ = ("_core", "axis", "bits", "group_size", "signed")
+    __slots__ = ("_native", "axis", "bits", "group_size", "signed")
 
-    _core: _core.Format
+    _native: _core.Format
     bits: int
     signed: bool
     axis: Axes | None
@@ -200,8 +200,8 @@ class FixedPoint(Format):
         shape = np.shape(stored)
         axis, group_size = _checked_groups("frac_bits", len(shape), axis, group_size)
         self._set(bits=bits, signed=as_bool("signed", signed), axis=axis, group_size=group_size)
-        core = _core.Format(bits, self.signed, stored, None, None, 0, 0, shape, axis, group_size)
-        self._set(_frac_bits=stored, _core=core)
+        native = _core.Format(bits, self.signed, stored, None, None, 0, 0, shape, axis, group_size)
+        self._set(_frac_bits=stored, _native=native)
 
     def _arguments(self) -> dict[str, Any]:
         names = ("bits", "frac_bits", "signed", "axis", "group_size")
@@ -473,8 +473,10 @@ class Affine(Format):
             raise ValueError(msg)
         axis, group_size = _checked_groups("scale", len(shape), axis, group_size)
         self._set(bits=bits, signed=signed, qmin=qmin, qmax=qmax, axis=axis, group_size=group_size)
-        core = _core.Format(bits, signed, None, scales, zeros, qmin, qmax, shape, axis, group_size)
-        self._set(_scale=scales, _zero_point=zeros, _core=core)
+        native = _core.Format(
+            bits, signed, None, scales, zeros, qmin, qmax, shape, axis, group_size
+        )
+        self._set(_scale=scales, _zero_point=zeros, _native=native)
 
     def _arguments(self) -> dict[str, Any]:
         names = ("scale", "zero_point", "bits", "signed", "axis", "group_size")

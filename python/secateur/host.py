@@ -136,7 +136,7 @@ def threads(n: int) -> Iterator[None]:
     # Blocks of one context need not end in reverse order, because generators interleave. So each
     # block removes its own number instead of restoring the previous tuple.
     number = _BlockNumber(_core.to_num_threads(n))
-    numbers = _core.numbers_of_context
+    numbers = _core.num_threads_var
     try:
         numbers.set((*numbers.get(()), number))
         yield

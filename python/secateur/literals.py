@@ -1,4 +1,4 @@
-"""The types of arguments: the words that they take, and the axes."""
+"""The types of arguments: the strings that they accept, and the axes."""
 
 from typing import Literal, TypeAlias
 
@@ -17,7 +17,7 @@ Norm: TypeAlias = Literal["l1", "l2", "max"]
 SelectionNaN: TypeAlias = Literal["raise", "keep", "prune"]
 """What a selection does with NaN."""
 
-QuantizingNaN: TypeAlias = Literal["raise", "zero"]
+QuantizationNaN: TypeAlias = Literal["raise", "zero"]
 """What quantization does with NaN."""
 
 Rounding: TypeAlias = Literal[

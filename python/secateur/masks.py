@@ -155,10 +155,10 @@ def prune_mask(
         return _core.prune_mask_blocks(
             w, k, sparsity, threshold, block, norm, packed, bitorder, nan
         )
-    members = None if pattern is None else parse_pattern(pattern)
+    n_of_m = None if pattern is None else parse_pattern(pattern)
     ranked_by = core_scores(w, scores, factors)
     return _core.prune_mask(
-        w, k, sparsity, threshold, members, ranked_by, axis, packed, bitorder, nan
+        w, k, sparsity, threshold, n_of_m, ranked_by, axis, packed, bitorder, nan
     )
 
 

@@ -174,9 +174,9 @@ def prune(
     check_combination(threshold, pattern, block, norm, scores, factors, axis)
     if block is not None:
         return _core.prune_blocks(w, k, sparsity, threshold, block, norm, nan, out)
-    members = None if pattern is None else parse_pattern(pattern)
+    n_of_m = None if pattern is None else parse_pattern(pattern)
     ranked_by = core_scores(w, scores, factors)
-    return _core.prune(w, k, sparsity, threshold, members, ranked_by, axis, nan, out)
+    return _core.prune(w, k, sparsity, threshold, n_of_m, ranked_by, axis, nan, out)
 
 
 @overload

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from secateur.formats import Affine, FixedPoint
-    from secateur.literals import BitOrder, Overflow, QuantizingNaN, Rounding
+    from secateur.literals import BitOrder, Overflow, QuantizationNaN, Rounding
 
     Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ def quantize(
     *,
     rounding: Rounding = "nearest_even",
     overflow: Overflow = "saturate",
-    nan: QuantizingNaN = "raise",
+    nan: QuantizationNaN = "raise",
     seed: int | None = None,
     index_offset: int = 0,
     packed: bool = False,
@@ -231,7 +231,7 @@ def fake_quantize(
     *,
     rounding: Rounding = "nearest_even",
     overflow: Overflow = "saturate",
-    nan: QuantizingNaN = "raise",
+    nan: QuantizationNaN = "raise",
     seed: int | None = None,
     index_offset: int = 0,
     out: Array | None = None,
@@ -283,7 +283,7 @@ def prune_quantize(
     sparsity: float | None = None,
     rounding: Rounding = "nearest_even",
     overflow: Overflow = "saturate",
-    nan: QuantizingNaN = "raise",
+    nan: QuantizationNaN = "raise",
     seed: int | None = None,
     index_offset: int = 0,
     packed: bool = False,

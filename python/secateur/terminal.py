@@ -20,15 +20,15 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Escape the text; if it is longer than `MAX_LENGTH`, omit its middle.
 
     Examples
     --------
-    >>> from secateur.terminal import shown
-    >>> len(shown("w" * 100_000))
+    >>> from secateur.terminal import printable
+    >>> len(printable("w" * 100_000))
     224
-    >>> shown("w" * 100_000)[-24:]
+    >>> printable("w" * 100_000)[-24:]
     'www (100,000 characters)'
     """
     if len(text) <= MAX_LENGTH:

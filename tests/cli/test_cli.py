@@ -23,7 +23,7 @@ from safetensors.numpy import save_file
 import secateur as sc
 from secateur import bench, demo, reference
 from secateur.cli import main
-from secateur.terminal import escaped, shown
+from secateur.terminal import escaped, printable
 from support.sanitizers import not_under_sanitizers
 
 
@@ -437,7 +437,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_one_line(run("demo").stderr.lstrip("\n"))  # older Typer starts a new line
 
 
-# --- what comes from files and arguments is shown, and not obeyed ------------------------------
+# --- what comes from files and arguments is printable, and not obeyed ------------------------------
 
 HOSTILE = {
     "escape": "\x1b[2J\x1b]0;title\x07",
@@ -467,12 +467,12 @@ def test_escaped_text_is_one_printable_line_from_which_the_original_follows(text
 @given(st.text(st.characters(), max_size=20), st.integers(0, 10_000))
 def test_long_text_loses_its_middle(text: str, times: int) -> None:
     long = text * times
-    assert shown(long).isprintable()
+    assert printable(long).isprintable()
     if len(long) <= 200:
-        assert shown(long) == escaped(long)
+        assert printable(long) == escaped(long)
     else:
-        assert shown(long).startswith(escaped(long[:100]))
-        assert shown(long).endswith(f"{escaped(long[-100:])} ({len(long):,} characters)")
+        assert printable(long).startswith(escaped(long[:100]))
+        assert printable(long).endswith(f"{escaped(long[-100:])} ({len(long):,} characters)")
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

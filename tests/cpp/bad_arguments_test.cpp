@@ -74,7 +74,7 @@ class Mutations {
   void add_pointers() {
     for (std::size_t i = 0; i < kPointers; ++i) {
       const auto field = static_cast<Field>(i);
-      const Pointer& p = kFields[i];
+      const Pointer& p = kPointerInfo[i];
       const std::string name(p.name);
       add(field, name + " null", !p.optional, [=](Arguments& a) { a.pointers[field] = nullptr; });
       add(field, name + " misaligned", p.alignment > 1,
@@ -190,7 +190,7 @@ class Mutations {
           left /= std::size(kSizes);
         }
       };
-      const std::string label = kFields[field].name + (" of sizes " + std::to_string(number));
+      const std::string label = kPointerInfo[field].name + (" of sizes " + std::to_string(number));
       all_.push_back({field, label, false, apply, true});
     }
   }
@@ -204,7 +204,7 @@ class Mutations {
         for (const std::size_t block : kSizes) {
           for (const std::size_t inner_block : {std::size_t{0}, std::size_t{1}, kMaxSize}) {
             for (const std::int32_t shared : {0, 1}) {
-              all_.push_back({field, kFields[field].name + std::string(" of any sizes"), false,
+              all_.push_back({field, kPointerInfo[field].name + std::string(" of any sizes"), false,
                               [=](Arguments& a) {
                 *a.block<sc_layout>(field) = {length, inner, block, inner_block, shared};
               }, true});
@@ -220,8 +220,8 @@ class Mutations {
   void add_values(Field field, const char* name, V T::* member, bool refused,
                   std::initializer_list<V> values) {
     for (const V value : values) {
-      add(field, kFields[field].name + std::string(name) + " " + std::to_string(value), refused,
-          [=](Arguments& a) { a.block<T>(field)->*member = value; });
+      add(field, kPointerInfo[field].name + std::string(name) + " " + std::to_string(value),
+          refused, [=](Arguments& a) { a.block<T>(field)->*member = value; });
     }
   }
 
@@ -230,7 +230,7 @@ class Mutations {
   template <class T, class E>
   void add_undeclared_enum_values(Field field, const char* name, E T::* member, int first) {
     for (const int value : {-1, first, 99, kMaxInt, kMinInt}) {
-      add(field, kFields[field].name + std::string(name) + " " + std::to_string(value), true,
+      add(field, kPointerInfo[field].name + std::string(name) + " " + std::to_string(value), true,
           [=](Arguments& a) { a.block<T>(field)->*member = static_cast<E>(value); });
     }
   }
@@ -300,7 +300,7 @@ class Mutations {
   template <class T>
   void add_element(Field field, std::initializer_list<T> values) {
     for (const T value : values) {
-      add(field, kFields[field].name + (" with " + std::to_string(value)), true,
+      add(field, kPointerInfo[field].name + (" with " + std::to_string(value)), true,
           [=](Arguments& a) { a.block<T>(field)[3] = value; });
     }
   }
@@ -408,10 +408,10 @@ bool names_both(const std::string& message, const std::string& a, const std::str
 
 // Moves an output to the beginning of other memory, to its end, and to just before it.
 void test_overlap(const Function& function, const Memory& output, const Memory& other) {
-  const std::size_t step = kFields[output.field].alignment;
+  const std::size_t step = kPointerInfo[output.field].alignment;
   const auto last = static_cast<std::ptrdiff_t>((other.bytes - 1) / step * step);
   const std::string what =
-      kFields[output.field].name + std::string(" over ") + kFields[other.field].name;
+      kPointerInfo[output.field].name + std::string(" over ") + kPointerInfo[other.field].name;
   Arguments a;
   for (const std::ptrdiff_t offset :
        {std::ptrdiff_t{0}, last, -static_cast<std::ptrdiff_t>(step)}) {
@@ -422,7 +422,7 @@ void test_overlap(const Function& function, const Memory& output, const Memory& 
     a.reset();
     a.pointers[output.field] = static_cast<char*>(a.pointers[other.field]) + offset;
     const std::string message = refusal(function, a, what);
-    if (!names_both(message, kFields[output.field].name, kFields[other.field].name)) {
+    if (!names_both(message, kPointerInfo[output.field].name, kPointerInfo[other.field].name)) {
       fail(function, what, "both must be named");
     }
   }

@@ -102,7 +102,8 @@ constexpr Pointer pointer_to(const char* label, std::size_t elements, bool optio
   return {label, elements * sizeof(T), alignof(T), optional};
 }
 
-constexpr std::array<Pointer, kPointers> kFields{
+// In the order of Field.
+constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<double>("w", kN),
     pointer_to<double>("w_hat", kN),
     pointer_to<sc_layout>("layout", 1, true),
@@ -168,7 +169,7 @@ struct Arguments {
 
   Arguments() {
     for (std::size_t i = 0; i < kPointers; ++i) {
-      blocks_[i] = std::make_unique<unsigned char[]>(kGap + kFields[i].bytes);
+      blocks_[i] = std::make_unique<unsigned char[]>(kGap + kPointerInfo[i].bytes);
     }
     reset();
   }
@@ -176,7 +177,7 @@ struct Arguments {
   void reset() {
     for (std::size_t i = 0; i < kPointers; ++i) {
       pointers[i] = blocks_[i].get() + kGap;
-      std::memset(pointers[i], 0, kFields[i].bytes);
+      std::memset(pointers[i], 0, kPointerInfo[i].bytes);
     }
     for (std::size_t i = 0; i < kN; ++i) {
       block<double>(w)[i] = static_cast<double>(i) - 7.5;
@@ -262,7 +263,7 @@ struct Arguments {
   [[nodiscard]] std::vector<unsigned char> contents() const {
     std::vector<unsigned char> all;
     for (std::size_t i = 0; i < kPointers; ++i) {
-      all.insert(all.end(), blocks_[i].get(), blocks_[i].get() + kGap + kFields[i].bytes);
+      all.insert(all.end(), blocks_[i].get(), blocks_[i].get() + kGap + kPointerInfo[i].bytes);
     }
     return all;
   }
@@ -297,19 +298,19 @@ struct Memory {
 struct Function {
   const char* name;
   sc_status (*call)(Arguments& a);
-  std::vector<Field> values;
+  std::vector<Field> scalars;
   std::vector<Memory> inputs, outputs;
 
   [[nodiscard]] bool takes(Field field) const {
     const auto matches = [&](const Memory& memory) { return memory.field == field; };
-    return std::find(values.begin(), values.end(), field) != values.end() ||
+    return std::find(scalars.begin(), scalars.end(), field) != scalars.end() ||
            std::any_of(inputs.begin(), inputs.end(), matches) ||
            std::any_of(outputs.begin(), outputs.end(), matches);
   }
 };
 
 // The whole target of a pointer.
-constexpr Memory all_of(Field field) { return {field, kFields[field].bytes}; }
+constexpr Memory all_of(Field field) { return {field, kPointerInfo[field].bytes}; }
 
 constexpr std::size_t kDoubles = kN * sizeof(double);
 constexpr std::size_t kParameters = 4;

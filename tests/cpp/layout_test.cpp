@@ -19,8 +19,8 @@ Groups groups_of(const Layout& layout) {
   for (std::size_t matrix = 0; matrix < layout.outer; ++matrix) {
     for (std::size_t row = 0; row < layout.length; ++row) {
       for (std::size_t column = 0; column < layout.inner; ++column) {
-        const std::size_t first = layout.shared ? 0 : matrix * layout.block_rows();
-        groups.push_back((first + row / layout.block) * layout.block_columns() +
+        const std::size_t first = layout.shared ? 0 : matrix * layout.blocks_down();
+        groups.push_back((first + row / layout.block) * layout.blocks_across() +
                          column / layout.inner_block);
       }
     }

@@ -111,10 +111,10 @@ def each_quantizes(fmt: Any) -> list[Any]:
 
 
 class Pretender:
-    """An object whose _core is not that of a format."""
+    """An object whose _native is not that of a format."""
 
     def __init__(self, core: Any) -> None:
-        self._core = core
+        self._native = core
 
 
 @pytest.mark.parametrize("core", [None, 5, "core", np.ones(3), sc.FixedPoint, sc.FixedPoint()])
@@ -127,7 +127,7 @@ def test_what_pretends_to_be_a_format(core: Any) -> None:
 def test_a_format_whose_core_raises() -> None:
     class Raising:
         @property
-        def _core(self) -> Any:
+        def _native(self) -> Any:
             raise KeyboardInterrupt
 
     for call in each_quantizes(Raising()):

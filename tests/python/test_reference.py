@@ -89,7 +89,7 @@ SHARED = {
     "secateur.formats": {"Affine", "FixedPoint"},
     "secateur.literals": {
         *("Axes", "BitOrder", "ChoiceMethod", "GroupSize", "Norm", "Overflow"),
-        *("QuantizingNaN", "Rounding", "SelectionNaN"),
+        *("QuantizationNaN", "Rounding", "SelectionNaN"),
     },
     "secateur.results": {"Bracket", "ErrorStats", "TopK"},
 }

@@ -46,12 +46,12 @@ SECATEUR_INLINE void store_demoted(bool stream, const Vec<int32_t>* q, Q* p) {
   }
 }
 
-// A sink describes where the loops below write results:
+// A destination describes where the loops below write results:
 //   at(i)         the address of the result of element i
 //   bytes(count)  the size of `count` results
 //   streams()     whether results are written with streaming stores; kStreams is false if never
 
-// A sink for results of type T.
+// A destination for results of type T.
 template <class T, bool kStream>
 struct Elements {
   static constexpr bool kStreams = kStream;
@@ -63,10 +63,10 @@ struct Elements {
   static constexpr size_t bytes(size_t count) { return count * sizeof(T); }
 };
 
-// A sink that writes nothing.
-struct NoSink {
+// A destination that writes nothing.
+struct NoDestination {
   static constexpr bool kStreams = false;
-  explicit NoSink(const Output&) {}
+  explicit NoDestination(const Output&) {}
   static constexpr bool streams() { return false; }
   unsigned char* at(size_t) const { return nullptr; }
   static constexpr size_t bytes(size_t) { return 0; }
@@ -75,7 +75,7 @@ struct NoSink {
   void write_bits(uint64_t, uint64_t, unsigned char*, size_t) const {}
 };
 
-// A sink for the results of a part: the result of its first element is at out.data.
+// A destination for the results of a part: the result of its first element is at out.data.
 template <class T>
 struct FromBegin : Elements<T, false> {
   size_t begin;
@@ -84,7 +84,7 @@ struct FromBegin : Elements<T, false> {
   unsigned char* at(size_t i) const { return Elements<T, false>::at(i - begin); }
 };
 
-// A sink that uses streaming stores if Output::stream is set.
+// A destination that uses streaming stores if Output::stream is set.
 template <class T>
 struct MayStream : Elements<T, false> {
   static constexpr bool kStreams = kCanStream;
@@ -94,7 +94,7 @@ struct MayStream : Elements<T, false> {
   [[nodiscard]] bool streams() const { return kCanStream && stream; }
 };
 
-// A sink for integers whose width and signedness are known only at run time.
+// A destination for integers whose width and signedness are known only at run time.
 class Integers {
  public:
   static constexpr bool kStreams = kCanStream;
@@ -126,14 +126,14 @@ class Integers {
 
 // The number of elements from i to the next one whose result is aligned to a cache line; 0 if
 // results are not streamed.
-template <class Sink>
-SECATEUR_INLINE size_t unaligned_head(const Sink& sink, size_t i) {
-  if constexpr (!Sink::kStreams) {
+template <class Destination>
+SECATEUR_INLINE size_t unaligned_head(const Destination& destination, size_t i) {
+  if constexpr (!Destination::kStreams) {
     return 0;
   }
-  if (sink.streams()) {
-    const size_t misalignment = reinterpret_cast<uintptr_t>(sink.at(i)) % kLine;
-    return misalignment == 0 ? 0 : (kLine - misalignment) / sink.bytes(1);
+  if (destination.streams()) {
+    const size_t misalignment = reinterpret_cast<uintptr_t>(destination.at(i)) % kLine;
+    return misalignment == 0 ? 0 : (kLine - misalignment) / destination.bytes(1);
   }
   return 0;
 }
@@ -161,29 +161,29 @@ SECATEUR_INLINE void prefetch_ahead(const unsigned char* array, size_t i, size_t
 // Calls body(elements, valid, results, i) for each word. `elements` points to 64 elements. Bit j of
 // `valid` is set unless element j is padding. `results` points to space for 64 results. i is the
 // index of the first element.
-template <class In, class Sink, class Body>
-SECATEUR_INLINE void for_words(const Part& in, const Sink& sink, const Body& body) {
+template <class In, class Destination, class Body>
+SECATEUR_INLINE void for_words(const Part& in, const Destination& destination, const Body& body) {
   const unsigned char* source = static_cast<const unsigned char*>(in.array);
   const auto process_ragged = [&](size_t i, size_t count) {
     alignas(kLine) In padded[kWord] = {};
     alignas(kLine) unsigned char results[kWord * sizeof(int64_t)];
     copy_bytes(padded, source + i * sizeof(In), count * sizeof(In));
     body(padded, first_bits(count), results, i);
-    if (sink.bytes(count) != 0) {
-      copy_bytes(sink.at(i), results, sink.bytes(count));
+    if (destination.bytes(count) != 0) {
+      copy_bytes(destination.at(i), results, destination.bytes(count));
     }
   };
   // The ragged head and the ragged tail share one inlined copy of process_ragged, which halves the
   // code. If results may be streamed, the first pass of the loop processes the head. The last pass
   // processes the whole words and the tail.
   size_t i = in.begin;
-  const size_t head = unaligned_head(sink, i);
+  const size_t head = unaligned_head(destination, i);
   size_t count = head <= in.end - i ? head : 0;
-  for (bool in_head = Sink::kStreams;; in_head = false) {
+  for (bool in_head = Destination::kStreams;; in_head = false) {
     if (!in_head) {
       for (; i + kWord <= in.end; i += kWord) {
         prefetch_ahead<In>(source, i, in.n);
-        body(reinterpret_cast<const In*>(source + i * sizeof(In)), kAllValid, sink.at(i), i);
+        body(reinterpret_cast<const In*>(source + i * sizeof(In)), kAllValid, destination.at(i), i);
       }
       count = in.end - i;
     }
@@ -199,13 +199,13 @@ SECATEUR_INLINE void for_words(const Part& in, const Sink& sink, const Body& bod
 
 // Calls body(elements, results, i) for each word, for bodies that compute each result from one
 // element alone. A ragged word is padded with zeros, and the results of the padding are discarded.
-// The body is inlined once; for_words inlines it twice. kIsInCache = kFromCache disables
+// The body is inlined once; for_words inlines it twice. Elements that are in the cache need no
 // prefetching.
-inline constexpr bool kFromCache = true;
-template <class In, bool kIsInCache = false, class Sink, class Body>
-SECATEUR_INLINE void map_words(const Part& in, const Sink& sink, const Body& body) {
+enum class Prefetch { yes, no };
+template <class In, Prefetch kPrefetch = Prefetch::yes, class Destination, class Body>
+SECATEUR_INLINE void map_words(const Part& in, const Destination& destination, const Body& body) {
   const unsigned char* source = static_cast<const unsigned char*>(in.array);
-  size_t head = unaligned_head(sink, in.begin);
+  size_t head = unaligned_head(destination, in.begin);
   for (size_t i = in.begin; i != in.end; head = 0) {
     alignas(kLine) In padded[kWord];
     alignas(kLine) unsigned char results[kWord * sizeof(int64_t)];
@@ -213,7 +213,7 @@ SECATEUR_INLINE void map_words(const Part& in, const Sink& sink, const Body& bod
     const size_t count = head != 0 && head <= remaining ? head : remaining;
     const bool is_ragged = count < kWord;
     const unsigned char* word_in = source + i * sizeof(In);
-    unsigned char* word_out = sink.at(i);
+    unsigned char* word_out = destination.at(i);
     if (is_ragged) {
       __builtin_memset(padded, 0, sizeof padded);
       copy_bytes(padded, word_in, count * sizeof(In));
@@ -222,15 +222,15 @@ SECATEUR_INLINE void map_words(const Part& in, const Sink& sink, const Body& bod
     }
     const size_t end = is_ragged ? i + kWord : i + count / kWord * kWord;
     for (size_t word = i; word != end; word += kWord) {
-      if constexpr (!kIsInCache) {
+      if constexpr (kPrefetch == Prefetch::yes) {
         prefetch_ahead<In>(source, word, in.n);
       }
       body(reinterpret_cast<const In*>(word_in), word_out, word);
       word_in += kWord * sizeof(In);
-      word_out += sink.bytes(kWord);
+      word_out += destination.bytes(kWord);
     }
     if (is_ragged) {
-      copy_bytes(sink.at(i), results, sink.bytes(count));
+      copy_bytes(destination.at(i), results, destination.bytes(count));
     }
     i = is_ragged ? i + count : end;
   }

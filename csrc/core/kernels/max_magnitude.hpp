@@ -9,7 +9,7 @@ namespace {
 template <class E>
 Key max_magnitude(Part w) {
   Vec<E> largest = Set(E{0});
-  for_words<E>(w, NoSink(Output{}),
+  for_words<E>(w, NoDestination(Output{}),
                [&](const E* elements, uint64_t, unsigned char*, size_t)
                    __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {

@@ -52,7 +52,7 @@ extern "C" {
 typedef enum sc_status SC_OF_INT {
   SC_OK = 0,
   SC_ERROR_ARGUMENT = 1,    /* an argument is out of its range */
-  SC_ERROR_UNSUPPORTED = 2, /* this version does not support a dtype, width or mode */
+  SC_ERROR_UNSUPPORTED = 2, /* the function does not support the dtype of an array */
   SC_ERROR_NAN = 3,    /* the input contains NaN that is refused; for some functions, infinity */
   SC_ERROR_MEMORY = 4, /* scratch memory could not be allocated */
   SC_ERROR_ENVIRONMENT = 5, /* SECATEUR_ISA or SECATEUR_NUM_THREADS has an invalid value */
@@ -254,10 +254,11 @@ typedef enum sc_order SC_OF_INT {
 } sc_order;
 
 /* ---- Selection ---------------------------------------------------------------------------- */
-/* The elements of a group of the layout compete with each other. Each group must be a slice along
- * the middle axis, so shared must be 0, block 0 or length, and inner_block 1: {length, inner, 0, 1,
- * 0}. With inner_block 0 or inner, each matrix is one slice: below, length then stands for
- * length * inner, and inner for 1. A null layout is one slice of n elements. */
+/* The elements of a group of the layout compete with each other. Each group must be a slice: shared
+ * is 0, and block is 0 or length. With inner_block 1, each column of a matrix is a slice of `length`
+ * elements: {length, inner, 0, 1, 0}. With inner_block 0 or inner, each matrix is one slice; below,
+ * length then stands for length * inner, and inner for 1. A null layout is one slice of n
+ * elements. */
 
 /* Writes the k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] of the dtype
  * of w. */
@@ -552,10 +553,11 @@ typedef enum sc_choice_method SC_OF_INT {
 
 /* Chooses the fraction bits of fixed-point formats, one for each group of the layout, from -256 to
  * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
- * Elements are rounded half to even, and those out of range saturate. By the range, the largest
- * frac_bits are chosen with which no element within it saturates. Of several frac_bits with the
- * least error, the largest is chosen. A group whose range is 0, or for unsigned integers does not
- * exceed 0, gets bits - is_signed.
+ * Elements are rounded half to even, and those out of range saturate. SC_CHOICE_METHOD_MAX and
+ * SC_CHOICE_METHOD_PERCENTILE choose the largest frac_bits with which no element of the range, or of
+ * the clipped range, saturates. Of several frac_bits with the least error, SC_CHOICE_METHOD_MSE
+ * chooses the largest. A group whose range is 0, or for unsigned integers does not exceed 0, gets
+ * bits - is_signed.
  *
  * If is_signed is 0, negative elements must be rounded to 0 with the frac_bits of
  * SC_CHOICE_METHOD_MAX; others are SC_ERROR_ARGUMENT. */
@@ -565,8 +567,8 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
 
 /* Chooses the scales and the zero points of affine formats that use all integers of the width, one
  * of each for each group of the layout. bits is 2 to 16. The scales are double if w is float64, else
- * float; they are positive and not subnormal. By the range, from lowest = min(0, elements) to
- * highest = max(0, elements), each clipped for SC_CHOICE_METHOD_PERCENTILE:
+ * float; they are positive and not subnormal. The range of a group is lowest = min(0, elements) to
+ * highest = max(0, elements), clipped for SC_CHOICE_METHOD_PERCENTILE. It determines the parameters:
  *   is_symmetric = 0: the scale is highest / (qmax - qmin) - lowest / (qmax - qmin), and the zero
  *     point is qmin - lowest / scale, rounded to the nearest integer from qmin to qmax. Because of
  *     that rounding, elements at an end of the range may saturate.

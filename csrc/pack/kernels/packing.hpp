@@ -58,9 +58,8 @@ struct Packer {
   }
 };
 
-// Detects codes that are out of range. A packed integer has the bits 0 to b. A signed code is out
-// of range if its bits b to 7 are not all equal. An unsigned code is out of range if one of its
-// bits above b is set.
+// Detects codes that are out of range. With b = packing.bits, a signed code is in range if its bits
+// b - 1 to 7 are all equal, and an unsigned code if its bits b to 7 are 0.
 struct RangeCheck {
   // Signed: the bits that differ from the bit above them, in any code. Unsigned: the bits that are
   // set in any code.

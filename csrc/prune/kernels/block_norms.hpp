@@ -144,12 +144,12 @@ SECATEUR_INLINE void sum_columns(const MatrixRows<F>& rows, size_t count, double
 // Computes the norms of adjacent blocks that have `width` columns in total, without finish(). A
 // block wider than kStrip is processed alone.
 template <class F, class Norm>
-SECATEUR_INLINE void sum_blocks(MatrixRows<F> rows, size_t width, size_t block_columns,
+SECATEUR_INLINE void sum_blocks(MatrixRows<F> rows, size_t width, size_t block_width,
                                 double* columns, double* norms) {
   if (width <= kStrip) {
     sum_columns<F, Norm>(rows, width, columns);
-    for (size_t j = 0; j < width; j += block_columns) {
-      const size_t count = smaller(block_columns, width - j);
+    for (size_t j = 0; j < width; j += block_width) {
+      const size_t count = smaller(block_width, width - j);
       *norms++ = sum_block<Norm>(columns + j, count);
     }
     return;
@@ -189,28 +189,30 @@ Key block_norms(const void* w, const Layout& layout, size_t begin, size_t end, d
   const FloatState float_state;
   const F* const array = static_cast<const F*>(w);
   const F* const array_end = array + layout.outer * layout.length * layout.inner;
-  const size_t block_rows = (layout.length - 1) / layout.block + 1;
-  const size_t block_columns = (layout.inner - 1) / layout.inner_block + 1;
+  // Not layout.blocks_down(): a call of a shared inline function that the compiler does not inline
+  // would export a symbol from code that not every CPU can run.
+  const size_t blocks_down = (layout.length - 1) / layout.block + 1;
+  const size_t blocks_across = (layout.inner - 1) / layout.inner_block + 1;
   const size_t max_blocks =
       layout.inner_block < kStrip ? kStrip / layout.inner_block : 1;  // per pass
   double columns[kStrip + kPartials];
-  size_t block = begin % block_columns;
-  size_t band = begin / block_columns % block_rows;
-  size_t row = begin / block_columns / block_rows * layout.length +
-               band * layout.block;  // counted over all matrices
+  size_t block = begin % blocks_across;
+  size_t row_of_blocks = begin / blocks_across % blocks_down;
+  size_t row = begin / blocks_across / blocks_down * layout.length +
+               row_of_blocks * layout.block;  // counted over all matrices
   for (size_t next = begin; next < end;) {
     const size_t first = block * layout.inner_block;
-    const size_t blocks = smaller(max_blocks, smaller(block_columns - block, end - next));
+    const size_t blocks = smaller(max_blocks, smaller(blocks_across - block, end - next));
     const size_t width = smaller(blocks * layout.inner_block, layout.inner - first);
-    const size_t height = smaller(layout.block, layout.length - band * layout.block);
+    const size_t height = smaller(layout.block, layout.length - row_of_blocks * layout.block);
     const MatrixRows<F> rows{array + row * layout.inner + first, layout.inner, height, array_end};
     sum_blocks<F, Norm>(rows, width, layout.inner_block, columns, norms + next);
     next += blocks;
     block += blocks;
-    if (block == block_columns) {
+    if (block == blocks_across) {
       block = 0;
       row += height;
-      band = band + 1 == block_rows ? 0 : band + 1;
+      row_of_blocks = row_of_blocks + 1 == blocks_down ? 0 : row_of_blocks + 1;
     }
   }
   return finish_norms<Norm>(norms + begin, end - begin);

@@ -1,8 +1,8 @@
 // Quantization and dequantization. Elements pass through stages in chunks of kChunk, so that
 // intermediate results stay in the L1 cache:
 //
-//   floats --(widen)--> floats --quantize_block--> int32 --store_codes--> stored integers
-//   stored integers --load_codes--> int32 --dequantize_block--> floats
+//   floats --(widen)--> floats --quantize_chunk--> int32 --store_codes--> stored integers
+//   stored integers --load_codes--> int32 --dequantize_chunk--> floats
 //
 // The common formats take a fast path: the fused kernel `quantize` stores integers without
 // intermediate buffers.
@@ -38,6 +38,7 @@ SECATEUR_INLINE Vec<C> only_where(Mask<Integer<C>> m, Vec<C> x) {
 // The number of vectors of C that have as many lanes as a vector of int32.
 template <class C>
 inline constexpr size_t kVectorsPerInt = kLanes<int32_t> / kLanes<C>;
+static_assert(kLanes<int32_t> <= kWidestVector);
 
 // The parameters of a vector of elements that begins with element i.
 template <class C>
@@ -46,10 +47,11 @@ SECATEUR_INLINE Vec<C> load_parameters(const ParameterView<C>& parameters, size_
   return parameters.shift == 0 ? LoadU(first) : Set(*first);
 }
 
-// ---- quantize_block: rounding ----------------------------------------------------------------
+// ---- quantize_chunk: rounding ----------------------------------------------------------------
 
-// Each of these structs rounds the scaled elements x. before_scaling() gets the elements first: a
-// product that underflows is rounded too.
+// Each of these structs rounds the scaled elements x. before_scaling() is applied to the elements
+// before the multiplication, which rounds as well if the product underflows: Away must multiply
+// magnitudes.
 
 // Rounds in the direction that the thread has set.
 template <class C>
@@ -154,7 +156,7 @@ struct Stochastic {
   }
 };
 
-// ---- quantize_block: scaling -----------------------------------------------------------------
+// ---- quantize_chunk: scaling -----------------------------------------------------------------
 
 // The precision of a float type: kBits significant bits, and the exponent
 // kLastBit of the lowest bit of a subnormal number.
@@ -194,7 +196,7 @@ struct DividedAsFloat {
   }
 };
 
-// ---- quantize_block: overflow ----------------------------------------------------------------
+// ---- quantize_chunk: overflow ----------------------------------------------------------------
 
 // Converts integral floats to int32. Doubles outside the range of int32 are converted modulo 2^32.
 SECATEUR_INLINE Vec<int32_t> to_integers(const Vec<float>* r) { return RintToInt(r[0]); }
@@ -255,7 +257,8 @@ struct Wrapped {
   Vec<int32_t> bits, sign;
   static constexpr size_t out_of_range = 0;
 
-  explicit Wrapped(const QuantizeRule<C>& rule) : bits(Set(rule.bits)), sign(Set(rule.sign)) {}
+  explicit Wrapped(const QuantizeRule<C>& rule)
+      : bits(Set(rule.bit_mask)), sign(Set(rule.sign_mask)) {}
   SECATEUR_INLINE Vec<C> operator()(Vec<C> r) {
     const Vec<C> x = only_where(Le(magnitude(r), Set(C{0x1p85})), r);
     return Sub(x, Product(Rint(Product(x, Set(1 / kModulus))), Set(kModulus)));
@@ -268,14 +271,14 @@ struct Wrapped {
   }
 };
 
-// ---- quantize_block --------------------------------------------------------------------------
+// ---- quantize_chunk --------------------------------------------------------------------------
 
 // Quantizes a part word by word: q = reduce(to_integers(scale_and_round(x, factor, i, lane))), where x
 // is a vector of elements, factor that of their factors, i the index of the first element of the
 // word within the part, and lane the offset of x in the word. Calls begin_vector() before each
 // vector of int32. Returns the largest magnitude of w.
 template <class C, class BeginVector, class ScaleAndRound, class Reduce>
-SECATEUR_INLINE Key quantize_block_words(const Part& w, ParameterView<C> factors, int32_t* q,
+SECATEUR_INLINE Key quantize_chunk_words(const Part& w, ParameterView<C> factors, int32_t* q,
                                          const BeginVector& begin_vector,
                                          const ScaleAndRound& scale_and_round,
                                          const Reduce& reduce) {
@@ -302,19 +305,20 @@ SECATEUR_INLINE Key quantize_block_words(const Part& w, ParameterView<C> factors
   return ReduceMax(largest);
 }
 
-// kAffine: adds the zero point of each element after rounding.
-template <class C, template <class> class Rounding, template <class> class Overflow, bool kAffine>
-BlockStatus quantize_block(const Part& w, ParameterView<C> factors, const QuantizeRule<C>& rule,
+// kHasZeroPoints: adds the zero point of each element after rounding.
+template <class C, template <class> class Rounder, template <class> class OverflowHandler,
+          bool kHasZeroPoints>
+ChunkStatus quantize_chunk(const Part& w, ParameterView<C> factors, const QuantizeRule<C>& rule,
                            size_t index, int32_t* q) {
-  Rounding<C> round(rule, index);
-  Overflow<C> overflow(rule);
+  Rounder<C> round(rule, index);
+  OverflowHandler<C> overflow(rule);
   const ParameterView<C> zero_points = rule.zero_points;
-  const Key largest = quantize_block_words(w, factors, q, [&]() __attribute__((always_inline)) {
+  const Key largest = quantize_chunk_words(w, factors, q, [&]() __attribute__((always_inline)) {
     round.begin_vector();
   }, [&](Vec<C> x, Vec<C> factor, size_t i, size_t lane) __attribute__((always_inline)) {
     const Vec<C> scaled = Product(round.before_scaling(x), factor);
     const Vec<C> r = round(scaled, x, lane / kLanes<C> % kVectorsPerInt<C>);
-    if constexpr (kAffine) {
+    if constexpr (kHasZeroPoints) {
       return overflow(r, load_parameters(zero_points, i + lane));
     } else {
       return overflow(r);
@@ -327,21 +331,21 @@ BlockStatus quantize_block(const Part& w, ParameterView<C> factors, const Quanti
 
 // The default of affine formats in one kernel: scales, rounds in the direction of the thread, adds
 // the zero point of each element, and saturates.
-template <class C, template <class> class Scaling>
-BlockStatus quantize_block_affine(const Part& w, ParameterView<C> factors,
+template <class C, template <class> class Scaler>
+ChunkStatus quantize_chunk_affine(const Part& w, ParameterView<C> factors,
                                   const QuantizeRule<C>& rule, size_t, int32_t* q) {
   Saturated<C> overflow(rule);
   const ParameterView<C> zero_points = rule.zero_points;
-  const Key largest = quantize_block_words(w, factors, q, []() __attribute__((always_inline)) {
+  const Key largest = quantize_chunk_words(w, factors, q, []() __attribute__((always_inline)) {
   }, [&](Vec<C> x, Vec<C> factor, size_t i, size_t lane) __attribute__((always_inline)) {
-    const Vec<C> r = Rint(Scaling<C>::scaled(x, factor));
+    const Vec<C> r = Rint(Scaler<C>::scaled(x, factor));
     return overflow(r, load_parameters(zero_points, i + lane));
   }, [](Vec<int32_t> integers) __attribute__((always_inline)) { return integers; });
   return {largest, 0};
 }
 
 // Returns the largest magnitude of w.
-template <class C, template <class> class Scaling>
+template <class C, template <class> class Scaler>
 Key divide(const Part& w, ParameterView<C> divisors, C* quotients) {
   Vec<Integer<C>> largest = Set(Integer<C>{0});
   Output output{};
@@ -352,7 +356,7 @@ Key divide(const Part& w, ParameterView<C> divisors, C* quotients) {
       const Vec<C> x = LoadU(from + lane);
       largest = Max(largest, bits_of(magnitude(x)));
       const Vec<C> divisor = load_parameters(divisors, index - w.begin + lane);
-      StoreU(Scaling<C>::scaled(x, divisor), reinterpret_cast<C*>(to) + lane);
+      StoreU(Scaler<C>::scaled(x, divisor), reinterpret_cast<C*>(to) + lane);
     }
   });
   return ReduceMax(largest);
@@ -363,7 +367,7 @@ Key divide(const Part& w, ParameterView<C> divisors, C* quotients) {
 template <class Q>
 void store_codes(const Part& q, const Output& out) {
   const MayStream<Q> sink(out);
-  map_words<int32_t, kFromCache>(
+  map_words<int32_t, Prefetch::no>(
       q, sink, [&](const int32_t* from, unsigned char* to, size_t) __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
       Vec<int32_t> group[kGroup<int32_t>];
@@ -396,7 +400,7 @@ SECATEUR_INLINE Vec<float> load_as_float(const F* p) {
 }
 
 // kSame: all elements have the same factor and the same zero point.
-template <class F, template <class> class Scaling, bool kSame>
+template <class F, template <class> class Scaler, bool kSame>
 Key quantize_words(const Part& w, const IntegerTarget& target, ParameterView<float> factors,
                    const float* zero_points, const Output& out) {
   const Vec<float> lowest = Set(target.lowest), highest = Set(target.highest);
@@ -414,8 +418,7 @@ Key quantize_words(const Part& w, const IntegerTarget& target, ParameterView<flo
         const size_t i = index - w.begin + first;
         const Vec<float> x = load_as_float(from + first);
         largest = Max(largest, bits_of(magnitude(x)));
-        const Vec<float> y =
-            Scaling<float>::scaled(x, kSame ? factor : load_parameters(factors, i));
+        const Vec<float> y = Scaler<float>::scaled(x, kSame ? factor : load_parameters(factors, i));
         const bool no_zero_points = !kSame && zero_points == nullptr;
         const Vec<float> r =
             no_zero_points ? Rint(y) : Add(Rint(y), kSame ? zero : load_parameters(zeros, i));
@@ -427,12 +430,12 @@ Key quantize_words(const Part& w, const IntegerTarget& target, ParameterView<flo
   return ReduceMax(largest);
 }
 
-template <class F, template <class> class Scaling>
+template <class F, template <class> class Scaler>
 Key quantize_scaled(const Part& w, const IntegerTarget& target, ParameterView<float> factors,
                     const float* zero_points, const Output& out) {
   return is_same_for_all(factors)
-             ? quantize_words<F, Scaling, true>(w, target, factors, zero_points, out)
-             : quantize_words<F, Scaling, false>(w, target, factors, zero_points, out);
+             ? quantize_words<F, Scaler, true>(w, target, factors, zero_points, out)
+             : quantize_words<F, Scaler, false>(w, target, factors, zero_points, out);
 }
 
 template <class F>
@@ -442,7 +445,7 @@ Key quantize(const Part& w, const IntegerTarget& target, ParameterView<float> fa
                         : quantize_scaled<F, Multiplied>(w, target, factors, zero_points, out);
 }
 
-// ---- dequantize_block ------------------------------------------------------------------------
+// ---- dequantize_chunk ------------------------------------------------------------------------
 
 // The number of vectors of C that are narrowed to one vector of F.
 template <class F, class C>
@@ -471,13 +474,13 @@ SECATEUR_INLINE Vec<Integer<F>> narrowed(Vec<C>* y) {
 // kAsFloat, of double only: rounds the sum and the product to float, as computing in float does if
 // float represents the integers exactly.
 template <class F, class C, bool kAsFloat = false>
-void dequantize_block(const Part& q, ParameterView<C> offsets, ParameterView<C> factors,
+void dequantize_chunk(const Part& q, ParameterView<C> offsets, ParameterView<C> factors,
                       const Output& out) {
   using E = Integer<F>;
   const MayStream<E> sink(out);
-  map_words<int32_t, kFromCache>(q, sink,
-                                 [&](const int32_t* from, unsigned char* to, size_t i)
-                                     __attribute__((always_inline)) {
+  map_words<int32_t, Prefetch::no>(q, sink,
+                                   [&](const int32_t* from, unsigned char* to, size_t i)
+                                       __attribute__((always_inline)) {
     SECATEUR_ROLLED
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
       Vec<C> y[kVectorsPerFloat<F, C>];

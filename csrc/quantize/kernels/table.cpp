@@ -6,20 +6,22 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
-template <class C, bool kAffine, template <class> class Rounding>
-constexpr void set_rounding(typename StageKernels<C>::QuantizeBlock* by_overflow) {
+template <class C, bool kHasZeroPoints, template <class> class Rounder>
+constexpr void set_rounding(typename StageKernels<C>::QuantizeChunk* by_overflow) {
   by_overflow[static_cast<size_t>(Overflow::saturate)] =
-      quantize_block<C, Rounding, Saturated, kAffine>;
-  by_overflow[static_cast<size_t>(Overflow::zero)] = quantize_block<C, Rounding, Zeroed, kAffine>;
-  by_overflow[static_cast<size_t>(Overflow::wrap)] = quantize_block<C, Rounding, Wrapped, kAffine>;
+      quantize_chunk<C, Rounder, Saturated, kHasZeroPoints>;
+  by_overflow[static_cast<size_t>(Overflow::zero)] =
+      quantize_chunk<C, Rounder, Zeroed, kHasZeroPoints>;
+  by_overflow[static_cast<size_t>(Overflow::wrap)] =
+      quantize_chunk<C, Rounder, Wrapped, kHasZeroPoints>;
 }
 
-template <class C, bool kAffine>
-constexpr void set_quantize_block(typename StageKernels<C>::ByMode& by_mode) {
-  set_rounding<C, kAffine, Directed>(by_mode[static_cast<size_t>(Rounding::directed)]);
-  set_rounding<C, kAffine, Away>(by_mode[static_cast<size_t>(Rounding::away)]);
-  set_rounding<C, kAffine, Tied>(by_mode[static_cast<size_t>(Rounding::tied)]);
-  set_rounding<C, kAffine, Stochastic>(by_mode[static_cast<size_t>(Rounding::stochastic)]);
+template <class C, bool kHasZeroPoints>
+constexpr void set_quantize_chunk(typename StageKernels<C>::ByMode& by_mode) {
+#define SECATEUR_SET(name, type) \
+  set_rounding<C, kHasZeroPoints, type>(by_mode[static_cast<size_t>(RoundingKernel::name)]);
+  SECATEUR_ROUNDING_KERNELS(SECATEUR_SET)
+#undef SECATEUR_SET
 }
 
 // The fused kernel; null for float64.
@@ -39,22 +41,22 @@ constexpr StageKernels<C> stage_kernels() {
     using F = decltype(zero);
     const auto index = static_cast<size_t>(type);
     if constexpr (sizeof(F) <= sizeof(C)) {
-      k.dequantize_block[index] = dequantize_block<F, C>;
+      k.dequantize_chunk[index] = dequantize_chunk<F, C>;
     }
     if constexpr (sizeof(F) < sizeof(C) && sizeof(C) == sizeof(double)) {
-      k.dequantize_block_as_float[index] = dequantize_block<F, C, true>;
+      k.dequantize_chunk_as_float[index] = dequantize_chunk<F, C, true>;
     }
   });
-  set_quantize_block<C, false>(k.quantize_block);
-  set_quantize_block<C, true>(k.quantize_block_with_zero_points);
+  set_quantize_chunk<C, false>(k.quantize_chunk);
+  set_quantize_chunk<C, true>(k.quantize_chunk_with_zero_points);
   constexpr auto kMultiply = static_cast<size_t>(Scaling::multiply);
   constexpr auto kDivide = static_cast<size_t>(Scaling::divide);
   constexpr auto kDivideAsFloat = static_cast<size_t>(Scaling::divide_as_float);
-  k.quantize_block_affine[kMultiply] = quantize_block_affine<C, Multiplied>;
-  k.quantize_block_affine[kDivide] = quantize_block_affine<C, Divided>;
+  k.quantize_chunk_affine[kMultiply] = quantize_chunk_affine<C, Multiplied>;
+  k.quantize_chunk_affine[kDivide] = quantize_chunk_affine<C, Divided>;
   k.divide[kDivide] = divide<C, Divided>;
   if constexpr (sizeof(C) == sizeof(double)) {
-    k.quantize_block_affine[kDivideAsFloat] = quantize_block_affine<C, DividedAsFloat>;
+    k.quantize_chunk_affine[kDivideAsFloat] = quantize_chunk_affine<C, DividedAsFloat>;
     k.divide[kDivideAsFloat] = divide<C, DividedAsFloat>;
   }
   k.powers_of_two = powers_of_two<C>;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/kernel_types.hpp"
+#include "quantize/rounding_table.hpp"
 
 namespace secateur {
 
@@ -26,21 +27,23 @@ struct ParameterView {
   // The index in `values` of the parameter of element i.
   [[nodiscard]] size_t index(size_t i) const { return (in_run + i) >> shift; }
 };
+// With so large a shift, index() is 0 for every element. The value tells the two cases apart.
+inline constexpr uint32_t kSameForAll = 63, kSameForRun = 62;
 // One parameter for all elements of the array.
 template <class C>
 constexpr ParameterView<C> same_for_all(const C* value) {
-  return {value, 63, 0};
+  return {value, kSameForAll, 0};
 }
 // One parameter for these elements; the array has further runs. Kernels that have a separate loop
 // for same_for_all() do not use it here: the CPU would mispredict the branch after each switch
 // between the loops.
 template <class C>
 constexpr ParameterView<C> same_for_run(const C* value) {
-  return {value, 62, 0};
+  return {value, kSameForRun, 0};
 }
 template <class C>
 constexpr bool is_same_for_all(ParameterView<C> view) {
-  return view.shift == 63;
+  return view.shift == kSameForAll;
 }
 template <class C>
 constexpr ParameterView<C> one_each(const C* values) {
@@ -49,22 +52,27 @@ constexpr ParameterView<C> one_each(const C* values) {
 
 // directed: in the direction of the floating-point environment. away: from zero; the environment must
 // round up. tied: to nearest, with ties as QuantizeRule says.
-enum class Rounding : uint32_t { directed, away, tied, stochastic, count };
+enum class RoundingKernel : uint32_t {
+#define SECATEUR_VALUE(name, type) name,
+  SECATEUR_ROUNDING_KERNELS(SECATEUR_VALUE)
+#undef SECATEUR_VALUE
+      count
+};
 enum class Overflow : uint32_t { saturate, zero, wrap, count };
 // How scaled elements are rounded and brought into range. C, the compute type, is float or double.
 template <class C>
 struct QuantizeRule {
-  C lowest, highest;   // the range of the format
-  C tie;               // for `tied`: if x - even(x) == tie, x rounds to even(x) + 2 * tie
-  bool tie_has_sign;   // for `tied`: the sign of the element multiplies tie
-  int32_t bits, sign;  // for `wrap`: the masks of all bits and of the sign bit (0 if unsigned)
-  uint64_t seed;       // for `stochastic`: the seed, hashed
+  C lowest, highest;  // the range of the format
+  C tie;  // for `tied`: if x - r == tie, with r = x rounded half to even, the result is r + 2 * tie
+  bool tie_has_sign;            // for `tied`: the sign of the element multiplies tie
+  int32_t bit_mask, sign_mask;  // for `wrap`: all bits, and the sign bit (0 if unsigned)
+  uint64_t seed;                // for `stochastic`: the seed, hashed
   ParameterView<C> zero_points;
 };
 
-// The largest magnitude of a block of elements, as a key of C. Under Overflow::zero, also the
+// The largest magnitude of a chunk of elements, as a key of C. Under Overflow::zero, also the
 // number of elements out of range; else 0.
-struct BlockStatus {
+struct ChunkStatus {
   Key largest;
   size_t out_of_range;
 };
@@ -90,26 +98,26 @@ template <class C>
 struct StageKernels {
   // Scales, rounds and brings into range. `index` is the index of the first element in the array;
   // the indices of all elements of the part have the same upper 32 bits.
-  using QuantizeBlock = BlockStatus (*)(const Part& w, ParameterView<C> factors,
+  using QuantizeChunk = ChunkStatus (*)(const Part& w, ParameterView<C> factors,
                                         const QuantizeRule<C>& rule, size_t index, int32_t* q);
-  using ByMode =
-      QuantizeBlock[static_cast<size_t>(Rounding::count)][static_cast<size_t>(Overflow::count)];
-  ByMode quantize_block;
+  using ByMode = QuantizeChunk[static_cast<size_t>(RoundingKernel::count)]
+                              [static_cast<size_t>(Overflow::count)];
+  ByMode quantize_chunk;
   // The same, but adds the zero points after rounding.
-  ByMode quantize_block_with_zero_points;
+  ByMode quantize_chunk_with_zero_points;
   // Scales, rounds in the direction of the thread, adds the zero points, and saturates.
   // divide_as_float exists for double only.
-  QuantizeBlock quantize_block_affine[static_cast<size_t>(Scaling::count)];
+  QuantizeChunk quantize_chunk_affine[static_cast<size_t>(Scaling::count)];
   // Computes quotients, and returns the largest magnitude of w. There is none for `multiply`.
   Key (*divide[static_cast<size_t>(Scaling::count)])(const Part& w, ParameterView<C> divisors,
                                                      C* quotients);
   // Computes (q + offset) * factor, rounded to a float type. A part begins at 0. Streamed results
   // must begin at a cache line, as those of QuantizeKernels::quantize.
-  using DequantizeBlock = void (*)(const Part& q, ParameterView<C> offsets,
+  using DequantizeChunk = void (*)(const Part& q, ParameterView<C> offsets,
                                    ParameterView<C> factors, const Output& out);
-  DequantizeBlock dequantize_block[kFloats];
+  DequantizeChunk dequantize_chunk[kFloats];
   // The same, but rounds the sum and the product to float. For double only, and not for float64.
-  DequantizeBlock dequantize_block_as_float[kFloats];
+  DequantizeChunk dequantize_chunk_as_float[kFloats];
   // Computes 2^exponent, or (inverse) 2^-exponent.
   void (*powers_of_two)(const int32_t* exponents, size_t count, bool inverse, C* to);
   // Converts integers to C, and (inverse) negates them.

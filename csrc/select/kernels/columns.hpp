@@ -190,7 +190,7 @@ SECATEUR_INLINE GroupSelection<E> select_vector(const E* keys, size_t rows, cons
   search.run(first);
   const Vec<E> threshold = search.threshold(), ties = search.ties_kept();
   const Mask<E> has_ties = Gt(ties, Set(E{0}));
-  if (goal.exact) {
+  if (goal.needs_kth_key) {
     return {IfThenElse(has_ties, threshold, least_above(keys, rows, threshold)), ties};
   }
   return {threshold,

@@ -277,7 +277,7 @@ SECATEUR_INLINE Selection selection_of(const Search& search, const Row<E>& row, 
                                        Order order, const Goal& goal) {
   const Key threshold = search.bracket().hi;
   const size_t ties = search.ties_kept();
-  if (goal.exact) {
+  if (goal.needs_kth_key) {
     return {ties == 0 ? least_above(row, order, threshold) : threshold, length};
   }
   return {threshold, ties == 0                 ? 0
@@ -289,7 +289,7 @@ SECATEUR_INLINE Selection selection_of(const Search& search, const Row<E>& row, 
 template <class E>
 SECATEUR_INLINE void prefetch_next(const Rows& rows, size_t begin, size_t count) {
   constexpr size_t kAhead = kPrefetchBytes / sizeof(E);
-  const E* const array = static_cast<const E*>(rows.bits);
+  const E* const array = static_cast<const E*>(rows.array);
   for (size_t i = 0; i < least(count, kAhead); i += kLine / sizeof(E)) {
     const size_t later = begin + (count < kAhead ? kAhead : count) + i;
     __builtin_prefetch(array + (later < rows.n ? later : begin));
@@ -303,7 +303,7 @@ Key select_long_rows(const Rows& rows, size_t first, Order order, const Goal& go
   Vec<E> largest = Set(E{0});
   for (size_t r = first; r < rows.count; ++r) {
     const size_t begin = r * rows.stride;
-    const E* const from = static_cast<const E*>(rows.bits) + begin;
+    const E* const from = static_cast<const E*>(rows.array) + begin;
     const bool is_contiguous = rows.stride == rows.length;
     const Row<E> row(from, rows.length, is_contiguous ? rows.n - begin : rows.length);
     Search search(goal, rows.length);
@@ -356,7 +356,7 @@ Key select_rows(const Rows& rows, Order order, const Goal& goal, ThresholdPredic
         break;
       }
       prefetch_next<E>(rows, begin, kRows * rows.stride);
-      largest = Max(largest, transpose_keys(static_cast<const E*>(rows.bits) + begin, rows.stride,
+      largest = Max(largest, transpose_keys(static_cast<const E*>(rows.array) + begin, rows.stride,
                                             rows.length, order, tile));
       const Bracket first = predicted(predictor, goal.range);
       const auto found = select_vector<E>(tile, rows.length, goal, first, nullptr);
@@ -398,7 +398,7 @@ SECATEUR_INLINE void emit_short_rows(const Rows& rows, Order order, const Select
                                      unsigned char* out) {
   alignas(kLine) unsigned char buffer[2 * kMaxShortRowBytes + kLine + sizeof(Vec<E>)];
   E padded[kMaxShortRowBytes / sizeof(E) + kLanes<E>];
-  const E* const array = static_cast<const E*>(rows.bits);
+  const E* const array = static_cast<const E*>(rows.array);
   size_t filled = 0;
   for (size_t r = 0; r < rows.count; ++r) {
     const E* from = array + r * rows.length;

@@ -335,7 +335,7 @@ BracketCounts narrow(const void* w, size_t n, Order order, Bracket bracket, K* o
   const Vec<K> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
   Vec<K> largest = Set(K{0}), above_lo = Set(K{0});
   BracketCounts bracket_counts{};
-  for_words<K>(whole(w, n), NoSink(Output{}),
+  for_words<K>(whole(w, n), NoDestination(Output{}),
                [&](const K* from, uint64_t valid, unsigned char*, size_t)
                    __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<K>) {
@@ -363,7 +363,7 @@ SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Order order, Key ke
   const MagnitudeKey magnitude_key(RankKey{}, 0);
   const Vec<E> pivot = key_of.pivot(key);
   Vec<E> largest = Set(E{0});
-  for_words<E>(whole(w, n), NoSink(Output{}),
+  for_words<E>(whole(w, n), NoDestination(Output{}),
                [&](const E* from, uint64_t valid, unsigned char*, size_t)
                    __attribute__((always_inline)) {
     uint64_t bits = 0;

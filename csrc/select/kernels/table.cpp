@@ -15,7 +15,7 @@ struct Sinks {
   template <bool>
   using Integer = IntegerSink;
   template <bool>
-  using None = NoSink;
+  using None = NoDestination;
   template <bool>
   using Bit = BitSink;
   template <bool kStream>

@@ -69,7 +69,7 @@ struct ColumnSelection {
 struct Goal {
   size_t k;  // the selection of the k largest
   // Whether the threshold must be the key of the k-th largest. tie_end is then unspecified.
-  bool exact;
+  bool needs_kth_key;
   Bracket range;  // the range of all keys
 };
 

@@ -68,7 +68,7 @@ SECATEUR_INLINE void count_word(const K* bin, uint64_t within, Counter* counters
 }
 
 template <class E, class Counter, size_t kCountersEach>
-HistogramTotals count_bins(Part w, Order order, Bins bins, Counter* counters) {
+HistogramTotals count_into_bins(Part w, Order order, Bins bins, Counter* counters) {
   using K = StoredKey<E>;
   const auto set = [](Key key) { return Set(static_cast<K>(key)); };
   const KeyOf<K> key_of(order);
@@ -78,7 +78,7 @@ HistogramTotals count_bins(Part w, Order order, Bins bins, Counter* counters) {
   Vec<K> largest = Set(K{0});
   Vec<int64_t> checksum = Set(int64_t{0});
   HistogramTotals totals{};
-  for_words<E>(w, NoSink(Output{}),
+  for_words<E>(w, NoDestination(Output{}),
                [&](const E* from, uint64_t valid, unsigned char*, size_t)
                    __attribute__((always_inline)) {
     alignas(kLine) K bin[kWord];

@@ -8,8 +8,8 @@ namespace {
 
 template <class E>
 constexpr SketchElementKernels element_kernels() {
-  return {.count_bins = count_bins<E, uint32_t, kCounters>,
-          .count_directly = count_bins<E, uint64_t, 1>};
+  return {.count_into_bins = count_into_bins<E, uint32_t, kCountersPerBin>,
+          .count_into_single_counters = count_into_bins<E, uint64_t, 1>};
 }
 
 }  // namespace

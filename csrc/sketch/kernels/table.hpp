@@ -22,17 +22,17 @@ struct HistogramTotals {
   uint64_t checksum;
 };
 
-// The counters per bin of count_bins. With several, an increment need not wait for the previous
+// The counters per bin of count_into_bins. With several, an increment need not wait for the previous
 // increment of the same bin. Two are too few if nine of ten keys are equal. Eight take more of the
 // caches.
-inline constexpr size_t kCounters = 4;
+inline constexpr size_t kCountersPerBin = 4;
 
 // Kernels for elements of one width.
 struct SketchElementKernels {
-  // For each key within the bins, adds 1 to one of the kCounters counters of its bin.
-  HistogramTotals (*count_bins)(Part w, Order order, Bins bins, uint32_t* counters);
+  // For each key within the bins, adds 1 to one of the kCountersPerBin counters of its bin.
+  HistogramTotals (*count_into_bins)(Part w, Order order, Bins bins, uint32_t* counters);
   // The same with one counter per bin.
-  HistogramTotals (*count_directly)(Part w, Order order, Bins bins, uint64_t* counters);
+  HistogramTotals (*count_into_single_counters)(Part w, Order order, Bins bins, uint64_t* counters);
 };
 
 struct SketchKernels {

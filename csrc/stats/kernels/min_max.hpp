@@ -19,7 +19,7 @@ template <class E>
 void min_max(const Rows& rows, MinMax* min_max) {
   for (size_t row = 0; row < rows.count; ++row) {
     Vec<E> positive = Set(E{0}), negative = Set(E{0});
-    for_each_line<E>(rows, {rows.bits}, row,
+    for_each_line<E>(rows, {rows.array}, row,
                      [&](const E* const* from) __attribute__((always_inline)) {
       for (size_t lane = 0; lane < kLineElements<E>; lane += kLanes<E>) {
         const Vec<E> x = LoadU(from[0] + lane);
@@ -35,14 +35,14 @@ void min_max(const Rows& rows, MinMax* min_max) {
 }
 
 template <class F>
-void count_out_of_range(const Rows& rows, const MinMax* limits, size_t step, PairSums* sums) {
+void count_out_of_range(const Rows& rows, const MinMax* limits, size_t stride, PairSums* sums) {
   using E = Integer<F>;
   const Vec<E> infinity = Set(kInfinity<F>);
-  for (size_t row = 0; row < rows.count; ++row, limits += step) {
+  for (size_t row = 0; row < rows.count; ++row, limits += stride) {
     const Vec<E> positive = Set(static_cast<E>(limits->positive));
     const Vec<E> negative = Set(static_cast<E>(limits->negative));
     size_t count = 0;
-    for_each_line<E>(rows, {rows.bits}, row,
+    for_each_line<E>(rows, {rows.array}, row,
                      [&](const E* const* from) __attribute__((always_inline)) {
       for (size_t lane = 0; lane < kLineElements<E>; lane += kLanes<E>) {
         const Vec<E> x = LoadU(from[0] + lane), y = negated(x);

@@ -71,7 +71,7 @@ void pair_sums(const Rows& rows, const void* second, PairSums* sums) {
   const FloatState float_state;
   for (size_t row = 0; row < rows.count; ++row) {
     PairTotals totals;
-    for_each_line<T>(rows, {rows.bits, second}, row,
+    for_each_line<T>(rows, {rows.array, second}, row,
                      [&](const T* const* from)
                          __attribute__((always_inline)) { totals.add(from[0], from[1]); });
     totals.add_to(sums[row]);
@@ -112,15 +112,15 @@ struct RoundingTotals {
 };
 
 template <class T>
-void rounding_sums(const Rows& rows, double ratio, const Grid* grids, size_t step,
+void rounding_sums(const Rows& rows, double ratio, const Grid* grids, size_t stride,
                    RoundingSums* sums) {
   const FloatState float_state;
-  for (size_t row = 0; row < rows.count; ++row, grids += step) {
+  for (size_t row = 0; row < rows.count; ++row, grids += stride) {
     if (grids->multiplier == 0) {
       continue;
     }
     RoundingTotals<T> totals(*grids, ratio);
-    for_each_line<T>(rows, {rows.bits}, row,
+    for_each_line<T>(rows, {rows.array}, row,
                      [&](const T* const* from)
                          __attribute__((always_inline)) { totals.add(from[0]); });
     sums[row].coarser += totals.coarser.total();

@@ -39,16 +39,16 @@ struct RoundingSums {
 // Kernels for rows of floats of one type. They add the sums of each row to `sums`. Element i of a
 // row is added to partial sum i % 8. The partial sums are added in this order:
 //   ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
-// The parameters of a row are `step` after those of the previous row. `step` is 1, or 0 if all rows
+// The parameters of a row are `stride` elements after those of the previous row. `stride` is 1, or 0 if all rows
 // share the same parameters.
 struct SumKernels {
   // b has the same rows as a.
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
   // Counts the elements whose key is larger than the limit for their sign. NaN is not counted.
-  void (*count_out_of_range)(const Rows& a, const MinMax* limits, size_t step, PairSums* sums);
+  void (*count_out_of_range)(const Rows& a, const MinMax* limits, size_t stride, PairSums* sums);
   // The errors are computed in the type of the elements, their squares in double. Elements that are
   // not finite make the sums infinite or NaN.
-  void (*rounding_sums)(const Rows& rows, double ratio, const Grid* grids, size_t step,
+  void (*rounding_sums)(const Rows& rows, double ratio, const Grid* grids, size_t stride,
                         RoundingSums* sums);
 };
 

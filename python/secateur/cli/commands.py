@@ -16,7 +16,7 @@ from secateur import demo as demonstration
 from secateur.bench import report
 from secateur.cli.machine import machine
 from secateur.cli.output import FAILED, fail, progress_bar, show, writing
-from secateur.terminal import escaped, shown
+from secateur.terminal import escaped, printable
 
 app = typer.Typer(
     help="Prune and quantize NumPy arrays as fast as memory allows.",
@@ -68,7 +68,7 @@ def demo(
         task = progress.add_task("", total=sum(tensor.size for tensor in chosen))
         reports = []
         for tensor in chosen:
-            progress.update(task, description=shown(tensor.name))
+            progress.update(task, description=printable(tensor.name))
             reports.append(demonstration.process(tensor, sparsity, bits))
             progress.advance(task, tensor.size)
     noted = any(item.note for item in reports)

@@ -29,7 +29,7 @@ from secateur.reference.rounding import MOVING_TINY, check_rounding, to_integers
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from secateur.literals import BitOrder, Overflow, QuantizingNaN, Rounding
+    from secateur.literals import BitOrder, Overflow, QuantizationNaN, Rounding
 
     Array = NDArray[Any]
     Floats = NDArray[Any]
@@ -44,7 +44,7 @@ def quantize(
     *,
     rounding: Rounding = "nearest_even",
     overflow: Overflow = "saturate",
-    nan: QuantizingNaN = "raise",
+    nan: QuantizationNaN = "raise",
     seed: int | None = None,
     index_offset: int = 0,
     packed: bool = False,
@@ -157,7 +157,7 @@ def fake_quantize(
     *,
     rounding: Rounding = "nearest_even",
     overflow: Overflow = "saturate",
-    nan: QuantizingNaN = "raise",
+    nan: QuantizationNaN = "raise",
     seed: int | None = None,
     index_offset: int = 0,
     out: Floats | None = None,
@@ -188,7 +188,7 @@ def prune_quantize(
     sparsity: float | None = None,
     rounding: Rounding = "nearest_even",
     overflow: Overflow = "saturate",
-    nan: QuantizingNaN = "raise",
+    nan: QuantizationNaN = "raise",
     seed: int | None = None,
     index_offset: int = 0,
     packed: bool = False,
