@@ -26,7 +26,8 @@ inline constexpr std::size_t kBlock = 16384;
 // earlier stores have left the CPU core. Streaming stores take long to leave it.
 inline constexpr std::size_t kLargeBlock = 4 * kBlock;
 
-// Tuning: bytes that an operation must read and write per thread. Waking a thread takes 10 to 25
+// Tuning: bytes per thread of the array that an operation goes over: of the floats that it reads
+// (dequantization: writes), or of the codes that it packs. Waking a thread takes 10 to 25
 // microseconds. One CPU core processes about this many bytes in that time.
 inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
 
@@ -112,8 +113,8 @@ constexpr OutputKind others_kind(std::size_t element_bytes) {
                               : OutputKind::others64;
 }
 
-// Tuning: the number of threads for an operation that reads and writes `bytes` bytes. No result
-// depends on it.
+// Tuning: the number of threads for an operation over an array of `bytes` bytes. No result depends on
+// it.
 inline std::size_t threads_for(std::size_t bytes) {
   const std::size_t worth = bytes / kBytesPerThread;
   return worth <= 1 ? 1 : std::min(worth, num_threads());

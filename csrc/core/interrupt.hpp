@@ -54,7 +54,7 @@ class InterruptibleCall {
   const sc_interrupt interrupt_;
   void* const context_;
   InterruptibleCall* const outer_call_;  // not null if the callback of another call made this call
-  const bool outer_in_parallel_;         // whether that thread was within on_threads
+  const bool outer_in_parallel_;         // whether the caller was within on_threads then
   std::chrono::nanoseconds due_{0};
   std::atomic<State> state_{State::interruptible};
   std::mutex callback_mutex_;  // while the callback runs, no other thread can forbid interrupts

@@ -17,7 +17,7 @@ struct PackingArguments {
   sc_bitorder bitorder;
 
   PackingArguments(py::handle bits_, py::handle bitorder_)
-      : bits(static_cast<std::int32_t>(to_count("bits", bits_, 1, 8))),
+      : bits(static_cast<std::int32_t>(to_count("bits", bits_, 1, SC_MAX_PACKED_BITS))),
         bitorder(to_choice("bitorder", bitorder_, kBitOrders)) {}
 
   [[nodiscard]] std::size_t bytes(std::size_t n) const {

@@ -120,7 +120,7 @@ class MaskExpander {
     const std::size_t row_of_blocks =
         part.begin / layout_.inner / layout_.length * blocks_down_ + row / layout_.block;
     const std::uint8_t* blocks = kept_ + row_of_blocks * blocks_across_;
-    MaskWords row_bits;  // shared by all rows of a row_of_blocks of blocks
+    MaskWords row_bits;  // shared by all rows of a row of blocks
     bool is_row_known = false;
     for (std::size_t i = part.begin; i < part.end;) {
       const std::size_t count = std::min(layout_.inner - column, part.end - i);
@@ -147,7 +147,7 @@ class MaskExpander {
   static constexpr std::size_t kMaxTableColumns = kWord / 8;
 
   // Appends the bits of `count` columns of one row, from `column` on. `block` is the first block of
-  // the row_of_blocks.
+  // the row of blocks.
   void append_row(BitWriter out, const std::uint8_t* block, std::size_t column,
                   std::size_t count) const {
     const std::size_t width = layout_.inner_block;

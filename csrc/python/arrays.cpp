@@ -201,7 +201,7 @@ void Input::prepare() {
   }
   if (!is_dtype(core_array_.dtype(), dtype_) ||
       static_cast<std::size_t>(core_array_.size()) != size_) {
-    throw std::runtime_error(name_ + " was changed by another thread during the call");
+    throw std::runtime_error(name_ + " was changed during the call");
   }
   data_ = core_array_.data();
 }

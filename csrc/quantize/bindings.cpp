@@ -102,7 +102,7 @@ struct CodeLayout {
                                                       {"big", SC_DTYPE_PACKED_BIG}};
     const sc_dtype packed_dtype = to_choice("bitorder", bitorder, kBitOrders);
     if (is_packed && bits > SC_MAX_PACKED_BITS) {
-      refuse("fmt.bits", "at most 8 to be packed", fmt);
+      refuse("fmt.bits", "at most " + std::to_string(SC_MAX_PACKED_BITS) + " to be packed", fmt);
     }
     if (is_packed) {
       packed = packed_dtype;

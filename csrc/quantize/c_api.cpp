@@ -67,8 +67,9 @@ class ComputedScheme {
     }
     const std::size_t count = scheme.layout.groups();
     const bool is_double = floats == SC_DTYPE_FLOAT64;
-    // Other options do not saturate quotients that overflow, and round those that underflow away
-    // from 0. A product in the direction of the thread would do so in other cases than a quotient.
+    // For the default options alone: a product overflows and underflows in other cases than the
+    // quotient. Other overflow rules do not saturate a quotient that overflows, and other roundings
+    // may round one that underflows to 1 or -1.
     const bool is_default = options != nullptr && options->rounding == SC_ROUNDING_NEAREST_EVEN &&
                             options->overflow <= SC_OVERFLOW_SATURATE_SYMMETRIC;
     if (is_default && scheme.bits <= kMaxFloatBits) {

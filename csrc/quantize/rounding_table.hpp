@@ -16,7 +16,8 @@
 
 // Calls MODE(name, constant, kernel, direction, tie, tie_has_sign) for each mode, in the order of
 // error messages: the kernel, the direction in which the thread must round, and the fields of
-// QuantizeRule for the kernel `tied`.
+// QuantizeRule for the kernel `tied`. The direction must round a product that underflows to the right
+// side; `Away` scales magnitudes for that.
 #define SECATEUR_ROUNDINGS(MODE)                                  \
   MODE("nearest_even", NEAREST_EVEN, directed, nearest, 0, false) \
   MODE("nearest_away", NEAREST_AWAY, tied, nearest, 0.5, true)    \

@@ -163,7 +163,7 @@ SelectionProblem::SelectionProblem(std::span<Operand> operands, sc_nan nan)
   for (Operand& operand : operands) {
     operand.problem_offset = n_;
     n_ += operand.n;
-    is_computed_ = is_computed_ || operand.has_scores();
+    has_scores_ = has_scores_ || operand.has_scores();
     has_values_ = has_values_ || by_values(operand);
     is_uniform_ = is_uniform_ && operand.ranking_type().kind == key_type_.kind &&
                   by_values(operand) == first_by_values;

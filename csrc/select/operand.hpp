@@ -57,8 +57,9 @@ struct Operand {
     return !has_scores() || (scores.kind == Scores::Kind::products &&
                              type.kind == scores.type.kind && type.kind == ranking_type().kind);
   }
-  // Whether kernels compute the ranking values on the fly. Products that kernels do not multiply
-  // themselves are computed into scratch first.
+  // Whether kernels can compute the ranking values on the fly. Products that kernels do not multiply
+  // themselves are computed into scratch first; so are values where the output has elements of
+  // another width (prepare()).
   [[nodiscard]] bool computes_ranking_in_kernels() const {
     return has_scores() && (scores.kind == Scores::Kind::values || kernels_rank_w());
   }
@@ -129,9 +130,9 @@ class SelectionProblem {
   [[nodiscard]] bool refuses_nan() const { return refuses_nan_; }
   [[nodiscard]] FloatType key_type() const { return key_type_; }
   // Whether all elements rank by their own magnitudes and have the same type.
-  [[nodiscard]] bool is_plain() const { return is_uniform_ && !is_computed_; }
+  [[nodiscard]] bool is_plain() const { return is_uniform_ && !has_scores_; }
   // Whether an operand has scores.
-  [[nodiscard]] bool has_scores() const { return is_computed_; }
+  [[nodiscard]] bool has_scores() const { return has_scores_; }
   // The largest and the smallest key that can occur.
   [[nodiscard]] Key most() const { return key_type_.most; }
   [[nodiscard]] Key least() const { return has_values_ ? -key_type_.most : 0; }
@@ -186,9 +187,9 @@ class SelectionProblem {
 
   std::span<const Operand> operands_;
   std::size_t n_ = 0;
-  bool has_values_ = false;   // an operand has scores of the kind `values`
-  bool is_computed_ = false;  // an operand has scores
-  bool is_uniform_ = true;    // the problem's keys are the operands' own keys
+  bool has_values_ = false;  // an operand has scores of the kind `values`
+  bool has_scores_ = false;  // an operand has scores
+  bool is_uniform_ = true;   // the problem's keys are the operands' own keys
   bool refuses_nan_;
   bool nan_low_;  // NaN rank below all numbers
   FloatType key_type_;

@@ -26,8 +26,9 @@ struct SliceResult {
 using SliceWork =
     std::function<void(const Operand& slice, void* const* results, const Selection* known)>;
 
-// Calls `work` for each slice, with the selection of its k largest elements, 0 <= k <= length. If// `needs_kth_key` is set, 1 <= k, and the threshold of the selection is the key of the k-th largest. The
-// slices of an operand with scores have the scores of their elements. Throws Error if NaN is
+// Calls `work` for each slice, with the selection of its k largest elements, 0 <= k <= length. If
+// `needs_kth_key` is set, 1 <= k, and the threshold of the selection is the key of the k-th largest.
+// The slices of an operand with scores have the scores of their elements. Throws Error if NaN is
 // refused and present; results in place are then left unmodified.
 void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
                 bool needs_kth_key, std::span<const SliceResult> results, const SliceWork& work);

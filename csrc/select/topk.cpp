@@ -14,7 +14,8 @@
 namespace secateur {
 namespace {
 
-// An element during the sort. `rank` is the distance of its key below the largest possible key. If// elements rank by magnitude, it is shifted left by one bit, and its lowest bit is the sign of the
+// An element during the sort. `rank` is the distance of its key below the largest possible key. If
+// elements rank by magnitude, it is shifted left by one bit, and its lowest bit is the sign of the
 // element.
 template <class U>
 struct Item {

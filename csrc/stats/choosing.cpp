@@ -184,9 +184,9 @@ void write_least_error_frac_bits(const Calibration& calibration, const Ranges& r
   for_indices(ranges.count(), [&](std::size_t i) { frac_bits[i] += extra_frac_bits[i]; });
 }
 
-// Tuning: arrays of at least kMinSampled elements are searched from a sample, of kSampleRuns chunks of
-// kSampleRunLength elements at equal distances. After kMaxSampledPasses passes over the array, the search
-// from the sample gives up.
+// Tuning: arrays of at least kMinSampled elements are searched from a sample, of kSampleRuns runs of
+// kSampleRunLength elements at equal distances. After kMaxSampledPasses passes over the array, the
+// search from the sample gives up.
 constexpr std::size_t kMinSampled = std::size_t{1} << 17;
 constexpr std::size_t kSampleRuns = 256;
 constexpr std::size_t kSampleRunLength = 64;

@@ -145,9 +145,9 @@ class MagnitudeSketch:
         # Keys as secateur.h defines them: the bits of a magnitude, rotated by an offset that ranks
         # NaN below zero.
         self._rotation = self._most - infinity if nan == "prune" else 0
-        self._count_keys(0, infinity if nan == "raise" else self._most)
+        self._start_counts(0, infinity if nan == "raise" else self._most)
 
-    def _count_keys(self, first: int, last: int) -> None:
+    def _start_counts(self, first: int, last: int) -> None:
         """Start empty counts of the keys from `first` to `last`."""
         self._first, self._last = first, last
         self._shift = ((last - first) >> BIN_BITS).bit_length()  # a bin holds 2**shift keys
@@ -325,7 +325,7 @@ class MagnitudeSketch:
             self._require_complete()
             first, last, _ = self._locate(k)
             narrower._expected = self._summary(first, last)
-        narrower._count_keys(first, last)
+        narrower._start_counts(first, last)
         return narrower
 
     def __getstate__(self) -> dict[str, Any]:
@@ -465,7 +465,7 @@ def _restored(state: Any) -> MagnitudeSketch:
         dtype, nan=take("_nan", words, lambda x: isinstance(x, str) and x in POLICIES)
     )
     last = take_integer("_last", 0, sketch._last)
-    sketch._count_keys(take_integer("_first", 0, last), last)
+    sketch._start_counts(take_integer("_first", 0, last), last)
     sketch._passes = take_integer("_passes", 1, 2**63)
     if sketch._passes == 1:
         take("_expected", "None in the first pass", lambda x: x is None)

@@ -437,7 +437,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_one_line(run("demo").stderr.lstrip("\n"))  # older Typer starts a new line
 
 
-# --- what comes from files and arguments is printable, and not obeyed ------------------------------
+# --- what comes from files and arguments is shown, and not obeyed ----------------------------------
 
 HOSTILE = {
     "escape": "\x1b[2J\x1b]0;title\x07",

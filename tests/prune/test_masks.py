@@ -91,9 +91,9 @@ def kept_blocks(lib: Any, w: np.ndarray, block: tuple[int, int], **how: Any) -> 
     rows, columns = -(-w.shape[-2] // r), -(-w.shape[-1] // c)
     padded = np.zeros((*w.shape[:-2], rows * r, columns * c))
     padded[..., : w.shape[-2], : w.shape[-1]] = np.abs(w.astype(np.float64))
-    expand_block_mask = padded.reshape(*w.shape[:-2], rows, r, columns, c)
+    in_blocks = padded.reshape(*w.shape[:-2], rows, r, columns, c)
     largest = how.pop("norm", None) == "max"
-    norms = expand_block_mask.max((-3, -1)) if largest else expand_block_mask.sum((-3, -1))
+    norms = in_blocks.max((-3, -1)) if largest else in_blocks.sum((-3, -1))
     return marked(lib, norms, **how)
 
 

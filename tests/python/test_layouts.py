@@ -239,6 +239,19 @@ def test_neighbours_in_memory_are_not_overlapping(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_OUT)
+@pytest.mark.parametrize("stride", [0, 1, 3, -8])
+def test_the_stride_of_an_axis_of_length_one_is_of_no_account(name: str, stride: int) -> None:
+    """NumPy gives a new axis the stride 0."""
+    w = normal(1, 60)
+    expected = CALLS[name](w)
+    memory = np.zeros(expected.shape, expected.dtype)
+    strides = (stride, *memory.strides[1:])
+    out = np.lib.stride_tricks.as_strided(memory, expected.shape, strides)
+    assert CALLS[name](w, out=out) is out
+    assert_same_bits(memory, expected)
+
+
+@pytest.mark.parametrize("name", WITH_OUT)
 def test_out_of_no_elements(name: str) -> None:
     w = normal(0, 3)
     out = np.zeros((0, 3), CALLS[name](w).dtype)

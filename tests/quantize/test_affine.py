@@ -252,7 +252,7 @@ def test_quotients_that_float32_and_float64_round_differently(lib: Any) -> None:
         found = w[[x != y and 2 * x == int(2 * x) for x, y in pairs]]
         assert found.size > 20
         fmt, differs = Affine(scale32), set()
-        for rounding in ROUNDINGS[:-1]:
+        for rounding in sorted({*ROUNDINGS} - {"stochastic"}):
             codes = exact_codes(found, fmt, rounding)
             wide = exact_codes(found.astype(np.float64), fmt, rounding)
             assert_same_bits(lib.quantize(found, fmt, rounding=rounding), codes)

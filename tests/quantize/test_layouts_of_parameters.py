@@ -152,13 +152,15 @@ def test_large_arrays(lib: Any, shape: tuple[int, ...], kind: Kind, dtype: str) 
             assert_same_bits(back, values)
 
 
-@pytest.mark.parametrize("rows, columns, size", [(3, 7000, 5000), (9, 3000, 2048), (2, 50_000, 40_000)])
+@pytest.mark.parametrize(
+    ("rows", "columns", "size"), [(3, 7000, 5000), (9, 3000, 2048), (2, 50_000, 40_000)]
+)
 @pytest.mark.parametrize("bits", [8, 16])
 @kinds
 def test_rows_that_end_within_a_long_run(
     lib: Any, kind: Kind, bits: int, rows: int, columns: int, size: int
 ) -> None:
-    """Groups longer than a stage, of which the end of a row cuts off the last."""
+    """Groups longer than a chunk, of which the end of a row cuts off the last."""
     for number in range(4):
         w = normal((rows, columns), "float32", 2.0)
         layout = {"axis": 1, "group_size": size}

@@ -493,7 +493,7 @@ def test_seeds(lib: Any, name: str) -> None:
     for seed in (1.0, "1", True, np.array(1), [1]):
         words = ["seed must be an integer", f"got {seed!r}"]
         assert_refuses(TypeError, words, stochastic, seed=seed)
-    for rounding in ROUNDINGS[:-1]:
+    for rounding in sorted({*ROUNDINGS} - {"stochastic"}):
         words = ["seed must be None", "stochastic", "got 1"]
         assert_refuses(ValueError, words, call, w, fmt, rounding=rounding, seed=1)
     for seed in (0, 2**63, 2**64 - 1, np.uint64(2**64 - 1), np.int8(1)):

@@ -265,6 +265,19 @@ def test_ranks_outside_the_narrowed_range(lib: Any) -> None:
             assert_refuses(ValueError, ["k ", str(k)], call, k)
 
 
+def test_the_narrowed_range_ends_where_the_bracket_ends(lib: Any) -> None:
+    """Neighbours of the bracket are not in bins of the next pass."""
+    w = np.float32([1, 1.001, 1.005, 1.02])  # in bins of 2**-8
+    first = count(lib.MagnitudeSketch(), [w])
+    low, high = first.bracket(4)
+    sketch = count(first.narrow(4), [w])
+    for k, value in enumerate(w[::-1], start=1):
+        if low <= value <= high:
+            assert sketch.bracket(k).low == value
+        else:
+            assert_refuses(ValueError, ["k ", str(k)], sketch.bracket, k)
+
+
 @pytest.mark.parametrize("k", [0, -1, 13, 2**64])
 def test_ranks_out_of_range(lib: Any, k: int) -> None:
     sketch = count(lib.MagnitudeSketch(), [normal(12)])

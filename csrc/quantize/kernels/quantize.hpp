@@ -366,15 +366,16 @@ Key divide(const Part& w, ParameterView<C> divisors, C* quotients) {
 
 template <class Q>
 void store_codes(const Part& q, const Output& out) {
-  const MayStream<Q> sink(out);
-  map_words<int32_t, Prefetch::no>(
-      q, sink, [&](const int32_t* from, unsigned char* to, size_t) __attribute__((always_inline)) {
+  const MayStream<Q> destination(out);
+  map_words<int32_t, Prefetch::no>(q, destination,
+                                   [&](const int32_t* from, unsigned char* to, size_t)
+                                       __attribute__((always_inline)) {
     for (size_t lane = 0; lane < kWord; lane += kGroupLanes<int32_t>) {
       Vec<int32_t> group[kGroup<int32_t>];
       for (size_t v = 0; v < kGroup<int32_t>; ++v) {
         group[v] = LoadU(from + lane + v * kLanes<int32_t>);
       }
-      store_demoted(sink.stream, group, reinterpret_cast<Q*>(to) + lane);
+      store_demoted(destination.stream, group, reinterpret_cast<Q*>(to) + lane);
     }
   });
 }
@@ -477,8 +478,8 @@ template <class F, class C, bool kAsFloat = false>
 void dequantize_chunk(const Part& q, ParameterView<C> offsets, ParameterView<C> factors,
                       const Output& out) {
   using E = Integer<F>;
-  const MayStream<E> sink(out);
-  map_words<int32_t, Prefetch::no>(q, sink,
+  const MayStream<E> destination(out);
+  map_words<int32_t, Prefetch::no>(q, destination,
                                    [&](const int32_t* from, unsigned char* to, size_t i)
                                        __attribute__((always_inline)) {
     SECATEUR_ROLLED
@@ -494,7 +495,7 @@ void dequantize_chunk(const Part& q, ParameterView<C> offsets, ParameterView<C> 
           y[v] = Product(sum, factor);
         }
       }
-      store(sink.stream, narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
+      store(destination.stream, narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
     }
   });
 }

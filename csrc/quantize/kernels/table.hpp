@@ -51,7 +51,8 @@ constexpr ParameterView<C> one_each(const C* values) {
 }
 
 // directed: in the direction of the floating-point environment. away: from zero; the environment must
-// round up. tied: to nearest, with ties as QuantizeRule says.
+// round up. tied: to nearest, with ties as QuantizeRule says. stochastic: away from zero with a
+// probability equal to the fraction; the environment must round to zero.
 enum class RoundingKernel : uint32_t {
 #define SECATEUR_VALUE(name, type) name,
   SECATEUR_ROUNDING_KERNELS(SECATEUR_VALUE)

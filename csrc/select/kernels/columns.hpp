@@ -234,8 +234,8 @@ class ColumnsKept {
 };
 
 template <class E, bool kStream>
-SECATEUR_INLINE void emit_column_words(const Columns& w, Order order,
-                                       const ColumnSelection& selection, E* out) {
+SECATEUR_INLINE void emit_column_rows(const Columns& w, Order order,
+                                      const ColumnSelection& selection, E* out) {
   const KeyOf<E> key_of(order);
   const E* const from = static_cast<const E*>(w.from);
   for (size_t row = 0; row < w.rows; ++row) {
@@ -252,8 +252,8 @@ SECATEUR_INLINE void emit_column_words(const Columns& w, Order order,
 template <class E>
 void emit_columns(const Columns& w, Order order, const ColumnSelection& selection, bool stream,
                   void* out) {
-  kCanStream&& stream ? emit_column_words<E, true>(w, order, selection, static_cast<E*>(out))
-                      : emit_column_words<E, false>(w, order, selection, static_cast<E*>(out));
+  kCanStream&& stream ? emit_column_rows<E, true>(w, order, selection, static_cast<E*>(out))
+                      : emit_column_rows<E, false>(w, order, selection, static_cast<E*>(out));
 }
 
 template <class E>

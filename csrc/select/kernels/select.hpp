@@ -268,16 +268,15 @@ SECATEUR_INLINE auto with_rank_key(const RankKey& rank_key, const Body& body) {
 template <class E, template <bool> class Sink, RankKeys kRankKeys>
 BracketCounts scan(Part w, const RankKey& rank_key, Order order, Bracket bracket, Key threshold,
                    const Output& out, Collected collected) {
-  return with_rank_key<E, kRankKeys>(rank_key, [&](auto compute_key) {
-    return scan_by<E, Sink, typename decltype(compute_key)::type>(w, rank_key, order, bracket,
-                                                                  threshold, out, collected);
+  return with_rank_key<E, kRankKeys>(rank_key, [&](auto tag) {
+    return scan_by<E, Sink, typename decltype(tag)::type>(w, rank_key, order, bracket, threshold,
+                                                          out, collected);
   });
 }
 template <class E, template <bool> class Sink, RankKeys kRankKeys>
 Key emit(Part w, const RankKey& rank_key, Order order, Selection selection, const Output& out) {
-  return with_rank_key<E, kRankKeys>(rank_key, [&](auto compute_key) {
-    return emit_by<E, Sink, typename decltype(compute_key)::type>(w, rank_key, order, selection,
-                                                                  out);
+  return with_rank_key<E, kRankKeys>(rank_key, [&](auto tag) {
+    return emit_by<E, Sink, typename decltype(tag)::type>(w, rank_key, order, selection, out);
   });
 }
 
@@ -402,7 +401,7 @@ inline constexpr K kNoKey = -kMagnitudeMask<K> - 1;  // below all keys
 
 // The number of keys above `key`. n is a multiple of a group; the caller pads with kNoKey.
 template <class K>
-SECATEUR_INLINE size_t count_groups(const K* keys, size_t n, K key) {
+SECATEUR_INLINE size_t count_keys_above(const K* keys, size_t n, K key) {
   const Vec<K> pivot = Set(key);
   Vec<K> count[kGroup<K>];
   for (size_t v = 0; v < kGroup<K>; ++v) {
@@ -433,9 +432,9 @@ K bisect(const K* keys, size_t n, size_t k, K step) {
     all &= keys[i];
   }
   const auto reached = [&](K least) {  // whether at least k keys are >= least
-    size_t count = count_groups(keys, whole, least - 1);
+    size_t count = count_keys_above(keys, whole, least - 1);
     if (whole != n) {
-      count += count_groups(last, kGroupKeys, least - 1);
+      count += count_keys_above(last, kGroupKeys, least - 1);
     }
     return count >= k;
   };

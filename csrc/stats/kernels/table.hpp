@@ -39,8 +39,8 @@ struct RoundingSums {
 // Kernels for rows of floats of one type. They add the sums of each row to `sums`. Element i of a
 // row is added to partial sum i % 8. The partial sums are added in this order:
 //   ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
-// The parameters of a row are `stride` elements after those of the previous row. `stride` is 1, or 0 if all rows
-// share the same parameters.
+// The parameters of a row are `stride` elements after those of the previous row. `stride` is 1, or 0
+// if all rows share the same parameters.
 struct SumKernels {
   // b has the same rows as a.
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);

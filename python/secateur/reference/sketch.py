@@ -115,6 +115,7 @@ class MagnitudeSketch:
         narrower.passes = self.passes + 1
         narrower._begin, _ = self._bin_of(k)
         narrower._shift = max(0, self._shift - BIN_BITS)
+        narrower._bins = np.zeros(1 << min(self._shift, BIN_BITS), np.int64)
         narrower._expected = self.n, self._checksum
         return narrower
 
