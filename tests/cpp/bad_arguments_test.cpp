@@ -343,6 +343,16 @@ sc_status call(const Function& function, Arguments& a, const std::string& what) 
   return status;
 }
 
+// Whether a message begins with the name of an argument, such as "members[0]: w must be ".
+bool begins_with_name(const std::string& message) {
+  const std::size_t end = message.find(" must ");
+  std::string_view name = std::string_view(message).substr(0, end);
+  const std::size_t label = name.find("]: ");  // of a member
+  name.remove_prefix(label == name.npos ? 0 : label + 3);
+  return end != std::string::npos && !name.empty() &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_.[]") == name.npos;
+}
+
 // Makes a call that must be refused, and returns its message.
 std::string refusal(const Function& function, Arguments& a, const std::string& what) {
   sc_set_num_threads(0);  // fails, and so replaces the last message
@@ -353,6 +363,8 @@ std::string refusal(const Function& function, Arguments& a, const std::string& w
     fail(function, what, "accepted");
   } else if (sc_last_error() == previous) {
     fail(function, what, "no message");
+  } else if (!begins_with_name(sc_last_error())) {
+    fail(function, what, "no name of an argument at the beginning of the message");
   }
   if (a.contents() != before) {
     fail(function, what, "something was written");
