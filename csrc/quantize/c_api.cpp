@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -111,10 +112,12 @@ sc_quantize_options checked_options(const sc_quantize_options* options,
     checked_optional("options", options);
     checked = *options;
   }
-#define SECATEUR_COUNT(...) +1
-  constexpr int kRoundings = SECATEUR_ROUNDINGS(SECATEUR_COUNT);
-#undef SECATEUR_COUNT
-  require_in_range("rounding", checked.rounding, 0, kRoundings - 1);
+  constexpr sc_rounding kRoundings[] = {
+#define SECATEUR_CONSTANT(name, constant, ...) SC_ROUNDING_##constant,
+      SECATEUR_ROUNDINGS(SECATEUR_CONSTANT)
+#undef SECATEUR_CONSTANT
+  };
+  require_in_range("rounding", checked.rounding, 0, std::ssize(kRoundings) - 1);
   require_in_range("overflow", checked.overflow, SC_OVERFLOW_SATURATE, SC_OVERFLOW_RAISE);
   if (checked.nan != SC_NAN_RAISE && checked.nan != SC_NAN_ZERO) {
     refuse("nan", "raise or zero", std::to_string(static_cast<int>(checked.nan)));
