@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import platform
 import signal
 import struct
 import subprocess
@@ -23,6 +24,7 @@ from safetensors.numpy import save_file
 import secateur as sc
 from secateur import bench, demo, reference
 from secateur.cli import main
+from secateur.cli.machine import cpu_name
 from secateur.terminal import escaped, printable
 from support.sanitizers import not_under_sanitizers
 
@@ -754,6 +756,36 @@ def test_bench_tells_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 1
     assert "WRONG RESULT" in result.stdout
     assert_one_line(result.stderr, "a result differs")
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_bench_takes_fewer_rounds_of_smaller_arrays_if_quick(
+    monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    sizes, counts = [], []
+    measure = bench.measure
+
+    def cases(n: int) -> list[bench.Case]:
+        sizes.append(n)
+        return one_case(1, 1)
+
+    def measure_once(case: bench.Case, rounds: int) -> bench.Result:
+        counts.append(rounds)
+        return measure(case, rounds=1)
+
+    monkeypatch.setattr(bench, "cases", cases)
+    monkeypatch.setattr(bench, "measure", measure_once)
+    assert run("bench", *(["--quick"] if quick else [])).exit_code == 0
+    assert (sizes, counts) == (([bench.QUICK], [7]) if quick else ([bench.FULL], [21]))
+
+
+@pytest.mark.parametrize("cpus", [0, 1, 2])
+def test_the_name_of_the_cpu(monkeypatch: pytest.MonkeyPatch, cpus: int) -> None:
+    """A machine may have a single CPU, and /proc/cpuinfo need not name it."""
+    text = "processor\t: 0\nmodel name\t: Some: CPU\n\n" * cpus
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    name = cpu_name()
+    assert name == "Some: CPU" if cpus else name in (platform.processor(), platform.machine())
 
 
 def test_bench_shows_targets_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
