@@ -21,6 +21,13 @@ phases = [Phase.explicit, Phase.generate]
 settings.register_profile("mutation", deadline=None, derandomize=True, phases=phases)
 
 
+def limit_time() -> None:
+    signal.alarm(int(os.environ["SECONDS_OF_TEST"]))  # SIGALRM ends the process by default
+
+
+limit_time()  # the import of the package or of a test may hang too
+
+
 def pytest_runtest_logstart(nodeid: str) -> None:
     Path(os.environ["LAST_TEST"]).write_text(nodeid)
-    signal.alarm(int(os.environ["SECONDS_OF_TEST"]))  # SIGALRM ends the process by default
+    limit_time()
