@@ -244,11 +244,12 @@ def test_the_stride_of_an_axis_of_length_one_is_of_no_account(name: str, stride:
     """NumPy gives a new axis the stride 0."""
     w = normal(1, 60)
     expected = CALLS[name](w)
-    memory = np.zeros(expected.shape, expected.dtype)
-    strides = (stride, *memory.strides[1:])
-    out = np.lib.stride_tricks.as_strided(memory, expected.shape, strides)
-    assert CALLS[name](w, out=out) is out
-    assert_same_bits(memory, expected)
+    for step in (1, 2):  # contiguous, and not
+        memory = np.zeros(step * expected.size, expected.dtype)[::step]
+        strides = (stride, *memory.strides)
+        out = np.lib.stride_tricks.as_strided(memory, expected.shape, strides)
+        assert CALLS[name](w, out=out) is out
+        assert_same_bits(memory, expected.ravel())
 
 
 @pytest.mark.parametrize("name", WITH_OUT)
