@@ -1,8 +1,8 @@
 // The table of dtypes. Types, kernel tables, checks, messages and the lists of Python follow from it.
 // It consists of macros, so that the files that are compiled once for each ISA can include it.
 //
-// The constants SC_DTYPE_* are written by hand in secateur.h; the compiler checks that the table has
-// all of them (name_of in core/arguments.cpp).
+// secateur.h defines the constants SC_DTYPE_*. The compiler checks that the table has all of them
+// (name_of in core/arguments.cpp).
 #pragma once
 
 // Calls FLOAT(type, name, constant, exponent_bits, mantissa_bits, has_infinity) for each

@@ -1,9 +1,9 @@
 // The table of rounding modes. Kernel tables, checks and the names of Python follow from it. It
 // consists of macros, so that the files that are compiled once for each ISA can include it.
 //
-// The constants SC_ROUNDING_* are written by hand in secateur.h, numbered from 0 without gaps
-// (checked_options in quantize/c_api.cpp relies on that). The compiler checks that the table has all of
-// them (rounding_mode_of in quantize/stages.cpp).
+// secateur.h defines the constants SC_ROUNDING_*. Their values must be consecutive and begin at 0:
+// checked_options in quantize/c_api.cpp accepts that range. The compiler checks that the table has all
+// constants (rounding_mode_of in quantize/stages.cpp).
 #pragma once
 
 // Calls KERNEL(name, type) for each way in which kernels round. `type` is the template in

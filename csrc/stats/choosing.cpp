@@ -106,20 +106,20 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
         return;
       }
       // In units of the square of the first step: the square of a step may overflow or underflow.
-      const auto in_first_steps = [first = first](double sum, double of_step) {
+      const auto in_units_of_first = [first = first](double sum, double of_step) {
         const double ratio_of_steps = of_step / first;
         return sum * (ratio_of_steps * ratio_of_steps);
       };
-      const double error = in_first_steps(sums[i].error, current);
+      const double error = in_units_of_first(sums[i].error, current);
       if (error <= least) {
         least = error;
         chosen[i] = j;
       }
       const double next = step(i, j + 1);
       const bool sum_bounds_next_error = next * ratio <= current;
-      is_active =
-          j < grids_of(i).max_j &&
-          (sum_bounds_next_error ? in_first_steps(sums[i].finer, next) <= least : next < current);
+      is_active = j < grids_of(i).max_j &&
+                  (sum_bounds_next_error ? in_units_of_first(sums[i].finer, next) <= least
+                                         : next < current);
       are_active = are_active || is_active;
       current = next;
     });
