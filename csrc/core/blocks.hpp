@@ -88,11 +88,11 @@ constexpr std::size_t bytes_of(OutputKind kind, std::size_t bytes_of_float) {
   switch (kind) {
     case OutputKind::floats:
       return bytes_of_float;
-    case OutputKind::others64:
+    case OutputKind::unranked64:
       return sizeof(std::int64_t);
-    case OutputKind::others32:
+    case OutputKind::unranked32:
       return sizeof(std::int32_t);
-    case OutputKind::others16:
+    case OutputKind::unranked16:
       return sizeof(std::int16_t);
     case OutputKind::bools:
       return 1;
@@ -107,10 +107,10 @@ constexpr std::size_t bytes_of(OutputKind kind, std::size_t bytes_of_float) {
 
 // The output kind for elements of `element_bytes` bytes that are ranked by the elements of another
 // array.
-constexpr OutputKind others_kind(std::size_t element_bytes) {
-  return element_bytes == 2   ? OutputKind::others16
-         : element_bytes == 4 ? OutputKind::others32
-                              : OutputKind::others64;
+constexpr OutputKind unranked_kind(std::size_t element_bytes) {
+  return element_bytes == 2   ? OutputKind::unranked16
+         : element_bytes == 4 ? OutputKind::unranked32
+                              : OutputKind::unranked64;
 }
 
 // Tuning: the number of threads for an operation over an array of `bytes` bytes. No result depends on

@@ -73,14 +73,14 @@ struct Rows {
   size_t count, length, stride, n;
 };
 
-// What a kernel writes. The kinds `others*` write kept elements of another array than the ranked
+// What a kernel writes. The kinds `unranked*` write kept elements of another array than the ranked
 // one. Those elements are 2, 4 or 8 bytes wide.
 enum class OutputKind : uint32_t {
   none,
   floats,
-  others16,
-  others32,
-  others64,
+  unranked16,
+  unranked32,
+  unranked64,
   bools,
   bits,
   integers,  // float32 multiplied by one factor and rounded to integers
@@ -102,8 +102,8 @@ struct IntegerTarget {
 struct Output {
   OutputKind kind;
   void* data;
-  bool stream;  // use streaming stores, which bypass the caches
-  const void* others = nullptr;
+  bool stream;                     // use streaming stores, which bypass the caches
+  const void* unranked = nullptr;  // the elements to write, if another array ranks them
   const IntegerTarget* target = nullptr;
 };
 

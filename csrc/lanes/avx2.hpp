@@ -233,7 +233,7 @@ SECATEUR_INLINE Vec<int64_t> MulEvenUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
 SECATEUR_INLINE Vec<int64_t> MulOddUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm256_mul_epu32(_mm256_srli_epi64(a.raw, 32), _mm256_srli_epi64(b.raw, 32))};
 }
-SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulLowHalves(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm256_mul_epu32(a.raw, b.raw)};
 }
 SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
@@ -398,17 +398,17 @@ SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
   return {_mm256_and_si256(m.raw, v.raw)};
 }
 
-SECATEUR_INLINE Vec<int16_t> CountIf(Vec<int16_t> v, Mask<int16_t> m) {
+SECATEUR_INLINE Vec<int16_t> IncrementIf(Vec<int16_t> v, Mask<int16_t> m) {
   return {_mm256_sub_epi16(v.raw, m.raw)};
 }
-SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
+SECATEUR_INLINE Vec<int32_t> IncrementIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm256_sub_epi32(v.raw, m.raw)};
 }
-SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
+SECATEUR_INLINE Vec<int64_t> IncrementIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm256_sub_epi64(v.raw, m.raw)};
 }
 template <class T>
-SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
+SECATEUR_INLINE Vec<T> DecrementIf(Vec<T> v, Mask<T> m) {
   return Add(v, Vec<T>{m.raw});
 }
 

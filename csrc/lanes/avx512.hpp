@@ -218,7 +218,7 @@ SECATEUR_INLINE Vec<int64_t> MulEvenUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
 SECATEUR_INLINE Vec<int64_t> MulOddUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
   return {_mm512_mul_epu32(_mm512_srli_epi64(a.raw, 32), _mm512_srli_epi64(b.raw, 32))};
 }
-SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulLowHalves(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_mul_epu32(a.raw, b.raw)};
 }
 SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
@@ -396,22 +396,22 @@ SECATEUR_INLINE Vec<int64_t> IfThenElseZero(Mask<int64_t> m, Vec<int64_t> v) {
   return {_mm512_maskz_mov_epi64(m.raw, v.raw)};
 }
 
-SECATEUR_INLINE Vec<int16_t> CountIf(Vec<int16_t> v, Mask<int16_t> m) {
+SECATEUR_INLINE Vec<int16_t> IncrementIf(Vec<int16_t> v, Mask<int16_t> m) {
   return {_mm512_mask_sub_epi16(v.raw, m.raw, v.raw, _mm512_set1_epi16(-1))};
 }
-SECATEUR_INLINE Vec<int32_t> CountIf(Vec<int32_t> v, Mask<int32_t> m) {
+SECATEUR_INLINE Vec<int32_t> IncrementIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm512_mask_sub_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
 }
-SECATEUR_INLINE Vec<int64_t> CountIf(Vec<int64_t> v, Mask<int64_t> m) {
+SECATEUR_INLINE Vec<int64_t> IncrementIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm512_mask_sub_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
 }
-SECATEUR_INLINE Vec<int16_t> DiscountIf(Vec<int16_t> v, Mask<int16_t> m) {
+SECATEUR_INLINE Vec<int16_t> DecrementIf(Vec<int16_t> v, Mask<int16_t> m) {
   return {_mm512_mask_add_epi16(v.raw, m.raw, v.raw, _mm512_set1_epi16(-1))};
 }
-SECATEUR_INLINE Vec<int32_t> DiscountIf(Vec<int32_t> v, Mask<int32_t> m) {
+SECATEUR_INLINE Vec<int32_t> DecrementIf(Vec<int32_t> v, Mask<int32_t> m) {
   return {_mm512_mask_add_epi32(v.raw, m.raw, v.raw, _mm512_set1_epi32(-1))};
 }
-SECATEUR_INLINE Vec<int64_t> DiscountIf(Vec<int64_t> v, Mask<int64_t> m) {
+SECATEUR_INLINE Vec<int64_t> DecrementIf(Vec<int64_t> v, Mask<int64_t> m) {
   return {_mm512_mask_add_epi64(v.raw, m.raw, v.raw, _mm512_set1_epi64(-1))};
 }
 

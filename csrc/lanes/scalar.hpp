@@ -57,11 +57,11 @@
 //   MulEvenUnsigned(a, b)    r[i] = a[2i] * b[2i], unsigned; i32 to i64
 //   MulOddUnsigned(a, b)     r[i] = a[2i + 1] * b[2i + 1], unsigned; i32 to i64; 0 if a vector has
 //                            one lane
-//   MulHalves(a, b)          r[i] = the product of the low 32 bits of a[i] and b[i], unsigned; i64
+//   MulLowHalves(a, b)       r[i] = the product of the low 32 bits of a[i] and b[i], unsigned; i64
 //   SwapHalves(v)            exchanges the low and the high 32 bits of each lane; i64
 //   SubBytes(a, b)           a - b for each byte, wraps; every byte of b is below 128; i64
-//   CountIf(v, m)            r[i] = m[i] ? v[i] + 1 : v[i]
-//   DiscountIf(v, m)         r[i] = m[i] ? v[i] - 1 : v[i]
+//   IncrementIf(v, m)        r[i] = m[i] ? v[i] + 1 : v[i]
+//   DecrementIf(v, m)        r[i] = m[i] ? v[i] - 1 : v[i]
 //
 // Floats (floats, except where types are listed)
 //   Add(a, b), Sub(a, b)     r[i] = a[i] + b[i], a[i] - b[i]
@@ -252,12 +252,12 @@ SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
 SECATEUR_INLINE Vec<int32_t> Mul(Vec<int32_t> a, Vec<int32_t> b) {
   return {static_cast<int32_t>(static_cast<uint32_t>(a.raw) * static_cast<uint32_t>(b.raw))};
 }
-SECATEUR_INLINE Vec<int64_t> MulHalves(Vec<int64_t> a, Vec<int64_t> b) {
+SECATEUR_INLINE Vec<int64_t> MulLowHalves(Vec<int64_t> a, Vec<int64_t> b) {
   const uint64_t low = static_cast<uint32_t>(a.raw);
   return {static_cast<int64_t>(low * static_cast<uint32_t>(b.raw))};
 }
 SECATEUR_INLINE Vec<int64_t> MulEvenUnsigned(Vec<int32_t> a, Vec<int32_t> b) {
-  return MulHalves(Vec<int64_t>{a.raw}, Vec<int64_t>{b.raw});
+  return MulLowHalves(Vec<int64_t>{a.raw}, Vec<int64_t>{b.raw});
 }
 SECATEUR_INLINE Vec<int64_t> MulOddUnsigned(Vec<int32_t>, Vec<int32_t>) { return {0}; }
 SECATEUR_INLINE Vec<int64_t> SwapHalves(Vec<int64_t> v) {
@@ -353,11 +353,11 @@ SECATEUR_INLINE Vec<T> IfThenElseZero(Mask<T> m, Vec<T> v) {
   return {m.raw ? v.raw : T{0}};
 }
 template <class T>
-SECATEUR_INLINE Vec<T> CountIf(Vec<T> v, Mask<T> m) {
+SECATEUR_INLINE Vec<T> IncrementIf(Vec<T> v, Mask<T> m) {
   return Add(v, Vec<T>{static_cast<T>(m.raw ? 1 : 0)});  // wraps
 }
 template <class T>
-SECATEUR_INLINE Vec<T> DiscountIf(Vec<T> v, Mask<T> m) {
+SECATEUR_INLINE Vec<T> DecrementIf(Vec<T> v, Mask<T> m) {
   return Sub(v, Vec<T>{static_cast<T>(m.raw ? 1 : 0)});  // wraps
 }
 

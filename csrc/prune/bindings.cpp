@@ -37,10 +37,10 @@ constexpr Choice<sc_mask_format> kBitOrders[] = {{"little", SC_MASK_FORMAT_BITS_
                                                  {"big", SC_MASK_FORMAT_BITS_BIG}};
 
 // The arguments `packed` and `bitorder` of functions that return a mask.
-struct MaskLayout {
+struct MaskFormat {
   sc_mask_format format;
 
-  MaskLayout(py::handle packed, py::handle bitorder)
+  MaskFormat(py::handle packed, py::handle bitorder)
       : format(to_choice("bitorder", bitorder, kBitOrders)) {
     if (!to_bool("packed", packed)) {
       format = SC_MASK_FORMAT_BOOLS;
@@ -175,7 +175,7 @@ py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handl
                       py::handle pattern, py::handle scores, py::handle axis, py::handle packed,
                       py::handle bitorder, py::handle nan) {
   require_one_selection(k, sparsity, threshold, pattern);
-  const MaskLayout layout(packed, bitorder);
+  const MaskFormat mask_format(packed, bitorder);
   SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
   if (!selection.order().empty()) {  // the core writes bools, which can be transposed
     Result mask(py::dtype(kBool.number), shape_of(selection.in().given()));
@@ -183,12 +183,12 @@ py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handl
     const sc_mask_format bools = SC_MASK_FORMAT_BOOLS;
     selection.run(mask.data(), &bools);
     const py::object result = mask.finish();
-    return layout.format == bools ? result
-                                  : py::module_::import("numpy").attr("packbits")(
-                                        result, py::arg("bitorder") = bitorder);
+    return mask_format.format == bools ? result
+                                       : py::module_::import("numpy").attr("packbits")(
+                                             result, py::arg("bitorder") = bitorder);
   }
-  Result mask = layout.result(selection.in());
-  selection.run(mask.data(), &layout.format);
+  Result mask = mask_format.result(selection.in());
+  selection.run(mask.data(), &mask_format.format);
   return mask.finish();
 }
 
@@ -309,14 +309,14 @@ py::list prune_mask_global(const py::list& arrays, const py::list& scores,
                            const std::vector<std::string>& labels, py::handle k,
                            py::handle sparsity, py::handle packed, py::handle bitorder,
                            py::handle nan) {
-  const MaskLayout layout(packed, bitorder);
+  const MaskFormat mask_format(packed, bitorder);
   GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, nan);
   std::vector<Result> masks;
   masks.reserve(labels.size());
   for (const Member& member : selection.members()) {
-    masks.push_back(layout.result(member.in));
+    masks.push_back(mask_format.result(member.in));
   }
-  return selection.run(std::move(masks), &layout.format);
+  return selection.run(std::move(masks), &mask_format.format);
 }
 
 // The argument `block`. It is parsed before any array is checked, because parsing may run the
@@ -423,10 +423,10 @@ py::object prune_mask_blocks(py::handle w, py::handle k, py::handle sparsity, py
                              py::handle block, py::handle norm, py::handle packed,
                              py::handle bitorder, py::handle nan) {
   require_one_selection(k, sparsity, threshold, py::none());
-  const MaskLayout layout(packed, bitorder);
+  const MaskFormat mask_format(packed, bitorder);
   BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, nan);
-  Result mask = layout.result(selection.in());
-  selection.run(mask.data(), &layout.format);
+  Result mask = mask_format.result(selection.in());
+  selection.run(mask.data(), &mask_format.format);
   return mask.finish();
 }
 

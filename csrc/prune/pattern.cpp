@@ -85,7 +85,7 @@ void write_marked(const SelectionProblem& problem, const Bands& bands, const Ban
   const Operand& operand = problem.first_operand();
   const bool writes_mask =
       operand.out.kind == OutputKind::bools || operand.out.kind == OutputKind::bits;
-  const OutputKind kind = writes_mask ? operand.out.kind : others_kind(operand.type.bytes);
+  const OutputKind kind = writes_mask ? operand.out.kind : unranked_kind(operand.type.bytes);
   const auto emit =
       problem.table().select.elements[mark_bytes].emit[static_cast<std::size_t>(kind)];
   const Order magnitudes{0, ~(Key{-1} << (8 * mark_bytes - 1))};

@@ -90,13 +90,13 @@ void call_quantize(const Input& in, py::handle fmt, const Format& format, const 
 // ---- Codes -----------------------------------------------------------------------------------
 
 // How the codes of a format are stored: in an integer dtype, or bit-packed in some bit order.
-struct CodeLayout {
+struct CodeEncoding {
   int bits;
   bool is_signed;
   std::optional<sc_dtype> packed;
 
   // Throws ValueError if codes of `fmt` are to be packed, but too wide.
-  CodeLayout(const Format& format, py::handle fmt, bool is_packed, py::handle bitorder)
+  CodeEncoding(const Format& format, py::handle fmt, bool is_packed, py::handle bitorder)
       : bits(format.bits()), is_signed(format.is_signed()) {
     static constexpr Choice<sc_dtype> kBitOrders[] = {{"little", SC_DTYPE_PACKED_LITTLE},
                                                       {"big", SC_DTYPE_PACKED_BIG}};
@@ -128,14 +128,14 @@ struct CodeLayout {
 };
 
 // The dtypes that hold the codes: that of NumPy, and narrower ones of ml_dtypes.
-std::vector<Dtype> dtypes_of(const CodeLayout& layout) {
-  std::vector<Dtype> dtypes{layout.dtype()};
-  if (layout.packed || layout.bits >= 8) {
-    return dtypes;  // without the time to look for others
+std::vector<Dtype> dtypes_of(const CodeEncoding& encoding) {
+  std::vector<Dtype> dtypes{encoding.dtype()};
+  if (encoding.packed || encoding.bits >= 8) {
+    return dtypes;  // no other dtype is possible; skip the search
   }
   for (const DtypeInfo& info : kDtypes) {
     if (info.dtype != dtypes.front().core &&
-        holds_codes(info.dtype, layout.bits, layout.is_signed)) {
+        holds_codes(info.dtype, encoding.bits, encoding.is_signed)) {
       dtypes.push_back(dtype_of(info));
     }
   }
@@ -146,8 +146,8 @@ std::vector<Dtype> dtypes_of(const CodeLayout& layout) {
 // format.
 class CodeResult {
  public:
-  CodeResult(py::handle out, const Input& in, const CodeLayout& layout)
-      : CodeResult(out, in, layout, result_dtype(out, layout)) {}
+  CodeResult(py::handle out, const Input& in, const CodeEncoding& encoding)
+      : CodeResult(out, in, encoding, result_dtype(out, encoding)) {}
 
   [[nodiscard]] void* data() { return result_.data(); }
   [[nodiscard]] sc_dtype core_dtype() const { return core_; }
@@ -158,8 +158,8 @@ class CodeResult {
     py::dtype dtype;
     Dtype spec;
   };
-  static ResultDtype result_dtype(py::handle out, const CodeLayout& layout) {
-    const std::vector<Dtype> dtypes = dtypes_of(layout);
+  static ResultDtype result_dtype(py::handle out, const CodeEncoding& encoding) {
+    const std::vector<Dtype> dtypes = dtypes_of(encoding);
     for (const Dtype& candidate : dtypes) {
       if (candidate.number == kRegistered && is_array_of(out, candidate)) {
         return {py::reinterpret_borrow<py::array>(out).dtype(), candidate};
@@ -167,9 +167,9 @@ class CodeResult {
     }
     return {py::dtype(dtypes.front().number), dtypes.front()};
   }
-  CodeResult(py::handle out, const Input& in, const CodeLayout& layout, const ResultDtype& as)
-      : core_(layout.core_dtype(as.spec.core)),
-        result_(out, as.dtype, layout.stored_shape(shape_of(in.given()), in.size()), in, false,
+  CodeResult(py::handle out, const Input& in, const CodeEncoding& encoding, const ResultDtype& as)
+      : core_(encoding.core_dtype(as.spec.core)),
+        result_(out, as.dtype, encoding.stored_shape(shape_of(in.given()), in.size()), in, false,
                 nullptr, "out") {}
 
   sc_dtype core_;
@@ -184,12 +184,12 @@ struct StoredCodes {
   std::size_t n;
   sc_dtype core_dtype;
 
-  StoredCodes(py::handle q, const CodeLayout& layout, py::handle shape_given)
-      : in("q", q, dtypes_of(layout)),
+  StoredCodes(py::handle q, const CodeEncoding& encoding, py::handle shape_given)
+      : in("q", q, dtypes_of(encoding)),
         shape(shape_of(in.given())),
         n(in.size()),
-        core_dtype(layout.core_dtype(in.core_dtype())) {
-    if (!layout.packed) {
+        core_dtype(encoding.core_dtype(in.core_dtype())) {
+    if (!encoding.packed) {
       return;
     }
     shape = shape_given.cast<Shape>();
@@ -197,7 +197,7 @@ struct StoredCodes {
     for (const py::ssize_t length : shape) {
       n *= static_cast<std::size_t>(length);
     }
-    in.require_shape(layout.stored_shape(shape, n), "which is what the integers take");
+    in.require_shape(encoding.stored_shape(shape, n), "the number of bytes of the packed integers");
   }
 };
 
@@ -212,12 +212,12 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
                     py::handle nan, py::handle seed, py::handle index_offset, py::handle packed,
                     py::handle bitorder, py::handle out) {
   const FormatArgument format(fmt);
-  const CodeLayout layout(*format, fmt, to_bool("packed", packed), bitorder);
+  const CodeEncoding encoding(*format, fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
   Input in = floats(w);
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             ScaleConstraint::positive_and_normal);
-  CodeResult q(out, in, layout);
+  CodeResult q(out, in, encoding);
   in.prepare();
   call_quantize(in, fmt, *format, [&, data = q.data()] {
     return sc_quantize(in.data(), in.core_dtype(), in.size(), fitted.get(), &options, data,
@@ -229,9 +229,9 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
 py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle shape,
                       py::handle bitorder, py::handle out) {
   const FormatArgument format(fmt);
-  const CodeLayout layout(*format, fmt, !shape.is_none(), bitorder);
+  const CodeEncoding encoding(*format, fmt, !shape.is_none(), bitorder);
   const Dtype out_dtype = to_float(dtype);
-  StoredCodes stored(q, layout, shape);
+  StoredCodes stored(q, encoding, shape);
   const FittedFormat fitted(*format, stored.shape, out_dtype.core, ScaleConstraint::finite);
   Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
                 nullptr, "out");
@@ -264,14 +264,14 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
                           py::handle out) {
   require_one({{"k", k}, {"sparsity", sparsity}});
   const FormatArgument format(fmt);
-  const CodeLayout layout(*format, fmt, to_bool("packed", packed), bitorder);
+  const CodeEncoding encoding(*format, fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
   const KeepCount keep(k, sparsity);
   Input in = floats(w);
   const std::size_t kept = keep.of(in.size());
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             ScaleConstraint::positive_and_normal);
-  CodeResult q(out, in, layout);
+  CodeResult q(out, in, encoding);
   in.prepare();
   call_quantize(in, fmt, *format, [&, data = q.data()] {
     return sc_prune_quantize(in.data(), in.core_dtype(), in.size(), kept, fitted.get(), &options,

@@ -36,21 +36,21 @@ MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
 // normal floats; empty if any scale is another number. Multiplying by a power of two is as exact as
 // dividing, and faster.
 template <class T>
-std::vector<std::int32_t> exponents_of(const T* scales, std::size_t count) {
+std::vector<std::int32_t> frac_bits_of(const T* scales, std::size_t count) {
   using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
   constexpr int kMantissa = std::numeric_limits<T>::digits - 1;
   constexpr int kBias = std::numeric_limits<T>::max_exponent - 1;
-  std::vector<std::int32_t> exponents;
-  exponents.reserve(count);
+  std::vector<std::int32_t> frac_bits;
+  frac_bits.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto bits = std::bit_cast<Bits>(scales[i]);
     const int exponent = static_cast<int>(bits >> kMantissa) - kBias;
     if (bits << (sizeof(T) * 8 - kMantissa) != 0 || std::abs(exponent) > kMaxFloatExponent) {
       return {};
     }
-    exponents.push_back(-exponent);
+    frac_bits.push_back(-exponent);
   }
-  return exponents;
+  return frac_bits;
 }
 
 // Codes of more bits are computed in double.
@@ -74,11 +74,11 @@ class ComputedScheme {
     const bool is_default = options != nullptr && options->rounding == SC_ROUNDING_NEAREST_EVEN &&
                             options->overflow <= SC_OVERFLOW_SATURATE_SYMMETRIC;
     if (is_default && scheme.bits <= kMaxFloatBits) {
-      exponents_ = is_double ? exponents_of(static_cast<const double*>(scheme.scales), count)
-                             : exponents_of(static_cast<const float*>(scheme.scales), count);
+      frac_bits_ = is_double ? frac_bits_of(static_cast<const double*>(scheme.scales), count)
+                             : frac_bits_of(static_cast<const float*>(scheme.scales), count);
     }
-    if (!exponents_.empty()) {
-      scheme_.frac_bits = exponents_.data();
+    if (!frac_bits_.empty()) {
+      scheme_.frac_bits = frac_bits_.data();
       scheme_.scales = nullptr;
       return;
     }
@@ -99,7 +99,7 @@ class ComputedScheme {
 
  private:
   Scheme scheme_;
-  std::vector<std::int32_t> exponents_;
+  std::vector<std::int32_t> frac_bits_;
   std::vector<double> widened_;
 };
 

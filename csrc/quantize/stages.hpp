@@ -26,9 +26,9 @@ namespace secateur {
 template <class Body>
 auto with_compute_type(FloatType type, const Scheme& scheme, const Body& body) {
   // A float has 24 significant bits: enough for any 16-bit integer plus a half.
-  const bool float_is_exact = scheme.has_scales() || (scheme.bits <= 16 && scheme.powers_fit_float);
-  const bool in_float = type.kind != Float::float64 && !scheme.in_double && float_is_exact;
-  return in_float ? body(float{}) : body(double{});
+  const bool float_suffices = scheme.has_scales() || (scheme.bits <= 16 && scheme.powers_fit_float);
+  const bool computes_in_float = type.kind != Float::float64 && !scheme.in_double && float_suffices;
+  return computes_in_float ? body(float{}) : body(double{});
 }
 
 // Kernels convert codes from int32. Unsigned codes of 17 to 32 bits are stored as the int32 that is

@@ -57,7 +57,7 @@ MemoryRange scores_of(const Operand& operand) {
 
 void set_float_output(Operand& operand, void* out) {
   const OutputKind kind =
-      operand.kernels_rank_w() ? OutputKind::floats : others_kind(operand.type.bytes);
+      operand.kernels_rank_w() ? OutputKind::floats : unranked_kind(operand.type.bytes);
   operand.out = {kind, out, false, operand.w};
 }
 

@@ -21,9 +21,9 @@ bool by_values(const Operand& operand) { return operand.scores.kind == Scores::K
 // The bits of the float64 with the same value. NaN keep their order; their payload moves to the
 // upper bits of the significand.
 Key widened(Key magnitude, FloatType type) {
-  const int significand = type.mantissa_bits;
-  const int shift = kFloat64.mantissa_bits - significand;
-  const Key exponent = magnitude >> significand;
+  const int mantissa_bits = type.mantissa_bits;
+  const int shift = kFloat64.mantissa_bits - mantissa_bits;
+  const Key exponent = magnitude >> mantissa_bits;
   const Key bias = type.bias();
   if (magnitude > type.largest_number()) {
     return ((magnitude - type.infinity) << shift) + kFloat64.infinity;
@@ -33,9 +33,9 @@ Key widened(Key magnitude, FloatType type) {
   }
   if (exponent == 0) {
     return std::bit_cast<Key>(
-        std::ldexp(static_cast<double>(magnitude), static_cast<int>(1 - bias) - significand));
+        std::ldexp(static_cast<double>(magnitude), static_cast<int>(1 - bias) - mantissa_bits));
   }
-  return (magnitude << shift) + ((kFloat64.bias() - bias) << (shift + significand));
+  return (magnitude << shift) + ((kFloat64.bias() - bias) << (shift + mantissa_bits));
 }
 
 // ---- Ranking values --------------------------------------------------------------------------
@@ -214,7 +214,8 @@ const void* SelectionProblem::bits(const Operand& operand, std::size_t begin, st
     case Scores::Kind::magnitudes:
       return operand.at(begin);
     case Scores::Kind::values:
-      compute_keys(operand, {operand.ranking_data(0), begin, end, operand.n}, nullptr, scratch);
+      compute_ranking_bits(operand, {operand.ranking_data(0), begin, end, operand.n}, nullptr,
+                           scratch);
       break;
     case Scores::Kind::products:
       compute_products(table_, operand, begin, end, static_cast<unsigned char*>(scratch));
@@ -223,8 +224,8 @@ const void* SelectionProblem::bits(const Operand& operand, std::size_t begin, st
   return scratch;
 }
 
-void SelectionProblem::compute_keys(const Operand& operand, const Part& part, const void* factors,
-                                    void* out) const {
+void SelectionProblem::compute_ranking_bits(const Operand& operand, const Part& part,
+                                            const void* factors, void* out) const {
   switch (operand.scores.kind) {
     case Scores::Kind::magnitudes:
       break;
@@ -250,7 +251,7 @@ const void* SelectionProblem::candidate_bits(const Operand& operand, const RankK
     std::memcpy(factors + i * bytes,
                 static_cast<const unsigned char*>(rank_key.factors) + factor * bytes, bytes);
   }
-  compute_keys(operand, {candidates.bits, 0, count, count}, factors, scratch);
+  compute_ranking_bits(operand, {candidates.bits, 0, count, count}, factors, scratch);
   return scratch;
 }
 
@@ -425,7 +426,7 @@ void* ScratchBuffer::alias_safe(const void* source) const {
 PreparedBlock prepare(const SelectionProblem& problem, const Operand& operand, const Part& part,
                       const Output& out, const ScratchBuffer& scratch) {
   Output output = out;
-  output.others = operand.w;
+  output.unranked = operand.w;
   if (!operand.has_scores()) {
     return {part, {}, output, 0};
   }
@@ -462,7 +463,7 @@ PreparedBlock prepare(const SelectionProblem& problem, const Operand& operand, c
         static_cast<unsigned char*>(out.data) +
         (out.kind == OutputKind::bits ? part.begin / 8
                                       : part.begin * bytes_of(out.kind, operand.type.bytes));
-    output.others = operand.at(part.begin);
+    output.unranked = operand.at(part.begin);
   }
   return {{problem.bits(operand, part.begin, part.end, computed), 0, count, count},
           {},
@@ -487,7 +488,7 @@ PreparedBlock OutputStage::redirect(const Operand& operand, const Part& part,
   if (block.index_shift == 0) {
     block.part = {at_begin(block.part.array, operand.ranking_type().bytes), 0,
                   part.end - part.begin, block.part.n - block.part.begin};
-    block.out.others = operand.at(part.begin);
+    block.out.unranked = operand.at(part.begin);
     block.index_shift = part.begin;
   }
   block.out.data = floats_.data();
@@ -497,7 +498,7 @@ PreparedBlock OutputStage::redirect(const Operand& operand, const Part& part,
 
 Blocks OperandBlocks::blocks(const Operand& operand) {
   const bool uses_scratch =
-      (operand.has_scores() && !operand.computes_ranking_in_kernels()) || operand.conversion;
+      (operand.has_scores() && !operand.scores_suit_kernels()) || operand.conversion;
   return {operand.w, operand.n, operand.results(), 8 * operand.result_bytes(),
           uses_scratch ? kComputedBlock : kBlock};
 }

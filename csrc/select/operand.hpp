@@ -57,10 +57,9 @@ struct Operand {
     return !has_scores() || (scores.kind == Scores::Kind::products &&
                              type.kind == scores.type.kind && type.kind == ranking_type().kind);
   }
-  // Whether kernels can compute the ranking values on the fly. Products that kernels do not multiply
-  // themselves are computed into scratch first; so are values where the output has elements of
-  // another width (prepare()).
-  [[nodiscard]] bool computes_ranking_in_kernels() const {
+  // Whether kernels can compute the ranking values from the scores. False without scores. prepare()
+  // may still compute keys of values into scratch, if the output has elements of another width.
+  [[nodiscard]] bool scores_suit_kernels() const {
     return has_scores() && (scores.kind == Scores::Kind::values || kernels_rank_w());
   }
   // Whether the results are integers.
@@ -148,9 +147,10 @@ class SelectionProblem {
   // `scratch`, which holds them all. For scores of the kind `values`, the bits are keys already.
   [[nodiscard]] const void* bits(const Operand& operand, std::size_t begin, std::size_t end,
                                  void* scratch) const;
-  // Computes the bits of the ranking values of gathered elements, or scores, and their gathered
-  // factors. `out` may be the memory of the elements. Without scores it does nothing.
-  void compute_keys(const Operand& operand, const Part& part, const void* factors, void* out) const;
+  // Computes the bits of ranking values from elements and their factors, one for each element, or
+  // from scores. `out` may be the memory of the elements. Without scores it does nothing.
+  void compute_ranking_bits(const Operand& operand, const Part& part, const void* factors,
+                            void* out) const;
   // The bits of the ranking values of candidates. If kernels computed the values on the fly, they
   // are computed again into `scratch`, which holds twice as many; otherwise they are the collected
   // bits.

@@ -21,9 +21,9 @@ constexpr std::size_t kAhead = 32;
 // Tuning: number of sampled intervals to try before the range of keys is cut in thirds.
 constexpr std::uint64_t kSampledAttempts = 3;
 
-// Tuning: try_topk_indices collects at most n / kFewOf elements. Their keys and indices then take about as
-// much memory as a bit mask of all elements.
-constexpr std::size_t kFewOf = 96;
+// Tuning: try_topk_indices applies if k is at most n / kTopkDivisor. The keys and indices of the k
+// elements then take about as much memory as a bit mask of all elements.
+constexpr std::size_t kTopkDivisor = 96;
 
 // Calls body with a zero of the type in which keys of the problem are stored.
 template <class Body>
@@ -166,7 +166,7 @@ void for_pieces(const SelectionProblem& problem, const Runs& runs, std::size_t c
 template <class K>
 void sample_keys(const SelectionProblem& problem, const Runs& runs, std::size_t count, K* keys) {
   const Operand& first = problem.first_operand();
-  if (!problem.is_plain() && !(problem.is_one() && first.computes_ranking_in_kernels())) {
+  if (!problem.is_plain() && !(problem.is_one() && first.scores_suit_kernels())) {
     for_pieces(problem, runs, count,
                [&](const Operand& operand, std::size_t index, std::size_t length,
                    std::size_t sample_index) {
@@ -202,7 +202,7 @@ void sample_keys(const SelectionProblem& problem, const Runs& runs, std::size_t 
              factors.data() + sample_index * bytes);
     }
   });
-  problem.compute_keys(first, {bits, 0, size, size}, factors.data(), bits);
+  problem.compute_ranking_bits(first, {bits, 0, size, size}, factors.data(), bits);
   problem.kernels(first).keys(bits, size, problem.order(first), keys);
 }
 
@@ -494,7 +494,7 @@ void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k) {
 }
 
 bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64_t* indices) {
-  if (k == 0 || k > problem.size() / kFewOf || problem.size() <= kInCache) {
+  if (k == 0 || k > problem.size() / kTopkDivisor || problem.size() <= kInCache) {
     return false;
   }
   return with_key_type(

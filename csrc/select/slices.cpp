@@ -298,7 +298,7 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
   const std::size_t n = batch.count * batch.stride;
   Output out = first.out;
   out.data = batch.results[0];
-  out.others = first.w;
+  out.unranked = first.w;
   const bool is_short = first.n * bytes_of(out.kind, first.type.bytes) <= kMaxShortRowBytes;
   if (is_short && out.kind == OutputKind::floats && !first.has_scores() && !batch.gathered) {
     kernels.emit_rows({batch.ranked, batch.count, first.n, batch.stride, n}, order,
@@ -306,7 +306,7 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
     return;
   }
   if (out.kind == OutputKind::floats && first.has_scores()) {
-    out.kind = others_kind(first.type.bytes);
+    out.kind = unranked_kind(first.type.bytes);
   }
   // Short rows that are not aligned to cache lines are not worth streaming stores.
   out.stream = out.stream && !is_short;
@@ -369,7 +369,7 @@ void write_topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan
     for (std::size_t i = 0; i < batch.count; ++i) {
       Operand slice = batch.slice(i);
       slice.out.data = batch.result(0, result, i);
-      slice.out.others = slice.w;
+      slice.out.unranked = slice.w;
       write_slice(slice, nan, k);
     }
   });

@@ -14,9 +14,9 @@
 namespace secateur {
 
 // The elements of a group form runs. A run is a row of a block or, if blocks are one element wide, a
-// column of it. Contiguous runs are merged (Layout::coalesced). A run is summed in segments of
-// kRowSegment elements if it is a row, and of kColumnSegment elements if it is a column. secateur.h
-// has the order of the sums.
+// column of it. Layout::coalesced merges runs that continue each other. A run is summed in segments
+// of kRowSegment elements if it is a row, and of kColumnSegment elements if it is a column.
+// secateur.h has the order of the sums.
 inline constexpr std::size_t kRowSegment = 4096;
 // Shorter, so that a tile of columns has long pieces of rows.
 inline constexpr std::size_t kColumnSegment = 256;
@@ -77,22 +77,22 @@ void reduce_groups(const Layout& groups, std::span<const GroupInput> inputs, Res
     });
     return;
   }
-  // The blocks of a run are shared among threads. Their results are merged in order afterwards.
-  const Buffer<Result> parts(ceil_div(layout.inner_block, kRowSegment));
+  // The segments of a run are shared among threads. Their results are merged in order afterwards.
+  const Buffer<Result> partial_results(ceil_div(layout.inner_block, kRowSegment));
   const auto add_run = [&](std::size_t begin, std::size_t length, std::size_t group) {
-    const Layout blocks{1, 1, length, 1, std::min(length, kRowSegment), false};
+    const Layout segments{1, 1, length, 1, std::min(length, kRowSegment), false};
     GroupInput run[kMaxGroupInputs] = {};
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       run[i] = inputs[i];
       run[i].data =
           static_cast<const unsigned char*>(inputs[i].data) + begin * inputs[i].type.bytes;
     }
-    std::fill_n(parts.data(), blocks.groups(), Result{});
-    for_groups(blocks, {run, inputs.size()}, [&](const GroupRows& rows) {
-      add(rows, parts.data() + rows.first_group, group, true);
+    std::fill_n(partial_results.data(), segments.groups(), Result{});
+    for_groups(segments, {run, inputs.size()}, [&](const GroupRows& rows) {
+      add(rows, partial_results.data() + rows.first_group, group, true);
     });
-    for (std::size_t block = 0; block < blocks.groups(); ++block) {
-      merge(results[group], parts[block]);
+    for (std::size_t i = 0; i < segments.groups(); ++i) {
+      merge(results[group], partial_results[i]);
     }
   };
   const std::size_t across = layout.blocks_across();

@@ -191,8 +191,8 @@ void test_MulOddUnsigned() {
   check_products([](auto a, auto b) { return MulOddUnsigned(a, b); }, 1);
 }
 
-void test_MulHalves() {
-  check_pairs<int64_t>([](auto a, auto b) { return MulHalves(a, b); }, [](int64_t a, int64_t b) {
+void test_MulLowHalves() {
+  check_pairs<int64_t>([](auto a, auto b) { return MulLowHalves(a, b); }, [](int64_t a, int64_t b) {
     return cut<int64_t>(low_half(a) * low_half(b));
   });
 }
@@ -234,16 +234,16 @@ void check_where(Operation operation, Definition definition) {
   }
 }
 
-void test_CountIf() {
+void test_IncrementIf() {
   for_ints([]<class T>() {
-    check_where<T>([](auto v, auto m) { return CountIf(v, m); },
+    check_where<T>([](auto v, auto m) { return IncrementIf(v, m); },
                    [](T x) { return cut<T>(wide(x) + 1); });
   });
 }
 
-void test_DiscountIf() {
+void test_DecrementIf() {
   for_ints([]<class T>() {
-    check_where<T>([](auto v, auto m) { return DiscountIf(v, m); },
+    check_where<T>([](auto v, auto m) { return DecrementIf(v, m); },
                    [](T x) { return cut<T>(wide(x) - 1); });
   });
 }

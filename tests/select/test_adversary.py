@@ -31,7 +31,7 @@ from support.sampler import (
     sampled,
 )
 
-FEW_OF = 96
+TOPK_DIVISOR = 96
 SIZES = [1025, 5000, 40_000, IN_CACHE, IN_CACHE + 1, 200_000, 1 << 20]
 
 DECOYS = [decoys_above, decoys_below, decoys_equal, decoys_apart]
@@ -91,7 +91,7 @@ def test_few_misled(n: int, decoys: object) -> None:
     places = sampled(n, ATTEMPTS + 1)
     w = misleading(n, decoys(places.size), places)
     expected = Ranking(w)
-    for k in (1, 20, n // FEW_OF):
+    for k in (1, 20, n // TOPK_DIVISOR):
         values, indices = sc.topk(w, k)
         expected_values, expected_indices = expected.topk(k, by_rank=False)
         assert_same_bits(indices, expected_indices)
@@ -222,7 +222,7 @@ FACTS = {
     "select/select.hpp": ["kInCache = std::size_t{1} << 16;"],
     "select/select.cpp": [
         f"kSampledAttempts = {ATTEMPTS};",
-        f"kFewOf = {FEW_OF};",
+        f"kTopkDivisor = {TOPK_DIVISOR};",
         "sampled<K>(problem, k, kSampledAttempts)",
         "target = 2 * std::pow(static_cast<double>(n), 2.0 / 3.0);",
         "size = static_cast<std::size_t>(target) / kWord * kWord + kWord;",

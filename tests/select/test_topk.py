@@ -30,7 +30,7 @@ from support.refusals import assert_refuses
 HARD = ["normal", "coarse grid", "90 % zeros", "zeros of both signs", "every exponent", "raw bits",
         "30 % NaN", "half the largest NaN", "sorted", "one larger"]  # fmt: skip
 
-FEW_OF = 96
+TOPK_DIVISOR = 96
 
 
 def check(lib: Any, expected: Ranking, k: int, nan: str) -> None:
@@ -62,7 +62,7 @@ def test_sizes_from_memory(lib_on_threads: Any, values: str) -> None:
 def test_few_from_memory(lib_on_threads: Any, values: str, nan: str) -> None:
     """So few of so many are found without a mask."""
     n = 150_000
-    for k in subset((1, 2, n // 1000, n // FEW_OF, n // FEW_OF + 1), 2):
+    for k in subset((1, 2, n // 1000, n // TOPK_DIVISOR, n // TOPK_DIVISOR + 1), 2):
         check(lib_on_threads, ranking(values, n, nan), k, nan)
 
 
@@ -72,7 +72,7 @@ def test_few_from_memory(lib_on_threads: Any, values: str, nan: str) -> None:
 def test_few_of_any_type(lib: Any, dtype: str, values: str, nan: str) -> None:
     n = 90_001
     expected = Ranking(of_type(values, n, dtype), nan)
-    for k in (1, n // 300, n // FEW_OF):
+    for k in (1, n // 300, n // TOPK_DIVISOR):
         check(lib, expected, k, nan)
 
 

@@ -10,12 +10,16 @@ constexpr size_t round_down(size_t n, size_t step) { return n / step * step; }
 constexpr size_t round_up(size_t n, size_t step) { return round_down(n + step - 1, step); }
 constexpr size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-// Applies log2(kTimes) perfect shuffles to kCount vectors, within each block of lanes. Number each
+constexpr size_t log2_of(size_t power_of_two) {
+  return power_of_two == 1 ? 0 : 1 + log2_of(power_of_two / 2);
+}
+
+// Applies kShuffles perfect shuffles to kCount vectors, within each block of lanes. Number each
 // element by the bits of its vector index followed by the bits of its lane index within the block.
 // One perfect shuffle rotates this number left by one bit.
-template <size_t kCount, size_t kTimes, class E>
+template <size_t kCount, size_t kShuffles, class E>
 SECATEUR_INLINE void shuffle(Vec<E>* x) {
-  if constexpr (kTimes > 1) {
+  if constexpr (kShuffles > 0) {
     constexpr size_t kHalf = kCount / 2;
     Vec<E> shuffled[kCount];
 #pragma GCC unroll 8
@@ -24,7 +28,7 @@ SECATEUR_INLINE void shuffle(Vec<E>* x) {
       shuffled[2 * i + 1] = InterleaveUpper(x[i], x[i + kHalf]);
     }
     copy_bytes(x, shuffled, sizeof shuffled);
-    shuffle<kCount, kTimes / 2>(x);
+    shuffle<kCount, kShuffles - 1>(x);
   }
 }
 
@@ -54,7 +58,7 @@ template <size_t kSide, bool kInverse, class E>
 SECATEUR_INLINE void transpose_square(Vec<E>* x) {
   constexpr size_t kCount = least(kSide, kBlockLanes<E>);
   for (size_t i = 0; i < kSide; i += kCount) {
-    shuffle<kCount, kInverse ? kCount : kBlockLanes<E>>(x + i);
+    shuffle<kCount, log2_of(kInverse ? kCount : kBlockLanes<E>)>(x + i);
   }
   transpose_blocks<kSide, 1>(x);
 }

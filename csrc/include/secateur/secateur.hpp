@@ -75,9 +75,9 @@ inline void check(sc_status status) {
 }
 
 [[noreturn]] inline void refuse_length(const char* argument, const std::string& allowed,
-                                       std::size_t came) {
+                                       std::size_t received) {
   throw error(SC_ERROR_ARGUMENT, std::string(argument) + " must have " + allowed +
-                                     " elements, got " + std::to_string(came));
+                                     " elements, got " + std::to_string(received));
 }
 
 /* Returns n. Throws if another span of the call does not have n elements: the C functions take a
@@ -92,10 +92,10 @@ inline std::size_t length(std::size_t n, std::size_t other, const char* argument
 /* Checks the length of a span that has `each` elements per group. If there are no groups, the C
  * function accesses no element of it, or refuses the layout or `each`. */
 inline void require_groups(std::size_t n, const sc_layout* layout, std::size_t each,
-                           std::size_t came, const char* argument) {
+                           std::size_t received, const char* argument) {
   const std::size_t groups = count_groups(n, layout);
   if (groups != 0 && each <= (n == 0 ? 1 : n)) {
-    length(groups * each, came, argument);
+    length(groups * each, received, argument);
   }
 }
 

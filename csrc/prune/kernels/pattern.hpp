@@ -21,13 +21,13 @@ namespace {
 // write whole cache lines wherever groups begin, and a vector may be stored that also has elements
 // which are not results. Tiles are short, because the stores of one tile overlap with the reads of
 // the next.
-inline constexpr size_t kTileOfGroups = size_t{2} << 10;
-inline constexpr size_t kTileOfBands = size_t{4} << 10;
-// If rows are longer, a tile has a stretch of each of the M rows of a band. A stretch has kStretch
-// bytes, so that changing from row to row costs little, or fewer if M stretches would exceed
-// kTileCapacity bytes.
-inline constexpr size_t kStretch = size_t{1} << 10;
-inline constexpr size_t kTileCapacity = size_t{16} << 10;
+inline constexpr size_t kGroupsTileBytes = size_t{2} << 10;
+inline constexpr size_t kBandsTileBytes = size_t{4} << 10;
+// If rows are longer, a tile has a stretch of each of the M rows of a band. A stretch has
+// kStretchBytes bytes, so that changing from row to row costs little, or fewer if M stretches would
+// exceed kTileCapacityBytes bytes.
+inline constexpr size_t kStretchBytes = size_t{1} << 10;
+inline constexpr size_t kTileCapacityBytes = size_t{16} << 10;
 
 // ---- Ranking --------------------------------------------------------------------------------
 
@@ -81,8 +81,8 @@ class Ranking {
 #pragma GCC unroll 8
       for (size_t i = 0; i < j; ++i) {
         const Mask<E> larger = Gt(key[j], key[i]);
-        before[i] = CountIf(before[i], larger);
-        before[j] = DiscountIf(before[j], larger);
+        before[i] = IncrementIf(before[i], larger);
+        before[j] = DecrementIf(before[j], larger);
       }
     }
     const Vec<E> keep = Set(static_cast<E>(keep_));
@@ -121,13 +121,13 @@ class Ranking {
     // The number of members that rank before a tie: all of larger key, and earlier ties.
     Vec<E> before = Set(E{0});
     for (size_t j = 0; j < count; ++j) {
-      before = CountIf(before, Gt(members_(x[j]), nth));
+      before = IncrementIf(before, Gt(members_(x[j]), nth));
     }
     for (size_t j = 0; j < count; ++j) {
       const Vec<E> key = members_(x[j]);
       const Mask<E> ties = AndNot(Gt(key, nth), Gt(key, below));
-      const Vec<E> pivot = CountIf(below, Gt(before, max_before));
-      before = CountIf(before, ties);
+      const Vec<E> pivot = IncrementIf(below, Gt(before, max_before));
+      before = IncrementIf(before, ties);
       x[j] = IfThenElseZero(Gt(key, pivot), members_.kept(x[j]));
     }
   }
@@ -172,7 +172,7 @@ SECATEUR_INLINE void prune_groups(const Tile<E>& tile, size_t count, Ranking<E, 
     return (v % kSide * kVectors + v / kSide) * kLanes<E>;
   };
   const bool is_shorter = count < kSlots;
-  alignas(kLine) E spread[kTileOfGroups / sizeof(E)];
+  alignas(kLine) E spread[kGroupsTileBytes / sizeof(E)];
   if (is_shorter) {
     for (size_t i = 0; i < round_up(tile.bands, kLanes<E>); ++i) {
       tile.prefetch(tile.from + i * count);
@@ -306,7 +306,7 @@ class PatternPass {
   }
 
  private:
-  static constexpr size_t kCapacity = kTileCapacity / sizeof(E);
+  static constexpr size_t kCapacity = kTileCapacityBytes / sizeof(E);
 
   // The contiguous parts of the array that form a tile: one stretch of whole bands, or one per row.
   struct Stretches {
@@ -319,13 +319,13 @@ class PatternPass {
 
   [[nodiscard]] size_t band() const { return m_ * w_.inner; }
   [[nodiscard]] size_t stretch() const {
-    return round_down(least(kStretch / sizeof(E), kCapacity / m_), kLineLanes<E>);
+    return round_down(least(kStretchBytes / sizeof(E), kCapacity / m_), kLineLanes<E>);
   }
 
   void prune_whole_bands() {
     const bool is_contiguous = w_.inner == 1;
-    const size_t fit = is_contiguous ? kTileOfGroups / sizeof(E) / slots_for(m_)
-                                     : kTileOfBands / sizeof(E) / band();
+    const size_t fit = is_contiguous ? kGroupsTileBytes / sizeof(E) / slots_for(m_)
+                                     : kBandsTileBytes / sizeof(E) / band();
     const size_t max_bands = fit == 0 ? 1 : fit;
     for (size_t b = 0; b < w_.count; b += max_bands) {
       const size_t bands = least(max_bands, w_.count - b);

@@ -101,11 +101,11 @@ class ColumnSearch {
   // As Search::learn(), with the counts of a pass over the keys. If exactly k keys are above hi,
   // the search of the lane is finished, and lo becomes hi - 1.
   SECATEUR_INLINE void learn(Vec<E> a, Vec<E> b) {
-    Vec<E> above_a = elsewhere_, above_b = elsewhere_;
+    Vec<E> above_a = dropped_above_, above_b = dropped_above_;
     for (size_t row = 0; row < rows_; ++row) {
       const Vec<E> key = LoadU(keys_ + row * kLanes<E>);
-      above_a = CountIf(above_a, Gt(key, a));
-      above_b = CountIf(above_b, Gt(key, b));
+      above_a = IncrementIf(above_a, Gt(key, a));
+      above_b = IncrementIf(above_b, Gt(key, b));
     }
     const Mask<E> up_a = Gt(above_a, k_), up_b = Gt(above_b, k_);
     lo_ = IfThenElse(up_b, b, IfThenElse(up_a, a, lo_));
@@ -139,9 +139,9 @@ class ColumnSearch {
     }
     keys_ = scratch_;
     rows_ = rows;
-    elsewhere_ = above_hi_;
+    dropped_above_ = above_hi_;
     for (size_t row = 0; row < rows; ++row) {
-      elsewhere_ = DiscountIf(elsewhere_, Gt(LoadU(scratch_ + row * kLanes<E>), hi_));
+      dropped_above_ = DecrementIf(dropped_above_, Gt(LoadU(scratch_ + row * kLanes<E>), hi_));
     }
   }
 
@@ -150,7 +150,7 @@ class ColumnSearch {
   E* scratch_;
   Vec<E> k_, lo_, hi_;
   Vec<E> above_hi_ = Set(E{0});
-  Vec<E> elsewhere_ = Set(E{0});  // dropped keys above the bracket
+  Vec<E> dropped_above_ = Set(E{0});  // dropped keys above the bracket
 };
 
 // As end_of_ties() and least_above() in rows.hpp, for a group of columns.
@@ -160,8 +160,8 @@ SECATEUR_INLINE Vec<E> ends_of_ties(const E* keys, size_t rows, Vec<E> key, Vec<
   Vec<E> ties = Set(E{0}), end = Set(E{0});
   for (size_t row = 0; row < rows; ++row) {
     const Vec<E> x = LoadU(keys + row * kLanes<E>);
-    end = CountIf(end, Gt(r, ties));
-    ties = CountIf(ties, AndNot(Gt(x, key), Gt(x, from)));
+    end = IncrementIf(end, Gt(r, ties));
+    ties = IncrementIf(ties, AndNot(Gt(x, key), Gt(x, from)));
   }
   return end;
 }
@@ -177,15 +177,15 @@ SECATEUR_INLINE Vec<E> least_above(const E* keys, size_t rows, Vec<E> key) {
 }
 
 template <class E>
-struct GroupSelection {
+struct VectorSelection {
   Vec<E> thresholds, tie_ends;
 };
 
 // Selects in a group of columns, starting with the bracket `first`. `scratch` holds as many keys as
 // the group; it may be null if there are fewer than kWorthDropping rows.
 template <class E>
-SECATEUR_INLINE GroupSelection<E> select_vector(const E* keys, size_t rows, const Goal& goal,
-                                                Bracket first, E* scratch) {
+SECATEUR_INLINE VectorSelection<E> select_vector(const E* keys, size_t rows, const Goal& goal,
+                                                 Bracket first, E* scratch) {
   ColumnSearch<E> search(keys, rows, goal, scratch);
   search.run(first);
   const Vec<E> threshold = search.threshold(), ties = search.ties_kept();
@@ -224,7 +224,7 @@ class ColumnsKept {
         row_(Set(static_cast<E>(row))) {}
   SECATEUR_INLINE Mask<E> operator()(Vec<E> key, size_t column) const {
     const Mask<E> ties = Gt(LoadU(tie_ends_ + column), row_);
-    return Gt(key, DiscountIf(LoadU(thresholds_ + column), ties));
+    return Gt(key, DecrementIf(LoadU(thresholds_ + column), ties));
   }
 
  private:

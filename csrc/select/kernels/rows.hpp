@@ -17,9 +17,9 @@ namespace {
 inline constexpr size_t kTransposed = 128;
 
 // Tuning: minimum number of elements of a row in which the keys of a bracket are copied. The search
-// continues among the copies if they are at most one in kFewOf.
+// continues among the copies if they are at most one in kNarrowDivisor.
 inline constexpr size_t kWorthNarrowing = 512;
-inline constexpr size_t kFewOf = 4;
+inline constexpr size_t kNarrowDivisor = 4;
 
 // The elements of a slice, or some of its keys, in words.
 template <class E>
@@ -68,7 +68,7 @@ template <class E>
 SECATEUR_INLINE Counts count(const Row<E>& row, Order order, Key a, Key b, Vec<E>& largest) {
   const KeyOf<E> key_of(order);
   const MagnitudeKey magnitude_key(RankKey{}, 0);
-  const Vec<E> pivot_a = key_of.pivot(a), pivot_b = key_of.pivot(b);
+  const Vec<E> pivot_a = key_of.broadcast(a), pivot_b = key_of.broadcast(b);
   Vec<E> local_largest = largest;
   Counts counts{};
   row.for_words_until([&](const E* word, uint64_t valid, size_t) __attribute__((always_inline)) {
@@ -91,7 +91,7 @@ SECATEUR_INLINE Counts count(const Row<E>& row, Order order, Key a, Key b, Vec<E
 template <class E>
 __attribute__((noinline)) size_t end_of_ties(const Row<E>& row, Order order, Key key, size_t r) {
   const KeyOf<E> key_of(order);
-  const Vec<E> above = key_of.pivot(key), from = key_of.pivot(below(key));
+  const Vec<E> above = key_of.broadcast(key), from = key_of.broadcast(below(key));
   size_t end = 0;
   row.for_words_until([&](const E* word, uint64_t valid, size_t i) {
     uint64_t ties = 0;
@@ -118,7 +118,7 @@ __attribute__((noinline)) size_t end_of_ties(const Row<E>& row, Order order, Key
 template <class E>
 __attribute__((noinline)) Key least_above(const Row<E>& row, Order order, Key key) {
   const KeyOf<E> key_of(order);
-  const Vec<E> pivot = key_of.pivot(key);
+  const Vec<E> pivot = key_of.broadcast(key);
   Vec<E> largest = Set(kNoKey<E>);  // of the negated keys above `key`
   row.for_words_until([&](const E* word, uint64_t valid, size_t) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
@@ -137,7 +137,7 @@ __attribute__((noinline)) Key least_above(const Row<E>& row, Order order, Key ke
 template <class E>
 __attribute__((noinline)) Bracket tightened(const Row<E>& row, Order order, Bracket bracket) {
   const KeyOf<E> key_of(order);
-  const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
+  const Vec<E> lo = key_of.broadcast(bracket.lo), hi = key_of.broadcast(bracket.hi);
   Vec<E> largest = lo;
   row.for_words_until([&](const E* word, uint64_t valid, size_t) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<E>) {
@@ -188,15 +188,16 @@ class Search {
 };
 
 // Cuts the bracket in thirds until the threshold is known. The row may lack keys of the slice:
-// `elsewhere` keys above the bracket, and any keys below it. The function is not inline because it
-// is long and has many callers.
+// `absent_above` keys above the bracket, and any keys below it. The function is not inline because
+// it is long and has many callers.
 template <class E>
 __attribute__((noinline)) void cut_in_thirds(Search& search, const Row<E>& row, Order order,
-                                             size_t elsewhere, Vec<E>& largest) {
+                                             size_t absent_above, Vec<E>& largest) {
   for (size_t pass = 1; !search.done(); ++pass) {
     const Bracket middle = middle_third(search.bracket());
     const Counts counts = count(row, order, middle.lo, middle.hi, largest);
-    search.learn(middle.lo, middle.hi, {elsewhere + counts.above_a, elsewhere + counts.above_b});
+    search.learn(middle.lo, middle.hi,
+                 {absent_above + counts.above_a, absent_above + counts.above_b});
     if (pass % kTightenInterval == 0 && !search.done()) {
       search.tighten(tightened(row, order, search.bracket()));
     }
@@ -237,7 +238,7 @@ SECATEUR_INLINE bool try_bracket(Search& search, const E* from, size_t length, O
   largest = Max(largest, Set(static_cast<E>(bracket_counts.max_key)));
   search.learn(bracket.lo, bracket.hi, {bracket_counts.above_lo, bracket_counts.above()});
   const bool hit = search.bracket().lo == bracket.lo && search.bracket().hi == bracket.hi;
-  if (!hit || bracket_counts.collected > length / kFewOf) {
+  if (!hit || bracket_counts.collected > length / kNarrowDivisor) {
     return search.done();
   }
   Vec<E> unused = largest;
@@ -254,9 +255,9 @@ SECATEUR_INLINE void find_threshold(Search& search, const E* from, const Row<E>&
                                     Vec<E>& largest) {
   if constexpr (sizeof(E) > sizeof(int16_t)) {
     if (length >= kWorthNarrowing) {
-      const bool known =
-          is_known(predictor) && try_bracket(search, from, length, order,
-                                             predicted(predictor, goal.range), scratch, largest);
+      const bool known = has_estimate(predictor) &&
+                         try_bracket(search, from, length, order, predicted(predictor, goal.range),
+                                     scratch, largest);
       if (known || try_bracket(search, from, length, order,
                                clamped(search.bracket(), sampled(from, length, order, goal)),
                                scratch, largest)) {
@@ -379,8 +380,8 @@ template <class E>
 SECATEUR_INLINE void emit_row(const E* from, size_t length, Order order, Selection selection,
                               E* out) {
   const KeyOf<E> key_of(order);
-  const Vec<E> above = key_of.pivot(selection.threshold);
-  const Vec<E> from_threshold = key_of.pivot(below(selection.threshold));
+  const Vec<E> above = key_of.broadcast(selection.threshold);
+  const Vec<E> from_threshold = key_of.broadcast(below(selection.threshold));
   for (size_t i = 0; i < length; i += kLanes<E>) {
     const Vec<E> x = LoadU(from + i), key = key_of(x);
     Mask<E> keep = Gt(key, above);

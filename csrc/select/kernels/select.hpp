@@ -15,10 +15,10 @@ template <class E>
 struct KeyOf {
   Vec<E> rotation, mask;
 
-  explicit KeyOf(Order order) : rotation(pivot(order.rotation)), mask(pivot(order.mask)) {}
+  explicit KeyOf(Order order) : rotation(broadcast(order.rotation)), mask(broadcast(order.mask)) {}
   SECATEUR_INLINE Vec<E> operator()(Vec<E> bits) const { return And(Add(bits, rotation), mask); }
   // A key in every lane.
-  static SECATEUR_INLINE Vec<E> pivot(Key key) { return Set(static_cast<E>(key)); }
+  static SECATEUR_INLINE Vec<E> broadcast(Key key) { return Set(static_cast<E>(key)); }
 };
 
 // The previous key. If it wraps around, the result is not used.
@@ -150,8 +150,8 @@ BracketCounts scan_words(Part w, const RankKey& rank_key, Order order, Bracket b
   const Sink sink(out);
   ComputeKey compute_key(rank_key, w.begin);
   const KeyOf<E> key_of(order);
-  const Vec<E> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
-  const Vec<E> written_above = key_of.pivot(threshold);
+  const Vec<E> lo = key_of.broadcast(bracket.lo), hi = key_of.broadcast(bracket.hi);
+  const Vec<E> written_above = key_of.broadcast(threshold);
   E* const candidates = static_cast<E*>(collected.bits);
   Vec<E> largest = Set(E{0});
   size_t above_lo = 0, count = 0;
@@ -186,8 +186,8 @@ Key emit_words(Part w, const RankKey& rank_key, Order order, Selection selection
   const Sink sink(out);
   ComputeKey compute_key(rank_key, w.begin);
   const KeyOf<E> key_of(order);
-  const Vec<E> above_threshold = key_of.pivot(selection.threshold);
-  const Vec<E> from_threshold = key_of.pivot(below(selection.threshold));
+  const Vec<E> above_threshold = key_of.broadcast(selection.threshold);
+  const Vec<E> from_threshold = key_of.broadcast(below(selection.threshold));
   Vec<E> largest = Set(E{0});
   for_words<E>(w, sink,
                [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
@@ -331,7 +331,7 @@ Key keys(const void* w, size_t n, Order order, void* out) {
 template <class K>
 BracketCounts narrow(const void* w, size_t n, Order order, Bracket bracket, K* out) {
   const KeyOf<K> key_of(order);
-  const Vec<K> lo = key_of.pivot(bracket.lo), hi = key_of.pivot(bracket.hi);
+  const Vec<K> lo = key_of.broadcast(bracket.lo), hi = key_of.broadcast(bracket.hi);
   Vec<K> largest = Set(K{0}), above_lo = Set(K{0});
   BracketCounts bracket_counts{};
   for_words<K>(whole(w, n), NoDestination(Output{}),
@@ -344,7 +344,7 @@ BracketCounts narrow(const void* w, size_t n, Order order, Bracket bracket, K* o
       if (valid != kAllValid) {
         is_above_lo = And(is_above_lo, MaskFromBits<K>(valid >> lane));
       }
-      above_lo = CountIf(above_lo, is_above_lo);
+      above_lo = IncrementIf(above_lo, is_above_lo);
       bracket_counts.collected +=
           CompressStore(key, AndNot(Gt(key, hi), is_above_lo), out + bracket_counts.collected);
     }
@@ -360,7 +360,7 @@ SECATEUR_INLINE void for_bits_above(const void* w, size_t n, Order order, Key ke
                                     const Body& body) {
   const KeyOf<E> key_of(order);
   const MagnitudeKey magnitude_key(RankKey{}, 0);
-  const Vec<E> pivot = key_of.pivot(key);
+  const Vec<E> pivot = key_of.broadcast(key);
   Vec<E> largest = Set(E{0});
   for_words<E>(whole(w, n), NoDestination(Output{}),
                [&](const E* from, uint64_t valid, unsigned char*, size_t)
@@ -409,7 +409,7 @@ SECATEUR_INLINE size_t count_keys_above(const K* keys, size_t n, K key) {
   }
   for (size_t i = 0; i < n; i += kGroupLanes<K>) {
     for (size_t v = 0; v < kGroup<K>; ++v) {
-      count[v] = CountIf(count[v], Gt(LoadU(keys + i + v * kLanes<K>), pivot));
+      count[v] = IncrementIf(count[v], Gt(LoadU(keys + i + v * kLanes<K>), pivot));
     }
   }
   return static_cast<size_t>(ReduceSum(Add(Add(count[0], count[1]), Add(count[2], count[3]))));

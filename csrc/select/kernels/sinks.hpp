@@ -53,24 +53,24 @@ struct IntegerSink : Integers {
 // Writes the kept elements of another array than the one that is ranked. It does not stream: a
 // streaming variant would double the code of every kind of rank key.
 template <class E>
-struct OtherSink : Elements<E, false> {
-  const E* others;
+struct UnrankedSink : Elements<E, false> {
+  const E* unranked;
 
-  explicit OtherSink(const Output& out)
-      : Elements<E, false>(out), others(static_cast<const E*>(out.others)) {}
+  explicit UnrankedSink(const Output& out)
+      : Elements<E, false>(out), unranked(static_cast<const E*>(out.unranked)) {}
   template <class Ranked>
   void write(const Vec<Ranked>*, const Mask<Ranked>*, unsigned char*, size_t) const {}
   SECATEUR_INLINE void write_bits(uint64_t keep, uint64_t valid, unsigned char* to,
                                   size_t i) const {
     if (valid == kAllValid) [[likely]] {
       for (size_t line = 0; line < kWord * sizeof(E); line += kLine) {
-        __builtin_prefetch(reinterpret_cast<const unsigned char*>(others + i) + kPrefetchBytes +
+        __builtin_prefetch(reinterpret_cast<const unsigned char*>(unranked + i) + kPrefetchBytes +
                            line);
       }
-      store_kept(others + i, keep, to);
+      store_kept(unranked + i, keep, to);
     } else {
       E padded[kWord] = {};
-      copy_bytes(padded, others + i, PopCount(valid) * sizeof(E));
+      copy_bytes(padded, unranked + i, PopCount(valid) * sizeof(E));
       store_kept(padded, keep, to);
     }
   }

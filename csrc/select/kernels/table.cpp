@@ -21,11 +21,11 @@ struct Sinks {
   template <bool kStream>
   using Float = FloatSink<E, kStream>;
   template <bool>
-  using Other16 = OtherSink<int16_t>;
+  using Unranked16 = UnrankedSink<int16_t>;
   template <bool>
-  using Other32 = OtherSink<int32_t>;
+  using Unranked32 = UnrankedSink<int32_t>;
   template <bool>
-  using Other64 = OtherSink<int64_t>;
+  using Unranked64 = UnrankedSink<int64_t>;
 };
 
 // The kinds of rank keys that kernels over E compute on the fly when they write elements Other of
@@ -51,15 +51,15 @@ constexpr ElementKernels element_kernels() {
   const auto emit_for = [&](OutputKind kind) -> auto& { return k.emit[static_cast<size_t>(kind)]; };
   scan_for(OutputKind::none) = scan<E, Sinks<E>::template None, RankKeys::all>;
   scan_for(OutputKind::floats) = scan<E, Sinks<E>::template Float, RankKeys::products>;
-  scan_for(OutputKind::others16) = scan<E, Sinks<E>::template Other16, keys_with<E, int16_t>>;
-  scan_for(OutputKind::others32) = scan<E, Sinks<E>::template Other32, keys_with<E, int32_t>>;
-  scan_for(OutputKind::others64) = scan<E, Sinks<E>::template Other64, keys_with<E, int64_t>>;
+  scan_for(OutputKind::unranked16) = scan<E, Sinks<E>::template Unranked16, keys_with<E, int16_t>>;
+  scan_for(OutputKind::unranked32) = scan<E, Sinks<E>::template Unranked32, keys_with<E, int32_t>>;
+  scan_for(OutputKind::unranked64) = scan<E, Sinks<E>::template Unranked64, keys_with<E, int64_t>>;
   scan_for(OutputKind::bools) = scan<E, BoolSink, RankKeys::all>;
   scan_for(OutputKind::bits) = scan<E, Sinks<E>::template Bit, RankKeys::all>;
   emit_for(OutputKind::floats) = emit<E, Sinks<E>::template Float, RankKeys::products>;
-  emit_for(OutputKind::others16) = emit<E, Sinks<E>::template Other16, keys_with<E, int16_t>>;
-  emit_for(OutputKind::others32) = emit<E, Sinks<E>::template Other32, keys_with<E, int32_t>>;
-  emit_for(OutputKind::others64) = emit<E, Sinks<E>::template Other64, keys_with<E, int64_t>>;
+  emit_for(OutputKind::unranked16) = emit<E, Sinks<E>::template Unranked16, keys_with<E, int16_t>>;
+  emit_for(OutputKind::unranked32) = emit<E, Sinks<E>::template Unranked32, keys_with<E, int32_t>>;
+  emit_for(OutputKind::unranked64) = emit<E, Sinks<E>::template Unranked64, keys_with<E, int64_t>>;
   emit_for(OutputKind::bools) = emit<E, BoolSink, RankKeys::all>;
   emit_for(OutputKind::bits) = emit<E, Sinks<E>::template Bit, RankKeys::all>;
   if constexpr (sizeof(E) == sizeof(float)) {

@@ -37,14 +37,16 @@ SECATEUR_INLINE Bracket clamped(Bracket bracket, Bracket inner) {
   return {clamp(inner.lo), clamp(inner.hi)};
 }
 
-// Tuning: whether the predictor can be used. Two thresholds give a first estimate of their spread.
-SECATEUR_INLINE bool is_known(const ThresholdPredictor& predictor) { return predictor.slices >= 2; }
+// Tuning: whether the predictor has an estimate. Two thresholds give a first one of their spread.
+SECATEUR_INLINE bool has_estimate(const ThresholdPredictor& predictor) {
+  return predictor.slices >= 2;
+}
 
 // Tuning: the bracket that probably holds the next threshold: a single key, if all thresholds were
 // equal.
 SECATEUR_INLINE Bracket predicted(const ThresholdPredictor& predictor, Bracket range) {
   constexpr double kReaches = 4;
-  if (!is_known(predictor)) {
+  if (!has_estimate(predictor)) {
     return middle_third(range);
   }
   constexpr double kMost = 0x1p62;
@@ -56,10 +58,10 @@ SECATEUR_INLINE Bracket predicted(const ThresholdPredictor& predictor, Bracket r
                          has_hi ? offset_key(predictor.center, step) : range.hi});
 }
 
-// Tuning: adds a threshold to the running means. The first kAll count equally, later ones at weight
-// 1 / kAll.
+// Tuning: adds a threshold to the running means. The first kEquallyWeighted thresholds count
+// equally, later ones at weight 1 / kEquallyWeighted.
 SECATEUR_INLINE void note(ThresholdPredictor& predictor, Key threshold) {
-  constexpr size_t kAll = 8;
+  constexpr size_t kEquallyWeighted = 8;
   if (predictor.slices++ == 0) {
     predictor.center = threshold;
     return;
@@ -68,7 +70,7 @@ SECATEUR_INLINE void note(ThresholdPredictor& predictor, Key threshold) {
   // anyway.
   const auto deviation =
       static_cast<double>(static_cast<Key>(distance(predictor.center, threshold)));
-  const size_t divisor = predictor.slices < kAll ? predictor.slices : kAll;
+  const size_t divisor = predictor.slices < kEquallyWeighted ? predictor.slices : kEquallyWeighted;
   predictor.center =
       offset_key(predictor.center,
                  static_cast<uint64_t>(static_cast<Key>(deviation / static_cast<double>(divisor))));

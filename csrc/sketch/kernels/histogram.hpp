@@ -25,7 +25,7 @@ SECATEUR_INLINE Vec<int64_t> hash_sum(Vec<int64_t> h) {
     h = Xor(h, ShiftRightLogical<29>(h));
     const Vec<int64_t> swapped = SwapHalves(h);
     // If one half is 0, the product does not depend on the other half, but the sum does.
-    h = Add(MulHalves(h, swapped), swapped);
+    h = Add(MulLowHalves(h, swapped), swapped);
   }
   return h;
 }
