@@ -84,17 +84,21 @@ std::string name_of(sc_dtype dtype) {
 }
 
 std::string dtype_names(bool (*is_allowed)(const DtypeInfo&)) {
+std::string list_of(const std::vector<std::string>& names) {
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    list += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+  }
+  return list;
+}
+
   std::vector<std::string> names;
   for (const DtypeInfo& info : kDtypes) {
     if (is_allowed(info)) {
       names.emplace_back(info.name);
     }
   }
-  std::string list;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    list += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
-  }
-  return list;
+  return list_of(names);
 }
 
 std::string text_of(float number) { return shortest_text_of(number); }
@@ -114,7 +118,7 @@ MemoryRange checked_memory(const char* argument, const void* data, std::size_t n
   }
   const std::size_t bytes = n * element_bytes;
   if (begin > std::numeric_limits<std::uintptr_t>::max() - bytes) {
-    refuse(argument, "an array in memory", "one that ends past all addresses");
+    refuse(argument, "within the address space", "an array that ends beyond it");
   }
   return {argument, data, bytes};
 }
@@ -184,7 +188,7 @@ Layout checked_layout(const char* argument, const sc_layout* layout, std::size_t
   if (n != 0) {
     std::size_t matrix = 0;
     if (__builtin_mul_overflow(length, inner, &matrix) || matrix == 0 || n % matrix != 0) {
-      refuse(argument, "of a shape that divides n = " + std::to_string(n),
+      refuse(argument, "one whose length * inner divides n = " + std::to_string(n),
              "length " + std::to_string(length) + " and inner " + std::to_string(inner));
     }
     outer = n / matrix;

@@ -10,6 +10,7 @@
 #include <limits>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "core/dtypes.hpp"
 #include "core/error.hpp"
@@ -64,7 +65,10 @@ sc_status guarded(const F& body) {
 
 std::string name_of(sc_dtype dtype);
 
-// The names of the dtypes that is_allowed accepts, as "a, b or c".
+// The names as "a, b or c".
+std::string list_of(const std::vector<std::string>& names);
+
+// The list of the dtypes that is_allowed accepts.
 std::string dtype_names(bool (*is_allowed)(const DtypeInfo&));
 
 // The shortest decimal number that is read as `number`, whatever the locale; "nan" for every NaN.

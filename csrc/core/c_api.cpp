@@ -12,7 +12,7 @@ using namespace secateur::api;
 
 const char* sc_last_error(void) {
   const ThreadState* const thread = thread_state_or_null();
-  return thread == nullptr ? "out of memory, or of thread-specific data keys" : thread->last_error;
+  return thread == nullptr ? "out of memory, or no pthread key is left" : thread->last_error;
 }
 const char* sc_version(void) { return SECATEUR_VERSION; }
 int32_t sc_abi_version(void) { return SC_ABI_VERSION; }

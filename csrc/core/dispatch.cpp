@@ -43,8 +43,8 @@ const KernelTable& find_table(std::string_view name, const char* argument, sc_st
     }
     names += (names.empty() ? "" : ", ") + std::string(table->isa);
   }
-  throw Error(status, std::string(argument) + " must be one that this CPU has (" + names +
-                          "), got '" + std::string(name) + "'");
+  throw Error(status, std::string(argument) + " must be an ISA of this CPU and this build (" +
+                          names + "), got '" + std::string(name) + "'");
 }
 
 const KernelTable& default_table() {

@@ -84,8 +84,8 @@ void InterruptibleCall::run_callback() {
   }();
   if (answer == 0 && caller_.in_parallel && getpid() != process) {
     throw Error(SC_ERROR_INTERNAL,
-                "the callback that may interrupt the call has forked, and returned in the child, "
-                "which has none of the threads that work for the call");
+                "the interrupt callback forked and returned in the child process, which has none "
+                "of the helper threads of the call");
   }
   if (answer != 0) {
     state_.store(State::interrupted, std::memory_order_relaxed);

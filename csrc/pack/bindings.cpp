@@ -61,7 +61,8 @@ py::object unpack_ints(py::handle packed, py::handle bits, py::handle n, py::han
   const std::size_t count = to_count("n", n, 0, PTRDIFF_MAX / 8);
   const Dtype q_dtype = to_dtype("dtype", dtype, kIntegers);
   if (!packing.suits(q_dtype.core)) {
-    refuse("bits", std::string("that of dtype ") + q_dtype.name, bits);
+    refuse("bits", std::to_string(dtype_info(q_dtype.core).bits) + " for dtype " + q_dtype.name,
+           bits);
   }
   Input in("packed", packed, {kUInt8});
   if (in.size() < packing.bytes(count)) {

@@ -189,7 +189,7 @@ std::vector<Operand> checked_members(const sc_member* members, std::size_t count
   for (std::size_t i = 0; i < count; ++i) {
     operands.push_back(checked_member(members[i], i, nan, format));
     if (__builtin_add_overflow(n, members[i].n, &n)) {
-      refuse("members", "of arrays in memory", "more elements than there are addresses");
+      refuse("members", "of at most SIZE_MAX elements in all", "more");
     }
   }
   require_members_apart({members, count}, operands, format);

@@ -21,10 +21,16 @@ namespace {
 MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
   const bool can_be_packed = scheme.bits <= SC_MAX_PACKED_BITS;
   if (q.are_packed() ? !can_be_packed : !holds_codes(q.dtype, scheme.bits, scheme.is_signed)) {
-    refuse("q",
-           std::string(integer_dtype(scheme.bits, scheme.is_signed).name) +
-               (can_be_packed ? " or packed" : "") + " for this fmt",
-           name_of(q.dtype));
+    std::vector<std::string> allowed;
+    for (const DtypeInfo& info : kDtypes) {
+      if (holds_codes(info.dtype, scheme.bits, scheme.is_signed)) {
+        allowed.emplace_back(info.name);
+      }
+    }
+    if (can_be_packed) {
+      allowed.emplace_back("packed");
+    }
+    refuse("q", list_of(allowed) + " for this fmt", name_of(q.dtype));
   }
   return q.are_packed() ? checked_array("q", q.data, q.bytes(n, scheme), 1)
                         : checked_array("q", q.data, n, q.bytes(1, scheme));

@@ -12,11 +12,11 @@ Layout checked_slices(const sc_layout* layout, std::size_t n) {
     refuse("layout.shared", "0 for a selection", "1");
   }
   if (groups.block < groups.length) {
-    refuse("layout.block", "0 or the length " + std::to_string(groups.length),
+    refuse("layout.block", "0 or length = " + std::to_string(groups.length),
            std::to_string(groups.block));
   }
   if (groups.inner_block != 1 && groups.inner_block < groups.inner) {
-    refuse("layout.inner_block", "0, 1 or the inner " + std::to_string(groups.inner),
+    refuse("layout.inner_block", "0, 1 or inner = " + std::to_string(groups.inner),
            std::to_string(groups.inner_block));
   }
   std::size_t matrix = 0;  // without elements, the product may wrap

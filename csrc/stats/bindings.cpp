@@ -99,7 +99,7 @@ class FormatChooser {
       w.prepare();
       return call_with(nullptr);
     }),
-          "a format is chosen for finite numbers");
+          "a format can be chosen only if all elements are finite");
   }
 
   // The parameters after the core has written them: an array, or one number for a single group.

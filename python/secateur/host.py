@@ -16,8 +16,8 @@ def isa() -> str:
     """Return the instruction set that the kernels use.
 
     By default this is the best one that the CPU and the operating system support. The environment
-    variable ``SECATEUR_ISA`` selects another when the package is imported. If the CPU does not
-    support the named one, the import raises an ImportError.
+    variable ``SECATEUR_ISA`` selects another when the package is imported. If this CPU or
+    this build lacks the named one, the import raises an ImportError.
 
     Returns
     -------

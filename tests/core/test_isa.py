@@ -46,7 +46,7 @@ def test_a_name_that_this_cpu_has_not_is_refused(name: str) -> None:
     last = done.stderr.strip().splitlines()[-1]
     names = ", ".join(sc.isas())
     assert last == (
-        f"ImportError: SECATEUR_ISA must be one that this CPU has ({names}), got '{name}'"
+        f"ImportError: SECATEUR_ISA must be an ISA of this CPU and this build ({names}), got '{name}'"
     )
 
 

@@ -186,6 +186,10 @@ void formats() {
   fmt.bits = 9;
   refused(fmt, "q must be int16 for this fmt, got int8");
   fmt = fixed;
+  fmt.bits = 2;
+  fmt.is_signed = 0;
+  refused(fmt, "q must be uint8, uint4, uint2 or packed for this fmt, got int8");
+  fmt = fixed;
   fmt.layout = &rows;
   fmt.frac_bits = frac_bits.data();
   refused(fmt, "fmt.frac_bits must be -256 to 256, got 300");
@@ -209,7 +213,8 @@ void formats() {
           &wrap);
   sc_layout layout{3, 1, 0, 0, 0};
   fmt.layout = &layout;
-  refused(fmt, "fmt.layout must be of a shape that divides n = 4, got length 3 and inner 1");
+  refused(fmt,
+          "fmt.layout must be one whose length * inner divides n = 4, got length 3 and inner 1");
   layout = {2, 1, 0, 0, 2};
   refused(fmt, "fmt.layout.shared must be 0 or 1, got 2");
 }

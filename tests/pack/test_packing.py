@@ -340,7 +340,7 @@ def test_signed_and_dtype(lib: Any) -> None:
     assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 4, 3, signed=False, dtype=np.uint8)
     words = ["signed must be a bool", "got 1"]
     assert_refuses(TypeError, words, lib.unpack_ints, PACKED, 4, 3, signed=1)
-    words = ["bits must be that of dtype int4", "got 5"]
+    words = ["bits must be 4 for dtype int4", "got 5"]
     assert_refuses(ValueError, words, lib.unpack_ints, PACKED, 5, 3, dtype=ml_dtypes.int4)
 
 

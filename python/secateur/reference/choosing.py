@@ -148,7 +148,8 @@ def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Dat
     wrong = ~np.isfinite(w).ravel()
     if wrong.any():
         msg = f"w has {np.count_nonzero(wrong)} elements that are NaN or infinite, the first at "
-        msg += f"flat index {wrong.argmax()}; a format is chosen for finite numbers"
+        msg += f"flat index {wrong.argmax()}; "
+        msg += "a format can be chosen only if all elements are finite"
         raise ValueError(msg)
     groups = list(layout.groups_of(w.astype(np.float64)))
     low, high = np.zeros((2, math.prod(layout.shape)))

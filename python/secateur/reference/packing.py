@@ -99,7 +99,7 @@ def unpack_ints(
         refuse("dtype", " or ".join(NARROW), wanted, TypeError)
     width, signed = NARROW[wanted.name]
     if width not in (8, bits):
-        refuse("bits", f"that of dtype {wanted}", bits)
+        refuse("bits", f"{width} for dtype {wanted}", bits)
     given = native("packed", packed, np.uint8)
     if given.size < bytes_of(bits, n):
         allowed = f"at least {bytes_of(bits, n)} bytes long, for {n} integers of {bits} bits"
