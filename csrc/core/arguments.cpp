@@ -67,7 +67,8 @@ void refuse(const char* argument, const std::string& allowed, const std::string&
 }
 
 std::string name_of(sc_dtype dtype) {
-  switch (dtype) {  // without a default: the compiler then refuses a table that lacks a constant
+  // Without a default: with SECATEUR_WERROR, the compiler refuses a table that lacks a constant.
+  switch (dtype) {
 #define SECATEUR_CASE(type, name, constant, ...) \
   case SC_DTYPE_##constant:                      \
     return #name;
@@ -83,7 +84,6 @@ std::string name_of(sc_dtype dtype) {
   return "sc_dtype " + std::to_string(static_cast<int>(dtype));
 }
 
-std::string dtype_names(bool (*is_allowed)(const DtypeInfo&)) {
 std::string list_of(const std::vector<std::string>& names) {
   std::string list;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -92,6 +92,7 @@ std::string list_of(const std::vector<std::string>& names) {
   return list;
 }
 
+std::string dtype_names(bool (*is_allowed)(const DtypeInfo&)) {
   std::vector<std::string> names;
   for (const DtypeInfo& info : kDtypes) {
     if (is_allowed(info)) {

@@ -42,7 +42,7 @@ void set_num_threads(py::handle n) {
   check(sc_set_num_threads(to_count("n", n, 1, SC_MAX_THREADS)), "");
 }
 
-// The properties of all dtypes that are allowed, properties(info), as a tuple.
+// properties(info) of each dtype that is_allowed accepts, as a tuple.
 template <class Properties>
 py::tuple dtype_tuple(bool (*is_allowed)(const DtypeInfo&), const Properties& properties) {
   py::list rows;

@@ -26,9 +26,9 @@ inline constexpr std::size_t kBlock = 16384;
 // earlier stores have left the CPU core. Streaming stores take long to leave it.
 inline constexpr std::size_t kLargeBlock = 4 * kBlock;
 
-// Tuning: bytes per thread of the array that an operation goes over: of the floats that it reads
-// (dequantization: writes), or of the codes that it packs. Waking a thread takes 10 to 25
-// microseconds. One CPU core processes about this many bytes in that time.
+// Tuning: bytes of work that justify one thread. The bytes are those of the floats that an operation
+// reads (dequantization: writes). Packing counts the bytes of the unpacked codes. Waking a thread
+// takes 10 to 25 microseconds. One CPU core processes about this many bytes in that time.
 inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
 
 // Tuning: an operation that reads and writes more bytes than this writes its results with streaming
@@ -51,8 +51,9 @@ inline void begin_writing(const void* in, const void* out) {
 }
 
 // The blocks of an array whose results have `bits_per_result` bits each and are written to `out`.
-// Every block after the first begins where its results are aligned to a cache line. Only the first
-// and the last block have ragged ends.
+// If bits_per_result divides the distance to the next cache line, in bits, every block after the
+// first begins where its results are aligned to a cache line. Otherwise, and if bits_per_result is
+// 0, blocks begin at multiples of `length`.
 class Blocks {
  public:
   Blocks(const void* array, std::size_t n, const void* out, std::size_t bits_per_result,

@@ -36,16 +36,17 @@ struct Layout {
   [[nodiscard]] constexpr std::size_t elements() const { return outer * length * inner; }
 
   // The same groups with inner = 1 if blocks are as wide as the matrices: their rows are then
-  // consecutive in memory. Groups of a single matrix are not shared.
+  // consecutive in memory. If there is only one matrix, `shared` becomes false.
   [[nodiscard]] constexpr Layout flattened() const {
     const bool is_shared = shared && outer != 1;
     return inner_block == inner ? Layout{outer, length * inner, 1, block * inner, 1, is_shared}
                                 : Layout{outer, length, inner, block, inner_block, is_shared};
   }
 
-  // The same groups in the same order, with adjacent dimensions merged where the elements of a group
-  // are contiguous in all blocks.
-  // Requires an array with elements.
+  // The same groups in the same order, with dimensions merged. If blocks are as wide as the
+  // matrices, the rows of a block become one row. The blocks of a shared group become one block if
+  // they are as high as the matrices, or if they are one row high and their width divides that of
+  // the matrices. Requires an array with elements.
   [[nodiscard]] constexpr Layout coalesced() const {
     Layout layout = with_full_rows();
     if (layout.shared) {
@@ -77,7 +78,8 @@ struct Layout {
   }
 
  private:
-  // If all rows of blocks have the same height: the layout that views each as a matrix.
+  // If the groups are not shared and `block` divides `length`: the layout that views each row of
+  // blocks as a matrix. Otherwise the same layout.
   [[nodiscard]] constexpr Layout with_short_matrices() const {
     return !shared && length % block == 0
                ? Layout{outer * (length / block), block, inner, block, inner_block, false}

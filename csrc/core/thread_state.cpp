@@ -63,9 +63,10 @@ struct Free {
   void operator()(void* memory) const noexcept { std::free(memory); }
 };
 
-// The pthread key of the thread states, created by the first call of a function. Never deleted: threads may
-// still be in a call while the process ends. Not a function-local static: if a thread calls fork() while
-// another one initializes a static, the static stays half initialized in the child.
+// The pthread key of the thread states, created when a thread first needs its state. Never deleted:
+// threads may still be in a call while the process ends. Not a function-local static: if a thread
+// calls fork() while another one initializes a static, the static stays half initialized in the
+// child.
 class ThreadKey {
  public:
   // Returns false if the process has no more keys.

@@ -28,8 +28,8 @@ struct ThreadState {
 };
 static_assert(std::is_trivially_destructible_v<ThreadState>);  // freed without a destructor call
 
-// The state of this thread. The first use creates it; null if memory is short. Once it exists, the
-// thread can throw exceptions even if memory is short.
+// The state of this thread. The first use creates it. Returns null if memory is short or no pthread
+// key is left. Once it exists, the thread can throw exceptions even if memory is short.
 ThreadState* thread_state_or_null() noexcept;
 
 // The same, but throws std::bad_alloc instead of returning null. For code that runs within a call.

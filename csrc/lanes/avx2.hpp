@@ -1,5 +1,5 @@
-// Vector operations with 256-bit vectors (AVX2, BMI). The contract of each operation is in
-// scalar.hpp.
+// Vector operations with 256-bit vectors (AVX2, F16C, BMI, POPCNT). The contract of each operation
+// is in scalar.hpp.
 #pragma once
 
 #include <immintrin.h>

@@ -347,7 +347,7 @@ struct Block {
       throw py::value_error("w must have at least two axes to have blocks, got shape " +
                             shown(in.given().attr("shape")));
     }
-    // in_range gets INT64_MAX for larger numbers.
+    // to_integer() returns INT64_MAX for larger integers, so the limit must be smaller.
     constexpr std::size_t kMaxOfEmpty = INT64_MAX - 1;
     const auto length = static_cast<std::size_t>(shape[shape.size() - 2]);
     const auto inner = static_cast<std::size_t>(shape.back());

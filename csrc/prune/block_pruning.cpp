@@ -84,8 +84,8 @@ class BitWriter {
 // may write one word past the last bit.
 using MaskWords = std::array<std::uint64_t, kBlock / kWord + 3>;
 
-// Returns a layout that assigns each flat index to the same block. If every block is contiguous in
-// memory and all blocks have the same size, it is a single row of blocks.
+// Returns a layout in which every flat index has the same block as in `layout`. If every block is
+// contiguous in memory and all blocks have the same size, it is a single row of blocks.
 Layout as_one_row(const Layout& layout) {
   const bool contiguous = layout.block == 1 || layout.inner_block == layout.inner;
   if (!contiguous || layout.length % layout.block != 0 || layout.inner % layout.inner_block != 0) {

@@ -70,8 +70,8 @@ struct Workspace {
   Buffer<std::int64_t> keys, marks;
 };
 
-// The contiguous runs of an array that some bands are: one in all if the bands have all columns,
-// else one for each row.
+// Bands as runs that are contiguous in the array. If the bands have all columns, they are one run.
+// Otherwise each row is a run.
 struct BandRuns {
   BandRuns(const Bands& bands, Pattern pattern)
       : count(bands.columns == bands.inner ? 1 : bands.count * pattern.of),

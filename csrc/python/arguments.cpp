@@ -61,7 +61,8 @@ std::size_t to_count(const char* name, py::handle value, std::size_t min, std::s
 }
 
 namespace {
-// The value of a float, or of an int that a double represents exactly whatever its bits.
+// The value of a float, or of an int of magnitude up to 2^53; a double represents all of these
+// exactly.
 std::optional<double> exact_double(py::handle value) {
   if (PyFloat_Check(value.ptr())) {
     return PyFloat_AS_DOUBLE(value.ptr());

@@ -222,8 +222,9 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   }
 }
 
-// The core's layouts are for groups in the order of the array. Parameters of others are repeated, so
-// that there is one for each index from the first axis along which they vary to the last.
+// The layouts of the core need groups in the order of the array. If the groups have another order,
+// the parameters are repeated, so that there is one for each index from the first axis along which
+// they vary to the last.
 void FittedFormat::repeat_parameters(const Groups& groups, const Shape& shape) {
   const std::vector<ReadAxis> axes = axes_of_elements(shape, groups);
   const auto varies = [](const ReadAxis& axis) { return axis.repeats < axis.length; };

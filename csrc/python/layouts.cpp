@@ -317,7 +317,7 @@ void Groups::set_blocks(const Shape& shape) {
   divide(shape, axes, sizes);
 }
 
-// Sets the lengths of blocks, which are longer than 1 along these axes, and the shape of the results.
+// Sets the lengths of blocks, which are 1 along all other axes, and the shape of the results.
 void Groups::divide(const Shape& shape, const std::vector<py::ssize_t>& axes,
                     const std::array<std::size_t, 2>& sizes) {
   block_lengths_.assign(shape.size(), 1);

@@ -43,7 +43,7 @@ class Axes {
   std::vector<std::int64_t> numbers_;  // if it is a tuple
 };
 
-// The division of an array into slices along axes. The whole array is one slice without axes.
+// The division of an array into slices along axes. Without axes, the whole array is one slice.
 class Slices {
  public:
   Slices(const Shape& shape, const Axes& axes);
@@ -71,9 +71,10 @@ class Slices {
   Shape before_, after_;  // the lengths of the other axes
 };
 
-// The status of a call of the core that read arrays with their axes in this order. The message about
-// NaN has the index of the first one, which should be that in the arrays of the caller:
-// find_again() then reads these. That call may also be interrupted, or the data changed.
+// The status of a call of the core that read arrays with their axes in this order. If the core read
+// them in another order than that of the caller, the index of NaN in the message does not fit the
+// arrays of the caller. find_again() then reads those arrays to produce the message. If it fails for
+// another reason, its status is returned.
 template <class F>
 sc_status with_index_of_nan(sc_status status, const AxisOrder& order, const F& find_again) {
   if (status != SC_ERROR_NAN || order.empty()) {
@@ -162,7 +163,8 @@ class Groups {
   bool is_result_ordered_ = true;  // the axes of the results have the order of the array
   sc_layout core_{};
   AxisOrder order_;
-  std::vector<py::ssize_t> along_;  // the axes; with group_size in its order, else ascending
+  // The axes: with group_size, in the order of the argument; otherwise ascending.
+  std::vector<py::ssize_t> along_;
   Shape block_lengths_, result_shape_;
 };
 

@@ -109,7 +109,7 @@ struct CodeEncoding {
     }
   }
 
-  // The dtype of NumPy itself.
+  // The NumPy dtype that stores the codes.
   [[nodiscard]] Dtype dtype() const {
     return packed ? kUInt8 : dtype_of(integer_dtype(bits, is_signed));
   }

@@ -38,9 +38,9 @@ MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
 
 // ---- Schemes of affine formats ----------------------------------------------------------------
 
-// The negated exponents of scales that are all powers of two, with 2^exponent and 2^-exponent
-// normal floats; empty if any scale is another number. Multiplying by a power of two is as exact as
-// dividing, and faster.
+// The frac_bits that are equivalent to scales that are all powers of two, where 2^frac_bits and
+// 2^-frac_bits are normal floats; empty if any scale is another number. Multiplying by a power of
+// two is as exact as dividing, and faster.
 template <class T>
 std::vector<std::int32_t> frac_bits_of(const T* scales, std::size_t count) {
   using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::uint32_t, std::uint64_t>;
@@ -62,8 +62,9 @@ std::vector<std::int32_t> frac_bits_of(const T* scales, std::size_t count) {
 // Codes of more bits are computed in double.
 constexpr int kMaxFloatBits = 16;
 
-// An equivalent of a scheme that is faster to compute with: powers of two in place of scales; or
-// scales in double, if float is not exact.
+// The scheme that the kernels compute with. Where the results are the same, frac_bits replace
+// scales that are all powers of two, because multiplying is faster. Where float is not exact,
+// scales are in double.
 class ComputedScheme {
  public:
   // Without options, for dequantization.
@@ -74,9 +75,9 @@ class ComputedScheme {
     }
     const std::size_t count = scheme.layout.groups();
     const bool is_double = floats == SC_DTYPE_FLOAT64;
-    // For the default options alone: a product overflows and underflows in other cases than the
-    // quotient. Other overflow rules do not saturate a quotient that overflows, and other roundings
-    // may round one that underflows to 1 or -1.
+    // Only for the common modes. In every mode the quotient is rounded to nearest even, but kernels
+    // round a product in the direction of the mode. A product that underflows might then be rounded
+    // away from 0, and after that to 1 or -1.
     const bool is_default = options != nullptr && options->rounding == SC_ROUNDING_NEAREST_EVEN &&
                             options->overflow <= SC_OVERFLOW_SATURATE_SYMMETRIC;
     if (is_default && scheme.bits <= kMaxFloatBits) {

@@ -67,7 +67,7 @@ class Parameters {
   std::size_t size_;
   Layout layout_;  // flattened
   Access access_ = Access::in_runs;
-  SharedRuns runs_{};  // of the array, or of one row in_rows
+  SharedRuns runs_{};  // of the array; for in_rows, of one row
   // If not 0: every run has exactly 2^shift_ elements.
   std::uint32_t shift_ = 0;
   std::size_t period_ = 0;

@@ -25,8 +25,9 @@ struct Scheme {
   const std::int32_t* frac_bits;
   const void* scales;  // of the compute type: double for float64 arrays or if in_double, else float
   const std::int32_t* zero_points;  // or null
-  // For wide affine codes of narrower floats: float does not represent the codes exactly, so the
-  // compute type is double; quotients, sums and products are rounded to float.
+  // Set for affine formats of more than 16 bits where the floats are not float64, except to
+  // dequantize signed codes without zero points. Float does not represent the codes exactly, so the
+  // compute type is double. Quotients, sums and products are rounded to float.
   bool in_double = false;
   bool powers_fit_float = true;  // all frac_bits are from -kMaxFloatExponent to kMaxFloatExponent
 

@@ -2,8 +2,8 @@
 // consists of macros, so that the files that are compiled once for each ISA can include it.
 //
 // secateur.h defines the constants SC_ROUNDING_*. Their values must be consecutive and begin at 0:
-// checked_options in quantize/c_api.cpp accepts that range. The compiler checks that the table has all
-// constants (rounding_mode_of in quantize/stages.cpp).
+// checked_options in quantize/c_api.cpp accepts that range. Builds with SECATEUR_WERROR check that the
+// table has all constants (rounding_mode_of in quantize/stages.cpp).
 #pragma once
 
 // Calls KERNEL(name, type) for each way in which kernels round. `type` is the template in
@@ -16,8 +16,8 @@
 
 // Calls MODE(name, constant, kernel, direction, tie, tie_has_sign) for each mode, in the order of
 // error messages: the kernel, the direction in which the thread must round, and the fields of
-// QuantizeRule for the kernel `tied`. The direction must round a product that underflows to the right
-// side; `Away` scales magnitudes for that.
+// QuantizeRule for the kernel `tied`. The direction must also be correct for a product that
+// underflows; `Away` scales magnitudes for that.
 #define SECATEUR_ROUNDINGS(MODE)                                  \
   MODE("nearest_even", NEAREST_EVEN, directed, nearest, 0, false) \
   MODE("nearest_away", NEAREST_AWAY, tied, nearest, 0.5, true)    \

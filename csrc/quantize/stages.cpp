@@ -42,7 +42,8 @@ struct RoundingMode {
 
 // The rounding of a kernel, and the direction of the thread, that together give a rounding mode.
 RoundingMode rounding_mode_of(sc_rounding rounding) {
-  switch (rounding) {  // without a default: the compiler then refuses a table that lacks a constant
+  // Without a default: with SECATEUR_WERROR, the compiler refuses a table that lacks a constant.
+  switch (rounding) {
 #define SECATEUR_CASE(name, constant, kernel, direction, tie, tie_has_sign) \
   case SC_ROUNDING_##constant:                                              \
     return {RoundingKernel::kernel, Direction::direction, tie, tie_has_sign};
@@ -64,7 +65,7 @@ Overflow overflow_of(sc_overflow overflow) {
   }
 }
 
-// The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
+// The first output of SplitMix64 with this seed (Steele, Lea and Flood 2014).
 std::uint64_t mixed(std::uint64_t seed) {
   std::uint64_t z = seed + 0x9e3779b97f4a7c15u;
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;

@@ -21,8 +21,9 @@
 
 namespace secateur {
 
-// Calls body(zero of the compute type). The compute type, float or double, represents the floats of
-// `type` exactly, and the integers of the scheme times any step.
+// Calls body(zero of the compute type), which is float or double.
+//   Fixed point: it represents the floats of `type`, and the integers times any step, exactly.
+//   Affine: it is the type whose rounding secateur.h prescribes, or double if scheme.in_double.
 template <class Body>
 auto with_compute_type(FloatType type, const Scheme& scheme, const Body& body) {
   // A float has 24 significant bits: enough for any 16-bit integer plus a half.
@@ -31,8 +32,8 @@ auto with_compute_type(FloatType type, const Scheme& scheme, const Body& body) {
   return computes_in_float ? body(float{}) : body(double{});
 }
 
-// Kernels convert codes from int32. Unsigned codes of 17 to 32 bits are stored as the int32 that is
-// kWideOffset less.
+// Kernels convert codes from int32. Dequantization therefore subtracts kWideOffset from unsigned
+// codes of 17 to 32 bits, and adds it to the offsets, which are the negated zero points.
 inline bool is_wide_unsigned(const Scheme& scheme) { return !scheme.is_signed && scheme.bits > 16; }
 inline constexpr double kWideOffset = 0x1p31;
 

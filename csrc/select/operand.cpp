@@ -19,7 +19,7 @@ bool by_values(const Operand& operand) { return operand.scores.kind == Scores::K
 // ---- Conversion of keys to float64 -----------------------------------------------------------
 
 // The bits of the float64 with the same value. NaN keep their order; their payload moves to the
-// upper bits of the significand.
+// upper bits of the mantissa.
 Key widened(Key magnitude, FloatType type) {
   const int mantissa_bits = type.mantissa_bits;
   const int shift = kFloat64.mantissa_bits - mantissa_bits;

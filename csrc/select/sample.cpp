@@ -55,7 +55,7 @@ Ranks ranks_around(double center, double half, std::size_t m) {
 template <class K>
 constexpr Key kNone = -Key{kMagnitudeMask<K>} - 1;  // below all keys
 
-// A bracket whose ends are two keys of a sample, rounded outward.
+// The keys between two keys of a sample, which are rounded outward and excluded.
 template <class K>
 Bracket bracket_in_cache(const KernelTable& kernels, const void* w, std::size_t n, Order order,
                          std::size_t k, std::uint64_t attempt) {
@@ -108,8 +108,8 @@ Ranked select_in_cache(const KernelTable& kernels, const void* w, std::size_t n,
       ranked.above += bracket_counts.above();
       return ranked;
     }
-    // Keys equal to an end of the bracket may be most of the keys. They are therefore not
-    // collected; they are counted only if the k-th lies outside the bracket.
+    // The two excluded keys, bracket.lo and bracket.hi + 1, may be most of the keys. They are
+    // counted only if the k-th lies outside the bracket.
     if (position == Position::above) {
       const std::size_t above = elements.count_above(w, n, order, bracket.hi + 1);
       if (k > above) {

@@ -15,11 +15,11 @@
 
 namespace secateur {
 
-// The number of candidates for which memory is allocated. Scratch takes 12 bytes for each, at most
-// 8 more during the selection among them, and 12 for the sample, whose buffers stay allocated. Keys
-// of 64 bits take half as much again. Buffers may be an eighth larger than requested. In all this
-// is at most a sixteenth of the bytes of the largest operand, plus 5 MiB (8 MiB for keys of 64
-// bits).
+// The number of candidates for which memory is allocated. Scratch takes 12 bytes for each
+// candidate, at most 8 during the selection among them, and at most 12 for the sample, whose
+// buffers stay allocated: 32 in all, or 16 + 16 + 24 = 56 for keys of 64 bits. Buffers may be an
+// eighth larger than requested. Unless keys of 64 bits rank elements of fewer bits, this is at most
+// a sixteenth of the bytes of the largest operand, plus 5 MiB (9 MiB for keys of 64 bits).
 std::size_t capacity_for(const SelectionProblem& problem);
 
 template <class K>  // the type of stored keys

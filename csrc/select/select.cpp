@@ -95,8 +95,8 @@ Selection select_in_cache(const SelectionProblem& problem, std::size_t k, bool w
 
 // ---- From memory -----------------------------------------------------------------------------
 
-// The selection of the first r elements that have the key, and of all above it. Finds its end by
-// passes over the data.
+// The selection of the first r elements that have the key, and of all above it. Finds its tie_end by
+// counting the ties block by block, on this thread.
 Selection find_tie_end(const SelectionProblem& problem, Key key, std::size_t r,
                        const ScratchBuffer& scratch, std::size_t block = kBlock) {
   for (const Operand& operand : problem.operands()) {
@@ -217,8 +217,9 @@ Interval sampled(const SelectionProblem& problem, std::size_t k, std::uint64_t a
   // the size at which the sample takes as much memory as the candidates. An interval that is still
   // too wide is narrowed to the capacity, and may miss.
   const std::size_t capacity = capacity_for(problem);
-  // An end placed by index may add a block of candidates. The ties of other ends add at most a
-  // sixteenth.
+  // If an end of the interval has a tie index, the equal keys of one block become candidates
+  // (bracket_of). Otherwise all keys that equal the end do; Sample::interval limits those of both
+  // ends to a sixteenth of the candidates.
   const double max_share =
       0.94 * static_cast<double>(capacity - 2 * kBlock) / static_cast<double>(n);
   const std::size_t largest = std::min(capacity, n / 2) / kWord * kWord;

@@ -72,7 +72,7 @@ struct Job {
   const BatchWork& work;
 };
 
-// Selects in batches of slices, which are limited in slices and elements, and passes them to the
+// Selects in batches of at most max_slices slices and max_elements elements, and passes them to the
 // work.
 class Selector {
  public:
@@ -136,8 +136,8 @@ void for_rows(const Job& job) {
   const std::size_t count = job.slices.outer;
   const std::size_t bytes = length * job.array.type.bytes;
   // Few long slices are processed one after another, each by all threads. Otherwise each thread
-  // processes whole slices. Long slices are selected from memory, by functions that share. This
-  // thread writes nothing itself, so that it needs no fence for streaming stores.
+  // processes whole slices. Long slices are selected from memory, by functions that call share().
+  // This thread writes nothing itself, so that it needs no fence for streaming stores.
   static_assert(2 * kBytesPerThread / sizeof(double) > kInCache);
   if (bytes >= 2 * kBytesPerThread && count < 4 * num_threads()) {
     Selector select(job, 1, length);
@@ -308,7 +308,7 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
   if (out.kind == OutputKind::floats && first.has_scores()) {
     out.kind = unranked_kind(first.type.bytes);
   }
-  // Short rows that are not aligned to cache lines are not worth streaming stores.
+  // Short rows are not streamed here: most of them begin within a cache line.
   out.stream = out.stream && !is_short;
   for (std::size_t i = 0; i < batch.count; ++i) {
     const std::size_t begin = i * batch.stride;

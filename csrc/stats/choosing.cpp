@@ -139,7 +139,8 @@ int largest_exponent(double x, double limit, bool includes_limit) {
 }
 
 // The largest frac_bits with which no number of a range that includes 0 saturates when it is rounded
-// half to even; for the range of 0, those that give the range from -1 or 0 to 1.
+// half to even. If the range is only 0, or for unsigned integers does not exceed 0: the frac_bits
+// with which the integers represent -1 (unsigned: 0) to nearly 1.
 int largest_frac_bits(double lowest, double highest, int bits, bool is_signed) {
   const int magnitude_bits = bits - (is_signed ? 1 : 0);
   int frac_bits = std::numeric_limits<int>::max();
@@ -218,8 +219,8 @@ std::optional<int> frac_bits_of_sample(const Calibration& calibration, int bits)
   }
 }
 
-// The signed frac_bits of the least error of the whole array, or nothing if the search from a sample
-// does not find them.
+// The frac_bits of least error for signed integers and the whole array, or nothing if the search
+// from a sample does not find them.
 //
 // This search does not need the range of the array. Each pass gives two lower bounds of the error.
 // The distances of the elements to the range of the next finer grid bound the error for all larger

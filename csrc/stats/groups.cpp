@@ -154,7 +154,7 @@ struct RowsOfBlocks {
   std::size_t matrices;  // of a row of blocks
 };
 
-// Processes groups whose runs are rows of blocks.
+// Processes groups whose runs are rows of elements.
 void for_rows(const Job& job) {
   const Layout& layout = job.groups;
   const RowsOfBlocks block_rows(layout);

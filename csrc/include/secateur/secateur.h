@@ -51,7 +51,7 @@ extern "C" {
 
 typedef enum sc_status SC_OF_INT {
   SC_OK = 0,
-  SC_ERROR_ARGUMENT = 1,    /* an argument is out of its range */
+  SC_ERROR_ARGUMENT = 1,    /* an argument is invalid */
   SC_ERROR_UNSUPPORTED = 2, /* the function does not support the dtype of an array */
   SC_ERROR_NAN = 3,    /* the input contains NaN that is refused; for some functions, infinity */
   SC_ERROR_MEMORY = 4, /* scratch memory could not be allocated */
@@ -86,8 +86,8 @@ int32_t sc_abi_version(void);
  * An element of a 2- or 4-bit dtype takes one byte. Reading ignores the upper bits of the byte;
  * writing sets them to 0.
  *
- * Bit-packed integers have as many bits per element as the format that they belong to. Their layout
- * is that of sc_pack_ints. */
+ * Bit-packed integers have as many bits per element as the format that they belong to. They are
+ * packed as by sc_pack_ints. */
 typedef enum sc_dtype SC_OF_INT {
   SC_DTYPE_FLOAT16 = 1,  /* IEEE 754 binary16 */
   SC_DTYPE_BFLOAT16 = 2, /* the upper half of a float32 */
@@ -186,8 +186,9 @@ typedef enum sc_rounding SC_OF_INT {
  * the integer includes the zero point. */
 typedef enum sc_overflow SC_OF_INT {
   SC_OVERFLOW_SATURATE = 0,           /* the nearest integer of the format */
-  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, but signed formats do not use integers below
-                                       * -max, unless max is negative */
+  SC_OVERFLOW_SATURATE_SYMMETRIC = 1, /* the same, but in signed formats no integer is below
+                                       * -m, where m is the largest integer of the format,
+                                       * unless m is negative */
   SC_OVERFLOW_SATURATE_ZERO = 2,      /* 0; affine: the zero point */
   SC_OVERFLOW_WRAP = 3,               /* the integer modulo 2^bits; infinity counts as NaN */
   SC_OVERFLOW_RAISE = 4               /* fails with SC_ERROR_OVERFLOW, the count and first index */
@@ -335,7 +336,7 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_l
 
 /* Keeps the elements whose magnitude or score is larger than the threshold. The comparison is
  * exact: the threshold is not rounded to dtype. The threshold must be at least 0; with
- * SC_SCORING_VALUES it may also be negative. NaN is SC_ERROR_ARGUMENT. */
+ * SC_SCORING_VALUES it may also be negative. A threshold of NaN is SC_ERROR_ARGUMENT. */
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
                              const sc_scores* scores, sc_nan nan, void* out);
 
@@ -515,8 +516,9 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
  *     is 1 and inner is not, a column of a block.
  *   - Runs that are contiguous in all blocks are merged into one. Rows are contiguous if blocks are
  *     as wide as the matrices: the run is the whole block, and the whole array if it is a single
- *     group. With shared = 1 and blocks of one element, or blocks as long as a column, the elements
- *     at the same place of consecutive matrices are one column.
+ *     group. With shared = 1 and blocks of one element, the elements at the same place of all
+ *     matrices form one column. With shared = 1 and blocks of one whole column, the columns at the
+ *     same place of all matrices are joined, one after the other, into one column.
  *   - A run is divided into segments of 4096 elements of a row, or of 256 elements of a column.
  *   - Element i of a segment goes to partial sum s[i % 8]. The sum of the segment is
  *     ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)).
@@ -559,8 +561,8 @@ typedef enum sc_choice_method SC_OF_INT {
  * chooses the largest. A group whose range is 0, or for unsigned integers does not exceed 0, gets
  * bits - is_signed.
  *
- * If is_signed is 0, negative elements must be rounded to 0 with the frac_bits of
- * SC_CHOICE_METHOD_MAX; others are SC_ERROR_ARGUMENT. */
+ * If is_signed is 0, a negative element is SC_ERROR_ARGUMENT, unless the frac_bits of
+ * SC_CHOICE_METHOD_MAX round it to 0. */
 sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, sc_choice_method method,
                            double percentile, int32_t* frac_bits);
@@ -610,9 +612,9 @@ sc_status sc_get_num_threads(size_t* num_threads);
 sc_status sc_set_thread_num_threads(size_t num_threads, size_t* previous);
 
 /* The threads that the library starts block all signals except those that report a fault of the
- * thread itself, such as SIGBUS. They end after two seconds without work. A shared object that
- * contains the library stays loaded after dlclose once a function of the library has been
- * called. */
+ * thread itself, such as SIGBUS. They end after two seconds without work. Once any function other
+ * than sc_version and sc_abi_version has been called, a shared object that contains the library
+ * stays loaded after dlclose. */
 
 /* A callback that decides whether to interrupt a call: nonzero interrupts, 0 continues. */
 typedef int (*sc_interrupt)(void* context);

@@ -143,7 +143,8 @@ template <class R>
 inline constexpr sc_dtype dtype_of = dtype<std::ranges::range_value_t<R>>;
 }  // namespace detail
 
-/* Where a function takes a pointer to a layout or to scores, null is the whole array, or |w|.
+/* A null layout means the whole array. Null scores mean that elements rank by |w|.
+ *
  * Floating-point arrays have elements of float or double. C++20 has no type for 16-bit floats; use
  * secateur.h for them, and for masks of bits. */
 

@@ -5,7 +5,7 @@
 
 namespace secateur {
 
-// A layout of bit-packed integers. Element i takes `bits` bits of a bit stream, from bit i * bits
+// How integers are bit-packed. Element i takes `bits` bits of a bit stream, from bit i * bits
 // on. The stream has the bits of each byte, and of each element, from the lowest to the highest;
 // with high_first, from the highest to the lowest. Negative integers are in two's complement.
 struct Packing {

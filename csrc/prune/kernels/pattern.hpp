@@ -39,7 +39,7 @@ struct FloatMembers : KeyOf<E> {
   SECATEUR_INLINE Vec<E> kept(Vec<E> x) const { return x; }
 };
 
-// Floats or stored keys of which a kept one becomes the mark -1. Marks are contiguous.
+// Members that are floats or stored keys. A kept member becomes the mark -1. Marks are contiguous.
 template <class E>
 struct MarkedMembers : KeyOf<E> {
   using KeyOf<E>::KeyOf;

@@ -7,8 +7,8 @@
 // The common formats take a fast path: the fused kernel `quantize` stores integers without
 // intermediate buffers.
 //
-// Stages compute in a type C, float or double. The caller chooses one that represents the input and
-// all intermediate results exactly. Rounding follows the direction that the thread has set.
+// Stages compute in a type C, float or double. The caller chooses C (with_compute_type in
+// quantize/stages.hpp). Rounding follows the direction that the thread has set.
 #pragma once
 
 #include "core/kernels/convert.hpp"

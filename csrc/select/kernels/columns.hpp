@@ -56,8 +56,8 @@ Key gather_columns(const Columns& w, Order order, void* tile) {
   return ReduceMax(largest);
 }
 
-// The search in a group of columns. The group has one column per lane, and its keys are stored row
-// by row.
+// The search in a vector of columns. There is one column per lane, and the keys are stored row by
+// row.
 template <class E>
 class ColumnSearch {
  public:
@@ -153,7 +153,7 @@ class ColumnSearch {
   Vec<E> dropped_above_ = Set(E{0});  // dropped keys above the bracket
 };
 
-// As end_of_ties() and least_above() in rows.hpp, for a group of columns.
+// As end_of_ties() and least_above() in rows.hpp, for a vector of columns.
 template <class E>
 SECATEUR_INLINE Vec<E> ends_of_ties(const E* keys, size_t rows, Vec<E> key, Vec<E> r) {
   const Vec<E> from = Add(key, Set(E{-1}));
@@ -181,8 +181,8 @@ struct VectorSelection {
   Vec<E> thresholds, tie_ends;
 };
 
-// Selects in a group of columns, starting with the bracket `first`. `scratch` holds as many keys as
-// the group; it may be null if there are fewer than kWorthDropping rows.
+// Selects in a vector of columns, starting with the bracket `first`. `scratch` holds as many keys as
+// these columns; it may be null if there are fewer than kWorthDropping rows.
 template <class E>
 SECATEUR_INLINE VectorSelection<E> select_vector(const E* keys, size_t rows, const Goal& goal,
                                                  Bracket first, E* scratch) {

@@ -51,8 +51,8 @@ inline constexpr size_t kRun = 16;
 inline constexpr size_t kMaxShortRowBytes = size_t{16} << 10;
 
 // Slices that are the columns of a matrix, rows x columns, whose rows begin `stride` elements
-// apart. gather_columns stores their keys in a tile. The tile holds the columns in groups of one
-// vector: a group holds its keys row by row, and begins `pitch` elements after the previous group.
+// apart. gather_columns stores their keys in a tile. The tile holds one vector of columns after
+// another: each holds its keys row by row, and begins `pitch` elements after the previous one.
 struct Columns {
   const void* from;
   size_t rows, columns, stride, pitch;
@@ -123,12 +123,12 @@ struct ElementKernels {
   // gather_columns: stores the keys in a tile; returns the largest
   Key (*gather_columns)(const Columns& w, Order order, void* tile);
   // select_columns: finds the selection in each column. There are fewer than 2^15 rows. scratch
-  // holds the keys of one group of columns
+  // holds the keys of one vector of columns
   void (*select_columns)(const Columns& w, const void* tile, const Goal& goal,
                          ThresholdPredictor& predictor, void* scratch,
                          const ColumnSelection& selection);
   // emit_columns: writes the selected elements, and 0 for the others, to an array of w's shape.
-  // `stream` requires that whole vectors are aligned
+  // With `stream`, the results of every whole vector must be aligned
   void (*emit_columns)(const Columns& w, Order order, const ColumnSelection& selection, bool stream,
                        void* out);
   // mark_columns: for a row of the tile, stores -1 for kept elements and 0 for the others, in whole
