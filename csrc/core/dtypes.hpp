@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -51,14 +52,19 @@ static_assert(std::all_of(std::begin(kDtypes), std::end(kDtypes), [](const Dtype
                                           : DtypeKind::floating);
 }));
 
+// kDtypes by number. Numbers that are not those of a dtype are `undeclared`.
+inline constexpr auto kDtypesByNumber = [] {
+  std::array<DtypeInfo, 64> by_number{};
+  for (const DtypeInfo& info : kDtypes) {
+    by_number[static_cast<std::size_t>(info.dtype)] = info;
+  }
+  return by_number;
+}();
+
 // The properties of a dtype; `undeclared` if the number is not that of a dtype.
 constexpr DtypeInfo dtype_info(sc_dtype dtype) {
-  for (const DtypeInfo& info : kDtypes) {
-    if (info.dtype == dtype) {
-      return info;
-    }
-  }
-  return {dtype, nullptr, DtypeKind::undeclared, 0, false};
+  const auto number = static_cast<std::size_t>(dtype);
+  return number < kDtypesByNumber.size() ? kDtypesByNumber[number] : DtypeInfo{};
 }
 
 constexpr bool is_float(const DtypeInfo& info) { return info.kind == DtypeKind::floating; }
@@ -85,8 +91,7 @@ constexpr IntegerRange integer_range(int bits, bool is_signed) {
   return {lowest, lowest + count - 1};
 }
 
-// The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
-constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
+constexpr DtypeInfo find_integer_dtype(int bits, bool is_signed) {
   constexpr std::size_t kNone = std::size(kDtypes);
   std::size_t narrowest = kNone;
   for (std::size_t i = 0; i < std::size(kDtypes); ++i) {
@@ -98,6 +103,21 @@ constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
     }
   }
   return kDtypes[narrowest];
+}
+
+// The results of find_integer_dtype, by signedness and bits.
+inline constexpr auto kIntegerDtypes = [] {
+  std::array<std::array<DtypeInfo, 33>, 2> dtypes{};
+  for (int bits = 0; bits <= 32; ++bits) {
+    dtypes[0][static_cast<std::size_t>(bits)] = find_integer_dtype(bits, false);
+    dtypes[1][static_cast<std::size_t>(bits)] = find_integer_dtype(bits, true);
+  }
+  return dtypes;
+}();
+
+// The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
+constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
+  return kIntegerDtypes[is_signed ? 1 : 0][static_cast<std::size_t>(bits)];
 }
 
 // Whether codes of `bits` bits may be stored in this dtype: an integer dtype that holds them, in

@@ -150,7 +150,8 @@ def prune_mask(
     >>> sc.prune_mask(w, pattern="1:2")
     array([False,  True,  True, False])
     """
-    check_combination(threshold, pattern, block, norm, scores, factors, axis)
+    if threshold is not None or block is not None or norm is not None:
+        check_combination(threshold, pattern, block, norm, scores, factors, axis)
     if block is not None:
         return _core.prune_mask_blocks(
             w, k, sparsity, threshold, block, norm, packed, bitorder, nan

@@ -171,7 +171,8 @@ def prune(
     <BLANKLINE>
            [[ 0.,  1.]]], dtype=float32)
     """
-    check_combination(threshold, pattern, block, norm, scores, factors, axis)
+    if threshold is not None or block is not None or norm is not None:
+        check_combination(threshold, pattern, block, norm, scores, factors, axis)
     if block is not None:
         return _core.prune_blocks(w, k, sparsity, threshold, block, norm, nan, out)
     n_of_m = None if pattern is None else parse_pattern(pattern)
