@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 def speedups(row: Row) -> dict[str, float]:
     """Return how many times faster than each peer the package is."""
-    return {"numpy": row["times_numpy"], **row["times_peers"]}
+    return {"numpy": row["speedup_over_numpy"], **row["speedup_over_peers"]}
 
 
 def plotted_rows(results: list[Row]) -> list[tuple[str, Row]]:
@@ -63,13 +63,13 @@ def plot(data: dict[str, Any], path: Path) -> None:
     limits, peers = figure.subplots(1, 2, sharey=True)
     positions = range(len(rows))
 
-    limits.barh(positions, [row["share"] for _, row in rows], height=0.6, color="#356b8c")
+    limits.barh(positions, [row["ratio"] for _, row in rows], height=0.6, color="#356b8c")
     for position, (_, row) in zip(positions, rows, strict=True):
-        text = f"{row['share']:.2f} of {row['yardstick']}"
+        text = f"{row['ratio']:.2f} of {row['yardstick']}"
         behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-        limits.text(row["share"] + 0.03, position, text, va="center", fontsize=8, bbox=behind)
+        limits.text(row["ratio"] + 0.03, position, text, va="center", fontsize=8, bbox=behind)
     limits.axvline(1, color="black", linewidth=0.8)
-    limits.set_xlim(0, max(row["share"] for _, row in rows) * 1.35)
+    limits.set_xlim(0, max(row["ratio"] for _, row in rows) * 1.35)
     limits.set_xlabel("time / time of the memory limit (less is faster)")
     limits.set_yticks(positions, [label for label, _ in rows])
     limits.invert_yaxis()
@@ -110,11 +110,11 @@ def table(data: dict[str, Any]) -> str:
     header = ["operation", "case", "size", "time", "target", *(f"× {PEERS[p]}" for p in present)]
     lines = [header, ["---"] * len(header)]
     for row in data["results"]:
-        if row["share"] is None:
+        if row["ratio"] is None:
             measured, target, unit = row["seconds"] * 1e6, row.get("call_target"), " µs"
             target = target and target * 1e6
         else:
-            measured, target, unit = row["share"], row["share_target"], ""
+            measured, target, unit = row["ratio"], row["ratio_target"], ""
         time = f"{measured:.2f}{unit or ' of ' + row['yardstick']}"
         shown_target = "" if target is None else f"{target:.4g}{unit}"
         if target is not None and measured > target:

@@ -1,8 +1,9 @@
-"""The demonstration: prune and quantize every weight of a model; report the error and the time.
+"""The demonstration: prune and quantize the weight matrices of a model.
 
-For each weight matrix, `choose_format` chooses the most fraction bits with which no element
-saturates, and one call prunes and quantizes the matrix. The integers must equal those of
-`secateur.reference`, and `compare` measures their error. This needs the extra ``secateur[cli]``.
+It reports the errors and the times. For each matrix, `choose_format` chooses the most fraction bits
+with which no element saturates, and one call prunes and quantizes the matrix. The integers must
+equal those of `secateur.reference`, and `compare` measures their error. This needs the extra
+``secateur[cli]``.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ class Report:
 def process(tensor: Tensor, sparsity: float, bits: int) -> Report:
     """Prune and quantize one tensor and compare the time with NumPy, or report why not."""
     if tensor.dtype not in STORED:
-        return Report(tensor, f"skipped: {tensor.dtype} is not taken")
+        return Report(tensor, f"skipped: {tensor.dtype} is not supported")
     if tensor.size == 0:
         return Report(tensor, "skipped: empty")
     try:
@@ -226,9 +227,9 @@ def table(reports: list[Report], title: str) -> Table:
     number("frac\nbits")
     number("SQNR\ndB", _decibels(signal, noise))
     number("ns per\nelement", _ratio(seconds * 1e9, size, "{:.3f}"))
-    number("times\nNumPy", _ratio(numpy_seconds, seconds, "{:.1f}"))
+    number("speedup\nover\nNumPy", _ratio(numpy_seconds, seconds, "{:.1f}"))
     if any(report.note for report in reports):
-        result.add_column("note", overflow="fold", min_width=24)
+        result.add_column("note", overflow="fold", min_width=28)
     for report in reports:
         result.add_row(*_cells(report))
     return result

@@ -148,7 +148,7 @@ def test_demo_table(tmp_path: Path, sparsity: float, bits: int) -> None:
 
     table = rows(result)
     for name, w in weights.items():
-        shape, k, threshold, frac_bits, sqnr, ns, times = table[name]
+        shape, k, threshold, frac_bits, sqnr, ns, speedup = table[name]
         magnitudes = np.sort(np.abs(w), axis=None)[::-1]
         kept = w.size - round(sparsity * w.size)
         assert shape == "x".join(map(str, w.shape))
@@ -161,7 +161,7 @@ def test_demo_table(tmp_path: Path, sparsity: float, bits: int) -> None:
         expected = 10 * math.log10(np.sum(w.astype(np.float64) ** 2) / np.sum(error**2))
         assert float(sqnr) == pytest.approx(expected, abs=0.006)
         assert float(ns) > 0
-        assert float(times) > 0
+        assert float(speedup) > 0
     assert "1,305" in table["total"]  # elements
 
 
@@ -246,8 +246,8 @@ def test_dtypes(tmp_path: Path) -> None:
         assert table[name][:5] == table["f32"][:5]
         assert table[name][-3:] == ["converted", "from", name.upper()]
     assert table["f32"][1:4] == ["2", "1", "5"]  # 3 * 2**5 is 96
-    assert table["f8"][-5:] == ["skipped:", "F8_E4M3", "is", "not", "taken"]
-    assert table["i8"][-5:] == ["skipped:", "I8", "is", "not", "taken"]
+    assert table["f8"][-5:] == ["skipped:", "F8_E4M3", "is", "not", "supported"]
+    assert table["i8"][-5:] == ["skipped:", "I8", "is", "not", "supported"]
     assert table["none"][-2:] == ["skipped:", "empty"]
 
 
@@ -339,10 +339,10 @@ def test_tensors_that_are_left_out_or_skipped_or_alone(tmp_path: Path) -> None:
     for name, reason in (
         ("none", "empty"),
         ("none.huge", "empty"),
-        ("float8", "F8_E4M3 is not taken"),
-        ("bool", "BOOL is not taken"),
-        ("integer", "I64 is not taken"),
-        ("complex", "C64 is not taken"),
+        ("float8", "F8_E4M3 is not supported"),
+        ("bool", "BOOL is not supported"),
+        ("integer", "I64 is not supported"),
+        ("complex", "C64 is not supported"),
     ):
         assert f"skipped: {reason}" in lines[name]
 
@@ -564,7 +564,7 @@ def test_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     result = run("demo", tmp_path / "m.safetensors", terminal=True)
     assert result.exit_code == 0, result.output
     assert "…" not in result.stdout
-    assert "skipped: I8 is not taken" in result.stdout
+    assert "skipped: I8 is not supported" in result.stdout
 
 
 def test_output_that_is_ascii(tmp_path: Path) -> None:
@@ -733,10 +733,10 @@ def test_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for row in written["results"]:
         assert row["identical"] is True
         assert row["seconds"] > 0
-        assert row["times_numpy"] > 0
+        assert row["speedup_over_numpy"] > 0
         assert row["operation"] in result.stdout
-    share = next(row for row in written["results"] if row["operation"] == "prune")["share"]
-    assert f"{share:.2f} of copy" in result.stdout
+    ratio = next(row for row in written["results"] if row["operation"] == "prune")["ratio"]
+    assert f"{ratio:.2f} of copy" in result.stdout
 
 
 def test_bench_cannot_write(tmp_path: Path) -> None:
@@ -802,9 +802,9 @@ def test_bench_shows_targets_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ">= 1e+09 NO" in lines["quantize"]
 
 
-def test_full_size_has_a_target_for_every_row_of_the_design() -> None:
+def test_targets_at_full_size() -> None:
     targets = {
-        (case.operation, case.variant): (case.share_target, case.numpy_target)
+        (case.operation, case.variant): (case.ratio_target, case.numpy_target)
         for case in bench.cases()
         if case.n == bench.FULL and case.numpy_target
     }
@@ -816,25 +816,25 @@ def test_full_size_has_a_target_for_every_row_of_the_design() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "limit_met", "numpy_met"),
+    ("values", "time_target_met", "numpy_met"),
     [
         ({}, None, None),
-        ({"share": 0.5}, None, None),
-        ({"share": 0.5, "share_target": 0.6}, True, None),
-        ({"share": 0.7, "share_target": 0.6}, False, None),
-        ({"share": 0.5, "share_target": 0.6, "numpy_target": 11}, True, False),
+        ({"ratio": 0.5}, None, None),
+        ({"ratio": 0.5, "ratio_target": 0.6}, True, None),
+        ({"ratio": 0.7, "ratio_target": 0.6}, False, None),
+        ({"ratio": 0.5, "ratio_target": 0.6, "numpy_target": 11}, True, False),
         ({"numpy_target": 10}, None, True),
         ({"call_target": 2e-6}, True, None),
         ({"call_target": 0.5e-6, "numpy_target": 10}, False, True),
     ],
 )
 def test_targets_met(
-    values: dict[str, float], limit_met: bool | None, numpy_met: bool | None
+    values: dict[str, float], time_target_met: bool | None, numpy_met: bool | None
 ) -> None:
     row = dict.fromkeys(bench.Result.__dataclass_fields__)
-    row |= {"seconds": 1e-6, "times_numpy": 10.0} | values
+    row |= {"seconds": 1e-6, "speedup_over_numpy": 10.0} | values
     result = bench.Result(**row)
-    assert (result.limit_met, result.numpy_met) == (limit_met, numpy_met)
+    assert (result.time_target_met, result.numpy_met) == (time_target_met, numpy_met)
 
 
 # --- output that cannot be written -------------------------------------------------------------

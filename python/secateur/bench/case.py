@@ -21,9 +21,9 @@ class Case:
     variant: str
     n: int
     moved: float  # bytes read and written per element
-    yardstick: str  # the call whose time `share` refers to
+    yardstick: str  # the call whose time `ratio` refers to
     build: Callable[[], Comparison] = field(repr=False)
-    share_target: float | None = None  # upper limit of the time divided by the yardstick's
+    ratio_target: float | None = None  # upper limit of the time divided by the yardstick's
     numpy_target: float | None = None  # lower limit of the speedup over NumPy
     call_target: float | None = None  # upper limit of the seconds per call
 
@@ -42,27 +42,27 @@ class Result:
     ns_per_element: float
     gb_per_s: float
     yardstick: str
-    share: float | None  # the time divided by the yardstick's
-    share_target: float | None
-    times_numpy: float  # speedup over NumPy
+    ratio: float | None  # the time divided by the yardstick's
+    ratio_target: float | None
+    speedup_over_numpy: float
     numpy_target: float | None
     call_target: float | None
-    times_peers: dict[str, float]  # speedup over each peer
+    speedup_over_peers: dict[str, float]  # by the name of the peer
     identical: bool
 
     @property
-    def limit_met(self) -> bool | None:
+    def time_target_met(self) -> bool | None:
         """Whether the time meets its target; None if there is no target."""
         if self.call_target is not None:
             return self.seconds <= self.call_target
-        if self.share is None or self.share_target is None:
+        if self.ratio is None or self.ratio_target is None:
             return None
-        return self.share <= self.share_target
+        return self.ratio <= self.ratio_target
 
     @property
     def numpy_met(self) -> bool | None:
         """Whether the speedup over NumPy meets its target; None if there is no target."""
-        return None if self.numpy_target is None else self.times_numpy >= self.numpy_target
+        return None if self.numpy_target is None else self.speedup_over_numpy >= self.numpy_target
 
 
 def measure(case: Case, rounds: int = 21) -> Result:
@@ -86,7 +86,7 @@ def measure(case: Case, rounds: int = 21) -> Result:
         identical = comparison.identical()  # this also touches the memory of both results
         seconds = comparison.medians(rounds)
     ours, yardstick = seconds["ours"], seconds.get("yardstick")
-    target = seconds["goal"] / seconds["goal base"] if comparison.goals else case.share_target
+    target = seconds["goal"] / seconds["goal base"] if comparison.goals else case.ratio_target
     return Result(
         operation=case.operation,
         variant=case.variant,
@@ -95,12 +95,12 @@ def measure(case: Case, rounds: int = 21) -> Result:
         ns_per_element=ours / case.n * 1e9,
         gb_per_s=case.n * case.moved / ours / 1e9,
         yardstick=case.yardstick,
-        share=ours / yardstick if yardstick else None,
-        share_target=target,
-        times_numpy=seconds["numpy"] / ours,
+        ratio=ours / yardstick if yardstick else None,
+        ratio_target=target,
+        speedup_over_numpy=seconds["numpy"] / ours,
         numpy_target=case.numpy_target,
         call_target=case.call_target,
-        times_peers={name: seconds[name] / ours for name in comparison.peers},
+        speedup_over_peers={name: seconds[name] / ours for name in comparison.peers},
         identical=identical,
     )
 

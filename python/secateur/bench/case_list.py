@@ -73,7 +73,7 @@ def _main_case(operation: Operation, main: int, yardstick: str, build: Any, **mo
         main,
         yardstick,
         build,
-        share_target=_at_full_size(main, operation.share_target),
+        ratio_target=_at_full_size(main, operation.ratio_target),
         numpy_target=_at_full_size(main, operation.numpy_target),
         **more,
     )
@@ -88,10 +88,10 @@ def _memory_case(operation: Operation, main: int, limit: str, kept: float = 0.1)
 def _kth_magnitude_cases(main: int) -> Iterator[Case]:
     targets = {FULL: ("read", 1.25, 40.0), 1 << 20: ("copy", 2.5, 30.0), 1 << 14: ("copy", 5, 15)}
     for n in sorted({main, *(n for n in targets if n < main)}, reverse=True):
-        limit, share, numpy = targets.get(n, ("read", None, None))
+        limit, ratio, numpy = targets.get(n, ("read", None, None))
         for kept in (0.01, 0.1, 0.5, 0.9):
             build = partial(limits.against_memory, KTH_MAGNITUDE, n, kept, limit)
-            more = {"variant": f"k/n = {kept}", "share_target": share, "numpy_target": numpy}
+            more = {"variant": f"k/n = {kept}", "ratio_target": ratio, "numpy_target": numpy}
             yield _case(KTH_MAGNITUDE, n, limit, build, **more)
 
 
@@ -134,7 +134,7 @@ def _global_cases(main: int) -> Iterator[Case]:
     if main == FULL:
         n = sum(math.prod(shape) for shape in MINILM)
         build = partial(limits.prune_global_against_copies, MINILM)
-        yield Case("prune_global", "MiniLM", n, 8, "copies", build, share_target=1.15)
+        yield Case("prune_global", "MiniLM", n, 8, "copies", build, ratio_target=1.15)
 
 
 def _packing_cases(main: int) -> Iterator[Case]:
@@ -143,7 +143,7 @@ def _packing_cases(main: int) -> Iterator[Case]:
         for bits in (4, 2):
             build = partial(limits.packing_against_copy, name, bits, main)
             moved = 1 + bits / 8
-            yield Case(name, f"{bits} bits", main, moved, "copy", build, share_target=target)
+            yield Case(name, f"{bits} bits", main, moved, "copy", build, ratio_target=target)
 
 
 def _quantize_cases(main: int) -> Iterator[Case]:
@@ -152,7 +152,7 @@ def _quantize_cases(main: int) -> Iterator[Case]:
     if main > CACHED:
         sized += [(CACHED, case) for case in (quantizing.PLAIN, *float32)]
     for n, case in sized:
-        target = _at_full_size(main, case.share_target)
+        target = _at_full_size(main, case.ratio_target)
         build = partial(case.comparison, n)
         yield Case(case.name, case.variant, n, case.moved, case.yardstick, build, target)
 
@@ -166,7 +166,7 @@ def _dtype_cases(main: int) -> Iterator[Case]:
                 original,
                 out=dtype if original.out else None,
                 moved=original.moved * dtype.itemsize / 4,
-                share_target=targets[original.name].get(dtype.itemsize),
+                ratio_target=targets[original.name].get(dtype.itemsize),
                 numpy_target=None,
             )
             build = partial(limits.against_memory, operation, main, 0.1, limit, dtype)
@@ -187,11 +187,11 @@ def _thread_cases(main: int) -> Iterator[Case]:
         for operation in (KTH_MAGNITUDE, PRUNE, PRUNE_QUANTIZE, QUANTIZE):
             build = partial(limits.two_threads_against_one, operation, n, with_copies=large)
             target = 1 / 1.6 if n == 1 << 21 else None
-            yield _case(operation, n, "1 thread", build, variant="2 threads", share_target=target)
+            yield _case(operation, n, "1 thread", build, variant="2 threads", ratio_target=target)
 
 
 def _distribution_cases(main: int) -> Iterator[Case]:
     for operation in (KTH_MAGNITUDE, PRUNE):
         for name in DISTRIBUTIONS:
             build = partial(limits.against_normal_data, operation, main, name)
-            yield _case(operation, main, "random data", build, variant=name, share_target=2)
+            yield _case(operation, main, "random data", build, variant=name, ratio_target=2)

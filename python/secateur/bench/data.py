@@ -147,8 +147,8 @@ def _burst(w: Array) -> Array:
     return large
 
 
-def _last_bits(w: Array) -> Array:
-    """Return magnitudes that differ in the last bits only."""
+def _consecutive_bits(w: Array) -> Array:
+    """Return magnitudes whose bits are consecutive integers, in random order."""
     order = np.random.default_rng(3).permutation(w.size).astype(np.uint32)
     return (order + np.uint32(0x3F800000)).view(np.float32)
 
@@ -159,7 +159,7 @@ DISTRIBUTIONS: dict[str, Callable[[Array], Array]] = {
     "two values": lambda w: np.where(w > 1, np.float32(1), np.float32(0.5)),
     "mostly zero": _mostly_zero,
     "coarse grid": lambda w: np.round(w * 4) / np.float32(4),
-    "last bits": _last_bits,
+    "consecutive bits": _consecutive_bits,
     "sorted": _by_magnitude,
     "reversed": lambda w: _by_magnitude(w)[::-1].copy(),
     "organ pipe": _organ_pipe,

@@ -53,7 +53,7 @@ def against_two_reads(operation: Operation, n: int) -> Comparison:
 
 
 def against_plain_prune(operation: Operation, n: int) -> Comparison:
-    """Compare pruning by scores with pruning of the same data by magnitude."""
+    """Compare pruning by factors with pruning of the same data by magnitude."""
     inputs = Inputs(normal(n))
     return Comparison(*operation.contenders(inputs), PRUNE.contenders(inputs)[0])
 

@@ -36,7 +36,7 @@ class Operation:
     out: DTypeLike | None  # the dtype of `out`; None if the call has no such argument
     moved: float  # bytes read and written per element
     variant: str = ""
-    share_target: float | None = None
+    ratio_target: float | None = None
     numpy_target: float | None = None
     torch: Callable[[Inputs], Call] | None = None
     every: int = 7  # NumPy takes part in one of this many rounds
@@ -156,7 +156,7 @@ SOFT_THRESHOLD = Operation(
     _soft_threshold,
     np.float32,
     8,
-    share_target=1.0,
+    ratio_target=1.0,
     torch=partial(peers.torch_soft_threshold, threshold=SHRINKAGE),
     every=21,
 )
@@ -177,7 +177,7 @@ ARRAY_OPERATIONS = (  # all but kth_magnitude, whose targets depend on the size
 )
 
 
-def topk_operation(kept: float, share_target: float | None, *, by_rank: bool) -> Operation:
+def topk_operation(kept: float, ratio_target: float | None, *, by_rank: bool) -> Operation:
     """Return the operation of `topk` for a fraction to keep."""
     return Operation(
         "topk",
@@ -185,7 +185,7 @@ def topk_operation(kept: float, share_target: float | None, *, by_rank: bool) ->
         None,
         4 + 12 * kept,
         f"k/n = {kept}" + (", sorted" if by_rank else ""),
-        share_target,
+        ratio_target,
         torch=partial(peers.torch_topk, by_rank=by_rank),
         every=21,
     )
@@ -198,13 +198,13 @@ def _pruning(variant: str, options: dict[str, Any], moved: float = 8, **more: An
 
 MATRIX_OPERATIONS = (
     _pruning(
-        "by row", {"sparsity": 0.9, "axis": 1}, share_target=2.0, torch=peers.torch_prune_rows
+        "by row", {"sparsity": 0.9, "axis": 1}, ratio_target=2.0, torch=peers.torch_prune_rows
     ),
     _pruning(
-        "by column", {"sparsity": 0.9, "axis": 0}, share_target=3.0, torch=peers.torch_prune_columns
+        "by column", {"sparsity": 0.9, "axis": 0}, ratio_target=3.0, torch=peers.torch_prune_columns
     ),
     _pruning("by row of 64", {"sparsity": 0.9, "axis": 1, "columns": 64}),
-    _pruning("2:4", {"pattern": "2:4"}, share_target=1.1, numpy_target=40),
+    _pruning("2:4", {"pattern": "2:4"}, ratio_target=1.1, numpy_target=40),
     _pruning("4:8", {"pattern": "4:8"}),
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
     _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
@@ -213,9 +213,9 @@ MATRIX_OPERATIONS = (
     _pruning("times gradient", {"sparsity": 0.9, "factors": lambda inputs: inputs.scores}, 12),
 )
 WANDA = _pruning(
-    "Wanda", {"sparsity": 0.9, "factors": lambda inputs: inputs.norms}, share_target=1.3
+    "Wanda", {"sparsity": 0.9, "factors": lambda inputs: inputs.norms}, ratio_target=1.3
 )
-COMPARE = Operation("compare", _compare, None, 8, share_target=1.3, every=21)
+COMPARE = Operation("compare", _compare, None, 8, ratio_target=1.3, every=21)
 CHOICES = tuple(
     Operation(
         *("choose_format", partial(_choose_format, method=method), None, 4, method, target),

@@ -1,8 +1,9 @@
 """The same operations in PyTorch and ONNX Runtime, on one thread, where these are installed.
 
-A peer takes part with its fastest expression of the same operation. `torch.topk` is PyTorch's
-fastest selection of exactly k elements. Scattering the selected elements into zeros is faster than
-multiplying by a mask. Selecting by column is faster on the rows of a transposed copy.
+A peer takes part in the cases that it has an operation for. It uses its fastest code that gives an
+equally exact selection. `torch.topk` is PyTorch's fastest selection of exactly k elements.
+Scattering the selected elements into zeros is faster than multiplying by a mask. Selecting by
+column is faster on the rows of a transposed copy.
 """
 
 from __future__ import annotations

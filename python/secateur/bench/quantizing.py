@@ -43,7 +43,7 @@ class QuantizeCase:
     bind: Bind
     moved: float = 5  # bytes read and written per element
     yardstick: str = "copy"  # or "default", which is quantize of float32 to int8
-    share_target: float | None = None
+    ratio_target: float | None = None
     dtype: DTypeLike = np.float32
     torch: Callable[[Array], Call] | None = None
     onnxruntime: Callable[[Array], Call] | None = None
@@ -133,9 +133,9 @@ OVERFLOWS = ("saturate_symmetric", "saturate_zero", "wrap", "raise")
 IN_RANGE = sc.FixedPoint(8, 4)  # holds all of the data, so that overflow="raise" raises no error
 
 
-def _against_default(variant: str, bind: Bind, share_target: float) -> QuantizeCase:
+def _against_default(variant: str, bind: Bind, ratio_target: float) -> QuantizeCase:
     """Return a case of quantization to int8 whose yardstick is the default of `quantize`."""
-    return QuantizeCase("quantize", variant, bind, 5, "default", share_target)
+    return QuantizeCase("quantize", variant, bind, 5, "default", ratio_target)
 
 
 PLAIN = QuantizeCase("quantize", "", _quantize(), 5, "copy", 0.6)
@@ -174,7 +174,7 @@ def other_dtype_cases() -> list[QuantizeCase]:
     return [
         QuantizeCase(
             *("quantize", dtype.name, _quantize(), 1 + dtype.itemsize, "default"),
-            share_target=1.0 if dtype.itemsize == 2 else None,
+            ratio_target=1.0 if dtype.itemsize == 2 else None,
             dtype=dtype,
         )
         for dtype in other_floats()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def json_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return the results as dictionaries, with whether they meet their targets."""
     return [
-        asdict(result) | {"limit_met": result.limit_met, "numpy_met": result.numpy_met}
+        asdict(result) | {"time_target_met": result.time_target_met, "numpy_met": result.numpy_met}
         for result in results
     ]
 
@@ -32,12 +32,12 @@ def table(results: Sequence[Result], title: str) -> Table:
     )
     result_table.add_column("operation", no_wrap=True)
     result_table.add_column("case")
-    for header in ("size", "us/call", "ns/element", "GB/s", "share"):
+    for header in ("size", "us/call", "ns/element", "GB/s", "time /\nyardstick"):
         result_table.add_column(header, justify="right", no_wrap=True)
     result_table.add_column("target", no_wrap=True)
     result_table.add_column("x NumPy", justify="right", no_wrap=True)
     result_table.add_column("target", no_wrap=True)
-    peers = sorted({name for result in results for name in result.times_peers})
+    peers = sorted({name for result in results for name in result.speedup_over_peers})
     for name in peers:
         result_table.add_column(f"x {name}", justify="right", no_wrap=True)
     for result in results:
@@ -53,21 +53,21 @@ def _cells(result: Result, peers: Sequence[str]) -> list[str]:
         f"{result.seconds * 1e6:.2f}",
         f"{result.ns_per_element:.3f}",
         f"{result.gb_per_s:.1f}",
-        "" if result.share is None else f"{result.share:.2f} of {result.yardstick}",
-        _verdict(_limit(result), result.limit_met),
-        f"{result.times_numpy:.1f}" if result.identical else "WRONG RESULT",
+        "" if result.ratio is None else f"{result.ratio:.2f} of {result.yardstick}",
+        _verdict(_time_target(result), result.time_target_met),
+        f"{result.speedup_over_numpy:.1f}" if result.identical else "WRONG RESULT",
         _verdict(f">= {result.numpy_target or 0:.3g}", result.numpy_met),
         *(
-            f"{result.times_peers[name]:.1f}" if name in result.times_peers else ""
+            f"{result.speedup_over_peers[name]:.1f}" if name in result.speedup_over_peers else ""
             for name in peers
         ),
     ]
 
 
-def _limit(result: Result) -> str:
+def _time_target(result: Result) -> str:
     if result.call_target is not None:
         return f"<= {result.call_target * 1e6:.3g} us"
-    return f"<= {result.share_target or 0:.3g}"
+    return f"<= {result.ratio_target or 0:.3g}"
 
 
 def _verdict(target: str, met: bool | None) -> str:

@@ -48,13 +48,13 @@ def demo(
     sparsity: Annotated[float, typer.Option(help="The share of each tensor to remove.")] = 0.9,
     bits: Annotated[int, typer.Option(help="Width of the integers: 8 or 16.")] = 8,
     threads: Annotated[
-        int | None, typer.Option(help="Threads to use; all that there are if left out.")
+        int | None, typer.Option(help="Threads to use; by default those of `secateur info`.")
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Take tensors of fewer than two dimensions too.")
     ] = False,
 ) -> None:
-    """Prune and quantize every weight of a model, and compare with NumPy."""
+    """Prune and quantize every weight matrix of a model, and compare with NumPy."""
     if not 0 <= sparsity <= 1:
         fail(f"--sparsity must be between 0 and 1; got {sparsity}")
     if bits not in (8, 16):
@@ -72,7 +72,7 @@ def demo(
             reports.append(demonstration.process(tensor, sparsity, bits))
             progress.advance(task, tensor.size)
     noted = any(item.note for item in reports)
-    show(demonstration.table(reports, title), min_width=112 if noted else 80)
+    show(demonstration.table(reports, title), min_width=118 if noted else 80)
     if left := len(tensors) - len(chosen):
         tensors_left = f"{left} tensor{'s' if left > 1 else ''} of fewer than two dimensions"
         show(f"{tensors_left} left out; --all includes them")

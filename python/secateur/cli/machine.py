@@ -21,7 +21,7 @@ def machine() -> dict[str, Any]:
         "threads": sc.get_num_threads(),
         "CPU": cpu_name(),
         "CPUs": os.cpu_count(),
-        "caches": caches() or "not told by this system",
+        "caches": caches() or "not reported by this system",
         "system": platform.platform(),
         "Python": platform.python_version(),
         "NumPy": np.__version__,

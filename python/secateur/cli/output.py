@@ -25,7 +25,7 @@ INTERRUPTED = 130  # the convention of shells: 128 plus the number of SIGINT
 
 
 def show(content: RenderableType, min_width: int = 80) -> None:
-    """Print to stdout in the width of the terminal, at least `min_width`; to a pipe, unlimited."""
+    """Print to stdout: in the width of the terminal, at least `min_width`, or in 1000 columns."""
     width = max(min_width, Console().width) if sys.stdout.isatty() else 1000
     with writing("standard output"):
         Console(width=width).print(content, highlight=False)
