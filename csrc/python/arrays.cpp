@@ -252,8 +252,8 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
   }
   const bool contiguous = has_flags(given_, kContiguous);
   if (!contiguous && may_overlap_itself(given_)) {
-    throw py::value_error(name +
-                          " must have its elements apart, got strides that may make them overlap");
+    throw py::value_error(
+        name + " must not have overlapping elements, got strides that may make them overlap");
   }
   const bool same = in_place && is_native(like.given()) && is_same_view(given_, like.given());
   if (!same && share_memory(given_, like.given())) {

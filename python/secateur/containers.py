@@ -80,7 +80,8 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
         _refuse(name, f"a {kind}, as arrays is", type(container).__name__, TypeError)
     if found.keys() != wanted.keys():
         if not keyed:
-            _refuse(name, f"of {len(wanted)} members, as arrays is", f"{len(found)}")
+            msg = f"{name} must have {len(wanted)} members, like arrays, got {len(found)}"
+            raise ValueError(msg)
         missing = [key for key in wanted if key not in found]
         others = [key for key in found if key not in wanted]
         _refuse(

@@ -162,7 +162,7 @@ def result_dtype(signed: bool, dtype: DTypeLike | None) -> np.dtype[Any]:
     if dtype is None:
         return np.dtype(np.int8 if as_bool("signed", signed) else np.uint8)
     if not as_bool("signed", signed):
-        msg = f"signed must be True, its default, where dtype says it, got {shown(signed)}"
+        msg = f"signed must be True (the default) if dtype is given, got {shown(signed)}"
         raise ValueError(msg)
     return as_dtype(
         "dtype", dtype, " or ".join(name for name, kind in INTEGERS.items() if kind.bits <= 8)

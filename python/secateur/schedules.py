@@ -113,6 +113,6 @@ def _real_numbers(step: ArrayLike) -> NDArray[np.float64]:
         raise TypeError(msg)
     steps = steps.astype(np.float64)
     if np.isnan(steps).any():
-        msg = "step must be numbers, got NaN"
+        msg = "step must not contain NaN"
         raise ValueError(msg)
     return steps

@@ -372,8 +372,8 @@ class MagnitudeSketch:
     def _require_complete(self) -> None:
         if self._is_incomplete():
             msg = (
-                "a sketch must not be changed by another thread when the process forks, got one "
-                "that was, whose counts are incomplete in this process; count into a new one"
+                "the counts of this sketch are incomplete: another thread was changing it when the "
+                "process forked; count into a new sketch"
             )
             raise RuntimeError(msg)
 
@@ -401,8 +401,8 @@ class MagnitudeSketch:
     def _locate(self, k: int) -> tuple[int, int, int]:
         n, above, _ = self._totals()
         if self._expected is not None and self._expected != self._summary(self._first, self._last):
-            expected = f"the {self._expected[0]} elements of the pass before"
-            got = f"{n} elements" if n != self._expected[0] else "others"
+            expected = f"the same {self._expected[0]} elements as in the pass before"
+            got = f"{n} elements" if n != self._expected[0] else "different elements"
             msg = f"the data counted in pass {self._passes} must be {expected}, got {got}"
             raise ValueError(msg)
         if n == 0:

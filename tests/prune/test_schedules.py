@@ -164,7 +164,7 @@ def test_a_step_prunes_as_much() -> None:
         ({"final": True}, TypeError, "final must be a number, got True"),
         ({"power": 0}, ValueError, "power must be .* larger than 0, got 0"),
         ({"power": np.inf}, ValueError, "power must be"),
-        ({"step": np.nan}, ValueError, "step must be numbers, got NaN"),
+        ({"step": np.nan}, ValueError, "step must not contain NaN"),
         ({"step": "5"}, TypeError, "step must be a real number"),
         ({"step": 1j}, TypeError, "step must be a real number .*, got complex128"),
         ({"step": [True]}, TypeError, "step must be a real number .*, got bool"),

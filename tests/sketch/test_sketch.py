@@ -773,7 +773,7 @@ def refuses(call: Callable[[], object]) -> bool:
     try:
         call()
     except RuntimeError as error:
-        return "must not be changed by another thread when the process forks" in str(error)
+        return "another thread was changing it when the process forked" in str(error)
     return False
 
 

@@ -126,7 +126,8 @@ def fitting(
     if not out.flags.writeable:
         refuse(name, "writeable", "a read-only array")
     if _overlaps_itself(out):
-        refuse(name, "an array with its elements apart", "strides that make them overlap")
+        msg = f"{name} must not have overlapping elements, got strides that may make them overlap"
+        raise ValueError(msg)
     partly = not _same(out, like) and np.shares_memory(out, like)
     if partly or any(np.shares_memory(out, other) for other in others):
         allowed = "the input itself or share no memory with it"

@@ -33,8 +33,14 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
         kind = "mapping" if isinstance(arrays, Mapping) else "sequence"
         refuse(name, f"a {kind}, as arrays is", type(container).__name__, TypeError)
     if members.keys() != wanted.keys():
-        allowed = f"{len(wanted)} members, with the keys of arrays, {shown([*wanted])}"
-        refuse(name, allowed, f"{len(members)}, with {shown([*members])}")
+        if not isinstance(arrays, Mapping):
+            msg = f"{name} must have {len(wanted)} members, like arrays, got {len(members)}"
+            raise ValueError(msg)
+        missing = [key for key in wanted if key not in members]
+        others = [key for key in members if key not in wanted]
+        got = f"no {shown(missing)}" if missing else f"also {shown(others)}"
+        msg = f"{name} must have the same keys as arrays, got {got}"
+        raise ValueError(msg)
     return [members[key] for key in wanted]
 
 

@@ -94,10 +94,10 @@ def unpack_ints(
     elif dtype is None:
         wanted = np.dtype(np.uint8)
     else:
-        refuse("signed", "True, its default, where dtype says it", shown(signed))
-    if wanted.name not in NARROW:
-        refuse("dtype", " or ".join(NARROW), wanted, TypeError)
-    width, signed = NARROW[wanted.name]
+        refuse("signed", "True (the default) if dtype is given", shown(signed))
+    if wanted.name not in SMALL_INTEGERS:
+        refuse("dtype", " or ".join(SMALL_INTEGERS), wanted, TypeError)
+    width, signed = SMALL_INTEGERS[wanted.name]
     if width not in (8, bits):
         refuse("bits", f"{width} for dtype {wanted}", bits)
     given = native("packed", packed, np.uint8)

@@ -352,5 +352,7 @@ def _check_modes(
     integers = integers_of(fmt)
     if overflow == "wrap" and range_of(fmt) != (integers.min, integers.max):
         refuse(
-            "overflow", f"another word, because {shown(fmt)} does not use all integers", "'wrap'"
+            "overflow",
+            f"another rule, because {shown(fmt)} does not use all integers of its width",
+            "'wrap'",
         )

@@ -57,7 +57,8 @@ def _schedule(
     if steps.dtype.kind not in "iuf":
         refuse("step", "a real number or an array of such", steps.dtype, TypeError)
     if np.isnan(steps).any():
-        refuse("step", "numbers", "NaN")
+        msg = "step must not contain NaN"
+        raise ValueError(msg)
     steps = steps.astype(np.float64)
     shift = -1 if np.isinf(last - first) else 0  # by halves, if their difference is infinite
     begun, first_, last_ = (np.ldexp(x, shift) for x in (np.clip(steps, first, last), first, last))

@@ -123,8 +123,9 @@ class MagnitudeSketch:
         """Return the first key of the bin of the k-th largest, and the number of keys above it."""
         if self._expected is not None and self._expected != (self.n, self._checksum):
             n = self._expected[0]
-            got = f"{self.n} elements" if self.n != n else "others"
-            refuse("the data counted", f"the {n} elements of the pass before", got)
+            got = f"{self.n} elements" if self.n != n else "different elements"
+            counted = f"the data counted in pass {self.passes}"
+            refuse(counted, f"the same {n} elements as in the pass before", got)
         if self.n == 0:
             msg = "a sketch must have counted at least one element, got none; call update() first"
             raise ValueError(msg)
