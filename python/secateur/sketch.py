@@ -141,11 +141,11 @@ class MagnitudeSketch:
         self._passes = 1
         self._expected: tuple[int, ...] | None = None  # _summary() of the pass before
         infinity = int(np.array(np.inf, self._dtype).view(f"u{self._dtype.itemsize}"))
-        self._most = 2 ** (8 * self._dtype.itemsize - 1) - 1  # all bits but the sign
+        self._largest_key = 2 ** (8 * self._dtype.itemsize - 1) - 1  # all bits but the sign
         # Keys as secateur.h defines them: the bits of a magnitude, rotated by an offset that ranks
         # NaN below zero.
-        self._rotation = self._most - infinity if nan == "prune" else 0
-        self._start_counts(0, infinity if nan == "raise" else self._most)
+        self._rotation = self._largest_key - infinity if nan == "prune" else 0
+        self._start_counts(0, infinity if nan == "raise" else self._largest_key)
 
     def _start_counts(self, first: int, last: int) -> None:
         """Start empty counts of the keys from `first` to `last`."""
@@ -336,7 +336,7 @@ class MagnitudeSketch:
             state["_counts"] = self._bins.astype(np.min_scalar_type(self._bins.max()))
             state["_n"], state["_above"], state["_checksum"] = self._totals()
         # The lock belongs to this process; the others are derived from those that are kept.
-        for name in ("_lock", "_changing", "_most", "_rotation", "_shift"):
+        for name in ("_lock", "_changing", "_largest_key", "_rotation", "_shift"):
             del state[name]
         return state
 
@@ -419,7 +419,7 @@ class MagnitudeSketch:
         return first, last, above + above_segment + above_bin
 
     def _magnitude(self, key: int) -> np.floating[Any]:
-        bits = (key - self._rotation) & self._most
+        bits = (key - self._rotation) & self._largest_key
         magnitude: np.floating[Any] = np.array([bits], f"u{self._dtype.itemsize}").view(
             self._dtype
         )[0]

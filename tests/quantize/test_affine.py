@@ -19,7 +19,7 @@ from support.oracles import (
     Ranking,
     apply_overflow,
     assert_same_bits,
-    compute_dtype,
+    compute_type,
     ends_of_width,
     exact_codes,
     exact_integers,
@@ -413,7 +413,7 @@ def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -
     for fmt, place in ((Affine(scale), ""), (Affine(scales, axis=0), " at (4,)")):
         words = [
             "fmt.scale must be positive, finite and not subnormal",
-            compute_dtype(w.dtype),
+            compute_type(w.dtype),
             "got",
         ]
         for call in (lib.quantize, lib.fake_quantize, partial(lib.prune_quantize, k=3)):
@@ -433,7 +433,7 @@ def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -
 @dtypes
 def test_scales_at_the_ends_of_their_range(lib: Any, dtype: str) -> None:
     """Of each type of float: the least and the largest that float32 or float64 takes."""
-    number = np.dtype(compute_dtype(DTYPES[dtype]))
+    number = np.dtype(compute_type(DTYPES[dtype]))
     least, most = (float(end) for end in (np.finfo(number).tiny, np.finfo(number).max))
     w = np.array([0.0], number)
     for scale in (least, most):

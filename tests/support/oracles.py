@@ -321,7 +321,7 @@ def exact_integers(
 
 def exact_quotients(values: list[float], fmt: Affine, w: np.ndarray) -> list[Fraction | float]:
     """The elements over their scales, rounded once to float64 if w is float64, else to float32."""
-    compute = compute_dtype(w.dtype)
+    compute = compute_type(w.dtype)
     quotients: list[Fraction | float] = []
     for value, scale in zip(values, scales_of(fmt, w.shape, compute), strict=True):
         if math.isfinite(value):
@@ -330,7 +330,7 @@ def exact_quotients(values: list[float], fmt: Affine, w: np.ndarray) -> list[Fra
     return quotients
 
 
-def compute_dtype(dtype: np.dtype) -> str:
+def compute_type(dtype: np.dtype) -> str:
     """The type in which an Affine computes with floats of a dtype."""
     return "float64" if dtype == np.float64 else "float32"
 
@@ -401,7 +401,7 @@ def zero_points_of(fmt: FixedPoint | Affine, shape: tuple[int, ...]) -> list[int
 def scales_of(fmt: Affine, shape: tuple[int, ...], compute: str) -> list[float]:
     """The scale of each element, in C order, rounded to the compute dtype."""
     scales = np.asarray(fmt.scale).astype(np.float64)
-    rounded_scales = [narrowed(scale, compute) for scale in scales.ravel().tolist()]
+    rounded_scales = [rounded_to_type(scale, compute) for scale in scales.ravel().tolist()]
     each = np.array(rounded_scales, np.float64).reshape(scales.shape)
     return of_elements(each, shape, fmt.axis, fmt.group_size).tolist()
 
@@ -477,21 +477,21 @@ def exact_values(q: np.ndarray, fmt: FixedPoint | Affine, dtype: str = "float32"
     """
     codes = q.astype(np.int64).ravel().tolist()
     if isinstance(fmt, Affine):
-        compute = compute_dtype(dtype_of(dtype))
+        compute = compute_type(dtype_of(dtype))
         scales, zeros = scales_of(fmt, q.shape, compute), zero_points_of(fmt, q.shape)
         values = []
         for code, scale, zero in zip(codes, scales, zeros, strict=True):
             difference = signed_nearest(Fraction(code - zero), compute)
             product = signed_nearest(Fraction(difference) * Fraction(scale), compute)
             product = math.copysign(product, scale * difference) if product == 0 else product
-            values.append(narrowed(product, dtype))
+            values.append(rounded_to_type(product, dtype))
     else:
         pairs = zip(codes, frac_bits_of(fmt, q.shape), strict=True)
         values = [signed_nearest(code * Fraction(1, 2) ** place, dtype) for code, place in pairs]
     return np.array(values, np.float64).astype(dtype_of(dtype)).reshape(q.shape)
 
 
-def narrowed(value: float, dtype: str) -> float:
+def rounded_to_type(value: float, dtype: str) -> float:
     """A float rounded to a type; zeros and infinities keep their sign."""
     finite = math.isfinite(value) and value != 0
     return signed_nearest(Fraction(value), dtype) if finite else value

@@ -2,8 +2,8 @@
 
 This is the executable specification. A function of the package returns the same bits as its
 namesake here. The reference is the oracle of the tests and the baseline of the benchmarks. It
-shares only the types of arguments and results with the package, and no constant, computation or
-check.
+shares the types of arguments and results and `default_float_state` with the package. It shares no
+constant, computation or check, except those in the constructors of the formats.
 
 Three rules determine every selection:
 

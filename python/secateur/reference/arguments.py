@@ -247,7 +247,7 @@ def axes_of(array: Array, axis: Axes | None) -> tuple[int, ...] | None:
 
 
 def count(n: int, k: int | None, sparsity: float | None) -> int:
-    """Return how many of n candidates `k` or `sparsity` keeps."""
+    """Return how many of n elements or blocks `k` or `sparsity` keeps."""
     if sparsity is None:
         return integer_in("k", k, 0, n)
     share = as_double("sparsity", sparsity)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 MAX_FRAC_BITS = 256  # frac_bits are from -MAX_FRAC_BITS to MAX_FRAC_BITS
+METHODS = ("max", "percentile", "mse")
 
 
 @np.errstate(all="ignore")
@@ -59,7 +60,8 @@ def choose_format(
     FixedPoint(bits=8, frac_bits=6, signed=True)
     """
     integers = Integers(integer_in("bits", bits, 2, 32), as_bool("signed", signed))
-    percentile = _percentage(method, percentile)
+    one_of("method", method, *METHODS)
+    percentile = _checked_percentile(percentile)
     data = _data(w, axis, group_size)
     frac_bits = _most_frac_bits(data.low, data.high, integers)
     if not signed:  # negative elements are rounded to 0, or saturate there
@@ -104,18 +106,19 @@ def choose_affine(
     """
     integers = Integers(integer_in("bits", bits, 2, 16), as_bool("signed", signed))
     symmetric = as_bool("symmetric", symmetric)
-    percentile = _percentage(method, percentile)
+    one_of("method", method, *METHODS)
+    percentile = _checked_percentile(percentile)
     data = _data(w, axis, group_size)
     low, high = _clipped(data, percentile) if method == "percentile" else (data.low, data.high)
-    scale, zero_point = _affine(low, high, integers, symmetric, data.real)
+    scale, zero_point = _affine(low, high, integers, symmetric, data.compute_type)
     if method == "mse":
 
         def step(j: int) -> Float64s:
-            smaller = (scale.astype(np.float64) * 2 ** (-j / 4)).astype(data.real)
-            return np.asarray(np.maximum(smaller, np.finfo(data.real).tiny), np.float64)
+            smaller = (scale.astype(np.float64) * 2 ** (-j / 4)).astype(data.compute_type)
+            return np.asarray(np.maximum(smaller, np.finfo(data.compute_type).tiny), np.float64)
 
         ends = integers.min - zero_point, integers.max - zero_point
-        scale = _least_error(data, step, 65, *ends).astype(data.real)
+        scale = _least_error(data, step, 65, *ends).astype(data.compute_type)
     if data.whole:
         return Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
     scale, zero_point = data.layout.arrange(scale), data.layout.arrange(zero_point)
@@ -132,7 +135,7 @@ class _Data(NamedTuple):
     groups: list[Groups]  # of float64
     low: Float64s  # the minimum of each group and 0
     high: Float64s  # the maximum of each group and 0
-    real: type[np.float32 | np.float64]  # the type of the scales
+    compute_type: type[np.float32 | np.float64]  # of an Affine, and the type of its scales
     whole: bool  # whether the array is one group
     axis: Axes | None
     layout: Layout
@@ -156,14 +159,14 @@ def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Dat
     for indices, elements, _ in groups:
         low[indices] = elements.min(axis=(1, 2), initial=0)
         high[indices] = elements.max(axis=(1, 2), initial=0)
-    real = np.float64 if w.dtype == np.float64 else np.float32
+    compute_type = np.float64 if w.dtype == np.float64 else np.float32
     given: Axes | None = axes
     if axes is not None and len(axes) == 1:
         given = axes[0]
     elif isinstance(axis, tuple) and group_size is not None:  # in the order of group_size
         given = tuple(i % w.ndim for i in axis)
     # + 0 turns -0.0 into +0.0.
-    return _Data(groups, low + 0, high + 0, real, axes is None, given, layout)
+    return _Data(groups, low + 0, high + 0, compute_type, axes is None, given, layout)
 
 
 def _clipped(data: _Data, percentile: float) -> tuple[Float64s, Float64s]:
@@ -209,7 +212,7 @@ def _affine(
     high: Float64s,
     integers: Integers,
     symmetric: bool,
-    real: type[np.float32 | np.float64],
+    compute_type: type[np.float32 | np.float64],
 ) -> tuple[NDArray[Any], Int32s]:
     """Return the scale and the zero point of each range."""
     all_zero = (low == 0) & (high == 0)
@@ -219,7 +222,7 @@ def _affine(
     else:  # a difference of quotients, because high - low may be infinite
         steps = integers.max - integers.min
         scale = high / steps - low / steps
-    scale = np.maximum(scale.astype(real), np.finfo(real).tiny)
+    scale = np.maximum(scale.astype(compute_type), np.finfo(compute_type).tiny)
     scale[all_zero] = 1
     if symmetric:
         return scale, np.full(scale.shape, middle, np.int32)
@@ -261,28 +264,28 @@ def _squared_errors(data: _Data, multiplier: Float64s, lowest: Any, highest: Any
     Errors are computed in float32 if the data are float32 or narrower, the multiplier is from
     2**-100 to 2**100, and the integers are exact in float32; else in float64.
     """
-    narrow = (data.real == np.float32) & (multiplier >= 2.0**-100) & (multiplier <= 2.0**100)
-    narrow = narrow & (-lowest <= 2**24) & (highest <= 2**24)
-    parameters = np.broadcast_arrays(multiplier, lowest, highest, narrow)
+    in_float32 = (multiplier >= 2.0**-100) & (multiplier <= 2.0**100)
+    in_float32 = in_float32 & (data.compute_type == np.float32)
+    in_float32 = in_float32 & (-lowest <= 2**24) & (highest <= 2**24)
+    parameters = np.broadcast_arrays(multiplier, lowest, highest, in_float32)
     sums = np.empty(multiplier.shape)
-    for indices, elements, block in data.groups:
-        m, low, high, is_narrow = (values[indices].reshape(-1, 1, 1) for values in parameters)
-        y = _rounded(elements * _rounded(m, is_narrow), is_narrow)
-        errors = _rounded(y - np.rint(np.clip(y, low, high)), is_narrow)
-        sums[indices] = total(np.square(errors), block)
+    for indices, elements, segment in data.groups:
+        m, low, high, is_float32 = (values[indices].reshape(-1, 1, 1) for values in parameters)
+        y = _rounded(elements * _rounded(m, is_float32), is_float32)
+        errors = _rounded(y - np.rint(np.clip(y, low, high)), is_float32)
+        sums[indices] = total(np.square(errors), segment)
     return sums
 
 
-def _rounded(values: Float64s, narrow: Mask) -> Float64s:
-    """Return the values as float64, rounded to float32 where `narrow` is True."""
-    return np.where(narrow, values.astype(np.float32), values)
+def _rounded(values: Float64s, in_float32: Mask) -> Float64s:
+    """Return the values as float64, rounded to float32 where `in_float32` is True."""
+    return np.where(in_float32, values.astype(np.float32), values)
 
 
 # --- arguments ------------------------------------------------------------------------------
 
 
-def _percentage(method: Any, percentile: Any) -> float:
-    one_of("method", method, "max", "percentile", "mse")
+def _checked_percentile(percentile: Any) -> float:
     value = as_double("percentile", percentile)
     if not 0 <= value <= 100:
         refuse("percentile", "a number from 0 to 100", shown(percentile))

@@ -9,9 +9,9 @@ import numpy as np
 
 from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import floats, refuse, shown
-from secateur.reference.granularity import broadcast_parameters
 from secateur.reference.integers import range_of
-from secateur.reference.quantization import check_scales, parameters_of, real_of
+from secateur.reference.parameters import broadcast_parameters
+from secateur.reference.quantization import affine_compute_type, check_scales, parameters_of
 from secateur.reference.sums import Layout, layout_of, total
 from secateur.results import ErrorStats
 
@@ -57,10 +57,10 @@ def compare(
             layout.groups_of(w_hat.astype(np.float64)),
             strict=True,
         )
-        for (indices, x, block), (_, y, _) in pairs:
+        for (indices, x, segment), (_, y, _) in pairs:
             e = x - y
             for sums, terms in ((noise, e * e), (signal, x * x), (of_y, y * y), (products, x * y)):
-                sums[indices] = total(terms, block)
+                sums[indices] = total(terms, segment)
             max_abs[indices] = np.abs(e).max(axis=(1, 2), initial=0)
         if wrong is not None:
             for indices, elements, _ in layout.groups_of(wrong):
@@ -93,13 +93,15 @@ def _out_of_range(w: Floats, fmt: Any, layout: Layout) -> NDArray[np.bool_]:
     """Return which elements have integers that are out of the range of a format."""
     if not isinstance(fmt, (FixedPoint, Affine)):
         refuse("fmt", "a FixedPoint or an Affine", shown(fmt), TypeError)
-    real = real_of(w.dtype)
+    compute_type = affine_compute_type(w.dtype)
     if isinstance(fmt, Affine):
-        check_scales(np.asarray(fmt.scale), real)
+        check_scales(np.asarray(fmt.scale), compute_type)
     _check_groups(fmt, w.shape, layout)
     with np.errstate(all="ignore"):
         if isinstance(fmt, Affine):
-            quotients: Floats = w.astype(real) / parameters_of(fmt, "scale", w.shape).astype(real)
+            quotients: Floats = w.astype(compute_type) / parameters_of(
+                fmt, "scale", w.shape
+            ).astype(compute_type)
             integers = np.rint(quotients).astype(np.float64)
             integers = integers + parameters_of(fmt, "zero_point", w.shape)
         else:  # exact, but for products beyond the range of float64, which are out of range

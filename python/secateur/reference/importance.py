@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from secateur.reference.arguments import floats, limit, refuse, refuse_nan
-from secateur.reference.order import as_rows, key_below, keys_of
+from secateur.reference.order import as_rows, key_at_most, keys_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ class Importance(NamedTuple):
     def above(self, threshold: float, nan: str) -> Mask:
         """Return the mask of the elements whose importance is larger than the threshold."""
         bound = limit(threshold, signed=self.signed)
-        mask = self.keys(nan) > key_below(bound, self.values.dtype)
+        mask = self.keys(nan) > key_at_most(bound, self.values.dtype)
         return mask.reshape(self.values.shape)
 
 

@@ -33,7 +33,7 @@ class Integers(NamedTuple):
 
 
 # By dtype name. Dtypes of fewer than 8 bits are those of ml_dtypes.
-NARROW = {
+SMALL_INTEGERS = {
     "int2": Integers(2, True),
     "uint2": Integers(2, False),
     "int4": Integers(4, True),
@@ -56,9 +56,12 @@ def range_of(fmt: FixedPoint | Affine) -> tuple[int, int]:
 
 
 def storage_dtype(fmt: FixedPoint | Affine, array: Any) -> np.dtype[Any]:
-    """Return the dtype of `array` if it is a narrow one that holds the format, else the default."""
+    """Return the dtype of an array if it has fewer than 8 bits and holds the format.
+
+    Otherwise return the default dtype of the format.
+    """
     dtype = getattr(array, "dtype", None)
-    narrow = NARROW.get(getattr(dtype, "name", ""))
-    if narrow is not None and narrow.signed == fmt.signed and fmt.bits <= narrow.bits < 8:
+    small = SMALL_INTEGERS.get(getattr(dtype, "name", ""))
+    if small is not None and small.signed == fmt.signed and fmt.bits <= small.bits < 8:
         return np.dtype(dtype)
     return integers_of(fmt).dtype

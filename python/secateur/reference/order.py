@@ -32,7 +32,7 @@ INFINITIES = {
 }
 
 
-def most(dtype: np.dtype[Any]) -> int:
+def largest_key(dtype: np.dtype[Any]) -> int:
     """Return the largest key: all bits of a float but its sign."""
     return (1 << (8 * dtype.itemsize - 1)) - 1
 
@@ -76,24 +76,24 @@ def keys_of(values: Floats, nan: str, *, signed: bool = False) -> Keys:
     NaN is above infinity or, if `nan` is ``"prune"``, below everything else. In both cases NaN are
     ordered by their payloads.
     """
-    keys: Keys = np.bitwise_and(bits_of(values), most(values.dtype), order="C")
+    keys: Keys = np.bitwise_and(bits_of(values), largest_key(values.dtype), order="C")
     infinity = INFINITIES[values.dtype.name]
     if signed:
         is_nan = keys > infinity
         np.negative(keys, out=keys, where=(bits_of(values) < 0) & ~is_nan)
         if nan == "prune":
-            keys[is_nan] = keys[is_nan] - infinity - 1 - most(values.dtype)
+            keys[is_nan] = keys[is_nan] - infinity - 1 - largest_key(values.dtype)
     elif nan == "prune":  # the sign bit makes them negative, and keeps their order
         np.bitwise_or(keys, np.iinfo(keys.dtype).min, out=keys, where=keys > infinity)
     return keys
 
 
 def magnitudes_of(keys: Keys, dtype: np.dtype[Any]) -> Floats:
-    """Return the magnitudes of keys: the inverse of `keys_of`."""
-    return np.bitwise_and(keys, most(dtype)).view(dtype)
+    """Return the magnitudes of keys: the inverse of `keys_of` with ``signed=False``."""
+    return np.bitwise_and(keys, largest_key(dtype)).view(dtype)
 
 
-def key_below(limit: float, dtype: np.dtype[Any]) -> int:
+def key_at_most(limit: float, dtype: np.dtype[Any]) -> int:
     """Return the largest key of a value <= `limit`. Larger keys are those of values > `limit`."""
     with np.errstate(over="ignore"):
         nearest = np.array([limit]).astype(dtype)
@@ -103,10 +103,10 @@ def key_below(limit: float, dtype: np.dtype[Any]) -> int:
 
 def rounded(value: float, dtype: np.dtype[Any]) -> Any:
     """Return a number as a scalar of the type, rounded half to even."""
-    return narrowed(np.array([value]), dtype)[0]
+    return rounded_to_type(np.array([value]), dtype)[0]
 
 
-def narrowed(values: NDArray[np.float64], dtype: np.dtype[Any]) -> Floats:
+def rounded_to_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> Floats:
     """Return the values as floats of the type, rounded once, half to even."""
     with np.errstate(over="ignore", under="ignore"):
         if dtype.name != "bfloat16":
@@ -125,7 +125,7 @@ def widened(values: Floats) -> Floats:
     with np.errstate(invalid="ignore"):  # a signalling NaN
         wide = values.astype(np.float64)
     infinity = INFINITIES[values.dtype.name]
-    payload = np.bitwise_and(bits_of(values), most(values.dtype)) - infinity
+    payload = np.bitwise_and(bits_of(values), largest_key(values.dtype)) - infinity
     nan = payload > 0
     fraction = (infinity & -infinity).bit_length() - 1  # bits of the fraction in this type
     bits_of(wide)[nan] = INFINITIES["float64"] + (payload[nan].astype(np.int64) << (52 - fraction))

@@ -18,7 +18,7 @@ from secateur.reference.arguments import (
     result,
     shown,
 )
-from secateur.reference.integers import NARROW, Integers
+from secateur.reference.integers import SMALL_INTEGERS, Integers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -48,9 +48,9 @@ def pack_ints(
     bits = integer_in("bits", bits, 1, 8)
     check_bitorder(bitorder)
     q = plain("q", q)
-    if q.dtype.name not in NARROW:
-        refuse("q", " or ".join(NARROW), q.dtype, TypeError)
-    given = NARROW[q.dtype.name]
+    if q.dtype.name not in SMALL_INTEGERS:
+        refuse("q", " or ".join(SMALL_INTEGERS), q.dtype, TypeError)
+    given = SMALL_INTEGERS[q.dtype.name]
     fitting = Integers(bits, given.signed)
     codes = q.astype(given.dtype).ravel()
     out = result(out, np.uint8, q, q, shape=(bytes_of(bits, q.size),))
@@ -90,7 +90,7 @@ def unpack_ints(
     n = integer_in("n", n, 0, 2**63 - 1)
     check_bitorder(bitorder)
     if as_bool("signed", signed):
-        wanted = as_dtype("dtype", np.int8 if dtype is None else dtype, " or ".join(NARROW))
+        wanted = as_dtype("dtype", np.int8 if dtype is None else dtype, " or ".join(SMALL_INTEGERS))
     elif dtype is None:
         wanted = np.dtype(np.uint8)
     else:

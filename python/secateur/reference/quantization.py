@@ -19,12 +19,12 @@ from secateur.reference.arguments import (
     result_float_type,
     shown,
 )
-from secateur.reference.granularity import broadcast_parameters
 from secateur.reference.integers import integers_of, range_of, storage_dtype
-from secateur.reference.order import narrowed
+from secateur.reference.order import rounded_to_type
 from secateur.reference.packing import bytes_of, check_packed, packed_codes, unpacked
+from secateur.reference.parameters import broadcast_parameters
 from secateur.reference.pruning import prune
-from secateur.reference.rounding import MOVING_TINY, check_rounding, to_integers
+from secateur.reference.rounding import TINY_TO_ONE, check_rounding, to_integers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -130,24 +130,24 @@ def dequantize(
     step = np.ldexp(1.0, -parameters_of(fmt, "frac_bits", q.shape))
     out = result(out, dtype, q, given)
     with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
-        if dtype == np.float32 and _real_type(out, fmt, False) is np.float32:
+        if dtype == np.float32 and _fixed_point_compute_type(out, fmt, False) is np.float32:
             np.multiply(q, step.astype(np.float32), out=out, dtype=np.float32, casting="same_kind")
             return out
         values = np.asarray(np.multiply(q, step, dtype=np.float64))
-        np.copyto(out, narrowed(values, dtype))
+        np.copyto(out, rounded_to_type(values, dtype))
     return out
 
 
 def _dequantize_affine(
     given: Array, q: Array, fmt: Affine, dtype: np.dtype[Any], out: Floats | None
 ) -> Floats:
-    real = real_of(dtype)
-    scales = _scales(fmt, real, q.shape)
+    compute_type = affine_compute_type(dtype)
+    scales = _scales(fmt, compute_type, q.shape)
     _refuse_scales(~np.isfinite(scales), scales, "finite")
     out = result(out, dtype, q, given)
     steps = q.astype(np.int64) - parameters_of(fmt, "zero_point", q.shape)
     with np.errstate(over="ignore", under="ignore"):
-        np.copyto(out, np.multiply(steps.astype(real), scales), casting="same_kind")
+        np.copyto(out, np.multiply(steps.astype(compute_type), scales), casting="same_kind")
     return out
 
 
@@ -235,21 +235,21 @@ def parameters_of(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -
     return broadcast_parameters(f"fmt.{name}", given, shape, fmt.axis, fmt.group_size)
 
 
-def real_of(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
+def affine_compute_type(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
     """Return the type in which an Affine computes with floats of a dtype."""
     return np.float64 if dtype == np.float64 else np.float32
 
 
-def _scales(fmt: Affine, real: type, shape: tuple[int, ...]) -> Floats:
+def _scales(fmt: Affine, compute_type: type, shape: tuple[int, ...]) -> Floats:
     with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(parameters_of(fmt, "scale", shape).astype(real))
+        return np.asarray(parameters_of(fmt, "scale", shape).astype(compute_type))
 
 
-def check_scales(scales: Floats, real: type[np.float32 | np.float64]) -> None:
-    """Refuse scales by which a quantization in the type `real` cannot divide."""
+def check_scales(scales: Floats, compute_type: type[np.float32 | np.float64]) -> None:
+    """Refuse scales by which a quantization in the type `compute_type` cannot divide."""
     with np.errstate(over="ignore", under="ignore"):
-        scales = scales.astype(real)
-    wrong = ~(np.isfinite(scales) & (scales >= np.finfo(real).tiny))
+        scales = scales.astype(compute_type)
+    wrong = ~(np.isfinite(scales) & (scales >= np.finfo(compute_type).tiny))
     _refuse_scales(wrong, scales, "positive, finite and not subnormal")
 
 
@@ -261,33 +261,35 @@ def _refuse_scales(wrong: NDArray[np.bool_], scales: Floats, allowed: str) -> No
 
 def _quotients(w: Floats, fmt: Affine) -> Floats:
     """Return the elements divided by their scales, as float64."""
-    real = real_of(w.dtype)
-    scales = _scales(fmt, real, w.shape)
-    check_scales(scales, real)
+    compute_type = affine_compute_type(w.dtype)
+    scales = _scales(fmt, compute_type, w.shape)
+    check_scales(scales, compute_type)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return np.asarray(np.divide(w.astype(real), scales, order="C").astype(np.float64))
+        return np.asarray(np.divide(w.astype(compute_type), scales, order="C").astype(np.float64))
 
 
 def _products(w: Floats, fmt: FixedPoint, rounding: str, overflow: str) -> Floats:
     # These modes need the exact product even where it is tiny or huge.
-    exact = rounding in MOVING_TINY or overflow == "wrap"
-    real = _real_type(w, fmt, exact or rounding == "stochastic")
+    exact = rounding in TINY_TO_ONE or overflow == "wrap"
+    compute_type = _fixed_point_compute_type(w, fmt, exact or rounding == "stochastic")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return _scaled(w, parameters_of(fmt, "frac_bits", w.shape), real, exact)
+        return _scaled(w, parameters_of(fmt, "frac_bits", w.shape), compute_type, exact)
 
 
-def _real_type(w: Floats, fmt: FixedPoint, exact: bool) -> type[np.float32 | np.float64]:
+def _fixed_point_compute_type(
+    w: Floats, fmt: FixedPoint, exact: bool
+) -> type[np.float32 | np.float64]:
     """Return a type in which products with powers of two round only once, to the result."""
     # In float32, `w * 2**frac_bits` is exact; or infinite, and then out of range; or subnormal, and
     # then it rounds to 0. `q * 2**-frac_bits` is exact or infinite if q is exact in float32. If the
     # power is not a normal number of float32, float64 is used, where products of 32 bits with
     # exponents from -405 to 384 are exact.
-    narrow = w.dtype != np.float64 and fmt.bits <= 24 and not exact
-    small = np.max(np.abs(fmt.frac_bits), initial=0) <= 126
-    return np.float32 if narrow and small else np.float64
+    fits = w.dtype != np.float64 and fmt.bits <= 24 and not exact
+    is_normal = np.max(np.abs(fmt.frac_bits), initial=0) <= 126
+    return np.float32 if fits and is_normal else np.float64
 
 
-def _scaled(w: Floats, frac_bits: Array, real: type, exact: bool) -> Floats:
+def _scaled(w: Floats, frac_bits: Array, compute_type: type, exact: bool) -> Floats:
     """Return ``w * 2**frac_bits``, or numbers that round and overflow in the same way."""
     if w.dtype == np.float64 and exact:
         # The product may leave the range of float64, so its exponent is clipped. A tiny number
@@ -296,8 +298,8 @@ def _scaled(w: Floats, frac_bits: Array, real: type, exact: bool) -> Floats:
         fraction, exponent = np.frexp(w)
         exponent = np.clip(exponent + frac_bits, -64, 128)
         return np.asarray(np.ldexp(fraction, exponent, order="C"))
-    power = np.ldexp(real(1), frac_bits)
-    return np.asarray(np.multiply(w.astype(real, copy=False), power, order="C"))
+    power = np.ldexp(compute_type(1), frac_bits)
+    return np.asarray(np.multiply(w.astype(compute_type, copy=False), power, order="C"))
 
 
 def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: Float64s) -> Floats:

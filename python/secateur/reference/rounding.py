@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[Any]
 
-# When the nearest integer is the one farther from zero. The fraction has the sign of the number: of
-# a positive number it is compared with 1/2, and of a negative number with -1/2.
-_AWAY_FROM_ZERO = {
+# For each mode, when to round away from zero: the comparison of the fraction with 1/2 for positive
+# numbers, and with -1/2 for negative ones.
+_TIE_COMPARISONS = {
     "nearest_away": (np.greater_equal, np.less_equal),
     "nearest_zero": (np.greater, np.less),
     "nearest_up": (np.greater_equal, np.less),
@@ -24,14 +24,15 @@ _AWAY_FROM_ZERO = {
 _DIRECT = {"nearest_even": np.rint, "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc}
 ROUNDINGS = (
     "nearest_even",
-    *_AWAY_FROM_ZERO,
+    *_TIE_COMPARISONS,
     "floor",
     "ceil",
     "trunc",
     "away",
     "stochastic",
 )
-MOVING_TINY = ("floor", "ceil", "away")  # modes that round tiny numbers to 1 or -1
+# Modes that round tiny positive or negative numbers to 1 or -1.
+TINY_TO_ONE = ("floor", "ceil", "away")
 _DRAWS = 1 << 31  # draws are integers below this
 
 
@@ -59,7 +60,7 @@ def to_integers(x: Floats, rounding: str, seed: int | None, index_offset: int = 
         bound = 1 - draws(int(seed or 0), x.size, index_offset).reshape(x.shape) / _DRAWS
         up, down = fraction >= bound, fraction <= -bound
     else:
-        compare_positive, compare_negative = _AWAY_FROM_ZERO[rounding]
+        compare_positive, compare_negative = _TIE_COMPARISONS[rounding]
         up, down = compare_positive(fraction, 0.5), compare_negative(fraction, -0.5)
     np.add(whole, up, out=whole)
     np.subtract(whole, down, out=whole)

@@ -15,7 +15,7 @@ from secateur.reference.arguments import (
     refuse,
     refuse_nan,
 )
-from secateur.reference.order import INFINITIES, keys_of, magnitudes_of, most
+from secateur.reference.order import INFINITIES, keys_of, largest_key, magnitudes_of
 from secateur.results import Bracket
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class MagnitudeSketch:
         # Keys are offset by the lowest key, so that none is negative.
         self._lowest = 0
         if nan == "prune":
-            self._lowest = INFINITIES[self.dtype.name] - most(self.dtype)
+            self._lowest = INFINITIES[self.dtype.name] - largest_key(self.dtype)
         self._begin = 0  # the first key of the first bin
         self._shift = max(0, 8 * self.dtype.itemsize - 1 - BIN_BITS)  # a bin holds 2**shift keys
         self._bins = np.zeros(1 << BIN_BITS, np.int64)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Float64s = NDArray[np.float64]
 
-ROW, COLUMN = 4096, 256  # elements of a segment, by the kind of its run
+ROW_SEGMENT, COLUMN_SEGMENT = 4096, 256  # elements of a segment, by the kind of its run
 
 
 class Groups(NamedTuple):
@@ -39,7 +39,7 @@ class Groups(NamedTuple):
 
     indices: NDArray[np.intp]
     elements: Array  # [group][run][element]
-    block: int
+    segment: int  # elements of a segment of a run
 
 
 class Layout(NamedTuple):
@@ -73,57 +73,59 @@ class Layout(NamedTuple):
         """Yield all groups of an array."""
         count = math.prod(self.shape)
         if w.size == 0:
-            yield Groups(np.arange(count), np.zeros((count, 1, 0), w.dtype), ROW)
+            yield Groups(np.arange(count), np.zeros((count, 1, 0), w.dtype), ROW_SEGMENT)
             return
         outer, length, inner = self.lengths
         matrices = w.transpose(self.order).reshape(self.lengths)
         indices = np.arange(count).reshape(
             -1, -(-length // self.block), -(-inner // self.inner_block)
         )
-        for bands, columns in product(_bands(length, self.block), _bands(inner, self.inner_block)):
-            some = matrices[:, bands.elements, columns.elements].reshape(
-                outer, bands.blocks, bands.size, columns.blocks, columns.size
+        for along, across in product(
+            _equal_blocks(length, self.block), _equal_blocks(inner, self.inner_block)
+        ):
+            some = matrices[:, along.elements, across.elements].reshape(
+                outer, along.blocks, along.size, across.blocks, across.size
             )
-            blocks = some.swapaxes(2, 3)  # [matrix][band][column of blocks][row][column]
-            elements, block = self._runs(blocks)
-            yield Groups(indices[:, bands.indices, columns.indices].ravel(), elements, block)
+            blocks = some.swapaxes(2, 3)  # [matrix][row of blocks][column of blocks][row][column]
+            elements, segment = self._runs(blocks)
+            yield Groups(indices[:, along.indices, across.indices].ravel(), elements, segment)
 
     def _runs(self, blocks: Array) -> tuple[Array, int]:
-        """Return the elements of some blocks as [group][run][element], and the kind of runs."""
+        """Return the elements of some blocks as [group][run][element], and the segment length."""
         outer, length, inner = self.lengths
         height, width = blocks.shape[3:]
         is_wide = self.inner_block == inner
         is_narrow = self.inner_block == 1 < inner
         runs = 1 if is_wide or is_narrow else height
-        block = COLUMN if is_narrow else ROW
+        segment = COLUMN_SEGMENT if is_narrow else ROW_SEGMENT
         if not self.shared:
-            return blocks.reshape(-1, runs, height * width // runs), block
+            return blocks.reshape(-1, runs, height * width // runs), segment
         is_column = self.block * self.inner_block == 1  # of elements at the same place
         is_continuous = is_column or ((is_wide or is_narrow) and self.block == length)
         if is_column and self.block < length:
-            block = COLUMN
+            segment = COLUMN_SEGMENT
         if not is_continuous:
             runs *= outer
-        groups = np.moveaxis(blocks, 0, 2)  # [band][column of blocks][matrix][row][column]
-        return groups.reshape(-1, runs, outer * height * width // runs), block
+        groups = np.moveaxis(blocks, 0, 2)  # [row of blocks][column of blocks][matrix][row][column]
+        return groups.reshape(-1, runs, outer * height * width // runs), segment
 
 
-class _Band(NamedTuple):
+class _EqualBlocks(NamedTuple):
     """Blocks of equal length along an axis."""
 
-    blocks: int
-    size: int
+    blocks: int  # how many
+    size: int  # elements of a block along the axis
     elements: slice
     indices: slice  # among the blocks
 
 
-def _bands(length: int, size: int) -> list[_Band]:
-    """Return the full blocks along an axis, and the last one if it is smaller."""
+def _equal_blocks(length: int, size: int) -> list[_EqualBlocks]:
+    """Return the full blocks along an axis, then the last block if it is smaller."""
     full, rest = divmod(length, size)
-    bands = [_Band(full, size, slice(0, full * size), slice(0, full))]
+    blocks = [_EqualBlocks(full, size, slice(0, full * size), slice(0, full))]
     if rest:
-        bands.append(_Band(1, rest, slice(full * size, None), slice(full, None)))
-    return bands
+        blocks.append(_EqualBlocks(1, rest, slice(full * size, None), slice(full, None)))
+    return blocks
 
 
 def layout_of(
@@ -182,16 +184,19 @@ def _blocks(w: Array, axis: Axes | None, sizes: tuple[int, ...], group_name: str
     )
 
 
-def total(terms: Float64s, block: int) -> Float64s:
-    """Return the sum of each group, from its terms as [group][run][element]."""
+def total(terms: Float64s, segment: int) -> Float64s:
+    """Return the sum of each group, from its terms as [group][run][element].
+
+    Runs are divided into segments of `segment` elements.
+    """
     groups, _, length = terms.shape
     if terms.size == 0:
         return np.zeros(groups)
-    block = min(block, -(-length // 8) * 8)
-    terms = np.pad(terms, ((0, 0), (0, 0), (0, -length % block)))  # zeros change no sum
-    octets = terms.reshape(groups, -1, block // 8, 8)
+    segment = min(segment, -(-length // 8) * 8)
+    terms = np.pad(terms, ((0, 0), (0, 0), (0, -length % segment)))  # zeros change no sum
+    octets = terms.reshape(groups, -1, segment // 8, 8)
     s = reduce(np.add, np.moveaxis(octets, 2, 0))
     s = s[..., :4] + s[..., 4:]
     s = s[..., :2] + s[..., 2:]
-    blocks = s[..., 0] + s[..., 1]
-    return 0.0 + np.add.accumulate(blocks, axis=1)[:, -1]  # sums start at +0.0
+    segments = s[..., 0] + s[..., 1]
+    return 0.0 + np.add.accumulate(segments, axis=1)[:, -1]  # sums start at +0.0

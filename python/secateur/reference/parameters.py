@@ -1,4 +1,4 @@
-"""Granularity: the mapping of parameters to the elements of an array."""
+"""The parameter of each element of an array."""
 
 from __future__ import annotations
 
