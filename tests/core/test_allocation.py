@@ -29,7 +29,7 @@ KB, MB = 1 << 10, 1 << 20
 THREAD = 8 * MB + 4 * KB  # its stack, on most systems
 # Bytes that may be allocated: none; less than scratch memory or a result take; enough for one thread
 # or two, but not for what they need; enough.
-ROOMS = [0, 64 * KB, 200 * KB, 400 * KB, MB, 2 * MB, 5 * MB, THREAD + 500 * KB, 2 * THREAD + 500 * KB,
+LIMITS = [0, 64 * KB, 200 * KB, 400 * KB, MB, 2 * MB, 5 * MB, THREAD + 500 * KB, 2 * THREAD + 500 * KB,
          40 * MB]  # fmt: skip
 
 FMT = sc.FixedPoint(8, 5)
@@ -143,12 +143,12 @@ def flat_bits(result: Any) -> list[bytes]:
 # --- in a process of its own -----------------------------------------------------------------
 
 
-def attempt(call: Callable[[Arrays], Any], given: Arrays, room: int) -> str:
+def attempt(call: Callable[[Arrays], Any], given: Arrays, limit: int) -> str:
     """What comes of a call that may allocate so many bytes."""
     before = {name: a.copy() for name, a in given.items()}
     error: BaseException | None = None
     result = None
-    with limited(room):
+    with limited(limit):
         try:
             result = call(given)
         except BaseException as raised:  # noqa: BLE001
@@ -164,7 +164,7 @@ def attempt(call: Callable[[Arrays], Any], given: Arrays, room: int) -> str:
 
 
 @contextmanager
-def limited(room: int) -> Iterator[None]:
+def limited(limit: int) -> Iterator[None]:
     """No more memory than that, but for what is left of blocks of less than a kilobyte."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -175,7 +175,7 @@ def limited(room: int) -> Iterator[None]:
         with suppress(MemoryError):
             while True:
                 taken.append(bytes(block))
-    resource.setrlimit(resource.RLIMIT_AS, (now + room, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (now + limit, hard))
     try:
         yield
     finally:
@@ -183,12 +183,12 @@ def limited(room: int) -> Iterator[None]:
         del taken
 
 
-def in_child(call: Callable[[Arrays], Any], given: Arrays, room: int) -> str:
+def in_child(call: Callable[[Arrays], Any], given: Arrays, limit: int) -> str:
     """The same in a fork of this process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writing, attempt(call, given, room).encode())
+        os.write(writing, attempt(call, given, limit).encode())
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as told:
@@ -201,7 +201,7 @@ def main() -> None:
     given = arrays()
     sc.set_num_threads(4)
     outcomes = {
-        name: [in_child(call, given, room) for room in ROOMS] for name, call in CALLS.items()
+        name: [in_child(call, given, limit) for limit in LIMITS] for name, call in CALLS.items()
     }
     json.dump(outcomes, sys.stdout)
 
@@ -217,7 +217,7 @@ pytestmark = [
 
 @cache
 def outcomes() -> dict[str, list[str]]:
-    """By the name of the call: what came of it in each room."""
+    """By the name of the call: what came of it at each limit."""
     # Stacks that the threads of another library leave behind would serve ours, whatever the limit.
     environment = with_paths() | {"OPENBLAS_NUM_THREADS": "1"}
     run = subprocess.run(
@@ -230,9 +230,9 @@ def outcomes() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_memory_error_or_the_right_result(name: str) -> None:
-    told = dict(zip(ROOMS, outcomes()[name], strict=True))
+    told = dict(zip(LIMITS, outcomes()[name], strict=True))
     assert set(told.values()) <= {"right", "MemoryError"}, told
-    assert told[ROOMS[-1]] == "right"
+    assert told[LIMITS[-1]] == "right"
 
 
 def test_memory_does_run_out() -> None:

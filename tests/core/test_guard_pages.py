@@ -41,7 +41,7 @@ PATIENCE = 300 * SLOWDOWN  # seconds; only a process that hangs takes them
 NO_ACCESS = 0
 
 
-class Room:
+class GuardedMemory:
     """Memory for one array at a time, with an unreadable page before it and one behind."""
 
     def __init__(self, most: int) -> None:
@@ -236,27 +236,29 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             yield Case(in_shape(sc.dequantize, shape, fmt=blocks), (q,))
 
 
-def guarded(rooms: list[Room], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
-    """The arrays, each in a room of its own, at either end of it."""
+def guarded(
+    memories: list[GuardedMemory], arrays: tuple[np.ndarray, ...]
+) -> Iterator[list[np.ndarray]]:
+    """The arrays, each in guarded memory of its own, at either end of it."""
     if not arrays:
         yield []
         return
-    for first in rooms[0].both(arrays[0]):
-        for others in guarded(rooms[1:], arrays[1:]):
+    for first in memories[0].both(arrays[0]):
+        for others in guarded(memories[1:], arrays[1:]):
             yield [first, *others]
 
 
 def run(isa: str, sizes: list[int]) -> None:
     """Every function, out of and into guarded memory."""
     sc._core.set_isa(isa)
-    rooms = [Room(8 * max(sizes)) for _ in range(3)]
+    memories = [GuardedMemory(8 * max(sizes)) for _ in range(3)]
     makers = product((cases, more_cases, quantizing_cases), sizes)
     for case in chain.from_iterable(make(n) for make, n in makers):
         expected = case.call(*case.inputs)
-        for inputs in guarded(rooms, case.inputs):
+        for inputs in guarded(memories, case.inputs):
             assert_same_bits(case.call(*inputs), expected)
             if case.has_out:
-                for out in rooms[2].both(np.zeros_like(expected)):
+                for out in memories[2].both(np.zeros_like(expected)):
                     assert_same_bits(case.call(*inputs, out=out), expected)
             if case.in_place:
                 assert_same_bits(case.call(*inputs, out=inputs[0]), expected)
@@ -266,8 +268,10 @@ def run(isa: str, sizes: list[int]) -> None:
 
 def touch(before: bool) -> None:
     """What must not happen."""
-    room = Room(PAGE)
-    array = room.first(8, np.dtype(np.float32)) if before else room.last(8, np.dtype(np.float32))
+    memory = GuardedMemory(PAGE)
+    array = (
+        memory.first(8, np.dtype(np.float32)) if before else memory.last(8, np.dtype(np.float32))
+    )
     print("touching", flush=True)
     ctypes.string_at(array.ctypes.data - 1 if before else array.ctypes.data + array.nbytes, 1)
 
@@ -301,14 +305,14 @@ MEMBERS, LENGTH = 200, 401
 
 
 def run_members(isa: str) -> None:
-    """Every member at the same end of a room of its own."""
+    """Every member at the same end of guarded memory of its own."""
     sc._core.set_isa(isa)
     n = MEMBERS * LENGTH
     w, x = np.random.default_rng(n).standard_normal((2, MEMBERS, LENGTH), dtype=np.float32)
-    rooms = [[Room(PAGE) for _ in range(MEMBERS)] for _ in range(2)]
-    for place in (Room.first, Room.last):
+    memories = [[GuardedMemory(PAGE) for _ in range(MEMBERS)] for _ in range(2)]
+    for place in (GuardedMemory.first, GuardedMemory.last):
         arrays, scores = (
-            [place(room, LENGTH, np.dtype(np.float32)) for room in each] for each in rooms
+            [place(memory, LENGTH, np.dtype(np.float32)) for memory in each] for each in memories
         )
         for guarded_rows, rows in ((arrays, w), (scores, x)):
             for guarded_row, row in zip(guarded_rows, rows, strict=True):

@@ -94,9 +94,9 @@ def test_past_the_caches(bits: int, bitorder: str, offset: int) -> None:
 
 
 def begin_at(offset: int, n: int) -> np.ndarray:
-    room = np.zeros(n + 128, np.uint8)
-    begin = -room.ctypes.data % 64 + offset
-    return room[begin : begin + n]
+    buffer = np.zeros(n + 128, np.uint8)
+    begin = -buffer.ctypes.data % 64 + offset
+    return buffer[begin : begin + n]
 
 
 @given(

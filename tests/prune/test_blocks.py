@@ -231,7 +231,7 @@ def test_empty(lib: Any, shape: tuple[int, ...]) -> None:
      ((2, -1), ValueError), ((7, 2), ValueError), ((2, 8), ValueError), ((2**64, 2), ValueError)],
     ids=str,
 )  # fmt: skip
-def test_blocks_that_are_none(lib: Any, block: Any, error: type[Exception]) -> None:
+def test_invalid_blocks(lib: Any, block: Any, error: type[Exception]) -> None:
     w = normal(6, 7)
     assert_refuses(error, ["block", " must be ", "integer", "got "], lib.prune, w, k=1, block=block)
 

@@ -34,10 +34,10 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[slice, slice]], list[tuple[slice,
 @given(case=cases(), dtype=st.sampled_from([np.uint8, np.float32, np.float64]))
 def test_outputs_share_no_memory(case: tuple[list, list], dtype: type) -> None:
     """By the elements that each has."""
-    room = np.zeros((SIDE, SIDE), dtype)
+    buffer = np.zeros((SIDE, SIDE), dtype)
     elements = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
     outs, inputs = (
-        [(f"{name}[{i}]", room[view], set(elements[view].ravel().tolist())) for i, view in enumerate(some)]
+        [(f"{name}[{i}]", buffer[view], set(elements[view].ravel().tolist())) for i, view in enumerate(some)]
         for name, some in zip(("out", "arrays"), case, strict=True)
     )  # fmt: skip
     both = chain(
@@ -60,11 +60,11 @@ def test_outputs_share_no_memory(case: tuple[list, list], dtype: type) -> None:
 
 def test_neighbours_in_memory() -> None:
     """The last byte of one is the first of the other, or the one before it; with strides of either sign."""
-    room = np.zeros(30, np.uint8)
+    buffer = np.zeros(30, np.uint8)
     signs = slice(None), slice(None, None, -1)
     for length, gap, one, other in product((1, 2, 10), (-1, 0), signs, signs):
         begin = length + gap
-        pair = [room[:length][one], room[begin : begin + length][other]]
+        pair = [buffer[:length][one], buffer[begin : begin + length][other]]
         for outs in (pair, pair[::-1]):
             named = [(f"out[{i}]", out) for i, out in enumerate(outs)]
             if gap == -1:
@@ -75,16 +75,18 @@ def test_neighbours_in_memory() -> None:
 
 def test_elements_in_turn() -> None:
     """Of which none is in two arrays."""
-    room = np.zeros((4, 6), np.float32)
-    require_apart([(f"out[{i}]", room[:, i]) for i in range(6)], [])
-    require_apart([("out[0]", room[::2])], [("arrays[0]", room[::2]), ("arrays[1]", room[1::2])])
+    buffer = np.zeros((4, 6), np.float32)
+    require_apart([(f"out[{i}]", buffer[:, i]) for i in range(6)], [])
+    require_apart(
+        [("out[0]", buffer[::2])], [("arrays[0]", buffer[::2]), ("arrays[1]", buffer[1::2])]
+    )
 
 
 def test_what_is_too_hard_to_tell_is_refused() -> None:
     """Strides for which it takes a minute to find out that no byte is shared, or which one is."""
-    room = np.zeros(192_163_377, np.int8)  # pages that nobody touches
-    one = as_strided(room, strides=(36_674, 61_119, 85_569), shape=(1049, 1049, 1049))
-    other = as_strided(room[64_023_025:], strides=(12_223, 12_224, 1), shape=(1049, 1049, 1))
+    buffer = np.zeros(192_163_377, np.int8)  # pages that nobody touches
+    one = as_strided(buffer, strides=(36_674, 61_119, 85_569), shape=(1049, 1049, 1049))
+    other = as_strided(buffer[64_023_025:], strides=(12_223, 12_224, 1), shape=(1049, 1049, 1))
     with pytest.raises(np.exceptions.TooHardError):
         np.shares_memory(one, other, max_work=1_000_000)
     words = ["out[0]", "shares no memory", "arrays[1]"]

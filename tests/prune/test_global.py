@@ -454,18 +454,18 @@ def test_outs_that_do_not_fit(
 
 
 def test_outs_that_share_memory(lib: Any) -> None:
-    room, apart = normal(100), normal(20)
-    a, b = room[:20], room[20:40]
-    for out in ([room[50:70], room[60:80]],  # each other
+    buffer, apart = normal(100), normal(20)
+    a, b = buffer[:20], buffer[20:40]
+    for out in ([buffer[50:70], buffer[60:80]],  # each other
                 [b, a],  # another's input
-                [apart, room[15:35]],  # both
-                [room[1:21], apart],  # a part of its own
+                [apart, buffer[15:35]],  # both
+                [buffer[1:21], apart],  # a part of its own
                 [a, a]):  # fmt: skip
         refuses(lib, ValueError, ["out[", "share", "memory"], [a, b], k=3, out=out)
     tied = {"encoder": a, "decoder": a}
     refuses(lib, ValueError, ["out['", "share", "memory"], tied, k=3, out=tied)
     for name in ("scores", "factors"):
-        how = {"out": [b], name: [room[25:45]]}
+        how = {"out": [b], name: [buffer[25:45]]}
         refuses(lib, ValueError, ["out[", "share", "memory"], [a], k=3, **how)
     lib.prune_global([a, b], k=3, out=[a, b])
     lib.prune_global([a[::2]], k=3, out=[a[1::2]])

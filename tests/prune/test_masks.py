@@ -169,12 +169,12 @@ def test_from_memory(lib_on_threads: Any) -> None:
 
 def test_big_masks_applied_anywhere(lib: Any) -> None:
     """Whatever the sizes, and wherever results begin in a cache line; in place too."""
-    room = np.empty(LARGE + 16, np.float32)
+    buffer = np.empty(LARGE + 16, np.float32)
     for n in [*LANES, 16384, 16397, 70_001]:
         w, mask = normal(n), generator(n).random(n) < 0.4
         packed = np.packbits(mask)
         for offset in (0, 1, 3, 15):
-            out = room[offset : offset + n]
+            out = buffer[offset : offset + n]
             assert lib.apply_mask(w, packed, bitorder="big", out=out) is out
             assert_same_bits(out, masked(w, mask))
             out[...] = w

@@ -177,7 +177,7 @@ def test_refused_nan_leaves_the_array(lib: Any) -> None:
      "0:0", 24, 2.4, (2, 4), b"2:4", True, ["2:4"]],
     ids=ascii,
 )  # fmt: skip
-def test_patterns_that_are_none(lib: Any, pattern: object) -> None:
+def test_invalid_patterns(lib: Any, pattern: object) -> None:
     words = ["pattern must be ", "N:M", "32", f"got {pattern!r}"]
     assert_refuses(ValueError, words, lib.prune, normal(4, 40), pattern=pattern)
 

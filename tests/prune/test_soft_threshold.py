@@ -164,7 +164,7 @@ def test_layouts(lib: Any, layout: str) -> None:
      (-np.inf, ValueError, "at least 0"), (None, TypeError, "a number"), ("1", TypeError, "a number"),
      (True, TypeError, "a number"), ([1.0], TypeError, "a number"), (1j, TypeError, "a number")],
 )  # fmt: skip
-def test_thresholds_that_are_none(
+def test_invalid_thresholds(
     lib: Any, threshold: object, error: type[Exception], allowed: str
 ) -> None:
     words = ["threshold must be ", allowed, f"got {threshold!r}"]
@@ -193,6 +193,6 @@ def test_refused(lib: Any) -> None:
         (np.broadcast_to(np.float32(1), 12), ValueError, ["out must be writeable"]),
     ):
         assert_refuses(error, words, lib.soft_threshold, w, 1, out=out)
-    room = from_bits(np.arange(20))
-    assert_refuses(ValueError, ["out must", "share no memory"], lib.soft_threshold, room[:12], 1,
-                   out=room[3:15])  # fmt: skip
+    buffer = from_bits(np.arange(20))
+    assert_refuses(ValueError, ["out must", "share no memory"], lib.soft_threshold, buffer[:12], 1,
+                   out=buffer[3:15])  # fmt: skip

@@ -169,7 +169,7 @@ def assert_refused(call: Call, name: str, value: Any, error: Any = TypeError) ->
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=kind_of)
-def test_no_numbers(value: Any, name: str) -> None:
+def test_values_that_are_not_numbers(value: Any, name: str) -> None:
     if name == "scale" and isinstance(value, (np.ndarray, list, tuple)):
         pytest.skip("scale may be an array")
     assert_refused(NUMBERS[name], name, value)
@@ -288,7 +288,7 @@ NO_INTEGERS: list[Any] = [
 
 @pytest.mark.parametrize("name", INTEGERS)
 @pytest.mark.parametrize("value", NO_INTEGERS, ids=kind_of)
-def test_no_integers(value: Any, name: str) -> None:
+def test_values_that_are_not_integers(value: Any, name: str) -> None:
     is_array = isinstance(value, (np.ndarray, list))
     if name in INTEGERS_ONE_LESS:
         pytest.skip("they are added to")
@@ -378,7 +378,7 @@ def test_bools(name: str) -> None:
      np.zeros(10_000, np.bool_), np.int8(1), np.float32(0), object(), Raising(), "x" * 10_000],
     ids=kind_of,
 )  # fmt: skip
-def test_no_bools(value: Any, name: str) -> None:
+def test_values_that_are_not_bools(value: Any, name: str) -> None:
     assert_refused(BOOLS[name], name, value)
 
 
@@ -404,7 +404,7 @@ NO_WORDS: list[Any] = [
 
 @pytest.mark.parametrize("name", WORDS)
 @pytest.mark.parametrize("value", NO_WORDS, ids=kind_of)
-def test_no_words(value: Any, name: str) -> None:
+def test_invalid_choices(value: Any, name: str) -> None:
     assert_refused(WORDS[name], name, value, ValueError)
 
 
@@ -423,7 +423,7 @@ NO_DTYPES: list[Any] = [
 
 @pytest.mark.parametrize("name", OF_DTYPES)
 @pytest.mark.parametrize("value", NO_DTYPES, ids=kind_of)
-def test_no_dtypes(value: Any, name: str) -> None:
+def test_values_that_are_not_dtypes(value: Any, name: str) -> None:
     if value is None and name == "dtype of unpack_ints":
         pytest.skip("its default")
     assert_refused(OF_DTYPES[name], name, value)
@@ -441,7 +441,7 @@ FORMATTED: dict[str, Call] = {
 @pytest.mark.parametrize("name", FORMATTED)
 @pytest.mark.parametrize("value", ["Q2.5", 8, (8, 5), np.zeros(10_000), FixedPoint, Affine, Raising()],
                          ids=kind_of)  # fmt: skip
-def test_no_formats(value: Any, name: str) -> None:
+def test_values_that_are_not_formats(value: Any, name: str) -> None:
     assert_refused(FORMATTED[name], name, value)
 
 

@@ -369,62 +369,62 @@ def test_masked_out(name: str) -> None:
 # --- overlap ---------------------------------------------------------------------------------
 
 
-def assert_overlap_refused(name: str, room: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
+def assert_overlap_refused(name: str, buffer: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
     assert np.shares_memory(w, out)
-    before = room.copy()
+    before = buffer.copy()
     given = "q" if name.startswith("dequantize") else "w"
     with pytest.raises(ValueError, match=rf"^out must .*share no memory with {given}, got "):
         CALLS[name](w, out=out)
-    assert_same_bits(room, before)
+    assert_same_bits(buffer, before)
 
 
 @pytest.mark.parametrize("name", [name for name in OF_FLOATS if name in WITH_OUT])
 @pytest.mark.parametrize("shift", [-11, -1, 1, 4, 11])
 def test_shifted(shift: int, name: str) -> None:
-    room = normal(36)
+    buffer = normal(36)
     dtype = result_dtype(name)
-    steps = room.itemsize // dtype.itemsize
+    steps = buffer.itemsize // dtype.itemsize
     begin = 12 * steps + shift
-    out = room.view(dtype)[begin : begin + 12]
-    assert_overlap_refused(name, room, room[12:24], out)
+    out = buffer.view(dtype)[begin : begin + 12]
+    assert_overlap_refused(name, buffer, buffer[12:24], out)
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
 @pytest.mark.parametrize(
     "out_of",
     [
-        lambda room: room[12:24][::-1],
-        lambda room: room[11:35:2],
-        lambda room: room[12:36:2],
-        lambda room: room[:36:3],
-        lambda room: room[23:11:-1],
-        lambda room: room.view(np.uint8)[47 : 47 + 48].view(np.float32),  # by a byte
+        lambda buffer: buffer[12:24][::-1],
+        lambda buffer: buffer[11:35:2],
+        lambda buffer: buffer[12:36:2],
+        lambda buffer: buffer[:36:3],
+        lambda buffer: buffer[23:11:-1],
+        lambda buffer: buffer.view(np.uint8)[47 : 47 + 48].view(np.float32),  # by a byte
     ],
 )
 def test_partly_overlapping_strides(name: str, out_of: Callable[[np.ndarray], np.ndarray]) -> None:
-    room = normal(36)
-    assert_overlap_refused(name, room, room[12:24], out_of(room))
+    buffer = normal(36)
+    assert_overlap_refused(name, buffer, buffer[12:24], out_of(buffer))
 
 
 @pytest.mark.parametrize("name", ["prune", "prune threshold", "prune pattern", "soft_threshold",
                                   "fake_quantize"])  # fmt: skip
 def test_the_transpose_overlaps(name: str) -> None:
-    room = normal(12, 12)
-    assert_overlap_refused(name, room, room, room.T)
+    buffer = normal(12, 12)
+    assert_overlap_refused(name, buffer, buffer, buffer.T)
 
 
 @pytest.mark.parametrize("name", ["quantize", "prune_quantize"])
 def test_integers_in_place_of_floats(name: str) -> None:
     """Though they would fit: they are of another size."""
-    room = normal(12)
-    assert_overlap_refused(name, room, room, room.view(np.int8)[:12])
-    assert_overlap_refused(name, room, room, room.view(np.int8)[::4])
+    buffer = normal(12)
+    assert_overlap_refused(name, buffer, buffer, buffer.view(np.int8)[:12])
+    assert_overlap_refused(name, buffer, buffer, buffer.view(np.int8)[::4])
 
 
 def test_floats_over_their_codes() -> None:
-    room = np.zeros(12, np.float32)
-    for q in (room.view(np.int8)[:12], room.view(np.int8)[::4], room.view(np.int8)[-12:]):
-        assert_overlap_refused("dequantize", room, q, room)
+    buffer = np.zeros(12, np.float32)
+    for q in (buffer.view(np.int8)[:12], buffer.view(np.int8)[::4], buffer.view(np.int8)[-12:]):
+        assert_overlap_refused("dequantize", buffer, q, buffer)
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -440,11 +440,11 @@ def test_out_over_the_mask(packed: bool) -> None:
 
 @pytest.mark.parametrize("ranking", ["scores", "factors"])
 def test_out_over_what_ranks(ranking: str) -> None:
-    room = normal(30)
-    before = room.copy()
+    buffer = normal(30)
+    before = buffer.copy()
     with pytest.raises(ValueError, match=rf"^out must share no memory with {ranking}, got"):
-        sc.prune(normal(12), k=3, **{ranking: room[10:22]}, out=room[:12])
-    assert_same_bits(room, before)
+        sc.prune(normal(12), k=3, **{ranking: buffer[10:22]}, out=buffer[:12])
+    assert_same_bits(buffer, before)
 
 
 @pytest.mark.parametrize("name", WITH_OUT)
@@ -454,8 +454,8 @@ def test_out_over_what_ranks(ranking: str) -> None:
 def test_out_that_overlaps_itself(
     shape: tuple[int, ...], steps: tuple[int, ...], name: str
 ) -> None:
-    room = np.full(12, 7, result_dtype(name))
-    out = as_strided(room, shape, [step * room.itemsize for step in steps])
+    buffer = np.full(12, 7, result_dtype(name))
+    out = as_strided(buffer, shape, [step * buffer.itemsize for step in steps])
     w = good_input(name).reshape(shape)
     arguments = {"apply_mask": {"mask": w > 0}, "prune scores": {"scores": w.copy()}}.get(name, {})
     assert_refused(
@@ -469,7 +469,7 @@ def test_in_place_in_what_overlaps_itself() -> None:
     w = as_strided(buffer, (3, 6), (12, 4))
     with pytest.raises(ValueError, match=r"^out must not have overlapping elements"):
         sc.prune(w, k=3, out=w)
-    assert_same_bits(room, normal(12))
+    assert_same_bits(buffer, normal(12))
 
 
 # --- the host --------------------------------------------------------------------------------

@@ -81,9 +81,9 @@ IN_PLACE = [name for name in WITH_OUT if "quantize" not in name] + ["fake_quanti
 
 def at_byte(offset: int, n: int, dtype: np.dtype) -> np.ndarray:
     """A writeable array whose first byte lies at this offset in a cache line."""
-    room = np.zeros(n * dtype.itemsize + 128, np.uint8)
-    begin = -room.ctypes.data % 64 + offset
-    return room[begin : begin + n * dtype.itemsize].view(dtype)
+    buffer = np.zeros(n * dtype.itemsize + 128, np.uint8)
+    begin = -buffer.ctypes.data % 64 + offset
+    return buffer[begin : begin + n * dtype.itemsize].view(dtype)
 
 
 def swapped(w: np.ndarray) -> np.ndarray:
@@ -191,14 +191,14 @@ def outs(shape: tuple[int, ...], dtype: np.dtype) -> dict[str, tuple[np.ndarray,
 def test_outs(layout: str, name: str) -> None:
     w = normal(30, 50)
     expected = CALLS[name](w)
-    out, room = outs(w.shape, expected.dtype)[layout]
-    room[...] = 99
-    untouched = room.copy()
+    out, buffer = outs(w.shape, expected.dtype)[layout]
+    buffer[...] = 99
+    untouched = buffer.copy()
     blank = out.copy()
     assert CALLS[name](w, out=out) is out
     assert_same_bits(out, expected)
     out[...] = blank
-    assert_same_bits(room, untouched)  # beside it too
+    assert_same_bits(buffer, untouched)  # beside it too
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
@@ -230,8 +230,8 @@ def test_out_in_a_subclass_is_returned(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH_OUT)
 def test_neighbours_in_memory_are_not_overlapping(name: str) -> None:
-    room = np.zeros(200, np.float32)
-    w, rest = room[:100], room[100:]
+    buffer = np.zeros(200, np.float32)
+    w, rest = buffer[:100], buffer[100:]
     w[:] = normal(100)
     expected = CALLS[name](w)
     out = rest.view(expected.dtype)[:100]

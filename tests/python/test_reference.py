@@ -491,12 +491,14 @@ def test_any_layout_is_as_its_c_order_copy(lib: Any, name: str, layout: str) -> 
 def test_out_of_any_strides(lib: Any, name: str, layout: str) -> None:
     w = LAYOUTS[layout]
     expected = CALLS[name](lib, w)
-    room = np.full((*(2 * size for size in w.shape), 2), 99, expected.dtype)
-    out = room[(*(slice(None, None, 2) for _ in w.shape), ..., 0)]
+    buffer = np.full((*(2 * size for size in w.shape), 2), 99, expected.dtype)
+    out = buffer[(*(slice(None, None, 2) for _ in w.shape), ..., 0)]
     result = CALLS[name](lib, w, out=out)
     assert_array_equal(out, expected, strict=True)
-    assert np.shares_memory(result, room) or w.size == 0
-    assert np.count_nonzero(room == 99) >= room.size - w.size  # and nothing beside it is touched
+    assert np.shares_memory(result, buffer) or w.size == 0
+    assert (
+        np.count_nonzero(buffer == 99) >= buffer.size - w.size
+    )  # and nothing beside it is touched
 
 
 @pytest.mark.parametrize("name", IN_PLACE)

@@ -691,7 +691,7 @@ def test_notations_come_back(fmt: FixedPoint, sign_counted: bool) -> None:
     ["", "Q", "Q.5", "Q2.", "2.5", "Q2,5", "Q2.5.1", "QQ2.5", "Q2.5x", "fixed<8, 3>", "ap_fixed<8>",
      "ap_fixed<8, 3", "ap_fixed<>", "ap_int<8>", "Q+2.5", "Q٢.5", "Q99999.1", "Q1.99999", "ap_fixed<8, 99999>"],
 )  # fmt: skip
-def test_no_notation(text: str) -> None:
+def test_invalid_notation(text: str) -> None:
     with pytest.raises(ValueError, match=r"^text must be a format such as .*, got ") as refused:
         FixedPoint.parse(text)
     assert repr(text) in str(refused.value)

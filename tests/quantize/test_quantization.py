@@ -317,16 +317,16 @@ def test_only_what_is_kept_can_overflow(lib: Any) -> None:
 
 
 def unaligned(w: np.ndarray) -> np.ndarray:
-    room = np.empty(w.nbytes + 1, np.uint8)[1:]
-    array = room.view(w.dtype).reshape(w.shape) if w.size else w
+    buffer = np.empty(w.nbytes + 1, np.uint8)[1:]
+    array = buffer.view(w.dtype).reshape(w.shape) if w.size else w
     array[...] = w
     return array
 
 
 def spaced(w: np.ndarray) -> np.ndarray:
-    room = np.zeros((*w.shape[:-1], 3 * w.shape[-1]), w.dtype)
-    room[..., ::3] = w
-    return room[..., ::3]
+    buffer = np.zeros((*w.shape[:-1], 3 * w.shape[-1]), w.dtype)
+    buffer[..., ::3] = w
+    return buffer[..., ::3]
 
 
 LAYOUTS = {

@@ -103,18 +103,18 @@ def test_slices_that_differ(lib: Any, values: str) -> None:
 def test_past_the_caches(lib_on_threads: Any, shape: tuple[int, int]) -> None:
     """Wherever the results begin in a cache line."""
     n = shape[0] * shape[1]
-    room = np.full(n + 64, 7, np.float32)
-    line = -room.ctypes.data // room.itemsize % 16
+    buffer = np.full(n + 64, 7, np.float32)
+    line = -buffer.ctypes.data // buffer.itemsize % 16
     for axis in (0, 1):
         expected = ranking("normal", "float32", shape, "raise", axis)
         for offset in (0, 4, 15):
             begin = line + offset
-            out = room[begin : begin + n].reshape(shape)
-            room[:] = 7
+            out = buffer[begin : begin + n].reshape(shape)
+            buffer[:] = 7
             lib_on_threads.prune(expected.w, k=50, axis=axis, out=out)
             assert_same_bits(out, expected.pruned(50))
-            assert (room[:begin] == 7).all()
-            assert (room[begin + n :] == 7).all()
+            assert (buffer[:begin] == 7).all()
+            assert (buffer[begin + n :] == 7).all()
 
 
 @pytest.mark.parametrize("shape", [(2048, 300), (300, 2048), (3, 70_000, 3)], ids=str)
@@ -224,19 +224,19 @@ def test_layouts(lib: Any, layout: str) -> None:
 def test_out_and_in_place_of_any_strides(lib: Any, axis: int) -> None:
     expected = Ranking(normal(30, 50), "keep", axis).pruned(7)
     for view in (
-        lambda room: room[:30, :50],
-        lambda room: room[:60:2, 99:49:-1],
-        lambda room: room[:50, :30].T,
+        lambda buffer: buffer[:30, :50],
+        lambda buffer: buffer[:60:2, 99:49:-1],
+        lambda buffer: buffer[:50, :30].T,
     ):
-        room = np.full((60, 100), 99, np.float32)
-        out = view(room)
+        buffer = np.full((60, 100), 99, np.float32)
+        out = view(buffer)
         assert lib.prune(normal(30, 50), k=7, axis=axis, out=out) is out
         assert_same_bits(out, expected)
-        assert np.count_nonzero(room == 99) == room.size - out.size
+        assert np.count_nonzero(buffer == 99) == buffer.size - out.size
         out[...] = normal(30, 50)
         assert lib.prune(out, k=7, axis=axis, out=out) is out
         assert_same_bits(out, expected)
-        assert np.count_nonzero(room == 99) == room.size - out.size
+        assert np.count_nonzero(buffer == 99) == buffer.size - out.size
 
 
 def test_refused_nan_leaves_the_array(lib: Any) -> None:

@@ -1,4 +1,4 @@
-"""Selections whose candidates just fit the room for them, or overflow it; or are all one magnitude.
+"""Selections whose candidates just fit the buffer, or overflow it; or are all one magnitude.
 
 The sampler looks at elements that are made for it (see sampler.py), so it is known where its first
 bracket ends, and all other elements are placed on either side of these ends.
@@ -19,12 +19,12 @@ from support.oracles import Ranking, assert_same_bits, wide_keys
 from support.sampler import FOUR, ONE, TWO, distinct, sampled
 
 N = 200_000
-ROOM = N // 144 + (9 << 14)  # for candidates
+CAPACITY = N // 144 + (9 << 14)  # of the buffer for candidates
 DEVIATIONS = 3.3
 BLOCK = 16_384
 
 
-def around_the_room(inside: int, seen: np.ndarray) -> np.ndarray:
+def around_the_capacity(inside: int, seen: np.ndarray) -> np.ndarray:
     """So many candidates in the bracket of the first sample, with the median in their middle.
 
     Half of each run of the sample is large and half is small, in turn. So no run differs from another, and
@@ -52,15 +52,15 @@ def around_the_room(inside: int, seen: np.ndarray) -> np.ndarray:
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("more", [-1, 0, 1, 20_000])
-def test_around_the_room(more: int) -> None:
-    w = around_the_room(ROOM + more, sampled(N, 1))
+def test_around_the_capacity(more: int) -> None:
+    w = around_the_capacity(CAPACITY + more, sampled(N, 1))
     expected, k = Ranking(w), N // 2
     assert_same_bits(sc.kth_magnitude(w, k), expected.kth_magnitude(k))
     assert_same_bits(sc.prune(w, k=k), expected.pruned(k))
     assert_same_bits(sc.prune_mask(w, k=k), expected.mask(k))
 
 
-# --- More ties than there is room for candidates ----------------------------------------------
+# --- More ties than the buffer for candidates holds --------------------------------------------
 
 HIGHER, LOWER = 0x42000000, 0x3E000000  # bits of 32 and of 1/8
 

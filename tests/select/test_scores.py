@@ -360,9 +360,9 @@ def test_an_infinite_factor_beyond_the_end_makes_no_nan(lib: Any) -> None:
     """Wherever results begin in a cache line: ends are ragged there."""
     for n in (5, 1000, 70_001):
         w, factors = normal(n), np.full(n, np.inf, np.float32)
-        room = np.empty(n + 16, np.float32)
+        buffer = np.empty(n + 16, np.float32)
         for offset in (0, 1, 5, 15):
-            out = room[offset : offset + n]
+            out = buffer[offset : offset + n]
             lib.prune(w, k=n // 2, factors=factors, out=out)
             assert_same_bits(out[: n // 2], w[: n // 2])
             assert not out[n // 2 :].any()
@@ -428,15 +428,15 @@ def test_threshold_of_products_below_zero(lib: Any) -> None:
 
 
 def test_out_over_the_scores(lib: Any) -> None:
-    room = normal(60)
-    before = room.copy()
+    buffer = normal(60)
+    before = buffer.copy()
     words = ["out must ", "share no memory"]
-    for by in ({"scores": room[10:30]}, {"factors": room[10:30]}, {"factors": room[10:11]}):
-        assert_refuses(ValueError, words, lib.prune, normal(20), k=3, **by, out=room[:20])
-    square = room[:16].reshape(4, 4)
+    for by in ({"scores": buffer[10:30]}, {"factors": buffer[10:30]}, {"factors": buffer[10:11]}):
+        assert_refuses(ValueError, words, lib.prune, normal(20), k=3, **by, out=buffer[:20])
+    square = buffer[:16].reshape(4, 4)
     for factors in (square.T, square[:, ::-1], square[:, :1], square[1]):
         assert_refuses(ValueError, words, lib.prune, normal(4, 4), k=3, factors=factors, out=square)
-    assert_same_bits(room, before)
+    assert_same_bits(buffer, before)
 
 
 def test_factors_of_no_elements_take_no_memory(lib: Any) -> None:
@@ -447,8 +447,8 @@ def test_factors_of_no_elements_take_no_memory(lib: Any) -> None:
 
 
 def test_factors_of_no_elements_lie_anywhere(lib: Any) -> None:
-    room = np.zeros(4 * 33 + 1, np.uint8)[1:].view(np.float32).reshape(33, 1)
-    for factors in (room, room[::2][:1], room.T[:, :1]):
+    buffer = np.zeros(4 * 33 + 1, np.uint8)[1:].view(np.float32).reshape(33, 1)
+    for factors in (buffer, buffer[::2][:1], buffer.T[:, :1]):
         w = np.zeros((0, *factors.shape), np.float32)
         assert lib.prune(w, k=0, factors=factors).shape == w.shape
 

@@ -420,7 +420,7 @@ def test_states_in_which_something_is_missing(name: str) -> None:
 
 
 @pytest.mark.parametrize("state", [None, (), [], "state", 3, {}], ids=repr)
-def test_states_that_are_none(state: Any) -> None:
+def test_invalid_states(state: Any) -> None:
     assert_state_refused(state, "got ")
 
 

@@ -98,10 +98,10 @@ def test_threads_alignment_and_layout_change_nothing(count: int) -> None:
     expected = sc.compare(w, w_hat)
     with sc.threads(count):
         assert sc.compare(w, w_hat) == expected
-        room = np.empty(LARGE + 3, np.float32)
+        buffer = np.empty(LARGE + 3, np.float32)
         for begin in range(4):
-            room[begin : begin + LARGE] = w
-            assert sc.compare(room[begin : begin + LARGE], w_hat) == expected
+            buffer[begin : begin + LARGE] = w
+            assert sc.compare(buffer[begin : begin + LARGE], w_hat) == expected
         assert sc.compare(w[::-1][::-1], np.repeat(w_hat, 2)[::2]) == expected
         matrix = w[: 1 << 20].reshape(1024, 1024)
         for axis in (0, 1):
