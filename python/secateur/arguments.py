@@ -1,4 +1,7 @@
-"""Checks and conversions of arguments. Errors name the argument, what is allowed and what came."""
+"""Checks and conversions of arguments.
+
+Errors name the argument, what is allowed, and the value received.
+"""
 
 from __future__ import annotations
 

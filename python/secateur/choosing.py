@@ -54,9 +54,10 @@ def choose_format(
     -------
     FixedPoint
         The format. `frac_bits` is an int; or an array along `axis`; or an array of one entry per
-        group. Each is limited to -256 to 256. For a group whose (clipped) range is 0, or for
-        unsigned integers one without positive elements, it is ``bits - signed``, which gives the
-        range -1 to 1, or 0 to 1 if unsigned.
+        group. Each is limited to -256 to 256. If the (clipped) range of a group is 0, or if the
+        integers are unsigned and the group has no positive element, it is ``bits - 1`` for signed
+        integers and ``bits`` for unsigned ones. The format then covers
+        about -1 to 1, or 0 to 1.
 
     Raises
     ------

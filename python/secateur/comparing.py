@@ -36,8 +36,8 @@ def compare(
     w_hat : array_like of float16, bfloat16, float32 or float64, of the shape of `w`
         The approximation, such as dequantized or pruned weights.
     fmt : FixedPoint or Affine, optional
-        Count the elements of `w` out of the range of this format. It has one parameter, or one for
-        each group that is compared.
+        Count the elements of `w` out of the range of this format. The format must have one
+        parameter, or one for each group that is compared.
     axis : int or tuple of ints, optional
         Compute the metrics for each index along this axis, or for each combination of indices along
         these axes. By default they are of the whole arrays.
@@ -86,7 +86,7 @@ def compare(
     group are divided into segments of at most 4096 elements, and each segment has eight partial
     sums. So an element takes part in at most ``d = 514 + b`` additions for ``b`` segments, and its
     square has three roundings. Sums of squares therefore have a relative error of at most
-    ``(d + 3) * 2**-53`` to first order [1]_, which is ``5.2e-13`` for ``2**24`` elements. The error
+    ``(d + 3) * 2**-53`` to first order [1]_, which is ``5.13e-13`` for ``2**24`` elements. The error
     of the sum of products is at most this factor times ``sum(|w * w_hat|)``. Squares below
     ``1e-308`` lose digits, and squares above ``1e308`` become infinite; both occur only for float64
     data.

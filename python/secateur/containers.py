@@ -53,7 +53,7 @@ def label(name: str, key: Any) -> str:
     >>> label("arrays", "fc.weight")
     "arrays['fc.weight']"
     """
-    text = shown(key).encode("utf-8", "backslashreplace").decode()  # which the core can hold
+    text = shown(key).encode("utf-8", "backslashreplace").decode()  # the core takes labels in UTF-8
     return f"{name}[{text}]".replace("\0", "\\0")
 
 
@@ -84,11 +84,9 @@ def match(name: str, container: Any, arrays: Any) -> list[Any]:
             raise ValueError(msg)
         missing = [key for key in wanted if key not in found]
         others = [key for key in found if key not in wanted]
-        _refuse(
-            name,
-            "of the keys of arrays",
-            f"none of {shown(missing)}" if missing else f"also {shown(others)}",
-        )
+        got = f"no {shown(missing)}" if missing else f"also {shown(others)}"
+        msg = f"{name} must have the same keys as arrays, got {got}"
+        raise ValueError(msg)
     return [found[key] for key in wanted]
 
 

@@ -42,8 +42,8 @@ class ForkSafeLock:
     def current(self) -> threading.RLock:
         """Return the lock that this process uses, to be held by a ``with`` statement.
 
-        The lock has no ``__enter__`` of its own: an exception of a signal handler that is raised at
-        the end of a function in Python would leave the lock held.
+        This class has no ``__enter__``. A signal handler could raise between the acquisition in such
+        a Python function and the ``with`` block, and the lock would stay held.
         """
         if self._process != os.getpid():  # another hook uses the lock before the one below has run
             self._adopt()

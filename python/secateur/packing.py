@@ -131,7 +131,8 @@ def unpack_ints(
     Raises
     ------
     TypeError
-        If `packed`, `dtype` or `out` is an unsupported dtype, or `bits` or `n` is not an integer.
+        If `packed` or `out` has an unsupported dtype, `dtype` is not supported, or `bits` or `n` is
+        not an integer.
     ValueError
         If `packed` has too few bytes for `n` integers, an argument is out of range, or `out` does
         not fit or overlaps `packed`. Nothing is written in these cases.

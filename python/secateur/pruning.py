@@ -79,9 +79,9 @@ def prune(
         The number of elements to keep, 0 to ``w.size``; with `axis`, in each slice, 0 to the number
         of elements along the axis or axes; with `block`, the number of blocks.
     sparsity : float, optional
-        The fraction to remove, 0 to 1. Of ``n`` candidates, ``round(sparsity * n)`` are removed,
-        rounded half to even. The candidates are all elements; with `axis`, those of each slice;
-        with `block`, the blocks.
+        The fraction to remove, 0 to 1. Of ``n`` elements, ``round(sparsity * n)`` are removed,
+        rounded half to even. With `axis`, ``n`` is the number of elements of a slice; with `block`,
+        the number of blocks.
     threshold : float, optional
         Keep the elements with ``|w| > threshold``. The comparison is strict and exact. The
         threshold may be an int, a Fraction or a Decimal that no float represents.

@@ -60,10 +60,11 @@ def quantize(
     overflow : {"saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"}
         The result for elements out of range: ``"saturate"`` gives the nearest integer of the
         format; ``"saturate_symmetric"`` the nearest of ``-max`` to ``max``; ``"saturate_zero"``
-        gives 0, or the zero point; ``"wrap"`` the integer of the format that is equal modulo
-        ``2**bits``, and treats infinities as NaN; ``"raise"`` raises an OverflowError.
+        gives 0 for a FixedPoint, the zero point for an Affine; ``"wrap"`` gives the integer of the
+        format that is equal modulo ``2**bits``, and treats infinities as NaN; ``"raise"`` raises an
+        OverflowError.
     nan : {"raise", "zero"}
-        Whether NaN is refused, or becomes 0, or the zero point.
+        Whether NaN is refused, or becomes 0 for a FixedPoint, the zero point for an Affine.
     seed : int, optional
         The seed of stochastic rounding, 0 to 2**64 - 1. Required for it, and not allowed otherwise.
     index_offset : int, default 0
@@ -178,10 +179,11 @@ def dequantize(
     Raises
     ------
     TypeError
-        If `q`, `dtype` or `out` is an unsupported dtype, or `fmt` is not a format.
+        If `q` or `out` has an unsupported dtype, `dtype` is not supported, or `fmt` is not a format.
     ValueError
-        If the number of packed bytes does not match `shape`, `fmt` does not fit `q`, or `out` does
-        not fit `q` or overlaps it.
+        If `shape` is given and the format has more than 8 bits, or the number of packed bytes does
+        not match `shape`; if `fmt` does not fit `q`; if a scale is not finite in the type of the
+        computation; or if `out` does not fit `q` or overlaps it.
 
     Notes
     -----
@@ -252,7 +254,7 @@ def fake_quantize(
     Returns
     -------
     ndarray of the dtype and shape of `w`
-        `out`, or a new array. Elements that are quantized to 0 or the zero point become ``+0.0``.
+        `out`, or a new array. Elements whose integer represents 0 become ``+0.0``.
 
     Raises
     ------
@@ -292,8 +294,8 @@ def prune_quantize(
 ) -> Array:
     """Prune and quantize in one call: ``quantize(prune(w))``.
 
-    The elements of largest magnitude are quantized; the others become 0, or the zero point. Exactly
-    one of `k` and `sparsity` must be given.
+    The elements of largest magnitude are quantized. The others become 0 for a FixedPoint, the zero
+    point for an Affine. Exactly one of `k` and `sparsity` must be given.
 
     Parameters
     ----------

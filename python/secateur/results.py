@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class TopK(NamedTuple):
-    """The k largest magnitudes, as :func:`secateur.topk` returns them.
+    """The k elements that rank highest, as :func:`secateur.topk` returns them.
 
     Attributes
     ----------

@@ -88,7 +88,7 @@ def _schedule(
         msg = f"power must be a finite number larger than 0, got {shown(power)}"
         raise ValueError(msg)
     steps = _real_numbers(step)
-    # Halves where the difference of two finite numbers is infinite. Not always: a half of a
+    # If ``last - first`` overflows, compute with half of each number. Otherwise do not: half of a
     # subnormal number may be rounded.
     half = 1.0 if math.isfinite(last - first) else 0.5
     done = (np.clip(steps, first, last) * half - first * half) / (last * half - first * half)

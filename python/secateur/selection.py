@@ -136,9 +136,8 @@ def topk(
 
     Notes
     -----
-    The selection is that of :func:`kth_magnitude`, in one pass. With ``sorted=True`` and without
-    scores, a radix sort (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected
-    elements.
+    The selection is that of :func:`kth_magnitude`, in one pass. With ``sorted=True``, a radix sort
+    (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected elements.
 
     With axes that are not adjacent, the selection works on a transposed copy.
 

@@ -55,8 +55,8 @@ class MagnitudeSketch:
     further pass is a histogram of the next 16 bits, of the elements that agree with the bracket in
     all higher bits. This is a radix selection, which reads the data several times and needs little
     memory (Munro and Paterson 1980, "Selection and sorting with limited storage"). A sketch takes
-    half a mebibyte (:attr:`nbytes`), however many elements it counts. A pickled sketch takes no
-    more.
+    at most about half a mebibyte (:attr:`nbytes`), however many elements it counts. So does a
+    pickled sketch.
 
     Passes after the first check that the data are the same as in the pass before. They compare the
     number of elements, a checksum of all magnitudes that does not depend on their order, and the

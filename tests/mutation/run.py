@@ -148,7 +148,11 @@ class Judge:
         return result | {"status": "killed"}
 
     def judge_by_programs(self, mutant: Mutant, isas: list[str]) -> dict[str, object]:
-        """Run the C and C++ tests: Python's cannot make allocations fail, nor start its threads."""
+        """Run the C and C++ tests.
+
+        They fail single allocations and start threads through the C API, which the Python tests
+        cannot do.
+        """
         if not is_in_programs(mutant.path):
             return {"status": "survived"}
         with self.holding(mutant):

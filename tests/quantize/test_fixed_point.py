@@ -40,7 +40,7 @@ from support.oracles import (
 )
 from support.raw_bits import float32s
 
-# The scale is one float up to 2^±126, and two factors beyond, where float32's range ends too.
+# Up to ±126 the compute type is float; beyond, double. 149 and 150 are at the end of float32's range.
 FRAC_BITS = [-256, -253, -252, -251, -200, -150, -149, -128, -127, -126, -125, -100, -24, -16, -8]
 FRAC_BITS += [-1, 0, 1, 5, 7, 8, 15, 16, 24, 100, 125, 126, 127, 128, 148, 149, 150, 151, 200]
 FRAC_BITS += [251, 252, 253, 256]
