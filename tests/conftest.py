@@ -1,4 +1,4 @@
-"""What runs: how much of each grid, for how long, on which instruction sets and how many threads."""
+"""Choose the cases of each grid, the time limits, the ISAs and the numbers of threads."""
 
 import argparse
 import faulthandler
@@ -15,7 +15,7 @@ import secateur as sc
 from support import grids, sanitizers
 from support.isas import LIBRARIES, library, running
 
-# How long an example takes says more about the machine than about the code.
+# No deadline: the time of an example depends on the machine more than on the code.
 settings.register_profile("quick", deadline=None, max_examples=20)
 settings.register_profile("exhaustive", deadline=None)
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     parser.addoption(
         "--exhaustive", action="store_true", help="run all cases of each grid, not a part of them"
     )
-    if not pluginmanager.hasplugin("xdist"):  # the default of pyproject.toml then has no meaning
+    if not pluginmanager.hasplugin("xdist"):  # pyproject.toml passes this option of xdist
         parser.addoption("--numprocesses", help=argparse.SUPPRESS)
 
 
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not sanitizers.is_instrumented(sc._core.__file__):
         raise pytest.UsageError(f"{sc._core.__file__} is not built for {sanitizers.RUNNING}")
     assert sys.__stderr__ is not None
-    config.stash[STDERR] = os.dup(sys.__stderr__.fileno())  # not yet captured
+    config.stash[STDERR] = os.dup(sys.__stderr__.fileno())  # before pytest captures it
 
 
 # --- grids -----------------------------------------------------------------------------------
@@ -47,20 +47,20 @@ def parameters(item: pytest.Item) -> dict[str, Any]:
 
 
 def is_not_redundant(item: pytest.Item) -> bool:
-    """Whether a case differs from others: the reference has no threads, so that one case is enough."""
+    """Return whether no other case is the same. The reference ignores the number of threads."""
     given = parameters(item)
     return given.get("lib") != "reference" or given.get("threads", 1) == 1
 
 
 def thinned(cases: list[pytest.Item]) -> list[pytest.Item]:
-    """The cases of one test that run: all, or a few that have every pair of values of two parameters."""
+    """Return the cases of a test to run: all, or a few with every pair of parameter values."""
     if grids.exhaustive or not cases:
         return cases
     rows = [tuple(map(id, parameters(case).values())) for case in cases]
     return [cases[i] for i in grids.pairwise(rows)]
 
 
-@pytest.hookimpl(trylast=True)  # -k and the like select first
+@pytest.hookimpl(trylast=True)  # after the options that select tests, such as -k
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     kept: list[pytest.Item] = []
     for _, cases in groupby(
@@ -81,7 +81,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
-    """Ends the process with the tracebacks of its threads, even if one that hangs holds the GIL."""
+    """End a process that hangs, and print the tracebacks of its threads.
+
+    This works even if the thread that hangs holds the GIL.
+    """
     seconds = settings.timeout * sanitizers.SLOWDOWN
     faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[STDERR])
     return True
@@ -98,7 +101,7 @@ def pytest_timeout_cancel_timer() -> bool:
 
 @pytest.fixture(params=sc.isas())
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each instruction set of this machine in turn."""
+    """Make each ISA of this machine active in turn."""
     with running(request.param):
         yield request.param
 
@@ -108,19 +111,19 @@ THREADS = [1, 2, 3]
 
 @pytest.fixture(params=THREADS)
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    """One thread, as many as two, as many as three."""
+    """Use at most 1, 2 and 3 threads in turn."""
     with sc.threads(request.param):
         yield request.param
 
 
 @pytest.fixture(params=LIBRARIES)
 def lib(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The package on each instruction set in turn, and the reference."""
+    """The package with each ISA in turn, and the reference."""
     with library(request.param) as module:
         yield module
 
 
 @pytest.fixture
 def lib_on_threads(lib: Any, threads: int) -> Any:  # noqa: ARG001
-    """The package on each instruction set and number of threads, and the reference on one."""
+    """The package with each ISA and each number of threads, and the reference."""
     return lib

@@ -1,1 +1,1 @@
-"""What the tests of several subjects use: arrays, oracles, grids of cases, and checks."""
+"""Helpers for the tests of several subjects: arrays, oracles, grids of cases, and checks."""

@@ -14,14 +14,14 @@ def around(*sizes: int) -> list[int]:
     return sorted({size + step for size in sizes for step in (-1, 0, 1)})
 
 
-# Up to 16 lanes, four vectors at a time, words of 64 elements and two of them.
+# Around the lane counts, groups of four vectors, one word and two words.
 LANES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128)]
-# Up to 1024 keys are bisected, after that sampled; a block has 16384, and up to 65536 keys are
-# selected in cache.
+# Around kBisectKeys, kBlock and kInCache.
 IN_CACHE = around(1024, 16384, 65536)
-# Results go past the caches above 8 MiB read and written: 4 bytes read and 4, 2 or 1 written.
+# Results bypass the caches if a call reads and writes more than kStreamBytes. It reads 4 bytes per
+# element, and writes 4, 2 or 1.
 STREAMED = [(8 << 20) // (4 + written) + step for written in (4, 2, 1) for step in (0, 1)]
-# Each 512 KiB read are worth a thread.
+# Around the sizes from which 2 and 3 threads work: one for each kBytesPerThread.
 SHARED = around(*(threads * (512 << 10) // 4 for threads in (2, 3)))
 LARGE = (1 << 20) + 67
 
@@ -32,7 +32,7 @@ DTYPES = {
     "float64": np.dtype(np.float64),
 }
 
-SUBNORMALS = 0x00800000  # their number, zero included
+SUBNORMALS = 0x00800000  # the number of them, zero included
 NAN = 0x7FC00000
 
 
@@ -53,13 +53,13 @@ def from_bits(bits: np.ndarray) -> np.ndarray:
 
 
 def with_signs(magnitudes: np.ndarray) -> np.ndarray:
-    """The same magnitudes, signed at random."""
+    """Return the same magnitudes with random signs."""
     signs = generator(magnitudes.size).integers(0, 2, magnitudes.size, dtype=np.uint32) << 31
     return from_bits(np.asarray(magnitudes, np.float32).view(np.uint32) | signs)
 
 
 def some(n: int, share: float, of: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """`others`, with exactly round(share * n) of them replaced by elements of `of`."""
+    """Replace exactly round(share * n) elements of `others` by elements of `of`."""
     chosen = generator(n).permutation(n)[: round(share * n)]
     bits = others.view(np.uint32).copy()
     bits[chosen] = of.view(np.uint32)[chosen]
@@ -79,13 +79,13 @@ def organ_pipe(n: int) -> np.ndarray:
 
 
 def scaled_by_block(n: int) -> np.ndarray:
-    """Every 256 elements on a scale of their own."""
+    """Return elements of which each block of 256 has its own scale."""
     scale = generator(n).integers(-30, 30, -(-n // 256))
     return np.ldexp(standard(n), np.repeat(scale, 256)[:n]).astype(np.float32)
 
 
 def alike_in_blocks(n: int) -> np.ndarray:
-    """Every 512 elements all but equal: a sample of runs tells little."""
+    """Return nearly equal elements in each block of 512, so that a sample of runs tells little."""
     level = generator(n).integers(0x3F000000, 0x40000000, -(-n // 512), dtype=np.uint32)
     return from_bits(np.repeat(level, 512)[:n] + raw(n) % 8)
 
@@ -128,14 +128,14 @@ WITH_NAN: dict[str, Callable[[int], np.ndarray]] = {
 }  # fmt: skip
 VALUES = NUMBERS | WITH_NAN
 
-# What is tried of each: NaN only where it is not refused.
+# Pairs of data and NaN policy. Data with NaN have only policies that accept NaN.
 CASES = [(name, "raise") for name in NUMBERS]
 CASES += [(name, nan) for name in WITH_NAN for nan in ("keep", "prune")]
 CASES += [(name, "prune") for name in ("normal", "some infinite", "all infinite", "subnormals")]
 
 
 def of_type(name: str, n: int, dtype: str) -> np.ndarray:
-    """The array of that name and size, rounded to a type, or the raw bits of that type."""
+    """Return the array of that name and size, rounded to a dtype, or random bits of that dtype."""
     if name == "raw bits":
         raw_bytes = generator(n).integers(0, 256, n * DTYPES[dtype].itemsize, dtype=np.uint8)
         return raw_bytes.view(DTYPES[dtype])
@@ -145,14 +145,14 @@ def of_type(name: str, n: int, dtype: str) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def ranking(name: str, n: int, nan: str) -> Ranking:
-    """The array of that name and size, and what is largest in it; not to be written to."""
+    """Return the ranking of the array of that name and size. The array is read-only."""
     expected = Ranking(VALUES[name](n), nan)
     expected.w.flags.writeable = False
     return expected
 
 
 def ks_to_try(w: np.ndarray) -> list[int]:
-    """Values of k: both ends, the middle, and near the number of nonzero elements; or some of them."""
+    """Return all or some k at both ends, in the middle, and near the number of nonzero elements."""
     n = w.size
     nonzero = int(np.count_nonzero(w))
     tried = {0, 1, 2, n // 100, n // 10, n // 2, n - n // 10, n - 1, n, *around(nonzero)}

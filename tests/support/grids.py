@@ -1,8 +1,8 @@
-"""How much of a grid of cases is run: all of it with `--exhaustive`, else a part that is always the same.
+"""The cases of a grid that run: all with `--exhaustive`, otherwise always the same part.
 
-The quick part has every value of each parameter, and every pair of values of two parameters of a
-test (`pairwise`, which conftest.py applies to whatever is parametrized). A loop within a test takes
-`grid` or `subset`, whose choice differs from test to test and depends on its name alone.
+The part has every pair of values of two parameters of a test (`pairwise`, which conftest.py applies
+to all parametrized tests). Loops within a test use `grid` or `subset`. Their choice depends only on
+the name of the test.
 """
 
 import random
@@ -10,19 +10,19 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations, product
 from typing import Any
 
-exhaustive = False  # set from the option, before any test is collected
-choose = random.Random(0)  # seeded again with the name of each test
+exhaustive = False  # conftest.py sets it before it collects tests
+choose = random.Random(0)  # conftest.py seeds it with the name of each test
 
 
 def pairwise(rows: Sequence[tuple[int, ...]]) -> list[int]:
-    """Indices of a few rows that together have every pair of values of any two columns in a row."""
+    """Return the indices of a few rows that have every pair of values of any two columns."""
     pairs = [set(combinations(enumerate(row), 2)) for row in rows]
     if not any(pairs):
         return list(range(len(rows)))
     missing = set().union(*pairs)
     order = random.Random(0).sample(range(len(rows)), len(rows))
     chosen = set()
-    for enough in range(max(map(len, pairs)), 0, -1):  # those with most pairs first
+    for enough in range(max(map(len, pairs)), 0, -1):  # first the rows with the most missing pairs
         for row in order:
             if len(pairs[row] & missing) >= enough:
                 chosen.add(row)
@@ -31,7 +31,7 @@ def pairwise(rows: Sequence[tuple[int, ...]]) -> list[int]:
 
 
 def grid(*axes: Iterable[Any]) -> list[tuple[Any, ...]]:
-    """All combinations of one value from each axis; in the quick suite each value at least once."""
+    """Return all combinations of a value per axis. The quick suite has each value at least once."""
     columns = [list(axis) for axis in axes]
     if exhaustive or not all(columns):
         return list(product(*columns))
@@ -43,7 +43,7 @@ def grid(*axes: Iterable[Any]) -> list[tuple[Any, ...]]:
 
 
 def subset(values: Iterable[Any], count: int, most: int | None = None) -> list[Any]:
-    """All values or at most `most` of them; in the quick suite at most `count`. The order is kept."""
+    """Return all values or at most `most`, in order. The quick suite has at most `count`."""
     values = list(values)
     if exhaustive:
         count = len(values) if most is None else most
@@ -53,5 +53,5 @@ def subset(values: Iterable[Any], count: int, most: int | None = None) -> list[A
 
 
 def number(full: int, *, quick: int) -> int:
-    """A number that is smaller in the quick suite."""
+    """Return a number that is smaller in the quick suite."""
     return full if exhaustive else quick

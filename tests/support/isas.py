@@ -10,7 +10,7 @@ import secateur as sc
 from secateur import _core, reference
 from support.oracles import assert_same_bits
 
-# The package on each instruction set of this machine, and the reference.
+# The package with each ISA of this machine, and the reference.
 LIBRARIES = [*sc.isas(), "reference"]
 
 
@@ -27,7 +27,7 @@ def running(isa: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def library(name: str) -> Iterator[Any]:
-    """The module of that name whose functions are to be called."""
+    """Provide the reference, or the package with the ISA of that name."""
     if name == "reference":
         yield reference
     else:
@@ -36,7 +36,7 @@ def library(name: str) -> Iterator[Any]:
 
 
 def on_every_isa(call: Callable[[], Any]) -> Any:
-    """What `call` returns, which is the same bits on all of them."""
+    """Return the result of `call`. Check that it has the same bits on every ISA."""
     results = {}
     for isa in sc.isas():
         with running(isa):

@@ -1,4 +1,4 @@
-"""Expected results, computed by code that shares nothing with the package or its reference.
+"""Expected results from code that shares nothing with the package or its reference.
 
 Selection is a stable sort of the sign-cleared bits. Norms and soft thresholds are loops over Python's
 floats and fractions. Quantization uses exact fractions where values are hard, and float64 for many
@@ -14,7 +14,7 @@ import numpy as np
 
 from secateur import Affine, FixedPoint
 
-# The bits of infinity; those of NaN are above.
+# The bits of infinity. NaN have larger bits.
 INFINITIES = {
     "float16": 0x7C00,
     "bfloat16": 0x7F80,
@@ -25,13 +25,13 @@ RAW = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def bits_of(array: np.ndarray) -> np.ndarray:
-    """The bits of the elements: -0.0 differs from 0.0, and every NaN from every other."""
+    """Return the bits of the elements. They distinguish -0.0 from 0.0, and different NaN."""
     array = np.asarray(array)
     return np.array(array, order="C").view(RAW[array.itemsize])
 
 
 def is_nan(values: np.ndarray) -> np.ndarray:
-    """Whether elements are NaN, by their bits: comparing a signalling NaN is an invalid operation."""
+    """Return which elements are NaN, by their bits: comparing signalling NaN would be invalid."""
     sign = 1 << (8 * values.itemsize - 1)
     return (bits_of(values) & (sign - 1)) > INFINITIES[values.dtype.name]
 
@@ -48,16 +48,16 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:
 
 
 def keys_of(values: np.ndarray, nan: str, by_value: bool = False) -> np.ndarray:
-    """Integers in the order of magnitudes, or of values: NaN above infinity, or below all numbers.
+    """Return integers that order as magnitudes or values do.
 
-    Several NaN are in the order of their payloads.
+    NaN is above infinity or below all numbers. Several NaN are ordered by payload.
     """
     sign = 1 << (8 * values.itemsize - 1)
     bits = bits_of(values)
     keys = (bits & (sign - 1)).astype(np.int64)
     if by_value:
         keys = np.where((bits >= sign) & ~is_nan(values), -keys, keys)
-    if nan == "prune":  # below the least of the values, in the order of their payloads
+    if nan == "prune":  # below the smallest value, ordered by payload
         keys[is_nan(values)] -= INFINITIES[values.dtype.name] + 1
         keys[is_nan(values)] -= sign - 1
     return keys
@@ -77,9 +77,9 @@ def assert_writes(
 
 
 class Ranking:
-    """Which elements are largest, under nan="keep" (and "raise") or "prune".
+    """The largest elements, with nan="keep" (or "raise") or nan="prune".
 
-    By magnitude, or by the keys that are given; among all elements, or along an axis.
+    Elements rank by magnitude or by given keys, in the whole array or along an axis.
     """
 
     def __init__(
@@ -94,9 +94,7 @@ class Ranking:
         self._along = 0 if axis is None else axis
         keys = keys_of(self.w, nan) if keys is None else keys
         keys = keys.ravel() if axis is None else keys
-        order = np.argsort(
-            -keys, self._along, kind="stable"
-        )  # of equal ones, the first comes first
+        order = np.argsort(-keys, self._along, kind="stable")  # ties are in index order
         self.rank = np.empty(order.shape, np.uint32)
         np.put_along_axis(self.rank, order, self._places(order.shape), self._along)
         sign = 1 << (8 * self.w.itemsize - 1)
@@ -116,27 +114,27 @@ class Ranking:
         return masked(self.w, self.mask(k))
 
     def topk(self, k: int, *, by_rank: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Values and indices."""
+        """Return the values and the indices of the k largest elements."""
         places = np.take(np.argsort(self.rank, self._along), range(k), self._along)
         places = places if by_rank else np.sort(places, self._along)
         values = np.take_along_axis(bits_of(self.w).reshape(self.rank.shape), places, self._along)
         return values.view(self.w.dtype), places.astype(np.int64)
 
     def _places(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Each element's index along the axis."""
+        """Return the index of each element along the axis."""
         steps = [1] * len(shape)
         steps[self._along] = -1
         return np.broadcast_to(np.arange(shape[self._along]).reshape(steps), shape)
 
 
 def masked(w: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The kept elements unmodified, and +0.0 for the others."""
+    """Return the kept elements unmodified, and +0.0 for the others."""
     bits = bits_of(w)
     return np.where(mask, bits, bits.dtype.type(0)).view(np.asarray(w).dtype)
 
 
 def kept_of_groups(keys: np.ndarray, n: int, m: int) -> np.ndarray:
-    """The n largest keys of each m that follow one another along the last axis."""
+    """Return the mask of the n largest of each m consecutive keys along the last axis."""
     groups = keys.reshape(-1, m).tolist()
     mask = np.zeros((len(groups), m), np.bool_)
     for group, kept in zip(groups, mask, strict=True):
@@ -145,7 +143,7 @@ def kept_of_groups(keys: np.ndarray, n: int, m: int) -> np.ndarray:
 
 
 def product(w: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """w * x, rounded once to float64 if either is, else to float32."""
+    """Return w * x, rounded once: to float64 if either is float64, else to float32."""
     x = np.broadcast_to(x, w.shape)
     with np.errstate(all="ignore"):
         if "float64" not in (w.dtype.name, x.dtype.name):  # exact in float64
@@ -164,11 +162,11 @@ def exact_product(a: float, b: float) -> float:
 
 
 def block_norms(w: np.ndarray, block: tuple[int, int], norm: str) -> np.ndarray:
-    """The norms of blocks, added in the documented order in Python's floats."""
+    """Return the norms of blocks, summed in the documented order with Python's floats."""
     r, c = block
     *lead, rows, columns = w.shape
     norms = np.zeros((*lead, -(-rows // r), -(-columns // c)))
-    with np.errstate(invalid="ignore"):  # a signalling NaN
+    with np.errstate(invalid="ignore"):  # for signalling NaN
         sizes = np.abs(w.astype(np.float64))
     for place in np.ndindex(norms.shape):
         *matrix, i, j = place
@@ -198,13 +196,16 @@ def norm_of(rows: list[list[float]], norm: str) -> float:
 def expand_block_mask(
     mask: np.ndarray, block: tuple[int, int], shape: tuple[int, ...]
 ) -> np.ndarray:
-    """The mask of the elements of an array of that shape, from the mask of its blocks."""
+    """Return the mask of the elements of an array of that shape, from the mask of its blocks."""
     rows, columns = np.arange(shape[-2]) // block[0], np.arange(shape[-1]) // block[1]
     return mask[..., rows[:, None], columns[None, :]]
 
 
 def wide_keys(values: np.ndarray, nan: str, by_value: bool) -> np.ndarray:
-    """As keys_of, but of the values as float64, so that keys of all dtypes compare, even those of NaN."""
+    """Return the keys of the values as float64, so that keys of different dtypes are comparable.
+
+    This includes the keys of NaN.
+    """
     fraction = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}[values.dtype.name]
     with np.errstate(invalid="ignore"):
         wide = bits_of(values.astype(np.float64)).copy()
@@ -215,7 +216,7 @@ def wide_keys(values: np.ndarray, nan: str, by_value: bool) -> np.ndarray:
 
 
 def soft(w: np.ndarray, threshold: float) -> np.ndarray:
-    """Soft thresholding by exact fractions, rounded once."""
+    """Return soft thresholds, computed with exact fractions and rounded once."""
     t = nearest(threshold, w.dtype.name)
     bits = bits_of(w).copy()
     for place, value in enumerate(w.ravel().tolist()):
@@ -231,7 +232,7 @@ def soft(w: np.ndarray, threshold: float) -> np.ndarray:
     return bits.view(w.dtype)
 
 
-# For each dtype: the number of its fraction bits, its smallest and its largest exponent.
+# For each dtype: the number of fraction bits, the smallest and the largest exponent.
 SCALES = {
     "float16": (10, -14, 15),
     "bfloat16": (7, -126, 127),
@@ -241,7 +242,7 @@ SCALES = {
 
 
 def nearest(value: float | Fraction, dtype: str) -> float:
-    """Round a number that is not negative to that dtype, half to even."""
+    """Round a nonnegative number to a dtype, half to even."""
     if value in (0, math.inf):
         return float(value)
     exact = Fraction(value)
@@ -254,8 +255,8 @@ def nearest(value: float | Fraction, dtype: str) -> float:
 
 
 def above(w: np.ndarray, threshold: float, nan: str = "keep") -> np.ndarray:
-    """Where |w| > threshold: in float64, which holds every float of another type."""
-    with np.errstate(invalid="ignore"):  # a signalling NaN
+    """Return where |w| > threshold, in float64, which represents all other floats exactly."""
+    with np.errstate(invalid="ignore"):  # for signalling NaN
         return np.where(is_nan(w), nan == "keep", np.abs(w.astype(np.float64)) > threshold)
 
 
@@ -267,7 +268,7 @@ def exact_codes(
     seed: int | None = None,
     index_offset: int = 0,
 ) -> np.ndarray:
-    """Quantization by exact fractions. NaN is quantized like 0."""
+    """Quantize with exact fractions. NaN is quantized like 0."""
     integers = exact_integers(w, fmt, rounding, seed, index_offset)
     zeros = zero_points_of(fmt, w.shape)
     codes = [apply_overflow(r, fmt, overflow, z) for r, z in zip(integers, zeros, strict=True)]
@@ -275,7 +276,7 @@ def exact_codes(
 
 
 def ends(fmt: FixedPoint | Affine) -> tuple[int, int]:
-    """The lowest and the highest integer in use."""
+    """Return the lowest and the highest integer in use."""
     if isinstance(fmt, Affine):
         return fmt.qmin, fmt.qmax
     return ends_of_width(fmt.bits, fmt.signed)
@@ -286,7 +287,7 @@ def ends_of_width(bits: int, signed: bool) -> tuple[int, int]:
 
 
 def code_dtype(fmt: FixedPoint | Affine) -> np.dtype:
-    """The first dtype that holds all integers of the width."""
+    """Return the smallest dtype that holds all integers of the width."""
     low, high = ends_of_width(fmt.bits, fmt.signed)
     dtypes = map(np.dtype, ("int8", "int16", "int32") if fmt.signed else ("u1", "u2", "u4"))
     return next(d for d in dtypes if np.iinfo(d).min <= low <= high <= np.iinfo(d).max)
@@ -299,11 +300,12 @@ def exact_integers(
     seed: int | None = None,
     index_offset: int = 0,
 ) -> list[float]:
-    """The rounded elements before the zero point is added; infinities and NaN are left unmodified.
+    """Return the rounded elements before the zero point is added.
 
-    A FixedPoint rounds the exact product. An Affine rounds the quotient in float32 or float64.
+    Infinities and NaN are not modified. A FixedPoint rounds the exact product. An Affine rounds the
+    quotient in float32 or float64.
     """
-    with np.errstate(invalid="ignore"):  # a signalling NaN
+    with np.errstate(invalid="ignore"):  # for signalling NaN
         values = w.astype(np.float64).ravel().tolist()
     if isinstance(fmt, Affine):
         scaled = exact_quotients(values, fmt, w)
@@ -320,7 +322,7 @@ def exact_integers(
 
 
 def exact_quotients(values: list[float], fmt: Affine, w: np.ndarray) -> list[Fraction | float]:
-    """The elements over their scales, rounded once to float64 if w is float64, else to float32."""
+    """Return the quotients of elements and scales, rounded once to the compute type."""
     compute = compute_type(w.dtype)
     quotients: list[Fraction | float] = []
     for value, scale in zip(values, scales_of(fmt, w.shape, compute), strict=True):
@@ -331,12 +333,12 @@ def exact_quotients(values: list[float], fmt: Affine, w: np.ndarray) -> list[Fra
 
 
 def compute_type(dtype: np.dtype) -> str:
-    """The type in which an Affine computes with floats of a dtype."""
+    """Return the type in which an Affine computes with floats of a dtype."""
     return "float64" if dtype == np.float64 else "float32"
 
 
 def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
-    """Round by the definition of each mode."""
+    """Round a fraction by the definition of the mode."""
     half = Fraction(1, 2)
     sign = -1 if x < 0 else 1
     modes = {
@@ -355,7 +357,7 @@ def rounded(x: Fraction, rounding: str, seed: int | None, i: int) -> int:
 
 
 def draw(seed: int, i: int) -> int:
-    """31 random bits for the element of that index."""
+    """Return the 31 random bits of the element at that index."""
 
     def mixed(z: int) -> int:
         z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
@@ -372,12 +374,12 @@ def draw(seed: int, i: int) -> int:
 
 def apply_overflow(r: float, fmt: FixedPoint | Affine, overflow: str, zero_point: int = 0) -> int:
     low, high = ends(fmt)
-    # NaN is quantized like 0. A number beyond the range of floats is a multiple of 2**bits.
+    # NaN is quantized like 0. With "wrap", infinity counts as a multiple of 2**bits.
     is_zero = isinstance(r, float) and (math.isnan(r) or overflow == "wrap")
     code = zero_point if is_zero else r + zero_point
     if overflow == "wrap":
         return (int(code) - low) % 2**fmt.bits + low
-    # A range of negative integers alone is not changed.
+    # A range of only negative integers is not changed.
     symmetric = overflow == "saturate_symmetric" and fmt.signed and high >= 0
     low = max(low, -high) if symmetric else low
     if overflow == "saturate_zero":
@@ -386,12 +388,12 @@ def apply_overflow(r: float, fmt: FixedPoint | Affine, overflow: str, zero_point
 
 
 def frac_bits_of(fmt: FixedPoint, shape: tuple[int, ...]) -> list[int]:
-    """The frac_bits of each element, in C order."""
+    """Return the frac_bits of each element, in C order."""
     return of_elements(np.asarray(fmt.frac_bits), shape, fmt.axis, fmt.group_size).tolist()
 
 
 def zero_points_of(fmt: FixedPoint | Affine, shape: tuple[int, ...]) -> list[int]:
-    """The zero point of each element, in C order."""
+    """Return the zero point of each element, in C order."""
     if not isinstance(fmt, Affine):
         return [0] * math.prod(shape)
     zeros = np.broadcast_to(fmt.zero_point, np.shape(fmt.scale))
@@ -399,7 +401,7 @@ def zero_points_of(fmt: FixedPoint | Affine, shape: tuple[int, ...]) -> list[int
 
 
 def scales_of(fmt: Affine, shape: tuple[int, ...], compute: str) -> list[float]:
-    """The scale of each element, in C order, rounded to the compute dtype."""
+    """Return the scale of each element, in C order, rounded to the compute type."""
     scales = np.asarray(fmt.scale).astype(np.float64)
     rounded_scales = [rounded_to_type(scale, compute) for scale in scales.ravel().tolist()]
     each = np.array(rounded_scales, np.float64).reshape(scales.shape)
@@ -412,7 +414,7 @@ def of_elements(
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
 ) -> np.ndarray:
-    """The parameter of each element in C order: one for all, for an index, or for a group."""
+    """Return the parameter of each element, in C order: one for all, per index, or per group."""
     if parameters.ndim == 0:
         return np.full(math.prod(shape), parameters[()])
     axes, sizes = axes_and_sizes(len(shape), axis, group_size)
@@ -431,7 +433,7 @@ def of_elements(
 def axes_and_sizes(
     ndim: int, axis: int | tuple[int, ...] | None, group_size: int | tuple[int, int] | None
 ) -> tuple[list[int], list[int]]:
-    """The axes of an array as nonnegative numbers, and the sizes of groups along them, if any."""
+    """Return the axes of an array as nonnegative numbers, and the group sizes, if any."""
     if group_size is None:
         given = axis if isinstance(axis, tuple) else () if axis is None else (axis,)
         return sorted(one % ndim for one in given), []
@@ -445,7 +447,7 @@ def shape_of_parameters(
     axis: int | tuple[int, ...] | None = None,
     group_size: int | tuple[int, int] | None = None,
 ) -> tuple[int, ...]:
-    """The shape of an array of parameters, one for each index or group; () for one parameter."""
+    """Return the shape of an array of parameters, one for each index or group."""
     axes, sizes = axes_and_sizes(len(shape), axis, group_size)
     if not sizes:
         return tuple(shape[one] for one in axes)
@@ -460,7 +462,7 @@ def elements_of_groups(
     axis: int | tuple[int, ...] | None = None,
     group_size: int | tuple[int, int] | None = None,
 ) -> dict[tuple[int, ...], list[int]]:
-    """The flat indices of the elements of each group, by the index of its parameter."""
+    """Return the flat indices of the elements of each group, by the index of its parameter."""
     lengths = shape_of_parameters(shape, axis, group_size)
     groups: list[list[int]] = [[] for _ in range(math.prod(lengths))]
     numbers = np.arange(len(groups)).reshape(lengths)
@@ -470,10 +472,10 @@ def elements_of_groups(
 
 
 def exact_values(q: np.ndarray, fmt: FixedPoint | Affine, dtype: str = "float32") -> np.ndarray:
-    """The values that codes represent, by exact fractions rounded once.
+    """Return the values of codes, computed with exact fractions and rounded once.
 
-    For an Affine: a difference rounded to float64 or float32, times the scale; the product rounded
-    to that type, and then to the dtype.
+    An Affine rounds the difference and the product with the scale to the compute type, and the
+    result to the dtype.
     """
     codes = q.astype(np.int64).ravel().tolist()
     if isinstance(fmt, Affine):
@@ -492,13 +494,13 @@ def exact_values(q: np.ndarray, fmt: FixedPoint | Affine, dtype: str = "float32"
 
 
 def rounded_to_type(value: float, dtype: str) -> float:
-    """A float rounded to a type; zeros and infinities keep their sign."""
+    """Return a float rounded to a dtype. Zeros and infinities keep their sign."""
     finite = math.isfinite(value) and value != 0
     return signed_nearest(Fraction(value), dtype) if finite else value
 
 
 def signed_nearest(value: Fraction, dtype: str) -> float:
-    """`value` rounded half to even; what rounds to zero keeps its sign."""
+    """Return `value` rounded half to even. A value that rounds to zero keeps its sign."""
     size = nearest(abs(value), dtype)
     return -size if value < 0 else size
 
@@ -508,14 +510,14 @@ def dtype_of(name: str) -> np.dtype:
 
 
 def bulk_codes(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:
-    """As exact_codes, in float64."""
-    with np.errstate(invalid="ignore"):  # a signalling NaN
+    """Return the same as exact_codes, computed in float64."""
+    with np.errstate(invalid="ignore"):  # for signalling NaN
         scaled = np.rint(w.astype(np.float64) * 2.0**fmt.frac_bits)
         codes = np.where(np.isnan(scaled), 0, np.clip(scaled, *ends(fmt)))
     return codes.astype(code_dtype(fmt))
 
 
 def bulk_values(q: np.ndarray, fmt: FixedPoint) -> np.ndarray:
-    """As exact_values, in float64."""
+    """Return the same as exact_values, computed in float64."""
     with np.errstate(over="ignore", under="ignore"):
         return (q.astype(np.float64) * 2.0**-fmt.frac_bits).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Calls in processes of their own: forked children, and new ones that import the package or a test."""
+"""Run calls in forked children, or in new processes that import the package or a test."""
 
 import os
 import select
@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 from support.sanitizers import SLOWDOWN
 
-PATIENCE = 60 * SLOWDOWN  # seconds; only a child that hangs takes them
+PATIENCE = 60 * SLOWDOWN  # seconds; only a child that hangs takes this long
 
 
 def with_paths() -> dict[str, str]:
-    """The environment of a new process that imports tests and what they import."""
+    """Return the environment of a new process that imports tests and the modules they import."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def imported(**environment: str) -> subprocess.CompletedProcess[str]:
-    """What the package says of itself when imported with these variables."""
+    """Import the package with these variables. It prints its ISA, its threads and a result."""
     others = {k: v for k, v in os.environ.items() if not k.startswith("SECATEUR_")}
     code = (
         "import secateur as sc, numpy as np\n"
@@ -36,7 +36,7 @@ def imported(**environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def in_child(call: Callable[[], bool]) -> str:
-    """What becomes of call() in a forked child."""
+    """Run call() in a forked child. Return "right", "wrong", "hung", "died" or the error."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""What is tried of quantization: ways to round and to overflow, formats, and values that decide."""
+"""Cases of quantization: rounding modes, overflow rules, formats, and hard values."""
 
 from itertools import cycle, product
 
@@ -10,12 +10,13 @@ from support.oracles import INFINITIES, RAW, ends, ends_of_width
 
 ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
              "ceil", "trunc", "away", "stochastic"]  # fmt: skip
-OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap"]  # and raise
+OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap"]  # without raise
 SEED = 0x0123_4567_89AB_CDEF
 
-# About the widths of integers, of float32's significand, and of what is taken at all.
+# Around the widths of the integer dtypes and of float32's significand, and the smallest and largest
+# width allowed.
 BITS = [2, 3, 4, 7, 8, 9, 12, 15, 16, 17, 24, 25, 31, 32]
-# About the ends of the range, of float16's, float32's and their normal numbers; and the usual.
+# Around the limits of frac_bits and of the exponents of float16 and float32, and usual values.
 FRAC_BITS = [5, 0, -256, 256, 7, -24, 149, -127, 16, 1, 126, -3, 31, -150, 24, 127, 200, -126]
 
 FORMATS = [
@@ -24,24 +25,26 @@ FORMATS = [
         [*product(BITS, [True, False])] * 3, cycle(FRAC_BITS), strict=False
     )
 ]
-# One of each type of integers, and one of neither end of it.
+# Formats as wide as each integer dtype, and a format narrower than its dtype.
 USUAL = [FixedPoint(bits, bits - 4, signed) for bits in (8, 16, 32, 5) for signed in (True, False)]
 
 
 def seed_of(rounding: str) -> dict[str, int]:
-    """The argument that goes with it."""
+    """Return the seed argument, if the rounding needs one."""
     return {"seed": SEED} if rounding == "stochastic" else {}
 
 
 def overflows_of(fmt: FixedPoint | Affine) -> list[str]:
-    """The overflow rules that a format supports: wrap needs all integers of the width."""
+    """Return the overflow rules that a format supports: wrap needs all integers of the width."""
     full = ends(fmt) == ends_of_width(fmt.bits, fmt.signed)
     return OVERFLOWS if full else [overflow for overflow in OVERFLOWS if overflow != "wrap"]
 
 
 def hard(fmt: FixedPoint, dtype: str, nan: bool = True) -> np.ndarray:
-    """Codes, and halves between them, around zero and the bounds of the range, with the neighbouring
-    floats; and the boundary values of the float type.
+    """Return values that are hard to quantize.
+
+    These are multiples of half a step around zero and the ends of the range, with the neighbouring
+    floats, and the boundary values of the float type.
     """
     unsigned = RAW[DTYPES[dtype].itemsize]
     sign = int(np.iinfo(unsigned).max) // 2 + 1
@@ -53,7 +56,7 @@ def hard(fmt: FixedPoint, dtype: str, nan: bool = True) -> np.ndarray:
     with np.errstate(over="ignore", under="ignore"):
         about = np.ldexp(halves, -1 - int(fmt.frac_bits)).astype(DTYPES[dtype]).view(unsigned)
     infinity = INFINITIES[dtype]
-    normal = infinity & -infinity  # the least of them
+    normal = infinity & -infinity  # the bits of the smallest normal number
     type_limits = [
         0,
         1,
@@ -73,6 +76,6 @@ def hard(fmt: FixedPoint, dtype: str, nan: bool = True) -> np.ndarray:
 
 
 def normal(shape: int | tuple[int, ...], dtype: str, scale: float = 1.0) -> np.ndarray:
-    """Few of them out of the range of a usual format."""
+    """Return normal data, of which few are out of the range of a usual format."""
     rng = np.random.default_rng(np.atleast_1d(shape))
     return (rng.standard_normal(shape) * scale).astype(DTYPES[dtype])

@@ -1,4 +1,4 @@
-"""Arrays of any bits at all, for hypothesis: every NaN, infinities, subnormals, both zeros."""
+"""Hypothesis strategies for arrays of any bits: NaN, infinities, subnormals, both zeros."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ WORDS = st.integers(0, 2**32 - 1) | st.sampled_from(HARD + [bits | 1 << 31 for b
 
 @st.composite
 def float32s(draw: st.DrawFn) -> np.ndarray:
-    """Up to 40 words; or those repeated, tiled, sorted or scattered, up to some thousand."""
+    """Draw up to 40 floats, or repeat, tile, sort or scatter them to several thousand."""
     bits = draw(hnp.arrays(np.uint32, st.integers(0, 40), elements=WORDS))
     shape = draw(st.sampled_from(["as is", "repeat", "tile", "sort", "scatter"]))
     times = draw(st.integers(1, 100))
@@ -35,7 +35,7 @@ def float32s(draw: st.DrawFn) -> np.ndarray:
 
 
 def floats(dtype: str, shapes: Any) -> st.SearchStrategy[np.ndarray]:
-    """Any bits of that dtype. Many elements are 0, infinity, NaN, or a neighbour of one of them."""
+    """Draw any bits of a dtype. Many elements are 0, infinity, NaN or a neighbour of these."""
     unsigned = RAW[DTYPES[dtype].itemsize]
     sign = int(np.iinfo(unsigned).max) // 2 + 1
     hard = [INFINITIES[dtype] + step for step in (-1, 0, 1)] + [0, 1, sign - 1]

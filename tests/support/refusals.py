@@ -1,4 +1,4 @@
-"""What an error must be: of its type, with what it names in its message, and nothing written."""
+"""Check that a call fails with the right error and words, and that no array changes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from secateur.reference.order import INFINITIES
 
-# The dtypes that messages list: the reference has a list of its own.
+# The dtypes that messages list. The package and the reference have separate lists.
 FLOAT_NAMES = " or ".join(INFINITIES)
 
 
@@ -19,7 +19,7 @@ def assert_refuses(
     *given: Any,
     **how: Any,
 ) -> None:
-    """The words are all in the message, and the arrays that were given are left as they were."""
+    """Check the type of the error, the words of its message, and that no array changes."""
     arrays = [value for value in (*given, *how.values()) if isinstance(value, np.ndarray)]
     before = [array.tobytes() for array in arrays]
     with pytest.raises(error) as refused:

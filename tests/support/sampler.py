@@ -1,4 +1,4 @@
-"""The elements that the sampler of a selection reads, and values there that mislead it."""
+"""The elements that the sampler of a selection reads, and values (decoys) that mislead it."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from support.arrays import from_bits, generator
 SEED = 0x5ECA7E0A
 FACTORS = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 ATTEMPTS = 3
-IN_CACHE, SAMPLE = 1 << 16, 256  # arrays of at most IN_CACHE elements: SAMPLE single elements
-WORD, RUN = 64, 16  # larger arrays: runs of RUN elements, about 2 * n**(2/3) in all, whole words
+IN_CACHE, SAMPLE = 1 << 16, 256  # up to IN_CACHE elements, a sample has SAMPLE single elements
+WORD, RUN = 64, 16  # larger samples are runs of RUN, about 2 * n**(2/3) in whole words
 
 
 def sampled(n: int, attempts: int = ATTEMPTS) -> np.ndarray:
-    """The indices that the sampler reads in an array of n elements, in all of its attempts."""
+    """Return the indices that the sampler reads in an array of n elements, in all attempts."""
     if n <= IN_CACHE:
         runs, run = SAMPLE, 1
     else:
@@ -26,7 +26,7 @@ def sample_size(n: int) -> int:
 
 
 def starts(n: int, runs: int, run: int, attempt: int) -> np.ndarray:
-    """As `Runs` in csrc/select/sample.hpp."""
+    """Return the begins of the runs, like `Runs` in csrc/select/sample.hpp."""
     stride = n // runs
     h = (np.arange(runs, dtype=np.uint64) + np.uint64(SEED + attempt * runs)) * np.uint64(
         FACTORS[0]
@@ -37,7 +37,7 @@ def starts(n: int, runs: int, run: int, attempt: int) -> np.ndarray:
 
 
 def distinct(count: int, first: int) -> np.ndarray:
-    """Magnitudes whose bits follow upon `first`, shuffled."""
+    """Return magnitudes with consecutive bits from `first`, shuffled."""
     return from_bits(first + generator(count).permutation(count).astype(np.uint32))
 
 
@@ -57,7 +57,7 @@ def decoys_equal(count: int) -> np.ndarray:
 
 
 def decoys_apart(count: int) -> np.ndarray:
-    """Half of them below all other elements, and half above."""
+    """Return decoys of which half are below all other elements, and half above."""
     decoys = distinct(count, FOUR)
     decoys[::2] = distinct(decoys[::2].size, ONE)
     return decoys

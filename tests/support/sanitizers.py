@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-# What the dynamic linker finds of a runtime that was loaded ahead of Python.
+# The runtimes that were loaded before Python. The dynamic linker finds their functions.
 RUNNING = [name for name in ("asan", "tsan") if hasattr(ctypes.CDLL(None), f"__{name}_init")]
 
-# Each makes the package itself, its memory and its threads several times slower.
+# Each sanitizer makes the package, its memory accesses and its threads several times slower.
 SLOWDOWN = 10 if RUNNING else 1
 
 
 def is_instrumented(module: str) -> bool:
-    """Whether this extension module was built for every runtime that is loaded."""
+    """Return whether this extension module was built for every loaded runtime."""
     return all(f"__{name}_init".encode() in Path(module).read_bytes() for name in RUNNING)
 
 
