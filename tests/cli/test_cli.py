@@ -40,7 +40,7 @@ class Result(NamedTuple):
 
 
 class Stream(io.TextIOWrapper):
-    """A stream as the command finds it, whose text is kept."""
+    """A standard stream that keeps the text that the command writes to it."""
 
     def __init__(self, *, terminal: bool) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="")
@@ -55,7 +55,7 @@ class Stream(io.TextIOWrapper):
 
 
 def run(*arguments: object, terminal: bool = False) -> Result:
-    """The command within this process."""
+    """Run the command within this process."""
     stdout, stderr = Stream(terminal=terminal), Stream(terminal=terminal)
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         exit_code = main([str(argument) for argument in arguments])
@@ -63,7 +63,7 @@ def run(*arguments: object, terminal: bool = False) -> Result:
 
 
 def command(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command as a process of its own."""
+    """Run the command in a separate process."""
     return subprocess.run(
         [sys.executable, "-m", "secateur.cli", *map(str, arguments)],
         env=os.environ | environment,
@@ -75,7 +75,7 @@ def command(*arguments: object, **environment: str) -> subprocess.CompletedProce
 
 
 def assert_refused(result: Result, *words: str) -> None:
-    """One line on stderr, nothing else, and the exit code of wrong usage."""
+    """Check for one line on stderr, no other output, and the exit code of wrong usage."""
     assert result.exit_code == 2
     assert result.stdout == ""
     assert_one_line(result.stderr, *words)
@@ -90,13 +90,13 @@ def assert_one_line(stderr: str, *words: str) -> None:
 
 
 def rows(result: Result) -> dict[str, list[str]]:
-    """The cells of the printed table by its first column."""
+    """Return the cells of each row of the printed table, by the first cell of the row."""
     lines = [line.split() for line in result.stdout.splitlines()]
     return {cells[0]: cells[1:] for cells in lines if len(cells) > 4}
 
 
 def lines_of(result: Result) -> dict[str, str]:
-    """The lines of the printed table by their first word."""
+    """Return the lines of the printed table, by their first word."""
     return {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
 
 
@@ -162,7 +162,7 @@ def test_demo_table(tmp_path: Path, sparsity: float, bits: int) -> None:
         assert float(sqnr) == pytest.approx(expected, abs=0.006)
         assert float(ns) > 0
         assert float(speedup) > 0
-    assert "1,305" in table["total"]  # elements
+    assert "1,305" in table["total"]  # the total number of elements
 
 
 def test_demo_builtin(small_model: list[demo.Tensor]) -> None:
@@ -210,7 +210,7 @@ def test_builtin_model_is_seeded_and_of_the_promised_size() -> None:
 
 
 def write_safetensors(path: Path, tensors: dict[str, tuple[str, list[int], bytes]]) -> None:
-    """By hand, for the dtypes that NumPy lacks."""
+    """Write the format directly, because NumPy lacks some of the dtypes."""
     header, data = {}, []
     end = 0
     for name, (dtype, shape, raw) in tensors.items():
@@ -225,7 +225,7 @@ EYE = ("F32", [2, 2], np.eye(2, dtype=np.float32).tobytes())
 
 
 def test_dtypes(tmp_path: Path) -> None:
-    w = np.float32([[1, -0.5], [0.25, 3]])  # exact in bfloat16 too
+    w = np.float32([[1, -0.5], [0.25, 3]])  # float16 and bfloat16 represent these exactly
     bfloat16 = (w.view(np.uint32) >> 16).astype(np.uint16)
     write_safetensors(
         tmp_path / "m.safetensors",
@@ -274,7 +274,7 @@ def test_what_is_refused_is_reported_and_the_rest_goes_on(tmp_path: Path) -> Non
 
 
 def test_every_finite_weight_is_taken(tmp_path: Path) -> None:
-    """The largest, which rounds to a power of two that float32 lacks; and the smallest."""
+    """The largest weight is rounded to a power of two that is too large for float32."""
     largest, smallest = np.finfo(np.float32).max, np.finfo(np.float32).smallest_subnormal
     weights = {
         "largest": np.full((3, 3), largest),
@@ -290,7 +290,7 @@ def test_every_finite_weight_is_taken(tmp_path: Path) -> None:
         sqnr = {name: cells[4] for name, cells in rows(result).items() if name in weights}
         assert sqnr["zeros"] == "-"
         assert sqnr["smallest"] == "inf"
-        # 2**128 instead of 2**128 - 2**104
+        # The result is 2**128, instead of 2**128 - 2**104.
         assert float(sqnr["largest"]) == pytest.approx(20 * math.log10(2.0**24 - 1), abs=0.01)
 
 
@@ -364,7 +364,7 @@ def test_a_file_that_shrinks_while_it_is_read(
 
     def process_and_cut(tensor: demo.Tensor, *how: Any) -> demo.Report:
         report = process(tensor, *how)
-        os.truncate(path, path.stat().st_size - 20)  # more than the last, less than two
+        os.truncate(path, path.stat().st_size - 20)  # cuts into the second of three tensors
         return report
 
     monkeypatch.setattr(demo, "process", process_and_cut)
@@ -421,7 +421,7 @@ def test_memory_that_is_not_to_be_had(
 
 @pytest.fixture
 def python_handles_sigint() -> Iterator[None]:
-    """As it does unless it was started in the background, with SIGINT ignored."""
+    """Install Python's handler of SIGINT, which is absent if a shell started the tests with `&`."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -436,10 +436,10 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
         assert result.stdout == ""
         assert result.stderr.endswith("secateur: interrupted\n")
         assert "Traceback" not in result.stderr
-    assert_one_line(run("demo").stderr.lstrip("\n"))  # older Typer starts a new line
+    assert_one_line(run("demo").stderr.lstrip("\n"))  # older Typer prints a newline first
 
 
-# --- what comes from files and arguments is shown, and not obeyed ----------------------------------
+# --- control characters in files and arguments are escaped ------------------------------------
 
 HOSTILE = {
     "escape": "\x1b[2J\x1b]0;title\x07",
@@ -598,7 +598,7 @@ def test_a_name_is_not_markup(tmp_path: Path) -> None:
     result = run("demo", path)
     assert result.exit_code == 0, result.output
     assert name in result.stdout
-    assert str(path) in result.stdout.replace("\n", "")  # a long line is broken
+    assert str(path) in result.stdout.replace("\n", "")  # the table wraps long lines
 
 
 def test_a_wrong_result_is_told(
@@ -745,7 +745,7 @@ def test_bench_cannot_write(tmp_path: Path) -> None:
 
 
 def one_case(*results: int) -> list[bench.Case]:
-    """Two calls that return these, to be compared."""
+    """Return a case that compares calls that return these numbers."""
     contenders = [bench.Contender(partial(np.float32, result)) for result in results]
     return [bench.Case("prune", "", 1024, 8, "", lambda: bench.Comparison(*contenders))]
 
@@ -781,7 +781,7 @@ def test_bench_takes_fewer_rounds_of_smaller_arrays_if_quick(
 
 @pytest.mark.parametrize("cpus", [0, 1, 2])
 def test_the_name_of_the_cpu(monkeypatch: pytest.MonkeyPatch, cpus: int) -> None:
-    """A machine may have a single CPU, and /proc/cpuinfo need not name it."""
+    """/proc/cpuinfo may list a single CPU, and may not name it."""
     text = "processor\t: 0\nmodel name\t: Some: CPU\n\n" * cpus
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
     name = cpu_name()
@@ -853,7 +853,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 def with_output(arguments: Iterable[str], tmp_path: Path, stdout: Any) -> tuple[int, str]:
-    """The exit code and stderr of a command that writes to that."""
+    """Run a command with this stdout, and return its exit code and its stderr."""
     path = tmp_path / "m.safetensors"
     write_safetensors(path, {"w": EYE})
     given = [str(path) if argument == "FILE" else argument for argument in arguments]
@@ -890,7 +890,7 @@ def test_closed_pipe(tmp_path: Path, arguments: list[str]) -> None:
 @needs_full_disk
 @pytest.mark.parametrize("wrong", [False, True])
 def test_full_disk_for_json(monkeypatch: pytest.MonkeyPatch, wrong: bool) -> None:
-    """What was measured is shown nevertheless."""
+    """The table is printed even if the JSON file cannot be written."""
     monkeypatch.setattr(bench, "cases", lambda _: one_case(1, 1 + wrong))
     result = run("bench", "--quick", "--json", FULL_DISK)
     assert result.exit_code == 1
@@ -902,7 +902,7 @@ def test_full_disk_for_json(monkeypatch: pytest.MonkeyPatch, wrong: bool) -> Non
 @not_under_sanitizers("its runtime crashes without the streams", ("tsan",))
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_closed_streams(closed: str, tmp_path: Path) -> None:
-    """As with >&- in a shell. What is for stderr does not go to stdout instead."""
+    """Streams may be closed, as by >&- in a shell. Messages for stderr never go to stdout."""
     missing = tmp_path / "missing"
     redirect = {"stdout": ">&-", "stderr": "2>&-"}[closed]
     script = f'exec "$0" -m secateur.cli demo "$1" {redirect}'

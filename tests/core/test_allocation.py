@@ -1,8 +1,9 @@
-"""Memory runs out during each public function: MemoryError or the right result, and nothing written.
+"""Memory runs out during each public function.
 
-The limit is that of the address space, so that the core, NumPy, Python and the start of threads all
-meet it. Each attempt is made in a process of its own, forked from one that has done nothing yet: the
-core keeps scratch memory and threads from one call to the next.
+The call either gives the right result, or raises MemoryError and modifies no array. The limit is on
+the address space, so that it applies to the core, NumPy, Python and the start of threads. Each call
+runs in a separate process, because the core keeps scratch memory and threads for later calls. The
+process is forked from one that has made no call.
 """
 
 import json
@@ -26,9 +27,9 @@ from support.sanitizers import not_under_sanitizers
 
 N = 400_000
 KB, MB = 1 << 10, 1 << 20
-THREAD = 8 * MB + 4 * KB  # its stack, on most systems
-# Bytes that may be allocated: none; less than scratch memory or a result take; enough for one thread
-# or two, but not for what they need; enough.
+THREAD = 8 * MB + 4 * KB  # the size of its stack on most systems
+# Limits in bytes: nothing; less than the scratch memory or the result; enough to start one or two
+# threads, but not for their scratch memory; enough for everything.
 LIMITS = [0, 64 * KB, 200 * KB, 400 * KB, MB, 2 * MB, 5 * MB, THREAD + 500 * KB, 2 * THREAD + 500 * KB,
          40 * MB]  # fmt: skip
 
@@ -58,7 +59,7 @@ def arrays() -> Arrays:
     }
 
 
-# Those that end with "in place" write to `w`.
+# Calls whose names end with "in place" write to `w`.
 CALLS: dict[str, Callable[[Any], Any]] = {
     "kth_magnitude": lambda a: sc.kth_magnitude(a["w"], N // 3),
     "kth_magnitude axis": lambda a: sc.kth_magnitude(a["w"], 50, axis=0),
@@ -130,7 +131,7 @@ def counted(w: np.ndarray) -> Any:
 
 
 def flat_bits(result: Any) -> list[bytes]:
-    """Of all arrays and numbers of a result."""
+    """Return the bits of all arrays and numbers of a result."""
     if isinstance(result, (tuple, list)):
         return [bits for member in result for bits in flat_bits(member)]
     if isinstance(result, sc.FixedPoint):
@@ -140,11 +141,11 @@ def flat_bits(result: Any) -> list[bytes]:
     return [b"" if result is None else bits_of(result).tobytes()]
 
 
-# --- in a process of its own -----------------------------------------------------------------
+# --- in a separate process -------------------------------------------------------------------
 
 
 def attempt(call: Callable[[Arrays], Any], given: Arrays, limit: int) -> str:
-    """What comes of a call that may allocate so many bytes."""
+    """Make a call that may allocate this many bytes, and return its outcome."""
     before = {name: a.copy() for name, a in given.items()}
     error: BaseException | None = None
     result = None
@@ -165,7 +166,7 @@ def attempt(call: Callable[[Arrays], Any], given: Arrays, limit: int) -> str:
 
 @contextmanager
 def limited(limit: int) -> Iterator[None]:
-    """No more memory than that, but for what is left of blocks of less than a kilobyte."""
+    """Limit further allocations to this many bytes. Free blocks below 1 KiB remain available."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     now = pages * resource.getpagesize()
@@ -184,7 +185,7 @@ def limited(limit: int) -> Iterator[None]:
 
 
 def in_child(call: Callable[[Arrays], Any], given: Arrays, limit: int) -> str:
-    """The same in a fork of this process."""
+    """Return the outcome of `attempt` in a fork of this process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -217,8 +218,8 @@ pytestmark = [
 
 @cache
 def outcomes() -> dict[str, list[str]]:
-    """By the name of the call: what came of it at each limit."""
-    # Stacks that the threads of another library leave behind would serve ours, whatever the limit.
+    """Return the outcomes of each call, one for each limit."""
+    # Our threads could reuse the stacks of ended threads of other libraries, whatever the limit is.
     environment = with_paths() | {"OPENBLAS_NUM_THREADS": "1"}
     run = subprocess.run(
         [sys.executable, __file__], env=environment, capture_output=True, text=True, check=False
@@ -237,7 +238,7 @@ def test_memory_error_or_the_right_result(name: str) -> None:
 
 def test_memory_does_run_out() -> None:
     without = {name for name, told in outcomes().items() if "MemoryError" not in told}
-    # What else these need is on the stack.
+    # These calls use memory only on the stack.
     assert without <= {"apply_mask in place", "soft_threshold in place",
                        "prune threshold in place", "prune pattern in place"}  # fmt: skip
 

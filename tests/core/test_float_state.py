@@ -1,8 +1,8 @@
-"""The caller's floating-point state: results do not depend on it, and it is left as it was.
+"""The caller's floating-point state: results do not depend on it, and calls do not change it.
 
-A program may have changed the direction of rounding, or have subnormals taken for zero, as some
-numerical libraries do for speed. NumPy would compute differently then, so expected values are
-prepared before.
+A program may change the rounding direction. It may also make the CPU treat subnormals as zero, as
+some numerical libraries do for speed. Both change the results of NumPy, so the tests compute
+expected values before they change the state.
 """
 
 import contextlib
@@ -23,7 +23,8 @@ from support.arrays import DTYPES, SUBNORMALS, from_bits, raw, standard, with_si
 from support.oracles import above, assert_same_bits, bulk_codes, bulk_values, masked
 from support.quantizing import OVERFLOWS, ROUNDINGS, seed_of
 
-# Per machine: FE_UPWARD and its like, and where fenv_t holds the bits that turn subnormals off.
+# For each machine: the values of FE_DOWNWARD, FE_UPWARD and FE_TOWARDZERO; the offset in fenv_t of
+# the word that turns subnormals off, and the bits in it.
 MACHINES = {
     "x86_64": ({"down": 0x400, "up": 0x800, "to zero": 0xC00}, 28, 0x8040),
     "aarch64": ({"up": 0x400000, "down": 0x800000, "to zero": 0xC00000}, 0, 1 << 24),
@@ -39,7 +40,7 @@ STATES = [*DIRECTIONS, "no subnormals"]
 
 @contextlib.contextmanager
 def float_state(name: str) -> Iterator[None]:
-    """The direction of rounding of that name, or no subnormals, on this thread."""
+    """Set a rounding direction, or turn subnormals off, on this thread."""
     libm = ctypes.CDLL(LIBM)
     saved, changed = (ctypes.create_string_buffer(64) for _ in range(2))
     libm.fegetenv(saved)
@@ -61,7 +62,7 @@ ONE, TINY, LEAST = (np.float32([x]) for x in (1, 2.0**-30, 2.0**-140))
 
 
 def assert_state_is(name: str) -> None:
-    """By what float32 arithmetic does with it."""
+    """Check the state by the results of float32 arithmetic."""
     up, down, least = ONE + TINY > 1, -ONE - TINY < -1, LEAST + LEAST > 0
     assert (bool(up), bool(down), bool(least)) == {
         "up": (True, False, True),
@@ -109,7 +110,7 @@ def test_fixed_point(state: str) -> None:
 
 
 def assert_same_in(state: str, call: Callable[[], list[np.ndarray]]) -> None:
-    """Results that other tests look at in the usual state."""
+    """Check that a call returns the same bits in this state as in the default state."""
     expected = call()
     with float_state(state):
         actual = call()
@@ -149,7 +150,7 @@ def test_every_rounding(rounding: str, state: str) -> None:
 
 
 def affine(inputs: list[np.ndarray], scales: list[Any]) -> list[np.ndarray]:
-    """Of every type of float, to integers and back; arrays of scales are those of groups of 50."""
+    """Quantize and dequantize with affine formats. Arrays of scales are for groups of 50."""
     results = []
     kinds = product(inputs, scales, ((8, True), (16, False), (32, True)))
     for number, (w, scale, (bits, signed)) in enumerate(kinds):
@@ -176,7 +177,7 @@ def test_affine(state: str) -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("state", STATES)
 def test_scales_that_are_rounded(state: str) -> None:
-    """To float32, half to even, as they are by NumPy in the usual state."""
+    """Scales are rounded to float32, half to even, as by NumPy in the default state."""
     inputs = of_types(values())
     assert_same_in(state, lambda: affine(inputs, SCALES))
 
@@ -247,7 +248,7 @@ def test_comparing(state: str) -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("state", STATES)
 def test_on_helper_threads(state: str) -> None:
-    """Which may have been started in another state than the caller's."""
+    """Helper threads may have been started in a state that differs from the caller's."""
     w = np.tile(values(), 1000)
     fmt = FixedPoint(8, 130)
     expected = bulk_codes(w, fmt)
@@ -313,7 +314,7 @@ def test_threshold(threshold: float, state: str) -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("state", STATES)
 def test_selection(state: str) -> None:
-    """Which compares integers, but places its brackets by sums of floats."""
+    """Selection compares integers, but computes brackets with floats."""
     for n in (2000, 70_000, 300_000):
         w = with_signs(from_bits(raw(n) % SUBNORMALS))
         ks = (1, n // 10, n // 2, n - 1)

@@ -1,7 +1,7 @@
-"""No byte beyond an array is touched, neither read nor written.
+"""No call reads or writes outside its arrays.
 
-Arrays end right where an unreadable page begins, or begin right where one ends. Whoever touches
-that page dies of it; so each instruction set runs in a process of its own.
+Each array ends where an inaccessible page begins, or begins where one ends. An access to that page
+kills the process, so each ISA runs in a separate process.
 """
 
 import ctypes
@@ -31,18 +31,18 @@ pytestmark = [
     not_under_sanitizers("a process would take an hour, on one thread", ("tsan",)),
 ]
 
-# About lanes, words of 64, bytes and words of bits; 1024 bisected keys; blocks of 16384; floats
-# past the caches.
+# Around the lane counts, the word of 64, kBisectKeys, kBlock and kInCache, and sizes whose results
+# bypass the caches.
 SMALL = [*range(1, 20), 31, 32, 33, 47, 48, 49, 63, 64, 65, 79, 80, 81, 127, 128, 129, 191, 193]
 LARGE = [1023, 1024, 1025, 1087, 1089, 16_383, 16_385, 65_536, 65_537, 131_073, 1_048_577]
 
 PAGE = mmap.PAGESIZE
-PATIENCE = 300 * SLOWDOWN  # seconds; only a process that hangs takes them
+PATIENCE = 300 * SLOWDOWN  # seconds; only a process that hangs takes this long
 NO_ACCESS = 0
 
 
 class GuardedMemory:
-    """Memory for one array at a time, with an unreadable page before it and one behind."""
+    """Memory for one array at a time, between two inaccessible pages."""
 
     def __init__(self, most: int) -> None:
         self.size = -(-most // PAGE) * PAGE
@@ -60,7 +60,7 @@ class GuardedMemory:
         return np.frombuffer(self.map, dtype, n, PAGE + self.size - n * dtype.itemsize)
 
     def both(self, values: np.ndarray) -> Iterator[np.ndarray]:
-        """An array of these values at either end, one after the other."""
+        """Yield an array of these values at the beginning of the memory, then one at its end."""
         for place in (self.first, self.last):
             array = place(values.size, values.dtype)
             array[...] = values
@@ -116,7 +116,7 @@ def packing_cases(n: int) -> Iterator[Case]:
 def in_shape(
     function: Callable[..., np.ndarray], shape: tuple[int, ...], **how: object
 ) -> Callable[..., np.ndarray]:
-    """Of an array that is guarded flat."""
+    """Return a function that reshapes its flat guarded arrays before the call."""
 
     def call(w: np.ndarray, **out: np.ndarray) -> np.ndarray:
         shaped = {name: array.reshape(shape) for name, array in out.items()}
@@ -126,7 +126,7 @@ def in_shape(
 
 
 def more_cases(n: int) -> Iterator[Case]:
-    """Slices, scores, patterns, blocks, several arrays, thresholds and sketches."""
+    """Yield cases of slices, scores, patterns, blocks, several arrays, thresholds and sketches."""
     w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
     x = w[::-1].copy()
     k = (n + 1) // 2
@@ -179,7 +179,7 @@ def compared(w: np.ndarray, w_hat: np.ndarray, **how: int) -> np.ndarray:
 
 
 def sketched(w: np.ndarray) -> np.ndarray:
-    """The bracket of the second pass."""
+    """Return the bracket of the largest magnitude after two passes of a sketch."""
     sketch = sc.MagnitudeSketch(w.dtype)
     sketch.update(w)
     sketch = sketch.narrow(1)
@@ -188,7 +188,7 @@ def sketched(w: np.ndarray) -> np.ndarray:
 
 
 def quantizing_cases(n: int) -> Iterator[Case]:
-    """Every type of float and width of integers; formats along axes and in groups, and packed."""
+    """Yield cases of every float type, of formats along axes and in groups, and of packed codes."""
     w = np.random.default_rng(n).standard_normal(n, dtype=np.float32)
     for number, dtype in enumerate(DTYPES.values()):
         v = w.astype(dtype)
@@ -236,10 +236,8 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             yield Case(in_shape(sc.dequantize, shape, fmt=blocks), (q,))
 
 
-def guarded(
-    memories: list[GuardedMemory], arrays: tuple[np.ndarray, ...]
-) -> Iterator[list[np.ndarray]]:
-    """The arrays, each in guarded memory of its own, at either end of it."""
+def guarded(memories: list[GuardedMemory], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
+    """Yield the arrays in separate guarded memory, in all combinations of its two ends."""
     if not arrays:
         yield []
         return
@@ -249,7 +247,7 @@ def guarded(
 
 
 def run(isa: str, sizes: list[int]) -> None:
-    """Every function, out of and into guarded memory."""
+    """Call every function with inputs and outputs in guarded memory."""
     sc._core.set_isa(isa)
     memories = [GuardedMemory(8 * max(sizes)) for _ in range(3)]
     makers = product((cases, more_cases, quantizing_cases), sizes)
@@ -267,11 +265,9 @@ def run(isa: str, sizes: list[int]) -> None:
 
 
 def touch(before: bool) -> None:
-    """What must not happen."""
+    """Access a byte outside the array."""
     memory = GuardedMemory(PAGE)
-    array = (
-        memory.first(8, np.dtype(np.float32)) if before else memory.last(8, np.dtype(np.float32))
-    )
+    array = memory.first(8, np.dtype(np.float32)) if before else memory.last(8, np.dtype(np.float32))
     print("touching", flush=True)
     ctypes.string_at(array.ctypes.data - 1 if before else array.ctypes.data + array.nbytes, 1)
 
@@ -299,13 +295,13 @@ def test_the_pages_do_guard(before: bool) -> None:
     assert -done.returncode in (signal.SIGSEGV, signal.SIGBUS)
 
 
-# --- Many small arrays together: runs of the sample go on in the next one ---------------------
+# --- Many small arrays together: a run of the sample may continue in the next array -----------
 
 MEMBERS, LENGTH = 200, 401
 
 
 def run_members(isa: str) -> None:
-    """Every member at the same end of guarded memory of its own."""
+    """Place each member in separate guarded memory, all at the same end."""
     sc._core.set_isa(isa)
     n = MEMBERS * LENGTH
     w, x = np.random.default_rng(n).standard_normal((2, MEMBERS, LENGTH), dtype=np.float32)
@@ -323,7 +319,7 @@ def run_members(isa: str) -> None:
                 ({"scores": scores}, x),
                 ({"factors": scores}, np.abs(w * x)),
             ):
-                kth = -np.sort(-keys.ravel())[k - 1]  # of distinct ones
+                kth = -np.sort(-keys.ravel())[k - 1]  # the keys are distinct
                 pruned = sc.prune_global(arrays, k=k, **how)
                 assert_same_bits(np.stack(pruned), masked(w, keys >= kth))
     print("done")

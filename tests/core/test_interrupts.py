@@ -1,7 +1,7 @@
-"""Signals while a call is under way: their handlers run, and what they raise ends the call.
+"""Signals during a call: their handlers run, and an exception of a handler ends the call.
 
-tests/cpp/interrupt_test.cpp interrupts every function at every question that it asks. Here it is
-Python's handlers that answer, while the main thread is in a call that takes a good part of a second.
+tests/cpp/interrupt_test.cpp interrupts every function at many runs of the interrupt callback. Here
+the callback runs Python's signal handlers, while the main thread is in a long call.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from support.processes import in_child
 
 N = 1 << 25
 FMT = FixedPoint(32, 20)
-UNWRITTEN = 77  # which no weight becomes
+UNWRITTEN = 77  # no result has this value
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -38,13 +38,13 @@ def w() -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def slow() -> Iterator[None]:
-    """Kernels for every CPU, as those for this one may be too fast."""
+    """Use the scalar kernels, because those of other ISAs may be too fast for the signals."""
     with running("scalar"), sc.threads(2):
         yield
 
 
 class Alarm:
-    """A signal that comes a while after the start, and again and again."""
+    """A signal that is sent repeatedly, first after a delay."""
 
     def __init__(self, handler: Handler, seconds: float = 0.02) -> None:
         self.handler, self.seconds = handler, seconds
@@ -59,7 +59,7 @@ class Alarm:
 
 
 def slow_call(w: np.ndarray, out: np.ndarray) -> None:
-    """As many nanoseconds for an element as any."""
+    """Make one of the slowest calls per element."""
     sc.fake_quantize(w, FMT, rounding="stochastic", seed=1, out=out)
 
 
@@ -68,7 +68,7 @@ def is_half_done(out: np.ndarray) -> bool:
 
 
 def once(handler: Handler, out: np.ndarray | None = None) -> Handler:
-    """The handler of the first signal, or of the first that finds `out` half done, and of no other."""
+    """Run the handler once: at the first signal, or at the first that finds `out` half done."""
     handlers = [handler]
 
     def handle(signum: int, frame: FrameType | None) -> None:
@@ -79,7 +79,7 @@ def once(handler: Handler, out: np.ndarray | None = None) -> Handler:
 
 
 def interrupted_within(w: np.ndarray, handler: Handler, expected: type[BaseException]) -> Any:
-    """What the call raises, which must not be at its end."""
+    """Return the exception of the call. Check that the call is interrupted before its end."""
     out = np.full_like(w, UNWRITTEN)
     with pytest.raises(expected) as raised, Alarm(once(handler, out)):
         slow_call(w, out)
@@ -153,7 +153,7 @@ def test_in_place_it_is_all_or_nothing(w: np.ndarray, axis: int | None) -> None:
 
 
 def test_other_threads_are_not_interrupted(w: np.ndarray) -> None:
-    """Python runs handlers on the main thread, which has other things to do."""
+    """Python runs handlers only on the main thread, while another thread makes the call."""
     expected, out = (np.full_like(w, UNWRITTEN) for _ in range(2))
     slow_call(w, expected)
     thread = threading.Thread(target=slow_call, args=(w, out))
@@ -168,7 +168,7 @@ def test_other_threads_are_not_interrupted(w: np.ndarray) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_the_main_thread_of_a_child_is_interrupted(w: np.ndarray) -> None:
-    """Whichever thread it was in the parent."""
+    """The main thread of a child may have been any thread of the parent."""
 
     def call() -> bool:
         interrupted_within(w, signal.default_int_handler, KeyboardInterrupt)
@@ -180,7 +180,7 @@ def test_the_main_thread_of_a_child_is_interrupted(w: np.ndarray) -> None:
 
 @pytest.mark.parametrize("call", [sc.choose_format, sc.kth_magnitude], ids=lambda f: f.__name__)
 def test_while_the_index_of_a_nan_is_found(call: Callable[..., Any]) -> None:
-    """Axes in another order need a second call of the core, which may be interrupted too."""
+    """For reordered axes, a second call of the core finds the index. It may be interrupted too."""
     x = np.ones((3, 1 << 20, 5), np.float16)
     x[-1, -1, -1] = np.nan
 
@@ -195,7 +195,7 @@ def test_while_the_index_of_a_nan_is_found(call: Callable[..., Any]) -> None:
         call(x, 5, axis=(0, 2))
     whole = time.perf_counter() - begin
     for part in (0.3, 0.5, 0.7, 0.9):
-        with contextlib.suppress(Interrupted), Alarm(handler, whole * part):  # it may come late
+        with contextlib.suppress(Interrupted), Alarm(handler, whole * part):  # a signal may be late
             with pytest.raises((Interrupted, ValueError)) as caught:
                 call(x, 5, axis=(0, 2))
             assert caught.type is Interrupted or "NaN" in str(caught.value)

@@ -1,9 +1,8 @@
-"""Which instruction set runs, and who decides.
+"""Which ISA the package uses, and how it is chosen.
 
-That the forced one really runs needs no look at the CPU: the name that `sc.isa()` returns and the
-functions that run stand in one constant, which the target's own file defines; and test_symbols.py
-shows that nothing in that file's object can be replaced by another's, and that it has the
-instructions of its name.
+The tests need not inspect the CPU: the name from `sc.isa()` and the kernels are in the same
+constant of the ISA's object file. test_symbols.py checks that no other object can replace them, and
+that the object has the instructions of its ISA.
 """
 
 import os
@@ -66,7 +65,7 @@ def test_a_value_that_is_not_utf8_is_refused_as_any_other(variable: str, value: 
 
 @pytest.mark.parametrize("character", ["é", "日", "🌳"])
 def test_a_long_message_is_cut_between_characters(character: str) -> None:
-    """Wherever the limit falls within a character."""
+    """The limit may fall on any byte of a character."""
     width = len(character.encode())
     for shift in range(width):
         name = "x" * shift + character * 600
@@ -95,7 +94,7 @@ def test_names() -> None:
 
 
 def test_all_that_the_cpu_has() -> None:
-    """By the kernel's own list, where it gives one."""
+    """Compare with the flags in /proc/cpuinfo."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     flags = next((set(line.split()) for line in lines if line.startswith("flags")), None)
@@ -125,7 +124,7 @@ def test_set_isa_refuses_other_names(name: str) -> None:
 
 
 def test_a_change_reaches_other_threads() -> None:
-    """And those at work in the meantime still return the one result."""
+    """Calls under way in other threads return the same result."""
     w = np.tile(normal(1000), 400)
     expected = Ranking(w).pruned(1234)
     with ThreadPoolExecutor(2) as pool, running(sc.isa()):

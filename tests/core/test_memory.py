@@ -1,4 +1,4 @@
-"""Scratch memory: under a sixteenth of the array and a constant, however hard the selection is."""
+"""Scratch memory is less than a sixteenth of the array plus a constant, for any data."""
 
 import contextlib
 import ctypes
@@ -27,13 +27,13 @@ pytestmark = [
 
 SIZE = 1 << 24
 EACH, ARRAYS = 1 << 21, 20
-# What is documented, a quarter of a megabyte for each of two threads' blocks, and what the C library
-# and the operating system add.
+# The documented constant, a quarter of a megabyte for the blocks of each of two threads, and the
+# overhead of the C library and the operating system.
 CONSTANT = 6 << 20
 
 
 def apart(n: int) -> np.ndarray:
-    """Nearly all of it within the first bracket, and the second and the third."""
+    """Nearly all elements lie within each of the first three brackets."""
     w = from_bits(TWO + (np.arange(n, dtype=np.uint32) * np.uint32(0x9E3779B1)) % (FOUR - TWO))
     places = sampled(n)
     w[places] = decoys_apart(places.size)
@@ -48,14 +48,14 @@ INPUTS["runs that tie"] = lambda n: np.repeat(np.float32(2) + raw(n // 64) % 2, 
 
 
 def resident(field: str) -> int:
-    """Bytes in memory: VmRSS now, VmHWM at most since the last reset."""
+    """Return the resident bytes: VmRSS is the current number, VmHWM the peak since a reset."""
     return int(STATUS.read_text().split(f"{field}:")[1].split()[0]) << 10
 
 
 @contextlib.contextmanager
 def printing_growth() -> Iterator[None]:
-    """How much more memory the calls had than before them."""
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed before must not serve now
+    """Print by how many bytes the calls in the block increase the resident memory at most."""
+    ctypes.CDLL(None).malloc_trim(0)  # so that the calls cannot reuse freed memory
     before = resident("VmRSS")
     RESET.write_text("5")
     with sc.threads(2):
@@ -80,7 +80,7 @@ def run_global(name: str) -> None:
 
 
 def growth(call: str) -> int:
-    """Of a process that makes this call."""
+    """Return by how many bytes the memory of a process with this call grows."""
     done = subprocess.run(
         [sys.executable, "-c", f"import test_memory; test_memory.{call}"],
         env=with_paths(),

@@ -1,9 +1,9 @@
-"""The object files of the library that is installed for embedders.
+"""The object files of the library that is installed for programs that embed it.
 
-The kernels of an ISA are compiled for CPUs that have it. If one of their objects offered a function that
-others may use too, such as an inline one from some header, the linker might pick that copy for all, and
-older CPUs would crash on it. So each must define its table and nothing else, need nothing from outside but
-the tables of others and the C library's copying of bytes, and run nothing when it is loaded.
+The kernels of an ISA are compiled for CPUs that have it. If one of their objects exported another
+function, such as an inline function of a header, the linker might use that copy everywhere, and
+older CPUs would crash. So each object defines only its table. It uses only the tables of other
+objects and the C library's functions that copy bytes. It runs nothing when it is loaded.
 """
 
 import platform
@@ -24,8 +24,8 @@ pytestmark = not_under_sanitizers("objects call its runtime")
 CSRC = Path(__file__).parents[2] / "csrc"
 LIBRARY = Path(sc.get_cmake_dir()).parents[1] / "libsecateur.a"
 
-# What GCC and Clang make of copying and clearing bytes; and what they call, where they are set to
-# guard the stack, when that was overrun.
+# Functions that compilers call to copy and clear bytes, and to report a stack overflow if stack
+# protection is on.
 FOREIGN = {"memcpy", "memset", "__stack_chk_fail"}
 
 # Registers that only a newer instruction set has.
@@ -40,7 +40,7 @@ def tool(name: str, *arguments: object) -> str:
 
 
 def archived(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each member of an archive as GNU ar writes it; several may have one name."""
+    """Yield the name and content of each member of a GNU archive. Names may repeat."""
     data = path.read_bytes()
     assert data.startswith(b"!<arch>\n")
     at, long_names = 8, b""
@@ -58,7 +58,7 @@ def archived(path: Path) -> Iterator[tuple[str, bytes]]:
 
 @pytest.fixture(scope="module")
 def members(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The object files of the library."""
+    """Extract the object files of the library."""
     if sys.platform == "darwin":
         pytest.skip("needs the format of GNU ar")
     folder = tmp_path_factory.mktemp("objects")
@@ -74,7 +74,7 @@ def defined(path: Path) -> list[str]:
 
 
 def table_of(path: Path) -> tuple[str, str] | None:
-    """The ISA that an object is compiled for, and the table that it defines; none if for every CPU."""
+    """Return the ISA and the table of an object, or None if the object is for every CPU."""
     for name in defined(path):
         for isa in sc.isas():
             if found := re.match(rf"_ZN8secateur{len(isa)}{isa}\d+(\w*kernels)E$", name):
@@ -94,9 +94,9 @@ def targets(request: pytest.FixtureRequest, members: list[Path]) -> list[Path]:
 
 
 def symbols(path: Path) -> list[tuple[str, str]]:
-    """(type, name) of each: upper case is global."""
+    """Return the type and the name of each symbol. Upper-case types are global."""
     found = re.findall(r"^[0-9a-f ]* ([A-Za-z]) (\S+)$", tool("nm", path), re.MULTILINE)
-    # macOS puts an underscore before the names of C.
+    # macOS adds an underscore before C names.
     strip = "_" if sys.platform == "darwin" else ""
     return [(kind, name.removeprefix(strip)) for kind, name in found]
 
@@ -151,7 +151,7 @@ def test_nothing_is_thread_local(members: list[Path]) -> None:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names x86 registers")
 def test_objects_have_the_instructions_of_their_isa(members: list[Path]) -> None:
-    """All others, which run on every CPU, have none but the common ones."""
+    """The objects of no ISA run on every CPU, and use no newer registers."""
     used: dict[str, set[str]] = {}
     for path in members:
         registers = set(re.findall(r"%([yz]mm)", tool("objdump", "-d", path)))

@@ -1,4 +1,4 @@
-"""Threads: the same bits on any number of them, from many callers at once, and after fork."""
+"""Results are the same bits with any number of threads, for concurrent callers, and after fork."""
 
 import asyncio
 import contextlib
@@ -26,11 +26,11 @@ from support.processes import PATIENCE, imported, in_child
 FMT = FixedPoint(8, 5)
 NIBBLES = FixedPoint(4, 2)
 WIDE = FixedPoint(32, 28)
-SHARED = 600_000  # elements, enough for four threads
+SHARED = 600_000  # the number of elements, enough for four threads
 
 
 def all_results(w: np.ndarray, k: int, nan: str = "raise") -> list[np.ndarray]:
-    """Of every function that shares its work among threads."""
+    """Return the results of every function that shares its work among threads."""
     zero = "raise" if nan == "raise" else "zero"
     mask = sc.prune_mask(w, k=k, nan=nan)
     packed = sc.prune_mask(w, k=k, nan=nan, packed=True)
@@ -55,7 +55,7 @@ def all_results(w: np.ndarray, k: int, nan: str = "raise") -> list[np.ndarray]:
 
 
 def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
-    """In every way that shares its work differently."""
+    """Quantize and dequantize in every way that divides the work differently."""
     in_groups = FixedPoint(8, np.arange(-(-w.size // 1000)) % 9, group_size=1000)
     scales = np.linspace(0.01, 0.1, -(-w.size // 700), dtype=np.float32)
     points = np.arange(scales.size) % 7
@@ -85,8 +85,8 @@ def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
 
 
 def compared(w: np.ndarray) -> list[np.ndarray]:
-    """Sums and extremes over all elements, of those that are not too large to be squared."""
-    w = w[np.abs(w) < 1e15]  # NaN is not
+    """Return statistics of the elements that are not NaN, and whose squares do not overflow."""
+    w = w[np.abs(w) < 1e15]  # false for NaN
     chosen = [sc.choose_format(w, 8, method=method) for method in ("max", "percentile", "mse")]
     affine = sc.choose_affine(w, signed=False)
     w_hat = sc.fake_quantize(w, chosen[0])
@@ -137,7 +137,7 @@ def test_a_refused_nan_is_the_first_on_any_number() -> None:
 
 
 def at_once(callers: int, call: Callable[[int], object]) -> list[object]:
-    """call(0) to call(callers - 1), all let go at the same moment."""
+    """Run call(0) to call(callers - 1) on separate threads, which start at the same moment."""
     barrier = threading.Barrier(callers, timeout=60)
 
     def start(i: int) -> object:
@@ -178,7 +178,7 @@ def test_eight_callers_with_one_input() -> None:
 
 
 def test_eight_callers_with_small_inputs() -> None:
-    """Below the size at which the interpreter lock is released, and just above."""
+    """The sizes are below and just above the size at which calls release the GIL."""
     sizes = [1, 64, 1000, 4095, 4096, 5000, 65_536, 65_537]
 
     def call(i: int) -> None:
@@ -229,7 +229,7 @@ def test_a_context_is_of_its_thread_alone() -> None:
     with sc.threads(3):
         assert sc.get_num_threads() == 3
         assert at_once(1, lambda _: sc.get_num_threads()) == [3 if INHERITED else 7]
-        sc.set_num_threads(9)  # the process's, not this context's
+        sc.set_num_threads(9)  # sets the number of the process, not of this context
         assert sc.get_num_threads() == 3
     assert sc.get_num_threads() == 9
 
@@ -281,7 +281,7 @@ def test_what_is_started_within_a_context_keeps_its_number() -> None:
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("first", [0, 1])
 def test_generators_are_left_in_any_order(first: int) -> None:
-    """They run in the context of whoever calls them, so that the last number counts."""
+    """A generator runs in the context of its caller, so the number that was set last applies."""
     sc.set_num_threads(7)
 
     def generator(n: int) -> Iterator[int]:
@@ -297,7 +297,7 @@ def test_generators_are_left_in_any_order(first: int) -> None:
     assert sc.get_num_threads() == 7
     abandoned = generator(4)
     assert contextvars.copy_context().run(next, abandoned) == 4
-    abandoned.close()  # in another context than that in which it was entered
+    abandoned.close()  # its block was entered in a different context
     assert sc.get_num_threads() == 7
 
 
@@ -401,7 +401,7 @@ def test_a_bad_number_is_refused_at_import(text: str) -> None:
 
 # --- fork ------------------------------------------------------------------------------------
 
-# Python itself warns of forking with threads about. That is what is tried here.
+# Python warns about a fork while other threads run. These tests do that on purpose.
 forking = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
@@ -419,7 +419,7 @@ def works_on_two_threads(expected: list[np.ndarray]) -> bool:
 
 @pytest.fixture(scope="module")
 def used() -> list[np.ndarray]:
-    """The results of calls that have left helpers and scratch memory behind."""
+    """Return the results of calls that leave helper threads and scratch memory behind."""
     w = VALUES["normal"](SHARED)
     with sc.threads(3):
         return all_results(w, SHARED // 3)
@@ -444,7 +444,7 @@ class TestFork:
             assert in_child(lambda: sc.get_num_threads() == 5) == "right"
 
     def test_while_others_call(self, used: list[np.ndarray]) -> None:
-        """Whatever locks they hold at that moment."""
+        """Other threads may hold any lock at the moment of the fork."""
         times = number(10, quick=3)
         stop = threading.Event()
 
@@ -463,7 +463,7 @@ class TestFork:
         assert outcomes == ["right"] * times
 
     def test_while_others_take_scratch_memory(self) -> None:
-        """A lock that is held for moments, but again and again."""
+        """Other threads take the lock of the scratch memory briefly and often."""
         expected = ranking("normal", 5000, "raise")
         stop = threading.Event()
 

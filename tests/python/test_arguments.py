@@ -1,4 +1,4 @@
-"""Arguments of every type of number, bool and object, to the package and its reference."""
+"""Pass numbers, bools and objects of every type to the package and its reference."""
 
 import math
 import re
@@ -21,7 +21,7 @@ MAX = float(np.finfo(np.float64).max)
 BOTH = [sc, sc.reference]
 both = pytest.mark.parametrize("lib", BOTH, ids=["package", "reference"])
 
-# --- thresholds between two floats -----------------------------------------------------------------
+# --- thresholds between two floats -----------------------------------------------------------
 
 THRESHOLDS = [
     0, 1, 2**24 + 1, 2**53 + 1, 2**53 + 3, 2**63 - 1, 2**64 - 1, 2**1024, 10**400, 10**5000,
@@ -37,7 +37,7 @@ Exact = Fraction | float
 
 
 def exact(number: Any) -> Exact:
-    """A fraction, or an infinite float."""
+    """Return the exact number as a fraction, or an infinite float."""
     if isinstance(number, np.ndarray):
         return exact(number[()])
     if isinstance(number, np.longdouble):
@@ -52,12 +52,12 @@ def exact(number: Any) -> Exact:
 def short(number: Any) -> str:
     try:
         return f"{type(number).__name__} {number!s:.25}"
-    except ValueError:  # an int of too many digits
+    except ValueError:  # the int has too many digits
         return "int"
 
 
 def near(threshold: Exact, dtype: str) -> np.ndarray:
-    """The floats of a dtype around a threshold, some others, and infinity."""
+    """Return the floats of a dtype around a threshold, some others, and infinity."""
     kind = DTYPES[dtype]
     largest = float(ml_dtypes.finfo(kind).max)
     middle = np.float64(min(threshold, largest)).astype(kind)
@@ -109,7 +109,7 @@ def test_thresholds_that_are_nan(threshold: Any, lib: Any) -> None:
             lib.prune(np.ones(3), threshold=threshold, **how)
 
 
-# --- numbers, integers and bools -------------------------------------------------------------------
+# --- numbers, integers and bools -------------------------------------------------------------
 
 W = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
 FMT = FixedPoint(8, 5)
@@ -133,7 +133,7 @@ NUMBERS: dict[str, Call] = {
 
 
 class Raising:
-    """Which no function of an object's text survives."""
+    """An object whose repr() and str() raise."""
 
     def __repr__(self) -> str:
         raise ZeroDivisionError
@@ -156,7 +156,7 @@ def kind_of(value: Any) -> str:
 
 
 def assert_refused(call: Call, name: str, value: Any, error: Any = TypeError) -> None:
-    """By both, with an error that names the argument and is short."""
+    """Check that both libraries refuse the value with a short error that names the argument."""
     name = name.split(" of ", maxsplit=1)[0]
     for lib in BOTH:
         with pytest.raises(error) as refused:
@@ -263,7 +263,7 @@ INTEGERS_ONE_LESS = {"bits of choose_affine", "bits of choose_format", "bits of 
 
 
 class Index:
-    """What NumPy and Python take for an index."""
+    """An object that NumPy and Python accept as an index."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -322,7 +322,7 @@ def test_integers_out_of_range(value: Any, name: str) -> None:
         if value > 2**63 - 1:
             assert_refused(INTEGERS[name], name, value, ValueError)
         return
-    if name == "n" or name.startswith("shape"):  # those that fit, but for which the bytes do not
+    if name == "n" or name.startswith("shape"):  # a valid number, which does not fit the bytes
         for lib in BOTH:
             with pytest.raises(ValueError, match=r"^(n|shape|packed|q) must"):
                 INTEGERS[name](lib, value)
@@ -382,7 +382,7 @@ def test_values_that_are_not_bools(value: Any, name: str) -> None:
     assert_refused(BOOLS[name], name, value)
 
 
-# --- words, dtypes and formats ---------------------------------------------------------------------
+# --- words, dtypes and formats ---------------------------------------------------------------
 
 WORDS: dict[str, Call] = {
     "nan": lambda lib, x: lib.prune(W, k=1, nan=x),
@@ -457,7 +457,7 @@ def test_long_keys_and_keys_without_a_text() -> None:
         assert len(str(refused.value)) < 2000
 
 
-# --- arrays of parameters --------------------------------------------------------------------------
+# --- arrays of parameters --------------------------------------------------------------------
 
 RAGGED: dict[str, Call] = {
     "frac_bits": lambda lib, x: lib.quantize(W, FixedPoint(8, x, axis=0)),

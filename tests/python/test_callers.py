@@ -1,4 +1,4 @@
-"""Callers whose own code runs, or whose threads write, while a call is under way."""
+"""Code of the caller that runs during a call, and threads that write to its arrays."""
 
 import contextlib
 import subprocess
@@ -18,7 +18,7 @@ N = 1 << 17
 
 
 class Count:
-    """An integer that does something when it is asked for its value."""
+    """An integer that calls a function when its value is read."""
 
     def __init__(self, value: int, act: Any) -> None:
         self.value, self.act = value, act
@@ -30,7 +30,7 @@ class Count:
 
 @pytest.mark.parametrize("name", ["kth_magnitude", "prune_mask", "prune", "prune_quantize"])
 def test_an_index_that_shrinks_the_array(name: str) -> None:
-    """The array is looked at after all else has been."""
+    """The array is read after all other arguments."""
     w = np.ones((1000, 1000), np.float32, order="F")
     k = Count(7, lambda: w.resize((10, 10), refcheck=False))
     if name == "kth_magnitude":
@@ -111,7 +111,7 @@ def each_quantizes(fmt: Any) -> list[Any]:
 
 
 class Pretender:
-    """An object whose _native is not that of a format."""
+    """An object whose _native does not belong to a format."""
 
     def __init__(self, core: Any) -> None:
         self._native = core
@@ -143,7 +143,7 @@ def test_a_format_that_is_not_initialized(kind: type) -> None:
 
 
 def test_a_subclass_that_replaces_the_fields_changes_nothing() -> None:
-    """The core has the arguments, and does not look at the attributes."""
+    """The core has a copy of the arguments, and does not read the attributes."""
 
     class Odd(sc.FixedPoint):
         frac_bits = property(lambda _: np.float32(["nan"]))  # type: ignore[assignment]
@@ -167,7 +167,7 @@ def test_an_exception_of_the_caller_comes_through() -> None:
 
 
 def test_in_place_through_a_view_of_another_byte_order() -> None:
-    """The same memory, but not the same elements."""
+    """Both arrays have the same memory, but different elements."""
     swapped = np.array([1, np.nan, 3], ">f4")
     before = swapped.tobytes()
     with pytest.raises(ValueError, match="out must be w itself or share no memory with w"):
@@ -183,7 +183,7 @@ def test_out_with_the_native_order_spelled_out() -> None:
 
 
 def test_nan_to_zero_where_few_numbers_are_left() -> None:
-    """Some of the kept are NaN: they become 0, whatever their bits."""
+    """Some kept elements are NaN. They become 0, whatever their bits are."""
     rng = np.random.default_rng(5)
     bits = rng.choice(np.uint32([0x7FFFFFFF, 0xFFFFFFFF, 0x7FC00000, 0x7F800001]), N)
     w = np.where(rng.random(N) < 0.3, rng.standard_normal(N, np.float32), bits.view(np.float32))
@@ -207,7 +207,7 @@ def test_more_infinities_than_are_kept(nan: str) -> None:
 
 @not_under_sanitizers("the race is intended", ("tsan",))
 def test_a_call_ends_though_its_input_is_written_to() -> None:
-    """What it returns is unspecified; that it returns is not."""
+    """The result is unspecified, but the call returns."""
     w = np.random.default_rng(7).standard_normal(N, np.float32)
     other = w * np.float32(1e6)
     stop = threading.Event()
@@ -221,7 +221,7 @@ def test_a_call_ends_though_its_input_is_written_to() -> None:
     writer.start()
     try:
         for _ in range(200):
-            # It may notice, and say so.
+            # The call may detect the change and raise an error.
             with contextlib.suppress(RuntimeError):
                 sc.kth_magnitude(w, N // 10, nan="keep")
             with contextlib.suppress(RuntimeError):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 MODULES = sorted(m.name for m in pkgutil.walk_packages(secateur.__path__, "secateur."))
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PEERS = {"keras", "torch"}  # no extra installs these; blocks that import them are skipped without
+PEERS = {"keras", "torch"}  # no extra installs these; blocks that import a missing one are skipped
 
 
 @pytest.mark.parametrize("name", ["secateur", *MODULES])

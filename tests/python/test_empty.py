@@ -1,4 +1,4 @@
-"""Arrays without elements or without axes: the package and its reference agree on all of them."""
+"""The package and its reference agree on arrays without elements or without axes."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -89,7 +89,7 @@ def choosings() -> Iterator[dict[str, Any]]:
 
 
 def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """Calls of every function, with arguments that fit the array and others that do not."""
+    """Yield calls of every function, with arguments that fit the array and with others."""
     n, shape = w.size, w.shape
     for axis in AXES:
         for k in (0, 1, 2, n):

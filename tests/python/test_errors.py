@@ -1,6 +1,6 @@
-"""What is refused: with which error, in which words, and with nothing written.
+"""Refused calls: the type and the message of the error; outputs stay unmodified.
 
-Every message names the argument, what came and what is allowed.
+Every message names the argument, its value and the allowed values.
 """
 
 import re
@@ -25,7 +25,7 @@ Call = Callable[..., Any]
 
 
 def with_defaults(function: Call, **defaults: Any) -> Call:
-    """`function` of w alone, or with some arguments replaced."""
+    """Return `function` with default values for its arguments after w."""
     return lambda w, **arguments: function(w, **{**defaults, **arguments})
 
 
@@ -62,7 +62,7 @@ def good_input(name: str) -> np.ndarray:
 def assert_refused(
     name: str, error: type[Exception], argument: str, allowed: str, came: str, **arguments: Any
 ) -> None:
-    """With these words, whatever `out` is; and `out`, in place too, is left as it was."""
+    """Check the error and its words. With `out`, the call fails too and leaves `out` unmodified."""
     message = f"^{re.escape(argument)} must .*{re.escape(allowed)}.*, got .*{re.escape(came)}"
     w = arguments.pop("w", None)
     w = good_input(name) if w is None else w
@@ -150,7 +150,7 @@ def test_kth_magnitude_of_nothing() -> None:
         assert str(shape) in str(refused.value)
 
 
-# --- how many --------------------------------------------------------------------------------
+# --- k, sparsity and threshold ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [*WITH_K, "topk", "kth_magnitude"])
@@ -216,7 +216,7 @@ def test_threshold_that_is_no_number(threshold: object, name: str) -> None:
 
 
 def test_threshold_beyond_every_float() -> None:
-    """Only infinity is above it, as Python says of 10**400 too."""
+    """Only infinity is above the threshold, as in Python."""
     w = np.float32([1, -np.inf, np.finfo(np.float32).max])
     np.testing.assert_array_equal(sc.prune(w, threshold=10**400), np.float32([0, -np.inf, 0]))
 
@@ -398,7 +398,7 @@ def test_shifted(shift: int, name: str) -> None:
         lambda buffer: buffer[12:36:2],
         lambda buffer: buffer[:36:3],
         lambda buffer: buffer[23:11:-1],
-        lambda buffer: buffer.view(np.uint8)[47 : 47 + 48].view(np.float32),  # by a byte
+        lambda buffer: buffer.view(np.uint8)[47 : 47 + 48].view(np.float32),  # moved by a byte
     ],
 )
 def test_partly_overlapping_strides(name: str, out_of: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -415,7 +415,7 @@ def test_the_transpose_overlaps(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["quantize", "prune_quantize"])
 def test_integers_in_place_of_floats(name: str) -> None:
-    """Though they would fit: they are of another size."""
+    """Integers cannot replace floats in place, because their size differs."""
     buffer = normal(12)
     assert_overlap_refused(name, buffer, buffer, buffer.view(np.int8)[:12])
     assert_overlap_refused(name, buffer, buffer, buffer.view(np.int8)[::4])

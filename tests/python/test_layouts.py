@@ -1,7 +1,7 @@
-"""Arrays as they come: any shape, strides, alignment and byte order, in and out.
+"""Inputs and outputs of any shape, strides, alignment and byte order.
 
-What is here is decided above the kernels, so that one instruction set serves, but for results that
-go past the caches: where those begin within a cache line is the kernels' own affair.
+Layouts are handled above the kernels, so one ISA suffices. Results that bypass the caches are the
+exception: the kernels handle their alignment.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def codes_of(w: np.ndarray, fmt: FixedPoint) -> np.ndarray:
 
 
 def by_pattern(w: np.ndarray) -> dict[str, object]:
-    """Half of groups as large as they fit."""
+    """Keep half of the elements, in the largest groups that fit."""
     if w.ndim == 0:
         return {"k": 0}
     m = max(m for m in range(1, 33) if w.shape[-1] % m == 0)
@@ -48,7 +48,7 @@ def axis_of(w: np.ndarray) -> int | None:
     return 0 if w.ndim else None
 
 
-# Each takes float32 and returns an array of the same shape; each but the mask takes out=.
+# Each call takes float32 and returns an array of the same shape. All but the mask take out=.
 CALLS: dict[str, Callable[..., np.ndarray]] = {
     "prune k": lambda w, **out: sc.prune(w, k=w.size // 3, **out),
     "prune threshold": lambda w, **out: sc.prune(w, threshold=0.5, **out),
@@ -80,7 +80,7 @@ IN_PLACE = [name for name in WITH_OUT if "quantize" not in name] + ["fake_quanti
 
 
 def at_byte(offset: int, n: int, dtype: np.dtype) -> np.ndarray:
-    """A writeable array whose first byte lies at this offset in a cache line."""
+    """Return a writeable array whose first byte is at this offset in a cache line."""
     buffer = np.zeros(n * dtype.itemsize + 128, np.uint8)
     begin = -buffer.ctypes.data % 64 + offset
     return buffer[begin : begin + n * dtype.itemsize].view(dtype)
@@ -91,7 +91,7 @@ def swapped(w: np.ndarray) -> np.ndarray:
 
 
 class Subclass(np.ndarray):
-    """As np.memmap is one."""
+    """A subclass of np.ndarray, like np.memmap."""
 
 
 INPUTS = {
@@ -170,7 +170,7 @@ def test_masks_of_any_layout(as_bools: bool) -> None:
 
 
 def outs(shape: tuple[int, ...], dtype: np.dtype) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Arrays of that shape, and the memory in which each lies."""
+    """Return arrays of that shape, and the memory that contains each."""
     rows, columns = shape
     reversed_ = np.zeros((rows, columns), dtype)
     wide = np.zeros((rows, 2 * columns), dtype)
@@ -198,7 +198,7 @@ def test_outs(layout: str, name: str) -> None:
     assert CALLS[name](w, out=out) is out
     assert_same_bits(out, expected)
     out[...] = blank
-    assert_same_bits(buffer, untouched)  # beside it too
+    assert_same_bits(buffer, untouched)  # elements outside `out` stay unmodified too
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
@@ -241,10 +241,10 @@ def test_neighbours_in_memory_are_not_overlapping(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_OUT)
 @pytest.mark.parametrize("stride", [0, 1, 3, -8])
 def test_the_stride_of_an_axis_of_length_one_is_of_no_account(name: str, stride: int) -> None:
-    """NumPy gives a new axis the stride 0."""
+    """An axis of length one may have any stride. NumPy gives a new axis the stride 0."""
     w = normal(1, 60)
     expected = CALLS[name](w)
-    for step in (1, 2):  # contiguous, and not
+    for step in (1, 2):  # contiguous and not contiguous
         memory = np.zeros(step * expected.size, expected.dtype)[::step]
         strides = (stride, *memory.strides)
         out = np.lib.stride_tricks.as_strided(memory, expected.shape, strides)

@@ -1,7 +1,7 @@
-"""`secateur.reference` against oracles that share nothing with it.
+"""Compare `secateur.reference` with oracles that share no code with it.
 
-Selection is checked against a stable sort, quantization against exact fractions, and both against
-examples worked by hand.
+The oracle of selection is a stable sort, that of quantization is exact fractions. Both are also
+compared with constants.
 """
 
 import ast
@@ -29,7 +29,7 @@ from support.oracles import code_dtype, ends
 from support.refusals import FLOAT_NAMES
 
 FLOATS = hnp.arrays(np.uint32, st.integers(0, 40)).map(lambda bits: bits.view(np.float32))
-"""Any bits at all: NaN of every kind, infinities, subnormals, both zeros."""
+"""Arrays of any bits: NaN of every kind, infinities, subnormals, both zeros."""
 
 FORMATS = st.builds(FixedPoint, st.integers(2, 32), st.integers(-256, 256), st.booleans())
 
@@ -44,7 +44,7 @@ HOST = {
     "set_num_threads",
     "threads",
 }
-"""What concerns the machine or the installation, and so has no reference."""
+"""Functions about the machine or the installation, which have no reference."""
 
 
 def bits_of(w: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def parameters(function: Any) -> list[tuple[str, object, object]]:
 
 
 def public_members(made: object) -> dict[str, object]:
-    """The parameters of each public method of an instance, and the type of each other attribute."""
+    """Return the parameters of each public method, and the type of each other public attribute."""
     members = {name: getattr(made, name) for name in dir(made) if not name.startswith("_")}
     return {
         name: parameters(value) if callable(value) else type(value)
@@ -82,7 +82,7 @@ def test_same_public_surface_as_the_package(name: str) -> None:
         assert public_members(ours()) == public_members(theirs())
 
 
-# --- what it shares with the package ----------------------------------------------------------
+# --- imports and names that the reference shares with the package ------------------------------
 
 SHARED = {
     "secateur.float_state": {"default_float_state"},
@@ -93,15 +93,15 @@ SHARED = {
     },
     "secateur.results": {"Bracket", "ErrorStats", "TopK"},
 }
-"""The types of arguments and results, and the state of the thread, which NumPy cannot set. What the
-package computes is not for the reference to use."""
+"""Types of arguments and results, and the floating-point state, which NumPy cannot set. The
+reference must not use other code of the package."""
 
 ELSEWHERE = (set(sys.stdlib_module_names) | {"numpy"}) - {"importlib"}
 SOURCES = sorted(Path(reference.__file__).parent.rglob("*.py"))
 
 
 def shared(source: str) -> Iterator[str]:
-    """All imports of a module of the reference that it should not have."""
+    """Yield the imports that a module of the reference must not have."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             pairs = [(alias.name, "") for alias in node.names]
@@ -145,7 +145,7 @@ def computed(_: FixedPoint) -> Any:
 
 
 class Bare(FixedPoint):
-    """A format that has its arguments as attributes, and computes nothing."""
+    """A format that has its arguments as attributes, and raises an error if it must compute."""
 
     __slots__ = ()
     dtype = min = max = resolution = range = property(computed)  # type: ignore[assignment]
@@ -206,7 +206,7 @@ def test_other_attributes() -> None:
 
 
 def by_rank(w: np.ndarray, nan: str) -> list[int]:
-    """Flat indices from the largest magnitude to the smallest, equal ones by index."""
+    """Return flat indices from the largest magnitude to the smallest. Ties are in index order."""
     magnitudes = [int(bits) & 0x7FFFFFFF for bits in w.ravel().view(np.uint32)]
     if nan == "prune":
         magnitudes = [m - 2**31 if m > 0x7F800000 else m for m in magnitudes]
@@ -221,7 +221,7 @@ def masked(w: np.ndarray, kept: list[int]) -> np.ndarray:
 
 @given(w=FLOATS, share=st.floats(0, 1), nan=st.sampled_from(["keep", "prune"]))
 def test_selection(w: np.ndarray, share: float, nan: str) -> None:
-    removed = round(share * w.size)  # to even at a tie, as Python rounds
+    removed = round(share * w.size)  # rounds half to even
     kept = by_rank(w, nan)[: w.size - removed]
     mask = np.isin(np.arange(w.size), kept)
 
@@ -258,7 +258,7 @@ def test_threshold(w: np.ndarray, threshold: float, nan: str) -> None:
 
 @given(value=st.floats(0, width=32, exclude_min=True, allow_infinity=False, allow_nan=False))
 def test_threshold_is_compared_exactly(value: float) -> None:
-    """A float64 just below or above a float32 decides as it should."""
+    """A float64 threshold next to a float32 is compared without rounding."""
     w = np.float32([value])
     kept = [
         bool(reference.prune(w, threshold=threshold).any())
@@ -274,7 +274,7 @@ def test_selection_by_hand() -> None:
     assert_array_equal(reference.prune_mask(w, k=3), [[0, 1, 1], [0, 0, 1]])
     assert_array_equal(reference.prune_mask(w, k=3, packed=True), np.uint8([0b100110]), strict=True)
     assert_same_bits(reference.prune(w, k=3), [[0, 2, -2], [0, 0, -3]])
-    assert_same_bits(reference.prune(w, k=6), w)  # and the zero keeps its sign
+    assert_same_bits(reference.prune(w, k=6), w)  # a kept zero keeps its sign
     assert_same_bits(reference.prune(w, k=0), np.zeros((2, 3)))
     assert_same_bits(reference.prune(w, threshold=2), [[0, 0, 0], [0, 0, -3]])
 
@@ -297,7 +297,7 @@ def test_nan_by_hand() -> None:
 
 
 def test_counts_as_the_field_does() -> None:
-    """The rules of torch's ``hardshrink`` and ``prune.l1_unstructured``, worked by hand."""
+    """Thresholds and counts follow torch's ``hardshrink`` and ``prune.l1_unstructured``."""
     w = np.float32([0.5, -0.75, 0.25, 1.0, -0.1])
     assert_same_bits(reference.prune(w, threshold=0.5), [0, -0.75, 0, 1, 0])
     assert_same_bits(reference.prune(w, sparsity=0.5), [0.5, -0.75, 0, 1, 0])
@@ -312,7 +312,7 @@ def exact_code(value: float, fmt: FixedPoint) -> int:
     low, high = ends(fmt)
     if math.isinf(value):
         return high if value > 0 else low
-    code = round(Fraction(value) * Fraction(2) ** fmt.frac_bits)  # to even at a tie
+    code = round(Fraction(value) * Fraction(2) ** fmt.frac_bits)  # rounds half to even
     return min(max(code, low), high)
 
 
@@ -333,7 +333,7 @@ def test_fixed_point(w: np.ndarray, fmt: FixedPoint) -> None:
 
 @given(halves=hnp.arrays(np.int32, 20, elements=st.integers(-70000, 140000)), fmt=FORMATS)
 def test_fixed_point_where_it_is_decided(halves: np.ndarray, fmt: FixedPoint) -> None:
-    """Multiples of half a step: ties, both ends of the range, and just beyond."""
+    """The elements are multiples of half a step: ties, the ends of the range, and beyond."""
     with np.errstate(over="ignore"):
         w = np.ldexp(halves.astype(np.float64), -1 - fmt.frac_bits).astype(np.float32)
     codes = [exact_code(value, fmt) for value in w.tolist()]
@@ -344,7 +344,7 @@ def test_fixed_point_where_it_is_decided(halves: np.ndarray, fmt: FixedPoint) ->
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("frac_bits", [-256, -128, -127, -126, 0, 126, 127, 149, 150, 256])
 def test_all_codes_come_back(bits: int, signed: bool, frac_bits: int) -> None:
-    """What float32 can represent of a format is a fixed point of quantizing."""
+    """Values of a format that float32 represents exactly are quantized to the same integer."""
     fmt = FixedPoint(bits, frac_bits, signed)
     low, high = ends(fmt)
     q = np.arange(low, high + 1).astype(code_dtype(fmt))
@@ -428,7 +428,7 @@ def test_sparsity_schedule_refuses(changed: Any, error: type[Exception]) -> None
     assert messages[0] == messages[1]
 
 
-# --- shapes, strides, out=: of both modules, for their callers are the same -------------------
+# --- shapes, strides and out=, of the package and of the reference ----------------------------
 
 FMT = FixedPoint(8, 3)
 MASKS = {
@@ -477,7 +477,7 @@ LAYOUTS = {
 def test_any_layout_is_as_its_c_order_copy(lib: Any, name: str, layout: str) -> None:
     w = LAYOUTS[layout]
     plain = np.array(w, np.float32, order="C")
-    if name == "apply_mask packed":  # the mask too is taken in C order
+    if name == "apply_mask packed":  # masks are also read in C order
         assert np.array_equal(MASKS["packed"](w), MASKS["packed"](plain))
     result, expected = CALLS[name](lib, w), CALLS[name](lib, plain)
     assert isinstance(result, np.ndarray)
@@ -496,9 +496,7 @@ def test_out_of_any_strides(lib: Any, name: str, layout: str) -> None:
     result = CALLS[name](lib, w, out=out)
     assert_array_equal(out, expected, strict=True)
     assert np.shares_memory(result, buffer) or w.size == 0
-    assert (
-        np.count_nonzero(buffer == 99) >= buffer.size - w.size
-    )  # and nothing beside it is touched
+    assert np.count_nonzero(buffer == 99) >= buffer.size - w.size  # memory outside `out` is not written
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
@@ -679,7 +677,7 @@ def test_mask_arguments(lib: Any, mask: np.ndarray, error: type[Exception], mess
 
 
 def test_no_warnings(lib: Any) -> None:
-    """Signalling NaN, infinities and overflow are ordinary data here."""
+    """Signalling NaN, infinities and overflow cause no warnings."""
     w = np.uint32([0x7F800001, 0xFF800001, 0x7F800000, 0x7F7FFFFF] * 8).view(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
