@@ -24,8 +24,8 @@ from support.raw_bits import POLICIES, floats
 from support.refusals import assert_refuses
 
 NORMS = ["l1", "l2", "max"]
-# Blocks of one row, of one column, narrower and wider than the eight partial sums and than the
-# lanes; at the edges, parts of all these.
+# Blocks of one row and of one column; blocks that are narrower and wider than the eight partial
+# sums, and than a vector. At the edges of an array, blocks are cut off.
 BLOCKS = [(1, 1), (1, 4), (4, 1), (2, 2), (3, 5), (4, 4), (1, 7), (1, 8), (1, 9), (8, 8), (7, 16),
           (16, 17), (2, 33), (33, 2), (40, 70)]  # fmt: skip
 HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "every exponent", "30 % NaN"]
@@ -37,7 +37,7 @@ Block = tuple[int, int]
 def ranking(
     values: str, dtype: str, shape: tuple[int, ...], block: Block, norm: str, nan: str
 ) -> tuple[np.ndarray, Ranking]:
-    """The array of that name, and its blocks by rank."""
+    """Return the array of that name, and the ranking of its blocks."""
     w = of_type(values, int(np.prod(shape)), dtype).reshape(shape)
     return w, Ranking(block_norms(w, block, norm), nan)
 
@@ -61,14 +61,14 @@ def test_blocks(lib: Any, block: Block, norm: str) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 100), (100, 1), (17, 33), (64, 64), (3, 1025),
                                    (5, 6, 7), (2, 3, 9, 10), (1, 1, 8, 8)], ids=str)  # fmt: skip
 def test_shapes(lib: Any, shape: tuple[int, ...]) -> None:
-    """Leading axes are so many matrices, among all of whose blocks the selection is."""
+    """With leading axes, the blocks of all matrices compete."""
     for block in {(1, 1), (1, 2), (2, 1), (2, 3), (4, 4), (1, 32), shape[-2:]}:
         if block[0] <= shape[-2] and block[1] <= shape[-1]:
             w, ranked = ranking("coarse grid", "float32", shape, block, "l1", "raise")
             for k in {ranked.w.size // 2, ranked.w.size // 5}:
                 assert_writes(
                     lib.prune, w, expected(w, block, ranked, k), k=k, block=block
-                )  # l1 is the default
+                )  # the default norm is l1
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -111,7 +111,7 @@ def test_any_bits(dtype: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("sparsity", [0, 0.1, 0.25, 0.5, 0.9, 1])
 def test_sparsity_counts_blocks(lib: Any, sparsity: float) -> None:
-    """With those at the edges: 5 rows by 6 columns of them."""
+    """Blocks at the edges count too: there are 5 rows of 6 blocks."""
     w = normal(17, 23)
     removed = round(sparsity * 30)  # half to even
     pruned = lib.prune(w, sparsity=sparsity, block=(4, 4))
@@ -135,7 +135,7 @@ def test_threshold_is_compared_with_the_norm(lib: Any, norm: str, nan: str) -> N
 
 
 def test_sums_are_formed_in_the_order_that_is_documented(lib: Any) -> None:
-    """Blocks whose norms differ in the last bit, or tie, only if they are."""
+    """Only the documented order gives these norms, which tie or differ in the last bit."""
     rng = np.random.default_rng(5)
     for block in ((1, 8), (1, 16), (4, 4), (16, 16), (3, 37), (37, 3)):
         part = rng.random(block[0] * block[1])
@@ -154,7 +154,7 @@ def test_norms_beyond_the_range_tie(lib: Any) -> None:
     w = np.array([[1e200, 1, 2e200, 1, 1e308, 1e308]])
     assert np.flatnonzero(lib.prune(w, k=1, block=(1, 2), norm="l2")).tolist() == [0, 1]
     assert np.flatnonzero(lib.prune(w, k=1, block=(1, 2), norm="l1")).tolist() == [4, 5]
-    narrow = np.float32([[3e38, 3e38, 3.2e38, 3.1e38]])  # within that of float64
+    narrow = np.float32([[3e38, 3e38, 3.2e38, 3.1e38]])  # its norms fit float64, but not float32
     assert np.flatnonzero(lib.prune(narrow, k=1, block=(1, 2))).tolist() == [2, 3]
 
 
@@ -214,7 +214,7 @@ def test_layouts(lib: Any, layout: str) -> None:
     "shape", [(0, 5), (5, 0), (0, 0), (0, 4, 5), (3, 0, 5), (3, 5, 0)], ids=str
 )
 def test_empty(lib: Any, shape: tuple[int, ...]) -> None:
-    """There are no blocks, and any size of them will do."""
+    """There are no blocks, and every block size is valid."""
     w = np.zeros(shape, np.float32)
     for block in ((1, 1), (2, 2), (7, 9), [10**9, 10**9]):
         for how in ({"k": 0}, {"sparsity": 0.5}, {"threshold": 1}):
@@ -276,6 +276,6 @@ def test_too_few_axes(lib: Any) -> None:
 
 @pytest.mark.parametrize("block", [(2**63, 1), (1, 2**70)])
 def test_blocks_of_more_than_any_array(lib: Any, block: tuple[int, int]) -> None:
-    """Also where there are no elements, and so any block is large enough."""
+    """Blocks of more elements than any array are refused, even for an empty array."""
     with pytest.raises(ValueError, match=r"^block\[[01]\] must be "):
         lib.prune(np.ones((0, 2), np.float32), k=0, block=block)

@@ -1,4 +1,4 @@
-"""secateur.containers: which arrays may be written to together; the rest is in test_global.py."""
+"""secateur.containers: which outputs may be written together. test_global.py tests the rest."""
 
 import re
 from itertools import chain, combinations, product
@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from secateur.containers import require_apart
 from support.refusals import assert_refuses
 
-# Views of 8 rows of 8 elements, as the indices that make them.
+# Indices that make views of an array of 8 rows of 8 elements.
 SIDE = 8
 slices = st.builds(
     slice,
@@ -33,7 +33,7 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[slice, slice]], list[tuple[slice,
 
 @given(case=cases(), dtype=st.sampled_from([np.uint8, np.float32, np.float64]))
 def test_outputs_share_no_memory(case: tuple[list, list], dtype: type) -> None:
-    """By the elements that each has."""
+    """Arrays share memory if they contain the same element."""
     buffer = np.zeros((SIDE, SIDE), dtype)
     elements = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
     outs, inputs = (
@@ -59,7 +59,7 @@ def test_outputs_share_no_memory(case: tuple[list, list], dtype: type) -> None:
 
 
 def test_neighbours_in_memory() -> None:
-    """The last byte of one is the first of the other, or the one before it; with strides of either sign."""
+    """Two arrays share one byte, or are adjacent. Their strides have either sign."""
     buffer = np.zeros(30, np.uint8)
     signs = slice(None), slice(None, None, -1)
     for length, gap, one, other in product((1, 2, 10), (-1, 0), signs, signs):
@@ -74,17 +74,15 @@ def test_neighbours_in_memory() -> None:
 
 
 def test_elements_in_turn() -> None:
-    """Of which none is in two arrays."""
+    """Arrays may interleave if they share no element."""
     buffer = np.zeros((4, 6), np.float32)
     require_apart([(f"out[{i}]", buffer[:, i]) for i in range(6)], [])
-    require_apart(
-        [("out[0]", buffer[::2])], [("arrays[0]", buffer[::2]), ("arrays[1]", buffer[1::2])]
-    )
+    require_apart([("out[0]", buffer[::2])], [("arrays[0]", buffer[::2]), ("arrays[1]", buffer[1::2])])
 
 
 def test_what_is_too_hard_to_tell_is_refused() -> None:
-    """Strides for which it takes a minute to find out that no byte is shared, or which one is."""
-    buffer = np.zeros(192_163_377, np.int8)  # pages that nobody touches
+    """With these strides, it takes a minute to find out whether a byte is shared."""
+    buffer = np.zeros(192_163_377, np.int8)  # these pages are never accessed
     one = as_strided(buffer, strides=(36_674, 61_119, 85_569), shape=(1049, 1049, 1049))
     other = as_strided(buffer[64_023_025:], strides=(12_223, 12_224, 1), shape=(1049, 1049, 1))
     with pytest.raises(np.exceptions.TooHardError):

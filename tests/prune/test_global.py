@@ -24,11 +24,11 @@ Arrays = list[np.ndarray]
 
 
 By = dict[str, np.ndarray]
-"""What ranks an array: its scores or its factors by that name, or nothing."""
+"""The scores or the factors that rank an array, by that name; empty for magnitudes."""
 
 
 def importance_of(w: np.ndarray, by: By, nan: str) -> np.ndarray:
-    """Keys that compare among all types."""
+    """Return keys that are comparable between all dtypes."""
     if "scores" in by:
         return wide_keys(by["scores"], nan, by_value=True)
     return wide_keys(product(w, by["factors"]) if by else w, nan, by_value=False)
@@ -51,7 +51,7 @@ def expected(arrays: Arrays, k: int, nan: str = "raise", by: Sequence[By] | None
 
 
 def arguments(by: Sequence[By] | None) -> dict[str, Any]:
-    """The arguments scores= and factors= of these."""
+    """Return the arguments scores= and factors= for these members."""
     given = {x for each in by or () for x in each}
     return {name: [each.get(name) for each in by or ()] for name in given}
 
@@ -64,7 +64,7 @@ def assert_same_arrays(actual: Sequence[np.ndarray], wanted: Arrays) -> None:
 def check(
     lib: Any, arrays: Arrays, k: int, nan: str = "raise", by: Sequence[By] | None = None
 ) -> None:
-    """To new arrays, to those that are given, and in place; and the masks."""
+    """Check the results in new arrays, in given arrays and in place, and check the masks."""
     wanted, how = expected(arrays, k, nan, by), {"k": k, "nan": nan, **arguments(by)}
     masks = expected_masks(arrays, k, nan, by)
     assert_same_arrays(lib.prune_mask_global(arrays, **how), masks)
@@ -159,7 +159,7 @@ def test_ties_go_by_the_order_of_the_arrays(lib: Any) -> None:
 
 
 def test_magnitudes_compare_as_values(lib: Any) -> None:
-    """What a type cannot hold lies between what it can."""
+    """Arrays of different dtypes compare by exact value."""
     arrays = [
         np.array([0.1, -3e38, 2.0**-149]),
         np.float32([0.1, 3e38]),
@@ -174,7 +174,7 @@ def test_magnitudes_compare_as_values(lib: Any) -> None:
 
 
 def test_payloads_of_nan_compare_as_widened(lib: Any) -> None:
-    """By the top bits of the payload, wherever the type has them."""
+    """NaN of different dtypes compare by their payloads, aligned at the highest bit."""
     arrays = [
         from_bits([0x7F800001, 0xFFC00000, 0x7FFFFFFF]),
         np.array([0x7C01, 0xFE00, 0x7FFF], np.uint16).view(np.float16),
@@ -234,7 +234,7 @@ def test_scores_by_name(lib: Any) -> None:
 
 
 def test_nan_among_importances_of_several_kinds(lib: Any) -> None:
-    """Above all of them, or below all."""
+    """NaN ranks above all other importances, or below all."""
     arrays = [np.float32([1, np.nan, 2]), normal(4), np.float32([5, -0.0])]
     scores = np.float32([-np.inf, np.nan, -3, np.inf])
     how = {"scores": [None, scores, None], "factors": [None, None, np.float32([1, np.nan])]}
@@ -247,7 +247,7 @@ def test_nan_among_importances_of_several_kinds(lib: Any) -> None:
 
 @pytest.mark.parametrize("nan", ["keep", "prune"])
 def test_payloads_of_nan_among_importances_of_several_kinds(lib: Any, nan: str) -> None:
-    """NaN are in the order of their payloads, whatever ranks: magnitudes, values or products."""
+    """NaN rank by payload, whether magnitudes, scores or products rank the elements."""
     rng = np.random.default_rng(3)
     for _ in range(20):
         arrays, by = [], []
@@ -266,7 +266,7 @@ Pair = namedtuple("Pair", ["first", "second"])
 
 
 class Named(OrderedDict):
-    """As a state dict is one."""
+    """A subclass of a dict, like a state dict."""
 
 
 KINDS = {
@@ -324,7 +324,7 @@ def test_a_defaultdict_still_is_one(lib: Any) -> None:
 
 
 class Key:
-    """One of many that look alike."""
+    """A key whose repr() does not identify it."""
 
     def __repr__(self) -> str:
         return "key"
@@ -374,7 +374,7 @@ def test_inputs_may_share_memory(lib: Any) -> None:
 
 
 def refuses(lib: Any, error: type[Exception], words: list[Any], arrays: Any, **how: Any) -> None:
-    """And leaves the members of all containers as they were."""
+    """Check the error, and that no member of a container changes."""
     containers = [
         c
         for c in (arrays, *(how.get(name) for name in ("out", "scores", "factors")))
@@ -456,10 +456,10 @@ def test_outs_that_do_not_fit(
 def test_outs_that_share_memory(lib: Any) -> None:
     buffer, apart = normal(100), normal(20)
     a, b = buffer[:20], buffer[20:40]
-    for out in ([buffer[50:70], buffer[60:80]],  # each other
-                [b, a],  # another's input
-                [apart, buffer[15:35]],  # both
-                [buffer[1:21], apart],  # a part of its own
+    for out in ([buffer[50:70], buffer[60:80]],  # the outputs overlap each other
+                [b, a],  # each output is the input of the other
+                [apart, buffer[15:35]],  # an output overlaps both inputs
+                [buffer[1:21], apart],  # an output overlaps a part of its own input
                 [a, a]):  # fmt: skip
         refuses(lib, ValueError, ["out[", "share", "memory"], [a, b], k=3, out=out)
     tied = {"encoder": a, "decoder": a}
@@ -512,7 +512,7 @@ def test_refused(lib: Any, how: dict[str, Any], error: type[Exception], words: l
 
 
 def test_keys_whose_repr_is_no_text(lib: Any) -> None:
-    """Errors show it escaped."""
+    """Errors escape a repr() that is not valid text."""
 
     class Key:
         def __init__(self, shown: str) -> None:

@@ -1,4 +1,4 @@
-"""prune_mask, prune_mask_global and apply_mask: the mask of every selection, as bools and as bits."""
+"""prune_mask, prune_mask_global and apply_mask: masks of every selection, as bools and as bits."""
 
 from collections import namedtuple
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from support.refusals import assert_refuses
 
 
 def marked(lib: Any, w: np.ndarray, **how: Any) -> np.ndarray:
-    """What prune keeps, zeros included: ones in place of the elements, ranked by these as scores.
+    """Return the mask of the elements that prune keeps, kept zeros included.
 
-    Scores rank by value, so that those of magnitudes are the magnitudes.
+    It prunes an array of ones with the magnitudes as scores.
     """
     ones = np.ones(w.shape, np.float32)
     if not {"scores", "factors"} & {*how}:
@@ -29,7 +29,7 @@ def marked(lib: Any, w: np.ndarray, **how: Any) -> np.ndarray:
 
 
 def check(lib: Any, w: np.ndarray, mask: np.ndarray, **how: Any) -> None:
-    """All forms of a mask, and that it is the one that prune applies."""
+    """Check all forms of a mask, and that prune applies the same mask."""
     assert_same_bits(lib.prune_mask(w, **how), mask)
     for bitorder in ("little", "big"):
         packed = lib.prune_mask(w, packed=True, bitorder=bitorder, **how)
@@ -40,7 +40,7 @@ def check(lib: Any, w: np.ndarray, mask: np.ndarray, **how: Any) -> None:
 
 
 def with_zeros(*shape: int, dtype: str = "float32") -> np.ndarray:
-    """Half of them zeros of both signs, so that kept zeros occur; without NaN."""
+    """Return an array of which half are zeros of both signs, so that some zeros are kept."""
     n = int(np.prod(shape))
     w = np.array(of_type("coarse grid", n, dtype))
     w[generator(n + 5).permutation(n)[::2]] *= 0
@@ -86,7 +86,7 @@ def test_blocks(lib: Any, block: tuple[int, int], dtype: str) -> None:
 
 
 def kept_blocks(lib: Any, w: np.ndarray, block: tuple[int, int], **how: Any) -> np.ndarray:
-    """Which blocks prune keeps, by their norms as an array."""
+    """Return the mask of the blocks that prune keeps. It prunes an array of their norms."""
     r, c = block
     rows, columns = -(-w.shape[-2] // r), -(-w.shape[-1] // c)
     padded = np.zeros((*w.shape[:-2], rows * r, columns * c))
@@ -147,7 +147,7 @@ def test_any_bits(dtype: str, data: st.DataObject) -> None:
 
 
 def test_from_memory(lib_on_threads: Any) -> None:
-    """Past the caches, with bits of many blocks and of several threads."""
+    """Large arrays bypass the caches. Their masks have bits of many blocks and several threads."""
     lib = lib_on_threads
     w = normal(LARGE)
     matrix = w[: LARGE // 384 * 384].reshape(-1, 384)
@@ -168,7 +168,7 @@ def test_from_memory(lib_on_threads: Any) -> None:
 
 
 def test_big_masks_applied_anywhere(lib: Any) -> None:
-    """Whatever the sizes, and wherever results begin in a cache line; in place too."""
+    """Masks apply to arrays of any size and offset in a cache line, in place too."""
     buffer = np.empty(LARGE + 16, np.float32)
     for n in [*LANES, 16384, 16397, 70_001]:
         w, mask = normal(n), generator(n).random(n) < 0.4

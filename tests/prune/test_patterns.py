@@ -1,4 +1,4 @@
-"""pattern="N:M": the N largest of each M elements that follow one another along an axis."""
+"""pattern="N:M": the N largest of each M consecutive elements along an axis."""
 
 import math
 from functools import partial
@@ -27,7 +27,7 @@ from support.refusals import assert_refuses
 PATTERNS = ["2:4", "1:2", "1:1", "1:4", "3:4", "4:4", "4:8", "1:3", "2:5", "5:7", "6:12", "3:16",
             "16:17", "1:32", "16:32", "31:32", "32:32"]  # fmt: skip
 HARD = ["normal", "coarse grid", "zeros of both signs", "raw bits", "30 % NaN"]
-# Groups of which some end within a vector, a word of 64 or a block of 16384 elements.
+# Numbers of groups. Some groups end within a vector, a word of 64 or a block of 16384 elements.
 GROUPS = [0, 1, 2, 3, 5, 15, 16, 17, 33, 63, 64, 65, 257]
 MANY = [4095, 4097, 16_387]
 
@@ -81,7 +81,7 @@ def test_many_groups(lib_on_threads: Any, groups: int) -> None:
     ids=str,
 )  # fmt: skip
 def test_axes(lib: Any, shape: tuple[int, ...]) -> None:
-    """Every one that groups fit."""
+    """Groups lie along every axis whose length is a multiple of M."""
     arrays = [("coarse grid", "float32"), ("raw bits", "bfloat16")]
     for axis, (values, dtype), pattern in grid(
         range(-len(shape), len(shape)), arrays, ("2:4", "1:2")
@@ -150,7 +150,10 @@ def test_layouts(lib: Any, layout: str) -> None:
 
 
 def test_every_group_keeps_as_many(lib: Any) -> None:
-    """Told where nothing is zero; pruning what is pruned, to the same or to less, too."""
+    """Without zeros, the nonzero results show that each group keeps N elements.
+
+    Pruning again to as many elements changes nothing. Pruning in two steps equals one step.
+    """
     w = normal(64, 64)
     once = lib.prune(w, pattern="4:8")
     twice = lib.prune(once, pattern="2:8")
@@ -209,7 +212,10 @@ def test_bits_of_the_kept_are_their_own(lib: Any) -> None:
 @pytest.mark.parametrize("pattern", ["2:4", "1:2", "4:8"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
 def test_bands_longer_than_a_block(lib: Any, dtype: str, pattern: str) -> None:
-    """A block is then some columns of one band: all of them, one more or less, several blocks of them."""
+    """A block is a part of the columns of one band.
+
+    A band has as many columns as a block, one more or fewer, or as many as several blocks.
+    """
     of = numbers(pattern)[1]
     fit = 16_384 // of
     for bands, columns in ((1, fit - 1), (2, fit), (2, fit + 1), (3, 2 * fit), (2, 2 * fit + 77)):
@@ -226,7 +232,7 @@ def test_bands_longer_than_a_block(lib: Any, dtype: str, pattern: str) -> None:
 
 
 def largest_of_columns(w: np.ndarray, scores: np.ndarray, pattern: str) -> np.ndarray:
-    """Those with the largest scores of each group down the columns, the first ones of those that tie."""
+    """Keep the elements with the largest scores of each group along columns, the first of ties."""
     n, of = numbers(pattern)
     groups = -scores.astype(np.float64).reshape(-1, of, w.shape[1])
     order = np.argsort(groups, axis=1, kind="stable")

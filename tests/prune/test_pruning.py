@@ -75,7 +75,7 @@ def test_very_large() -> None:
 
 @pytest.mark.parametrize("n", [10, 1000, 65_530, 65_550, LARGE - 3 - (LARGE - 3) % 10])
 def test_sparsity_that_the_array_already_has(n: int) -> None:
-    """Nine in ten are zero, of both signs, and as many are to be removed."""
+    """Nine in ten elements are zeros of both signs, and about as many are removed."""
     w = VALUES["90 % zeros"](n)
     nonzero = n // 10
     assert np.count_nonzero(w) == nonzero
@@ -97,7 +97,7 @@ def test_any_bits(w: np.ndarray, share: float, nan: str) -> None:
 
 @pytest.mark.parametrize("values", NUMBERS)
 def test_exactly_k_are_kept(values: str) -> None:
-    """Told by the mask, for what is kept may itself be zero."""
+    """The mask counts the kept elements, because a kept element may be zero."""
     n = 70_000
     w = VALUES[values](n)
     for k in (1, n // 3, n - 1):
@@ -125,8 +125,8 @@ NEXT = float(np.nextafter(np.float32(1), np.float32(2)))
 THRESHOLDS = [
     0.0,
     -0.0,
-    5e-324,  # below every float32 but zero
-    2.0**-149,  # the least of them
+    5e-324,  # below every nonzero float32
+    2.0**-149,  # the smallest nonzero float32
     1.5 * 2.0**-149,
     1e-40,
     2.0**-126,
@@ -137,15 +137,15 @@ THRESHOLDS = [
     math.nextafter(NEXT, 1),
     NEXT,
     float(np.finfo(np.float32).max),
-    float(np.finfo(np.float32).max) * (1 + 2**-25),  # would round down
-    float(np.finfo(np.float32).max) * (1 + 2**-24),  # would round to infinity
+    float(np.finfo(np.float32).max) * (1 + 2**-25),  # float32 would round it down
+    float(np.finfo(np.float32).max) * (1 + 2**-24),  # float32 would round it to infinity
     1e300,
     math.inf,
 ]
 
 
 def around_thresholds() -> np.ndarray:
-    """The float32 at and beside each threshold, with both signs; infinities, NaN, zeros."""
+    """Return each threshold as a float32 and its neighbours; infinities, NaN and zeros."""
     with np.errstate(over="ignore"):
         bits = np.float32(THRESHOLDS).view(np.uint32)
     bits = np.concatenate([bits, bits + 1, bits - 1, [0x7F800000, 0x7F800001, 0x7FFFFFFF]])
@@ -192,7 +192,7 @@ def test_threshold_with_any_bits(w: np.ndarray, threshold: float, nan: str) -> N
 
 
 def assert_applies(w: np.ndarray, mask: np.ndarray) -> None:
-    """As bools and as bits; to a new array, to one that is given, and in place."""
+    """Check a mask of bools and of bits: in a new array, in a given one, and in place."""
     expected = masked(w, mask)
     for form in (mask, np.packbits(mask, bitorder="little")):
         assert_writes(sc.apply_mask, w, expected, mask=form)
@@ -213,7 +213,7 @@ def test_any_mask(w: np.ndarray, data: st.DataObject) -> None:
     )
     mask = np.unpackbits(packed, count=w.size, bitorder="little").astype(np.bool_)
     assert_same_bits(on_every_isa(lambda: sc.apply_mask(w, mask)), masked(w, mask))
-    # What the last byte holds beyond the elements is ignored.
+    # The bits of the last byte beyond the elements are ignored.
     assert_same_bits(on_every_isa(lambda: sc.apply_mask(w, packed)), masked(w, mask))
     assert_same_bits(reference.apply_mask(w, packed), masked(w, mask))
 
@@ -221,7 +221,7 @@ def test_any_mask(w: np.ndarray, data: st.DataObject) -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 1000, 200_000])
 def test_any_byte_but_zero_is_true(n: int) -> None:
-    """As NumPy takes it: a bool array can be a view of bytes."""
+    """A bool array may be a view of other bytes. NumPy treats all but 0 as true."""
     bytes_ = (raw(n) % 4 * 85).astype(np.uint8)
     assert set(np.unique(bytes_)) <= {0, 85, 170, 255}
     w = standard(n)
@@ -251,7 +251,7 @@ HOW = [
 def test_refused_nan_is_counted_and_leaves_the_array(n: int) -> None:
     for places in ([0], [n - 1], [n // 2], [n // 3, n // 2, n - 1]):
         w = standard(n)
-        w.view(np.uint32)[places] = 0xFF800001  # a signalling one
+        w.view(np.uint32)[places] = 0xFF800001  # a signalling NaN
         before = w.copy()
         found = sorted({*places})
         message = f"^w has {len(found)} NaN, the first at flat index {found[0]}; nan="

@@ -1,4 +1,4 @@
-"""What other packages prune, where they are installed: on data without ties the results agree."""
+"""Compare with other packages that are installed. Results agree on data without ties."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from support.arrays import normal
 from support.oracles import assert_same_bits
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of the other packages
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def keras(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def weights(*shape: int) -> np.ndarray:
-    """No two of equal magnitude."""
+    """Return elements of distinct magnitudes."""
     w = normal(*shape)
     assert len(np.unique(np.abs(w))) == w.size
     return w
@@ -42,7 +42,7 @@ def pruned(layer: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("n", [1, 2, 5, 10, 11, 99, 250])
 def test_torch_counts_alike(lib: Any, torch: Any, n: int) -> None:
-    """Half to even, at every tenth and at the halves."""
+    """Both round the number of removed elements half to even."""
     from torch.nn.utils import prune  # noqa: PLC0415
 
     w = weights(n, 1)
@@ -85,7 +85,7 @@ def test_torch_global_unstructured(lib: Any, torch: Any, amount: float) -> None:
 @pytest.mark.parametrize("amount", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize(("n", "norm"), [(1, "l1"), (2, "l2"), (float("inf"), "max")])
 def test_torch_ln_structured(lib: Any, torch: Any, n: float, norm: str, amount: float) -> None:
-    """Whole rows, or whole columns."""
+    """Prune whole rows, and whole columns."""
     from torch.nn.utils import prune  # noqa: PLC0415
 
     w = weights(40, 30)
@@ -114,7 +114,7 @@ def test_torch_topk(lib: Any, torch: Any) -> None:
 
 
 def test_a_keras_model(lib: Any, keras: Any) -> None:
-    """Its list of weights goes in as it is, and back."""
+    """prune_global takes the list of weights of a model, and set_weights takes the result."""
     model = keras.Sequential(
         [keras.Input((8,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(4)]
     )

@@ -1,4 +1,4 @@
-"""Sparsity over the steps of training, against exact fractions and by hand."""
+"""Sparsity over the steps of training, compared with exact fractions and constants."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -63,7 +63,7 @@ SPANS = [
 @pytest.mark.parametrize("lib", LIBRARIES, ids=["package", "reference"])
 @pytest.mark.parametrize("span", SPANS, ids=str)
 def test_spans_of_any_size(span: tuple[Any, Any], lib: Any) -> None:
-    """The ends are exact, between them the sparsity goes one way, and all lies between the two."""
+    """The sparsity is exact at both ends. Between them it is monotonic."""
     begin, end = (HUGE if x > HUGE else float(x) for x in span)
     how = {"begin": span[0], "end": span[1]}
     inner = [begin / 2 * (1 - x) * 2 + end * x for x in np.arange(1, 100) / 100]

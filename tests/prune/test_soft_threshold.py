@@ -1,4 +1,4 @@
-"""soft_threshold: every element towards zero by a threshold, rounded once."""
+"""soft_threshold moves every element towards zero by a threshold, with one rounding."""
 
 import math
 from typing import Any
@@ -31,7 +31,7 @@ def check(lib: Any, w: np.ndarray, threshold: float, expected: np.ndarray) -> No
 
 
 def in_bulk(w: np.ndarray, threshold: float) -> np.ndarray:
-    """Of float32: in float64 the difference has no more than one rounding that counts."""
+    """Compute soft thresholds of float32 in float64, where only one rounding affects the result."""
     t = float(np.float32(threshold))
     wide = w.astype(np.float64)
     return np.where(np.abs(wide) > t, wide - np.copysign(t, wide), 0).astype(np.float32)
@@ -73,13 +73,13 @@ def test_any_bits(dtype: str, data: st.DataObject) -> None:
 def test_by_hand(lib: Any) -> None:
     w = np.float32([3, -4, 1, -1, 0.5, -0.0, 0, np.inf, -np.inf])
     check(lib, w, 1, np.float32([2, -3, 0, 0, 0, 0, 0, np.inf, -np.inf]))
-    check(lib, w, 0, np.float32([3, -4, 1, -1, 0.5, 0, 0, np.inf, -np.inf]))  # no -0.0
+    check(lib, w, 0, np.float32([3, -4, 1, -1, 0.5, 0, 0, np.inf, -np.inf]))  # not -0.0
     check(lib, w, np.inf, np.zeros(9, np.float32))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nan_stay_as_they_are(lib: Any, dtype: str) -> None:
-    """Signalling ones too."""
+    """NaN stay unmodified, signalling ones included."""
     w = of_type("raw bits", 70_001, dtype)
     bits = bits_of(w) | bits_of(w).dtype.type(INFINITIES[dtype] + 1)
     for threshold in (0, 1, np.inf):
@@ -88,7 +88,7 @@ def test_nan_stay_as_they_are(lib: Any, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_threshold_is_rounded_once(lib: Any, dtype: str) -> None:
-    """Half way between two floats, and just beside it: to even, and not by way of float32."""
+    """Thresholds halfway between two floats, or next to that, are not rounded to float32 first."""
     step = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}[
         dtype
     ]
@@ -112,7 +112,7 @@ def test_a_threshold_past_the_range(lib: Any, dtype: str) -> None:
 
 
 def test_differences_are_rounded_once(lib: Any) -> None:
-    """Of every two floats of 16 bits near each other, by fractions."""
+    """Compare differences of 16-bit floats with exact fractions."""
     for dtype in ("float16", "bfloat16"):
         w = of_type("raw bits", 300, dtype)
         for threshold in abs(w[~is_nan(w)][:20].astype(np.float64)):

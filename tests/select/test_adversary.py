@@ -1,7 +1,7 @@
-"""Data made against the sampler: whoever knows where it looks can mislead it.
+"""Data that mislead the sampler, whose positions are known.
 
-Every bracket then misses, or holds nearly everything, and the search goes on without samples. The
-results must be exact all the same, and in place nothing may be written before the selection is
+Every bracket misses the result, or contains nearly all elements, and the search continues without
+samples. The results must still be exact. In place, nothing may be written before the selection is
 known.
 """
 
@@ -44,7 +44,10 @@ def misleading(n: int, decoys: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def ranks_among_the_rest(n: int, places: np.ndarray) -> list[int]:
-    """Of the middle of what is no decoy, where decoys are larger, smaller, or half of them each."""
+    """Return the rank of the middle of the other elements, for each kind of decoys.
+
+    All decoys are larger, all are smaller, or half are larger and half smaller.
+    """
     rest = n - places.size
     return [places.size + rest // 2, rest // 2, n // 2]
 
@@ -73,7 +76,7 @@ def test_misled(n: int, decoys: object) -> None:
 @pytest.mark.parametrize("decoys", DECOYS)
 @pytest.mark.parametrize("n", [40_000, 200_000])
 def test_other_floats_misled(n: int, decoys: object, dtype: str) -> None:
-    """With few kept as well: then nothing is above the sampled interval."""
+    """Small k are tried too: then no element is above the bracket."""
     places = sampled(n)
     with np.errstate(over="ignore"):
         w = misleading(n, decoys(places.size), places).astype(dtype)
@@ -87,7 +90,7 @@ def test_other_floats_misled(n: int, decoys: object, dtype: str) -> None:
 @pytest.mark.parametrize("decoys", DECOYS)
 @pytest.mark.parametrize("n", [IN_CACHE + 1, 200_000])
 def test_few_misled(n: int, decoys: object) -> None:
-    """Where few are wanted, they are first looked for by a sample of their own."""
+    """For small k, topk takes a sample of its own first."""
     places = sampled(n, ATTEMPTS + 1)
     w = misleading(n, decoys(places.size), places)
     expected = Ranking(w)
@@ -99,7 +102,7 @@ def test_few_misled(n: int, decoys: object) -> None:
 
 
 def leaning(n: int, places: np.ndarray, more: int) -> np.ndarray:
-    """Distinct magnitudes, of which the sampler sees so many more from the larger half."""
+    """Return distinct magnitudes. Half of the sample and `more` are from their larger half."""
     rng = generator(n)
     halves = [rng.permutation(n // 2), rng.permutation(np.arange(n // 2, n))]
     seen = places.size // 2 + more
@@ -115,7 +118,7 @@ def leaning(n: int, places: np.ndarray, more: int) -> np.ndarray:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("more", [-50, 0, 50])
 def test_leaning(more: int, dtype: str) -> None:
-    """The sample holds the k-th magnitude, but many of its candidates are on the other side of it."""
+    """The bracket contains the k-th magnitude, but most of its candidates are on one side of it."""
     n = 200_000
     places = sampled(n, 1)
     w = leaning(n, places, more).astype(dtype)
@@ -150,7 +153,7 @@ def test_misled_on_threads(decoys: object) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.5])
 @pytest.mark.parametrize(("n", "step"), [(5000, 1 << 13), (IN_CACHE + 4000, 3)])
 def test_all_others_are_at_the_edge(n: int, step: int, share: float) -> None:
-    """Brackets end at decoys. All others equal one of those, or lie right beside it."""
+    """Brackets end at decoys. All other elements equal one decoy, or are next to it."""
     places = sampled(n)
     decoys = TWO + step * generator(n).permutation(places.size)
     first, last = ((np.array([-0.06, 0.06]) + 1 - share) * places.size).astype(int)
@@ -171,7 +174,7 @@ def test_all_others_are_at_the_edge(n: int, step: int, share: float) -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("n", SIZES)
 def test_refused_nan_is_seen_past_decoys(n: int) -> None:
-    """The bracket already shows where to stop; NaN behind that must still be found."""
+    """The bracket is decided early, but NaN after that must still be found."""
     places = sampled(n)
     for decoys in (decoys_above, decoys_below):
         w = misleading(n, decoys(places.size), places)
@@ -188,7 +191,7 @@ def test_refused_nan_is_seen_past_decoys(n: int) -> None:
 
 @pytest.mark.parametrize("n", SIZES)
 def test_the_sample_misleads(n: int) -> None:
-    """What the sampler sees is all on one side of the k-th magnitude, in every attempt."""
+    """In every attempt, the whole sample is on one side of the k-th magnitude."""
     places = sampled(n)
     ranks = ranks_among_the_rest(n, places)
     for decoys, side, k in ((decoys_above, 1, ranks[0]), (decoys_below, -1, ranks[1])):
@@ -197,7 +200,7 @@ def test_the_sample_misleads(n: int) -> None:
 
 
 def test_the_sampler_looks_there() -> None:
-    """What is repeated above is in the source, or the decoys stand where nobody looks."""
+    """The sources have the constants and formulas that the tests repeat."""
     folder = Path(__file__).parents[2] / "csrc"
     source = {name: (folder / name).read_text() for name in FACTS}
     assert [

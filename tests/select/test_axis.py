@@ -17,8 +17,8 @@ from support.oracles import Ranking, assert_same_bits, assert_writes, bits_of
 from support.raw_bits import POLICIES, floats
 from support.refusals import assert_refuses
 
-# Slices about the lane counts, and where they are bisected, sampled, and no longer in cache; many
-# short ones, a few long ones; every place of the axis.
+# Slices with lengths around the lane counts, kBisectKeys, kBlock and kInCache; many short slices
+# and a few long ones; every position of the axis.
 SHAPES = [
     (1, 1), (1, 8), (8, 1), (7, 16), (16, 7), (9, 17), (33, 31), (65, 64), (64, 65), (300, 8),
     (8, 300), (3, 1023), (1025, 3), (70, 1025), (2, 16_385), (16_383, 2), (2, 65_537), (65_535, 2),
@@ -34,7 +34,7 @@ def ranking(name: str, dtype: str, shape: tuple[int, ...], nan: str, axis: int) 
 
 
 def check(lib: Any, expected: Ranking, axis: int, k: int, nan: str) -> None:
-    """All four, and pruning in place."""
+    """Check all four functions, and pruning in place."""
     w, how = expected.w, {"axis": axis, "nan": nan}
     assert_same_bits(lib.prune_mask(w, k=k, **how), expected.mask(k))
     assert_same_bits(lib.prune_mask(w, k=k, **how, packed=True),
@@ -70,15 +70,15 @@ def test_types(lib: Any, shape: tuple[int, ...], dtype: str) -> None:
             check(lib, ranking(values, dtype, shape, nan, axis), axis, k, nan)
 
 
-# Where rows are no longer transposed, where candidates are brought together, where results are; and
-# where columns are left out of the count, and are too long for it.
+# Around kMaxGroupSize, kTransposed, kWorthDropping, kWorthNarrowing, kMaxShortRowBytes / 4 and
+# kMaxRows; and longer than kBlock.
 LENGTHS = [*around(33, 128, 256, 512, 4096, 8192), 16_385]
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_lengths(lib: Any, dtype: str, length: int) -> None:
-    """With more slices than a vector has lanes."""
+    """There are more slices than lanes in a vector."""
     for shape, axis in (((37, length), 1), ((length, 37), 0)):
         for values in ("normal", "coarse grid") if length < 1000 else ("coarse grid",):
             expected = ranking(values, dtype, shape, "keep", axis)
@@ -90,7 +90,7 @@ def test_lengths(lib: Any, dtype: str, length: int) -> None:
 
 @pytest.mark.parametrize("values", ["normal", "raw bits"])
 def test_slices_that_differ(lib: Any, values: str) -> None:
-    """What one of them is like says nothing of the next."""
+    """Adjacent slices have very different scales."""
     for shape, axis in (((50, 70), 1), ((50, 700), 1), ((70, 50), 0), ((700, 50), 0)):
         scales = np.ldexp(1.0, generator(3).integers(-60, 60, 50)).astype(np.float32)
         w = of_type(values, shape[0] * shape[1], "float32").reshape(shape)
@@ -101,7 +101,7 @@ def test_slices_that_differ(lib: Any, values: str) -> None:
 
 @pytest.mark.parametrize("shape", [(1300, 1040), (260, 5003), (5003, 260)], ids=str)
 def test_past_the_caches(lib_on_threads: Any, shape: tuple[int, int]) -> None:
-    """Wherever the results begin in a cache line."""
+    """Results may begin at any offset in a cache line."""
     n = shape[0] * shape[1]
     buffer = np.full(n + 64, 7, np.float32)
     line = -buffer.ctypes.data // buffer.itemsize % 16
@@ -240,7 +240,7 @@ def test_out_and_in_place_of_any_strides(lib: Any, axis: int) -> None:
 
 
 def test_refused_nan_leaves_the_array(lib: Any) -> None:
-    """Counted in the whole array, wherever the slices are."""
+    """NaN are counted in the whole array, and the index is that of the whole array."""
     for shape in ((20, 30), (300, 400), (8, 9, 10)):
         w = normal(*shape)
         w.ravel()[[77, w.size - 5]] = np.nan
@@ -294,6 +294,6 @@ def test_k_is_of_the_slices(lib: Any, name: str) -> None:
 
 
 def test_no_threshold_along_an_axis(lib: Any) -> None:
-    """It would be the same without."""
+    """axis= is refused, because a threshold gives the same result without it."""
     words = ["axis", "threshold", "got 0"]
     assert_refuses(ValueError, words, lib.prune, normal(3, 4), threshold=0.5, axis=0)

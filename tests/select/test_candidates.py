@@ -1,7 +1,7 @@
-"""Selections whose candidates just fit the buffer, or overflow it; or are all one magnitude.
+"""Selections whose candidates just fit the memory for them, exceed it, or all tie.
 
-The sampler looks at elements that are made for it (see sampler.py), so it is known where its first
-bracket ends, and all other elements are placed on either side of these ends.
+The tests choose the elements that the sampler reads (see sampler.py). So the ends of the first
+bracket are known, and the other elements are placed inside or outside of it.
 """
 
 import math
@@ -19,16 +19,16 @@ from support.oracles import Ranking, assert_same_bits, wide_keys
 from support.sampler import FOUR, ONE, TWO, distinct, sampled
 
 N = 200_000
-CAPACITY = N // 144 + (9 << 14)  # of the buffer for candidates
+CAPACITY = N // 144 + (9 << 14)  # the maximum number of candidates
 DEVIATIONS = 3.3
 BLOCK = 16_384
 
 
 def around_the_capacity(inside: int, seen: np.ndarray) -> np.ndarray:
-    """So many candidates in the bracket of the first sample, with the median in their middle.
+    """Return data with `inside` candidates in the first bracket, and the median in their middle.
 
-    Half of each run of the sample is large and half is small, in turn. So no run differs from another, and
-    the bracket is as wide as that of independent elements.
+    The elements of each run of the sample alternate between large and small. So all runs are alike,
+    and the bracket is as wide as for independent elements.
     """
     m = seen.size
     half = DEVIATIONS * math.sqrt(m / 4) + 1
@@ -60,14 +60,14 @@ def test_around_the_capacity(more: int) -> None:
     assert_same_bits(sc.prune_mask(w, k=k), expected.mask(k))
 
 
-# --- More ties than the buffer for candidates holds --------------------------------------------
+# --- more ties than the maximum number of candidates ------------------------------------------
 
-HIGHER, LOWER = 0x42000000, 0x3E000000  # bits of 32 and of 1/8
+HIGHER, LOWER = 0x42000000, 0x3E000000  # the bits of 32.0 and 0.125
 
 
 def with_ties(n: int, places: np.ndarray) -> np.ndarray:
-    """Equal magnitudes but for what the sampler sees, half of which is larger and half smaller."""
-    w = from_bits(np.full(n, TWO + 1))  # no number of 16 bits
+    """Return equal magnitudes, except where the sampler reads: half of these are larger."""
+    w = from_bits(np.full(n, TWO + 1))  # no 16-bit float has this value
     decoys = np.where(np.arange(places.size) % 2, distinct(places.size, HIGHER),
                       distinct(places.size, LOWER))  # fmt: skip
     w[places] = decoys
@@ -75,7 +75,7 @@ def with_ties(n: int, places: np.ndarray) -> np.ndarray:
 
 
 def ks_to_try(w: np.ndarray) -> list[int]:
-    """Of the first tie, the last, and those next to the end of a block."""
+    """Return the ranks of the first tie, the last tie, and ties next to the end of a block."""
     size = np.abs(w).ravel()
     tie = from_bits([TWO + 1])[0]
     above, ties = np.count_nonzero(size > tie), np.cumsum(size == tie)
@@ -100,7 +100,7 @@ def test_more_ties_than_room() -> None:
 
 @pytest.mark.usefixtures("isa")
 def test_more_ties_than_room_among_scores() -> None:
-    """Which are values, negative ones included, or factors."""
+    """Scores rank by value, negative ones included, or as factors."""
     x = np.abs(with_ties(N, sampled(N)))
     w = with_signs(distinct(N, ONE)).astype(np.float64)
     for scores in (-x, x):
@@ -119,7 +119,7 @@ def test_more_ties_than_room_among_scores() -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("dtypes", [["float32"], ["float32", "float16", "float64", "bfloat16"]])
 def test_more_ties_than_room_in_several_arrays(dtypes: list[str]) -> None:
-    """Of 16 bits, none of the members has the magnitude that ties."""
+    """No array of 16-bit floats has the magnitude that ties."""
     sizes = [90_000, 5000, 95_003, 9997]
     together = with_ties(N, sampled(N))
     ends = np.cumsum([0, *sizes])
@@ -150,6 +150,6 @@ FACTS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("name", FACTS)
 def test_the_room_is_as_large(name: str) -> None:
-    """What is repeated above is in the source, or the candidates are not as many as they are to be."""
+    """The sources have the constants and formulas that the tests repeat."""
     source: Any = (Path(__file__).parents[2] / "csrc" / name).read_text()
     assert [fact for fact in FACTS[name] if fact not in source] == []

@@ -1,4 +1,4 @@
-"""Selection, pruning and masks of float16, bfloat16 and float64; float32 has tests of its own."""
+"""Selection, pruning and masks of float16, bfloat16 and float64. Other tests cover float32."""
 
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ NAMES = ["float16", "bfloat16", "float64"]
 TRIED = ["normal", "raw bits", "30 % NaN", "90 % zeros", "coarse grid", "constant", "sorted",
          "organ pipe", "blocks alike", "every exponent", "some infinite", "zeros of both signs",
          "half the largest NaN", "one larger"]  # fmt: skip
-# Around what is in cache; results past the caches; and where threads share.
+# Just above kInCache; large enough for several threads; and large enough to bypass the caches.
 FROM_MEMORY = [65_537, 100_003, 524_289, (8 << 20) // 4 + 1]
 
 
@@ -30,7 +30,7 @@ def ranking(name: str, n: int, dtype: str, nan: str) -> Ranking:
 
 
 def assert_selects(expected: Ranking, k: int, nan: str) -> None:
-    """All that selects and prunes, out of place and in place."""
+    """Check all functions that select and prune, out of place and in place."""
     w = expected.w
     if k:
         kth = sc.kth_magnitude(w, k, nan=nan)
@@ -116,9 +116,9 @@ def test_threshold(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", NAMES)
 def test_a_threshold_beside_every_magnitude(dtype: str) -> None:
-    """Its own magnitude is no larger than it; that of the next float is."""
+    """Thresholds equal each magnitude, or are the float64 next to it."""
     w = of_type("raw bits", 500, dtype)
-    with np.errstate(invalid="ignore"):  # a signalling NaN
+    with np.errstate(invalid="ignore"):  # for signalling NaN
         w = np.nan_to_num(np.abs(w.astype(np.float64)), posinf=1.0).astype(w.dtype)
     for x in np.unique(w.astype(np.float64)):
         for threshold in (np.nextafter(x, 0), x, np.nextafter(x, np.inf)):
@@ -178,7 +178,7 @@ def test_scalars_are_of_the_dtype(dtype: str) -> None:
 
 
 def test_float32_rounds_to_what_is_tried_here() -> None:
-    """The values have every kind of NaN left."""
+    """Rounding to the other dtypes keeps the number of NaN."""
     for dtype in NAMES:
         assert np.isnan(of_type("30 % NaN", 1000, dtype).astype(np.float64)).sum() == 300
         assert set(TRIED) <= set(VALUES)

@@ -1,4 +1,4 @@
-"""scores= and factors=: importance by the values of another array, or by products with one."""
+"""scores= and factors=: ranking by the values of another array, or by products with it."""
 
 import warnings
 from functools import lru_cache
@@ -33,7 +33,7 @@ HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "30 % NaN", "zeros of
 
 
 def other(w: np.ndarray, dtype: str = "float32", *, name: str = "coarse grid") -> np.ndarray:
-    """An array of the same shape, in no relation to it."""
+    """Return an unrelated array of the same shape."""
     n = w.size
     return of_type(name, n, dtype)[generator(n + 1).permutation(n)].reshape(w.shape)
 
@@ -91,7 +91,7 @@ def test_values_of_all_sizes(lib: Any, values: str, nan: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_values_of_another_type(lib: Any, dtype: str, scored: str) -> None:
     for n in (65, 1025, 70_001):
-        w = of_type("raw bits", n, dtype)  # its own NaN are not looked at
+        w = of_type("raw bits", n, dtype)  # NaN in w have no effect
         for values, nan in (("raw bits", "prune"), ("raw bits", "keep"), ("coarse grid", "raise")):
             x = of_type(values, n, scored)
             check(lib, by_values(w, x, nan), {n // 3}, scores=x, nan=nan)
@@ -128,7 +128,7 @@ def test_values_by_hand(lib: Any) -> None:
 
 
 def test_the_order_of_values_that_are_nan(lib: Any) -> None:
-    """Above infinity or below its negative, of any sign; the larger payload is the higher."""
+    """NaN of either sign rank above infinity or below -infinity, by payload."""
     x = from_bits([0xFFC00001, 0x7F800000, NAN, 0x7F800001, 0xFFFFFFFF, 0xFF800000])
     for nan, falling in (("keep", [4, 0, 2, 3, 1, 5]), ("prune", [1, 5, 4, 0, 2, 3])):
         for k in range(7):
@@ -142,7 +142,7 @@ THRESHOLDS = [-np.inf, -1e300, -3.5e38, -65504.0, -1.0, np.nextafter(-1, 0), -2.
 
 @pytest.mark.parametrize("scored", DTYPES)
 def test_threshold_of_values(lib: Any, scored: str) -> None:
-    """Strict and exact, negative ones too."""
+    """Comparison with a threshold is strict and exact. Thresholds may be negative."""
     with np.errstate(over="ignore"):
         beside = np.repeat(np.array(THRESHOLDS).astype(DTYPES[scored]), 3)
     bits_of_it = beside.view(f"u{beside.itemsize}")
@@ -150,7 +150,7 @@ def test_threshold_of_values(lib: Any, scored: str) -> None:
     bits_of_it[1::3] -= 1
     x = np.concatenate([beside, of_type("raw bits", 3001, scored)])
     w = normal(x.size)
-    with np.errstate(invalid="ignore"):  # a signalling NaN
+    with np.errstate(invalid="ignore"):  # for signalling NaN
         wide = x.astype(np.float64)
     for threshold in THRESHOLDS:
         for nan in POLICIES:
@@ -173,7 +173,7 @@ FACTORS = {
 
 
 def apart(w: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """x, without NaN where w has some: which of two would be passed on is not said."""
+    """Return x without NaN where w has NaN: the result of two NaN is unspecified."""
     x = x.copy()
     x[is_nan(w) & is_nan(x)] = 1
     return x
@@ -195,7 +195,7 @@ def test_factors(lib: Any, shape: tuple[int, int], how: str) -> None:
 @pytest.mark.parametrize("scored", DTYPES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_factors_of_another_type(lib: Any, dtype: str, scored: str) -> None:
-    """With NaN of one or the other, zero times infinity, products past the range and below it."""
+    """Products may have a NaN factor, be zero times infinity, overflow or underflow."""
     shape = 60, 70
     w = of_type("raw bits", 4200, dtype).reshape(shape)
     x = other(w, scored, name="raw bits")
@@ -235,13 +235,14 @@ def test_products_of_any_bits(dtype: str, data: st.DataObject) -> None:
 
 
 def test_products_are_rounded_once(lib: Any) -> None:
-    """To float32: beyond its range they tie, below its normal numbers they are still told apart."""
+    """Products in float32 tie if they overflow. Subnormal ones still differ."""
     big, small = np.float32(2.0**100), np.float32(2.0**-70)
     w = np.array([1, 2, 3, 4], np.float32)
     assert np.array_equal(lib.prune_mask(w * big, k=2, factors=np.full(4, big)), [1, 1, 0, 0])
     assert np.array_equal(lib.prune_mask(w * small, k=2, factors=np.full(4, small)),
                           [0, 0, 1, 1])  # fmt: skip
-    # 1 + 2**-12 squared is 1 + 2**-11 + 2**-24, half way between two float32, the lower one even.
+    # The square of 1 + 2**-12 is 1 + 2**-11 + 2**-24, halfway between two float32. The lower one
+    # is even.
     near = np.float32([1 + 2**-12, 1 + 2**-11])
     x = np.float32([1 + 2**-12, 1])
     assert np.array_equal(lib.prune_mask(near, k=1, factors=x), [True, False])
@@ -270,7 +271,7 @@ def test_threshold_of_products(lib: Any) -> None:
             assert_same_bits(lib.prune(w, threshold=threshold, factors=x, nan=nan), masked(w, mask))
 
 
-# --- what scores are -------------------------------------------------------------------------
+# --- valid and invalid scores ----------------------------------------------------------------
 
 
 def test_scores_and_factors_differ(lib: Any) -> None:
@@ -357,7 +358,7 @@ def test_zero_times_infinity_is_nan(lib: Any) -> None:
 
 
 def test_an_infinite_factor_beyond_the_end_makes_no_nan(lib: Any) -> None:
-    """Wherever results begin in a cache line: ends are ragged there."""
+    """Results may begin at any offset in a cache line, so the ends are ragged."""
     for n in (5, 1000, 70_001):
         w, factors = normal(n), np.full(n, np.inf, np.float32)
         buffer = np.empty(n + 16, np.float32)

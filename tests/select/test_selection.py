@@ -1,4 +1,4 @@
-"""kth_magnitude and prune_mask: sizes, values, orders and NaN policies, on every instruction set."""
+"""kth_magnitude and prune_mask: sizes, values, orders and NaN policies, on every ISA."""
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -84,7 +84,7 @@ def test_any_bits(w: np.ndarray, share: float, nan: str) -> None:
 
 @pytest.mark.parametrize("nan", POLICIES)
 def test_order_at_its_ends(nan: str) -> None:
-    """Zeros, the ends of the subnormals, of the numbers and of the NaN, in each of their ranks."""
+    """The elements are zero, infinity, and the extreme subnormals, normal numbers and NaN."""
     ends = [0, 1, 0x7FFFFF, 0x800000, 0x7F7FFFFF, 0x7F800000, 0x7F800001, 0x7FC00000, 0x7FFFFFFF]
     above_numbers = [m for m in ends if m > 0x7F800000]
     numbers = [m for m in ends if m <= 0x7F800000]

@@ -1,4 +1,4 @@
-"""axis= of several axes: the elements that differ only along these axes compete with each other."""
+"""axis= with several axes: elements whose other indices are equal compete."""
 
 import math
 from itertools import permutations
@@ -13,7 +13,7 @@ from support.arrays import DTYPES, of_type
 from support.oracles import assert_same_bits
 from support.refusals import assert_refuses
 
-# Axes of length 1 and 0, and arrays of one element, too.
+# Some axes have length 1 or 0, and some arrays have one element.
 SHAPES = [
     (3, 4),
     (5, 3, 4),
@@ -28,7 +28,7 @@ CALLS = ["kth_magnitude", "topk", "prune_mask", "prune"]
 
 
 def tuples(ndim: int) -> list[tuple[int, ...]]:
-    """All selections of axes, in ascending order."""
+    """Return all combinations of axes, in ascending order."""
     return [
         axes for n in range(1, ndim + 1) for axes in permutations(range(ndim), n)
         if list(axes) == sorted(axes)
@@ -36,7 +36,7 @@ def tuples(ndim: int) -> list[tuple[int, ...]]:
 
 
 def as_matrix(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    """One row for each selection."""
+    """Return a matrix with a row for each selection."""
     moved = np.moveaxis(array, axes, range(-len(axes), 0))
     return moved.reshape(-1, math.prod(array.shape[i] for i in axes)).copy()
 

@@ -1,4 +1,4 @@
-"""topk: the values themselves and where they are, in both orders; axis= is in test_axis.py."""
+"""topk: values and indices, in both orders. test_axis.py tests axis=."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_sizes_from_memory(lib_on_threads: Any, values: str) -> None:
 
 @pytest.mark.parametrize(("values", "nan"), [case for case in CASES if case[0] in HARD])
 def test_few_from_memory(lib_on_threads: Any, values: str, nan: str) -> None:
-    """So few of so many are found without a mask."""
+    """For small k, topk uses no mask. The largest k is just too large for that."""
     n = 150_000
     for k in subset((1, 2, n // 1000, n // TOPK_DIVISOR, n // TOPK_DIVISOR + 1), 2):
         check(lib_on_threads, ranking(values, n, nan), k, nan)
@@ -88,7 +88,7 @@ def test_types(lib: Any, dtype: str, values: str, nan: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sorted(lib: Any, dtype: str) -> None:
-    """As many as are sorted by comparing and more; keys that differ in no digit, or not in all."""
+    """Small results are sorted by comparisons, larger ones by digits. Some digits are all equal."""
     width = 8 * DTYPES[dtype].itemsize
     for magnitudes in ([3], [3, 4], [0, 1 << (width - 3)], np.arange(1, 7) << (width - 6)):
         for k in (47, 48, 49, 50, 300, 1000):
