@@ -1,4 +1,4 @@
-"""pack_ints and unpack_ints, against bits that Python's integers and NumPy's packbits put in order."""
+"""pack_ints and unpack_ints, compared with Python's integers and with NumPy's packbits."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ from support.refusals import assert_refuses
 
 BITS = range(1, 9)
 BITORDERS = ["little", "big"]
-# Eight integers are whole bytes; words of 64, and the bytes that are read of one at once; pieces of
-# 4096; blocks of 65536.
+# Around 8 integers, which fill whole bytes; around parts of a word that are loaded at once, the
+# word of 64, pieces of 4096 and blocks of 65536.
 SIZES = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 511, 513]
 SIZES += [4095, 4096, 4097, 4160, 16383, 16384, 16385, 65535, 65536, 65537, 140_000]
 PAST_THE_CACHES = (8 << 20) + 67
@@ -53,7 +53,7 @@ def by_packbits(q: np.ndarray, bits: int, bitorder: str) -> np.ndarray:
 
 
 def by_python(q: list[int], bits: int, bitorder: str) -> bytes:
-    """One integer of all bits."""
+    """Return the bytes of one integer that contains all bits."""
     size = -(-len(q) * bits // 8)
     stream = 0
     for i, code in enumerate(q):
@@ -82,7 +82,7 @@ def test_sizes(lib_on_threads: Any, bits: int, bitorder: str, signed: bool) -> N
 @pytest.mark.parametrize("bits", [1, 2, 4, 5, 8])
 @pytest.mark.parametrize("offset", [0, 1, 24, 63])
 def test_past_the_caches(bits: int, bitorder: str, offset: int) -> None:
-    """Wherever in a cache line the arrays begin."""
+    """Arrays may begin at any offset in a cache line."""
     n = PAST_THE_CACHES
     q = begin_at(offset, n).view(np.int8)
     q[...] = integers(n, bits, True)
@@ -119,7 +119,7 @@ def test_any_integers(data: st.DataObject, bits: int, bitorder: str, signed: boo
 
 @given(packed=arrays(np.uint8, st.integers(0, 300)), bits=st.integers(1, 8), data=st.data())
 def test_any_bytes(packed: np.ndarray, bits: int, data: st.DataObject) -> None:
-    """Fewer integers than the bytes would hold, and spare bits of any value."""
+    """The bytes may hold more integers, and spare bits may have any value."""
     n = data.draw(st.integers(0, packed.size * 8 // bits))
     stream = int.from_bytes(packed.tobytes(), "little")
     expected = [(stream >> (i * bits)) % (1 << bits) for i in range(n)]
@@ -149,7 +149,7 @@ def test_as_onnx_has_them(name: str) -> None:
 
 
 def test_words_of_awq() -> None:
-    """As the documentation says they are made."""
+    """Pack words as the documentation describes."""
     q = integers(64, 4, False)
     words = sc.pack_ints(q.reshape(-1, 8)[:, [0, 2, 4, 6, 1, 3, 5, 7]], 4).view("<u4")
     for word, eight in zip(words.tolist(), q.reshape(-1, 8).tolist(), strict=True):
@@ -157,7 +157,7 @@ def test_words_of_awq() -> None:
         assert nibbles == [eight[i] for i in (0, 2, 4, 6, 1, 3, 5, 7)]
 
 
-# --- what does not fit -----------------------------------------------------------------------
+# --- integers that do not fit ----------------------------------------------------------------
 
 
 @every_bits
@@ -212,12 +212,12 @@ def test_narrow_dtypes(lib: Any, name: str, bitorder: str) -> None:
         ),
     ):
         assert back.dtype == narrow.dtype
-        assert back.tobytes() == narrow.tobytes()  # as ml_dtypes itself holds them
+        assert back.tobytes() == narrow.tobytes()  # the same bytes as an array of ml_dtypes
 
 
 @pytest.mark.parametrize("name", NARROW)
 def test_bits_that_ml_dtypes_does_not_read(lib: Any, name: str) -> None:
-    """The upper ones of a byte, where another library may have left the sign, or anything."""
+    """Other libraries may leave copies of the sign, or anything, in the upper bits of a byte."""
     dtype, bits, signed = NARROW[name]
     q = generator(1).integers(0, 256, 500, dtype=np.uint8).view(dtype)
     values = q.astype(np.int8 if signed else np.uint8)

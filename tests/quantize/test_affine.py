@@ -34,19 +34,19 @@ roundings = pytest.mark.parametrize("rounding", ROUNDINGS)
 
 # --- values ----------------------------------------------------------------------------------
 
-# Powers of two, at the ends of float32 too, are multiplied by their reciprocals.
+# For powers of two, the library multiplies by the reciprocal. Two are near the limits of float32.
 SCALES = [0.1, 1.0, 1 / 3, 0.5, 3.0, 2.0**-126, 7e-3, 2.0**127, 123.456, 1e-30, 1e30, 2.0**24]
 
 
 def zero_points(low: int, high: int) -> list[int]:
-    """The ends, 0 and another one, of those that are held in 32 bits."""
+    """Return zero points: both ends, 0 and one more, of those that fit in 32 bits."""
     high = min(high, 2**31 - 1)
     inside = {low, high, low + (high - low) // 3, max(low, min(0, high))}
     return sorted(point for point in inside if -(2**31) <= point <= high)
 
 
 def formats() -> list[Affine]:
-    """Every width; all of its integers in use, or some; zero points at the ends and inside."""
+    """Return formats of every width, with all or some integers in use, and various zero points."""
     made = []
     scales = cycle(SCALES)
     for bits, signed in product((1, *BITS), (True, False)):
@@ -65,7 +65,7 @@ FORMATS = formats()
 
 
 def hard(fmt: Affine, dtype: str) -> np.ndarray:
-    """Multiples of half the scale about the ends of the range and zero, and their neighbours."""
+    """Return multiples of half the scale around the ends of the range and zero, with neighbours."""
     low, high, zero = fmt.qmin, fmt.qmax, int(fmt.zero_point)
     turns = (low, high, -high, zero, low + (1 << fmt.bits), 0)
     halves = [2 * (turn - zero) + step for turn in turns for step in range(-3, 4)]
@@ -143,7 +143,8 @@ def test_any_bits(
             assert_same_bits(lib.prune_quantize(w, fmt, k=w.size // 2, **modes), pruned)
 
 
-# About what float32 holds of them exactly, halves between what it holds, and the ends.
+# Around the largest consecutive integers of float32, around the halves between its larger values,
+# and the ends of int32.
 INT32S = [sign * (2**power + step) for sign in (1, -1) for power in (0, 24, 25, 30)
           for step in (-3, -2, -1, 0, 1, 2, 3, 64, 65)] + [-(2**31), 2**31 - 1, 2**31 - 65]  # fmt: skip
 
@@ -151,7 +152,7 @@ INT32S = [sign * (2**power + step) for sign in (1, -1) for power in (0, 24, 25, 
 @pytest.mark.parametrize("bits", [1, 2, 5, 8, 11, 16, 32])
 @pytest.mark.parametrize("signed", [True, False])
 def test_every_code(lib: Any, bits: int, signed: bool) -> None:
-    """Scales of any sign and size: to dequantize, they only have to be finite."""
+    """The scales have any sign and size: dequantize only needs them to be finite."""
     low, high = ends_of_width(bits, signed)
     codes = [*range(low, high, 1 if bits < 10 else 97), high]
     if bits == 32:
@@ -177,7 +178,7 @@ def test_by_hand(lib: Any) -> None:
 
 
 def test_roundings_by_hand(lib: Any) -> None:
-    """The quotient is rounded, and then the zero point is added: ties are those of the quotient."""
+    """The quotient is rounded before the zero point is added, so ties are ties of the quotient."""
     w = np.float32([-2.5, -1.5, -1.25, -0.5, -0.25, -0.0, 0.25, 0.5, 1.25, 1.5, 2.5]) * 4
     expected = {
         "nearest_even": [-2, -2, -1, 0, 0, 0, 0, 0, 1, 2, 2],
@@ -218,7 +219,7 @@ def test_overflows_by_hand(lib: Any) -> None:
 
 @pytest.mark.parametrize("bits", [3, 8, 16, 32])
 def test_ranges_on_one_side_of_zero(lib: Any, bits: int) -> None:
-    """The integers from -max to max are none of those in use, or all."""
+    """All integers in use have the same sign, so that saturate_symmetric has no effect."""
     w = np.float32([-1e30, -9, -1, 0, 1, 9, 1e30])
     for qmin, qmax, zero in ((1, 3, 2), (-3, -1, -2), (-4, -3, -3), (2, 3, 3)):
         fmt = Affine(1.0, zero, bits=bits, qmin=qmin, qmax=qmax)
@@ -229,7 +230,7 @@ def test_ranges_on_one_side_of_zero(lib: Any, bits: int) -> None:
 
 
 def test_it_is_a_division(lib: Any) -> None:
-    """By the reciprocal some of these would fall on the other side of a half."""
+    """Multiplying by the reciprocal would round some of these differently."""
     scale = np.float32(0.1)
     halves = (np.arange(-255, 256, 2) * (scale / 2)).astype(np.float32)
     w = np.concatenate([halves, np.nextafter(halves, np.inf), np.nextafter(halves, -np.inf)])
@@ -238,11 +239,11 @@ def test_it_is_a_division(lib: Any) -> None:
     rounded_once = np.rint(w / scale)
     assert q.tolist() == np.clip(rounded_once, -128, 127).tolist()
     assert (np.rint(w * (np.float32(1) / scale)) != rounded_once).any()
-    assert (rounded_once != exact).any()  # the quotient is rounded to float32 first
+    assert (rounded_once != exact).any()  # because the quotient is rounded to float32 first
 
 
 def test_quotients_that_float32_and_float64_round_differently(lib: Any) -> None:
-    """Quotients just off a half, or just off an integer, which they are in float32."""
+    """The quotients are near halves and integers, and float32 rounds them to these."""
     for scale in (0.1, 0.3, 0.7):
         scale32 = float(np.float32(scale))
         w = (np.arange(1, 250) * (scale32 / 2)).astype(np.float32)
@@ -262,7 +263,7 @@ def test_quotients_that_float32_and_float64_round_differently(lib: Any) -> None:
 
 
 def test_narrow_floats_are_divided_in_float32(lib: Any) -> None:
-    """A scale in float64 becomes a float32 first, unless w is float64."""
+    """A float64 scale is rounded to float32 first, unless w is float64."""
     scale = 0.1
     for dtype in DTYPES:
         w = normal(2000, dtype, 5.0)
@@ -274,7 +275,7 @@ def test_narrow_floats_are_divided_in_float32(lib: Any) -> None:
 
 @pytest.mark.parametrize("zero", [-128, 0, 5, 127])
 def test_quotients_beyond_the_range_of_floats(lib: Any, zero: int) -> None:
-    """Finite elements whose quotients are infinite, or underflow."""
+    """Elements are finite, but their quotients overflow or underflow."""
     for kind, huge, small in ((np.float32, 3e38, 2.0**-126), (np.float64, 1e308, 2.0**-1022)):
         w = np.array([huge, -huge, 0, small], kind)
         fmt = Affine(small, zero)
@@ -377,7 +378,7 @@ def test_all_sizes(lib: Any, dtype: str, rounding: str) -> None:
 
 @pytest.mark.parametrize("start", [0, 5, 2**32 - 100, 2**33 - 1000, 2**64 - 300])
 def test_an_array_in_parts_is_the_whole(lib: Any, start: int) -> None:
-    """Across multiples of 2**32, beyond which the key of the draws is another one."""
+    """The indices cross multiples of 2**32, where the key of the draws changes."""
     w = normal(1500, "float32", 3.0)
     for fmt in (Affine(0.3, 5), Affine(0.3, 5, bits=4), FixedPoint(8, 2)):
         modes = {"rounding": "stochastic", "seed": SEED}
@@ -405,7 +406,7 @@ def test_an_array_in_parts_is_the_whole(lib: Any, start: int) -> None:
     "scale", [0.0, -0.0, -1.0, 1e-39, 1e-46, 1e39, -1e-320, 2.0**-1023, 1e-320]
 )
 def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -> None:
-    """Zero, negative, or not normal in float32; in float64, those that are normal there are taken."""
+    """Quantizing refuses scales that are not positive and normal in the compute type."""
     w, q = np.ones(6, DTYPES[dtype]), np.arange(6, dtype=np.int8)
     scales = np.ones(6)
     scales[4] = scale
@@ -432,7 +433,7 @@ def test_scales_that_only_dequantize_takes(lib: Any, dtype: str, scale: float) -
 
 @dtypes
 def test_scales_at_the_ends_of_their_range(lib: Any, dtype: str) -> None:
-    """Of each type of float: the least and the largest that float32 or float64 takes."""
+    """The smallest and the largest scale of each compute type are valid."""
     number = np.dtype(compute_type(DTYPES[dtype]))
     least, most = (float(end) for end in (np.finfo(number).tiny, np.finfo(number).max))
     w = np.array([0.0], number)
@@ -475,7 +476,7 @@ def test_scales_of_any_floats(lib: Any, of: Any) -> None:
 
 @pytest.mark.parametrize("name", ["int4", "uint4", "int2", "uint2"])
 def test_integers_in_the_narrow_dtypes(lib: Any, name: str) -> None:
-    """Of ml_dtypes, where they hold the format."""
+    """The dtypes of ml_dtypes are accepted if they hold all integers of the format."""
     held, signed = np.dtype(getattr(ml_dtypes, name)), name.startswith("i")
     for bits in range(1, 6):
         fmt = Affine(0.5, 0, bits=bits, signed=signed)
@@ -496,13 +497,13 @@ def test_integers_in_the_narrow_dtypes(lib: Any, name: str) -> None:
 @pytest.mark.parametrize("bits", range(1, 33))
 @pytest.mark.parametrize("signed", [True, False])
 def test_any_integer_of_the_dtype_is_dequantized(lib: Any, bits: int, signed: bool) -> None:
-    """Also one that is not in use, or beyond the width."""
+    """An integer may be outside the range in use, or outside the width."""
     low, high = ends_of_width(bits, signed)
     zero = max(low, -100) if signed else min(high, 100)
     fmt = Affine(0.25, zero, bits=bits, signed=signed)
     info = np.iinfo(fmt.dtype)
     q = np.array([info.max, info.min, info.max // 2 + 1, info.max - 3, 1, 0] * 20, fmt.dtype)
-    expected = np.array([(int(code) - zero) / 4 for code in q])  # which float64 holds
+    expected = np.array([(int(code) - zero) / 4 for code in q])  # exact in float64
     assert_same_bits(lib.dequantize(q, fmt, dtype="f8"), expected)
 
 

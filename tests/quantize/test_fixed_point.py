@@ -1,4 +1,4 @@
-"""quantize, dequantize, fake_quantize and prune_quantize, against exact arithmetic."""
+"""quantize, dequantize, fake_quantize and prune_quantize, compared with exact arithmetic."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -52,7 +52,7 @@ formats = st.builds(FixedPoint, st.sampled_from([8, 16]), st.integers(-256, 256)
 
 
 def assert_quantizes(w: np.ndarray, fmt: FixedPoint, codes: np.ndarray, values: np.ndarray) -> None:
-    """To new arrays, to ones that are given, and in place."""
+    """Check the results in new arrays, in given arrays, and in place."""
     assert_same_bits(sc.quantize(w, fmt, nan="zero"), codes)
     assert_same_bits(sc.dequantize(codes, fmt), values)
     assert_same_bits(sc.fake_quantize(w, fmt, nan="zero"), values)
@@ -71,8 +71,10 @@ def assert_quantizes(w: np.ndarray, fmt: FixedPoint, codes: np.ndarray, values: 
 
 @cache
 def hard(fmt: FixedPoint) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes and halves between them at the ends of the range and about zero, with the float32 on
-    either side; and the boundary values of float32. With their codes and values.
+    """Return values that are hard to quantize, with their codes and dequantized values.
+
+    These are multiples of half a step around the ends of the range and around zero, with the
+    float32 on either side, and the boundary values of float32.
     """
     ends = (fmt.min, fmt.max, 0, fmt.max // 2)
     halves = np.array([2 * end + step for end in ends for step in range(-5, 6)], np.float64)
@@ -111,7 +113,7 @@ def test_every_scale(bits: int, signed: bool) -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("frac_bits", [-150, -127, -120, 0, 7, 120, 127, 149])
 def test_every_upper_half_of_a_float(frac_bits: int) -> None:
-    """All signs, exponents and upper bits of the mantissa, each with a few lower halves."""
+    """The upper halves are all signs, exponents and upper bits of the mantissa."""
     lower = np.uint32([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF])
     w = from_bits((np.arange(1 << 16, dtype=np.uint32)[:, None] << 16) | lower)
     for bits, signed in KINDS:
@@ -130,7 +132,7 @@ def test_every_code(frac_bits: int) -> None:
         values = sc.dequantize(q, fmt)
         assert_same_bits(values, bulk_values(q, fmt))
         exact = values.astype(np.float64) == q * fmt.resolution
-        assert_same_bits(sc.quantize(values, fmt)[exact], q[exact])  # the codes come back
+        assert_same_bits(sc.quantize(values, fmt)[exact], q[exact])  # the same codes as before
 
 
 @given(w=float32s(), fmt=formats)
@@ -239,7 +241,7 @@ def test_refused_nan_is_counted_and_leaves_the_array(n: int) -> None:
     fmt = FixedPoint(8, 5)
     for places in ([0], [n - 1], [n // 2], [n // 3, n // 2, n - 1]):
         w = standard(n)
-        w.view(np.uint32)[places] = 0x7F800001  # a signalling one
+        w.view(np.uint32)[places] = 0x7F800001  # a signalling NaN
         before = w.copy()
         found = sorted({*places})
         message = f"^w has {len(found)} NaN, the first at flat index {found[0]}; nan='zero'"
@@ -265,17 +267,17 @@ def test_any_nan_becomes_zero() -> None:
         assert not on_every_isa(lambda f=fmt: sc.prune_quantize(w, f, k=7, nan="zero")).any()
 
 
-# --- integers that are none of the format ------------------------------------------------------
+# --- integers that do not belong to the format --------------------------------------------------
 
 
 @pytest.mark.parametrize("bits", range(2, 33))
 @pytest.mark.parametrize("signed", [True, False])
 def test_any_integer_of_the_dtype_is_dequantized(bits: int, signed: bool) -> None:
-    """Also one beyond the range of the format, which only has to be held by the format's dtype."""
+    """An integer may be outside the range of the format if the dtype holds it."""
     fmt = FixedPoint(bits, 5, signed=signed)
     info = np.iinfo(fmt.dtype)
     q = np.array([info.max, info.min, info.max // 2 + 1, info.max - 3, 1, 0] * 20, fmt.dtype)
-    expected = np.array([int(code) / 32 for code in q])  # which float64 holds
+    expected = np.array([int(code) / 32 for code in q])  # exact in float64
     assert_same_bits(on_every_isa(lambda: sc.dequantize(q, fmt, dtype="f8")), expected)
     by_channel = FixedPoint(bits, np.arange(6, dtype=np.int32), signed=signed, axis=1)
     steps = np.ldexp(1.0, -np.arange(6))
@@ -287,7 +289,7 @@ def test_any_integer_of_the_dtype_is_dequantized(bits: int, signed: bool) -> Non
 
 @pytest.mark.parametrize("name", ["int4", "uint4", "int2", "uint2"])
 def test_integers_in_the_narrow_dtypes(lib: Any, name: str) -> None:
-    """Of ml_dtypes, where they hold the format."""
+    """The dtypes of ml_dtypes are accepted if they hold all integers of the format."""
     held, signed = np.dtype(getattr(ml_dtypes, name)), name.startswith("i")
     for bits in range(2, 6):
         fmt = FixedPoint(bits, 1, signed=signed)

@@ -48,7 +48,7 @@ def test_integers(bits: int, signed: bool, dtype: type, low: int, high: int) -> 
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_every_width(signed: bool) -> None:
-    """As many integers as bits tell apart, in the smallest dtype that holds them."""
+    """A format has 2**bits integers, and the smallest dtype that holds them."""
     dtypes = [np.int8, np.int16, np.int32] if signed else [np.uint8, np.uint16, np.uint32]
     for bits in range(2, 33):
         fmt = FixedPoint(bits, 0, signed)
@@ -150,7 +150,7 @@ def test_signed_is_a_bool(value: object) -> None:
         FixedPoint(8, 5, value)  # type: ignore[arg-type]
 
 
-# --- one position of the point for each index, or for each group ------------------------------
+# --- a binary point for each index, or for each group -----------------------------------------
 
 ARRAYS = {
     "axis": FixedPoint(8, [5, -256, 256], axis=0),
@@ -415,7 +415,7 @@ def test_affine_arrays_are_read_only_for_good(name: str) -> None:
                 array[...] = 1
             with pytest.raises(ValueError, match="WRITEABLE"):
                 array.flags.writeable = True
-            array.shape = -1  # of a view
+            array.shape = -1  # changes only a view
     assert np.shape(fmt.scale) != (np.size(fmt.scale),) or name == "axis"
 
 
@@ -496,7 +496,7 @@ def test_values_of_affine(fmt: Affine) -> None:
 
 
 def test_range_of_zero_points_at_the_ends() -> None:
-    """Differences of more than 32 bits."""
+    """The difference of an integer and a zero point may need more than 32 bits."""
     zero = [-(2**31), 2**31 - 1]
     low, high = Affine([1.0, 1.0], zero, bits=32, axis=0).range
     assert low.tolist() == [0, -(2.0**32) + 1]
@@ -623,7 +623,7 @@ def test_affine_arrays_refused(arguments: dict[str, Any], error: type, message: 
 def test_blocks_of_any_two_axes(
     kind: type[FixedPoint] | type[Affine], ndim: int, axis: Any, expected: tuple[int, int]
 ) -> None:
-    """The axes become ascending, and the sizes of the blocks follow them."""
+    """The format sorts the axes, and reorders the sizes of the blocks with them."""
 
     def blocks_of(axis: Any, group_size: tuple[int, int]) -> FixedPoint | Affine:
         ones = np.ones((1,) * ndim, int)

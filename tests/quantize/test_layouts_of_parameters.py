@@ -45,7 +45,7 @@ def layouts(
     sizes: list[int | None] = SIZES,
     blocks: list[tuple[int, int]] = BLOCKS,
 ) -> list[Layout]:
-    """Along any axes, in groups along each axis, and in blocks of any two axes in either order.
+    """Return layouts along any axes, in groups along each axis, and in blocks of any two axes.
 
     Every third layout has negative axes, and every third has a negative last axis.
     """
@@ -66,7 +66,7 @@ def layouts(
 
 
 def cases(shapes: list[tuple[int, ...]]) -> list[tuple[int, tuple[int, ...], Layout]]:
-    """Numbers, shapes and the layouts that fit them."""
+    """Return each shape with each layout that fits it, numbered."""
     pairs = [(shape, layout) for shape in shapes for layout in layouts(shape)]
     return [(number, *pair) for number, pair in enumerate(pairs)]
 
@@ -78,7 +78,7 @@ def format_of(
     seed: int = 0,
     width: tuple[int, bool] | None = None,
 ) -> FixedPoint | Affine:
-    """A format that fits an array of normal data, with random parameters and a random width."""
+    """Return a format that fits an array of normal data, with random parameters and width."""
     rng = np.random.default_rng(seed)
     bits = int(rng.choice([1, 4, 5, 8, 11, 16, 24, 32]))
     bits, signed = width or (bits, bool(rng.integers(2)))
@@ -126,7 +126,7 @@ LARGE_BLOCKS = [(1, 1), (2, 16), (16, 2), (3, 33), (32, 32), (128, 128), (1, 128
 @kinds
 @dtypes
 def test_large_arrays(lib: Any, shape: tuple[int, ...], kind: Kind, dtype: str) -> None:
-    """Rows of blocks, rows of groups: shorter and longer than a vector, ragged at the ends."""
+    """Groups and rows of blocks are shorter and longer than a vector, and ragged at the ends."""
     w = normal(shape, dtype, 3.0)
     made = enumerate(layouts(shape, LARGE_SIZES, LARGE_BLOCKS))
     for number, layout in subset(made, 8, 16):
@@ -160,7 +160,7 @@ def test_large_arrays(lib: Any, shape: tuple[int, ...], kind: Kind, dtype: str) 
 def test_rows_that_end_within_a_long_run(
     lib: Any, kind: Kind, bits: int, rows: int, columns: int, size: int
 ) -> None:
-    """Groups longer than a chunk, of which the end of a row cuts off the last."""
+    """Groups are longer than a chunk, and the end of a row shortens the last group."""
     for number in range(4):
         w = normal((rows, columns), "float32", 2.0)
         layout = {"axis": 1, "group_size": size}
@@ -174,7 +174,7 @@ def test_rows_that_end_within_a_long_run(
 @pytest.mark.parametrize("bits", [8, 16])
 @kinds
 def test_offsets_within_a_cache_line(lib: Any, kind: Kind, size: int, bits: int) -> None:
-    """Arrays at several offsets within a cache line, small and large enough to stream."""
+    """Small arrays, and arrays large enough to stream, begin at several offsets in a cache line."""
     for number, n in subset(enumerate([1087, 20_480, (1 << 21) + 4096]), 2):
         memory = normal(n + 64, "float32", 2.0)
         layout = {"axis": 0, "group_size": size}
@@ -196,7 +196,7 @@ def test_offsets_within_a_cache_line(lib: Any, kind: Kind, size: int, bits: int)
 @pytest.mark.parametrize("shape", [(1025, 2050), (2050, 1025), (205, 10, 1025)])
 @kinds
 def test_rows_and_columns_past_the_caches(lib: Any, shape: tuple[int, ...], kind: Kind) -> None:
-    """Also without zero points, which have the layout of the scales."""
+    """Large arrays bypass the caches. Affine formats are tried with and without zero points."""
     w = normal(shape, "float32", 2.0)
     made: list[Layout] = [
         {"axis": axis, "group_size": size} for axis, size in product((0, -1), [None, 16, 33])
@@ -229,7 +229,7 @@ THREADED: list[tuple[tuple[int, ...], Layout]] = [
 @dtypes
 @roundings
 def test_on_several_threads(lib_on_threads: Any, kind: Kind, dtype: str, rounding: str) -> None:
-    """Parts of the array begin in the middle of rows, of groups and of blocks."""
+    """The parts of the threads begin in the middle of rows, of groups and of blocks."""
     for number, (shape, layout) in subset(enumerate(THREADED), 2, 4):
         seed = number + 100 * ROUNDINGS.index(rounding)
         w, fmt = normal(shape, dtype), format_of(kind, shape, layout, seed)
@@ -255,7 +255,7 @@ def any_layout(draw: st.DrawFn, shape: tuple[int, ...]) -> Layout:
 
 @st.composite
 def any_format(draw: st.DrawFn, shape: tuple[int, ...]) -> FixedPoint | Affine:
-    """Neighbours may have any parameters: binary points may be 512 apart."""
+    """Draw a format. Adjacent binary points may be 512 apart."""
     layout = draw(any_layout(shape))
     lengths = shape_of_parameters(shape, **layout)
     count = int(np.prod(lengths))
@@ -361,7 +361,7 @@ def test_blocks_in_either_order_of_axes(lib: Any, kind: Kind) -> None:
 
 @kinds
 def test_where_a_refused_element_is(lib: Any, kind: Kind) -> None:
-    """By its index in the whole array, whatever the layout."""
+    """The message has the index in the whole array, whatever the layout is."""
     shape = (9, 3, 70)
     made: list[Layout] = [
         *({"axis": axis, "group_size": size} for axis, size in product(range(3), (None, 4))),
@@ -385,7 +385,7 @@ def test_where_a_refused_element_is(lib: Any, kind: Kind) -> None:
 
 ORDER = "a tuple of axes in ascending order"
 
-# The shape of the parameters and their layout, the shape of an array, and words of the message.
+# The shape and layout of the parameters, the shape of an array, and the words of the message.
 NOT_FITTING: list[tuple[tuple[int, ...], Layout, tuple[int, ...], list[str]]] = [
     ((3,), {"axis": 1}, (3, 4), ["fmt.{name} must be", "(4,)", "(3,)"]),
     ((3,), {"axis": 2}, (3, 4), ["fmt.axis must be", "from -2 to 1", "2"]),

@@ -1,4 +1,4 @@
-"""Quantizing straight to packed integers, and dequantizing these."""
+"""Quantize to packed integers, and dequantize packed integers."""
 
 from itertools import cycle
 from typing import Any
@@ -22,10 +22,10 @@ SIZES = [0, 1, 2, 3, *around(4, 8, 16, 32, 64, 128, 512, 4096, 16384)]
 
 
 def packed_bits(codes: list[int], bits: int, bitorder: str) -> np.ndarray:
-    """The stream of bits as text, cut in bytes."""
+    """Write the integers as a string of bits, and return its bytes."""
     words = [format(code % (1 << bits), f"0{bits}b") for code in codes]
     if bitorder == "little":
-        words = [word[::-1] for word in words]  # the lowest bit comes first
+        words = [word[::-1] for word in words]  # the lowest bit first
     stream = "".join(words)
     stream += "0" * (-len(stream) % 8)
     cut = [stream[i : i + 8] for i in range(0, len(stream), 8)]
@@ -93,7 +93,7 @@ def test_affine(lib: Any, bits: int, signed: bool, bitorder: str) -> None:
 
 @bitorders
 def test_on_several_threads(lib_on_threads: Any, bitorder: str) -> None:
-    """Where parts meet, two elements may be in one byte."""
+    """The parts of two threads may share a byte."""
     w = normal(1_100_003, "float32", 2.0)
     for bits in (3, 4, 5, 8):
         fmt = FixedPoint(bits, bits - 3)
@@ -113,7 +113,7 @@ def test_on_several_threads(lib_on_threads: Any, bitorder: str) -> None:
 def test_any_bytes_are_integers(
     data: st.DataObject, bits: int, signed: bool, bitorder: str
 ) -> None:
-    """Spare bits at the end are looked at by nobody."""
+    """Any bytes are valid integers, and spare bits at the end are ignored."""
     n = data.draw(st.integers(0, 100))
     packed = np.frombuffer(
         data.draw(st.binary(min_size=-(-n * bits // 8), max_size=-(-n * bits // 8))), np.uint8

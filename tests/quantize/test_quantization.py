@@ -107,7 +107,7 @@ def test_any_bits(
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("frac_bits", FRAC_BITS)
 def test_every_code_as_every_float(lib: Any, bits: int, frac_bits: int) -> None:
-    """A value that is exact in the type comes back as its code."""
+    """A value that the float type represents exactly is quantized to its code."""
     for signed in (True, False):
         fmt = FixedPoint(bits, frac_bits, signed)
         q = np.arange(fmt.min, fmt.max + 1).astype(fmt.dtype)
@@ -130,14 +130,14 @@ def test_every_float_of_16_bits(lib: Any, dtype: str, rounding: str) -> None:
 
 
 def test_the_middle_of_two_bfloat16_by_one_float32(lib: Any) -> None:
-    """Rounding to float32 first would make a tie of what is none."""
+    """Values are near the middle of two bfloat16. Rounding to float32 first would make ties."""
     fmt = FixedPoint(32, 0)
     q = np.int32([0x01010001, 0x01010000, 0x0100FFFF, 0x01030001, 0x01030000, 0x0102FFFF])
     q = np.concatenate([q, -q])
     assert_same_bits(
         lib.dequantize(q, fmt, dtype=ml_dtypes.bfloat16), exact_values(q, fmt, "bfloat16")
     )
-    half = FixedPoint(32, 16)  # and of two float16
+    half = FixedPoint(32, 16)  # the middle of two float16
     q = np.int32([0x00801000, 0x00801001, 0x00800FFF, 0x40080001, 0x40080000, 0x4007FFFF])
     assert_same_bits(lib.dequantize(q, half, dtype=np.float16), exact_values(q, half, "float16"))
 
@@ -180,7 +180,7 @@ def test_overflows_by_hand(lib: Any) -> None:
 
 
 def test_wrapping_huge_numbers(lib: Any) -> None:
-    """What is a multiple of 2^32 becomes 0, beyond float64's range as well."""
+    """Multiples of 2^32 wrap to 0, even if the product exceeds the range of float64."""
     huge = 1.7976931348623157e308
     w = np.float64([huge, -huge, 2.0**84, 2.0**83 + 2.0**31, 2.0**52 + 1, -(2.0**52) - 1, 2.0**31])
     expected = [0, 0, 0, -(2**31), 1, -1, -(2**31)]
@@ -274,7 +274,7 @@ def test_prune_quantize_of_any_bits(
 
 @pytest.mark.parametrize("n", [1000, 100_000])
 def test_what_loses_among_many_cannot_overflow(lib: Any, n: int) -> None:
-    """Candidates that are written before the selection is known are no findings."""
+    """Candidates written before the selection is known do not count as overflow."""
     w = np.float32(np.random.default_rng(0).uniform(50, 100, n))
     w[np.argsort(w)[: n // 2]] *= -1
     fmt = FixedPoint(8, 0, signed=False)
@@ -290,7 +290,7 @@ def test_what_loses_among_many_cannot_overflow(lib: Any, n: int) -> None:
 @pytest.mark.parametrize("n", [1000, 100_000])
 def test_pruned_to_narrow_integers(lib: Any, name: str, n: int) -> None:
     if lib is reference:
-        return  # which knows NumPy's own integers alone
+        return  # the reference has no narrow integers
     dtype = np.dtype(getattr(pytest.importorskip("ml_dtypes"), name))
     fmt = FixedPoint(int(name[-1]), 0, signed=name[0] == "i")
     w = np.random.default_rng(1).normal(size=n).astype(np.float32)
@@ -343,7 +343,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("rounding", ["nearest_even", "floor", "stochastic"])
 def test_layouts(lib: Any, dtype: str, layout: str, rounding: str) -> None:
-    """The draws are by the index in C order, however an array lies in memory."""
+    """Draws depend on the index in C order, whatever the memory layout is."""
     if (dtype, layout) == ("bfloat16", "big-endian"):
         pytest.skip("ml_dtypes has none")
     w = normal((37, 29), dtype, 20.0)
@@ -373,7 +373,7 @@ def test_layouts(lib: Any, dtype: str, layout: str, rounding: str) -> None:
 @dtypes
 @pytest.mark.parametrize("n", [1, 17, 129, 16385, 300_001])
 def test_refused_nan(lib: Any, dtype: str, n: int) -> None:
-    """In place too nothing is written; and before overflow is looked at."""
+    """NaN is refused before overflow. Nothing is written, neither in place nor elsewhere."""
     fmt = FixedPoint(8, 5)
     w = normal(n, dtype)
     w[[0, n // 2]] = 1000
@@ -437,7 +437,7 @@ def test_infinity_cannot_be_wrapped(lib: Any, value: float) -> None:
     assert_same_bits(q, np.int8([4, 8, 0, 12, 0]))
 
 
-@pytest.mark.parametrize("n", [8, 200_000])  # in cache and from memory
+@pytest.mark.parametrize("n", [8, 200_000])  # in cache, and larger
 @pytest.mark.parametrize("packed", [False, True])
 def test_pruned_infinities_do_not_count(lib: Any, packed: bool, n: int) -> None:
     w = np.ones(n, np.float32)
@@ -451,7 +451,7 @@ def test_pruned_infinities_do_not_count(lib: Any, packed: bool, n: int) -> None:
         (7, ["w has 3 NaN", "the first at flat index 2"]),
     ]:
         assert_refuses(ValueError, words, call, k=k)
-    w[:2] = np.nan  # refused wherever it is
+    w[:2] = np.nan  # NaN is refused even in pruned elements
     assert_refuses(ValueError, ["w has 2 NaN", "the first at flat index 0"], call, k=0)
     assert not call(k=2, nan="zero").any()
 
@@ -549,7 +549,7 @@ def test_out_that_does_not_fit(lib: Any) -> None:
 
 
 def test_no_warnings(lib: Any) -> None:
-    """Signalling NaN, infinities, overflow and underflow are ordinary data here."""
+    """Signalling NaN, infinities, overflow and underflow cause no warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for dtype, rounding in [(d, r) for d in DTYPES for r in ROUNDINGS]:
@@ -572,7 +572,7 @@ def test_the_oracle_by_hand() -> None:
 
 @pytest.mark.parametrize("n", [1000, 100_000])
 def test_what_is_pruned_is_out_of_no_range(lib: Any, n: int) -> None:
-    """Nor is what nearly stays: negative elements, here."""
+    """Pruned elements, negative ones included, never count as out of range."""
     rng = np.random.default_rng(0)
     w = rng.uniform(-1, 1, n).astype(np.float32)
     kept = rng.permutation(n)[: n // 10]

@@ -1,7 +1,6 @@
-"""What other packages quantize, where they are installed.
+"""Compare quantization with other packages that are installed.
 
-Where their rules are the same so are the results, bit for bit. Where they are not, a comment says
-what differs.
+If the rules are the same, the results have the same bits. If not, a comment says what differs.
 """
 
 from pathlib import Path
@@ -16,20 +15,20 @@ from support.arrays import around
 from support.oracles import assert_same_bits
 from support.quantizing import normal
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of the other packages
 
 
 def with_ties(n: int, frac_bits: int) -> np.ndarray:
-    """Half of them multiples of half a step, the others beside these."""
+    """Return elements of which half are multiples of half a step, and half are next to them."""
     rng = np.random.default_rng(n)
     w = np.ldexp(rng.integers(-600, 600, n).astype(np.float32), -1 - frac_bits)
     w[::2] = np.nextafter(w[::2], rng.choice(np.float32([-np.inf, np.inf]), w[::2].size))
     return w
 
 
-# --- ONNX: the cases that define its operators, and its runtime --------------------------------
+# --- ONNX: the test cases of its operators, and its runtime ------------------------------------
 
-# Those whose integers are of types that are taken here; the others are of 4- and 8-bit floats.
+# The cases with integers that this package supports. The others have 4- and 8-bit floats.
 ONNX_CASES = [
     "quantizelinear",
     "quantizelinear_axis",
@@ -54,7 +53,7 @@ ONNX_CASES = [
 
 
 def kind_of(integers: Any) -> tuple[int, bool]:
-    """The width of a dtype, and whether it is signed."""
+    """Return the width of an integer dtype, and whether it is signed."""
     name = np.dtype(integers).name
     return int(name.lstrip("uint")), name.startswith("i")
 
@@ -71,8 +70,8 @@ def test_onnx_cases(lib: Any, case: str) -> None:
         return [onnx.numpy_helper.to_array(onnx.load_tensor(file)) for file in files]
 
     x, scale, *zero = tensors("input")
-    # ONNX has an axis always, 1 if it is not given, which says nothing where there is one scale.
-    # And that one's zero point may be an array of one element.
+    # ONNX always has an axis, by default 1, which has no effect if there is a single scale. The
+    # zero point of a single scale may be an array of one element.
     how: dict[str, Any] = {"axis": given.get("axis", 1) if scale.ndim else None}
     how["group_size"] = given.get("block_size") or None
     zeros = zero[0].reshape(scale.shape) if zero else 0
@@ -110,7 +109,7 @@ def in_onnxruntime(
 
 @pytest.mark.parametrize("integers", [np.int8, np.uint8, np.int16, np.uint16])
 def test_onnxruntime(lib: Any, integers: Any) -> None:
-    """Ties, both infinities, and what is far out of range; NaN are not defined there."""
+    """The elements are ties, infinities and values out of range. ONNX does not define NaN."""
     info = np.iinfo(integers)
     for n in around(16, 64, 1000):
         for scale, zero in ((0.1, 3), (1 / 3, info.max), (0.25, info.min)):
@@ -152,7 +151,7 @@ def test_onnxruntime_along_an_axis(lib: Any, block_size: int) -> None:
 
 @pytest.mark.parametrize("frac_bits", [-3, 0, 4, 7])
 def test_torch_fixed_point(lib: Any, frac_bits: int) -> None:
-    """It multiplies by the reciprocal of the scale: exact where that is a power of two."""
+    """PyTorch multiplies by the reciprocal of the scale, which is exact for powers of two."""
     torch = pytest.importorskip("torch")
     step = 2.0**-frac_bits
     for n in around(16, 64, 1000):
@@ -169,7 +168,7 @@ def test_torch_fixed_point(lib: Any, frac_bits: int) -> None:
 
 
 def test_torch_affine_along_an_axis(lib: Any) -> None:
-    """No quotient of these is so near to a half that the reciprocal would decide otherwise."""
+    """No quotient is so near to a half that multiplying by the reciprocal gives another integer."""
     torch = pytest.importorskip("torch")
     w = normal((48, 65), "float32")
     scale = np.random.default_rng(1).uniform(0.01, 0.1, 48).astype(np.float32)
@@ -204,7 +203,7 @@ APYTYPES = {
 @pytest.mark.parametrize("rounding", APYTYPES)
 @pytest.mark.parametrize("overflow", ["saturate", "wrap"])
 def test_apytypes(lib: Any, rounding: str, overflow: str) -> None:
-    """Its numbers are exact at first, and are then cast; from more than 64 bits it wraps wrongly."""
+    """APyTypes casts exact numbers. They have 60 bits, because it wraps more than 64 wrongly."""
     apytypes = pytest.importorskip("apytypes")
     way = getattr(apytypes.QuantizationMode, APYTYPES[rounding])
     beyond = getattr(apytypes.OverflowMode, {"saturate": "SAT", "wrap": "WRAP"}[overflow])
@@ -225,7 +224,7 @@ FXPMATH = {"nearest_even": "around", "floor": "floor", "ceil": "ceil", "trunc": 
 @pytest.mark.parametrize("rounding", FXPMATH)
 @pytest.mark.parametrize("overflow", ["saturate", "wrap"])
 def test_fxpmath(lib: Any, rounding: str, overflow: str) -> None:
-    """In float64, in which all of these are exact. Its "trunc" is another name for "fix"."""
+    """fxpmath computes in float64, which is exact here. Its "trunc" is another name for "fix"."""
     fxpmath = pytest.importorskip("fxpmath")
     for bits, frac_bits, signed in ((8, 5, True), (8, 5, False), (12, 3, True), (16, 14, True)):
         w = np.concatenate([normal(500, "float64", 4.0), with_ties(500, frac_bits) / 2])
@@ -237,7 +236,7 @@ def test_fxpmath(lib: Any, rounding: str, overflow: str) -> None:
 
 
 def test_names_of_narrow_integers() -> None:
-    """ONNX's types of 4 and 2 bits are those of ml_dtypes."""
+    """The 4- and 2-bit integers of ONNX are those of ml_dtypes."""
     onnx = pytest.importorskip("onnx", "1.22")
     for name in ("int4", "uint4", "int2", "uint2"):
         kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(getattr(ml_dtypes, name)))

@@ -1,4 +1,4 @@
-"""Stochastic rounding: the draws bit for bit, that they have no bias, and what they depend on."""
+"""Stochastic rounding: the bits of the draws, their bias, and what they depend on."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def test_draws_past_indices_of_32_bits(seed: int, first: int) -> None:
 
 
 def test_draws_by_hand() -> None:
-    """The first few, so that they never change."""
+    """The first draws equal constants, because draws must never change."""
     for seed, first, expected in (
         (0, 0, [1043068201, 1220949610, 976953223, 2124573472]),
         (2**64 - 1, 0, [1428081659, 1618113597, 145119663, 765900812]),
@@ -46,7 +46,7 @@ def test_draws_by_hand() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_draw_decides_as_it_should(lib: Any, seed: int) -> None:
-    """Of |x| = m / 2^31, one more exactly if m and the draw fill up to 2^31."""
+    """|x| = m / 2^31 rounds to 1 exactly if m + draw ≥ 2^31."""
     found = np.array([draw(seed, i) for i in range(200)])
     fmt = FixedPoint(8, 0)
     for step in (-1, 0, 1):
@@ -59,7 +59,7 @@ def test_every_draw_decides_as_it_should(lib: Any, seed: int) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 129, 4097, 70_001])
 def test_an_element_depends_on_seed_and_index_alone(lib: Any, dtype: str, n: int) -> None:
-    """Not on its neighbours, nor on how many there are, nor on the shape."""
+    """The result does not depend on other elements, on their number, or on the shape."""
     fmt = FixedPoint(8, 4)
     w = normal(n, dtype)
     q = lib.quantize(w, fmt, rounding="stochastic", seed=5)
@@ -82,7 +82,7 @@ def test_the_type_of_float_does_not_matter(lib: Any) -> None:
         assert_same_bits(lib.quantize(w.astype(dtype), fmt, rounding="stochastic", seed=5), q)
 
 
-# --- what they amount to -----------------------------------------------------------------------
+# --- statistics of the draws -------------------------------------------------------------------
 
 
 def test_integers_stay(lib: Any) -> None:
@@ -98,21 +98,21 @@ def test_one_of_both_neighbours(lib: Any) -> None:
     assert ((q == np.floor(w)) | (q == np.ceil(w))).all()
 
 
-# The standard deviation of a mean of n is sqrt(f (1 - f) / n) of a step, for a fraction f; of all
-# that are averaged below it is 2e-5.
+# For a fraction f, the mean of n errors has a standard deviation of sqrt(f (1 - f) / n) steps. For
+# the means below, it is 3.1e-5 for one sign, and 2.2e-5 for both.
 NEAR_INTEGERS = [1 / 64, 3 / 128, 1 / 32, 1 / 16, 15 / 16, 31 / 32, 125 / 128, 63 / 64]
 N = 1 << 22
 
 
 def errors(fraction: float, seed: int) -> float:
-    """The mean error of many, in steps; it is the same on every instruction set."""
+    """Return the mean error of N elements, in steps."""
     w = np.full(N, fraction, np.float32)
     q = sc.quantize(w, FixedPoint(8, 0), rounding="stochastic", seed=seed)
     return float(np.mean(q, dtype=np.float64)) - fraction
 
 
 def test_no_bias() -> None:
-    """One of 1e-4 of a step, up or down or away from zero, would be more than four standard deviations."""
+    """A bias of 1e-4 of a step, up, down or away from zero, exceeds a limit."""
     up = [errors(fraction, seed) for seed, fraction in enumerate(NEAR_INTEGERS)]
     down = [errors(-fraction, seed) for seed, fraction in enumerate(NEAR_INTEGERS, 100)]
     assert abs(np.mean(up)) < 8e-5
@@ -128,7 +128,7 @@ def test_no_bias_in_between(fraction: float) -> None:
 
 
 def test_neighbours_are_independent() -> None:
-    """In space, and from one seed to the next."""
+    """Draws of nearby indices and of different seeds are uncorrelated."""
     rows = np.stack([draws(seed, 1 << 18) for seed in range(4)]) / 2**31 - 0.5
     limit = 5 / 12 / np.sqrt(1 << 18)  # five standard deviations of a mean of products
     for lag in (1, 2, 3, 4, 8, 16, 32, 64, 1024):
@@ -138,7 +138,7 @@ def test_neighbours_are_independent() -> None:
 
 
 def test_draws_are_uniform() -> None:
-    """By chi-squared in 1024 bins, six standard deviations wide; each bit by itself too."""
+    """Check chi-squared of 1024 bins within six standard deviations, and each bit separately."""
     found = draws(3, 1 << 20)
     counts = np.bincount(found >> 21, minlength=1024)
     chi_squared = np.sum((counts - 1024.0) ** 2) / 1024

@@ -1,4 +1,4 @@
-"""MagnitudeSketch: the k-th magnitude of data that come in chunks, pass by pass."""
+"""MagnitudeSketch finds the k-th magnitude of data that come in chunks, in several passes."""
 
 import copy
 import os
@@ -30,7 +30,7 @@ HARD = ["normal", "raw bits", "coarse grid", "90 % zeros", "constant", "subnorma
 
 
 def chunks_of(w: np.ndarray) -> list[np.ndarray]:
-    """Of many lengths, none and one among them."""
+    """Split an array into chunks of different lengths, including 0 and 1."""
     cuts = sorted({0, 1, 18, 1000, w.size // 3, w.size // 2})
     return np.split(w, [0, *(cut for cut in cuts if cut <= w.size)])
 
@@ -42,7 +42,7 @@ def count(sketch: Any, chunks: list[np.ndarray]) -> Any:
 
 
 def assert_finds(lib: Any, w: np.ndarray, ks: list[int], nan: str = "raise") -> None:
-    """Within each bracket, which is exact after as many passes as the type needs."""
+    """Check that each bracket contains the k-th magnitude, and is exact after the last pass."""
     chunks, ranked = chunks_of(w), Ranking(w, nan)
     first = count(lib.MagnitudeSketch(w.dtype, nan=nan), chunks)
     for k in ks:
@@ -108,7 +108,7 @@ def test_any_bits(dtype: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("nan", POLICIES)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_ends_of_the_order(lib: Any, dtype: str, nan: str) -> None:
-    """Each of them its own k-th: zero, the ends of the numbers, infinity, the ends of the NaN."""
+    """The elements are zero, infinity, and the extreme numbers and NaN. Each is the k-th once."""
     w = of_type("raw bits", 0, dtype)
     sign = 1 << (8 * w.itemsize - 1)
     infinity = INFINITIES[dtype]
@@ -119,7 +119,7 @@ def test_the_ends_of_the_order(lib: Any, dtype: str, nan: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_parts_counted_elsewhere_are_merged(lib: Any, dtype: str) -> None:
-    """Each pass goes out by pickle, and comes back counted."""
+    """In each pass, pickled sketches count the parts, and are then merged."""
     w = of_type("normal", 5000, dtype)
     k = 700
     sketch = lib.MagnitudeSketch(DTYPES[dtype])
@@ -146,8 +146,8 @@ def test_order_and_chunks_may_differ_between_passes(lib: Any) -> None:
 
 
 def test_every_rank_of_the_narrowed_range(lib: Any) -> None:
-    """Not only the one that was asked for."""
-    w = of_type("a few neighbours", 500, "float32")  # all in one bin of the first pass
+    """A narrowed sketch finds all ranks of its range, not only the rank given to narrow()."""
+    w = of_type("a few neighbours", 500, "float32")  # all elements are in one bin of the first pass
     sketch = count(lib.MagnitudeSketch(), [w]).narrow(250)
     sketch.update(w)
     for k in (1, 100, 250, 400, 500):
@@ -256,7 +256,7 @@ def test_other_data_in_a_later_pass(lib: Any, dtype: str) -> None:
 
 def test_ranks_outside_the_narrowed_range(lib: Any) -> None:
     w = np.repeat(np.float32([1, 2, 3, 4]), 10)
-    sketch = count(lib.MagnitudeSketch(), [w]).narrow(15)  # of the 3, which are 11th to 20th
+    sketch = count(lib.MagnitudeSketch(), [w]).narrow(15)  # the 3s have ranks 11 to 20
     sketch.update(w)
     for k in (11, 20):
         assert_same_bits(sketch.bracket(k).low, np.float32(3))
@@ -266,8 +266,8 @@ def test_ranks_outside_the_narrowed_range(lib: Any) -> None:
 
 
 def test_the_narrowed_range_ends_where_the_bracket_ends(lib: Any) -> None:
-    """Neighbours of the bracket are not in bins of the next pass."""
-    w = np.float32([1, 1.001, 1.005, 1.02])  # in bins of 2**-8
+    """The bins of the next pass contain no elements outside the bracket."""
+    w = np.float32([1, 1.001, 1.005, 1.02])  # the bins of the first pass are 2**-8 wide
     first = count(lib.MagnitudeSketch(), [w])
     low, high = first.bracket(4)
     sketch = count(first.narrow(4), [w])
@@ -338,7 +338,7 @@ def test_arguments(lib: Any) -> None:
 
 # --- copies and states -------------------------------------------------------------------------
 
-BINS = 32_768  # of float32 in its second pass
+BINS = 32_768  # the bins of the second pass of float32
 
 
 def copies(sketch: Any) -> list[Any]:
@@ -386,7 +386,7 @@ def test_a_subclass_keeps_what_it_has() -> None:
 
 
 def state_of(**changed: Any) -> dict[str, Any]:
-    """Of a sketch in its second pass, over the bin of the only element."""
+    """Return the state of a sketch in its second pass, with some values changed."""
     w = np.float32([1.5])
     sketch = count(sc.MagnitudeSketch(nan="keep"), [w])
     return dict(count(sketch.narrow(1), [w]).__getstate__()) | changed
@@ -485,7 +485,7 @@ def test_states_with_counts_of_any_unsigned_type(dtype: str) -> None:
     assert (sketch.n, int(counts.sum())) == (4, 1)
 
 
-COUNTS = BINS + 3  # and the totals
+COUNTS = BINS + 3  # the bins and the totals
 WRONG_COUNTS = {
     "none": np.zeros(0, np.uint64),
     "one short": np.zeros(COUNTS - 1, np.uint64),
@@ -507,7 +507,7 @@ WRONG_COUNTS = {
 
 @pytest.mark.parametrize("counts", WRONG_COUNTS.values(), ids=WRONG_COUNTS)
 def test_the_core_counts_in_nothing_else(counts: Any) -> None:
-    """Whatever attributes of a sketch are set to."""
+    """The core checks the array of counts, whatever the attributes of the sketch are set to."""
     sketch = sc.MagnitudeSketch.__new__(sc.MagnitudeSketch)
     sketch.__setstate__(state_of())
     own, sketch._counts = sketch._counts, counts
@@ -538,7 +538,7 @@ def test_counts_that_shrink_while_a_chunk_is_read() -> None:
 # --- threads -----------------------------------------------------------------------------------
 
 THREADS = 8
-HANG = 120.0  # seconds after which threads that wait for each other would wait forever
+HANG = 120.0  # seconds; threads that take longer are considered deadlocked
 
 
 @contextmanager
@@ -552,7 +552,7 @@ def frequent_switches() -> Iterator[None]:
 
 
 def on_threads(*bodies: Callable[[], object]) -> None:
-    """All at once; an exception of any of them comes through."""
+    """Run all functions at the same time on separate threads. Raise an exception of any of them."""
     start = threading.Barrier(len(bodies))
     errors: list[BaseException] = []
 
@@ -575,12 +575,12 @@ def on_threads(*bodies: Callable[[], object]) -> None:
 
 
 def two_magnitudes(n: int) -> np.ndarray:
-    """As many of each, which all go to the same two counts."""
+    """Return elements of two magnitudes, half of each. They belong to the same two bins."""
     return np.tile(np.float32([1, -2]), n // 2)
 
 
 def assert_whole(sketch: Any) -> None:
-    """Of two_magnitudes, with nothing lost and no chunk counted in part."""
+    """Check that a sketch of two_magnitudes has lost no element, and has no part of a chunk."""
     sketch = copy.copy(sketch)
     state = sketch.__getstate__()
     assert int(state["_counts"].sum()) == sketch.n
@@ -661,7 +661,7 @@ def test_sketches_merge_into_each_other_and_themselves() -> None:
     one.merge(one)
     assert one.n == 200
     assert_whole(one)
-    a, b, c = (sc.MagnitudeSketch() for _ in range(3))  # which stay empty
+    a, b, c = (sc.MagnitudeSketch() for _ in range(3))  # they stay empty
 
     def merge(into: Any, other: Any) -> Callable[[], None]:
         return lambda: [into.merge(other) for _ in range(500)] and None
@@ -671,7 +671,7 @@ def test_sketches_merge_into_each_other_and_themselves() -> None:
 
 
 def test_code_of_the_callers_may_use_the_sketch() -> None:
-    """While a chunk is read, also from another thread, and while k becomes an integer."""
+    """Conversions of a chunk and of k call the sketch, also from another thread."""
     w = normal(5000)
     sketch = count(sc.MagnitudeSketch(), [w])
 
@@ -701,7 +701,7 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("merges", [False, True])
 def test_an_interrupted_call_counts_all_or_nothing(merges: bool) -> None:
-    """What a signal handler raises comes before or after all that a call changes."""
+    """A signal handler raises an exception. The call changes everything or nothing."""
 
     def stop(*_: object) -> None:
         raise Stop
@@ -732,12 +732,12 @@ def test_an_interrupted_call_counts_all_or_nothing(merges: bool) -> None:
 # --- forks --------------------------------------------------------------------------------------
 
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-COUNTED = 100  # before a fork
+COUNTED = 100  # the number of elements before a fork
 
 
 @contextmanager
 def another_thread_within(sketch: Any, name: str) -> Iterator[None]:
-    """Another thread is within a read ("_totals") or a change ("_change") of the sketch."""
+    """Keep another thread in a read ("_totals") or a change ("_change") of the sketch."""
     within, done = threading.Event(), threading.Event()
     method = getattr(sketch, name)
 
@@ -798,11 +798,11 @@ def test_a_child_refuses_a_sketch_that_another_thread_was_changing() -> None:
         assert "incomplete counts" in repr(sketch)
         assert sketch.passes == 1
         assert other.n == 0
-        assert in_child(lambda: refuses(lambda: sketch.n)) == "right"  # and so does its child
+        assert in_child(lambda: refuses(lambda: sketch.n)) == "right"  # also in its own child
         return True
 
     def works_on_a_new_thread() -> bool:
-        # That thread may have the identity of the one that was changing the sketch.
+        # The new thread may have the same identity as the thread that was changing the sketch.
         on_threads(works)
         return refuses(lambda: sketch.n)
 
@@ -810,7 +810,7 @@ def test_a_child_refuses_a_sketch_that_another_thread_was_changing() -> None:
         assert in_child(works) == "right"
         assert in_child(works) == "right"
         assert in_child(works_on_a_new_thread) == "right"
-    assert sketch.n == COUNTED + 3  # the parent goes on
+    assert sketch.n == COUNTED + 3  # the parent completes the change
 
 
 @forking
@@ -818,7 +818,7 @@ def test_a_child_uses_a_sketch_that_another_thread_was_reading() -> None:
     sketch = count(sc.MagnitudeSketch(), [normal(COUNTED)])
 
     def works() -> bool:
-        # Threads that use the sketch for the first time in this process, at once.
+        # Several threads use the sketch at once, for the first time in this process.
         on_threads(*[lambda: sketch.update(normal(1000))] * THREADS)
         return sketch.n == COUNTED + 1000 * THREADS and str(sketch.n) in repr(sketch)
 
@@ -829,7 +829,7 @@ def test_a_child_uses_a_sketch_that_another_thread_was_reading() -> None:
 
 @forking
 def test_a_fork_by_the_thread_that_holds_the_sketch() -> None:
-    """As in a signal handler or a finalizer, which may run at any line of Python."""
+    """A signal handler or a finalizer may fork during any operation of the sketch."""
     sketch = count(sc.MagnitudeSketch(), [normal(COUNTED)])
     outcomes = []
 
@@ -861,7 +861,7 @@ def test_other_threads_of_the_child_wait_for_the_thread_that_holds_the_sketch() 
 
         def works() -> bool:
             other = threading.Thread(target=lambda: seen.append(sketch.n))
-            with sketch._lock.current():  # as the change that is under way
+            with sketch._lock.current():  # like the change under way
                 other.start()
                 other.join(0.2)
                 waits = other.is_alive()
@@ -876,7 +876,7 @@ def test_other_threads_of_the_child_wait_for_the_thread_that_holds_the_sketch() 
 
 @forking
 def test_forks_wait_for_no_sketch() -> None:
-    """Not even where the thread that counts waits for the thread that forks."""
+    """A fork does not wait for a change by another thread, which may wait for the fork."""
     sketches = [sc.MagnitudeSketch() for _ in range(3)]
     with another_thread_within(sketches[1], "_change"):
         assert in_child(lambda: sketches[0].n == sketches[2].n == 0) == "right"
@@ -902,7 +902,7 @@ def test_sketches_are_made_and_forks_done_by_many_threads() -> None:
 @forking
 @pytest.mark.parametrize("copied", [False, True])
 def test_a_child_of_a_fork_while_another_thread_counts(copied: bool) -> None:
-    """Sees whole chunks only, or refuses the sketch; and a new one works."""
+    """The child sees only whole chunks, or refuses the sketch. A new sketch works."""
     sketch, w = sc.MagnitudeSketch(), normal(200_000)
     if copied:
         sketch = pickle.loads(pickle.dumps(sketch))

@@ -1,4 +1,4 @@
-"""choose_format and choose_affine: against all that could be chosen, and the same everywhere."""
+"""choose_format and choose_affine, compared with all possible choices and between libraries."""
 
 import math
 from fractions import Fraction
@@ -19,20 +19,20 @@ from support.refusals import assert_refuses
 FINITE = [name for name in NUMBERS if "infinite" not in name and name != "every exponent"]
 METHODS = ["max", "percentile", "mse"]
 
-# Of csrc/stats/choosing.cpp: arrays of at least MIN_SAMPLED elements are searched from a sample of RUNS
-# runs of RUN_LENGTH elements.
+# csrc/stats/choosing.cpp starts the search in an array of at least MIN_SAMPLED elements with a
+# sample of RUNS runs of RUN_LENGTH elements.
 MIN_SAMPLED = 1 << 17
 RUNS, RUN_LENGTH = 256, 64
 
 
 def spread(n: int, dtype: str) -> np.ndarray:
-    """Finite numbers of every exponent."""
+    """Return finite numbers of every exponent."""
     w = of_type("every exponent", n, dtype)
     return np.where(np.isfinite(w), w, w.dtype.type(1))
 
 
 def codes(w: np.ndarray, bits: int, frac_bits: int, signed: bool = True) -> list[tuple[int, int]]:
-    """What is rounded to, before and after the range is looked at."""
+    """Return the rounded integers, before and after clipping."""
     low, high = ends(FixedPoint(bits, 0, signed))
     rounded = [round(Fraction(float(x)) * Fraction(2) ** frac_bits) for x in w.ravel()]
     return [(q, min(max(q, low), high)) for q in rounded]
@@ -80,7 +80,7 @@ def test_max_of_unsigned(lib, bits: int) -> None:
     assert frac_bits(lib, w, bits, signed=False) == -1
     w[0] = np.nextafter(w[0], 0)
     assert frac_bits(lib, w, bits, signed=False) == 0
-    w[1] = -0.5  # is rounded to 0
+    w[1] = -0.5  # rounds to 0
     assert frac_bits(lib, w, bits, signed=False) == 0
     w[1] = np.nextafter(-0.5, -1)
     for method in METHODS:
@@ -136,7 +136,10 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_mse_of_a_large_array_needs_no_luck(name: str) -> None:
-    """With the sample; without it, as for several groups; and by the sums of all."""
+    """The result is the same with a sample, without one, and by the exact sums.
+
+    Several groups use no sample.
+    """
     w = LARGE[name](MIN_SAMPLED + 5)
     for bits in subset((2, 4, 8, 16), 1):
         with_sample = frac_bits(sc, w, bits, method="mse")
@@ -217,7 +220,7 @@ BLOCKS = [(1, 1), (2, 3), (1, 4), (3, 1), (100, 2), (2, 100)]
 
 
 def several_axes(ndim: int) -> list[tuple[tuple[int, ...], Any]]:
-    """Any different axes in any order; and any two, with the sizes of blocks."""
+    """Return any axes in any order, and any two axes with block sizes."""
     made: list[tuple[tuple[int, ...], Any]] = []
     for count in range(1, ndim + 1):
         made += [(axes, None) for axes in permutations(range(-ndim, 0), count)]
@@ -289,7 +292,7 @@ def test_threads_and_layout_change_nothing(count: int) -> None:
 
 
 def test_negatives_that_an_unsigned_format_rounds_to_zero(lib) -> None:
-    """They are looked at with the frac_bits of "max" alone, and saturate at 0 with others."""
+    """They must round to 0 only with the frac_bits of "max". Other frac_bits saturate them at 0."""
     w = np.float32([100, -0.2, *[1] * 98])
     assert frac_bits(lib, w, 8, signed=False) == 1
     assert frac_bits(lib, w, 8, signed=False, method="percentile", percentile=50) == 7
@@ -320,7 +323,7 @@ def test_nothing_and_zeros(lib) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_frac_bits_end_at_256(lib, method: str) -> None:
     for power, expected in ((-400, 256), (-248, 255), (262, -255), (264, -256)):
-        w = np.float64([-(2.0**power)])  # the integer -128, or less
+        w = np.float64([-(2.0**power)])  # the integer -128, except at the limits of frac_bits
         assert frac_bits(lib, w, 8, method=method) == expected
 
 
@@ -353,7 +356,7 @@ def test_affine_holds_the_range(lib, bits: int, signed: bool, symmetric: bool) -
         if symmetric:
             assert zero_point == (0 if low < 0 else (high + 1) // 2)
         codes = np.rint(w / np.float32(scale)) + zero_point
-        slack = 0 if symmetric else 1  # the zero point is rounded, and a tie may fall out of range
+        slack = 0 if symmetric else 1  # a tie may leave the range, since the zero point is rounded
         assert low - slack <= codes.min() <= codes.max() <= high + slack
         if symmetric:
             assert scale == pytest.approx(max(np.abs(w).max() / (high - zero_point), 2**-126))
@@ -380,7 +383,7 @@ def test_affine_percentile_clips_both_tails(lib) -> None:
 @kinds
 @pytest.mark.parametrize("method", METHODS)
 def test_affine_by_hand(lib, bits: int, signed: bool, method: str) -> None:
-    """What lies on the grid, from end to end, has that grid."""
+    """Data that are all values of a format, from end to end, get that format."""
     low, high = integers(bits, signed)
     w = 0.25 * np.arange(low - low // 2, high - low // 2 + 1, dtype=np.float64)
     how = {"method": method, "percentile": 100}
@@ -414,7 +417,7 @@ def test_affine_mse_is_the_least_of_its_grid(
 
 
 def test_affine_mse_of_steps_that_tie_is_the_smallest(lib) -> None:
-    """What is the integer -1 of one step is -2 of half that step: exact in both."""
+    """The integer -1 of one step equals -2 of half the step. Of these, the smaller is chosen."""
     for dtype in DTYPES.values():
         for power in (-10, 0, 10) if dtype == np.float16 else (-120, -1, 0, 50, 120):
             w = np.array([-(2.0**power), 0], dtype)
@@ -423,7 +426,7 @@ def test_affine_mse_of_steps_that_tie_is_the_smallest(lib) -> None:
 
 
 def test_affine_mse_leaves_an_outlier_out(lib) -> None:
-    """Its square is less than the sum of those that a range 2^8 times smaller has exactly."""
+    """Clipping the outlier gives a smaller squared error than a range that includes it."""
     w = np.resize(np.float32([-1, 1]), 1 << 18)
     w[1000] = 2.0**8
     assert lib.choose_affine(w, 2, symmetric=True, method="mse") == Affine(1, bits=2)
@@ -432,7 +435,7 @@ def test_affine_mse_leaves_an_outlier_out(lib) -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_affine_of_any_magnitude(lib, method: str, symmetric: bool) -> None:
-    """Where float64 holds all numbers and steps, but no squares of them."""
+    """float64 represents all elements and steps, but their squares overflow or underflow."""
     w = of_type("normal", 200, "float64")
     how = {"method": method, "percentile": 95, "symmetric": symmetric}
     w[0] = 100
@@ -456,14 +459,20 @@ def test_affine_of_what_no_normal_step_divides(lib) -> None:
 
 
 def test_affine_mse_tries_the_least_normal_step(lib) -> None:
-    """It is less than 2^(1/4) times smaller than the one before, and the last."""
+    """The last step tried is the smallest normal number.
+
+    The step before it is less than 2^(1/4) times as large.
+    """
     for dtype, tiny in (("float32", 2.0**-126), ("bfloat16", 2.0**-126), ("float64", 2.0**-1022)):
         w = (tiny * np.float64([-2, -2, -2.25])).astype(DTYPES[dtype])
         assert lib.choose_affine(w, 2, symmetric=True, method="mse") == Affine(tiny, bits=2)
 
 
 def mixed(seed: int, dtype: str) -> np.ndarray:
-    """Rows of few numbers, for which many steps are as good; and a few far larger or smaller."""
+    """Return rows of few values, for which many steps are equally good.
+
+    Some rows are far larger or smaller than the others.
+    """
     rng = np.random.default_rng(seed)
     rows = np.concatenate([rng.integers(-2, 3, (40, 3)), np.tile([-1, 0, 0], (40, 1))])
     rows = np.ldexp(rows * rng.random((80, 1)), rng.integers(-9, 9, (80, 1)))
@@ -474,7 +483,7 @@ def mixed(seed: int, dtype: str) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_groups_do_not_decide_for_each_other(dtype: str) -> None:
-    """However far apart they are. Of each, each library says the same."""
+    """The choice for a group does not depend on other groups, and is the same in each library."""
     for seed, (bits, signed) in enumerate(((2, True), (2, False), (8, True))):
         w = mixed(seed, dtype)
         for symmetric in (True, False):
@@ -510,7 +519,7 @@ def test_numbers_must_be_finite(lib, dtype: str) -> None:
 
 @pytest.mark.parametrize("method", ["max", "percentile", "mse"])
 def test_the_ends_of_float64_are_no_warning(lib, method: str) -> None:
-    """Nor is it one where the caller has NumPy raise what overflows."""
+    """No floating-point error is raised, even if the caller enables them in NumPy."""
     w = np.float64([-1.7e308, 1.7e308, 5e-324, 0])
     with np.errstate(all="raise"):
         lib.choose_format(w, 8, method=method)
@@ -555,7 +564,7 @@ def test_refusals(lib) -> None:
 
 
 class Turning:
-    """An integer that is another one each time it is asked."""
+    """An integer whose value changes each time it is read."""
 
     def __init__(self, *numbers: int) -> None:
         self.numbers = list(numbers)

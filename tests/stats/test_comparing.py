@@ -1,4 +1,4 @@
-"""compare: against sums of fractions, the same bits everywhere, and what has no sum."""
+"""compare: sums of exact fractions, the same bits with every ISA, and elements without a sum."""
 
 import math
 from fractions import Fraction
@@ -30,7 +30,7 @@ ROUNDING = 2.0**-53
 
 
 def stats_of(library, *given, **how) -> np.ndarray:
-    """The four numbers of each cell, side by side."""
+    """Return the first four statistics of each group, stacked."""
     return np.stack([np.atleast_1d(x) for x in library.compare(*given, **how)[:4]])
 
 
@@ -145,7 +145,7 @@ def test_equal_arrays_have_a_cosine_of_one(lib) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("signed", [True, False])
 def test_saturated(lib, dtype: str, signed: bool) -> None:
-    """About both ends of the range, and everywhere, NaN aside."""
+    """The elements are around both ends of the range, and of every exponent. NaN do not count."""
     for bits, frac_bits in ((8, 5), (2, 0), (4, -3), (8, 256), (16, -256), (32, 1)):
         fmt = FixedPoint(bits, frac_bits, signed)
         ends = [Fraction(q) + Fraction(half, 2) for q in (fmt.min, fmt.max) for half in (-1, 0, 1)]
@@ -172,7 +172,7 @@ def test_saturated_is_what_quantize_clips() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("signed", [True, False])
 def test_saturated_of_affine(lib, dtype: str, signed: bool) -> None:
-    """Quotients about both ends of the range, rounded to float32 or float64 first; NaN aside."""
+    """Quotients around both ends of the range are rounded to float32 or float64 first."""
     for bits, scale in product((1, 2, 8, 13, 32), (0.1, 0.25, 2.0**-126, 1e30, 3.0)):
         low, high = ends_of_width(bits, signed)
         ranges = [(low, high), (low + 1, high)] if bits > 1 else [(low, high)]
@@ -207,7 +207,7 @@ def test_saturated_of_each_slice(lib) -> None:
             assert shared.sum() == lib.compare(w, w, fmt=Affine(0.3, 5, bits=7)).saturated
 
 
-# Axes of one element, in groups or not, are written in many ways that mean the same.
+# Along axes of length 1, different axes and group sizes give the same groups.
 DIVIDED = [(6, 10), (4, 3, 5), (4, 1, 6), (1, 45, 1, 1), (3, 4, 1, 2), (2, 3, 4, 5), (1, 1), (0, 3, 2),
            (3, 0, 2)]  # fmt: skip
 GROUP_SIZES = [1, 2, 3, 100]
@@ -219,7 +219,7 @@ Groups = frozenset[frozenset[int]]
 
 @cache
 def divisions(shape: tuple[int, ...]) -> dict[Division, Groups]:
-    """Ways to write groups of elements, and the groups: sets of flat indices, none of them empty."""
+    """Return all axes and group sizes, each with its nonempty groups as sets of flat indices."""
     axes = range(len(shape))
     made: list[Division] = [
         (None, None),
@@ -236,7 +236,7 @@ def divisions(shape: tuple[int, ...]) -> dict[Division, Groups]:
 
 
 def is_of_format(division: Division) -> bool:
-    """Whether a format with an array of parameters may be written so."""
+    """Return whether a format with an array of parameters may have this division."""
     axis, size = division
     if isinstance(axis, tuple) and size is None:
         return axis == tuple(sorted(axis))
@@ -244,7 +244,7 @@ def is_of_format(division: Division) -> bool:
 
 
 def format_of(kind: type, shape: tuple[int, ...], division: Division) -> FixedPoint | Affine:
-    """A format whose parameters all differ."""
+    """Return a format whose parameters all differ."""
     axis, size = division
     lengths = shape_of_parameters(shape, axis, size)
     rng = np.random.default_rng(math.prod(lengths))
@@ -256,7 +256,7 @@ def format_of(kind: type, shape: tuple[int, ...], division: Division) -> FixedPo
 
 
 def of_every_exponent(shape: tuple[int, ...], dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """An array about half of which is out of the range of any format of the above, and another."""
+    """Return two arrays. About half of the first is out of the range of any format_of()."""
     n = math.prod(shape)
     rng = np.random.default_rng(n)
     w = np.ldexp(rng.standard_normal((2, n)), rng.integers(-n // 2, n // 2 + 1, n) + 4)
@@ -268,7 +268,7 @@ def of_every_exponent(shape: tuple[int, ...], dtype: str) -> tuple[np.ndarray, n
 @pytest.mark.parametrize("kind", [FixedPoint, Affine])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_formats_of_the_same_groups(lib, shape: tuple[int, ...], kind: type, dtype: str) -> None:
-    """However the two are written: what is the same is the sets of elements."""
+    """A format fits a comparison if their groups are equal, even if their arguments differ."""
     w, w_hat = of_every_exponent(shape, dtype)
     found = divisions(shape)
     same = [
@@ -345,7 +345,7 @@ def test_refusals(lib) -> None:
 @pytest.mark.usefixtures("isa", "threads")
 @pytest.mark.parametrize("length", [4095, 4096, 4097, 5000, 8192, 8193])
 def test_many_long_slices(length: int) -> None:
-    """Several at once on a thread, each in blocks of 4096; sums of integers are exact in any order."""
+    """A thread compares several slices at once, in blocks of 4096. Sums of integers are exact."""
     rows = 30
     generator = np.random.default_rng(length)
     w, w_hat = generator.integers(-9, 10, (2, rows, length))

@@ -14,13 +14,13 @@ from support.isas import on_every_isa
 from support.oracles import assert_same_bits
 from support.refusals import assert_refuses
 
-# Blocks that divide their axes, that do not, of one row or column, and as large as an axis.
+# Blocks that divide their axes or do not, of one row or one column, and as large as an axis.
 BLOCKS = [(1, 1), (2, 3), (3, 2), (128, 128), (1, 1000), (1000, 1), (1000, 1000), (5, 7), (64, 1)]
 MATRICES = [(1, 1), (1, 9), (9, 1), (6, 6), (7, 10), (130, 257), (3, 5000), (600, 3), (2, 3, 5, 7)]
 
 
 def integers(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
-    """Small integers, whose sums are exact in any order."""
+    """Return small integers, whose sums are exact in any order."""
     generator = np.random.default_rng(math.prod(shape))
     return generator.integers(-8, 9, shape).astype(DTYPES[dtype])
 
@@ -28,7 +28,7 @@ def integers(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
 def groups_of(
     shape: tuple[int, ...], axes: tuple[int, ...], sizes: tuple[int, ...]
 ) -> dict[tuple[int, ...], tuple[slice, ...]]:
-    """The slices of each group, by its index among the results."""
+    """Return the slices of the array that make each group, by the index of its result."""
     cuts: list[list[tuple[int, slice]]] = []
     for i, length in enumerate(shape):
         size = sizes[axes.index(i)] if i in axes else 1
@@ -41,7 +41,7 @@ def groups_of(
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 @pytest.mark.parametrize("shape", MATRICES, ids=str)
 def test_blocks(lib: Any, shape: tuple[int, ...], block: tuple[int, int], dtype: str) -> None:
-    """Against the metrics of each block alone."""
+    """The metrics of blocks equal those of each block alone."""
     w, w_hat = integers(shape, dtype), integers(shape[::-1], dtype).reshape(shape)
     found = lib.compare(w, w_hat, group_size=block, fmt=FixedPoint(4, 0))
     groups = groups_of(shape, (len(shape) - 2, len(shape) - 1), block)
@@ -122,7 +122,7 @@ def test_sums_have_the_documented_order(shape: tuple[int, ...], how: dict[str, A
 @pytest.mark.parametrize("method", ["max", "percentile", "mse"])
 @pytest.mark.parametrize("block", [(1, 1), (2, 3), (5, 7), (100, 2), (4, 100)], ids=str)
 def test_affine_parameters_of_blocks(lib: Any, block: tuple[int, int], method: str) -> None:
-    """Against those of each block alone."""
+    """The parameters of blocks equal those of each block alone."""
     for shape, axis in (((9, 11), None), ((3, 8, 10), None), ((3, 8, 10), (-2, 2))):
         axes = (len(shape) - 2, len(shape) - 1)
         w = of_type("normal", math.prod(shape), "float32").reshape(shape)
