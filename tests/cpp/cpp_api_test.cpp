@@ -249,7 +249,7 @@ void index_offset_continues_an_array() {
   const float scale = 0.8f;
   const std::int32_t zero_point = -4;
   const sc_format fmt = sc::affine(4, scale, &zero_point);
-  // Also where the upper half of the index changes within the array, and after the last index.
+  // In some arrays, the upper half of the index changes, or the index wraps after the last one.
   constexpr std::uint64_t kHalf = std::uint64_t{1} << 32;
   for (const std::uint64_t offset : {std::uint64_t{0}, kHalf - 3, kHalf - 1027, 5 * kHalf - 64,
                                      std::numeric_limits<std::uint64_t>::max() - 700}) {
@@ -463,8 +463,8 @@ void selects_in_slices() {
   require(first[0] == 2 && second[0] == 2, "prune_mask_global");
 }
 
-// The sum of squared errors of the integers from `lowest` to `highest`. Exact if the elements and the
-// step are multiples of a common power of two.
+// The sum of squared errors of the integers from `lowest` to `highest`. It is exact if the elements
+// and the step are multiples of a common power of two.
 double squared_error(const std::vector<double>& group, double step, double lowest, double highest) {
   double sum = 0;
   for (const double x : group) {

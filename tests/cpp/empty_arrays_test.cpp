@@ -1,7 +1,7 @@
 // Calls every function of secateur.h with arrays that have no elements and are null. Each call
 // succeeds and writes nothing, whatever the lengths of the other dimensions are. Groups that have a
-// result without elements get it. Built with sanitizers (preset asan-ubsan), the test also detects a
-// division by zero and null pointers passed to functions of the C library.
+// result without elements get it. Built with sanitizers (preset asan-ubsan), the test also detects
+// a division by zero and null pointers passed to functions of the C library.
 #include <secateur/secateur.hpp>
 
 #include <array>

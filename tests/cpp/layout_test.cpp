@@ -1,4 +1,4 @@
-// The groups of Layout, against their definition, for all small layouts.
+// Compares the groups of Layout with their definition, for all small layouts.
 #include "core/layout.hpp"
 
 #include <cstddef>
@@ -13,7 +13,7 @@ using secateur::Layout;
 
 using Groups = std::vector<std::size_t>;  // the group of each element
 
-// As secateur.h defines them.
+// The groups as secateur.h defines them.
 Groups groups_of(const Layout& layout) {
   Groups groups;
   for (std::size_t matrix = 0; matrix < layout.outer; ++matrix) {

@@ -1,5 +1,6 @@
-/* Loads and unloads a shared object that contains the library, as a program with plugins may: many times
- * without a call, which must use up nothing; and while helper threads sleep in it. */
+/* Loads and unloads a shared object that contains the library, as a program with plugins may. It
+ * does this many times without a call, which must not use up resources, and while helper threads
+ * wait for work. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <limits.h>

@@ -1,7 +1,8 @@
-// AVX2 and AVX-512 without the instructions: tests run lanes/avx2.hpp, lanes/avx512.hpp and the kernels
-// over them on every x86-64 CPU. With SECATEUR_EMULATE (CMakeLists.txt), this header takes the place of
-// the compiler's own. SIMDe has most operations. Here are those that it lacks, and those whose results
-// depend on the thread's rounding direction, which SIMDe partly ignores, or on the order of two NaN.
+// Emulates AVX2 and AVX-512, so that tests run lanes/avx2.hpp, lanes/avx512.hpp and their kernels
+// on every x86-64 CPU. With SECATEUR_EMULATE (CMakeLists.txt), this header replaces that of the
+// compiler. SIMDe has most operations. This header adds those that SIMDe lacks. It replaces those
+// whose results depend on the rounding direction of the thread, which SIMDe partly ignores, or on
+// the order of two NaN.
 #pragma once
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
@@ -30,7 +31,7 @@ Lanes<T, V> lanes(V v) {
   return bits<Lanes<T, V>>(v);
 }
 
-// V in parts of the type Part, to which f is applied, part by part.
+// Divides vectors into parts of type Part, and applies f to each part.
 template <class Part, class F, class V, class... Vs>
 V by_parts(F f, V v, Vs... others) {
   auto parts = lanes<Part>(v);
@@ -40,7 +41,7 @@ V by_parts(F f, V v, Vs... others) {
   return bits<V>(parts);
 }
 
-// Each lane converted: in the rounding direction of the thread, as C++ does it.
+// Converts each lane in the rounding direction of the thread, as C++ does.
 template <class R, class To, class From, class V>
 R convert(V v) {
   const auto from = lanes<From>(v);
@@ -70,7 +71,7 @@ R nearest_ints(V v) {
   return bits<R>(ints);
 }
 
-// Of two NaN, the first. The compiler may swap the operands of a multiplication in C++.
+// The product of two NaN is the first one. In C++, the compiler may swap the operands.
 template <class V>
 V multiply_floats(V a, V b) {
   return by_parts<__m128>([](__m128 x, __m128 y) {
@@ -123,7 +124,7 @@ inline __m512 floats_of_halves(__m256i v) {
   return bits<__m512>(std::array{_mm256_cvtph_ps(parts[0]), _mm256_cvtph_ps(parts[1])});
 }
 
-// Blocks of 128 bits: two of a, then two of b.
+// Two 128-bit blocks of a, then two of b.
 template <int kControl>
 __m512i shuffle_blocks(__m512i a, __m512i b) {
   const auto x = lanes<__m128i>(a), y = lanes<__m128i>(b);
@@ -138,7 +139,7 @@ inline __m512i multiply_add_words(__m512i a, __m512i b) {
   return by_parts<__m128i>([](__m128i x, __m128i y) { return _mm_madd_epi16(x, y); }, a, b);
 }
 
-// The low half of a, above the low half of b; of `half` bits each.
+// The low half of a above the low half of b. Each half has `half` bits.
 template <class Mask>
 Mask unpack_masks(Mask a, Mask b, int half) {
   const auto low = static_cast<Mask>((Mask{1} << half) - 1);

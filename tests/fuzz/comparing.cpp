@@ -164,13 +164,13 @@ Extremes clipped_extremes_of(const std::vector<double>& elements, double percent
   return {std::max(extremes.lowest, -most), std::min(extremes.highest, most)};
 }
 
-// Exact: long double has the exponents for any double times any step.
+// The rounding is exact: long double has the exponents for any double times any step.
 long double rounded(double x, int frac_bits) {
   return std::nearbyint(std::ldexp(static_cast<long double>(x), frac_bits));
 }
 
-// The largest frac_bits with which no element saturates. Negative elements of unsigned formats do not
-// count; is_too_low() decides whether they are refused.
+// The largest frac_bits with which no element saturates. Negative elements of unsigned formats do
+// not count; is_too_low() decides whether they are refused.
 int largest_frac_bits(const Extremes& extremes, const Range& range) {
   const double lowest = range.least == 0 ? 0 : extremes.lowest;
   if (lowest == 0 && extremes.highest == 0) {
@@ -197,9 +197,10 @@ struct SquaredErrors {
   long double exact, low, high;
 };
 
-// The errors of a step, in units of `first` squared. The library computes them in float for elements of at most 32 bits. For a step that is no power of two,
-// the quotient of an element and the step is rounded twice; since the distance to the nearest
-// integer of a range changes by no more than the quotient does, this bounds the error of a distance.
+// The errors of a step, in units of `first` squared. The library computes them in float for
+// elements of at most 32 bits. If the step is not a power of two, the quotient of an element and
+// the step is rounded twice. The distance to the nearest integer of a range changes by no more than
+// the quotient, so the rounding error of the quotient bounds the error of the distance.
 SquaredErrors squared_errors(const std::vector<double>& elements, long double step,
                              long double first, const Range& range, bool is_power_of_two,
                              bool is_wide) {

@@ -154,7 +154,7 @@ inline Format draw_fixed_point(Draw& draw, const Groups& groups) {
   return format;
 }
 
-// takes_any_scale: of any sign, and subnormal or 0 too.
+// takes_any_scale: the scales may have any sign, and may be subnormal or 0.
 inline Format draw_affine(Draw& draw, const Groups& groups, bool is_wide, bool takes_any_scale) {
   Format format{{}, groups, {}, {}, {}, draw.coin(), is_wide};
   sc_format& fmt = format.fmt;

@@ -182,8 +182,8 @@ class Draw {
 
   const FloatType& float_type() { return one_of(kFloats); }
 
-  // Mostly small; else near a size where the library switches algorithms. Large sizes are rare,
-  // because they take much longer.
+  // Most sizes are small. The others are near a size where the library switches algorithms. Large
+  // sizes are rare, because they take much longer.
   std::size_t size() {
     if (!once_in(8)) {
       return in<std::size_t>(0, 300);

@@ -131,7 +131,7 @@ class Draw:
         self.members: list[str] = []  # the names of the arrays in `arrays`
         self.styles: set[str] = set()
         self.unwritable: set[str] = set()  # names of arrays that cannot be outputs
-        self.uses_all_integers = True  # whether the format does
+        self.uses_all_integers = True  # whether the format uses all of them
         self.wrong = 0  # number of wrong arguments
         self.wrong_in_several_ways = False  # whether one argument is wrong in several ways
 

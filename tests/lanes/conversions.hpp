@@ -43,7 +43,8 @@ void test_ConvertTo() {
   });
 }
 
-// load(p) is definition(element) for kLanes<To> elements at p, and reads nothing after them.
+// Checks that load(p) gives definition(element) for kLanes<To> elements at p, and reads nothing
+// after them.
 template <class To, class From, class Load, class Definition>
 void check_converting_load(Load load, Definition definition, const std::vector<From>& values) {
   constexpr std::size_t kBytes = kLanes<To> * sizeof(From);
@@ -93,7 +94,7 @@ struct Format<BFloat16> {
 template <class F>
 inline constexpr int kInfinity = 0x7fff >> Format<F>::kMantissa << Format<F>::kMantissa;
 
-// What 16 bits represent; a NaN keeps its payload, as the highest bits of the mantissa.
+// The value of 16 bits. A NaN keeps its payload, in the highest bits of the mantissa.
 template <class F>
 double value_of(uint16_t bits) {
   using Of = Format<F>;
@@ -112,7 +113,8 @@ double value_of(uint16_t bits) {
   return sign * std::ldexp(mantissa + implicit, power);
 }
 
-// A NaN with the same sign and the highest bits of the same payload, quiet or not; else the value.
+// The converted value. For a NaN: a NaN of the same sign and the highest bits of the same payload,
+// quiet or not.
 template <class To>
 Allowed<To> widened(double x) {
   if (!is_nan(x)) {
@@ -125,7 +127,7 @@ Allowed<To> widened(double x) {
                     std::signbit(x) ? To{-1} : To{1});
   return {nan, made_quiet(nan)};
 }
-// The same for a float, whose conversion to double would make a NaN quiet.
+// The value of a float as a double. A conversion by the CPU would make a NaN quiet.
 double exact_double(float x) {
   const uint64_t payload = bits_of(x) & 0x7fffff;
   return is_nan(x) ? std::copysign(from_bits<double>(uint64_t{0x7ff} << 52 | payload << 29),
@@ -178,7 +180,7 @@ void test_Widen() {
   });
 }
 
-// demote(vectors of From) is one vector of R; each lane is definition(value).
+// Checks that demote(vectors of From) is a vector of R whose lanes are definition(value).
 template <class R, class From, class Demote, class Definition>
 void check_demote(Demote demote, Definition definition, const std::vector<From>& values) {
   constexpr std::size_t kInputs = kLanes<R> / kLanes<From>;
@@ -197,7 +199,7 @@ void check_demote(Demote demote, Definition definition, const std::vector<From>&
   }
 }
 
-// x, rounded to nearest even; as the bits of F.
+// The bits of x rounded to F, half to even.
 template <class F>
 int16_t rounded_bits(float x) {
   using Of = Format<F>;
@@ -208,14 +210,15 @@ int16_t rounded_bits(float x) {
     const int exponent =
         size == 0 ? Of::kMinExponent : std::max(std::ilogb(size), Of::kMinExponent);
     const double units = rounded(std::ldexp(size, Of::kMantissa - exponent), FE_TONEAREST);
-    // A normal number has an implicit bit, which adds 1 to the exponent; so does a carry.
+    // The implicit bit of a normal number adds 1 to the exponent. So does a carry.
     const int bits = ((exponent - Of::kMinExponent) << Of::kMantissa) + static_cast<int>(units);
     magnitude = static_cast<unsigned>(std::min(bits, kInfinity<F>));
   }
   return from_bits<int16_t>(sign | magnitude);
 }
 
-// Floats without NaN: the 16-bit floats, and what lies between and near two of them.
+// Floats without NaN: the 16-bit floats, the values halfway between two of them, and the neighbours
+// of these.
 template <class F>
 std::vector<float> values_to_demote() {
   std::vector<float> values;
@@ -257,7 +260,7 @@ void test_DemoteTo() {
                           [](float x) { return rounded_bits<F>(x); }, values_to_demote<F>());
   });
   std::vector<double> values = values_of<double>();
-  for (const float x : values_of<float>()) {  // values in the range of float32, and near it
+  for (const float x : values_of<float>()) {  // float32 values, and doubles near them
     values.push_back(static_cast<double>(x));
     values.push_back(std::nextafter(static_cast<double>(x), 0.0));
     values.push_back(static_cast<double>(x) * (1 + 0x1p-24));

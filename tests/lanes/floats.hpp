@@ -70,7 +70,7 @@ void test_float_Max() {
   });
 }
 
-// Floats as integers that order as they do; no NaN.
+// An integer that orders as the float does. The float is not NaN.
 template <class T>
 int64_t order_of(T x) {
   const auto magnitude = static_cast<int64_t>(bits_of(std::fabs(x)));
@@ -107,7 +107,7 @@ void test_IsNumber() {
   });
 }
 
-// Values near every size of integer that a float can have, and ties.
+// Values near integers of every exponent, and ties.
 template <class T>
 std::vector<T> values_to_round() {
   std::vector<T> values = values_of<T>();

@@ -9,7 +9,7 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
-// The operations wrap: their results are those of 64 bits without a sign, cut to the width of T.
+// Operations wrap: their results are those of unsigned 64-bit integers, cut to the width of T.
 template <class T>
 uint64_t wide(T x) {
   return static_cast<uint64_t>(static_cast<int64_t>(x));
@@ -89,7 +89,7 @@ void test_ReduceMax() {
       expect_equal(ReduceMax(LoadU(lanes)), *std::max_element(lanes, lanes + kLanes<T>), "maximum",
                    i);
     }
-    // The maximum in each lane.
+    // Each lane in turn has the maximum.
     for (std::size_t i = 0; i < kLanes<T>; ++i) {
       Lanes<T> lanes;
       lanes.fill(std::numeric_limits<T>::min());
@@ -116,7 +116,7 @@ void test_ReduceSum() {
   });
 }
 
-// Calls f.operator()<count>() for each count of bits of T.
+// Calls f.operator()<count>() for each count from 0 to the number of bits of T - 1.
 template <class T, class F>
 void for_counts(F f) {
   [&]<int... kCounts>(std::integer_sequence<int, kCounts...>) {
@@ -167,7 +167,8 @@ void test_int_Mul() {
                        [](int32_t a, int32_t b) { return cut<int32_t>(wide(a) * wide(b)); });
 }
 
-// The products of every other lane, from `first` on; 0 if there is no such lane.
+// Checks the products of every other lane, from `first` on. The product is 0 if there is no such
+// lane.
 template <class Operation>
 void check_products(Operation operation, std::size_t first) {
   const Pairs<int32_t> pairs = pairs_of<int32_t>();
@@ -217,7 +218,8 @@ void test_SubBytes() {
   }, pairs.a, pairs.b);
 }
 
-// An operation on a vector and a mask; the definition is that of the lanes that are set.
+// Checks an operation on a vector and a mask. The definition applies to the lanes that are set; the
+// others stay the same.
 template <class T, class Operation, class Definition>
 void check_where(Operation operation, Definition definition) {
   const std::vector<T> values = values_of<T>();

@@ -1,5 +1,5 @@
-// Tests of the lane operations of one ISA against definitions in plain C++ that share no code with them.
-// Compiled once for each ISA, as kernels are.
+// Compares the lane operations of one ISA with definitions in plain C++ that share no code with
+// them. The file is compiled once for each ISA, as kernels are.
 #include "conversions.hpp"
 #include "floats.hpp"
 #include "integers.hpp"
@@ -126,7 +126,7 @@ constexpr LaneTest kTests[] = {
 }  // namespace
 }  // namespace secateur::SECATEUR_TARGET
 
-// Nothing here runs before the program has found that the CPU has the ISA.
+// No code of this file runs before the program has checked that the CPU has the ISA.
 extern constinit const LaneTests lane_tests;
 constinit const LaneTests lane_tests = {
     secateur::SECATEUR_TARGET::kTests,

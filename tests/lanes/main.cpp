@@ -1,5 +1,5 @@
-// Runs the lane tests of one ISA. Compiled for the baseline CPU: checks for the ISA before it runs code
-// compiled for it.
+// Runs the lane tests of one ISA. It is compiled for the baseline CPU, and checks that the CPU has
+// the ISA before it runs code compiled for it.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr int kSkipped = 77;  // for CTest
+constexpr int kSkipped = 77;  // the status of a skipped test for CTest
 
 #define SECATEUR_NAME_OF(name) #name
 #define SECATEUR_NAME(name) SECATEUR_NAME_OF(name)

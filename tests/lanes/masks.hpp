@@ -38,7 +38,7 @@ void test_AndNot() {
                    [](uint64_t a, uint64_t b) { return ~a & b; });
 }
 
-// A mask that a comparison has made.
+// A mask with these bits, as a comparison makes it.
 template <class T>
 Mask<T> compared(uint64_t bits) {
   Lanes<T> lanes;
@@ -72,7 +72,7 @@ void test_BitsFromMasks() {
   });
 }
 
-// A vector of `yes` and `no`, by the mask with these bits.
+// Checks that a mask chooses between the lanes of `yes` and `no`.
 template <class T, class Operation>
 void check_choice(Operation operation, bool no_is_zero) {
   for (const uint64_t bits : mask_bits<T>(true)) {

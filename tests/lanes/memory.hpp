@@ -61,7 +61,7 @@ void test_Set() {
   });
 }
 
-// Vectors at every distance of whole elements from the end of the accessible memory.
+// Loads vectors at every offset of whole elements, up to the end of the accessible memory.
 template <class T, class Load>
 void check_load(Load load) {
   constexpr std::size_t kBytes = sizeof(Lanes<T>);
@@ -86,7 +86,7 @@ void test_LoadOnce() {
   for_lane_types([]<class T>() { check_load<T>([](const T* p) { return LoadOnce(p); }); });
 }
 
-// Stores at every multiple of `step` bytes, which change nothing but the vector.
+// Stores at every multiple of `step` bytes. Each store changes only the bytes of the vector.
 template <class T, class Store>
 void check_store(Store store, std::size_t step) {
   constexpr std::size_t kBytes = sizeof(Lanes<T>);
@@ -119,9 +119,9 @@ void test_Stream() {
       []<class T>() { check_store<T>([](Vec<T> v, T* p) { Stream(v, p); }, sizeof(Lanes<T>)); });
 }
 
-// Another thread that sees what is written after FlushStream also sees what was streamed before. Without
-// the flush, a vector that is less than a line stays in a buffer of the CPU for a while, and the thread
-// mostly reads too early, provided that both run at the same time.
+// If another thread sees a store after FlushStream, it also sees the streaming stores before it.
+// Without the flush, a vector smaller than a cache line stays in a buffer of the CPU for a while.
+// The thread then mostly reads too early, if both threads run at the same time.
 void test_FlushStream() {
   constexpr int64_t kRounds = 1000;
   struct alignas(64) Line {

@@ -17,7 +17,7 @@ void add_matches(Names& names, const std::string& text, const std::regex& patter
 
 struct LaneFile {
   Names defined;
-  Names contract;  // names at the beginning of the lines of a comment
+  Names contract;  // names at the beginning of the lines of comments
 };
 
 LaneFile read_file(const std::filesystem::path& path) {
@@ -29,7 +29,8 @@ LaneFile read_file(const std::filesystem::path& path) {
       static const std::regex constant("^//   (k[A-Z]\\w*)");
       static const std::regex operation("\\b([A-Z]\\w+)(?:<\\w+>)?\\(");
       add_matches(names.contract, line, constant);
-      // The operations of a line precede the text, which two spaces or a bracket and a space separate.
+      // A line lists operations before its text. Two spaces, or a bracket and a space, separate
+      // them.
       static const std::regex operations("^//   ((?:[A-Z]\\w+(?:<\\w+>)?\\([^)]*\\)(?:, )?)+).*");
       std::smatch match;
       if (std::regex_match(line, match, operations)) {

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-// Compares the names that the contract lists (at the head of scalar.hpp), those that each file of the
-// directory defines, and those of the tests. Returns what is missing or superfluous, one line each.
+// Compares the names in the contract (at the head of scalar.hpp), the names that each file of the
+// directory defines, and the names of the tests. Returns a line for each missing or superfluous
+// name.
 std::vector<std::string> compare_names(const std::string& directory,
                                        const std::vector<std::string>& tests);

@@ -1,4 +1,4 @@
-// Tests of packed codes: a vector as bytes, in fields.
+// Tests of packed codes. A vector consists of fields of several bytes.
 #pragma once
 
 #include "support.hpp"
@@ -48,7 +48,7 @@ void test_PackedField() {
   }
 }
 
-// Random packed bytes, and the fields that they are loaded to.
+// Random packed bytes, and the fields into which LoadPacked loads them.
 struct PackedFields {
   std::vector<uint8_t> packed;
   Bytes fields{};
@@ -111,7 +111,7 @@ void test_ReverseFields() {
   });
 }
 
-// Random values of `bits` bits, or 0, or the largest, that fill `size` bytes each.
+// Codes of `size` bytes each: random values of `bits` bits, 0, and the largest value.
 Bytes random_codes(int bits, std::size_t size) {
   Bytes bytes{};
   for (std::size_t i = 0; i < kVectorBytes; i += size) {
@@ -123,7 +123,8 @@ Bytes random_codes(int bits, std::size_t size) {
   return bytes;
 }
 
-// Joins neighbours of `size` bytes each: the low one, and the high one shifted by `bits`.
+// Checks that an operation joins adjacent codes of `size` bytes: the second one is shifted by
+// `bits`.
 template <class Operation>
 void check_join(Operation operation, int bits, std::size_t size) {
   const Bytes bytes = random_codes(bits, size);

@@ -6,7 +6,7 @@
 namespace secateur::SECATEUR_TARGET {
 namespace {
 
-// Lane i of operation(a, b) is lane `source(i).lane` of a, or of b.
+// The source of a lane of operation(a, b): a lane of a or of b.
 struct Source {
   bool from_b;
   std::size_t lane;
@@ -23,7 +23,7 @@ void check_permutation(Operation operation, F source) {
   }
 }
 
-// Lanes of a half of each block, in turn of a and of b.
+// The lanes of one half of each block, alternately from a and from b.
 template <class T>
 Source of_half(std::size_t lane, bool upper) {
   constexpr std::size_t kBlock = kBlockLanes<T>;
@@ -49,13 +49,13 @@ void test_InterleaveUpper() {
   });
 }
 
-// Runs of n blocks, in turn of a and of b: those with even numbers, or with odd ones.
+// Runs of `blocks` blocks, alternately from a and from b: the runs with even or with odd numbers.
 template <class T>
 Source of_blocks(std::size_t lane, std::size_t blocks, bool odd) {
   const std::size_t run = blocks * kBlockLanes<T>, number = lane / run;
   return {number % 2 == 1, (number / 2 * 2 + (odd ? 1 : 0)) * run + lane % run};
 }
-// Calls f.operator()<n>() for 1, 2, 4 ... blocks, of which a vector has at least 2 n.
+// Calls f.operator()<n>() for n = 1, 2, 4 ... while a vector has at least 2 n blocks.
 template <class T, std::size_t kBlocks = 1, class F>
 void for_blocks(F f) {
   if constexpr (2 * kBlocks * kBlockLanes<T> <= kLanes<T>) {

@@ -27,7 +27,8 @@ namespace {
 std::size_t failures = 0;
 const char* current_operation = "";
 
-// Reports the first failures of each operation: the size of the type, the index of the element.
+// Reports the first failures of each operation, with the size of the type and the index of the
+// element.
 void fail(const char* what, std::size_t size, std::size_t where, uint64_t got, uint64_t expected) {
   static const char* last = "";
   static int reported = 0;
@@ -62,9 +63,9 @@ void expect(bool holds, const char* what) {
   }
 }
 
-// ---- Values ------------------------------------------------------------------------------------
+// ---- Values ----------------------------------------------------------------------------------
 
-// The same sequence in each run.
+// A generator of random bits, which are the same in each run.
 class Random {
  public:
   uint64_t operator()() {
@@ -104,8 +105,8 @@ T from_bits(uint64_t bits) {
   return x;
 }
 
-// Extremes, powers of two and their neighbours; for floats also zeros, subnormals, infinities, ties of
-// rounding, and NaN with several payloads, quiet and signaling.
+// Extremes, powers of two and their neighbours. For floats also zeros, subnormals, infinities,
+// ties, and NaN with several payloads, quiet and signaling.
 template <class T>
 std::vector<T> hard_values() {
   std::vector<T> values;
@@ -158,9 +159,9 @@ std::vector<T> hard_values() {
   return values;
 }
 
-constexpr std::size_t kMaxLanes = 64;  // of any ISA and type: arrays of values are multiples of it
+constexpr std::size_t kMaxLanes = 64;  // of any ISA and type; divides the sizes of arrays
 
-// The hard values, then `count` random ones or more.
+// The hard values, then at least `count` random values.
 template <class T>
 std::vector<T> values_of(std::size_t count = 4096) {
   std::vector<T> values = hard_values<T>();
@@ -171,7 +172,7 @@ std::vector<T> values_of(std::size_t count = 4096) {
   return values;
 }
 
-// Every pair of hard values, then random ones; now and then both values of a pair are equal.
+// All pairs of hard values, then random pairs. The values of some random pairs are equal.
 template <class T>
 struct Pairs {
   std::vector<T> a, b;
@@ -194,8 +195,9 @@ Pairs<T> pairs_of() {
   return pairs;
 }
 
-// Masks as bits: none, all, alternating, single lanes, the first and the last lanes, random ones; with
-// garbage above the lanes if `dirty`. All of them if there are few.
+// The bits of masks: no lanes, all lanes, alternating lanes, single lanes, the first and the last
+// lanes, and random lanes. With few lanes, all masks. If `dirty`, the bits above the lanes are
+// random.
 template <class T>
 std::vector<uint64_t> mask_bits(bool dirty = false) {
   const std::size_t lanes = kLanes<T>;
@@ -222,7 +224,7 @@ std::vector<uint64_t> mask_bits(bool dirty = false) {
   return masks;
 }
 
-// ---- Types -------------------------------------------------------------------------------------
+// ---- Types -----------------------------------------------------------------------------------
 
 // Calls f.operator()<T>() for each of the types.
 template <class... T, class F>
@@ -242,7 +244,7 @@ template <class T>
 using MaskLane = std::conditional_t<std::is_same_v<T, float>, int32_t,
                                     std::conditional_t<std::is_same_v<T, double>, int64_t, T>>;
 
-// ---- Lanes ---------------------------------------------------------------------------------------
+// ---- Lanes -----------------------------------------------------------------------------------
 
 template <class T>
 using Lanes = std::array<T, kLanes<T>>;
@@ -258,7 +260,7 @@ Vec<T> load_lanes(const T* from) {
   return LoadU(from);
 }
 
-// What an operation may return: either of two values, or any NaN.
+// The allowed results of an operation: either of two values, or any NaN.
 template <class T>
 struct Allowed {
   T value, other;
@@ -274,7 +276,7 @@ struct Allowed {
   }
 };
 
-// operation(vectors) is definition(lanes) in each lane. The definition returns an R or an Allowed<R>.
+// Checks that each lane of operation(vectors) is definition(lanes), which is an R or an Allowed<R>.
 template <class R, class Operation, class Definition, class First, class... Others>
 void check_lanes(Operation operation, Definition definition, const std::vector<First>& first,
                  const std::vector<Others>&... others) {
@@ -291,7 +293,7 @@ void check_lanes(Operation operation, Definition definition, const std::vector<F
   }
 }
 
-// The same for an operation that returns a mask.
+// Checks the same for an operation that returns a mask.
 template <class T, class Operation, class Definition>
 void check_masks(Operation operation, Definition definition, const std::vector<T>& a,
                  const std::vector<T>& b) {
@@ -307,9 +309,10 @@ void check_masks(Operation operation, Definition definition, const std::vector<T
   }
 }
 
-// ---- Memory --------------------------------------------------------------------------------------
+// ---- Memory ----------------------------------------------------------------------------------
 
-// Bytes that end where a page begins that nothing may read or write. Bytes before them are watched.
+// Bytes that end where an inaccessible page begins. expect_untouched() also checks the bytes
+// before.
 class GuardedBytes {
  public:
   explicit GuardedBytes(std::size_t size) : size_(size) {
@@ -340,7 +343,7 @@ class GuardedBytes {
       begin_[i] = random_value<uint8_t>();
     }
   }
-  // Fills everything with a value; expect_untouched finds what has changed but [from, to).
+  // Fills all bytes with a value. expect_untouched() reports changes outside of [from, to).
   void watch() const { std::memset(begin_ - kWatched, kFiller, size_ + kWatched); }
   void expect_untouched(std::size_t from, std::size_t to) const {
     for (std::size_t i = 0; i < size_ + kWatched; ++i) {
@@ -362,10 +365,10 @@ class GuardedBytes {
   uint8_t* begin_ = nullptr;
 };
 
-// ---- Rounding ------------------------------------------------------------------------------------
+// ---- Rounding --------------------------------------------------------------------------------
 
-// Runs f(direction) in each rounding direction, as <cfenv> names them. The barriers keep the compiler
-// from moving operations on values in memory across the changes.
+// Runs f(direction) in each rounding direction of <cfenv>. The barriers prevent the compiler from
+// moving operations on values in memory across the changes.
 template <class F>
 void in_every_direction(F f) {
   for (const int direction : {FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO}) {
@@ -377,7 +380,7 @@ void in_every_direction(F f) {
   }
 }
 
-// x rounded to an integer, whatever the direction of the thread.
+// x rounded to an integer. The rounding direction of the thread has no effect.
 double rounded(double x, int direction) {
   if (x != x || std::fabs(x) >= 0x1p52) {
     return x;
@@ -397,14 +400,14 @@ double rounded(double x, int direction) {
   }
 }
 
-// ---- NaN -----------------------------------------------------------------------------------------
+// ---- NaN -------------------------------------------------------------------------------------
 
 template <class T>
 T made_quiet(T nan) {
   return from_bits<T>(bits_of(nan) | uint64_t{1} << (std::numeric_limits<T>::digits - 2));
 }
 
-// The value of an operation on a and b; where they are NaN, either of them made quiet.
+// The allowed results of an operation on a and b: `value`, or if one is NaN, that NaN made quiet.
 template <class T>
 Allowed<T> arithmetic(T a, T b, T value) {
   if (a != a || b != b) {

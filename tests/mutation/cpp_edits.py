@@ -379,7 +379,7 @@ def family_of(code: Code, i: int) -> str:
 
 
 def enumerators(code: Code) -> Iterator[Edit]:
-    """Replace Position::below by Position::above, and SC_NAN_PRUNE by SC_NAN_KEEP, if both are used."""
+    """Replace an enumerator by another one of its enumeration, if the source uses both."""
     found: dict[str, dict[str, list[Token]]] = defaultdict(lambda: defaultdict(list))
     for i, token in editable_tokens(code, "name"):
         if family := family_of(code, i):

@@ -14,8 +14,8 @@ DESELECTED = [
 # A test that only a build with all ISAs passes.
 OF_ALL_ISAS = "tests/core/test_isa.py::test_all_that_the_cpu_has"
 
-# A source is tested by the tests that have its name or the name of a folder that it is in, and by these
-# tests and folders of tests.
+# A source is tested by the tests that have its name or the name of a folder that it is in, and by
+# these tests and folders of tests.
 SUBJECTS = {
     "csrc/core": "errors select prune quantize",
     "csrc/core/cpu": "isa",
@@ -91,7 +91,7 @@ def test_files(root: Path) -> dict[str, list[str]]:
 
 
 def words_of(path: str) -> Iterator[str]:
-    """Yield the names of tests, or folders of tests, from the file outwards to its outermost folder."""
+    """Yield the names of tests or folders of tests, from the file to its outermost folder."""
     parts = path.rsplit(".", 1)[0].split("/")
     while parts:
         yield parts[-1]
@@ -119,7 +119,7 @@ def isas_of(path: str, here: list[str]) -> list[str]:
 
 
 def is_in_programs(path: str) -> bool:
-    """Return whether the C and C++ tests contain a source file: all of csrc but the extension module."""
+    """Return whether the C and C++ tests contain a source file: all but the extension module."""
     return (
         path.startswith("csrc/") and not path.startswith("csrc/python") and "bindings" not in path
     )

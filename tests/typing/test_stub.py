@@ -1,7 +1,7 @@
 """The stub of the extension module: names and numbers of arguments.
 
-The functions of the module have no signatures that `inspect` or stubtest could read, but pybind11 writes
-their arguments into the docstrings.
+The functions of the module have no signatures that `inspect` or stubtest could read, but pybind11
+writes their arguments into the docstrings.
 """
 
 import ast

@@ -40,7 +40,7 @@ def in_numpy() -> None:
     assert_type(sc.reference.soft_threshold(w, 0.5), NDArray[Any])
 
 
-if TYPE_CHECKING:  # what is refused, which both type checkers report
+if TYPE_CHECKING:  # both type checkers report these errors
     sc.no_such_function()  # type: ignore[attr-defined]
     sc.threads("2")  # type: ignore[arg-type]
 

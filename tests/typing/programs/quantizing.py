@@ -98,7 +98,7 @@ def pack() -> None:
     assert_type(sc.unpack_ints(packed, 4, 3, out=np.empty(3, np.int8)), NDArray[Any])
 
 
-if TYPE_CHECKING:  # what is refused, which both type checkers report
+if TYPE_CHECKING:  # both type checkers report these errors
     sc.quantize(w, 8)  # type: ignore[arg-type]
     sc.quantize(w, fmt, bitorder="middle")  # type: ignore[arg-type]
     sc.dequantize(codes, fmt, shape=2.5)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A user's program: selecting and pruning, in all the ways that the annotations tell apart."""
+"""A user's program: selecting and pruning, with every overload of the annotations."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ def schedule() -> None:
     sc.sparsity_schedule(np.arange(10), begin=0, end=10, initial=0.1, final=0.9, power=1)
 
 
-if TYPE_CHECKING:  # what is refused, which both type checkers report
+if TYPE_CHECKING:  # both type checkers report these errors
     sc.prune(w, nan="ignore")  # type: ignore[arg-type]
     sc.prune(w, 3)  # type: ignore[call-arg]
     sc.prune(w, k=1, block=(2, 2), norm="l3")  # type: ignore[arg-type]
