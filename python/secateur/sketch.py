@@ -31,7 +31,7 @@ class MagnitudeSketch:
     k-th largest magnitude. :meth:`narrow` returns a sketch with finer bins within these bounds, for
     the next pass over the same data. The bounds are equal, and thus the k-th largest magnitude is
     known, after one pass over float16 and bfloat16, two over float32 and four over float64,
-    whatever the data. The chunks of a pass may come in any order and may differ from those of other
+    whatever the data. Then :attr:`exact` is True, and :meth:`prune` prunes the data chunk by chunk. The chunks of a pass may come in any order and may differ from those of other
     passes. Several sketches, on several machines, may count them, and are then merged.
 
     Parameters
@@ -92,37 +92,31 @@ class MagnitudeSketch:
     >>> sketch.bracket(k)
     Bracket(low=np.float32(0.5), high=np.float32(0.5))
 
-    Prune the chunks one by one to the k largest magnitudes of all data. Pruning by the threshold
-    keeps the larger magnitudes; then keep as many elements equal to the threshold as k requires:
+    Prune the chunks one by one to the k largest magnitudes of all data. The loop ends for every
+    dtype:
 
-    >>> threshold = sketch.bracket(k).high
-    >>> ties = k - sketch.count_above(k)
-    >>> kept = 0
-    >>> for chunk in chunks:
-    ...     pruned = sc.prune(chunk, threshold=threshold)
-    ...     tied = np.flatnonzero(abs(chunk) == threshold)[:ties]
-    ...     pruned[tied] = chunk[tied]
-    ...     ties -= tied.size
-    ...     kept += int(np.count_nonzero(pruned))
-    >>> kept == k
+    >>> sketch = sc.MagnitudeSketch(np.float32)
+    >>> while not sketch.exact:
+    ...     for chunk in chunks:
+    ...         sketch.update(chunk)
+    ...     sketch = sketch.narrow(k)
+    >>> pruned = [sketch.prune(chunk) for chunk in chunks]
+    >>> np.array_equal(np.concatenate(pruned), sc.prune(w, k=k))
     True
 
     In each pass, two machines count a part of the data each, and one of them merges the counts:
 
     >>> import pickle
     >>> sketch = sc.MagnitudeSketch(np.float32)
-    >>> while True:
+    >>> while not sketch.exact:
     ...     sent = pickle.dumps(sketch)
     ...     here, there = pickle.loads(sent), pickle.loads(sent)
     ...     here.update(w[:60_000])
     ...     there.update(w[60_000:])
     ...     here.merge(there)
-    ...     low, high = here.bracket(k)
-    ...     if low == high:
-    ...         break
     ...     sketch = here.narrow(k)
-    >>> low, here.passes
-    (np.float32(0.5), 2)
+    >>> sketch.bracket(k).high
+    np.float32(0.5)
     """
 
     def __init__(self, dtype: DTypeLike = np.float32, *, nan: str = "raise") -> None:
@@ -140,6 +134,10 @@ class MagnitudeSketch:
         self._changing = False  # True while the counts may be incomplete
         self._passes = 1
         self._expected: tuple[int, ...] | None = None  # _summary() of the pass before
+        self._k: int | None = None  # the rank that the sketch was narrowed to
+        # What prune() has done: the number of elements, and of kept ones equal to the k-th. One
+        # attribute, so that an exception of a signal handler leaves both or none unmodified.
+        self._pruned = (0, 0)
         infinity = int(np.array(np.inf, self._dtype).view(f"u{self._dtype.itemsize}"))
         self._largest_key = 2 ** (8 * self._dtype.itemsize - 1) - 1  # all bits but the sign
         # Keys as secateur.h defines them: the bits of a magnitude, rotated by an offset that ranks
@@ -188,6 +186,15 @@ class MagnitudeSketch:
     def passes(self) -> int:
         """The number of this pass; the first is 1."""
         return self._passes
+
+    @property
+    def exact(self) -> bool:
+        """Whether the k-th largest magnitude is known, so that :meth:`prune` can be called.
+
+        True if :meth:`narrow` returned this sketch for a bracket of a single magnitude. Such a
+        sketch need not count the data again.
+        """
+        return self._k is not None and self._first == self._last
 
     @property
     def nbytes(self) -> int:
@@ -320,13 +327,69 @@ class MagnitudeSketch:
         """
         narrower = MagnitudeSketch(self._dtype, nan=self._nan)
         narrower._passes = self._passes + 1
-        k = integer("k", k)
+        narrower._k = k = integer("k", k)
         with self._lock.current():
             self._require_complete()
             first, last, _ = self._locate(k)
             narrower._expected = self._summary(first, last)
         narrower._start_counts(first, last)
         return narrower
+
+    def prune(self, chunk: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Set the elements of a chunk to zero that are not among the k largest of all data.
+
+        `k` is the rank that :meth:`narrow` was called with. The results of all chunks, in the order
+        of the data, are those of ``prune(data, k=k)``: of elements that are equal to the k-th
+        largest, the first ones are kept. After the last chunk the sketch starts again with the
+        first.
+
+        Parameters
+        ----------
+        chunk : array_like of the dtype of the sketch, any shape
+            The next elements of the data, in C order.
+        out : ndarray of the dtype and shape of `chunk`, optional
+            The array to write the result to. It may be `chunk` itself.
+
+        Returns
+        -------
+        ndarray of the dtype and shape of `chunk`
+            `out`, or a new array. Kept elements keep their bits; removed elements are ``+0.0``.
+
+        Raises
+        ------
+        TypeError
+            If `chunk` or `out` is of another dtype.
+        ValueError
+            If the sketch is not :attr:`exact`; if the chunk has more elements than are left of the
+            data; if `chunk` holds NaN and `nan` is ``"raise"``; or if `out` does not fit `chunk`.
+            The chunk does not count as pruned then.
+        """
+        if self._k is None or self._expected is None or not self.exact:
+            msg = (
+                f"prune() needs a sketch that is exact, got {self!r}; count all chunks with "
+                "update(), replace the sketch by narrow(k), and repeat both until it is exact"
+            )
+            raise ValueError(msg)
+        chunk = chunk if isinstance(chunk, np.ndarray) else np.asarray(chunk)
+        n, _, _, above = self._expected
+        with self._lock.current():
+            begin, earlier_ties = self._pruned
+            if chunk.size > n - begin:
+                msg = (
+                    f"chunk must have at most {n - begin} elements, as many as are left of the "
+                    f"{n} that were counted, got {chunk.size}"
+                )
+                raise ValueError(msg)
+            counts = np.zeros(1 + TOTALS, np.uint64)
+            _core.count_magnitudes(
+                chunk, self._dtype.name, self._nan, self._first, self._last, counts
+            )
+            ties = min(int(counts[0]), self._k - above - earlier_ties)
+            k = int(counts[1]) + ties
+            result = _core.prune(chunk, k, None, None, None, None, None, self._nan, out)
+            end = begin + chunk.size
+            self._pruned = (end, earlier_ties + ties) if end < n else (0, 0)
+        return result
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock.current():
@@ -386,9 +449,11 @@ class MagnitudeSketch:
         The totals are the number of elements, the checksum, and the numbers of keys within and
         above the range. The range must consist of whole bins of this sketch.
         """
+        n, above, checksum = self._totals()
+        if n == 0 and self.exact and self._expected is not None:
+            return self._expected  # the data need not be counted again
         begin, end = (first - self._first) >> self._shift, (last - self._first) >> self._shift
         within, above_in_bins = self._bins[begin : end + 1].sum(), self._bins[end + 1 :].sum()
-        n, above, checksum = self._totals()
         return n, checksum, int(within), above + int(above_in_bins)
 
     def _bin_of(self, k: int) -> tuple[int, int, int]:
@@ -399,8 +464,9 @@ class MagnitudeSketch:
             return self._locate(k)
 
     def _locate(self, k: int) -> tuple[int, int, int]:
-        n, above, _ = self._totals()
-        if self._expected is not None and self._expected != self._summary(self._first, self._last):
+        counted = self._summary(self._first, self._last)
+        n, _, within, above = counted
+        if self._expected is not None and self._expected != counted:
             expected = f"the same {self._expected[0]} elements as in the pass before"
             got = f"{n} elements" if n != self._expected[0] else "different elements"
             msg = f"the data counted in pass {self._passes} must be {expected}, got {got}"
@@ -408,9 +474,11 @@ class MagnitudeSketch:
         if n == 0:
             msg = "a sketch must have counted at least one element, got none; call update() first"
             raise ValueError(msg)
+        k = integer_in("k", k, above + 1, above + within)
+        if self._first == self._last:
+            return self._first, self._last, above
         # The segment of the bin is located first: cumulative sums of all bins take longer.
         segments = np.add.reduceat(self._bins, np.arange(0, self._bins.size, SEGMENT))
-        k = integer_in("k", k, above + 1, above + int(segments.sum()))
         segment, above_segment = _count_of_rank(segments, k - above)
         bins = self._bins[segment * SEGMENT : (segment + 1) * SEGMENT]
         bin_, above_bin = _count_of_rank(bins, k - above - above_segment)
@@ -469,11 +537,24 @@ def _restored(state: Any) -> MagnitudeSketch:
     sketch._passes = take_integer("_passes", 1, 2**63)
     if sketch._passes == 1:
         take("_expected", "None in the first pass", lambda x: x is None)
+        take("_k", "None in the first pass", lambda x: x is None)
     else:
         sketch._expected = take(
             "_expected",
             "a tuple of four integers after the first pass",
             lambda x: isinstance(x, tuple) and [type(number) for number in x] == [int] * 4,
+        )
+        n, _, within, above = sketch._expected
+        sketch._k = take_integer("_k", above + 1, above + within)
+        sketch._pruned = take(
+            "_pruned",
+            "a tuple of two counts",
+            lambda x: (
+                isinstance(x, tuple)
+                and [type(count) for count in x] == [int] * 2
+                and 0 <= x[0] < n
+                and 0 <= x[1] <= min(x[0], sketch._k - above)
+            ),
         )
     shape = sketch._bins.shape
     sketch._bins[:] = take(

@@ -14,8 +14,10 @@ from secateur.reference.arguments import (
     one_of,
     refuse,
     refuse_nan,
+    result,
 )
 from secateur.reference.order import INFINITIES, keys_of, largest_key, magnitudes_of
+from secateur.reference.pruning import masked
 from secateur.results import Bracket
 
 if TYPE_CHECKING:
@@ -67,18 +69,24 @@ class MagnitudeSketch:
         self._expected: tuple[int, int] | None = (
             None  # number and checksum, from the second pass on
         )
+        # From the second pass on: the rank, and the ranks of the first and the last key of the bins.
+        self._k: int | None = None
+        self._ranks = (0, 0)
+        self._pruned = self._pruned_ties = 0  # elements, and kept ones equal to the k-th
 
     @property
     def nbytes(self) -> int:
         """The memory of the counts in bytes."""
         return self._bins.nbytes
 
+    @property
+    def exact(self) -> bool:
+        """Whether the k-th largest magnitude is known, so that `prune` can be called."""
+        return self._k is not None and self._shift == 0 and self._bins.size == 1
+
     def update(self, chunk: ArrayLike) -> None:
         """Count a chunk of the data."""
-        values = floats("chunk", chunk)
-        if values.dtype != self.dtype:
-            refuse("chunk", f"{self.dtype}", values.dtype, TypeError)
-        refuse_nan("chunk", values, self.nan)
+        values = self._checked_chunk(chunk)
         keys = keys_of(values.reshape(-1), self.nan).astype(np.int64) - self._lowest
         places = (keys - self._begin) >> self._shift
         inside = (places >= 0) & (places < self._bins.size)
@@ -113,14 +121,51 @@ class MagnitudeSketch:
         """Return an empty sketch over the bin of the k-th largest, for the next pass."""
         narrower = MagnitudeSketch(self.dtype, nan=self.nan)
         narrower.passes = self.passes + 1
-        narrower._begin, _ = self._bin_of(k)
+        narrower._begin, above = self._bin_of(k)
         narrower._shift = max(0, self._shift - BIN_BITS)
         narrower._bins = np.zeros(1 << min(self._shift, BIN_BITS), np.int64)
-        narrower._expected = self.n, self._checksum
+        narrower._k = int(k)
+        if self.exact and self.n == 0:
+            narrower._expected, narrower._ranks = self._expected, self._ranks
+        else:
+            within = int(self._bins[(narrower._begin - self._begin) >> self._shift])
+            narrower._expected = self.n, self._checksum
+            narrower._ranks = above + 1, above + within
         return narrower
+
+    def prune(self, chunk: ArrayLike, *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Set the elements of a chunk to zero that are not among the k largest of all data."""
+        if self._k is None or self._expected is None or not self.exact:
+            msg = f"prune() needs a sketch that is exact, got one of pass {self.passes}"
+            raise ValueError(msg)
+        values = self._checked_chunk(chunk)
+        if values.size > self._expected[0] - self._pruned:
+            refuse("chunk", f"of at most {self._expected[0] - self._pruned} elements", values.size)
+        out = result(out, values.dtype, values)
+        keys = keys_of(values.reshape(-1), self.nan).astype(np.int64) - self._lowest
+        left = self._k - self._ranks[0] + 1 - self._pruned_ties
+        kept = keys > self._begin
+        tied = np.flatnonzero(keys == self._begin)[:left]
+        kept[tied] = True
+        masked(values, kept.reshape(values.shape), out)
+        self._pruned += values.size
+        self._pruned_ties += tied.size
+        if self._pruned == self._expected[0]:
+            self._pruned = self._pruned_ties = 0
+        return out
+
+    def _checked_chunk(self, chunk: ArrayLike) -> NDArray[Any]:
+        values = floats("chunk", chunk)
+        if values.dtype != self.dtype:
+            refuse("chunk", f"{self.dtype}", values.dtype, TypeError)
+        refuse_nan("chunk", values, self.nan)
+        return values
 
     def _bin_of(self, k: int) -> tuple[int, int]:
         """Return the first key of the bin of the k-th largest, and the number of keys above it."""
+        if self.exact and self.n == 0:  # the data need not be counted again
+            integer_in("k", k, *self._ranks)
+            return self._begin, self._ranks[0] - 1
         if self._expected is not None and self._expected != (self.n, self._checksum):
             n = self._expected[0]
             got = f"{self.n} elements" if self.n != n else "different elements"
