@@ -545,7 +545,7 @@ def _restored(state: Any) -> MagnitudeSketch:
             lambda x: isinstance(x, tuple) and [type(number) for number in x] == [int] * 4,
         )
         n, _, within, above = sketch._expected
-        sketch._k = take_integer("_k", above + 1, above + within)
+        sketch._k = k = take_integer("_k", above + 1, above + within)
         sketch._pruned = take(
             "_pruned",
             "a tuple of two counts",
@@ -553,7 +553,7 @@ def _restored(state: Any) -> MagnitudeSketch:
                 isinstance(x, tuple)
                 and [type(count) for count in x] == [int] * 2
                 and 0 <= x[0] < n
-                and 0 <= x[1] <= min(x[0], sketch._k - above)
+                and 0 <= x[1] <= min(x[0], k - above)
             ),
         )
     shape = sketch._bins.shape

@@ -1,5 +1,8 @@
 """Compare with other packages that are installed. Results agree on data without ties."""
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,19 +116,84 @@ def test_torch_topk(lib: Any, torch: Any) -> None:
         assert np.array_equal(lib.topk(w, 7, axis=axis, sorted=True).indices, indices)
 
 
-def test_a_keras_model(lib: Any, keras: Any) -> None:
-    """prune_global takes the list of weights of a model, and set_weights takes the result."""
-    model = keras.Sequential(
-        [keras.Input((8,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(4)]
+# The models below are pruned by the code of the user guide.
+PAGE = Path(__file__).parents[2] / "docs" / "guide.md"
+
+
+def block_of_guide(first_line: str) -> str:
+    """Return the block of Python of the user guide that begins with this line."""
+    (code,) = re.findall(
+        rf"^```python\n({first_line}\n.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
-    before = model.get_weights()
-    n = sum(w.size for w in before)
-    model.set_weights(lib.prune_global(before, sparsity=0.5))
-    after = model.get_weights()
+    return str(code)
+
+
+def run_after_model(code: str, lib: Any, model: Any) -> None:
+    """Run a block with another model than the one that it creates, and with `lib`."""
+    tree = ast.parse(code)
+    tree.body = [
+        statement
+        for statement in tree.body
+        if not (isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "model")
+    ]
+    exec(compile(tree, str(PAGE), "exec"), {"np": np, "sc": lib, "model": model})  # noqa: S102
+
+
+def assert_half_is_pruned(before: list[np.ndarray], after: list[np.ndarray]) -> None:
     kept = np.concatenate([w.ravel() for w in after]) != 0
-    sizes = np.abs(np.concatenate([w.ravel() for w in before]))
-    assert np.count_nonzero(kept) == n - round(0.5 * n)
+    sizes = np.abs(np.concatenate([w.ravel() for w in before]).astype(np.float64))
+    assert np.count_nonzero(kept) == sizes.size - round(0.5 * sizes.size)
     assert sizes[kept].min() >= sizes[~kept].max()
     for old, new in zip(before, after, strict=True):
         assert_same_bits(new[new != 0], old[new != 0])
-    assert np.isfinite(np.asarray(model.predict(normal(3, 8), verbose=0))).all()
+
+
+def test_a_keras_model(lib: Any, keras: Any) -> None:
+    """The guide prunes kernels and embeddings, and no bias, statistic or scale."""
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            keras.layers.Conv2D(8, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(16, activation="relu"),
+            keras.layers.Dense(4),
+        ]
+    )
+    before = model.get_weights()
+    run_after_model(block_of_guide("import keras"), lib, model)
+    after = model.get_weights()
+    kernels = [i for i, w in enumerate(before) if w.ndim > 1]
+    assert len(kernels) == 3
+    assert_half_is_pruned([before[i] for i in kernels], [after[i] for i in kernels])
+    for i in set(range(len(before))) - set(kernels):
+        assert_same_bits(after[i], before[i])
+    assert np.isfinite(np.asarray(model.predict(normal(2, 6, 6, 3), verbose=0))).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_a_torch_model(lib: Any, torch: Any, dtype: str) -> None:
+    """The guide prunes tied weights once, and no bias, norm or buffer of integers."""
+
+    class Model(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = torch.nn.Embedding(50, 16)
+            self.norm = torch.nn.BatchNorm1d(16)
+            self.inner = torch.nn.Linear(16, 16)
+            self.head = torch.nn.Linear(16, 50, bias=False)
+            self.head.weight = self.embedding.weight
+            self.register_buffer("positions", torch.arange(32).reshape(2, 16))
+
+    def arrays(tensors: Any) -> list[np.ndarray]:
+        return [tensor.detach().float().numpy().copy() for tensor in tensors]
+
+    model = Model().to(getattr(torch, dtype))
+    matrices = [model.embedding.weight, model.inner.weight]
+    others = [model.inner.bias, *model.norm.parameters(), *model.buffers()]
+    before, others_before = arrays(matrices), arrays(others)
+    run_after_model(block_of_guide("import ml_dtypes"), lib, model)
+    assert_half_is_pruned(before, arrays(matrices))
+    for old, new in zip(others_before, arrays(others), strict=True):
+        assert_same_bits(new, old)
+    assert model.head.weight is model.embedding.weight
