@@ -116,7 +116,7 @@ def test_w_of_another_dtype(came: str, name: str) -> None:
     ],
 )
 def test_w_that_becomes_another_dtype(w: object, came: str, name: str) -> None:
-    with pytest.raises(TypeError, match=f"^w must be {FLOAT_NAMES}, got {came}"):
+    with pytest.raises(TypeError, match=f"^w must be {FLOAT_NAMES}.*, got {came}"):
         CALLS[name](w)
 
 

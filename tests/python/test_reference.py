@@ -538,7 +538,7 @@ def test_nan_is_counted_and_found(lib: Any, name: str) -> None:
 @pytest.mark.parametrize("dtype", [np.int32, np.bool_, np.complex64, np.longdouble, "O"])
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "dequantize"])
 def test_other_dtypes(lib: Any, name: str, dtype: Any) -> None:
-    with pytest.raises(TypeError, match=f"w must be {FLOAT_NAMES}, got "):
+    with pytest.raises(TypeError, match=f"w must be {FLOAT_NAMES}.*, got "):
         CALLS[name](lib, np.ones(4, dtype))
 
 
