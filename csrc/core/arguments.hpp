@@ -86,9 +86,9 @@ struct MemoryRange {
 // bytes per element, so no byte count and no rounded-up element count overflows.
 inline constexpr std::size_t kMaxElements = std::numeric_limits<std::size_t>::max() / 512;
 
-// Checks an array of n elements. Throws Error if n exceeds kMaxElements, if n is not 0 and `data` is
-// null, if `data` is not aligned to `alignment` (a power of two), or if the array ends beyond the
-// address space.
+// Checks an array of n elements. Throws Error if n exceeds kMaxElements, if n is not 0 and `data`
+// is null, if `data` is not aligned to `alignment` (a power of two), or if the array ends beyond
+// the address space.
 MemoryRange checked_memory(const char* argument, const void* data, std::size_t n,
                            std::size_t element_bytes, std::size_t alignment);
 

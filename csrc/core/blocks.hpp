@@ -26,9 +26,9 @@ inline constexpr std::size_t kBlock = 16384;
 // earlier stores have left the CPU core. Streaming stores take long to leave it.
 inline constexpr std::size_t kLargeBlock = 4 * kBlock;
 
-// Tuning: bytes of work that justify one thread. The bytes are those of the floats that an operation
-// reads (dequantization: writes). Packing counts the bytes of the unpacked codes. Waking a thread
-// takes 10 to 25 microseconds. One CPU core processes about this many bytes in that time.
+// Tuning: bytes of work that justify one thread. The bytes are those of the floats that an
+// operation reads (dequantization: writes). Packing counts the bytes of the unpacked codes. Waking
+// a thread takes 10 to 25 microseconds. One CPU core processes about this many bytes in that time.
 inline constexpr std::size_t kBytesPerThread = std::size_t{512} << 10;
 
 // Tuning: an operation that reads and writes more bytes than this writes its results with streaming

@@ -6,9 +6,9 @@
 #pragma once
 
 // Calls FLOAT(type, name, constant, exponent_bits, mantissa_bits, has_infinity) for each
-// floating-point dtype, in the order of error messages. `type` is the C++ type that kernels use, and
-// the suffix of a Dtype constant of the bindings (kFloat16). The bits of the mantissa are those that
-// are stored. Dtypes have subnormal numbers and the exponents of IEEE 754. Where they have no
+// floating-point dtype, in the order of error messages. `type` is the C++ type that kernels use,
+// and the suffix of a Dtype constant of the bindings (kFloat16). The bits of the mantissa are those
+// that are stored. Dtypes have subnormal numbers and the exponents of IEEE 754. Where they have no
 // infinity, only the largest magnitude is NaN.
 #define SECATEUR_FLOATS(FLOAT)                    \
   FLOAT(Float16, float16, FLOAT16, 5, 10, true)   \
@@ -17,8 +17,8 @@
   FLOAT(Float64, float64, FLOAT64, 11, 52, true)
 
 // Calls INTEGER(type, name, constant, bits, is_signed) for each integer dtype, in the order of error
-// messages. `type` is the suffix of a Dtype constant of the bindings (kInt8). Dtypes of fewer than 8
-// bits take one byte for each element.
+// messages. `type` is the suffix of a Dtype constant of the bindings (kInt8). Dtypes of fewer than
+// 8 bits take one byte for each element.
 #define SECATEUR_INTEGERS(INTEGER)           \
   INTEGER(Int8, int8, INT8, 8, true)         \
   INTEGER(UInt8, uint8, UINT8, 8, false)     \

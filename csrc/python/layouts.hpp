@@ -73,8 +73,8 @@ class Slices {
 
 // The status of a call of the core that read arrays with their axes in this order. If the core read
 // them in another order than that of the caller, the index of NaN in the message does not fit the
-// arrays of the caller. find_again() then reads those arrays to produce the message. If it fails for
-// another reason, its status is returned.
+// arrays of the caller. find_again() then reads those arrays to produce the message. If it fails
+// for another reason, its status is returned.
 template <class F>
 sc_status with_index_of_nan(sc_status status, const AxisOrder& order, const F& find_again) {
   if (status != SC_ERROR_NAN || order.empty()) {

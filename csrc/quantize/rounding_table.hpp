@@ -2,8 +2,8 @@
 // consists of macros, so that the files that are compiled once for each ISA can include it.
 //
 // secateur.h defines the constants SC_ROUNDING_*. Their values must be consecutive and begin at 0:
-// checked_options in quantize/c_api.cpp accepts that range. Builds with SECATEUR_WERROR check that the
-// table has all constants (rounding_mode_of in quantize/stages.cpp).
+// checked_options in quantize/c_api.cpp accepts that range. Builds with SECATEUR_WERROR check that
+// the table has all constants (rounding_mode_of in quantize/stages.cpp).
 #pragma once
 
 // Calls KERNEL(name, type) for each way in which kernels round. `type` is the template in

@@ -19,8 +19,8 @@ constexpr std::size_t kTileBytes = std::size_t{512} << 10;
 constexpr std::size_t kMinRowBytes = 512;
 constexpr std::size_t kMaxRowBytes = 4096;
 
-// Tuning: the least length of a row of the array, in bytes, for which the first range is shortened to
-// align the others.
+// Tuning: the least length of a row of the array, in bytes, for which the first range is shortened
+// to align the others.
 constexpr std::size_t kWorthAligning = 4096;
 
 // Division of the columns into ranges. The first range may be short, so that the results of the

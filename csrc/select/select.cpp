@@ -95,8 +95,8 @@ Selection select_in_cache(const SelectionProblem& problem, std::size_t k, bool w
 
 // ---- From memory -----------------------------------------------------------------------------
 
-// The selection of the first r elements that have the key, and of all above it. Finds its tie_end by
-// counting the ties block by block, on this thread.
+// The selection of the first r elements that have the key, and of all above it. Finds its tie_end
+// by counting the ties block by block, on this thread.
 Selection find_tie_end(const SelectionProblem& problem, Key key, std::size_t r,
                        const ScratchBuffer& scratch, std::size_t block = kBlock) {
   for (const Operand& operand : problem.operands()) {

@@ -21,8 +21,8 @@ const SketchElementKernels& kernels_of(const Operand& operand) {
   return kernels().sketch.elements[operand.type.bytes];
 }
 
-// The sums over all threads. They are added to the caller's counts unless the pass finds NaN that is
-// refused.
+// The sums over all threads. They are added to the caller's counts unless the pass finds NaN that
+// is refused.
 struct SharedCounts {
   explicit SharedCounts(const Bins& bins) : counts(bins.count()) {
     std::fill_n(counts.data(), bins.count(), 0);

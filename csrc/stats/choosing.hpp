@@ -18,8 +18,8 @@ struct Calibration {
 };
 
 // Chooses the number of fraction bits of each group. Throws Error if an element is NaN or infinite.
-// Returns 0 on success. If integers are unsigned and a negative element is not rounded to 0, returns
-// the least such element.
+// Returns 0 on success. If integers are unsigned and a negative element is not rounded to 0,
+// returns the least such element.
 double choose_frac_bits(const Calibration& calibration, int bits, bool is_signed,
                         std::int32_t* frac_bits);
 

@@ -135,8 +135,9 @@ inline constexpr size_t kIntegers = 5;
 struct QuantizeKernels {
   // The fused kernel, for float types of up to 32 bits: scales, rounds in the direction of the
   // thread, adds zero points unless they are null, saturates, and stores. zero_points is
-  // indexed like factors.values. Returns the largest magnitude; the integer of a NaN is unspecified.
-  // Streamed results must begin at a cache line, unless all elements have the same factor.
+  // indexed like factors.values. Returns the largest magnitude; the integer of a NaN is
+  // unspecified. Streamed results must begin at a cache line, unless all elements have the same
+  // factor.
   using Quantize = Key (*)(const Part& w, const IntegerTarget& to, ParameterView<float> factors,
                            const float* zero_points, const Output& out);
   ByFloat<Quantize> quantize;

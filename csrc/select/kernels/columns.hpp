@@ -181,8 +181,8 @@ struct VectorSelection {
   Vec<E> thresholds, tie_ends;
 };
 
-// Selects in a vector of columns, starting with the bracket `first`. `scratch` holds as many keys as
-// these columns; it may be null if there are fewer than kWorthDropping rows.
+// Selects in a vector of columns, starting with the bracket `first`. `scratch` holds as many keys
+// as these columns; it may be null if there are fewer than kWorthDropping rows.
 template <class E>
 SECATEUR_INLINE VectorSelection<E> select_vector(const E* keys, size_t rows, const Goal& goal,
                                                  Bracket first, E* scratch) {
