@@ -30,6 +30,8 @@ FOREIGN = {"memcpy", "memset", "__stack_chk_fail"}
 
 # Registers that only a newer instruction set has.
 VECTORS = {"scalar": set(), "avx2": {"ymm"}, "avx512": {"ymm", "zmm"}}
+# The library has objects for ISAs that this CPU may lack.
+ISAS = sorted({*VECTORS, *sc.isas()})
 
 
 def tool(name: str, *arguments: object) -> str:
@@ -76,7 +78,7 @@ def defined(path: Path) -> list[str]:
 def table_of(path: Path) -> tuple[str, str] | None:
     """Return the ISA and the table of an object, or None if the object is for every CPU."""
     for name in defined(path):
-        for isa in sc.isas():
+        for isa in ISAS:
             if found := re.match(rf"_ZN8secateur{len(isa)}{isa}\d+(\w*kernels)E$", name):
                 return isa, found[1]
     return None
@@ -87,10 +89,13 @@ def isa_of(path: Path) -> str:
     return table[0] if table else ""
 
 
-@pytest.fixture(params=sc.isas())
+@pytest.fixture(params=ISAS)
 def targets(request: pytest.FixtureRequest, members: list[Path]) -> list[Path]:
     """The objects with the kernels of an ISA."""
-    return [path for path in members if isa_of(path) == request.param]
+    found = [path for path in members if isa_of(path) == request.param]
+    if not found and request.param not in sc.isas():
+        pytest.skip("not in this build")
+    return found
 
 
 def symbols(path: Path) -> list[tuple[str, str]]:
@@ -113,7 +118,7 @@ def test_every_object_of_an_isa_defines_its_table_alone(targets: list[Path]) -> 
 def test_only_the_objects_of_an_isa_define_what_is_in_its_namespace(members: list[Path]) -> None:
     others = [path for path in members if not isa_of(path)]
     assert len(others) > 20
-    isas = "|".join(f"{len(isa)}{isa}" for isa in sc.isas())
+    isas = "|".join(f"{len(isa)}{isa}" for isa in ISAS)
     for path in others:
         assert [name for name in defined(path) if re.match(f"_ZN8secateur({isas})", name)] == []
 

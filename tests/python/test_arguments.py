@@ -452,7 +452,7 @@ def test_long_keys_and_keys_without_a_text() -> None:
             lib.prune_global(w, k=1)
         assert len(str(refused.value)) < 600
         good = {f"{i}{'x' * 1000}": W for i in range(1000)}
-        with pytest.raises(ValueError, match=r"^out must be") as refused:
+        with pytest.raises(ValueError, match=r"^out must have") as refused:
             lib.prune_global(good, k=1, out={"a": W})
         assert len(str(refused.value)) < 2000
 
