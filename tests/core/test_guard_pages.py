@@ -236,7 +236,9 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             yield Case(in_shape(sc.dequantize, shape, fmt=blocks), (q,))
 
 
-def guarded(memories: list[GuardedMemory], arrays: tuple[np.ndarray, ...]) -> Iterator[list[np.ndarray]]:
+def guarded(
+    memories: list[GuardedMemory], arrays: tuple[np.ndarray, ...]
+) -> Iterator[list[np.ndarray]]:
     """Yield the arrays in separate guarded memory, in all combinations of its two ends."""
     if not arrays:
         yield []
@@ -267,7 +269,9 @@ def run(isa: str, sizes: list[int]) -> None:
 def touch(before: bool) -> None:
     """Access a byte outside the array."""
     memory = GuardedMemory(PAGE)
-    array = memory.first(8, np.dtype(np.float32)) if before else memory.last(8, np.dtype(np.float32))
+    array = (
+        memory.first(8, np.dtype(np.float32)) if before else memory.last(8, np.dtype(np.float32))
+    )
     print("touching", flush=True)
     ctypes.string_at(array.ctypes.data - 1 if before else array.ctypes.data + array.nbytes, 1)
 

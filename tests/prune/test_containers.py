@@ -77,7 +77,9 @@ def test_elements_in_turn() -> None:
     """Arrays may interleave if they share no element."""
     buffer = np.zeros((4, 6), np.float32)
     require_apart([(f"out[{i}]", buffer[:, i]) for i in range(6)], [])
-    require_apart([("out[0]", buffer[::2])], [("arrays[0]", buffer[::2]), ("arrays[1]", buffer[1::2])])
+    require_apart(
+        [("out[0]", buffer[::2])], [("arrays[0]", buffer[::2]), ("arrays[1]", buffer[1::2])]
+    )
 
 
 def test_what_is_too_hard_to_tell_is_refused() -> None:

@@ -496,7 +496,9 @@ def test_out_of_any_strides(lib: Any, name: str, layout: str) -> None:
     result = CALLS[name](lib, w, out=out)
     assert_array_equal(out, expected, strict=True)
     assert np.shares_memory(result, buffer) or w.size == 0
-    assert np.count_nonzero(buffer == 99) >= buffer.size - w.size  # memory outside `out` is not written
+    assert (
+        np.count_nonzero(buffer == 99) >= buffer.size - w.size
+    )  # memory outside `out` is not written
 
 
 @pytest.mark.parametrize("name", IN_PLACE)

@@ -6,13 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+import secateur as sc
 from support.arrays import DTYPES, of_type
 from support.oracles import assert_same_bits
 from support.raw_bits import POLICIES
 
-import secateur as sc
-
-DATA = ["normal", "coarse grid", "90 % zeros", "constant", "30 % NaN", "all the same NaN", "raw bits"]
+DATA = [
+    "normal",
+    "coarse grid",
+    "90 % zeros",
+    "constant",
+    "30 % NaN",
+    "all the same NaN",
+    "raw bits",
+]
 
 
 def exact_sketch(lib: Any, chunks: list[np.ndarray], k: int, nan: str = "raise") -> Any:
@@ -128,7 +136,7 @@ def test_refused_chunks_change_nothing(lib: Any) -> None:
         sketch.prune(w[:6].astype(np.float64))
     with pytest.raises(ValueError, match="NaN"):
         sketch.prune(np.float32([np.nan] * 6), out=out[:6])
-    with pytest.raises(ValueError, match="^out must"):
+    with pytest.raises(ValueError, match=r"^out must"):
         sketch.prune(w[:6], out=out)
     assert_same_bits(out, w)
     assert np.count_nonzero(sketch.prune(w[:6])) == 2
