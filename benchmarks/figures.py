@@ -3,7 +3,8 @@
 ``python benchmarks/figures.py plot FILE.json FILE.svg``
 ``python benchmarks/figures.py table FILE.json``
 
-The plot needs matplotlib, which the extra ``docs`` installs.
+The table has the times of the file, and the targets of the present cases. The plot needs
+matplotlib, which the extra ``docs`` installs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from secateur.bench import size
+from secateur.bench import Case, cases, size
 
 # The rows of the plot: operation, case, label. Those that a file lacks are left out.
 PLOTTED = (
@@ -104,19 +105,37 @@ def plot(data: dict[str, Any], path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def target_of(row: Row, case: Case | None) -> float | None:
+    """Return the target of a row, in the unit of its time, or None if it has no target.
+
+    It is that of the present case, if the row was measured against the same yardstick. The recorded
+    target is that of a row that no case has, or of one on two threads whose target was measured.
+    """
+    kind = "call_target" if row["ratio"] is None else "ratio_target"
+    recorded: float | None = row.get(kind)
+    if case is None:
+        return recorded
+    if case.yardstick != row["yardstick"]:
+        return None
+    present: float | None = getattr(case, kind)
+    return recorded if present is None and case.yardstick == "1 thread" else present
+
+
 def table(data: dict[str, Any]) -> str:
     """Return all rows as a Markdown table. A target that is missed is bold."""
+    by_key = {(case.operation, case.variant, case.n): case for case in cases(cpus=2)}
     present = [peer for peer in PEERS if any(peer in speedups(row) for row in data["results"])]
     header = ["operation", "case", "size", "time", "target", *(f"× {PEERS[p]}" for p in present)]
     lines = [header, ["---"] * len(header)]
     for row in data["results"]:
+        target = target_of(row, by_key.get((row["operation"], row["variant"], row["n"])))
         if row["ratio"] is None:
-            measured, target, unit = row["seconds"] * 1e6, row.get("call_target"), " µs"
+            measured, unit = row["seconds"] * 1e6, " µs"
             target = target and target * 1e6
         else:
-            measured, target, unit = row["ratio"], row["ratio_target"], ""
+            measured, unit = row["ratio"], ""
         time = f"{measured:.2f}{unit or ' of ' + row['yardstick']}"
-        shown_target = "" if target is None else f"{target:.4g}{unit}"
+        shown_target = "" if target is None else f"{target:.3g}{unit}"
         if target is not None and measured > target:
             shown_target = f"**{shown_target}, missed**"
         factors = (f"{speedups(row)[p]:.1f}" if p in speedups(row) else "" for p in present)

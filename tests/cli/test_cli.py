@@ -790,51 +790,107 @@ def test_the_name_of_the_cpu(monkeypatch: pytest.MonkeyPatch, cpus: int) -> None
 
 def test_bench_shows_targets_and_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     call = bench.Contender(lambda: np.float32(1))
-    comparison = bench.Comparison(call, call, peers={"Peer": call})
+    comparison = bench.Comparison(call, call, call, peers={"Peer": call})
+    targets: dict[str, dict[str, float]] = {
+        "prune": {"ratio_target": 1e9},
+        "quantize": {"ratio_target": 1e-9},
+        "compare": {"call_target": 1e3},
+        "topk": {"call_target": 1e-12},
+        "dequantize": {},
+    }
     cases = [
-        bench.Case(name, "", 1024, 8, "", lambda: comparison, numpy_target=target)
-        for name, target in (("prune", 1e-9), ("quantize", 1e9))
+        bench.Case(name, "", 1024, 8, "copy", lambda: comparison, **target)
+        for name, target in targets.items()
     ]
     monkeypatch.setattr(bench, "cases", lambda _: cases)
     lines = lines_of(run("bench", "--quick"))
     assert "x Peer" in lines["operation"]
-    assert ">= 1e-09 yes" in lines["prune"]
-    assert ">= 1e+09 NO" in lines["quantize"]
+    assert "<= 1e+09 yes" in lines["prune"]
+    assert "<= 1e-09 NO" in lines["quantize"]
+    assert "<= 1e+09 us yes" in lines["compare"]
+    assert "<= 1e-06 us NO" in lines["topk"]
+    assert "<=" not in lines["dequantize"]
 
 
-def test_targets_at_full_size() -> None:
-    targets = {
-        (case.operation, case.variant): (case.ratio_target, case.numpy_target)
+def ratio_targets(main: int) -> dict[tuple[str, str, int], float | None]:
+    """Return the target of each case of a machine of two CPUs, None for small calls."""
+    cases = bench.cases(main, cpus=2)
+    targets = {(case.operation, case.variant, case.n): case.ratio_target for case in cases}
+    assert len(targets) == len(cases)  # no two rows have the same description
+    return targets
+
+
+def test_targets_at_each_size() -> None:
+    targets = ratio_targets(bench.FULL)
+    assert targets["kth_magnitude", "k/n = 0.5", 1 << 24] == 1.15
+    assert targets["kth_magnitude", "k/n = 0.5", 1 << 20] == 2.5
+    assert targets["prune", "", 1 << 24] == 0.95
+    assert targets["prune", "in place", 1 << 24] == 1.1
+    assert targets["prune", "in place, nothing changes", 1 << 24] == 1.1
+    assert targets["prune", "float64", 1 << 24] == 1.1
+    assert targets["quantize", "int8", 1 << 24] == 0.55
+    assert targets["quantize", "", 1 << 20] == 0.55
+    assert targets["quantize", "stochastic", 1 << 24] == 0.9
+    assert targets["quantize", "stochastic", 1 << 20] == 1.5
+    assert targets["quantize", "2 threads", 1 << 21] == 1 / 1.5
+    assert targets["quantize", "2 threads", 1 << 24] is None  # measured: the gain of a copy
+
+
+def test_variants_of_quantize_have_the_same_target() -> None:
+    """It is that of each rounding, overflow rule and layout of parameters, at both sizes."""
+    compared = [
+        case
         for case in bench.cases()
-        if case.n == bench.FULL and case.numpy_target
-    }
-    assert targets["kth_magnitude", "k/n = 0.5"] == (1.25, 40)
-    assert targets["prune", "in place"] == (1.0, 30)
-    assert targets["prune_quantize", "int8"] == (0.75, 40)
-    assert targets["prune_mask", "packed"] == (0.65, 40)
-    assert targets["dequantize", "int8"] == (0.65, 3.5)
+        if case.yardstick == "default" and "float" not in case.variant  # other dtypes
+    ]
+    assert len(compared) == 2 * (7 + 4 + 5)
+    assert {case.n for case in compared} == {1 << 20, 1 << 24}
+    assert {case.ratio_target for case in compared} == {1.3}
+
+
+def test_small_calls_have_a_target_in_seconds() -> None:
+    assert {case.call_target for case in bench.cases() if case.n == 64} == {1.2e-6}
+    assert {case.call_target for case in bench.cases() if case.n != 64} == {None}
+
+
+def test_targets_of_other_sizes_are_left_out() -> None:
+    full, quick = ratio_targets(bench.FULL), ratio_targets(bench.QUICK)
+    of_any_size = {key for key, target in quick.items() if key[2] == bench.QUICK and target}
+    assert {target for key, target in quick.items() if key in of_any_size} == {2}  # other data
+    smaller = {key: target for key, target in quick.items() if key[2] < bench.QUICK}
+    assert smaller.items() <= full.items()
+
+
+def test_two_threads_need_two_cpus() -> None:
+    variants = [{case.variant for case in bench.cases(cpus=cpus)} for cpus in (1, 2)]
+    assert variants[1] - variants[0] == {"2 threads"}
 
 
 @pytest.mark.parametrize(
-    ("values", "time_target_met", "numpy_met"),
+    ("values", "met"),
     [
-        ({}, None, None),
-        ({"ratio": 0.5}, None, None),
-        ({"ratio": 0.5, "ratio_target": 0.6}, True, None),
-        ({"ratio": 0.7, "ratio_target": 0.6}, False, None),
-        ({"ratio": 0.5, "ratio_target": 0.6, "numpy_target": 11}, True, False),
-        ({"numpy_target": 10}, None, True),
-        ({"call_target": 2e-6}, True, None),
-        ({"call_target": 0.5e-6, "numpy_target": 10}, False, True),
+        ({}, None),
+        ({"ratio": 0.5}, None),
+        ({"ratio": 0.5, "ratio_target": 0.6}, True),
+        ({"ratio": 0.7, "ratio_target": 0.6}, False),
+        ({"call_target": 2e-6}, True),
+        ({"call_target": 0.5e-6}, False),
     ],
 )
-def test_targets_met(
-    values: dict[str, float], time_target_met: bool | None, numpy_met: bool | None
-) -> None:
-    row = dict.fromkeys(bench.Result.__dataclass_fields__)
-    row |= {"seconds": 1e-6, "speedup_over_numpy": 10.0} | values
-    result = bench.Result(**row)
-    assert (result.time_target_met, result.numpy_met) == (time_target_met, numpy_met)
+def test_target_met(values: dict[str, float], met: bool | None) -> None:
+    row = dict.fromkeys(bench.Result.__dataclass_fields__) | {"seconds": 1e-6} | values
+    assert bench.Result(**row).time_target_met == met
+
+
+def test_in_place_cases_prune_the_same_data() -> None:
+    """The second prunes what is pruned already. Its contenders have arrays of their own."""
+    cases = {case.variant: case for case in bench.cases(1 << 10) if case.operation == "prune"}
+    first, again = (cases[variant].build() for variant in ("in place", "in place, nothing changes"))
+    before = first.ours.results()[0]
+    assert np.count_nonzero(before) == 102
+    for contender in (first.numpy, again.ours, again.numpy, again.ours):
+        np.testing.assert_array_equal(contender.results()[0], before)
+    assert again.ours.call() is not again.numpy.call()
 
 
 # --- output that cannot be written -------------------------------------------------------------

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import importlib.util
+import json
 import os
 import pkgutil
 import re
@@ -112,15 +113,45 @@ def test_the_reference_lists_every_public_name() -> None:
     assert set(secateur.__all__) - {"__version__", "reference"} <= listed
 
 
-def test_the_page_of_benchmarks_has_the_recorded_figures() -> None:
-    script = ROOT / "benchmarks" / "figures.py"
-    results = ROOT / "benchmarks" / "results" / "amd-zen5-avx512.json"
-    done = subprocess.run(
-        [sys.executable, script, "table", results],
-        capture_output=True,
+def table_of_benchmarks(results: Path) -> str:
+    """Return the table that benchmarks/figures.py makes from a file of results."""
+    return subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "figures.py", "table", results],
+        stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
         encoding="utf-8",
         check=True,
-    )
-    assert done.stdout.count("\n") > 100
-    assert done.stdout in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    ).stdout
+
+
+def test_the_page_of_benchmarks_has_the_recorded_figures() -> None:
+    table = table_of_benchmarks(ROOT / "benchmarks" / "results" / "amd-zen5-avx512.json")
+    assert table.count("\n") > 100
+    assert table in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ({"operation": "prune", "yardstick": "copy", "ratio": 0.9}, "0.95"),
+        ({"operation": "prune", "yardstick": "copy", "ratio": 1.0}, "**0.95, missed**"),
+        ({"operation": "prune", "yardstick": "read", "ratio": 1.0}, ""),
+        ({"operation": "apply_mask", "variant": "bool", "yardstick": "copy", "ratio": 1.0}, ""),
+        ({"operation": "prune", "n": 64, "seconds": 1.1e-6, "yardstick": ""}, "1.2 µs"),
+        ({"operation": "prune", "n": 64, "seconds": 1.3e-6, "yardstick": ""}, "**1.2 µs, missed**"),
+        ({"operation": "of old", "yardstick": "copy", "ratio": 0.4}, "0.5"),
+        (
+            {"operation": "prune", "variant": "2 threads", "yardstick": "1 thread", "ratio": 0.6},
+            "**0.5, missed**",
+        ),
+    ],
+)
+def test_the_targets_of_figures_are_those_of_the_cases(
+    values: dict[str, object], shown: str, tmp_path: Path
+) -> None:
+    """The recorded target, 0.5, is that of rows without a case and of the gain of two threads."""
+    row = {"variant": "", "n": 1 << 24, "ratio": None, "ratio_target": 0.5, "call_target": 0.5}
+    row |= {"speedup_over_numpy": 2.0, "speedup_over_peers": {}} | values
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps({"results": [row]}), encoding="utf-8")
+    assert table_of_benchmarks(results).splitlines()[-1].split(" | ")[4] == shown

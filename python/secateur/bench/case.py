@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the benchmark: an operation, its yardstick and its targets."""
+    """One row of the benchmark: an operation, its yardstick and its target."""
 
     operation: str
     variant: str
@@ -24,7 +24,6 @@ class Case:
     yardstick: str  # the call whose time `ratio` refers to
     build: Callable[[], Comparison] = field(repr=False)
     ratio_target: float | None = None  # upper limit of the time divided by the yardstick's
-    numpy_target: float | None = None  # lower limit of the speedup over NumPy
     call_target: float | None = None  # upper limit of the seconds per call
 
     def __str__(self) -> str:
@@ -45,7 +44,6 @@ class Result:
     ratio: float | None  # the time divided by the yardstick's
     ratio_target: float | None
     speedup_over_numpy: float
-    numpy_target: float | None
     call_target: float | None
     speedup_over_peers: dict[str, float]  # by the name of the peer
     identical: bool
@@ -58,11 +56,6 @@ class Result:
         if self.ratio is None or self.ratio_target is None:
             return None
         return self.ratio <= self.ratio_target
-
-    @property
-    def numpy_met(self) -> bool | None:
-        """Whether the speedup over NumPy meets its target; None if there is no target."""
-        return None if self.numpy_target is None else self.speedup_over_numpy >= self.numpy_target
 
 
 def measure(case: Case, rounds: int = 21) -> Result:
@@ -98,7 +91,6 @@ def measure(case: Case, rounds: int = 21) -> Result:
         ratio=ours / yardstick if yardstick else None,
         ratio_target=target,
         speedup_over_numpy=seconds["numpy"] / ours,
-        numpy_target=case.numpy_target,
         call_target=case.call_target,
         speedup_over_peers={name: seconds[name] / ours for name in comparison.peers},
         identical=identical,

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from secateur.bench.operations import Operation
 
-FULL = 1 << 24  # elements of the main cases; the targets are set for this size
+FULL = 1 << 24  # elements of the main cases; most targets are set for this size
 QUICK = 1 << 22
 CACHED = 1 << 20  # elements that fit the caches of most CPUs
 
 
-def cases(main: int = FULL) -> list[Case]:
+def cases(main: int = FULL, cpus: int | None = None) -> list[Case]:
     """Return all benchmark cases.
 
     Parameters
@@ -32,6 +32,8 @@ def cases(main: int = FULL) -> list[Case]:
         The number of elements of the main cases, a power of two. At sizes other than 2**24, the
         targets that are set for that size are left out, and so are cases of fixed sizes above
         `main`.
+    cpus : int, optional
+        The number of CPUs; that of this machine by default. The cases of two threads need two.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def cases(main: int = FULL) -> list[Case]:
         *_quantize_cases(main),
         *_dtype_cases(main),
         *_small_cases(),
-        *_thread_cases(main),
+        *_thread_cases(main, cpus or os.cpu_count() or 1),
         *_distribution_cases(main),
     ]
 
@@ -61,20 +63,19 @@ def _at_full_size(main: int, target: float | None) -> float | None:
 
 
 def _case(operation: Operation, n: int, yardstick: str, build: Any, **more: Any) -> Case:
-    """Return a case with the description of an operation, and without targets."""
+    """Return a case with the description of an operation, and without a target."""
     variant = more.pop("variant", operation.variant)
     return Case(operation.name, variant, n, operation.moved, yardstick, build, **more)
 
 
 def _main_case(operation: Operation, main: int, yardstick: str, build: Any, **more: Any) -> Case:
-    """Return a case of the main size, with the operation's targets at full size."""
+    """Return a case of the main size, with the operation's target at full size."""
     return _case(
         operation,
         main,
         yardstick,
         build,
         ratio_target=_at_full_size(main, operation.ratio_target),
-        numpy_target=_at_full_size(main, operation.numpy_target),
         **more,
     )
 
@@ -86,13 +87,13 @@ def _memory_case(operation: Operation, main: int, limit: str, kept: float = 0.1)
 
 
 def _kth_magnitude_cases(main: int) -> Iterator[Case]:
-    targets = {FULL: ("read", 1.25, 40.0), 1 << 20: ("copy", 2.5, 30.0), 1 << 14: ("copy", 5, 15)}
+    targets = {FULL: ("read", 1.15), 1 << 20: ("copy", 2.5), 1 << 14: ("copy", 5)}
     for n in sorted({main, *(n for n in targets if n < main)}, reverse=True):
-        limit, ratio, numpy = targets.get(n, ("read", None, None))
+        limit, target = targets.get(n, ("read", None))
         for kept in (0.01, 0.1, 0.5, 0.9):
             build = partial(limits.against_memory, KTH_MAGNITUDE, n, kept, limit)
-            more = {"variant": f"k/n = {kept}", "ratio_target": ratio, "numpy_target": numpy}
-            yield _case(KTH_MAGNITUDE, n, limit, build, **more)
+            variant = f"k/n = {kept}"
+            yield _case(KTH_MAGNITUDE, n, limit, build, variant=variant, ratio_target=target)
 
 
 def _array_cases(main: int) -> Iterator[Case]:
@@ -100,8 +101,14 @@ def _array_cases(main: int) -> Iterator[Case]:
         limit = "copy" if operation.out else "fresh copy"
         yield _memory_case(operation, main, limit)
         if operation is PRUNE:
-            build = partial(limits.prune_in_place, main, 0.1)
-            yield _main_case(operation, main, limit, build, variant="in place")
+            yield from _in_place_cases(main)
+
+
+def _in_place_cases(main: int) -> Iterator[Case]:
+    prune = replace(PRUNE, variant="in place", ratio_target=1.1)
+    yield _main_case(prune, main, "read, negate", partial(limits.prune_in_place, main, 0.1))
+    again = replace(prune, variant="in place, nothing changes", moved=4)
+    yield _main_case(again, main, "reads", partial(limits.prune_in_place_again, main, 0.1))
 
 
 def _topk_cases(main: int) -> Iterator[Case]:
@@ -152,7 +159,7 @@ def _quantize_cases(main: int) -> Iterator[Case]:
     if main > CACHED:
         sized += [(CACHED, case) for case in (quantizing.PLAIN, *float32)]
     for n, case in sized:
-        target = _at_full_size(main, case.ratio_target)
+        target = {FULL: case.ratio_target, CACHED: case.cached_target}.get(n)
         build = partial(case.comparison, n)
         yield Case(case.name, case.variant, n, case.moved, case.yardstick, build, target)
 
@@ -167,7 +174,6 @@ def _dtype_cases(main: int) -> Iterator[Case]:
                 out=dtype if original.out else None,
                 moved=original.moved * dtype.itemsize / 4,
                 ratio_target=targets[original.name].get(dtype.itemsize),
-                numpy_target=None,
             )
             build = partial(limits.against_memory, operation, main, 0.1, limit, dtype)
             yield _main_case(operation, main, limit, build, variant=dtype.name)
@@ -176,17 +182,17 @@ def _dtype_cases(main: int) -> Iterator[Case]:
 def _small_cases(n: int = 64) -> Iterator[Case]:
     for operation in (KTH_MAGNITUDE, *operations.ARRAY_OPERATIONS):
         build = partial(limits.against_nothing, operation, n)
-        yield _case(operation, n, "", build, call_target=1.5e-6, numpy_target=3)
+        yield _case(operation, n, "", build, call_target=1.2e-6)
 
 
-def _thread_cases(main: int) -> Iterator[Case]:
-    if (os.cpu_count() or 1) < 2:
+def _thread_cases(main: int, cpus: int) -> Iterator[Case]:
+    if cpus < 2:
         return
     for n in sorted({main, min(main, 1 << 21)}):
         large = n > 1 << 21  # memory is the limit, so the target is the gain of a copy
         for operation in (KTH_MAGNITUDE, PRUNE, PRUNE_QUANTIZE, QUANTIZE):
             build = partial(limits.two_threads_against_one, operation, n, with_copies=large)
-            target = 1 / 1.6 if n == 1 << 21 else None
+            target = 1 / 1.5 if n == 1 << 21 else None
             yield _case(operation, n, "1 thread", build, variant="2 threads", ratio_target=target)
 
 

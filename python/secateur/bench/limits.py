@@ -48,8 +48,7 @@ def against_memory(
 def against_two_reads(operation: Operation, n: int) -> Comparison:
     """Compare an operation on the data and its approximation with reading both."""
     inputs = Inputs(normal(n))
-    reads = [memory_limit("read", array).call for array in (inputs.w, inputs.approximation)]
-    return Comparison(*operation.contenders(inputs), Contender(lambda: [read() for read in reads]))
+    return Comparison(*operation.contenders(inputs), _reads(inputs.w, inputs.approximation))
 
 
 def against_plain_prune(operation: Operation, n: int) -> Comparison:
@@ -72,17 +71,35 @@ def against_nothing(operation: Operation, n: int) -> Comparison:
 
 
 def prune_in_place(n: int, kept: float) -> Comparison:
-    """Compare pruning in place with a copy. Before each call, `w` is restored, also for the copy.
+    """Compare pruning in place with reading `w` and then negating it in place.
 
-    So all contenders find the same data and the same state of the caches.
+    Before each call of any contender, `w` is restored. So all find the same data and the same state
+    of the caches.
     """
     inputs = Inputs(normal(n).copy(), kept)
     restore = partial(np.copyto, inputs.w, normal(n))
     ours, numpy = (bind_prune(library, inputs, out=inputs.w) for library in (sc, reference))
-    copy = memory_limit("copy", inputs.w).call
+
+    def read_and_negate() -> None:
+        inputs.w.max()
+        np.negative(inputs.w, out=inputs.w)
+
     return Comparison(
-        Contender(ours, restore), Contender(numpy, restore, every=7), Contender(copy, restore)
+        Contender(ours, restore),
+        Contender(numpy, restore, every=7),
+        Contender(read_and_negate, restore),
     )
+
+
+def prune_in_place_again(n: int, kept: float) -> Comparison:
+    """Compare pruning in place of an array that is already pruned with reading it twice."""
+    pruned = sc.prune(normal(n), k=round(kept * n))
+    # Each has its own array, so that a change by one would show in its result alone.
+    ours, numpy = (
+        bind_prune(library, Inputs(w, kept), out=w)
+        for library, w in ((sc, pruned), (reference, pruned.copy()))
+    )
+    return Comparison(Contender(ours), Contender(numpy, every=7), _reads(pruned, pruned))
 
 
 def prune_global_against_copies(shapes: Sequence[tuple[int, ...]]) -> Comparison:
@@ -137,6 +154,12 @@ def two_threads_against_one(operation: Operation, n: int, *, with_copies: bool) 
         goals = Contender(_two_thread_copy(out, inputs.w)), Contender(copy)
     two, one = (Contender(partial(_on_threads, threads, ours.call)) for threads in (2, 1))
     return Comparison(two, numpy, one, goals)
+
+
+def _reads(*arrays: Array) -> Contender:
+    """Return a call that reads each array."""
+    reads = [memory_limit("read", array).call for array in arrays]
+    return Contender(lambda: [read() for read in reads])
 
 
 def _on_threads(threads: int, call: Callable[[], Any]) -> Any:

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 def json_rows(results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return the results as dictionaries, with whether they meet their targets."""
-    return [
-        asdict(result) | {"time_target_met": result.time_target_met, "numpy_met": result.numpy_met}
-        for result in results
-    ]
+    return [asdict(result) | {"time_target_met": result.time_target_met} for result in results]
 
 
 def table(results: Sequence[Result], title: str) -> Table:
@@ -36,7 +33,6 @@ def table(results: Sequence[Result], title: str) -> Table:
         result_table.add_column(header, justify="right", no_wrap=True)
     result_table.add_column("target", no_wrap=True)
     result_table.add_column("x NumPy", justify="right", no_wrap=True)
-    result_table.add_column("target", no_wrap=True)
     peers = sorted({name for result in results for name in result.speedup_over_peers})
     for name in peers:
         result_table.add_column(f"x {name}", justify="right", no_wrap=True)
@@ -54,9 +50,8 @@ def _cells(result: Result, peers: Sequence[str]) -> list[str]:
         f"{result.ns_per_element:.3f}",
         f"{result.gb_per_s:.1f}",
         "" if result.ratio is None else f"{result.ratio:.2f} of {result.yardstick}",
-        _verdict(_time_target(result), result.time_target_met),
+        _target(result),
         f"{result.speedup_over_numpy:.1f}" if result.identical else "WRONG RESULT",
-        _verdict(f">= {result.numpy_target or 0:.3g}", result.numpy_met),
         *(
             f"{result.speedup_over_peers[name]:.1f}" if name in result.speedup_over_peers else ""
             for name in peers
@@ -64,11 +59,12 @@ def _cells(result: Result, peers: Sequence[str]) -> list[str]:
     ]
 
 
-def _time_target(result: Result) -> str:
+def _target(result: Result) -> str:
+    """Return the target and whether it is met, or nothing if there is no target."""
+    if result.time_target_met is None:
+        return ""
     if result.call_target is not None:
-        return f"<= {result.call_target * 1e6:.3g} us"
-    return f"<= {result.ratio_target or 0:.3g}"
-
-
-def _verdict(target: str, met: bool | None) -> str:
-    return "" if met is None else f"{target} {'yes' if met else 'NO'}"
+        target = f"{result.call_target * 1e6:.3g} us"
+    else:
+        target = f"{result.ratio_target:.3g}"
+    return f"<= {target} {'yes' if result.time_target_met else 'NO'}"
