@@ -37,6 +37,21 @@ def integer_in(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
+def native_array(name: str, value: Any) -> Any:
+    """Return an array of another library as an array of NumPy; any other value as it is."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value
+    try:
+        if hasattr(type(value), "__array__"):
+            return np.asarray(value)
+        if hasattr(type(value), "__dlpack__"):
+            return np.from_dlpack(value)
+    except Exception as error:
+        msg = f"{name} must be an array that NumPy can read, got {type(value).__name__}: {error}"
+        raise TypeError(msg) from error
+    return value
+
+
 def array_of(name: str, values: Any) -> NDArray[Any]:
     """Return `values` as an array, or raise an error if NumPy cannot make one of them."""
     try:
@@ -93,7 +108,7 @@ def as_double(name: str, value: Any) -> float:
             return float(number)
         except OverflowError:  # an int or a fraction beyond the range of float, but finite
             return sys.float_info.max if number > 0 else -sys.float_info.max
-        except TypeError:
+        except (TypeError, ValueError):  # tensors of several elements raise either
             pass
     msg = f"{name} must be a number, got {shown(value)}"
     raise TypeError(msg)
@@ -125,8 +140,8 @@ def _exceeds(number: float, value: Any) -> bool:
 
     if isinstance(value, np.longdouble):
         return bool(np.longdouble(number) > value)
-    if hasattr(type(value), "__index__"):  # NumPy would round its own integers
-        return number > operator.index(value)
+    with suppress(TypeError):  # tensors of floats have an __index__ that raises it
+        return number > operator.index(value)  # NumPy would round its own integers
     if isinstance(value, Decimal):  # which may be too large or too small for a Fraction
         return not value.is_nan() and Decimal.from_float(number) > value
     if isinstance(value, Rational):

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
 import numpy as np
 
 from secateur import _core
-from secateur.arguments import array_of, as_bool, as_double, as_string, integer_in, integers_in
+from secateur.arguments import (
+    array_of,
+    as_bool,
+    as_double,
+    as_string,
+    integer_in,
+    integers_in,
+    native_array,
+)
 from secateur.dtypes import FLOATS, INTEGERS, Integers
 from secateur.messages import shortened, shown
 
@@ -110,6 +118,7 @@ _AP_MODES = {
     "AP_WRAP": 'overflow="wrap"',
 }
 _Q = re.compile(r"\s*(U?)Q(?:(-?\d{1,4})\.)?(-?\d{1,4})\s*", re.IGNORECASE | re.ASCII)
+_WORDS = (8, 16, 24, 32)  # the bits of words, which most formats fill
 _AP = re.compile(
     r"\s*ap_(u?)fixed\s*<\s*(-?\d{1,4})\s*,\s*(-?\d{1,4})\s*(?:,([^<>]*))?>\s*", re.ASCII
 )
@@ -192,11 +201,12 @@ class FixedPoint(Format):
         group_size: GroupSize | None = None,
     ) -> None:
         bits = integer_in("bits", bits, 2, 32)
+        frac_bits = _parameter("frac_bits", frac_bits, single=axis is None and group_size is None)
         stored: int | Int32s
         if _is_array(frac_bits):
             stored = _read_only(integers_in("frac_bits", frac_bits, -256, 256), np.int32)
         else:
-            stored = integer_in("frac_bits", frac_bits, -256, 256)
+            stored = integer_in("frac_bits", _element(frac_bits), -256, 256)
         shape = np.shape(stored)
         axis, group_size = _checked_groups("frac_bits", len(shape), axis, group_size)
         self._set(bits=bits, signed=as_bool("signed", signed), axis=axis, group_size=group_size)
@@ -238,7 +248,7 @@ class FixedPoint(Format):
     # --- other notations --------------------------------------------------------------------
 
     @classmethod
-    def parse(cls, text: str, *, sign_counted: bool = False) -> FixedPoint:
+    def parse(cls, text: str, *, sign_counted: bool | None = None) -> FixedPoint:
         """Parse a format in Q notation or in AMD's ``ap_fixed`` notation.
 
         Parameters
@@ -249,10 +259,12 @@ class FixedPoint(Format):
             ``"ap_fixed<W, I>"`` (signed) and ``"ap_ufixed<W, I>"`` (unsigned) have `W` bits, of
             which `I` are integer bits. Each of `m`, `n` and `I` may be negative or larger than the
             width.
-        sign_counted : bool, default False
+        sign_counted : bool, optional
             Whether `m` of a signed ``"Qm.n"`` includes the sign bit. Arm includes it; Texas
             Instruments does not. A format of 8 bits with 5 fraction bits is ``"Q3.5"`` for Arm and
-            ``"Q2.5"`` for Texas Instruments. The `I` of ``ap_fixed`` always includes it.
+            ``"Q2.5"`` for Texas Instruments. By default `m` does not include it, but text that
+            only with the sign bit included has 8, 16, 24 or 32 bits, such as ``"Q1.15"``, is
+            ambiguous and refused. The `I` of ``ap_fixed`` always includes the sign bit.
 
         Returns
         -------
@@ -264,8 +276,8 @@ class FixedPoint(Format):
         TypeError
             If `text` is not a str, or `sign_counted` is not a bool.
         ValueError
-            If `text` is in neither notation, if the format does not have 2 to 32 bits, or if `text`
-            has rounding or overflow modes, which are arguments of :func:`secateur.quantize`.
+            If `text` is in neither notation or is ambiguous, if the format does not have 2 to 32
+            bits, or if `text` has rounding or overflow modes, which are arguments of :func:`secateur.quantize`.
 
         Notes
         -----
@@ -278,12 +290,15 @@ class FixedPoint(Format):
         >>> from secateur import FixedPoint
         >>> FixedPoint.parse("Q2.5") == FixedPoint.parse("Q3.5", sign_counted=True)
         True
+        >>> FixedPoint.parse("Q1.15", sign_counted=True)
+        FixedPoint(bits=16, frac_bits=15, signed=True)
         >>> FixedPoint.parse("Q15")
         FixedPoint(bits=16, frac_bits=15, signed=True)
         >>> FixedPoint.parse("ap_ufixed<8, 10>")
         FixedPoint(bits=8, frac_bits=-2, signed=False)
         """
-        sign_counted = as_bool("sign_counted", sign_counted)
+        if sign_counted is not None:
+            sign_counted = as_bool("sign_counted", sign_counted)
         text = as_string("text", text)
         if found := _AP.fullmatch(text):
             unsigned, width, integer_bits, modes = found.groups()
@@ -292,16 +307,18 @@ class FixedPoint(Format):
             return cls(int(width), int(width) - int(integer_bits), not unsigned)
         if found := _Q.fullmatch(text):
             unsigned, integer_bits, fraction = found.groups()
-            # Add the sign bit unless the integer bits include it.
-            sign_bit = not unsigned and not (sign_counted and integer_bits is not None)
-            bits = int(integer_bits or 0) + int(fraction) + sign_bit
-            return cls(bits, int(fraction), not unsigned)
+            counted_bits = int(integer_bits or 0) + int(fraction)
+            may_count_sign = not unsigned and integer_bits is not None
+            if may_count_sign and sign_counted is None and counted_bits in _WORDS:
+                _refuse_ambiguous(text, counted_bits)
+            sign_bit = not unsigned and not (may_count_sign and sign_counted)
+            return cls(counted_bits + sign_bit, int(fraction), not unsigned)
         allowed = "such as 'Q2.5', 'UQ8.8', 'Q15', 'ap_fixed<8, 3>' or 'ap_ufixed<8, 3>'"
         msg = f"text must be a format {allowed}, got {shown(text)}"
         raise ValueError(msg)
 
     def to_q(self, *, sign_counted: bool = False) -> str:
-        """Return the format in Q notation, which :meth:`parse` reads.
+        """Return the format in Q notation, which :meth:`parse` reads with the same `sign_counted`.
 
         Parameters
         ----------
@@ -464,7 +481,9 @@ class Affine(Format):
         low, high = Integers(bits, signed).range
         qmin = low if qmin is None else integer_in("qmin", qmin, low, high - 1)
         qmax = high if qmax is None else integer_in("qmax", qmax, qmin + 1, high)
-        scales = _scales(scale)
+        single = axis is None and group_size is None
+        scales = _scales(_parameter("scale", scale, single=single))
+        zero_point = _parameter("zero_point", zero_point, single=np.ndim(scales) == 0)
         zeros = _zero_points(zero_point, qmin, min(qmax, 2**31 - 1))
         shape = np.shape(scales)
         if np.ndim(zeros) and np.shape(zeros) != shape:
@@ -524,8 +543,22 @@ class Affine(Format):
 # --- parameters of formats ------------------------------------------------------------------
 
 
+def _parameter(name: str, value: Any, *, single: bool) -> Any:
+    """Return a parameter as NumPy has it. If it is a single one, an array of one is its element."""
+    value = native_array(name, value)
+    if single and isinstance(value, np.ndarray) and value.size == 1:
+        return value.reshape(())
+    return value
+
+
 def _is_array(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _element(value: Any) -> Any:
+    """Return the element of an array of no dimensions; any other value as it is."""
+    is_masked = isinstance(value, np.ma.MaskedArray)
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 and not is_masked else value
 
 
 def _scales(scale: Any) -> float | Floats:
@@ -536,7 +569,7 @@ def _scales(scale: Any) -> float | Floats:
             raise ValueError(msg)
         return number
     scales = array_of("scale", scale)
-    if isinstance(scale, (list, tuple)) and scales.dtype.kind in "iu":
+    if scales.dtype.kind in "iu":
         scales = scales.astype(np.float64)
     if isinstance(scale, np.ma.MaskedArray) or scales.dtype.name not in FLOATS:
         is_masked = isinstance(scale, np.ma.MaskedArray)
@@ -556,9 +589,7 @@ def _zero_points(zero_point: Any, low: int, high: int) -> int | Int32s:
     if isinstance(points, (np.ndarray, np.generic)) and points.dtype.name in INTEGERS:
         points = points.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
     if not _is_array(points):
-        if isinstance(points, np.ndarray) and not isinstance(points, np.ma.MaskedArray):
-            points = points[()]  # of no dimensions
-        return integer_in("zero_point", points, low, high)
+        return integer_in("zero_point", _element(points), low, high)
     return _read_only(integers_in("zero_point", points, low, high), np.int32)
 
 
@@ -646,6 +677,15 @@ def _checked_axes(name: str, ndim: int, axis: Any) -> Axes:
         msg += f"group_size, got {shown(axis)}"
         raise ValueError(msg)
     return integer_in("axis", axis, -sys.maxsize, sys.maxsize)
+
+
+def _refuse_ambiguous(text: str, counted_bits: int) -> NoReturn:
+    msg = (
+        f"text must say whether its integer bits include the sign bit, got {shown(text)}, which has "
+        f"{counted_bits} bits if they do (Arm) and {counted_bits + 1} if not (Texas Instruments); "
+        "pass sign_counted=True or sign_counted=False"
+    )
+    raise ValueError(msg)
 
 
 def _refuse_modes(text: str, modes: str) -> NoReturn:

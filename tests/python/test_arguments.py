@@ -457,6 +457,35 @@ def test_long_keys_and_keys_without_a_text() -> None:
         assert len(str(refused.value)) < 2000
 
 
+class Tensor:
+    """A number as PyTorch has it: with an `__index__` that raises if it is not an integer."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = values
+
+    def __float__(self) -> float:
+        if len(self.values) != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return float(self.values[0])
+
+    def __index__(self) -> int:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+
+
+def test_numbers_with_an_index_that_raises() -> None:
+    w = np.float32([0.25, 0.5, 0.75])
+    assert np.array_equal(sc.prune(w, threshold=Tensor(0.5)), [0, 0, w[2]])  # type: ignore[arg-type]
+    assert np.array_equal(sc.prune(w, sparsity=Tensor(0.5)), sc.prune(w, sparsity=0.5))  # type: ignore[arg-type]
+    assert np.array_equal(sc.soft_threshold(w, Tensor(0.5)), sc.soft_threshold(w, 0.5))  # type: ignore[arg-type]
+    assert Affine(Tensor(0.5)) == Affine(0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["threshold", "sparsity"])
+def test_tensors_that_are_not_numbers(name: str) -> None:
+    with pytest.raises(TypeError, match=f"^{name} must be a number, got .*Tensor"):
+        sc.prune(W, **{name: Tensor(1.0, 2.0)})  # type: ignore[call-overload]
+
+
 # --- arrays of parameters --------------------------------------------------------------------
 
 RAGGED: dict[str, Call] = {
