@@ -137,7 +137,13 @@ def require_apart(outs: Sequence[Named], inputs: Sequence[Named]) -> None:
     >>> require_apart([("out[0]", w[:4]), ("out[1]", w[4:])], [("arrays[0]", w[:4])])
     """
     named = [(name, np.asarray(array)) for name, array in (*outs, *inputs)]
-    for i, j in _overlapping_ranges([array for _, array in named]):
+    in_place = {len(outs) + i for i, (_, w) in enumerate(inputs[: len(outs)]) if w is outs[i][1]}
+    extents = {
+        i: _extent(array)
+        for i, (_, array) in enumerate(named)
+        if array.size and i not in in_place  # its output has the same memory
+    }
+    for i, j in _overlapping_ranges(extents):
         is_own_input = j == i + len(outs)
         if i < len(outs) and not is_own_input and _share_memory(named[i][1], named[j][1]):
             _refuse(
@@ -145,24 +151,25 @@ def require_apart(outs: Sequence[Named], inputs: Sequence[Named]) -> None:
             )
 
 
-def _overlapping_ranges(arrays: Sequence[NDArray[Any]]) -> Iterator[tuple[int, int]]:
+def _overlapping_ranges(extents: Mapping[int, tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the pairs of arrays whose address ranges overlap.
 
     The arrays are visited in the order of their addresses, so that few pairs are compared.
     """
-    extents = {i: _extent(array) for i, array in enumerate(arrays) if array.size}
     active: list[int] = []
-    for i in sorted(extents, key=lambda i: extents[i]):
-        begin, _ = extents[i]
-        active = [j for j in active if extents[j][1] > begin]
-        yield from ((min(i, j), max(i, j)) for j in active)
+    for begin, i in sorted((begin, i) for i, (begin, _) in extents.items()):
+        if active:
+            active = [j for j in active if extents[j][1] > begin]
+            yield from ((min(i, j), max(i, j)) for j in active)
         active.append(i)
 
 
 def _extent(array: NDArray[Any]) -> tuple[int, int]:
     """Return the addresses of the first byte of an array and of the byte after its last."""
-    spans = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]
     begin = array.__array_interface__["data"][0]
+    if array.flags.c_contiguous:
+        return begin, begin + array.nbytes
+    spans = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]
     return (
         begin + sum(span for span in spans if span < 0),
         begin + sum(span for span in spans if span > 0) + array.itemsize,
