@@ -2,6 +2,7 @@
 // pruning, masks and soft thresholding.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -340,21 +341,23 @@ struct Block {
     column_count = to_integer("block[1]", columns);
   }
 
-  // The blocks of the matrices that the last two axes form.
+  // The blocks of the matrices that the last two axes form. Larger blocks than a matrix are cut off.
   [[nodiscard]] sc_layout layout_of(const Input& in) const {
     const Shape shape = shape_of(in.given());
     if (shape.size() < 2) {
       throw py::value_error("w must have at least two axes to have blocks, got shape " +
                             shown(in.given().attr("shape")));
     }
-    // to_integer() returns INT64_MAX for larger integers, so the limit must be smaller.
-    constexpr std::size_t kMaxOfEmpty = INT64_MAX - 1;
     const auto length = static_cast<std::size_t>(shape[shape.size() - 2]);
     const auto inner = static_cast<std::size_t>(shape.back());
-    const bool is_empty = in.size() == 0;
-    return {length, inner,
-            in_range("block[0]", row_count, 1, is_empty ? kMaxOfEmpty : length, rows),
-            in_range("block[1]", column_count, 1, is_empty ? kMaxOfEmpty : inner, columns), 0};
+    // to_integer() returns INT64_MAX for larger integers, so the limit must be smaller.
+    constexpr std::size_t kMax = INT64_MAX - 1;
+    const std::size_t rows_each = in_range("block[0]", row_count, 1, kMax, rows);
+    const std::size_t columns_each = in_range("block[1]", column_count, 1, kMax, columns);
+    if (in.size() == 0) {
+      return {length, inner, rows_each, columns_each, 0};
+    }
+    return {length, inner, std::min(rows_each, length), std::min(columns_each, inner), 0};
   }
 };
 
@@ -397,7 +400,7 @@ class BlockSelectionArguments {
 
  private:
   static constexpr Choice<sc_norm> kNorms[] = {
-      {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}};
+      {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}, {"mean", SC_NORM_MEAN}};
 
   KeepCount keep_;
   sc_nan nan_;

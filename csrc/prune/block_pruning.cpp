@@ -4,12 +4,15 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 
 #include "core/blocks.hpp"
 #include "core/dispatch.hpp"
 #include "core/dtypes.hpp"
+#include "core/float_state.hpp"
 #include "core/nan.hpp"
 #include "core/scratch.hpp"
 #include "select/select.hpp"
@@ -23,9 +26,77 @@ namespace {
 constexpr std::size_t kTaskElements = 4 * kBlock;
 constexpr std::size_t kTaskColumns = 512;
 
-// Writes the norm of each block. Returns the largest norm as a key.
+// The rows and columns of a block: those of the array that begins at `first`.
+struct BlockBounds {
+  std::size_t first, height, width;
+};
+
+BlockBounds bounds_of(const Layout& layout, std::size_t index) {
+  const std::size_t across = layout.blocks_across();
+  const std::size_t down = layout.blocks_down();
+  const std::size_t row = index / across % down * layout.block;
+  const std::size_t column = index % across * layout.inner_block;
+  const std::size_t matrix = index / across / down;
+  return {(matrix * layout.length + row) * layout.inner + column,
+          std::min(layout.block, layout.length - row),
+          std::min(layout.inner_block, layout.inner - column)};
+}
+
+// The l2 norms of float64 that the kernel computes may be wrong outside of these limits, because
+// squares overflow, or because lost digits of squares below 2^-1022 are not small compared with the
+// sum. Squares of other floats do neither.
+constexpr double kLeastL2Norm = 0x1p-484;
+
+bool may_be_wrong(double norm) { return norm < kLeastL2Norm || std::isinf(norm); }
+
+// The l2 norm of a block from elements that are scaled so that the largest has the exponent 0. The
+// order of summation is that of the kernel.
+double scaled_l2_norm(const double* w, const Layout& layout, std::size_t index) {
+  const BlockBounds block = bounds_of(layout, index);
+  const double* const first = w + block.first;
+  double largest = 0;
+  for (std::size_t i = 0; i < block.height; ++i) {
+    for (std::size_t j = 0; j < block.width; ++j) {
+      largest = std::max(largest, std::abs(first[i * layout.inner + j]));
+    }
+  }
+  if (largest == 0 || std::isinf(largest)) {
+    return largest;
+  }
+  const int exponent = std::ilogb(largest);
+  std::array<double, 8> partial_sums{};
+  for (std::size_t j = 0; j < block.width; ++j) {
+    double column = 0;
+    for (std::size_t i = 0; i < block.height; ++i) {
+      const double scaled = std::scalbn(first[i * layout.inner + j], -exponent);
+      column += scaled * scaled;
+    }
+    partial_sums[j % partial_sums.size()] += column;
+  }
+  return std::scalbn(std::sqrt(std::accumulate(partial_sums.begin(), partial_sums.end(), 0.0)),
+                     exponent);
+}
+
+// Completes the norms from `begin` to `end` of the kernel, which are not NaN or are those of blocks
+// that contain NaN.
+void finish_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm,
+                  std::size_t begin, std::size_t end, double* norms) {
+  const FloatState float_state;
+  for (std::size_t i = begin; i < end; ++i) {
+    if (norm == SC_NORM_MEAN) {
+      const BlockBounds block = bounds_of(layout, i);
+      norms[i] /= static_cast<double>(block.height * block.width);
+    } else if (norm == SC_NORM_L2 && type.kind == Float::float64 && may_be_wrong(norms[i])) {
+      norms[i] = scaled_l2_norm(static_cast<const double*>(w), layout, i);
+    }
+  }
+}
+
+// Writes the norm of each block. Returns the largest norm that the kernel has computed, as a key.
 Key write_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm, double* norms) {
-  const auto kernel = kernels().prune.floats[type.kind].block_norms[static_cast<std::size_t>(norm)];
+  const sc_norm kernel_norm = norm == SC_NORM_MEAN ? SC_NORM_L1 : norm;
+  const auto kernel =
+      kernels().prune.floats[type.kind].block_norms[static_cast<std::size_t>(kernel_norm)];
   const std::size_t count = layout.groups();
   const std::size_t blocks_per_task = std::max<std::size_t>(
       {kTaskElements / (layout.block * layout.inner_block), kTaskColumns / layout.inner_block, 1});
@@ -34,8 +105,9 @@ Key write_norms(const void* w, FloatType type, const Layout& layout, sc_norm nor
   on_threads(std::min(threads_for(layout.elements() * type.bytes), tasks.count()), [&] {
     for (std::size_t task = 0; tasks.take(task);) {
       const std::size_t begin = task * blocks_per_task;
-      const Key task_largest =
-          kernel(w, layout, begin, std::min(count, begin + blocks_per_task), norms);
+      const std::size_t end = std::min(count, begin + blocks_per_task);
+      const Key task_largest = kernel(w, layout, begin, end, norms);
+      finish_norms(w, type, layout, norm, begin, end, norms);
       for (Key current = largest.load(); current < task_largest;) {
         largest.compare_exchange_weak(current, task_largest);
       }

@@ -204,8 +204,8 @@ Layout checked_blocks(const sc_layout* layout, std::size_t n, sc_norm norm) {
   if (blocks.shared) {
     refuse("layout.shared", "0 for blocks that are pruned", "1");
   }
-  if (norm != SC_NORM_L1 && norm != SC_NORM_L2 && norm != SC_NORM_MAX) {
-    refuse("norm", "l1, l2 or max", std::to_string(static_cast<int>(norm)));
+  if (norm < SC_NORM_L1 || norm > SC_NORM_MEAN) {
+    refuse("norm", "l1, l2, max or mean", std::to_string(static_cast<int>(norm)));
   }
   return blocks;
 }

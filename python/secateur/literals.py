@@ -11,7 +11,7 @@ BitOrder: TypeAlias = Literal["little", "big"]
 GroupSize: TypeAlias = int | tuple[int, int]
 """The number of neighbours along an axis in a group, or the rows and columns of a block."""
 
-Norm: TypeAlias = Literal["l1", "l2", "max"]
+Norm: TypeAlias = Literal["l1", "l2", "max", "mean"]
 """The norm that ranks a block."""
 
 SelectionNaN: TypeAlias = Literal["raise", "keep", "prune"]

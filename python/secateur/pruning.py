@@ -91,13 +91,15 @@ def prune(
         of M. Several axes count as one, flattened in C order.
     block : (int, int), optional
         The numbers of rows and columns of a block in the last two axes. Each block is kept or
-        removed as a whole. Blocks at the ends of these axes may be smaller. Blocks of all matrices
+        removed as a whole. Blocks at the ends of these axes may be smaller, and blocks larger than
+        a matrix are cut off. Blocks of all matrices
         (over the leading axes) compete with each other. Ties go to the first block in the order of
         matrix, block row and block column. Cannot be combined with `pattern`, `scores`, `factors`
         or `axis`.
-    norm : {"l1", "l2", "max"}, optional
-        The norm that ranks a block: the sum of ``|w|``, the square root of the sum of squares, or
-        the largest ``|w|``. It is computed in float64. The default is ``"l1"``. The norm of a block
+    norm : {"l1", "l2", "max", "mean"}, optional
+        The norm that ranks a block: the sum of ``|w|``, the square root of the sum of squares, the
+        largest ``|w|``, or the mean of ``|w|``, in which smaller blocks at the ends of an axis are
+        at no disadvantage. It is computed in float64. The default is ``"l1"``. The norm of a block
         that holds NaN is NaN. Only with `block`.
     scores : array_like of float16, bfloat16, float32 or float64, of the shape of `w`, optional
         The importance of the elements, used instead of ``|w|``. The largest values are kept, by

@@ -155,7 +155,7 @@ def more_cases(n: int) -> Iterator[Case]:
                     has_out=False,
                 )
             block = min(shape[0], 2), min(shape[1], 3)
-            for norm in ("l1", "max"):
+            for norm in ("l1", "l2", "max"):
                 how = {"sparsity": 0.5, "block": block, "norm": norm}
                 yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
         for axis, shape in ((1, (n // m, m)), (0, (m, n // m))):

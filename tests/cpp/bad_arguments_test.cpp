@@ -115,7 +115,7 @@ class Mutations {
     add_enum(w_hat_dtype, "w_hat_dtype", &Arguments::w_hat_dtype, kMaxDtype, not_floats);
     add_enum(q_dtype, "q_dtype", &Arguments::q_dtype, kMaxDtype, floats);
     add_enum(nan_policy, "nan", &Arguments::nan, SC_NAN_ZERO);
-    add_enum(norm, "norm", &Arguments::norm, SC_NORM_MAX);
+    add_enum(norm, "norm", &Arguments::norm, SC_NORM_MEAN);
     add_enum(method, "method", &Arguments::method, SC_CHOICE_METHOD_MSE);
     add_enum(format, "format", &Arguments::format, SC_MASK_FORMAT_BITS_BIG);
     add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);

@@ -497,7 +497,7 @@ def selection(draw: Draw) -> tuple[str, tuple[int, ...]]:
         block = [draw.rng.randrange(1, max(min(length, 40), 1) + 1) for length in shape[-2:]]
         draw.named["block"] = str(tuple(block))
         if draw.one_in(2):
-            draw.named["norm"] = repr(draw.one_of(["l1", "l2", "max"]))
+            draw.named["norm"] = repr(draw.one_of(["l1", "l2", "max", "mean"]))
         if draw.one_in(3):
             draw.named["threshold"] = repr(draw.rng.random() * 100)
         else:

@@ -334,16 +334,18 @@ void fuzz_topk(Draw& draw) {
         refuses, indices, "indices as by a sort");
 }
 
-// The norm of a block, summed in the order that secateur.h documents.
+// The norm of a block, summed in the order that secateur.h documents. Elements are scaled by
+// 2^-exponent.
 double norm_of(const Bytes& w, const FloatType& type, const sc_layout& b, sc_norm norm,
-               std::size_t first, std::size_t rows, std::size_t columns) {
+               std::size_t first, std::size_t rows, std::size_t columns, int exponent = 0) {
   std::array<double, 8> partial{};
   double most = 0;
   bool has_nan = false;
   for (std::size_t c = 0; c < columns; ++c) {
     double sum = 0;
     for (std::size_t r = 0; r < rows; ++r) {
-      const double x = std::abs(value_of(bits_at(w, first + r * b.inner + c, type.bytes), type));
+      const double x = std::ldexp(
+          std::abs(value_of(bits_at(w, first + r * b.inner + c, type.bytes), type)), -exponent);
       has_nan = has_nan || std::isnan(x);
       most = std::max(most, x);
       const double term = norm == SC_NORM_L2 ? x * x : x;
@@ -358,7 +360,15 @@ double norm_of(const Bytes& w, const FloatType& type, const sc_layout& b, sc_nor
     return most;
   }
   const double sum = std::accumulate(partial.begin(), partial.end(), 0.0);
-  return norm == SC_NORM_L2 ? std::sqrt(sum) : sum;
+  if (norm != SC_NORM_L2) {
+    return norm == SC_NORM_MEAN ? sum / static_cast<double>(rows * columns) : sum;
+  }
+  const double root = std::sqrt(sum);
+  const bool may_be_wrong = std::isinf(root) || root < 0x1p-484;
+  if (exponent == 0 && may_be_wrong && most > 0 && !std::isinf(most) && std::ilogb(most) != 0) {
+    return norm_of(w, type, b, norm, first, rows, columns, std::ilogb(most));
+  }
+  return std::ldexp(root, exponent);
 }
 
 void fuzz_blocks(Draw& draw) {
@@ -366,7 +376,7 @@ void fuzz_blocks(Draw& draw) {
   const std::size_t size = draw.size();
   const auto matrices = draw.in<std::size_t>(0, 3);
   sc_layout b{0, draw.in<std::size_t>(1, 150), 1, 1, 0};
-  const sc_norm norm = draw.one_of({SC_NORM_L1, SC_NORM_L2, SC_NORM_MAX});
+  const sc_norm norm = draw.one_of({SC_NORM_L1, SC_NORM_L2, SC_NORM_MAX, SC_NORM_MEAN});
   b.length = size / (std::max<std::size_t>(matrices, 1) * b.inner);
   b.block = draw.in<std::size_t>(1, std::max<std::size_t>(std::min<std::size_t>(b.length, 70), 1));
   b.inner_block = draw.in<std::size_t>(1, b.inner);

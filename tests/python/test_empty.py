@@ -37,7 +37,7 @@ def prunings(w: np.ndarray) -> Iterator[dict[str, Any]]:
     yield from ({"threshold": x} for x in (0, 0.5, math.inf))
     yield from ({"pattern": p, "axis": axis} for p in ("1:1", "1:2", "2:3") for axis in AXES)
     for block in ((1, 1), (2, 2), (1, 100), (0, 1)):
-        for norm in (None, "l2", "max"):
+        for norm in (None, "l2", "max", "mean"):
             yield from ({"k": k, "block": block, "norm": norm} for k in (0, 1, 5))
             yield {"sparsity": 0.5, "block": block, "norm": norm}
             yield {"threshold": 0.5, "block": block, "norm": norm}

@@ -178,19 +178,38 @@ def block_norms(w: np.ndarray, block: tuple[int, int], norm: str) -> np.ndarray:
 def norm_of(rows: list[list[float]], norm: str) -> float:
     if any(math.isnan(value) for row in rows for value in row):
         return math.nan
+    largest = max(map(max, rows))
     if norm == "max":
-        return max(map(max, rows))
+        return largest
+    if norm == "mean":
+        return ordered_sum(rows) / (len(rows) * len(rows[0]))
+    if norm == "l1":
+        return ordered_sum(rows)
+    result = math.sqrt(ordered_sum([[value * value for value in row] for row in rows]))
+    if 0 < largest < math.inf and (math.isinf(result) or result < 2.0**-484):
+        exponent = math.frexp(largest)[1] - 1
+        scaled = [[math.ldexp(value, -exponent) ** 2 for value in row] for row in rows]
+        root = math.sqrt(ordered_sum(scaled))
+        try:
+            return math.ldexp(root, exponent)
+        except OverflowError:
+            return math.inf
+    return result
+
+
+def ordered_sum(rows: list[list[float]]) -> float:
+    """Return the sum in the documented order: columns, columns modulo 8, partial sums."""
     columns = [0.0] * len(rows[0])
     for row in rows:
         for j, value in enumerate(row):
-            columns[j] += value * value if norm == "l2" else value
+            columns[j] += value
     lanes = [0.0] * 8
     for j, total in enumerate(columns):
         lanes[j % 8] += total
     total = 0.0
     for lane in lanes:
         total += lane
-    return math.sqrt(total) if norm == "l2" else total
+    return total
 
 
 def expand_block_mask(

@@ -129,7 +129,8 @@ typedef enum sc_mask_format SC_OF_INT {
 typedef enum sc_norm SC_OF_INT {
   SC_NORM_L1 = 0, /* the sum of |w| */
   SC_NORM_L2 = 1, /* the square root of the sum of w^2 */
-  SC_NORM_MAX = 2 /* the largest |w| */
+  SC_NORM_MAX = 2, /* the largest |w| */
+  SC_NORM_MEAN = 3 /* the sum of |w|, divided by the number of elements of the block */
 } sc_norm;
 
 /* Divides the n elements of an array into groups, such as the elements that share a scale.
@@ -371,6 +372,8 @@ sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mas
  *
  * Norms are float64, and their sums have a fixed order: first down each column of the block, then
  * over the columns, where column i goes to partial sum i % 8, then over the partial sums in order.
+ * If the l2 norm of a block of float64 overflows or is less than 2^-484, it is computed again from
+ * the elements divided by the largest power of two that does not exceed the largest of them.
  * The norm of a block that contains NaN is NaN, and all such blocks tie. */
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                           sc_norm norm, size_t k, sc_nan nan, void* out);

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 PARTIAL_SUMS = 8  # of a norm
+LEAST_L2_NORM = 2.0**-484  # of smaller ones, squares may have lost digits
 
 
 def importance_of_blocks(w: Floats, block: Any, norm: str | None, nan: str) -> Importance:
     """Return the norm of each block, in the shape (leading axes of `w`, block rows, columns)."""
     norm = "l1" if norm is None else norm
-    one_of("norm", norm, "l1", "l2", "max")
+    one_of("norm", norm, "l1", "l2", "max", "mean")
     shape = _block_of(w, block)
     refuse_nan("w", w, nan)  # not the norms: the error gives the number of NaN and the first index
     return Importance("w", _norms(w, shape, norm), signed=False)
@@ -48,33 +49,52 @@ def _block_of(w: Floats, block: Any) -> tuple[int, int]:
         refuse("block", allowed, shown(block))
     if w.ndim < 2:
         refuse("w", "of two axes or more to have blocks", f"shape {w.shape}")
-    largest = w.shape[-2:] if w.size else (sys.maxsize, sys.maxsize)
-    r, c = (integer_in(f"block[{i}]", block[i], 1, largest[i]) for i in (0, 1))
-    return r, c
+    r, c = (integer_in(f"block[{i}]", block[i], 1, sys.maxsize - 1) for i in (0, 1))
+    return (min(r, w.shape[-2]), min(c, w.shape[-1])) if w.size else (r, c)
 
 
 def _norms(w: Floats, block: tuple[int, int], norm: str) -> NDArray[np.float64]:
-    """Return the norms of the blocks of all matrices.
-
-    Sums have the documented order: over the rows of each column, then over columns whose indices
-    are equal modulo eight, then over the eight partial sums.
-    """
+    """Return the norms of the blocks of all matrices."""
     if not w.size:
         return np.zeros((*w.shape[:-2], 0, 0))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sizes = np.abs(_in_blocks(w.astype(np.float64), block))
+        largest: NDArray[np.float64] = sizes.max(axis=(-3, -1))
         if norm == "max":
-            norms: NDArray[np.float64] = sizes.max(axis=(-3, -1))
+            norms = largest
+        elif norm == "l2":
+            norms = _l2_norms(sizes, largest)
         else:
-            rows = np.moveaxis(np.square(sizes) if norm == "l2" else sizes, -3, 0)
-            columns = np.moveaxis(reduce(np.add, rows), -1, 0)
-            partial_sums = [
-                reduce(np.add, columns[j::PARTIAL_SUMS])
-                for j in range(min(PARTIAL_SUMS, len(columns)))
-            ]
-            norms = reduce(np.add, partial_sums)
+            norms = _sums(sizes)
+            if norm == "mean":
+                norms /= _sums(_in_blocks(np.ones(w.shape), block))
     norms[np.isnan(norms)] = np.nan  # the same bits, so that all NaN tie
-    return np.sqrt(norms) if norm == "l2" else norms
+    return norms
+
+
+def _l2_norms(sizes: Floats, largest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the l2 norms of blocks; where squares overflow or underflow, from scaled elements."""
+    norms = np.sqrt(_sums(np.square(sizes)))
+    scalable = np.isfinite(largest) & (largest > 0)
+    exponents = np.where(scalable, np.frexp(np.where(scalable, largest, 1))[1] - 1, 0)
+    scaled = np.ldexp(sizes, -exponents[..., :, None, :, None])
+    rescaled = np.ldexp(np.sqrt(_sums(np.square(scaled))), exponents)
+    wrong = scalable & (np.isinf(norms) | (norms < LEAST_L2_NORM))
+    return np.where(wrong, rescaled, norms)
+
+
+def _sums(sizes: Floats) -> NDArray[np.float64]:
+    """Return the sum of each block in the documented order.
+
+    The order is over the rows of each column, then over columns whose indices are equal modulo
+    eight, then over the eight partial sums.
+    """
+    columns = np.moveaxis(reduce(np.add, np.moveaxis(sizes, -3, 0)), -1, 0)
+    partial_sums = [
+        reduce(np.add, columns[j::PARTIAL_SUMS]) for j in range(min(PARTIAL_SUMS, len(columns)))
+    ]
+    total: NDArray[np.float64] = reduce(np.add, partial_sums)
+    return total
 
 
 def _in_blocks(w: Floats, block: tuple[int, int]) -> Floats:
