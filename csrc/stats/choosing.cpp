@@ -64,7 +64,7 @@ struct CandidateGrids {
 };
 
 // Finds, for each group, the j of the grid with the least error, and of several such the largest;
-// for a group of zeros, 0. grids_of(group) returns the grids of a group, and step(group, j) the step
+// for a group of zeros, 0. If the error of grid 0 overflows, which has the largest range, also 0. grids_of(group) returns the grids of a group, and step(group, j) the step
 // of one, which is not larger than that of grid j - 1.
 //
 // The search of a group ends when the distances of its elements to the range of the next grid give a
@@ -111,13 +111,13 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
         return sum * (ratio_of_steps * ratio_of_steps);
       };
       const double error = in_units_of_first(sums[i].error, current);
-      if (error <= least) {
+      if (error <= least && std::isfinite(error)) {
         least = error;
         chosen[i] = j;
       }
       const double next = step(i, j + 1);
       const bool sum_bounds_next_error = next * ratio <= current;
-      is_active = j < grids_of(i).max_j &&
+      is_active = j < grids_of(i).max_j && std::isfinite(least) &&
                   (sum_bounds_next_error ? in_units_of_first(sums[i].finer, next) <= least
                                          : next < current);
       are_active = are_active || is_active;

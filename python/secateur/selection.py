@@ -107,7 +107,8 @@ def topk(
         axes, in the order that they have in `w`. By default the whole array, flattened in C order,
         is one selection.
     scores, factors : array_like of float16, bfloat16, float32 or float64, optional
-        The importance that replaces ``|w|``, as in :func:`prune`.
+        The importance that replaces ``|w|``, as in :func:`prune`. ``scores=w`` selects the largest
+        values instead of the largest magnitudes.
     sorted : bool, default False
         If True, the result is sorted from the highest rank to the lowest, and ties by ascending
         index. If False, it is sorted by ascending index. Ties for the last places go to the lowest

@@ -446,6 +446,33 @@ def test_affine_of_any_magnitude(lib, method: str, symmetric: bool) -> None:
             assert pair(moved) == (math.ldexp(scale, power), zero_point)
 
 
+@pytest.mark.parametrize("power", [266, 1000, -1000])
+@pytest.mark.parametrize("n", [2**17 - 1, 2**17, 2**17 + 65])
+def test_mse_of_large_arrays_of_any_magnitude(lib, n: int, power: int) -> None:
+    """frac_bits ends at -256 and 256, and larger arrays are searched by a sample first."""
+    fmt = lib.choose_format(np.full(n, math.ldexp(1, power)), 8, method="mse")
+    assert fmt.frac_bits == (-256 if power > 0 else 256)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_affine_mse_is_no_worse_than_max(lib, dtype: str, symmetric: bool) -> None:
+    rng = np.random.default_rng(8)
+    reach = 25 if dtype == "float32" else 280
+    for _ in range(60):
+        w = rng.standard_normal(40) * 10.0 ** rng.integers(-reach, reach)
+        w = (w * rng.choice([1, 1e-3, 30], 40)).astype(dtype)
+        for bits in (2, 4, 8):
+            errors = []
+            for method in ("max", "mse"):
+                fmt = lib.choose_affine(w, bits, method=method, symmetric=symmetric)
+                w_hat = lib.fake_quantize(w, fmt)
+                errors.append(
+                    sum((Fraction(a) - Fraction(b)) ** 2 for a, b in zip(w.tolist(), w_hat.tolist(), strict=True))
+                )
+            assert errors[1] <= errors[0] * (1 + Fraction(1, 10**9))
+
+
 def test_affine_of_what_no_normal_step_divides(lib) -> None:
     for dtype, least in (("float64", 2.0**-1074), ("float32", 2.0**-149)):
         for symmetric in (True, False):
