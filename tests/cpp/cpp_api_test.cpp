@@ -606,6 +606,22 @@ void gathers_statistics_of_groups() {
   }
 }
 
+// Each row has its own frac_bits, and so its own range: -4 to 3.97, and -128 to 127.
+void counts_saturated_in_groups() {
+  namespace sc = secateur;
+  const std::vector<float> w{4, -5, 3, 100, 128, -200};
+  const std::array<std::int32_t, 2> frac_bits{5, 0};
+  const sc_layout rows{2, 3, 1, 3, 0};
+  sc_format format = sc::fixed_point(8, frac_bits[0]);
+  format.layout = &rows;
+  std::array<sc_error_sums, 2> sums{};
+  sc::compare(w, w, rows, sums, &format);
+  require(sums[0].saturated == 2 && sums[1].saturated == 2, "saturated elements of each row");
+  const std::array<float, 6> other{100, 100, 100, 100, 100, 100};
+  sc::compare(other, other, rows, sums, &format);
+  require(sums[0].saturated == 3 && sums[1].saturated == 0, "the frac_bits of each row");
+}
+
 // Formats of a whole array, against expected constants.
 template <class T>
 void chooses_formats() {
@@ -738,6 +754,7 @@ int main() {
   const sc_error_sums sums = sc::compare(w, w_hat, &format);
   require(sums.squared_error == 0.5 && sums.max_error == 0.5 && sums.saturated == 0, "compare");
   require(sums.squared_w == 6.5625 && sums.products == 5.9375, "the other sums");
+  counts_saturated_in_groups();
   chooses_formats<float>();
   chooses_formats<double>();
 
