@@ -558,7 +558,9 @@ def _is_array(value: Any) -> bool:
 def _element(value: Any) -> Any:
     """Return the element of an array of no dimensions; any other value as it is."""
     is_masked = isinstance(value, np.ma.MaskedArray)
-    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 and not is_masked else value
+    return (
+        value[()] if isinstance(value, np.ndarray) and value.ndim == 0 and not is_masked else value
+    )
 
 
 def _scales(scale: Any) -> float | Floats:

@@ -159,7 +159,9 @@ def test_l1_norms_beyond_the_range_tie(lib: Any) -> None:
     assert np.flatnonzero(lib.prune(narrow, k=1, block=(1, 2))).tolist() == [2, 3]
 
 
-@pytest.mark.parametrize("exponent", [1018, 700, 513, 505, -480, -486, -505, -540, -700, -1000, -1060])
+@pytest.mark.parametrize(
+    "exponent", [1018, 700, 513, 505, -480, -486, -505, -540, -700, -1000, -1060]
+)
 @pytest.mark.parametrize("block", [(1, 2), (2, 1), (3, 11), (5, 8)], ids=str)
 def test_l2_norms_of_any_magnitude(lib: Any, block: Block, exponent: int) -> None:
     """Squares overflow or underflow, and norms do not."""
@@ -170,15 +172,15 @@ def test_l2_norms_of_any_magnitude(lib: Any, block: Block, exponent: int) -> Non
         math.sqrt(sum(Fraction(x) ** 2 for x in part.ravel().tolist()) / Fraction(4) ** exponent)
         for part in blocks_of(w, block)
     ]
-    assert np.allclose(np.ldexp(norms.ravel(), -exponent), exact, rtol=1e-12, atol=2.0**(-1074 - exponent))
+    assert np.allclose(
+        np.ldexp(norms.ravel(), -exponent), exact, rtol=1e-12, atol=2.0 ** (-1074 - exponent)
+    )
     for k in (1, norms.size // 2, norms.size - 1):
         result = expected(w, block, Ranking(norms), k)
         assert_writes(lib.prune, w, result, k=k, block=block, norm="l2")
     for threshold in np.sort(norms.ravel())[[0, norms.size // 2]].tolist():
         mask = expand_block_mask(norms > threshold, block, w.shape)
-        assert_writes(
-            lib.prune, w, masked(w, mask), threshold=threshold, block=block, norm="l2"
-        )
+        assert_writes(lib.prune, w, masked(w, mask), threshold=threshold, block=block, norm="l2")
 
 
 def blocks_of(w: np.ndarray, block: Block) -> list[np.ndarray]:

@@ -661,7 +661,7 @@ class Foreign:
 
 
 class WithArray(Foreign):
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:  # noqa: ARG002
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.array
 
 
@@ -688,8 +688,14 @@ def test_arrays_that_numpy_cannot_read() -> None:
         def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
             raise TypeError("on a device; use .cpu()")
 
-    for make in (lambda x: Affine(x), lambda x: Affine([1.0], x, axis=0), lambda x: FixedPoint(8, x)):
-        with pytest.raises(TypeError, match=r"^(scale|zero_point|frac_bits) must be .*Device: on a dev"):
+    for make in (
+        Affine,
+        lambda x: Affine([1.0], x, axis=0),
+        lambda x: FixedPoint(8, x),
+    ):
+        with pytest.raises(
+            TypeError, match=r"^(scale|zero_point|frac_bits) must be .*Device: on a dev"
+        ):
             make(Device())
 
 

@@ -468,7 +468,10 @@ def test_affine_mse_is_no_worse_than_max(lib, dtype: str, symmetric: bool) -> No
                 fmt = lib.choose_affine(w, bits, method=method, symmetric=symmetric)
                 w_hat = lib.fake_quantize(w, fmt)
                 errors.append(
-                    sum((Fraction(a) - Fraction(b)) ** 2 for a, b in zip(w.tolist(), w_hat.tolist(), strict=True))
+                    sum(
+                        (Fraction(a) - Fraction(b)) ** 2
+                        for a, b in zip(w.tolist(), w_hat.tolist(), strict=True)
+                    )
                 )
             assert errors[1] <= errors[0] * (1 + Fraction(1, 10**9))
 

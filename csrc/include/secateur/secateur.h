@@ -127,8 +127,8 @@ typedef enum sc_mask_format SC_OF_INT {
 } sc_mask_format;
 
 typedef enum sc_norm SC_OF_INT {
-  SC_NORM_L1 = 0, /* the sum of |w| */
-  SC_NORM_L2 = 1, /* the square root of the sum of w^2 */
+  SC_NORM_L1 = 0,  /* the sum of |w| */
+  SC_NORM_L2 = 1,  /* the square root of the sum of w^2 */
   SC_NORM_MAX = 2, /* the largest |w| */
   SC_NORM_MEAN = 3 /* the sum of |w|, divided by the number of elements of the block */
 } sc_norm;
