@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -185,7 +188,7 @@ struct StoredCodes {
   sc_dtype core_dtype;
 
   StoredCodes(py::handle q, const CodeEncoding& encoding, py::handle shape_given)
-      : in("q", q, dtypes_of(encoding)),
+      : in("q", require_unpacked(q, encoding), dtypes_of(encoding)),
         shape(shape_of(in.given())),
         n(in.size()),
         core_dtype(encoding.core_dtype(in.core_dtype())) {
@@ -197,7 +200,53 @@ struct StoredCodes {
     for (const py::ssize_t length : shape) {
       n *= static_cast<std::size_t>(length);
     }
-    in.require_shape(encoding.stored_shape(shape, n), "the number of bytes of the packed integers");
+    const std::size_t bytes = static_cast<std::size_t>(encoding.stored_shape(shape, n)[0]);
+    if (in.size() != bytes) {
+      throw py::value_error("q must have " + std::to_string(bytes) + " bytes, those of " +
+                            std::to_string(n) + " packed integers, got shape " +
+                            shown(in.given().attr("shape")));
+    }
+  }
+
+  // Throws ValueError if bytes that stand for narrower integers hold larger ones, as packed integers
+  // do that are given without their shape. Requires in.prepare().
+  void require_in_range(const CodeEncoding& encoding) const {
+    if (encoding.packed || encoding.bits >= 8 || core_dtype != SC_DTYPE_UINT8) {
+      return;
+    }
+    const std::span bytes(static_cast<const unsigned char*>(in.data()), n);
+    const auto largest = static_cast<unsigned char>((1 << encoding.bits) - 1);
+    std::size_t first = n;
+    check(without_gil(n,
+                      [&] {
+      const auto combined = std::accumulate(bytes.begin(), bytes.end(), 0u, std::bit_or());
+      if (combined > largest) {
+        first = static_cast<std::size_t>(std::find_if(bytes.begin(), bytes.end(), [&](auto x) {
+          return x > largest;
+        }) - bytes.begin());
+      }
+      return SC_OK;
+    }),
+          "");
+    if (first != n) {
+      throw py::value_error("q must have integers from 0 to " + std::to_string(largest) +
+                            " for this fmt, got " + std::to_string(bytes[first]) +
+                            " at flat index " + std::to_string(first) + kIfPacked);
+    }
+  }
+
+ private:
+  static constexpr char kIfPacked[] = "; if q holds packed integers, pass shape=";
+
+  // Returns q. Throws TypeError if it has bytes, and the integers of the format have signs and are
+  // narrower.
+  static py::handle require_unpacked(py::handle q, const CodeEncoding& encoding) {
+    if (!encoding.packed && encoding.bits < 8 && encoding.is_signed && is_array_of(q, kUInt8)) {
+      throw py::type_error("q must be " +
+                           std::string(integer_dtype(encoding.bits, encoding.is_signed).name) +
+                           " for this fmt, got uint8" + kIfPacked);
+    }
+    return q;
   }
 };
 
@@ -236,6 +285,7 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
   Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
                 nullptr, "out");
   stored.in.prepare();
+  stored.require_in_range(encoding);
   call(stored.in, "", [&, data = result.data()] {
     return sc_dequantize(stored.in.data(), stored.core_dtype, stored.n, fitted.get(), data,
                          out_dtype.core);

@@ -182,7 +182,7 @@ def dequantize(
         If `q` or `out` has an unsupported dtype, `dtype` is not supported, or `fmt` is not a format.
     ValueError
         If `shape` is given and the format has more than 8 bits, or the number of packed bytes does
-        not match `shape`; if `fmt` does not fit `q`; if a scale is not finite in the type of the
+        not match `shape`; if `q` is of uint8 and has an integer of more bits than the format; if `fmt` does not fit `q`; if a scale is not finite in the type of the
         computation; or if `out` does not fit `q` or overlaps it.
 
     Notes

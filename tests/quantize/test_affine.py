@@ -502,9 +502,46 @@ def test_any_integer_of_the_dtype_is_dequantized(lib: Any, bits: int, signed: bo
     zero = max(low, -100) if signed else min(high, 100)
     fmt = Affine(0.25, zero, bits=bits, signed=signed)
     info = np.iinfo(fmt.dtype)
-    q = np.array([info.max, info.min, info.max // 2 + 1, info.max - 3, 1, 0] * 20, fmt.dtype)
+    # Larger unsigned bytes of a narrower format are refused, because they may be packed.
+    high = 2**bits - 1 if bits < 8 and not signed else info.max
+    q = np.array([high, info.min, high // 2 + 1, max(high - 3, 0), 1, 0] * 20, fmt.dtype)
     expected = np.array([(int(code) - zero) / 4 for code in q])  # exact in float64
     assert_same_bits(lib.dequantize(q, fmt, dtype="f8"), expected)
+
+
+PACKED = "; if q holds packed integers, pass shape="
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda **how: Affine(0.5, **how), lambda **how: FixedPoint(frac_bits=1, **how)]
+)
+@pytest.mark.parametrize("bits", [2, 4, 7])
+def test_packed_integers_without_their_shape(lib: Any, kind: Any, bits: int) -> None:
+    """Bytes that no integer of the format has, and bytes of a signed format, may be packed."""
+    signed, unsigned = kind(bits=bits, signed=True), kind(bits=bits, signed=False)
+    for n in (1, 2, 7, 5000):
+        q = np.full(n, 2**bits - 1, np.uint8)
+        assert lib.dequantize(q, unsigned).shape == (n,)
+        for index in {0, n // 2, n - 1}:
+            q[index:] = 2**bits + index % 2
+            allowed = f"integers from 0 to {2**bits - 1} for this fmt"
+            words = [f"q must have {allowed}, got {q[index]} at flat index {index}{PACKED}"]
+            assert_refuses(ValueError, words, lib.dequantize, q, unsigned)
+            q[index:] = 2**bits - 1
+        words = ["q must be int8", f"got uint8{PACKED}"]
+        assert_refuses(TypeError, words, lib.dequantize, q, signed)
+    whole = np.arange(256, dtype=np.uint8)  # a format that uses all bits of a byte
+    assert lib.dequantize(whole, kind(bits=8, signed=False)).shape == (256,)
+
+
+def test_packed_integers_of_any_shape(lib: Any) -> None:
+    w = np.arange(8, dtype=np.float32).reshape(2, 4)
+    fmt = Affine(1.0, bits=4, signed=False)
+    packed = lib.quantize(w, fmt, packed=True)
+    for q in (packed, packed.reshape(2, 2), packed.reshape(4, 1)):
+        assert_same_bits(lib.dequantize(q, fmt, shape=w.shape), w)
+    words = ["q must have 4 bytes, those of 8 packed integers, got shape (1, 3)"]
+    assert_refuses(ValueError, words, lib.dequantize, packed[None, :3], fmt, shape=w.shape)
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint32", "float32", "bool", "int16", ">i2"])

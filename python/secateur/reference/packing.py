@@ -127,23 +127,17 @@ def bytes_of(bits: int, n: int) -> int:
     return -(-n * bits // 8)
 
 
-def packed_bytes(name: str, packed: ArrayLike, bits: int, n: int) -> Bytes:
-    """Return `packed` as an array; refuse it if it is not as long as n packed integers."""
-    array = native(name, packed, np.uint8)
-    shape = (bytes_of(bits, n),)
-    if array.shape != shape:
-        refuse(name, f"of shape {shape} for {n} integers of {bits} bits", f"shape {array.shape}")
-    return array
-
-
 def unpacked(
     name: str, packed: ArrayLike, shape: Any, bits: int, signed: bool, bitorder: BitOrder
 ) -> tuple[Bytes, Array]:
     """Return the packed bytes, and the integers in their shape before packing."""
     shape = shape_of(shape)
     n = math.prod(shape)
-    given = packed_bytes(name, packed, bits, n)
-    return given, unpacked_codes(given, bits, n, signed, bitorder).reshape(shape)
+    given = native(name, packed, np.uint8)
+    if given.size != bytes_of(bits, n):
+        msg = f"{name} must have {bytes_of(bits, n)} bytes, those of {n} packed integers"
+        raise ValueError(f"{msg}, got shape {given.shape}")
+    return given, unpacked_codes(given.ravel(), bits, n, signed, bitorder).reshape(shape)
 
 
 def shape_of(shape: Any) -> tuple[int, ...]:

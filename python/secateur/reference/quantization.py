@@ -120,7 +120,7 @@ def dequantize(
     fmt = _format(fmt)
     dtype = result_float_type(dtype)
     if shape is None:
-        given = native("q", q, storage_dtype(fmt, q))
+        given = _checked_codes(q, fmt)
         q = given.astype(integers_of(fmt).dtype, copy=False)
     else:
         check_packed(True, "fmt.bits", fmt.bits, shown(fmt), bitorder)
@@ -136,6 +136,22 @@ def dequantize(
         values = np.asarray(np.multiply(q, step, dtype=np.float64))
         np.copyto(out, rounded_to_type(values, dtype))
     return out
+
+
+def _checked_codes(q: ArrayLike, fmt: FixedPoint | Affine) -> Array:
+    """Return `q` as an array; refuse bytes that are probably packed integers."""
+    hint = "; if q holds packed integers, pass shape="
+    dtype = integers_of(fmt).dtype
+    if fmt.bits < 8 and fmt.signed and getattr(q, "dtype", None) == np.uint8:
+        raise TypeError(f"q must be {dtype} for this fmt, got uint8{hint}")
+    given = native("q", q, storage_dtype(fmt, q))
+    wrong = given.ravel() >= 2**fmt.bits if fmt.bits < 8 and given.dtype == np.uint8 else None
+    if wrong is not None and wrong.any():
+        index = int(np.argmax(wrong))
+        allowed = f"integers from 0 to {2**fmt.bits - 1} for this fmt"
+        msg = f"q must have {allowed}, got {given.ravel()[index]} at flat index {index}{hint}"
+        raise ValueError(msg)
+    return given
 
 
 def _dequantize_affine(
