@@ -92,7 +92,10 @@ _NOT_REAL = (np.bool_, np.character, np.complexfloating, np.timedelta64, np.date
 
 
 def _scalar(value: Any) -> Any:
-    """Return the element of an array of no dimensions; any other value as it is."""
+    """Return the element of an array of no dimensions, and None for any other array.
+
+    Any other value, also a masked array, is returned as it is.
+    """
     if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
         return value[()] if value.ndim == 0 else None
     return value

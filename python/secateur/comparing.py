@@ -86,7 +86,7 @@ def compare(
     group are divided into segments of at most 4096 elements, and each segment has eight partial
     sums. So an element takes part in at most ``d = 514 + b`` additions for ``b`` segments, and its
     square has three roundings. Sums of squares therefore have a relative error of at most
-    ``(d + 3) * 2**-53`` to first order [1]_, which is ``5.13e-13`` for ``2**24`` elements. The error
+    ``(d + 3) * 2**-53`` to first order [1]_, which is ``5.12e-13`` for ``2**24`` elements. The error
     of the sum of products is at most this factor times ``sum(|w * w_hat|)``. Squares below
     ``1e-308`` lose digits, and squares above ``1e308`` become infinite; both occur only for float64
     data.

@@ -160,7 +160,8 @@ class FixedPoint(Format):
     Raises
     ------
     TypeError
-        If `bits`, `frac_bits`, `axis` or `group_size` is not an integer, or `signed` is not a bool.
+        If `bits` is not an integer, `frac_bits` is not an integer or an array of integers, `axis` or
+        `group_size` is not an integer or a tuple of integers, or `signed` is not a bool.
     ValueError
         If an argument is out of range, or if `axis` or `group_size` is missing or does not apply.
 
@@ -544,7 +545,10 @@ class Affine(Format):
 
 
 def _parameter(name: str, value: Any, *, single: bool) -> Any:
-    """Return a parameter as NumPy has it. If it is a single one, an array of one is its element."""
+    """Return a parameter, with an array of another library converted to one of NumPy.
+
+    If `single`, an array of one element loses its dimensions.
+    """
     value = native_array(name, value)
     if single and isinstance(value, np.ndarray) and value.size == 1:
         return value.reshape(())

@@ -83,7 +83,8 @@ def prune(
         rounded half to even. With `axis`, ``n`` is the number of elements of a slice; with `block`,
         the number of blocks.
     threshold : float, optional
-        Keep the elements with ``|w| > threshold``. The comparison is strict and exact. The
+        Keep the elements with ``|w| > threshold``; with `block`, the blocks whose norm is larger
+        than it. The comparison is strict and exact. The
         threshold may be an int, a Fraction or a Decimal that no float represents.
     pattern : str, optional
         ``"N:M"``, 1 <= N <= M <= 32. Of each M consecutive elements along `axis`, the N of largest

@@ -59,8 +59,8 @@ def quantize(
         Notes).
     overflow : {"saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"}
         The result for elements out of range: ``"saturate"`` gives the nearest integer of the
-        format; ``"saturate_symmetric"`` the nearest of ``-max`` to ``max``; ``"saturate_zero"``
-        gives 0 for a FixedPoint, the zero point for an Affine; ``"wrap"`` gives the integer of the
+        format; ``"saturate_symmetric"`` the same, but in signed formats none below ``-max``, unless
+        ``max`` is negative; ``"saturate_zero"`` gives 0 for a FixedPoint, the zero point for an Affine; ``"wrap"`` gives the integer of the
         format that is equal modulo ``2**bits``, and treats infinities as NaN; ``"raise"`` raises an
         OverflowError.
     nan : {"raise", "zero"}

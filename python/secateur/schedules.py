@@ -75,7 +75,7 @@ def _schedule(
 ) -> float | NDArray[np.float64]:
     first, last = as_double("begin", begin), as_double("end", end)
     if not (np.isfinite(first) and np.isfinite(last) and first < last):
-        msg = "begin must be a finite number smaller than end"
+        msg = "begin and end must be finite, and begin smaller than end"
         msg += f", got begin={shown(begin)}, end={shown(end)}"
         raise ValueError(msg)
     ends = {"initial": as_double("initial", initial), "final": as_double("final", final)}

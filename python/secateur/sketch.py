@@ -243,13 +243,17 @@ class MagnitudeSketch:
         TypeError
             If `other` is not a MagnitudeSketch.
         ValueError
-            If `other` belongs to another pass.
+            If the dtype, the NaN policy, the pass or the bracket of `other` differs, or if it was
+            narrowed from other data.
         """
         if not issubclass(type(other), MagnitudeSketch):
             msg = f"other must be a MagnitudeSketch, got {type(other).__name__}"
             raise TypeError(msg)
         if other._pass() != self._pass():
-            msg = f"other must be of the same pass as {self!r}, over the same data, got {shown(other)}"
+            msg = (
+                f"other must have the dtype, NaN policy, pass and bracket of {self!r}, narrowed from "
+                f"the same data, got {shown(other)}"
+            )
             raise ValueError(msg)
         # One lock at a time, so that two sketches that are merged into each other cannot deadlock.
         with other._lock.current():

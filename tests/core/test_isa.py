@@ -1,6 +1,6 @@
 """Which ISA the package uses, and how it is chosen.
 
-The tests need not inspect the CPU: the name from `sc.isa()` and the kernels are in the same
+The tests need not find out which kernels run: the name from `sc.isa()` and the kernels are in the same
 constant of the ISA's object file. test_symbols.py checks that no other object can replace them, and
 that the object has the instructions of its ISA.
 """

@@ -152,10 +152,14 @@ def test_a_step_prunes_as_much() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"begin": 10, "end": 10}, ValueError, "begin must be .* smaller than end, got begin=10"),
-        ({"begin": 11, "end": 10}, ValueError, "begin must be"),
-        ({"begin": np.nan}, ValueError, "begin must be"),
-        ({"end": np.inf}, ValueError, "begin must be"),
+        (
+            {"begin": 10, "end": 10},
+            ValueError,
+            "begin and end must be .* smaller than end, got begin=10",
+        ),
+        ({"begin": 11, "end": 10}, ValueError, "begin and end must be"),
+        ({"begin": np.nan}, ValueError, "begin and end must be"),
+        ({"end": np.inf}, ValueError, "begin and end must be"),
         ({"begin": "0"}, TypeError, "begin must be a number, got '0'"),
         ({"end": None}, TypeError, "end must be a number, got None"),
         ({"initial": -0.1}, ValueError, "initial must be a number from 0 to 1, got -0.1"),

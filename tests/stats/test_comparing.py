@@ -1,4 +1,4 @@
-"""compare: sums of exact fractions, the same bits with every ISA, and elements without a sum."""
+"""compare: sums against exact fractions, the same bits on every ISA, NaN, empty arrays, saturation."""
 
 import math
 from fractions import Fraction

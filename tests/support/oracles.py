@@ -1,4 +1,4 @@
-"""Expected results from code that shares nothing with the package or its reference.
+"""Expected results from code that shares only the classes of formats with the package.
 
 Selection is a stable sort of the sign-cleared bits. Norms and soft thresholds are loops over Python's
 floats and fractions. Quantization uses exact fractions where values are hard, and float64 for many

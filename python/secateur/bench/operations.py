@@ -1,4 +1,4 @@
-"""The operations on normal data that cases run, bound to this package or to the reference."""
+"""The operations that cases run, bound to this package or to the reference."""
 
 from __future__ import annotations
 

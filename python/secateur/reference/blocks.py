@@ -58,38 +58,38 @@ def _norms(w: Floats, block: tuple[int, int], norm: str) -> NDArray[np.float64]:
     if not w.size:
         return np.zeros((*w.shape[:-2], 0, 0))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        sizes = np.abs(_in_blocks(w.astype(np.float64), block))
-        largest: NDArray[np.float64] = sizes.max(axis=(-3, -1))
+        magnitudes = np.abs(_in_blocks(w.astype(np.float64), block))
+        largest: NDArray[np.float64] = magnitudes.max(axis=(-3, -1))
         if norm == "max":
             norms = largest
         elif norm == "l2":
-            norms = _l2_norms(sizes, largest)
+            norms = _l2_norms(magnitudes, largest)
         else:
-            norms = _sums(sizes)
+            norms = _sums(magnitudes)
             if norm == "mean":
                 norms /= _sums(_in_blocks(np.ones(w.shape), block))
     norms[np.isnan(norms)] = np.nan  # the same bits, so that all NaN tie
     return norms
 
 
-def _l2_norms(sizes: Floats, largest: NDArray[np.float64]) -> NDArray[np.float64]:
+def _l2_norms(magnitudes: Floats, largest: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the l2 norms of blocks; where squares overflow or underflow, from scaled elements."""
-    norms = np.sqrt(_sums(np.square(sizes)))
+    norms = np.sqrt(_sums(np.square(magnitudes)))
     scalable = np.isfinite(largest) & (largest > 0)
     exponents = np.where(scalable, np.frexp(np.where(scalable, largest, 1))[1] - 1, 0)
-    scaled = np.ldexp(sizes, -exponents[..., :, None, :, None])
+    scaled = np.ldexp(magnitudes, -exponents[..., :, None, :, None])
     rescaled = np.ldexp(np.sqrt(_sums(np.square(scaled))), exponents)
     wrong = scalable & (np.isinf(norms) | (norms < LEAST_L2_NORM))
     return np.where(wrong, rescaled, norms)
 
 
-def _sums(sizes: Floats) -> NDArray[np.float64]:
+def _sums(terms: Floats) -> NDArray[np.float64]:
     """Return the sum of each block in the documented order.
 
     The order is over the rows of each column, then over columns whose indices are equal modulo
     eight, then over the eight partial sums.
     """
-    columns = np.moveaxis(reduce(np.add, np.moveaxis(sizes, -3, 0)), -1, 0)
+    columns = np.moveaxis(reduce(np.add, np.moveaxis(terms, -3, 0)), -1, 0)
     partial_sums = [
         reduce(np.add, columns[j::PARTIAL_SUMS]) for j in range(min(PARTIAL_SUMS, len(columns)))
     ]

@@ -42,8 +42,8 @@ def _schedule(
 ) -> float | NDArray[np.float64]:
     first, last = as_double("begin", begin), as_double("end", end)
     if not -np.inf < first < last < np.inf:
-        got = f"begin={shown(begin)}, end={shown(end)}"
-        refuse("begin", "a finite number smaller than end", got)
+        allowed = "finite, and begin smaller than end"
+        refuse("begin and end", allowed, f"begin={shown(begin)}, end={shown(end)}")
     first_share, last_share = as_double("initial", initial), as_double("final", final)
     for name, share in (("initial", first_share), ("final", last_share)):
         if not 0 <= share <= 1:
