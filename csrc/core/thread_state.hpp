@@ -23,7 +23,7 @@ struct ThreadState {
   bool in_callback = false;  // whether this thread is executing a callback; calls then have none
   InterruptibleCall* call =
       nullptr;               // the call that this thread works for; null if not interruptible
-  bool in_parallel = false;  // whether this thread is executing a body of on_threads
+  bool in_parallel = false;  // whether this thread is one of several in on_threads
   char last_error[512] = "";
 };
 static_assert(std::is_trivially_destructible_v<ThreadState>);  // freed without a destructor call

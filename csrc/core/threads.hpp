@@ -19,8 +19,8 @@ inline constexpr std::size_t kMaxThreads = SC_MAX_THREADS;
 extern std::chrono::nanoseconds helper_idle_time;
 
 // The number of threads that calls from this thread may use: the setting of this thread if there is
-// one, otherwise the setting of the process. 1 within on_threads. Throws Error if the value of the
-// environment variable SECATEUR_NUM_THREADS is invalid.
+// one, otherwise the setting of the process. 1 within on_threads of several threads. Throws Error if
+// the value of the environment variable SECATEUR_NUM_THREADS is invalid.
 std::size_t num_threads();
 
 // Changes the setting of the process.
@@ -61,7 +61,7 @@ void run(std::size_t count, Body body, void* context);
 
 // Calls body() concurrently on `count` threads, including the calling one, and returns when all
 // calls have returned. Uses fewer threads if the system cannot provide as many. Rethrows the first
-// exception. Nested calls of on_threads within body() run on one thread.
+// exception. If several threads call body(), nested calls of on_threads run on one thread.
 template <class F>
 void on_threads(std::size_t count, F&& body) {
   using Callable = std::remove_reference_t<F>;

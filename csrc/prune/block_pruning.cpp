@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t kTaskElements = 4 * kBlock;
 constexpr std::size_t kTaskColumns = 512;
 
-// The rows and columns of a block: those of the array that begins at `first`.
+// A block: the index of its first element in the array, and its numbers of rows and columns.
 struct BlockBounds {
   std::size_t first, height, width;
 };
@@ -77,8 +77,8 @@ double scaled_l2_norm(const double* w, const Layout& layout, std::size_t index) 
                      exponent);
 }
 
-// Completes the norms from `begin` to `end` of the kernel, which are not NaN or are those of blocks
-// that contain NaN.
+// Completes the norms of the blocks from `begin` to `end`, which the kernel has written. The norm of
+// a block that contains NaN stays NaN.
 void finish_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm,
                   std::size_t begin, std::size_t end, double* norms) {
   const FloatState float_state;

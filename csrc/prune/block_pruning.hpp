@@ -17,7 +17,8 @@ namespace secateur {
 // left unmodified.
 void prune_blocks(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm norm, std::size_t k,
                   sc_nan nan, const Output& out);
-// Keeps the blocks whose norm has a larger key than `key`.
+// Keeps the blocks whose norm is larger than the float64 with the bits `key`. NaN ranks as the policy
+// says.
 void prune_blocks_above(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm norm, Key key,
                         sc_nan nan, const Output& out);
 

@@ -79,8 +79,8 @@ sc_nan to_selection_nan(py::handle nan);
 // Throws ValueError unless exactly one of the options is not None.
 void require_one(std::initializer_list<std::pair<const char*, py::handle>> options);
 
-// The arguments k and sparsity, which determine how many elements are kept. Exactly one of them is
-// not None. The constructor converts them before any array is accessed: the conversion may run code
+// The arguments k and sparsity, which determine how many elements are kept. At most one of them is
+// not None; of() requires one. The constructor converts them before any array is accessed: the conversion may run code
 // of the caller, which may change the array.
 struct KeepCount {
   py::handle k, sparsity;

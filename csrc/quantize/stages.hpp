@@ -64,7 +64,7 @@ class StageParameters {
 
   [[nodiscard]] Scaling scaling() const { return scaling_; }
   [[nodiscard]] const Parameters<C>& factors() const { return factors_; }
-  // Null if all are 0.
+  // Null if the scheme has none, which means that all are 0.
   [[nodiscard]] const Parameters<C>* zero_points() const {
     return zero_points_ ? &*zero_points_ : nullptr;
   }

@@ -97,8 +97,8 @@ class ColumnTile {
   }
 
  private:
-  // Writes output other than floats of w. It marks the kept elements of a row, and an emit kernel
-  // reads the marks as keys.
+  // Writes output other than floats of w. It marks the kept elements of a row with -1, and an emit
+  // kernel selects the marks of a magnitude above 0.
   void emit_from_marks(const Columns& columns, std::size_t first) const {
     const OutputKind kind = operand_.out.kind;
     const auto emit = kernels_.emit[static_cast<std::size_t>(kind)];

@@ -18,7 +18,9 @@ namespace {
 [[noreturn]] void refuse_not_finite(const void* w, std::size_t n, FloatType type) {
   type.infinity = type.largest_number();  // find_nan() then counts infinities as NaN
   const NaNs found = find_nan(w, n, type);
-  refuse_nan(found, "w", "elements that are NaN or infinite");
+  refuse_nan(
+      found, "w",
+      found.count == 1 ? "element that is NaN or infinite" : "elements that are NaN or infinite");
 }
 
 // Converts keys to magnitudes. The low type.bytes bytes of a key are the bits of the magnitude.

@@ -302,7 +302,7 @@ def test_signaling_nan_is_refused_without_a_warning(tmp_path: Path, dtype: str) 
     write_safetensors(tmp_path / "m.safetensors", {"w": (dtype, [1, 1], raw), "good": EYE})
     result = run("demo", tmp_path / "m.safetensors")
     assert result.exit_code == 1
-    assert "refused: w has 1 elements that are NaN" in lines_of(result)["w"]
+    assert "refused: w has 1 element that is NaN" in lines_of(result)["w"]
 
 
 def test_more_axes_than_numpy_has(tmp_path: Path) -> None:

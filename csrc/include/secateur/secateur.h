@@ -373,7 +373,7 @@ sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mas
  * Norms are float64, and their sums have a fixed order: first down each column of the block, then
  * over the columns, where column i goes to partial sum i % 8, then over the partial sums in order.
  * If the l2 norm of a block of float64 overflows or is less than 2^-484, it is computed again from
- * the elements divided by the largest power of two that does not exceed the largest of them.
+ * the elements divided by the largest power of two that does not exceed their largest magnitude.
  * The norm of a block that contains NaN is NaN, and all such blocks tie. */
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                           sc_norm norm, size_t k, sc_nan nan, void* out);
@@ -476,8 +476,8 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                            const sc_quantize_options* options, void* out);
 
-/* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, in one
- * pass over w. A pruned element is quantized as 0.0 is. SC_NAN_RAISE refuses NaN anywhere in w;
+/* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, without
+ * an array in between. A pruned element is quantized as 0.0 is. SC_NAN_RAISE refuses NaN in all of w;
  * with SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
  * SC_OVERFLOW_WRAP, are errors only where they are kept. Other errors are those of sc_quantize. */
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_format* fmt,

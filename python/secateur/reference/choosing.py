@@ -150,8 +150,9 @@ def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Dat
     axes = axes_of(w, default if axis is None and group_size is not None else axis)
     wrong = ~np.isfinite(w).ravel()
     if wrong.any():
-        msg = f"w has {np.count_nonzero(wrong)} elements that are NaN or infinite, the first at "
-        msg += f"flat index {wrong.argmax()}; "
+        count = np.count_nonzero(wrong)
+        msg = f"w has {count} {'element that is' if count == 1 else 'elements that are'} NaN or infinite"
+        msg += f", the first at flat index {wrong.argmax()}; "
         msg += "a format can be chosen only if all elements are finite"
         raise ValueError(msg)
     groups = list(layout.groups_of(w.astype(np.float64)))
