@@ -35,7 +35,10 @@ def expand_mask(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> M
     """Expand a mask of blocks to a mask of the elements of an array of this shape."""
     if not mask.size:
         return np.zeros(shape, np.bool_)
-    r, c = map(operator.index, block)
+    r, c = (
+        min(operator.index(length), shape[axis])
+        for length, axis in zip(block, (-2, -1), strict=True)
+    )
     rows = np.repeat(mask, r, axis=-2)[..., : shape[-2], :]
     return np.repeat(rows, c, axis=-1)[..., : shape[-1]]
 
