@@ -52,19 +52,23 @@ static_assert(std::all_of(std::begin(kDtypes), std::end(kDtypes), [](const Dtype
                                           : DtypeKind::floating);
 }));
 
-// kDtypes by number. Numbers that are not those of a dtype are `undeclared`.
-inline constexpr auto kDtypesByNumber = [] {
-  std::array<DtypeInfo, 64> by_number{};
-  for (const DtypeInfo& info : kDtypes) {
-    by_number[static_cast<std::size_t>(info.dtype)] = info;
+// The index in kDtypes of each dtype; std::size(kDtypes) for all other numbers.
+inline constexpr auto kDtypeIndices = [] {
+  std::array<std::uint8_t, 64> indices{};
+  indices.fill(std::size(kDtypes));
+  for (std::size_t i = 0; i < std::size(kDtypes); ++i) {
+    indices[static_cast<std::size_t>(kDtypes[i].dtype)] = static_cast<std::uint8_t>(i);
   }
-  return by_number;
+  return indices;
 }();
 
 // The properties of a dtype; `undeclared` if the number is not that of a dtype.
 constexpr DtypeInfo dtype_info(sc_dtype dtype) {
   const auto number = static_cast<std::size_t>(dtype);
-  return number < kDtypesByNumber.size() ? kDtypesByNumber[number] : DtypeInfo{};
+  if (number < kDtypeIndices.size() && kDtypeIndices[number] < std::size(kDtypes)) {
+    return kDtypes[kDtypeIndices[number]];
+  }
+  return {dtype, nullptr, DtypeKind::undeclared, 0, false};
 }
 
 constexpr bool is_float(const DtypeInfo& info) { return info.kind == DtypeKind::floating; }
@@ -91,33 +95,31 @@ constexpr IntegerRange integer_range(int bits, bool is_signed) {
   return {lowest, lowest + count - 1};
 }
 
-constexpr DtypeInfo find_integer_dtype(int bits, bool is_signed) {
-  constexpr std::size_t kNone = std::size(kDtypes);
-  std::size_t narrowest = kNone;
-  for (std::size_t i = 0; i < std::size(kDtypes); ++i) {
-    const DtypeInfo& info = kDtypes[i];
-    const bool holds =
-        is_integer(info) && info.is_signed == is_signed && info.bits >= std::max(bits, 8);
-    if (holds && (narrowest == kNone || info.bits < kDtypes[narrowest].bits)) {
-      narrowest = i;
+// The index in kDtypes of the narrowest dtype of 8, 16 or 32 bits, by signedness and by the bits of the
+// integers.
+inline constexpr auto kIntegerDtypes = [] {
+  std::array<std::array<std::uint8_t, 33>, 2> indices{};
+  for (int bits = 0; bits <= 32; ++bits) {
+    for (const bool is_signed : {false, true}) {
+      std::size_t narrowest = std::size(kDtypes);
+      for (std::size_t i = 0; i < std::size(kDtypes); ++i) {
+        const DtypeInfo& info = kDtypes[i];
+        const bool holds =
+            is_integer(info) && info.is_signed == is_signed && info.bits >= std::max(bits, 8);
+        if (holds && (narrowest == std::size(kDtypes) || info.bits < kDtypes[narrowest].bits)) {
+          narrowest = i;
+        }
+      }
+      indices[is_signed ? 1 : 0][static_cast<std::size_t>(bits)] =
+          static_cast<std::uint8_t>(narrowest);
     }
   }
-  return kDtypes[narrowest];
-}
-
-// The results of find_integer_dtype, by signedness and bits.
-inline constexpr auto kIntegerDtypes = [] {
-  std::array<std::array<DtypeInfo, 33>, 2> dtypes{};
-  for (int bits = 0; bits <= 32; ++bits) {
-    dtypes[0][static_cast<std::size_t>(bits)] = find_integer_dtype(bits, false);
-    dtypes[1][static_cast<std::size_t>(bits)] = find_integer_dtype(bits, true);
-  }
-  return dtypes;
+  return indices;
 }();
 
 // The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
 constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
-  return kIntegerDtypes[is_signed ? 1 : 0][static_cast<std::size_t>(bits)];
+  return kDtypes[kIntegerDtypes[is_signed ? 1 : 0][static_cast<std::size_t>(bits)]];
 }
 
 // Whether codes of `bits` bits may be stored in this dtype: an integer dtype that holds them, in
