@@ -2,7 +2,6 @@
 // pruning, masks and soft thresholding.
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -341,7 +340,7 @@ struct Block {
     column_count = to_integer("block[1]", columns);
   }
 
-  // The blocks of the matrices that the last two axes form. Larger blocks than a matrix are cut off.
+  // The blocks of the matrices that the last two axes form. The core cuts off larger ones.
   [[nodiscard]] sc_layout layout_of(const Input& in) const {
     const Shape shape = shape_of(in.given());
     if (shape.size() < 2) {
@@ -352,12 +351,8 @@ struct Block {
     const auto inner = static_cast<std::size_t>(shape.back());
     // to_integer() returns INT64_MAX for larger integers, so the limit must be smaller.
     constexpr std::size_t kMax = INT64_MAX - 1;
-    const std::size_t rows_each = in_range("block[0]", row_count, 1, kMax, rows);
-    const std::size_t columns_each = in_range("block[1]", column_count, 1, kMax, columns);
-    if (in.size() == 0) {
-      return {length, inner, rows_each, columns_each, 0};
-    }
-    return {length, inner, std::min(rows_each, length), std::min(columns_each, inner), 0};
+    return {length, inner, in_range("block[0]", row_count, 1, kMax, rows),
+            in_range("block[1]", column_count, 1, kMax, columns), 0};
   }
 };
 

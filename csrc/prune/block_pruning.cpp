@@ -29,30 +29,60 @@ constexpr std::size_t kTaskColumns = 512;
 // A block: the index of its first element in the array, and its numbers of rows and columns.
 struct BlockBounds {
   std::size_t first, height, width;
+
+  [[nodiscard]] double size() const { return static_cast<double>(height * width); }
 };
 
-BlockBounds bounds_of(const Layout& layout, std::size_t index) {
-  const std::size_t across = layout.blocks_across();
-  const std::size_t down = layout.blocks_down();
-  const std::size_t row = index / across % down * layout.block;
-  const std::size_t column = index % across * layout.inner_block;
-  const std::size_t matrix = index / across / down;
-  return {(matrix * layout.length + row) * layout.inner + column,
-          std::min(layout.block, layout.length - row),
-          std::min(layout.inner_block, layout.inner - column)};
+// A position in the sequence of blocks.
+class BlockCursor {
+ public:
+  BlockCursor(const Layout& layout, std::size_t index)
+      : layout_(layout),
+        column_(index % layout.blocks_across() * layout.inner_block),
+        row_(index / layout.blocks_across() % layout.blocks_down() * layout.block),
+        matrix_(index / layout.blocks_across() / layout.blocks_down() * layout.length *
+                layout.inner) {}
+
+  void advance() {
+    column_ += layout_.inner_block;
+    if (column_ >= layout_.inner) {
+      column_ = 0;
+      row_ += layout_.block;
+    }
+    if (row_ >= layout_.length) {
+      row_ = 0;
+      matrix_ += layout_.length * layout_.inner;
+    }
+  }
+  [[nodiscard]] BlockBounds block() const {
+    return {matrix_ + row_ * layout_.inner + column_,
+            std::min(layout_.block, layout_.length - row_),
+            std::min(layout_.inner_block, layout_.inner - column_)};
+  }
+
+ private:
+  const Layout& layout_;
+  std::size_t column_, row_, matrix_;  // matrix_: the index of its first element
+};
+
+// Whether all elements of a block are 0.
+bool is_zero(const double* w, const Layout& layout, const BlockBounds& block) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < block.height; ++i) {
+    const double* const row = w + block.first + i * layout.inner;
+    for (std::size_t j = 0; j < block.width; ++j) {
+      bits |= std::bit_cast<std::uint64_t>(row[j]);
+    }
+  }
+  return bits << 1 == 0;
 }
 
-// The l2 norms of float64 that the kernel computes may be wrong outside of these limits, because
-// squares overflow, or because lost digits of squares below 2^-1022 are not small compared with the
-// sum. Squares of other floats do neither.
-constexpr double kLeastL2Norm = 0x1p-484;
-
-bool may_be_wrong(double norm) { return norm < kLeastL2Norm || std::isinf(norm); }
-
-// The l2 norm of a block from elements that are scaled so that the largest has the exponent 0. The
-// order of summation is that of the kernel.
-double scaled_l2_norm(const double* w, const Layout& layout, std::size_t index) {
-  const BlockBounds block = bounds_of(layout, index);
+// The l2 norm, or the mean of the magnitudes, from elements that are scaled so that the largest has
+// the exponent 0. The order of summation is that of the kernel.
+double scaled_norm(const double* w, const Layout& layout, const BlockBounds& block, sc_norm norm) {
+  if (is_zero(w, layout, block)) {
+    return 0;
+  }
   const double* const first = w + block.first;
   double largest = 0;
   for (std::size_t i = 0; i < block.height; ++i) {
@@ -60,7 +90,7 @@ double scaled_l2_norm(const double* w, const Layout& layout, std::size_t index) 
       largest = std::max(largest, std::abs(first[i * layout.inner + j]));
     }
   }
-  if (largest == 0 || std::isinf(largest)) {
+  if (std::isinf(largest)) {
     return largest;
   }
   const int exponent = std::ilogb(largest);
@@ -68,26 +98,37 @@ double scaled_l2_norm(const double* w, const Layout& layout, std::size_t index) 
   for (std::size_t j = 0; j < block.width; ++j) {
     double column = 0;
     for (std::size_t i = 0; i < block.height; ++i) {
-      const double scaled = std::scalbn(first[i * layout.inner + j], -exponent);
-      column += scaled * scaled;
+      const double scaled = std::abs(std::scalbn(first[i * layout.inner + j], -exponent));
+      column += norm == SC_NORM_L2 ? scaled * scaled : scaled;
     }
     partial_sums[j % partial_sums.size()] += column;
   }
-  return std::scalbn(std::sqrt(std::accumulate(partial_sums.begin(), partial_sums.end(), 0.0)),
-                     exponent);
+  const double sum = std::accumulate(partial_sums.begin(), partial_sums.end(), 0.0);
+  return std::scalbn(norm == SC_NORM_L2 ? std::sqrt(sum) : sum / block.size(), exponent);
 }
+
+// The l2 norms of float64 that the kernel computes may be wrong outside of these limits, because
+// squares overflow, or because lost digits of squares below 2^-1022 are not small compared with the
+// sum. Squares of other floats do neither.
+constexpr double kLeastL2Norm = 0x1p-484;
 
 // Completes the norms of the blocks from `begin` to `end`, which the kernel has written. The norm of
 // a block that contains NaN stays NaN.
 void finish_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm,
                   std::size_t begin, std::size_t end, double* norms) {
+  const bool may_overflow = type.kind == Float::float64;
+  if (norm != SC_NORM_MEAN && (norm != SC_NORM_L2 || !may_overflow)) {
+    return;
+  }
   const FloatState float_state;
-  for (std::size_t i = begin; i < end; ++i) {
-    if (norm == SC_NORM_MEAN) {
-      const BlockBounds block = bounds_of(layout, i);
-      norms[i] /= static_cast<double>(block.height * block.width);
-    } else if (norm == SC_NORM_L2 && type.kind == Float::float64 && may_be_wrong(norms[i])) {
-      norms[i] = scaled_l2_norm(static_cast<const double*>(w), layout, i);
+  const auto* const elements = static_cast<const double*>(w);
+  BlockCursor cursor(layout, begin);
+  for (std::size_t i = begin; i < end; ++i, cursor.advance()) {
+    const bool is_tiny = norm == SC_NORM_L2 && norms[i] < kLeastL2Norm;
+    if (may_overflow && (is_tiny || std::isinf(norms[i]))) {
+      norms[i] = scaled_norm(elements, layout, cursor.block(), norm);
+    } else if (norm == SC_NORM_MEAN) {
+      norms[i] /= cursor.block().size();
     }
   }
 }

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
-#include <numeric>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -179,6 +178,25 @@ class CodeResult {
   Result result_;
 };
 
+// All bytes, combined by a bitwise or. It reads 64 bits at a time.
+unsigned combined_bits(std::span<const unsigned char> bytes) {
+  std::uint64_t words = 0;
+  std::size_t i = 0;
+  for (; i + sizeof words <= bytes.size(); i += sizeof words) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, &bytes[i], sizeof word);
+    words |= word;
+  }
+  unsigned combined = 0;
+  for (; i < bytes.size(); ++i) {
+    combined |= bytes[i];
+  }
+  for (; words != 0; words >>= 8) {
+    combined |= static_cast<unsigned>(words & 0xff);
+  }
+  return combined;
+}
+
 // The codes to dequantize, and the shape of the result: that of the codes, or the given one if they
 // are packed.
 struct StoredCodes {
@@ -219,8 +237,7 @@ struct StoredCodes {
     std::size_t first = n;
     check(without_gil(n,
                       [&] {
-      const auto combined = std::accumulate(bytes.begin(), bytes.end(), 0u, std::bit_or());
-      if (combined > largest) {
+      if (combined_bits(bytes) > largest) {
         first = static_cast<std::size_t>(std::find_if(bytes.begin(), bytes.end(), [&](auto x) {
           return x > largest;
         }) - bytes.begin());

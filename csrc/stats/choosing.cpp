@@ -63,8 +63,9 @@ struct CandidateGrids {
   double lowest, highest;
 };
 
-// Finds, for each group, the j of the grid with the least error, and of several such the largest;
-// for a group of zeros, 0. If the error of grid 0 overflows, which has the largest range, also 0. grids_of(group) returns the grids of a group, and step(group, j) the step
+// Finds, for each group, the j of the grid with the least error; for a group of zeros, 0. Of several
+// such the largest whose range includes the group, or else the least: the computed errors of grids may
+// be equal if nearly all of them is the distance to the range. If the error of grid 0 overflows, 0. grids_of(group) returns the grids of a group, and step(group, j) the step
 // of one, which is not larger than that of grid j - 1.
 //
 // The search of a group ends when the distances of its elements to the range of the next grid give a
@@ -111,15 +112,19 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
         return sum * (ratio_of_steps * ratio_of_steps);
       };
       const double error = in_units_of_first(sums[i].error, current);
-      if (error <= least && std::isfinite(error)) {
+      const double ratio_to_first = current / first;
+      const CandidateGrids group = grids_of(i);
+      const bool in_range = ranges.highest(i) / first <= group.highest * ratio_to_first &&
+                            ranges.lowest(i) / first >= group.lowest * ratio_to_first;
+      if (error < least || (error == least && in_range)) {
         least = error;
         chosen[i] = j;
       }
       const double next = step(i, j + 1);
       const bool sum_bounds_next_error = next * ratio <= current;
-      is_active = j < grids_of(i).max_j && std::isfinite(least) &&
-                  (sum_bounds_next_error ? in_units_of_first(sums[i].finer, next) <= least
-                                         : next < current);
+      const double bound = in_units_of_first(sums[i].finer, next);
+      is_active = j < group.max_j && std::isfinite(least) &&
+                  (sum_bounds_next_error ? bound < least || bound == 0 : next < current);
       are_active = are_active || is_active;
       current = next;
     });
@@ -266,7 +271,8 @@ std::optional<int> least_error_frac_bits_from_sample(const Calibration& calibrat
     }
     int high = kMaxFracBits;
     for (const auto& [frac_bits, bound] : from) {
-      high = bound > least ? std::min(high, frac_bits - 1) : high;
+      const bool is_excluded = bound > least || (bound == least && bound > 0);
+      high = is_excluded ? std::min(high, frac_bits - 1) : high;
     }
     std::optional<int> next;
     for (int i = low; i <= high; ++i) {
@@ -277,7 +283,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Calibration& calibrat
     if (!next) {
       int best = -kMaxFracBits;
       for (const auto& [frac_bits, found] : errors) {
-        best = found == least ? std::max(best, frac_bits) : best;
+        best = found == least && frac_bits <= high ? std::max(best, frac_bits) : best;
       }
       return best;
     }

@@ -38,7 +38,10 @@ def integer_in(name: str, value: Any, low: int, high: int) -> int:
 
 
 def native_array(name: str, value: Any) -> Any:
-    """Return an array of another library as an array of NumPy; any other value as it is."""
+    """Return an array of another library as an array of NumPy; any other value as it is.
+
+    An array of no dimensions that NumPy cannot read, such as a tensor of bfloat16, may be a number.
+    """
     if isinstance(value, (np.ndarray, np.generic)):
         return value
     try:
@@ -46,7 +49,9 @@ def native_array(name: str, value: Any) -> Any:
             return np.asarray(value)
         if hasattr(type(value), "__dlpack__"):
             return np.from_dlpack(value)
-    except Exception as error:
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        if getattr(value, "ndim", None) == 0:
+            return value
         msg = f"{name} must be an array that NumPy can read, got {type(value).__name__}: {error}"
         raise TypeError(msg) from error
     return value

@@ -319,7 +319,10 @@ class FixedPoint(Format):
         raise ValueError(msg)
 
     def to_q(self, *, sign_counted: bool = False) -> str:
-        """Return the format in Q notation, which :meth:`parse` reads with the same `sign_counted`.
+        """Return the format in Q notation.
+
+        :meth:`parse` reads it with the same `sign_counted`. Without it, :meth:`parse` refuses the text
+        of signed formats of 9, 17 or 25 bits, because it is ambiguous.
 
         Parameters
         ----------
@@ -550,9 +553,11 @@ def _parameter(name: str, value: Any, *, single: bool) -> Any:
     If `single`, an array of one element loses its dimensions.
     """
     value = native_array(name, value)
-    if single and isinstance(value, np.ndarray) and value.size == 1:
-        return value.reshape(())
-    return value
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        return value
+    if value.dtype.name in INTEGERS:
+        value = value.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
+    return np.asarray(value).reshape(()) if single and value.size == 1 else value
 
 
 def _is_array(value: Any) -> bool:
@@ -592,8 +597,8 @@ def _scales(scale: Any) -> float | Floats:
 
 def _zero_points(zero_point: Any, low: int, high: int) -> int | Int32s:
     points = zero_point
-    if isinstance(points, (np.ndarray, np.generic)) and points.dtype.name in INTEGERS:
-        points = points.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
+    if isinstance(points, np.generic) and points.dtype.name in INTEGERS:
+        points = points.astype(np.int64)
     if not _is_array(points):
         return integer_in("zero_point", _element(points), low, high)
     return _read_only(integers_in("zero_point", points, low, high), np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,9 +136,9 @@ class MagnitudeSketch:
         self._passes = 1
         self._expected: tuple[int, ...] | None = None  # _summary() of the pass before
         self._k: int | None = None  # the rank that the sketch was narrowed to
-        # What prune() has done: the number of elements, and of kept ones equal to the k-th. One
-        # attribute, so that an exception of a signal handler leaves both or none unmodified.
-        self._pruned = (0, 0)
+        # What prune() has done: the number of elements, of those larger than the k-th, and of kept
+        # ones equal to it. One attribute, so that a signal handler finds all or nothing.
+        self._pruned = (0, 0, 0)
         infinity = int(np.array(np.inf, self._dtype).view(f"u{self._dtype.itemsize}"))
         self._largest_key = 2 ** (8 * self._dtype.itemsize - 1) - 1  # all bits but the sign
         # Keys as secateur.h defines them: the bits of a magnitude, rotated by an offset that ranks
@@ -365,8 +366,14 @@ class MagnitudeSketch:
             If `chunk` or `out` is of another dtype.
         ValueError
             If the sketch is not :attr:`exact`; if the chunk has more elements than are left of the
-            data; if `chunk` holds NaN and `nan` is ``"raise"``; or if `out` does not fit `chunk`.
-            The chunk does not count as pruned then.
+            data; if the chunks have not the k largest of the data that were counted, which may be
+            found at the last chunk only; if `chunk` holds NaN and `nan` is ``"raise"``; or if `out` does not fit
+            `chunk`. The chunk does not count as pruned then.
+
+        Notes
+        -----
+        If a signal handler raises an exception during the call, prune the same chunk again: the
+        result is the same, also in place.
         """
         if self._k is None or self._expected is None or not self.exact:
             msg = (
@@ -377,7 +384,8 @@ class MagnitudeSketch:
         chunk = chunk if isinstance(chunk, np.ndarray) else np.asarray(chunk)
         n, _, _, above = self._expected
         with self._lock.current():
-            begin, earlier_ties = self._pruned
+            before = self._pruned
+            begin, earlier_larger, earlier_ties = before
             if chunk.size > n - begin:
                 msg = (
                     f"chunk must have at most {n - begin} elements, as many as are left of the "
@@ -388,12 +396,24 @@ class MagnitudeSketch:
             _core.count_magnitudes(
                 chunk, self._dtype.name, self._nan, self._first, self._last, counts
             )
+            end, larger = begin + chunk.size, int(counts[1])
             ties = min(int(counts[0]), self._k - above - earlier_ties)
-            k = int(counts[1]) + ties
-            result = _core.prune(chunk, k, None, None, None, None, None, self._nan, out)
-            end = begin + chunk.size
-            self._pruned = (end, earlier_ties + ties) if end < n else (0, 0)
+            pruned = end, earlier_larger + larger, earlier_ties + ties
+            if pruned[1] > above or (end == n and pruned[1:] != (above, self._k - above)):
+                msg = f"the pruned data must be the {n} elements that were counted, got others"
+                raise ValueError(msg)
+            result = self._pruned_chunk(chunk, larger + ties, out)
+            if self._pruned is not before:
+                msg = "prune() must not be called by a signal handler within prune()"
+                raise RuntimeError(msg)
+            self._pruned = pruned if end < n else (0, 0, 0)
         return result
+
+    def _pruned_chunk(self, chunk: NDArray[Any], k: int, out: NDArray[Any] | None) -> NDArray[Any]:
+        try:
+            return _core.prune(chunk, k, None, None, None, None, None, self._nan, out)
+        except (TypeError, ValueError) as error:  # the core names the array w
+            raise type(error)(re.sub(r"\bw\b", "chunk", str(error))) from None
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock.current():
@@ -552,12 +572,13 @@ def _restored(state: Any) -> MagnitudeSketch:
         sketch._k = k = take_integer("_k", above + 1, above + within)
         sketch._pruned = take(
             "_pruned",
-            "a tuple of two counts",
+            "a tuple of three counts",
             lambda x: (
                 isinstance(x, tuple)
-                and [type(count) for count in x] == [int] * 2
+                and [type(count) for count in x] == [int] * 3
                 and 0 <= x[0] < n
-                and 0 <= x[1] <= min(x[0], k - above)
+                and 0 <= x[1] <= above
+                and 0 <= x[2] <= k - above
             ),
         )
     shape = sketch._bins.shape

@@ -360,15 +360,16 @@ double norm_of(const Bytes& w, const FloatType& type, const sc_layout& b, sc_nor
     return most;
   }
   const double sum = std::accumulate(partial.begin(), partial.end(), 0.0);
-  if (norm != SC_NORM_L2) {
-    return norm == SC_NORM_MEAN ? sum / static_cast<double>(rows * columns) : sum;
+  if (norm == SC_NORM_L1) {
+    return sum;
   }
-  const double root = std::sqrt(sum);
-  const bool may_be_wrong = std::isinf(root) || root < 0x1p-484;
+  const double result =
+      norm == SC_NORM_L2 ? std::sqrt(sum) : sum / static_cast<double>(rows * columns);
+  const bool may_be_wrong = std::isinf(result) || (norm == SC_NORM_L2 && result < 0x1p-484);
   if (exponent == 0 && may_be_wrong && most > 0 && !std::isinf(most) && std::ilogb(most) != 0) {
     return norm_of(w, type, b, norm, first, rows, columns, std::ilogb(most));
   }
-  return std::ldexp(root, exponent);
+  return std::ldexp(result, exponent);
 }
 
 void fuzz_blocks(Draw& draw) {

@@ -211,6 +211,17 @@ def test_the_mean_does_not_favour_whole_blocks(lib: Any) -> None:
         assert np.count_nonzero(kept) == (4 if last_is_kept else 16)
 
 
+def test_means_of_any_magnitude(lib: Any) -> None:
+    """The sum overflows, and the mean does not."""
+    w = np.array([[0.9e308, 0.9e308, 1.7e308, 1.6e308, 1.7e308, np.inf, 5e-324, 0]])
+    norms = block_norms(w, (1, 2), "mean")
+    assert np.allclose(norms[0, :2] / 1e308, [0.9, 1.65])
+    assert norms[0, 2] == np.inf
+    for k in range(5):
+        result = expected(w, (1, 2), Ranking(norms), k)
+        assert_same_bits(lib.prune(w, k=k, block=(1, 2), norm="mean"), result)
+
+
 @pytest.mark.parametrize("block", [(9, 2), (2, 100), (7, 8), (2**62, 2**62)], ids=str)
 def test_blocks_larger_than_a_matrix_are_cut_off(lib: Any, block: Block) -> None:
     w = normal(3, 6, 7)

@@ -463,6 +463,11 @@ class Tensor:
     def __init__(self, *values: float) -> None:
         self.values = values
 
+    ndim = 0
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise TypeError("Got unsupported ScalarType BFloat16")
+
     def __float__(self) -> float:
         if len(self.values) != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")

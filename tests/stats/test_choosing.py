@@ -446,8 +446,15 @@ def test_affine_of_any_magnitude(lib, method: str, symmetric: bool) -> None:
             assert pair(moved) == (math.ldexp(scale, power), zero_point)
 
 
-@pytest.mark.parametrize("power", [266, 1000, -1000])
-@pytest.mark.parametrize("n", [2**17 - 1, 2**17, 2**17 + 65])
+def test_mse_of_elements_beyond_all_ranges_but_one(lib) -> None:
+    """The distance of one element to the range is nearly all of the error."""
+    for power in (318, 500):
+        w = np.array([2.0**power, 1, 1, 1, 1, 1])
+        assert lib.choose_format(w, 8, method="mse").frac_bits == -256
+
+
+@pytest.mark.parametrize("power", [266, 318, 400, 760, 1000, -1000])
+@pytest.mark.parametrize("n", [1, 7, 2**17 - 1, 2**17, 2**17 + 65])
 def test_mse_of_large_arrays_of_any_magnitude(lib, n: int, power: int) -> None:
     """frac_bits ends at -256 and 256, and larger arrays are searched by a sample first."""
     fmt = lib.choose_format(np.full(n, math.ldexp(1, power)), 8, method="mse")

@@ -181,20 +181,24 @@ def norm_of(rows: list[list[float]], norm: str) -> float:
     largest = max(map(max, rows))
     if norm == "max":
         return largest
-    if norm == "mean":
-        return ordered_sum(rows) / (len(rows) * len(rows[0]))
     if norm == "l1":
         return ordered_sum(rows)
-    result = math.sqrt(ordered_sum([[value * value for value in row] for row in rows]))
-    if 0 < largest < math.inf and (math.isinf(result) or result < 2.0**-484):
-        exponent = math.frexp(largest)[1] - 1
-        scaled = [[math.ldexp(value, -exponent) ** 2 for value in row] for row in rows]
-        root = math.sqrt(ordered_sum(scaled))
-        try:
-            return math.ldexp(root, exponent)
-        except OverflowError:
-            return math.inf
-    return result
+
+    def unscaled(part: list[list[float]]) -> float:
+        if norm == "l2":
+            return math.sqrt(ordered_sum([[x * x for x in row] for row in part]))
+        return ordered_sum(part) / (len(part) * len(part[0]))
+
+    result = unscaled(rows)
+    is_wrong = math.isinf(result) or (norm == "l2" and result < 2.0**-484)
+    if not is_wrong or not 0 < largest < math.inf:
+        return result
+    exponent = math.frexp(largest)[1] - 1
+    scaled = unscaled([[math.ldexp(x, -exponent) for x in row] for row in rows])
+    try:
+        return math.ldexp(scaled, exponent)
+    except OverflowError:
+        return math.inf
 
 
 def ordered_sum(rows: list[list[float]]) -> float:

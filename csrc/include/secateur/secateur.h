@@ -372,8 +372,8 @@ sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mas
  *
  * Norms are float64, and their sums have a fixed order: first down each column of the block, then
  * over the columns, where column i goes to partial sum i % 8, then over the partial sums in order.
- * If the l2 norm of a block of float64 overflows or is less than 2^-484, it is computed again from
- * the elements divided by the largest power of two that does not exceed their largest magnitude.
+ * If the l2 norm or the mean of a block of float64 overflows, or the l2 norm is less than 2^-484, it
+ * is computed again from the elements divided by the power of two of the largest magnitude.
  * The norm of a block that contains NaN is NaN, and all such blocks tie. */
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                           sc_norm norm, size_t k, sc_nan nan, void* out);

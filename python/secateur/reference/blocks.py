@@ -57,33 +57,38 @@ def _block_of(w: Floats, block: Any) -> tuple[int, int]:
 
 
 def _norms(w: Floats, block: tuple[int, int], norm: str) -> NDArray[np.float64]:
-    """Return the norms of the blocks of all matrices."""
+    """Return the norms of the blocks of all matrices.
+
+    If an l2 norm or a mean overflows, or squares may have lost digits, it is computed again from
+    elements that are divided by the power of two of the largest.
+    """
     if not w.size:
         return np.zeros((*w.shape[:-2], 0, 0))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         magnitudes = np.abs(_in_blocks(w.astype(np.float64), block))
-        largest: NDArray[np.float64] = magnitudes.max(axis=(-3, -1))
-        if norm == "max":
-            norms = largest
-        elif norm == "l2":
-            norms = _l2_norms(magnitudes, largest)
-        else:
-            norms = _sums(magnitudes)
-            if norm == "mean":
-                norms /= _sums(_in_blocks(np.ones(w.shape), block))
+        counts = _sums(_in_blocks(np.ones(w.shape), block))
+        norms = _unscaled_norms(magnitudes, norm, counts)
+        if norm in ("l2", "mean"):
+            largest = _unscaled_norms(magnitudes, "max", counts)
+            wrong = np.isinf(norms) | ((norms < LEAST_L2_NORM) & (norm == "l2"))
+            wrong &= np.isfinite(largest) & (largest > 0)
+            exponents = np.frexp(np.where(wrong, largest, 1))[1] - 1
+            scaled = np.ldexp(magnitudes, -exponents[..., :, None, :, None])
+            again = np.ldexp(_unscaled_norms(scaled, norm, counts), exponents)
+            norms = np.where(wrong, again, norms)
     norms[np.isnan(norms)] = np.nan  # the same bits, so that all NaN tie
     return norms
 
 
-def _l2_norms(magnitudes: Floats, largest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the l2 norms of blocks; where squares overflow or underflow, from scaled elements."""
-    norms = np.sqrt(_sums(np.square(magnitudes)))
-    scalable = np.isfinite(largest) & (largest > 0)
-    exponents = np.where(scalable, np.frexp(np.where(scalable, largest, 1))[1] - 1, 0)
-    scaled = np.ldexp(magnitudes, -exponents[..., :, None, :, None])
-    rescaled = np.ldexp(np.sqrt(_sums(np.square(scaled))), exponents)
-    wrong = scalable & (np.isinf(norms) | (norms < LEAST_L2_NORM))
-    return np.where(wrong, rescaled, norms)
+def _unscaled_norms(
+    magnitudes: Floats, norm: str, counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the norms of blocks of `counts` elements by their definition."""
+    if norm == "max":
+        return np.asarray(magnitudes.max(axis=(-3, -1)))
+    if norm == "l2":
+        return np.asarray(np.sqrt(_sums(np.square(magnitudes))))
+    return _sums(magnitudes) / (counts if norm == "mean" else 1)
 
 
 def _sums(terms: Floats) -> NDArray[np.float64]:

@@ -238,7 +238,8 @@ def _least_error(
     """Return, for each group, the step of the least sum of squared errors.
 
     The steps ``step(0)``, ``step(1)``, ... decrease. Of several with the least sum, the last is
-    chosen. A group of zeros gets the first, and so does a group whose error with the first overflows.
+    chosen whose range includes the group, or else the first. A group of zeros gets the first, and so
+    does a group whose error with the first overflows.
     """
     first = chosen = step(0)
     least = np.full(first.shape, np.inf)
@@ -247,13 +248,13 @@ def _least_error(
         ratio = current / first  # errors are in units of the first step, so that squares are finite
         with np.errstate(over="ignore", under="ignore"):
             errors = _squared_errors(data, 1 / current, lowest, highest) * np.square(ratio)
-            better = ~all_zero & (errors <= least) & np.isfinite(errors)
-            least, chosen = np.where(better, errors, least), np.where(better, current, chosen)
-            # Stop when the error of the element farthest out of range alone exceeds the least sum:
-            # it increases with each further step. The factor 2 allows for rounding of the sums.
             beyond = np.maximum(
                 data.high / first - highest * ratio, lowest * ratio - data.low / first
             )
+            better = ~all_zero & ((errors < least) | (errors == least) & (beyond <= 0))
+            least, chosen = np.where(better, errors, least), np.where(better, current, chosen)
+            # Stop when the error of the element farthest out of range alone exceeds the least sum:
+            # it increases with each further step. The factor 2 allows for rounding of the sums.
             if (all_zero | np.isinf(least) | (beyond > 0) & (beyond**2 > 2 * least)).all():
                 break
     return chosen

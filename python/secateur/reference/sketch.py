@@ -72,7 +72,8 @@ class MagnitudeSketch:
         # From the second pass on: the rank, and the ranks of the first and the last key of the bins.
         self._k: int | None = None
         self._ranks = (0, 0)
-        self._pruned = self._pruned_ties = 0  # elements, and kept ones equal to the k-th
+        # What prune() has pruned: elements, those larger than the k-th, kept ones equal to it.
+        self._pruned = (0, 0, 0)
 
     @property
     def nbytes(self) -> int:
@@ -139,19 +140,22 @@ class MagnitudeSketch:
             msg = f"prune() needs a sketch that is exact, got one of pass {self.passes}"
             raise ValueError(msg)
         values = self._checked_chunk(chunk)
-        if values.size > self._expected[0] - self._pruned:
-            refuse("chunk", f"of at most {self._expected[0] - self._pruned} elements", values.size)
+        n, above = self._expected[0], self._ranks[0] - 1
+        begin, earlier_larger, earlier_ties = self._pruned
+        if values.size > n - begin:
+            refuse("chunk", f"of at most {n - begin} elements", values.size)
         out = result(out, values.dtype, values)
         keys = keys_of(values.reshape(-1), self.nan).astype(np.int64) - self._lowest
-        left = self._k - self._ranks[0] + 1 - self._pruned_ties
         kept = keys > self._begin
-        tied = np.flatnonzero(keys == self._begin)[:left]
+        larger = earlier_larger + int(np.count_nonzero(kept))
+        tied = np.flatnonzero(keys == self._begin)[: self._k - above - earlier_ties]
+        ties = earlier_ties + tied.size
+        end = begin + values.size
+        if larger > above or (end == n and (larger, ties) != (above, self._k - above)):
+            refuse("the pruned data", f"the {n} elements that were counted", "others")
         kept[tied] = True
         masked(values, kept.reshape(values.shape), out)
-        self._pruned += values.size
-        self._pruned_ties += tied.size
-        if self._pruned == self._expected[0]:
-            self._pruned = self._pruned_ties = 0
+        self._pruned = (end, larger, ties) if end < n else (0, 0, 0)
         return out
 
     def _checked_chunk(self, chunk: ArrayLike) -> NDArray[Any]:
