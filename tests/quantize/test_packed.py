@@ -179,7 +179,7 @@ def test_what_cannot_be_packed(lib: Any) -> None:
 @pytest.mark.parametrize("size", [0, 49, 51, 100])
 def test_packed_that_does_not_fit_the_shape(lib: Any, size: int) -> None:
     packed = np.zeros(size, np.uint8)
-    words = ["q must", "(50,)", f"({size},)"]
+    words = ["q must have 50 bytes, those of 100 packed integers", f"({size},)"]
     for shape in ((100,), (10, 10), [20, 5], 100):
         assert_refuses(ValueError, words, lib.dequantize, packed, FixedPoint(4, 2), shape=shape)
         affine = Affine(1.0, bits=4)
@@ -190,8 +190,9 @@ def test_packed_of_other_arguments(lib: Any) -> None:
     packed, fmt = np.zeros(50, np.uint8), FixedPoint(4, 2)
     words = ["q must be uint8", "int8"]
     assert_refuses(TypeError, words, lib.dequantize, packed.view(np.int8), fmt, shape=(100,))
-    words = ["q must", "(50,)", "(5, 10)"]
-    assert_refuses(ValueError, words, lib.dequantize, packed.reshape(5, 10), fmt, shape=(100,))
+    assert np.array_equal(
+        lib.dequantize(packed.reshape(5, 10), fmt, shape=(100,)), np.zeros(100, np.float32)
+    )
     for shape in ((-1,), (10, -10), (2**62, 4)):
         assert_refuses(ValueError, ["shape must be"], lib.dequantize, packed, fmt, shape=shape)
     for shape in ((10.0,), "100", (True,)):
