@@ -691,6 +691,8 @@ def dequantize(draw: Draw) -> None:
         if bits <= 4 and draw.one_in(3):
             dtype = f"{'' if signed else 'u'}int{2 if bits <= 2 else 4}"
         width = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4}.get(dtype)
+        if dtype == "uint8" and bits < 8 and not draw.one_in(8):  # larger bytes are refused
+            width = bits
         draw.positional["q"] = draw.array(dtype, shape, f"below {width}" if width else "raw")
     draw.positional["fmt"] = "fmt"
     result_floats(draw, shape)

@@ -120,15 +120,17 @@ def dequantize(
     fmt = _format(fmt)
     dtype = result_float_type(dtype)
     if shape is None:
-        given = _checked_codes(q, fmt)
+        given = _stored_codes(q, fmt)
         q = given.astype(integers_of(fmt).dtype, copy=False)
     else:
         check_packed(True, "fmt.bits", fmt.bits, shown(fmt), bitorder)
         given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, bitorder)
     if isinstance(fmt, Affine):
-        return _dequantize_affine(given, q, fmt, dtype, out)
+        return _dequantize_affine(given, q, fmt, dtype, out, is_packed=shape is not None)
     step = np.ldexp(1.0, -parameters_of(fmt, "frac_bits", q.shape))
     out = result(out, dtype, q, given)
+    if shape is None:
+        _refuse_packed(given, fmt)
     with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
         if dtype == np.float32 and _fixed_point_compute_type(out, fmt, False) is np.float32:
             np.multiply(q, step.astype(np.float32), out=out, dtype=np.float32, casting="same_kind")
@@ -138,29 +140,41 @@ def dequantize(
     return out
 
 
-def _checked_codes(q: ArrayLike, fmt: FixedPoint | Affine) -> Array:
-    """Return `q` as an array; refuse bytes that are probably packed integers."""
-    hint = "; if q holds packed integers, pass shape="
-    dtype = integers_of(fmt).dtype
+_IF_PACKED = "; if q holds packed integers, pass shape="
+
+
+def _stored_codes(q: ArrayLike, fmt: FixedPoint | Affine) -> Array:
+    """Return `q` as an array; refuse bytes for integers that have signs and are narrower."""
     if fmt.bits < 8 and fmt.signed and getattr(q, "dtype", None) == np.uint8:
-        raise TypeError(f"q must be {dtype} for this fmt, got uint8{hint}")
-    given = native("q", q, storage_dtype(fmt, q))
-    wrong = given.ravel() >= 2**fmt.bits if fmt.bits < 8 and given.dtype == np.uint8 else None
-    if wrong is not None and wrong.any():
+        raise TypeError(f"q must be {integers_of(fmt).dtype} for this fmt, got uint8{_IF_PACKED}")
+    return native("q", q, storage_dtype(fmt, q))
+
+
+def _refuse_packed(q: Array, fmt: FixedPoint | Affine) -> None:
+    """Refuse bytes that no integer of the format has."""
+    wrong = q.ravel() >= 2**fmt.bits if q.dtype == np.uint8 else np.zeros(0, np.bool_)
+    if wrong.any():
         index = int(np.argmax(wrong))
         allowed = f"integers from 0 to {2**fmt.bits - 1} for this fmt"
-        msg = f"q must have {allowed}, got {given.ravel()[index]} at flat index {index}{hint}"
+        msg = f"q must have {allowed}, got {q.ravel()[index]} at flat index {index}{_IF_PACKED}"
         raise ValueError(msg)
-    return given
 
 
 def _dequantize_affine(
-    given: Array, q: Array, fmt: Affine, dtype: np.dtype[Any], out: Floats | None
+    given: Array,
+    q: Array,
+    fmt: Affine,
+    dtype: np.dtype[Any],
+    out: Floats | None,
+    *,
+    is_packed: bool,
 ) -> Floats:
     compute_type = affine_compute_type(dtype)
     scales = _scales(fmt, compute_type, q.shape)
     _refuse_scales(~np.isfinite(scales), scales, "finite")
     out = result(out, dtype, q, given)
+    if not is_packed:
+        _refuse_packed(given, fmt)
     steps = q.astype(np.int64) - parameters_of(fmt, "zero_point", q.shape)
     with np.errstate(over="ignore", under="ignore"):
         np.copyto(out, np.multiply(steps.astype(compute_type), scales), casting="same_kind")
