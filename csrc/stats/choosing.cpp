@@ -63,10 +63,11 @@ struct CandidateGrids {
   double lowest, highest;
 };
 
-// Finds, for each group, the j of the grid with the least error; for a group of zeros, 0. Of several
-// such the largest whose range includes the group, or else the least: the computed errors of grids may
-// be equal if nearly all of them is the distance to the range. If the error of grid 0 overflows, 0. grids_of(group) returns the grids of a group, and step(group, j) the step
-// of one, which is not larger than that of grid j - 1.
+// Finds, for each group, the j of the grid with the least error, and of several such the largest, but
+// none that only rounding makes equal: one whose range is so small that the computed distance of the
+// farthest element to it is that of grid j - 1. For a group of zeros, or if the error of grid 0
+// overflows, finds 0. grids_of(group) returns the grids of a group, and step(group, j) the step of one,
+// which is not larger than that of grid j - 1.
 //
 // The search of a group ends when the distances of its elements to the range of the next grid give a
 // larger sum than the least error so far: the ranges of all further grids are smaller. The kernel
@@ -78,8 +79,8 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
                        const GridsOf& grids_of, const Step& step, int* chosen) {
   struct Search {
     bool is_active;
-    double first, current;  // steps
-    double least;           // error so far, in units of first^2
+    double first, previous, current;  // steps
+    double least;                     // error so far, in units of first^2
   };
   const std::size_t count = ranges.count();
   const Buffer<Search> searches(count);
@@ -88,7 +89,8 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
   bool are_active = false;
   for_indices(count, [&](std::size_t i) {
     const double first = step(i, 0);
-    searches[i] = {!ranges.is_zero(i), first, first, std::numeric_limits<double>::infinity()};
+    searches[i] = {!ranges.is_zero(i), first, first, first,
+                   std::numeric_limits<double>::infinity()};
     chosen[i] = 0;
     are_active = are_active || searches[i].is_active;
   });
@@ -102,7 +104,7 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
                         sums.data());
     are_active = false;
     for_indices(count, [&](std::size_t i) {
-      auto& [is_active, first, current, least] = searches[i];
+      auto& [is_active, first, previous, current, least] = searches[i];
       if (!is_active) {
         return;
       }
@@ -112,20 +114,29 @@ void find_least_errors(const Calibration& calibration, const Ranges& ranges, dou
         return sum * (ratio_of_steps * ratio_of_steps);
       };
       const double error = in_units_of_first(sums[i].error, current);
-      const double ratio_to_first = current / first;
       const CandidateGrids group = grids_of(i);
-      const bool in_range = ranges.highest(i) / first <= group.highest * ratio_to_first &&
-                            ranges.lowest(i) / first >= group.lowest * ratio_to_first;
-      if (error < least || (error == least && in_range)) {
+      // The distance of the farthest element beyond the range of a grid, in units of the first step.
+      const auto beyond = [&, first = first](double of_step) {
+        const double ratio_of_steps = of_step / first;
+        return std::max(ranges.highest(i) / first - group.highest * ratio_of_steps,
+                        group.lowest * ratio_of_steps - ranges.lowest(i) / first);
+      };
+      const auto is_resolved = [&](double of_step, double before) {
+        const double distance = beyond(of_step);
+        return distance <= 0 || distance != beyond(before);
+      };
+      if (error < least || (error == least && is_resolved(current, previous))) {
         least = error;
         chosen[i] = j;
       }
       const double next = step(i, j + 1);
       const bool sum_bounds_next_error = next * ratio <= current;
       const double bound = in_units_of_first(sums[i].finer, next);
+      const bool may_tie = bound == least && is_resolved(next, current);
       is_active = j < group.max_j && std::isfinite(least) &&
-                  (sum_bounds_next_error ? bound < least || bound == 0 : next < current);
+                  (sum_bounds_next_error ? bound < least || may_tie : next < current);
       are_active = are_active || is_active;
+      previous = current;
       current = next;
     });
   }
@@ -271,8 +282,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Calibration& calibrat
     }
     int high = kMaxFracBits;
     for (const auto& [frac_bits, bound] : from) {
-      const bool is_excluded = bound > least || (bound == least && bound > 0);
-      high = is_excluded ? std::min(high, frac_bits - 1) : high;
+      high = bound > least ? std::min(high, frac_bits - 1) : high;
     }
     std::optional<int> next;
     for (int i = low; i <= high; ++i) {
@@ -283,7 +293,7 @@ std::optional<int> least_error_frac_bits_from_sample(const Calibration& calibrat
     if (!next) {
       int best = -kMaxFracBits;
       for (const auto& [frac_bits, found] : errors) {
-        best = found == least && frac_bits <= high ? std::max(best, frac_bits) : best;
+        best = found == least ? std::max(best, frac_bits) : best;
       }
       return best;
     }

@@ -238,11 +238,12 @@ def _least_error(
     """Return, for each group, the step of the least sum of squared errors.
 
     The steps ``step(0)``, ``step(1)``, ... decrease. Of several with the least sum, the last is
-    chosen whose range includes the group, or else the first. A group of zeros gets the first, and so
-    does a group whose error with the first overflows.
+    chosen, but none whose range is so small that the distance of the farthest element to it is
+    rounded to that of the step before. A group of zeros gets the first, and so does a group whose
+    error with the first overflows.
     """
     first = chosen = step(0)
-    least = np.full(first.shape, np.inf)
+    least = before = np.full(first.shape, np.inf)
     all_zero = (data.low == 0) & (data.high == 0)
     for current in map(step, range(tries)):
         ratio = current / first  # errors are in units of the first step, so that squares are finite
@@ -251,7 +252,10 @@ def _least_error(
             beyond = np.maximum(
                 data.high / first - highest * ratio, lowest * ratio - data.low / first
             )
-            better = ~all_zero & ((errors < least) | (errors == least) & (beyond <= 0))
+            resolved = (beyond <= 0) | (beyond != before)
+            better = (errors < least) | (errors == least) & resolved
+            better &= ~all_zero & np.isfinite(errors)
+            before = beyond
             least, chosen = np.where(better, errors, least), np.where(better, current, chosen)
             # Stop when the error of the element farthest out of range alone exceeds the least sum:
             # it increases with each further step. The factor 2 allows for rounding of the sums.
