@@ -56,8 +56,7 @@ def choose_format(
         The format. `frac_bits` is an int; or an array along `axis`; or an array of one entry per
         group. Each is limited to -256 to 256. If the (clipped) range of a group is 0, or if the
         integers are unsigned and the group has no positive element, it is ``bits - 1`` for signed
-        integers and ``bits`` for unsigned ones. The format then covers
-        about -1 to 1, or 0 to 1.
+        integers and ``bits`` for unsigned ones. The format then covers about -1 to 1, or 0 to 1.
 
     Raises
     ------

@@ -207,7 +207,7 @@ class FixedPoint(Format):
         if _is_array(frac_bits):
             stored = _read_only(integers_in("frac_bits", frac_bits, -256, 256), np.int32)
         else:
-            stored = integer_in("frac_bits", _element(frac_bits), -256, 256)
+            stored = integer_in("frac_bits", frac_bits, -256, 256)
         shape = np.shape(stored)
         axis, group_size = _checked_groups("frac_bits", len(shape), axis, group_size)
         self._set(bits=bits, signed=as_bool("signed", signed), axis=axis, group_size=group_size)
@@ -278,7 +278,8 @@ class FixedPoint(Format):
             If `text` is not a str, or `sign_counted` is not a bool.
         ValueError
             If `text` is in neither notation or is ambiguous, if the format does not have 2 to 32
-            bits, or if `text` has rounding or overflow modes, which are arguments of :func:`secateur.quantize`.
+            bits, or if `text` has rounding or overflow modes, which are arguments of
+            :func:`secateur.quantize`.
 
         Notes
         -----
@@ -550,26 +551,19 @@ class Affine(Format):
 def _parameter(name: str, value: Any, *, single: bool) -> Any:
     """Return a parameter, with an array of another library converted to one of NumPy.
 
-    If `single`, an array of one element loses its dimensions.
+    An array of no dimensions, or if `single` of one element, becomes its element.
     """
     value = native_array(name, value)
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         return value
     if value.dtype.name in INTEGERS:
         value = value.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
-    return np.asarray(value).reshape(()) if single and value.size == 1 else value
+    is_element = value.ndim == 0 or (single and value.size == 1)
+    return np.asarray(value).reshape(())[()] if is_element else value
 
 
 def _is_array(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
-
-
-def _element(value: Any) -> Any:
-    """Return the element of an array of no dimensions; any other value as it is."""
-    is_masked = isinstance(value, np.ma.MaskedArray)
-    return (
-        value[()] if isinstance(value, np.ndarray) and value.ndim == 0 and not is_masked else value
-    )
 
 
 def _scales(scale: Any) -> float | Floats:
@@ -600,7 +594,7 @@ def _zero_points(zero_point: Any, low: int, high: int) -> int | Int32s:
     if isinstance(points, np.generic) and points.dtype.name in INTEGERS:
         points = points.astype(np.int64)
     if not _is_array(points):
-        return integer_in("zero_point", _element(points), low, high)
+        return integer_in("zero_point", points, low, high)
     return _read_only(integers_in("zero_point", points, low, high), np.int32)
 
 

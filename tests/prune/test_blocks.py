@@ -166,7 +166,7 @@ def test_l1_norms_beyond_the_range_tie(lib: Any) -> None:
 def test_l2_norms_of_any_magnitude(lib: Any, block: Block, exponent: int) -> None:
     """Squares overflow or underflow, and norms do not."""
     w = np.ldexp(1 + np.random.default_rng(3).random((15, 44)), exponent)
-    w[:5] = np.ldexp(w[:5], -40)  # still less, or small beside the others of a block
+    w[:5] = np.ldexp(w[:5], -40)  # smaller, or small compared with others of the block
     norms = block_norms(w, block, "l2")
     exact = [
         math.sqrt(sum(Fraction(x) ** 2 for x in part.ravel().tolist()) / Fraction(4) ** exponent)
