@@ -1,8 +1,8 @@
 """The cases of a grid that run: all with `--exhaustive`, otherwise always the same part.
 
-The part has every pair of values of two parameters of a test (`pairwise`, which conftest.py applies
-to all parametrized tests). Loops within a test use `grid` or `subset`. Their choice depends only on
-the name of the test.
+The part has every pair of values of two parameters of a test, or under a sanitizer, which takes ten
+times as long, every value of a parameter (`covering`, which conftest.py applies to all parametrized
+tests). Loops within a test use `grid` or `subset`. Their choice depends only on the name of the test.
 """
 
 import random
@@ -14,19 +14,19 @@ exhaustive = False  # conftest.py sets it before it collects tests
 choose = random.Random(0)  # conftest.py seeds it with the name of each test
 
 
-def pairwise(rows: Sequence[tuple[int, ...]]) -> list[int]:
-    """Return the indices of a few rows that have every pair of values of any two columns."""
-    pairs = [set(combinations(enumerate(row), 2)) for row in rows]
-    if not any(pairs):
+def covering(rows: Sequence[tuple[int, ...]], strength: int) -> list[int]:
+    """Return the indices of a few rows that have all values of any `strength` columns."""
+    values = [set(combinations(enumerate(row), strength)) for row in rows]
+    if not any(values):
         return list(range(len(rows)))
-    missing = set().union(*pairs)
+    missing = set().union(*values)
     order = random.Random(0).sample(range(len(rows)), len(rows))
     chosen = set()
-    for enough in range(max(map(len, pairs)), 0, -1):  # first the rows with the most missing pairs
+    for enough in range(max(map(len, values)), 0, -1):  # first the rows with the most of the missing
         for row in order:
-            if len(pairs[row] & missing) >= enough:
+            if len(values[row] & missing) >= enough:
                 chosen.add(row)
-                missing -= pairs[row]
+                missing -= values[row]
     return sorted(chosen)
 
 
