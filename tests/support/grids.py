@@ -22,7 +22,7 @@ def covering(rows: Sequence[tuple[int, ...]], strength: int) -> list[int]:
     missing = set().union(*values)
     order = random.Random(0).sample(range(len(rows)), len(rows))
     chosen = set()
-    for enough in range(max(map(len, values)), 0, -1):  # first the rows with the most of the missing
+    for enough in range(max(map(len, values)), 0, -1):  # first the rows that add most
         for row in order:
             if len(values[row] & missing) >= enough:
                 chosen.add(row)
