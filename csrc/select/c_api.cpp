@@ -67,13 +67,7 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
     require_no_overlap({elements, positions},
                        {in, checked_optional("layout", layout), checked_optional("scores", scores),
                         scores_of(operand)});
-    const SliceResult results[] = {{values, k, float_type(dtype).bytes},
-                                   {indices, k, sizeof *indices}};
-    for_slices(operand, slices, nan, k, false, results,
-               [&](const Operand& slice, void* const* outputs, const Selection* known) {
-      topk(slice, nan, k, order == SC_ORDER_RANK, outputs[0],
-           static_cast<std::int64_t*>(outputs[1]), known);
-    });
+    topk_of_slices(operand, slices, nan, k, order == SC_ORDER_RANK, values, indices);
   });
 }
 

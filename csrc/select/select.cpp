@@ -502,10 +502,6 @@ bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64
       problem, [&](auto zero) { return collect_topk<decltype(zero)>(problem, k, indices); });
 }
 
-void write_selection(const SelectionProblem& problem, Selection selection) {
-  emit(problem, selection);
-}
-
 void write_above(const SelectionProblem& problem, Key key) { check_and_emit(problem, {key, 0}); }
 
 }  // namespace secateur

@@ -23,9 +23,6 @@ void write_topk(const SelectionProblem& problem, std::size_t k);
 // array have been written in place.
 void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k);
 
-// Writes a known selection.
-void write_selection(const SelectionProblem& problem, Selection selection);
-
 // Writes the indices of the k largest elements, 0 <= k <= n, in ascending order. Returns false and
 // writes nothing if k is 0 or too large a share of n, if the problem is selected in cache, or if
 // the sample misled the pass. Throws Error if NaN is refused and present.

@@ -16,15 +16,11 @@
 namespace secateur {
 namespace {
 
-constexpr std::size_t kMaxResults = 2;
-
 // Tuning: bytes of slices in a task.
 constexpr std::size_t kTaskBytes = std::size_t{64} << 10;
 
 // Tuning: bytes of a tile of slices. The tile and its results stay in L2.
 constexpr std::size_t kTileBytes = std::size_t{512} << 10;
-
-using Pointers = std::array<void*, kMaxResults>;
 
 unsigned char* bytes_at(const void* data, std::size_t offset) {
   return const_cast<unsigned char*>(static_cast<const unsigned char*>(data)) + offset;
@@ -32,35 +28,11 @@ unsigned char* bytes_at(const void* data, std::size_t offset) {
 
 // The distance, in elements, from one gathered slice to the next. It exceeds the rounded length by
 // a cache line or more. If the length is a power of two, elements at the same index of different
-// slices therefore do not compete for the same cache sets.
-std::size_t padded_stride(std::size_t length) { return (length / kLine + 1) * kLine + kLine; }
-
-// Consecutive slices, the elements of each contiguous. A slice begins every `stride` elements.
-struct Batch {
-  Operand first_slice;
-  std::size_t count, stride;
-  bool gathered;                // the slices and their scores are copies in a tile
-  const void* ranked;           // the bits of their ranking values
-  const Selection* selections;  // null if the slices are not selected in cache
-  Pointers results;             // of the first slice; those of the others follow
-
-  [[nodiscard]] Operand slice(std::size_t i) const {
-    Operand operand = first_slice;
-    operand.w = first_slice.at(i * stride);
-    if (!gathered) {
-      operand.array_offset += i * stride;
-    } else if (first_slice.has_scores()) {
-      operand.scores.data =
-          bytes_at(first_slice.scores.data, i * stride * first_slice.scores.type.bytes);
-    }
-    return operand;
-  }
-  [[nodiscard]] void* result(std::size_t r, const SliceResult& of, std::size_t i) const {
-    return bytes_at(results[r],
-                    i * (gathered ? padded_stride(of.length) : of.length) * of.bytes_each);
-  }
-};
-using BatchWork = std::function<void(const Batch& batch)>;
+// slices therefore do not compete for the same cache sets. Slices shorter than a cache line has
+// bytes are adjacent: lines hold several of them, and padding would multiply the tile.
+std::size_t padded_stride(std::size_t length) {
+  return length < kLine ? length : (length / kLine + 1) * kLine + kLine;
+}
 
 // The work on all slices of an array.
 struct Job {
@@ -83,14 +55,14 @@ class Selector {
         computed_(in_cache_ && job.array.has_scores() ? max_elements : 0),
         selections_(in_cache_ ? max_slices : 0) {}
 
-  void operator()(Batch batch, std::size_t n) {
+  void operator()(Batch batch) {
     if (in_cache_) {
       const Operand& first = batch.first_slice;
       batch.ranked = ranked(batch);
       batch.selections = selections_.data();
       const Key largest = job_.problem.kernels(first).select_rows(
-          {batch.ranked, batch.count, first.n, batch.stride, n}, job_.problem.order(first),
-          job_.goal, predictor_, scratch_.data(), selections_.data());
+          batch.ranked_rows(), job_.problem.order(first), job_.goal, predictor_, scratch_.data(),
+          selections_.data());
       if (job_.problem.is_nan(first, largest)) {
         job_.problem.refuse_nan();
       }
@@ -120,7 +92,7 @@ class Selector {
 
 void work_on_rows(const Job& job, Selector& select, std::size_t begin, std::size_t end) {
   const std::size_t length = job.slices.length;
-  Batch batch{job.array, end - begin, length, false, nullptr, nullptr, {}};
+  Batch batch{job.array, end - begin, length, (end - begin) * length, false, nullptr, nullptr, {}};
   batch.first_slice.w = job.array.at(begin * length);
   batch.first_slice.n = length;
   batch.first_slice.array_offset = begin * length;
@@ -128,7 +100,7 @@ void work_on_rows(const Job& job, Selector& select, std::size_t begin, std::size
     const SliceResult& result = job.results[r];
     batch.results[r] = bytes_at(result.data, begin * result.length * result.bytes_each);
   }
-  select(batch, (end - begin) * length);
+  select(batch);
 }
 
 void for_rows(const Job& job) {
@@ -175,7 +147,7 @@ class Tile {
     const std::size_t inner = job_.slices.inner;
     const std::size_t first = outer * length * inner + begin;
     transpose(array_.type.bytes, array_.at(first), inner, length, columns, w_.data(), stride_);
-    Batch batch{array_, columns, stride_, true, nullptr, nullptr, {}};
+    Batch batch{array_, columns, stride_, columns * stride_, true, nullptr, nullptr, {}};
     batch.first_slice.w = w_.data();
     batch.first_slice.n = length;
     batch.first_slice.out.stream = false;
@@ -189,7 +161,7 @@ class Tile {
     for (std::size_t r = 0; r < job_.results.size(); ++r) {
       batch.results[r] = results_[r].data();
     }
-    select_(batch, columns * stride_);
+    select_(batch);
     for (std::size_t r = 0; r < job_.results.size(); ++r) {
       const SliceResult& result = job_.results[r];
       const std::size_t result_begin = outer * result.length * inner + begin;
@@ -259,6 +231,65 @@ void for_columns(const Job& job) {
   }, job, tile_columns);
 }
 
+// Writes the k largest of a slice. Other slices may already have been written in place, so that
+// this one must not fail if memory is exhausted.
+void write_slice(Operand& slice, sc_nan nan, std::size_t k) {
+  try {
+    write_topk(SelectionProblem({&slice, 1}, nan), k);
+  } catch (const std::bad_alloc&) {
+    write_topk_without_scratch(slice, nan, k);
+  }
+}
+
+// Writes the selected elements of a batch.
+void emit(const SelectionProblem& problem, const Batch& batch) {
+  const Operand& first = batch.first_slice;
+  const ElementKernels& kernels = problem.kernels(first);
+  const Order order = problem.order(first);
+  Output out = first.out;
+  out.data = batch.results[0];
+  out.unranked = first.w;
+  const bool is_short = first.n * bytes_of(out.kind, first.type.bytes) <= kMaxShortRowBytes;
+  if (is_short && out.kind == OutputKind::floats && !first.has_scores() && !batch.gathered) {
+    kernels.emit_rows(batch.ranked_rows(), order, batch.selections, out.stream, out.data);
+    return;
+  }
+  if (out.kind == OutputKind::floats && first.has_scores()) {
+    out.kind = unranked_kind(first.type.bytes);
+  }
+  // Short rows are not streamed here: most of them begin within a cache line.
+  out.stream = out.stream && !is_short;
+  for (std::size_t i = 0; i < batch.count; ++i) {
+    const std::size_t begin = i * batch.stride;
+    Selection selection = batch.selections[i];
+    selection.tie_end += begin;
+    kernels.emit[static_cast<std::size_t>(out.kind)](
+        {batch.ranked, begin, begin + first.n, batch.n}, {}, order, selection, out);
+  }
+}
+
+}  // namespace
+
+Operand Batch::slice(std::size_t i) const {
+  Operand operand = first_slice;
+  operand.w = first_slice.at(i * stride);
+  if (!gathered) {
+    operand.array_offset += i * stride;
+  } else if (first_slice.has_scores()) {
+    operand.scores.data =
+        bytes_at(first_slice.scores.data, i * stride * first_slice.scores.type.bytes);
+  }
+  return operand;
+}
+
+std::size_t Batch::result_stride(const SliceResult& result) const {
+  return gathered ? padded_stride(result.length) : result.length;
+}
+
+void* Batch::result(std::size_t r, const SliceResult& of, std::size_t i) const {
+  return bytes_at(results[r], i * result_stride(of) * of.bytes_each);
+}
+
 void for_batches(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
                  bool needs_kth_key, std::span<const SliceResult> results, const BatchWork& work) {
   if (slices.outer == 0 || slices.length == 0 || slices.inner == 0) {
@@ -280,52 +311,11 @@ void for_batches(const Operand& array, const Layout& slices, sc_nan nan, std::si
   }
 }
 
-// Writes the k largest of a slice. Other slices may already have been written in place, so that
-// this one must not fail if memory is exhausted.
-void write_slice(Operand& slice, sc_nan nan, std::size_t k) {
-  try {
-    write_topk(SelectionProblem({&slice, 1}, nan), k);
-  } catch (const std::bad_alloc&) {
-    write_topk_without_scratch(slice, nan, k);
-  }
-}
-
-// Writes the selected elements of a batch.
-void emit(const SelectionProblem& problem, const Batch& batch) {
-  const Operand& first = batch.first_slice;
-  const ElementKernels& kernels = problem.kernels(first);
-  const Order order = problem.order(first);
-  const std::size_t n = batch.count * batch.stride;
-  Output out = first.out;
-  out.data = batch.results[0];
-  out.unranked = first.w;
-  const bool is_short = first.n * bytes_of(out.kind, first.type.bytes) <= kMaxShortRowBytes;
-  if (is_short && out.kind == OutputKind::floats && !first.has_scores() && !batch.gathered) {
-    kernels.emit_rows({batch.ranked, batch.count, first.n, batch.stride, n}, order,
-                      batch.selections, out.stream, out.data);
-    return;
-  }
-  if (out.kind == OutputKind::floats && first.has_scores()) {
-    out.kind = unranked_kind(first.type.bytes);
-  }
-  // Short rows are not streamed here: most of them begin within a cache line.
-  out.stream = out.stream && !is_short;
-  for (std::size_t i = 0; i < batch.count; ++i) {
-    const std::size_t begin = i * batch.stride;
-    Selection selection = batch.selections[i];
-    selection.tie_end += begin;
-    kernels.emit[static_cast<std::size_t>(out.kind)]({batch.ranked, begin, begin + first.n, n}, {},
-                                                     order, selection, out);
-  }
-}
-
-}  // namespace
-
 void for_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
                 bool needs_kth_key, std::span<const SliceResult> results, const SliceWork& work) {
   for_batches(array, slices, nan, k, needs_kth_key, results, [&](const Batch& batch) {
     for (std::size_t i = 0; i < batch.count; ++i) {
-      Pointers outputs{};
+      std::array<void*, kMaxResults> outputs{};
       for (std::size_t r = 0; r < results.size(); ++r) {
         outputs[r] = batch.result(r, results[r], i);
       }

@@ -10,9 +10,21 @@
 #include "core/blocks.hpp"
 #include "core/error.hpp"
 #include "core/scratch.hpp"
+#include "select/select.hpp"
+#include "select/slices.hpp"
 
 namespace secateur {
 namespace {
+
+// Tuning: up to here, sorting by comparisons is faster than a radix sort.
+constexpr std::size_t kFew = 48;
+
+// The key of an element from its bits. Sums may wrap.
+template <class E>
+E key_of(E element, Order order) {
+  const auto sum = static_cast<std::uint64_t>(element) + static_cast<std::uint64_t>(order.rotation);
+  return static_cast<E>(sum & static_cast<std::uint64_t>(order.mask));
+}
 
 // An element during the sort. `rank` is the distance of its key below the largest possible key. If
 // elements rank by magnitude, it is shifted left by one bit, and its lowest bit is the sign of the
@@ -25,10 +37,8 @@ struct Item {
 
 template <class U, class E>
 U rank_of(E element, Order order) {
-  const auto bits = static_cast<std::uint64_t>(element);
-  const auto mask = static_cast<std::uint64_t>(order.mask);
-  const std::uint64_t key = (bits + static_cast<std::uint64_t>(order.rotation)) & mask;
-  return static_cast<U>((mask - key) << 1 | static_cast<std::uint64_t>(element < 0));
+  const auto below_most = static_cast<std::uint64_t>(order.mask - key_of(element, order));
+  return static_cast<U>(below_most << 1 | static_cast<std::uint64_t>(element < 0));
 }
 
 template <class E, class U>
@@ -45,7 +55,6 @@ E element_of(U rank, Order order) {
 // two buffers.
 template <int kSignBits, class U>
 const Item<U>* sort(Item<U>* items, Item<U>* spare, std::size_t count, U least, U most) {
-  constexpr std::size_t kFew = 48;   // Tuning: up to here, a comparison sort is faster
   constexpr std::size_t kDigit = 8;  // bits; L1 holds an output line for each value of a digit
   constexpr std::size_t kDigits = std::size_t{1} << kDigit;
   constexpr std::size_t kMostDigits = 8 * sizeof(U) / kDigit;
@@ -121,20 +130,35 @@ void sort_by_magnitude(const SelectionProblem& problem, std::size_t count, void*
   }
 }
 
-// Copies the elements at these indices.
+// Copies the elements at `count` indices in each row. The indices and the results of a row begin
+// `index_stride` and `value_stride` elements after those of the previous row.
 template <class E>
-void gather(const void* w, const std::int64_t* indices, std::size_t count, void* elements) {
-  for (std::size_t i = 0; i < count; ++i) {
-    std::memcpy(static_cast<E*>(elements) + i, static_cast<const E*>(w) + indices[i], sizeof(E));
+void gather(const Rows& rows, std::size_t count, const std::int64_t* indices,
+            std::size_t index_stride, void* values, std::size_t value_stride) {
+  const E* row = static_cast<const E*>(rows.array);
+  E* to = static_cast<E*>(values);
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    for (std::size_t i = 0; i < count; ++i) {
+      std::memcpy(to + i, row + indices[i], sizeof(E));
+    }
+    row += rows.stride;
+    indices += index_stride;
+    to += value_stride;
   }
 }
 
-void gather(const Operand& operand, const std::int64_t* indices, std::size_t count,
-            void* elements) {
-  const auto gather_elements = operand.type.bytes == 2   ? gather<std::int16_t>
-                               : operand.type.bytes == 4 ? gather<std::int32_t>
-                                                         : gather<std::int64_t>;
-  gather_elements(operand.w, indices, count, elements);
+void gather(std::size_t element_bytes, const Rows& rows, std::size_t count,
+            const std::int64_t* indices, std::size_t index_stride, void* values,
+            std::size_t value_stride) {
+  const auto gather_elements = element_bytes == 2   ? gather<std::int16_t>
+                               : element_bytes == 4 ? gather<std::int32_t>
+                                                    : gather<std::int64_t>;
+  gather_elements(rows, count, indices, index_stride, values, value_stride);
+}
+
+void gather(const Operand& operand, const std::int64_t* indices, std::size_t count, void* values) {
+  gather(operand.type.bytes, {operand.w, 1, operand.n, operand.n, operand.n}, count, indices, count,
+         values, count);
 }
 
 // Sorts indices by the falling ranks that scores give their elements. They come in ascending order.
@@ -171,12 +195,12 @@ void sort_by_scores(const SelectionProblem& problem, std::size_t count, std::int
 
 // Writes a bit mask of the k largest elements, and then compacts the elements whose bits are set.
 void compact_topk(const Operand& operand, sc_nan nan, std::size_t k, void* values,
-                  std::int64_t* indices, const Selection* known) {
+                  std::int64_t* indices) {
   const Buffer<unsigned char> mask(ceil_div(operand.n, 8));
   Operand masked = operand;
   masked.out = {OutputKind::bits, mask.data(), false};
   const SelectionProblem problem({&masked, 1}, nan);
-  known != nullptr ? write_selection(problem, *known) : write_topk(problem, k);
+  write_topk(problem, k);
 
   // The position of the elements of a block in the output is the number of kept elements before it.
   const Blocks blocks(operand.w, operand.n, nullptr, 0);
@@ -202,25 +226,104 @@ void compact_topk(const Operand& operand, sc_nan nan, std::size_t k, void* value
   });
 }
 
-}  // namespace
+// Sorts the elements of an operand and their indices by rank. They come in the order of their
+// indices.
+void sort_by_rank(const SelectionProblem& problem, std::size_t k, void* values,
+                  std::int64_t* indices) {
+  if (problem.has_scores()) {
+    sort_by_scores(problem, k, indices);
+    gather(problem.first_operand(), indices, k, values);
+  } else {
+    sort_by_magnitude(problem, k, values, indices);
+  }
+}
 
 void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_rank, void* values,
-          std::int64_t* indices, const Selection* known) {
+          std::int64_t* indices) {
   Operand ranked = operand;
   const SelectionProblem problem({&ranked, 1}, nan);
   if (try_topk_indices(problem, k, indices)) {
     gather(operand, indices, k, values);
   } else {
-    compact_topk(operand, nan, k, values, indices, known);
+    compact_topk(operand, nan, k, values, indices);
   }
   if (by_rank && k != 0) {
-    if (ranked.has_scores()) {
-      sort_by_scores(problem, k, indices);
-      gather(operand, indices, k, values);
-    } else {
-      sort_by_magnitude(problem, k, values, indices);
-    }
+    sort_by_rank(problem, k, values, indices);
   }
+}
+
+// Sorts `count` <= kFew indices in each row by falling keys. They come in ascending order, and the
+// sort is stable. It counts how many keys come before each one, without branches, since those of a
+// comparison sort would be mispredicted.
+template <class E>
+void sort_few(const Rows& rows, Order order, std::size_t count, std::int64_t* indices,
+              std::size_t stride) {
+  const E* row = static_cast<const E*>(rows.array);
+  for (std::size_t r = 0; r < rows.count; ++r, row += rows.stride, indices += stride) {
+    E keys[kFew];
+    std::int64_t sorted[kFew];
+    std::uint32_t before[kFew];
+    for (std::size_t i = 0; i < count; ++i) {
+      keys[i] = key_of(row[indices[i]], order);
+      std::uint32_t larger_or_equal = 0;
+      for (std::size_t j = 0; j < i; ++j) {
+        const std::uint32_t is_larger = keys[i] > keys[j] ? 1 : 0;
+        before[j] += is_larger;
+        larger_or_equal += 1 - is_larger;
+      }
+      before[i] = larger_or_equal;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      sorted[before[i]] = indices[i];
+    }
+    std::copy_n(sorted, count, indices);
+  }
+}
+
+// topk of slices that are selected in cache.
+void topk_of_batch(const Batch& batch, sc_nan nan, std::size_t k, bool by_rank,
+                   const SliceResult (&results)[kMaxResults]) {
+  const auto& [values, indices] = results;
+  Operand first = batch.first_slice;
+  const SelectionProblem problem({&first, 1}, nan);
+  const Order order = problem.order(first);
+  const Rows ranked = batch.ranked_rows();
+  auto* const places = static_cast<std::int64_t*>(batch.results[1]);
+  const std::size_t stride = batch.result_stride(indices);
+  if (!problem.kernels(first).index_rows(ranked, order, batch.selections, k, places, stride)) {
+    throw_input_changed();
+  }
+  if (by_rank && k <= kFew) {
+    const std::size_t bytes = first.ranking_type().bytes;
+    const auto sort_rows = bytes == 2   ? sort_few<std::int16_t>
+                           : bytes == 4 ? sort_few<std::int32_t>
+                                        : sort_few<std::int64_t>;
+    sort_rows(ranked, order, k, places, stride);
+  }
+  gather(first.type.bytes, batch.rows(), k, places, stride, batch.results[0],
+         batch.result_stride(values));
+  for (std::size_t i = 0; by_rank && k > kFew && i < batch.count; ++i) {
+    Operand slice = batch.slice(i);
+    sort_by_rank(SelectionProblem({&slice, 1}, nan), k, batch.result(0, values, i),
+                 static_cast<std::int64_t*>(batch.result(1, indices, i)));
+  }
+}
+
+}  // namespace
+
+void topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
+                    bool by_rank, void* values, std::int64_t* indices) {
+  const SliceResult results[] = {{values, k, array.type.bytes}, {indices, k, sizeof *indices}};
+  for_batches(array, slices, nan, k, false, results, [&](const Batch& batch) {
+    if (batch.selections != nullptr) {
+      topk_of_batch(batch, nan, k, by_rank, results);
+      return;
+    }
+    for (std::size_t i = 0; i < batch.count; ++i) {
+      topk(batch.slice(i), nan, k, by_rank, batch.result(0, results[0], i),
+           static_cast<std::int64_t*>(batch.result(1, results[1], i)));
+    }
+  });
 }
 
 }  // namespace secateur

@@ -145,6 +145,7 @@ def more_cases(n: int) -> Iterator[Case]:
                 how = {"k": (length + 1) // 2, "axis": axis}
                 yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
                 yield Case(in_shape(sc.kth_magnitude, shape, **how), (w,), has_out=False)
+                yield Case(in_shape(indices_of_topk, shape, **how), (w,), has_out=False)
                 yield Case(in_shape(chosen, shape, axis=axis), (w,), has_out=False)
                 yield Case(in_shape(chosen, shape, axis=axis, group_size=5), (w,), has_out=False)
                 yield Case(
@@ -167,6 +168,10 @@ def more_cases(n: int) -> Iterator[Case]:
         yield Case(sketched, (v,), has_out=False)
         yield Case(chosen, (v,), has_out=False)
         yield Case(compared, (v, x), has_out=False)
+
+
+def indices_of_topk(w: np.ndarray, **how: int) -> np.ndarray:
+    return sc.topk(w, **how).indices
 
 
 def chosen(w: np.ndarray, **how: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 import secateur as sc
 from support.arrays import DTYPES, around, generator, normal, of_type
-from support.grids import subset
+from support.grids import grid, subset
 from support.isas import LIBRARIES, library
 from support.oracles import Ranking, assert_same_bits, assert_writes, bits_of
 from support.raw_bits import POLICIES, floats
@@ -86,6 +86,28 @@ def test_lengths(lib: Any, dtype: str, length: int) -> None:
                 assert_writes(lib.prune, expected.w, expected.pruned(k), k=k, axis=axis)
             kth = lib.kth_magnitude(expected.w, length // 3, axis=axis)
             assert_same_bits(kth, expected.kth_magnitude(length // 3))
+
+
+# Around the lane counts and the word of 64; kTransposed; beyond it.
+SHORT = [*range(1, 10), *around(16, 32, 64, 128), 200]
+
+
+@pytest.mark.parametrize("values", ["normal", "coarse grid", "zeros of both signs", "raw bits"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_short_slices(lib: Any, dtype: str, values: str) -> None:
+    """The counts of slices are around the lane counts; k is around kMaxInserted and kFew."""
+    for length, count in grid(SHORT, (1, 15, 33, 70)):
+        for shape, axis in (((count, length), 1), ((length, count), 0)):
+            expected = ranking(values, dtype, shape, "keep", axis)
+            ks = {k for k in (0, 1, 2, 3, 5, 8, 9, 48, 49, length) if k <= length}
+            for k in subset(sorted(ks), 3):
+                for by_rank in (False, True):
+                    found = lib.topk(expected.w, k, axis=axis, sorted=by_rank, nan="keep")
+                    for a, b in zip(found, expected.topk(k, by_rank=by_rank), strict=True):
+                        assert_same_bits(a, b)
+                if k:
+                    kth = lib.kth_magnitude(expected.w, k, axis=axis, nan="keep")
+                    assert_same_bits(kth, expected.kth_magnitude(k))
 
 
 @pytest.mark.parametrize("values", ["normal", "raw bits"])

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/kernels/block_loop.hpp"
+#include "core/kernels/sort.hpp"
 #include "select/kernels/select.hpp"
 #include "select/kernels/threshold_predictor.hpp"
 
@@ -176,16 +177,60 @@ SECATEUR_INLINE Vec<E> least_above(const E* keys, size_t rows, Vec<E> key) {
   return least;
 }
 
+// Tuning: the largest k for which the k-th largest keys are found by insertion.
+inline constexpr size_t kMaxInserted = 8;
+
+// The k-th largest key of each column: inserts the keys of one row after another into the kSlots
+// largest keys so far. k <= kSlots, and k <= rows.
+template <size_t kSlots, class E>
+__attribute__((noinline)) Vec<E> kth_by_insertion(const E* keys, size_t rows, size_t k) {
+  Vec<E> largest[kSlots];
+  for (size_t i = 0; i < kSlots; ++i) {
+    largest[i] = Set(kNoKey<E>);
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    Vec<E> key = LoadU(keys + row * kLanes<E>);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kSlots; ++i) {
+      compare_exchange(largest[i], key);
+    }
+  }
+  return largest[k - 1];
+}
+
 template <class E>
 struct VectorSelection {
   Vec<E> thresholds, tie_ends;
 };
+
+// The selection of the k largest keys of each column, given the k-th largest.
+template <class E>
+SECATEUR_INLINE VectorSelection<E> selection_from(const E* keys, size_t rows, const Goal& goal,
+                                                  Vec<E> kth) {
+  const Vec<E> below_kth = Add(kth, Set(E{-1})), k = Set(static_cast<E>(goal.k));
+  Vec<E> above = Set(E{0}), from = Set(E{0});
+  for (size_t row = 0; row < rows; ++row) {
+    const Vec<E> key = LoadU(keys + row * kLanes<E>);
+    above = IncrementIf(above, Gt(key, kth));
+    from = IncrementIf(from, Gt(key, below_kth));
+  }
+  const bool drops_ties = BitsFromMask(Gt(from, k)) != 0;
+  return {kth,
+          drops_ties ? ends_of_ties(keys, rows, kth, Sub(k, above)) : Set(static_cast<E>(rows))};
+}
 
 // Selects in a vector of columns, starting with the bracket `first`. `scratch` holds as many keys
 // as these columns; it may be null if there are fewer than kWorthDropping rows.
 template <class E>
 SECATEUR_INLINE VectorSelection<E> select_vector(const E* keys, size_t rows, const Goal& goal,
                                                  Bracket first, E* scratch) {
+  if (goal.k - 1 < kMaxInserted && rows < kWorthDropping) {
+    const auto kth = goal.k == 1   ? kth_by_insertion<1, E>
+                     : goal.k == 2 ? kth_by_insertion<2, E>
+                     : goal.k <= 4 ? kth_by_insertion<4, E>
+                                   : kth_by_insertion<kMaxInserted, E>;
+    return selection_from(keys, rows, goal, kth(keys, rows, goal.k));
+  }
   ColumnSearch<E> search(keys, rows, goal, scratch);
   search.run(first);
   const Vec<E> threshold = search.threshold(), ties = search.ties_kept();

@@ -427,5 +427,52 @@ void emit_rows(const Rows& rows, Order order, const Selection* selections, bool 
                       : emit_short_rows<E, false>(rows, order, selections, bytes);
 }
 
+// The elements of a row from index i on that are selected, as bits, for up to a word. Reads whole
+// vectors from `word`, past the end of the row.
+template <class E>
+SECATEUR_INLINE uint64_t selected_bits(const E* word, size_t i, size_t length, Order order,
+                                       Selection selection) {
+  const KeyOf<E> key_of(order);
+  const Vec<E> above = key_of.broadcast(selection.threshold);
+  const Vec<E> from_threshold = key_of.broadcast(below(selection.threshold));
+  uint64_t bits = 0, with_ties = 0;
+  for (size_t lane = 0; lane < kWord && i + lane < length; lane += kLanes<E>) {
+    const Vec<E> key = key_of(LoadU(word + lane));
+    bits |= BitsFromMask(Gt(key, above)) << lane;
+    with_ties |= BitsFromMask(Gt(key, from_threshold)) << lane;
+  }
+  const uint64_t early = selection.tie_end > i ? first_bits(selection.tie_end - i) : 0;
+  return (bits | (with_ties & early)) & first_bits(length - i);
+}
+
+template <class E>
+bool index_rows(const Rows& rows, Order order, const Selection* selections, size_t k,
+                int64_t* indices, size_t stride) {
+  const E* const array = static_cast<const E*>(rows.array);
+  for (size_t r = 0; r < rows.count; ++r, indices += stride) {
+    size_t found = 0;
+    for (size_t i = 0; i < rows.length && found < k; i += kWord) {
+      const size_t begin = r * rows.stride + i;
+      const size_t count = least(kWord, rows.length - i);
+      const E* word = array + begin;
+      E padded[kWord];
+      if (begin + round_up(count, kLanes<E>) > rows.n) [[unlikely]] {
+        for (size_t j = 0; j < kWord; ++j) {
+          padded[j] = j < count ? word[j] : E{0};
+        }
+        word = padded;
+      }
+      uint64_t bits = selected_bits(word, i, rows.length, order, selections[r]);
+      for (; bits != 0 && found < k; bits &= bits - 1) {
+        indices[found++] = static_cast<int64_t>(i + LowestBit(bits));
+      }
+    }
+    if (found != k) [[unlikely]] {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 }  // namespace secateur::SECATEUR_TARGET

@@ -43,6 +43,7 @@ constexpr ElementKernels element_kernels() {
   k.compact = compact<E>;
   k.select_rows = select_rows<E>;
   k.emit_rows = emit_rows<E>;
+  k.index_rows = index_rows<E>;
   k.gather_columns = gather_columns<E>;
   k.select_columns = select_columns<E>;
   k.emit_columns = emit_columns<E>;

@@ -120,6 +120,12 @@ struct ElementKernels {
   void (*emit_rows)(const Rows& rows, Order order, const Selection* selections, bool stream,
                     void* out);
 
+  // index_rows: writes the indices of the k selected elements of each row, in ascending order; those
+  // of the next row begin `stride` further on. Returns false, and some indices are not written, if
+  // another thread has changed a row so that k elements are no longer selected
+  bool (*index_rows)(const Rows& rows, Order order, const Selection* selections, size_t k,
+                     int64_t* indices, size_t stride);
+
   // gather_columns: stores the keys in a tile; returns the largest
   Key (*gather_columns)(const Columns& w, Order order, void* tile);
   // select_columns: finds the selection in each column. There are fewer than 2^15 rows. scratch

@@ -116,6 +116,11 @@ def _topk_cases(main: int) -> Iterator[Case]:
         for by_rank in (False, True):
             operation = operations.topk_operation(kept, target, by_rank=by_rank)
             yield _memory_case(operation, main, "read", kept)
+    rows = 100_000
+    of_rows = operations.TOPK_OF_ROWS
+    build = partial(limits.topk_against_argpartition, of_rows, rows)
+    target = of_rows.ratio_target
+    yield _case(of_rows, rows * operations.ROW, "argpartition", build, ratio_target=target)
 
 
 def _matrix_cases(main: int) -> Iterator[Case]:

@@ -11,6 +11,7 @@ import numpy as np
 
 import secateur as sc
 from secateur import reference
+from secateur.bench import operations
 from secateur.bench.data import DISTRIBUTIONS, Inputs, normal
 from secateur.bench.operations import PRUNE, bind_prune
 from secateur.bench.timing import Comparison, Contender
@@ -100,6 +101,19 @@ def prune_in_place_again(n: int, kept: float) -> Comparison:
         for library, w in ((sc, pruned), (reference, pruned.copy()))
     )
     return Comparison(Contender(ours), Contender(numpy, every=7), _reads(pruned, pruned))
+
+
+def topk_against_argpartition(operation: Operation, rows: int) -> Comparison:
+    """Compare `topk` of many short rows with `np.argpartition`, and with PyTorch."""
+    columns, k = operations.ROW, operations.KEPT_OF_ROW
+    inputs = Inputs(normal(rows * columns).reshape(rows, columns))
+
+    def partition() -> tuple[Array, Array]:
+        indices = np.argpartition(np.abs(inputs.w), columns - k, axis=1)[:, columns - k :]
+        return np.take_along_axis(inputs.w, indices, axis=1), indices
+
+    contenders = operation.contenders(inputs)
+    return Comparison(*contenders, Contender(partition), peers=operation.peers(inputs))
 
 
 def prune_global_against_copies(shapes: Sequence[tuple[int, ...]]) -> Comparison:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Call = Callable[[], Any]
 
 SHRINKAGE = 0.5  # the threshold of soft_threshold
+ROW, KEPT_OF_ROW = 8, 2  # of topk of short rows: choosing 2 of 8 experts
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ def _kth_magnitude(library: Any, inputs: Inputs) -> Call:
 
 def _topk(library: Any, inputs: Inputs, *, by_rank: bool) -> Call:
     return partial(library.topk, inputs.w, inputs.k, sorted=by_rank)
+
+
+def _topk_of_rows(library: Any, inputs: Inputs) -> Call:
+    return partial(library.topk, inputs.w, KEPT_OF_ROW, axis=1)
 
 
 def _prune_mask(library: Any, inputs: Inputs, *, packed: bool) -> Call:
@@ -188,6 +193,18 @@ def topk_operation(kept: float, ratio_target: float | None, *, by_rank: bool) ->
         torch=partial(peers.torch_topk, by_rank=by_rank),
         every=21,
     )
+
+
+TOPK_OF_ROWS = Operation(
+    "topk",
+    _topk_of_rows,
+    None,
+    4 + 12 * KEPT_OF_ROW / ROW,
+    f"{KEPT_OF_ROW} of each row of {ROW}",
+    ratio_target=1.0,
+    torch=partial(peers.torch_topk_of_rows, k=KEPT_OF_ROW),
+    every=21,
+)
 
 
 def _pruning(variant: str, options: dict[str, Any], moved: float = 8, **more: Any) -> Operation:

@@ -75,6 +75,16 @@ def torch_topk(inputs: Inputs, *, by_rank: bool) -> Call:
     return call
 
 
+def torch_topk_of_rows(inputs: Inputs, *, k: int) -> Call:
+    w = _tensor(inputs.w)
+
+    def call() -> Any:
+        indices = w.abs().topk(k, sorted=False).indices
+        return w.gather(-1, indices), indices
+
+    return call
+
+
 def torch_mask(inputs: Inputs) -> Call:
     w, lib = _tensor(inputs.w), torch()
 
