@@ -77,9 +77,9 @@ constexpr bool is_packed(const DtypeInfo& info) { return info.kind == DtypeKind:
 constexpr bool is_float(sc_dtype dtype) { return is_float(dtype_info(dtype)); }
 constexpr bool is_integer(sc_dtype dtype) { return is_integer(dtype_info(dtype)); }
 constexpr bool is_packed(sc_dtype dtype) { return is_packed(dtype_info(dtype)); }
-// Integers of which each takes one byte.
-constexpr bool is_byte_integer(const DtypeInfo& info) {
-  return is_integer(info) && info.bytes() == 1;
+// Integers that can be bit-packed.
+constexpr bool is_packable(const DtypeInfo& info) {
+  return is_integer(info) && info.bits <= SC_MAX_PACKED_BITS;
 }
 
 // ---- Integers --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// Bit-packed integers of 1 to 8 bits. The unpacked integers, the codes, take one byte each.
+// Bit-packed integers of 1 to 16 bits. The unpacked integers, the codes, take one or two bytes each.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,25 @@ constexpr std::size_t packed_bytes(std::size_t n, std::size_t bits) {
   return n / 8 * bits + ceil_div(n % 8 * bits, 8);
 }
 
-// Packs the low packing.bits bits of each code. If `checked` and a code is out of range, throws
-// Error after packing.
-void pack_ints(const void* codes, std::size_t n, const Packing& packing, bool checked,
+// Packed rows of codes. Each row begins at a whole byte.
+struct PackedRows {
+  std::size_t count;   // of rows
+  std::size_t length;  // of a row, in codes
+  std::size_t bytes;   // of a packed row, with the padding at its end
+
+  [[nodiscard]] std::size_t codes() const { return count * length; }
+};
+
+// The rows of n codes. Each row has row_length codes, and its bytes are padded to a multiple of
+// row_align bits. With a row_align of 0, all codes are one row.
+PackedRows packed_rows(std::size_t n, std::size_t bits, std::size_t row_length,
+                       std::size_t row_align);
+
+// Packs the low packing.bits bits of each code. The padding becomes 0. If `checked` and a code is
+// out of range, throws Error after packing.
+void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing, bool checked,
                void* packed);
-// Unpacks n integers.
-void unpack_ints(const void* packed, std::size_t n, const Packing& packing, void* codes);
+// Unpacks all rows.
+void unpack_ints(const void* packed, const PackedRows& rows, const Packing& packing, void* codes);
 
 }  // namespace secateur

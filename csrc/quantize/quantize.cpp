@@ -36,7 +36,7 @@ Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
     return {w, n, out, bits_each, kLargeBlock};
   }
   // Blocks of packed codes must not share a byte.
-  const bool from_begin = bits_each < 8 || parameters.factors().are_in_runs();
+  const bool from_begin = bits_each % 8 != 0 || parameters.factors().are_in_runs();
   return {w, n, w, from_begin ? 0 : 8 * type.bytes};
 }
 

@@ -145,13 +145,13 @@ template struct QuantizePlan<double>;
 namespace {
 
 // The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
-std::size_t storage_index(sc_dtype dtype, bool is_signed) {
-  switch (dtype_info(dtype).bytes()) {
+std::size_t storage_index(std::size_t bytes, bool is_signed) {
+  switch (bytes) {
     case 4:
       return 4;
     case 2:
       return is_signed ? 2 : 3;
-    default:  // one byte per code, or packed from such bytes
+    default:
       return is_signed ? 0 : 1;
   }
 }
@@ -160,8 +160,9 @@ std::size_t storage_index(sc_dtype dtype, bool is_signed) {
 
 CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
     : codes_(codes),
-      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_DTYPE_PACKED_BIG},
-      type_(storage_index(codes.dtype, scheme.is_signed)),
+      packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_DTYPE_PACKED_BIG,
+               integer_dtype(scheme.bits, scheme.is_signed).bytes()},
+      type_(storage_index(packing_.code_bytes, scheme.is_signed)),
       bits_each_(codes.bits_each(scheme)),
       narrow_(is_integer(codes.dtype) && dtype_info(codes.dtype).bits < 8) {
   if (narrow_) {

@@ -372,7 +372,7 @@ class CodeStorage {
   std::size_t bits_each_;
   bool narrow_;  // each code has a byte, of which only the low 4 or 2 bits count
   alignas(kLine) std::int32_t q_[kChunkCapacity];
-  alignas(kLine) unsigned char bytes_[kChunkCapacity];
+  alignas(kLine) unsigned char bytes_[kChunkCapacity * sizeof(std::int16_t)];  // before packing
   alignas(kLine) unsigned char packed_[kChunkCapacity];
 };
 

@@ -104,12 +104,18 @@ def apply_mask(
 ) -> NDArray[Any]: ...
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def pack_ints(
-    q: ArrayLike, bits: int, bitorder: str, out: NDArray[np.uint8] | None, /
-) -> NDArray[np.uint8]: ...
+    q: ArrayLike,
+    bits: int,
+    row_align: int | None,
+    bitorder: str,
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
 def unpack_ints(
     packed: ArrayLike,
     bits: int,
-    n: int,
+    shape: tuple[int, ...],
+    row_align: int | None,
     bitorder: str,
     dtype: np.dtype[Any],
     out: NDArray[Any] | None,

@@ -18,6 +18,8 @@ from secateur.messages import shortened, shown
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MAX_AXES = 64  # of an array of NumPy
+
 
 def integer(name: str, value: Any) -> int:
     """Return `value` as an int, or raise an error that names the argument and what is allowed."""
@@ -35,6 +37,17 @@ def integer_in(name: str, value: Any, low: int, high: int) -> int:
         msg = f"{name} must be an integer from {low} to {high}, got {shown(value)}"
         raise ValueError(msg)
     return number
+
+
+def as_shape(shape: Any) -> tuple[int, ...]:
+    """Return the argument `shape` as a tuple, from a sequence of lengths or one length."""
+    given = shape if isinstance(shape, (tuple, list)) else (shape,)
+    if len(given) > MAX_AXES:
+        msg = f"shape must have at most {MAX_AXES} axes, got {len(given)}"
+        raise ValueError(msg)
+    checked = tuple(integer_in("shape", length, 0, sys.maxsize) for length in given)
+    integer_in("shape", math.prod(checked), 0, sys.maxsize)
+    return checked
 
 
 def native_array(name: str, value: Any) -> Any:

@@ -14,6 +14,9 @@ GroupSize: TypeAlias = int | tuple[int, int]
 Norm: TypeAlias = Literal["l1", "l2", "max", "mean"]
 """The norm that ranks a block."""
 
+RowAlign: TypeAlias = Literal[8, 32]
+"""The bits to a multiple of which packed rows are padded."""
+
 SelectionNaN: TypeAlias = Literal["raise", "keep", "prune"]
 """What a selection does with NaN."""
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from secateur import _core
-from secateur.arguments import as_dtype, integer_in
+from secateur.arguments import as_dtype, as_shape
 from secateur.dtypes import FLOATS
 from secateur.messages import shortened
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-MAX_AXES = 64  # of an array of NumPy
 FLOAT32 = np.dtype(np.float32)
 
 
@@ -72,7 +69,7 @@ def quantize(
         is quantized in parts, each with the index of its first element, gets the integers of the
         whole array.
     packed : bool, default False
-        Pack the integers, of at most 8 bits, as :func:`pack_ints` does, in the same pass.
+        Pack the integers, of at most 16 bits, as :func:`pack_ints` does, in the same pass.
     bitorder : {"little", "big"}
         The bit order of packed integers, as for :func:`pack_ints`.
     out : ndarray of ``fmt.dtype``, of the shape of `w`, optional
@@ -181,7 +178,7 @@ def dequantize(
     TypeError
         If `q` or `out` has an unsupported dtype, `dtype` is not supported, or `fmt` is not a format.
     ValueError
-        If `shape` is given and the format has more than 8 bits, or the number of packed bytes does
+        If `shape` is given and the format has more than 16 bits, or the number of packed bytes does
         not match `shape`; if `q` is of uint8 and has an integer of more bits than the format; if `fmt` does not fit `q`; if a scale is not finite in the type of the
         computation; or if `out` does not fit `q` or overlaps it.
 
@@ -200,7 +197,7 @@ def dequantize(
     array([ 0. ,  1. , -1. ,  3.5], dtype=float32)
     """
     if shape is not None:
-        shape = lengths(shape)
+        shape = as_shape(shape)
     return _core.dequantize(q, fmt, float_type(dtype), shape, bitorder, out)
 
 
@@ -214,17 +211,6 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
         msg = f"dtype must be {allowed}, got {shortened(str(wanted))}"
         raise TypeError(msg)
     return wanted
-
-
-def lengths(shape: Any) -> tuple[int, ...]:
-    """Return the shape before packing as a tuple, from a sequence of lengths or one length."""
-    given = shape if isinstance(shape, (tuple, list)) else (shape,)
-    if len(given) > MAX_AXES:
-        msg = f"shape must have at most {MAX_AXES} axes, got {len(given)}"
-        raise ValueError(msg)
-    checked = tuple(integer_in("shape", length, 0, sys.maxsize) for length in given)
-    integer_in("shape", math.prod(checked), 0, sys.maxsize)
-    return checked
 
 
 def fake_quantize(

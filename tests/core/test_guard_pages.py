@@ -110,7 +110,32 @@ def packing_cases(n: int) -> Iterator[Case]:
         q = np.random.default_rng(n).integers(0, 1 << bits, n, dtype=np.uint8)
         how = {"bits": bits, "bitorder": "little" if n % 2 else "big"}
         yield Case(partial(sc.pack_ints, **how), (q,))
-        yield Case(partial(sc.unpack_ints, n=n, **how), (sc.pack_ints(q, **how),))
+        yield Case(partial(sc.unpack_ints, shape=n, **how), (sc.pack_ints(q, **how),))
+    for bits in (1, 9, 12, 15, 16):
+        q = np.random.default_rng(n).integers(0, 1 << bits, n, dtype=np.uint16)
+        how = {"bits": bits, "bitorder": "little" if n % 2 else "big"}
+        yield Case(partial(sc.pack_ints, **how), (q,))
+        unpack = partial(sc.unpack_ints, shape=n, dtype=np.uint16, **how)
+        yield Case(unpack, (sc.pack_ints(q, **how),))
+        how |= {"row_align": 8}
+        columns = next(length for length in (7, 5, 3, 2, 1) if n % length == 0)
+        shape = (n // columns, columns)
+        packed = sc.pack_ints(q.reshape(shape), **how)
+        yield Case(in_shapes(partial(sc.pack_ints, **how), shape, packed.shape), (q,))
+        unpack = partial(sc.unpack_ints, shape=shape, dtype=np.uint16, **how)
+        yield Case(in_shapes(unpack, packed.shape, shape), (packed.ravel(),))
+
+
+def in_shapes(
+    function: Callable[..., np.ndarray], shape: tuple[int, ...], out_shape: tuple[int, ...]
+) -> Callable[..., np.ndarray]:
+    """Return a function that reshapes its flat guarded array and its flat output before the call."""
+
+    def call(w: np.ndarray, **out: np.ndarray) -> np.ndarray:
+        shaped = {name: array.reshape(out_shape) for name, array in out.items()}
+        return function(w.reshape(shape), **shaped).ravel()
+
+    return call
 
 
 def in_shape(

@@ -698,13 +698,18 @@ class Cases {
     const std::uint8_t* const q = inputs_.codes;
     for (const sc_bitorder order : {SC_BITORDER_LITTLE, SC_BITORDER_BIG}) {
       const std::string name = order == SC_BITORDER_LITTLE ? " little" : " big";
-      add("pack_ints" + name, (n * 3 + 7) / 8, Case::apart,
-          [=](const void*, void* out) { return sc_pack_ints(q, SC_DTYPE_INT8, n, 3, order, out); });
+      add("pack_ints" + name, (n * 3 + 7) / 8, Case::apart, [=](const void*, void* out) {
+        return sc_pack_ints(q, SC_DTYPE_INT8, n, 3, order, 0, 0, out);
+      });
       add("pack_ints refuses" + name, (n + 7) / 8, Case::apart, [=](const void*, void* out) {
-        return sc_pack_ints(q, SC_DTYPE_INT8, n, 1, order, out);  // 1 is not a signed 1-bit integer
+        return sc_pack_ints(q, SC_DTYPE_INT8, n, 1, order, 0, 0,
+                            out);  // 1 is not a signed 1-bit integer
       });
       add("unpack_ints" + name, n, Case::apart, [=](const void*, void* out) {
-        return sc_unpack_ints(q, n, 5, order, out, SC_DTYPE_INT8);
+        return sc_unpack_ints(q, n, 5, order, 0, 0, out, SC_DTYPE_INT8);
+      });
+      add("pack_ints rows" + name, n * 4, Case::apart, [=](const void*, void* out) {
+        return sc_pack_ints(q, SC_DTYPE_INT8, n, 3, order, 1, 32, out);
       });
     }
   }

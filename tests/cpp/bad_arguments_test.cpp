@@ -149,6 +149,10 @@ class Mutations {
     }
     add_each(bits, "bits", &Arguments::bits, true, Ints{0, -1, 9, 32, kMaxInt, kMinInt});
     add_each(bits, "bits", &Arguments::bits, false, Ints{1, 2, 8});
+    add_each(row_length, "row_length", &Arguments::row_length, false, kHuge);
+    add_each(row_align, "row_align", &Arguments::row_align, true,
+             Ints{-8, 1, 16, 64, kMaxInt, kMinInt});
+    add_each(row_align, "row_align", &Arguments::row_align, false, Ints{8});
     add_each(fixed_bits, "bits", &Arguments::fixed_bits, true,
              Ints{0, -1, 1, 33, kMaxInt, kMinInt});
     add_each(fixed_bits, "bits", &Arguments::fixed_bits, false, Ints{2, 17, 32});

@@ -74,6 +74,8 @@ enum Field {
   order,
   bit_order,
   bits,
+  row_length,
+  row_align,
   keep,
   of,
   threshold,
@@ -157,14 +159,14 @@ constexpr std::size_t kGap = 1024;
 struct Arguments {
   std::array<void*, kPointers> pointers{};
   sc_dtype dtype, w_hat_dtype, q_dtype;
-  std::size_t n, k, keep, of, count, threads;
+  std::size_t n, k, keep, of, count, threads, row_length;
   sc_nan nan;
   sc_norm norm;
   sc_mask_format format;
   sc_order order;
   sc_bitorder bit_order;
   sc_choice_method method;
-  std::int32_t bits, fixed_bits, affine_bits, is_signed, is_symmetric;
+  std::int32_t bits, row_align, fixed_bits, affine_bits, is_signed, is_symmetric;
   double threshold, sparsity, percentile;
 
   Arguments() {
@@ -223,6 +225,8 @@ struct Arguments {
     bit_order = SC_BITORDER_LITTLE;
     method = SC_CHOICE_METHOD_PERCENTILE;
     bits = 4;
+    row_length = 4;
+    row_align = 0;
     fixed_bits = affine_bits = 8;
     is_signed = is_symmetric = 1;
     threshold = 1;
@@ -527,16 +531,18 @@ const std::vector<Function>& functions() {
        {{q, kN}}},
       {"sc_pack_ints",
        [](Arguments& a) {
-    return sc_pack_ints(a.pointers[q], a.q_dtype, a.n, a.bits, a.bit_order, a.pointers[packed]);
+    return sc_pack_ints(a.pointers[q], a.q_dtype, a.n, a.bits, a.bit_order, a.row_length,
+                        a.row_align, a.pointers[packed]);
   },
-       {q_dtype, n, bits, bit_order},
+       {q_dtype, n, bits, bit_order, row_length, row_align},
        {{q, kN}},
        {{packed, kN / 2}}},
       {"sc_unpack_ints",
        [](Arguments& a) {
-    return sc_unpack_ints(a.pointers[packed], a.n, a.bits, a.bit_order, a.pointers[q], a.q_dtype);
+    return sc_unpack_ints(a.pointers[packed], a.n, a.bits, a.bit_order, a.row_length, a.row_align,
+                          a.pointers[q], a.q_dtype);
   },
-       {q_dtype, n, bits, bit_order},
+       {q_dtype, n, bits, bit_order, row_length, row_align},
        {{packed, kN / 2}},
        {{q, kN}}},
       {"sc_compare",

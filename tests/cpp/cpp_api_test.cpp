@@ -71,14 +71,14 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
     require(sc_prune_blocks(w, SC_DTYPE_FLOAT32, 4, nullptr, static_cast<sc_norm>(value), 1,
                             SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
             "a norm");
-    require(sc_pack_ints(q, dtype, 4, 4, SC_BITORDER_LITTLE, out) == SC_ERROR_UNSUPPORTED,
+    require(sc_pack_ints(q, dtype, 4, 4, SC_BITORDER_LITTLE, 0, 0, out) == SC_ERROR_UNSUPPORTED,
             "a dtype of integers");
-    require(sc_pack_ints(q, SC_DTYPE_INT8, 4, 4, static_cast<sc_bitorder>(value), out) ==
+    require(sc_pack_ints(q, SC_DTYPE_INT8, 4, 4, static_cast<sc_bitorder>(value), 0, 0, out) ==
                 SC_ERROR_ARGUMENT,
             "an order of bits");
-    require(
-        sc_unpack_ints(out, 4, value, SC_BITORDER_LITTLE, q, SC_DTYPE_INT8) == SC_ERROR_ARGUMENT,
-        "a number of bits");
+    require(sc_unpack_ints(out, 4, value, SC_BITORDER_LITTLE, 0, 0, q, SC_DTYPE_INT8) ==
+                SC_ERROR_ARGUMENT,
+            "a number of bits");
     sc_format sign = format;
     sign.is_signed = value;
     require(
@@ -749,6 +749,16 @@ int main() {
   require(packed == std::array<std::uint8_t, 2>{0x81, 0x70}, "pack_ints");
   sc::unpack_ints(packed, 4, q, SC_BITORDER_BIG);
   require(q == std::array<std::int8_t, 4>{-8, 1, 7, 0}, "unpack_ints");
+  const std::array<std::int16_t, 4> wide{1, -2, 3, -2048};
+  std::array<std::uint8_t, 8> rows{};
+  require(sc::packed_bytes(4, 12, 1, 32) == 16 && sc::packed_bytes(4, 12, 2, 32) == 8,
+          "packed_bytes of rows");
+  sc::pack_ints(wide, 12, rows, SC_BITORDER_LITTLE, 2, 32);
+  require(rows == std::array<std::uint8_t, 8>{0x01, 0xe0, 0xff, 0, 0x03, 0x00, 0x80, 0},
+          "pack_ints of rows");
+  std::array<std::int16_t, 4> back{};
+  sc::unpack_ints(rows, 12, back, SC_BITORDER_LITTLE, 2, 32);
+  require(back == wide, "unpack_ints of rows");
 
   const std::vector<double> w_hat{0.5, -2.0, 0.75, 1.0};
   const sc_error_sums sums = sc::compare(w, w_hat, &format);

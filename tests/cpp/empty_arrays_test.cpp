@@ -198,11 +198,21 @@ void quantize(sc_dtype dtype) {
 }
 
 void pack() {
-  for (std::int32_t bits = 1; bits <= 8; ++bits) {
+  for (std::int32_t bits = 1; bits <= SC_MAX_PACKED_BITS; ++bits) {
     for (const sc_bitorder order : {SC_BITORDER_LITTLE, SC_BITORDER_BIG}) {
-      for (const sc_dtype dtype : {SC_DTYPE_INT8, SC_DTYPE_UINT8}) {
-        require_ok(sc_pack_ints(nullptr, dtype, 0, bits, order, nullptr), "pack_ints");
-        require_ok(sc_unpack_ints(nullptr, 0, bits, order, nullptr, dtype), "unpack_ints");
+      for (const sc_dtype dtype : {SC_DTYPE_INT8, SC_DTYPE_UINT16}) {
+        if (bits > 8 && dtype == SC_DTYPE_INT8) {
+          continue;
+        }
+        for (const std::int32_t row_align : {0, 8, 32}) {
+          for (const std::size_t row_length : {std::size_t{0}, std::size_t{7}, kMax}) {
+            require_ok(sc_pack_ints(nullptr, dtype, 0, bits, order, row_length, row_align, nullptr),
+                       "pack_ints");
+            require_ok(
+                sc_unpack_ints(nullptr, 0, bits, order, row_length, row_align, nullptr, dtype),
+                "unpack_ints");
+          }
+        }
       }
     }
   }

@@ -250,11 +250,12 @@ const Operation kOutOfPlace[] = {
     {"pack_ints",
      [](Arrays& a) {
   const std::vector<std::int8_t> codes(4 * kSize, 3);
-  return sc_pack_ints(codes.data(), SC_DTYPE_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
+  return sc_pack_ints(codes.data(), SC_DTYPE_INT8, codes.size(), 4, SC_BITORDER_LITTLE, 0, 0,
+                      a.out());
 }},
     {"unpack_ints",
      [](Arrays& a) {
-  return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_BITORDER_LITTLE, a.out(), SC_DTYPE_INT8);
+  return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_BITORDER_LITTLE, 0, 0, a.out(), SC_DTYPE_INT8);
 }},
     {"compare",
      [](Arrays& a) {
@@ -399,7 +400,8 @@ void work_that_is_not_shared_is_interrupted_too() {
   const Operation too_large{"pack what does not fit", [](Arrays& a) {
     std::vector<std::int8_t> codes(4 * kSize);
     codes.back() = 8;
-    return sc_pack_ints(codes.data(), SC_DTYPE_INT8, codes.size(), 4, SC_BITORDER_LITTLE, a.out());
+    return sc_pack_ints(codes.data(), SC_DTYPE_INT8, codes.size(), 4, SC_BITORDER_LITTLE, 0, 0,
+                        a.out());
   }};
   require(count_runs(too_large, SC_ERROR_ARGUMENT) >= 2 * kBlocks,
           "the search for what does not fit");

@@ -157,6 +157,23 @@ void other_numbers() {
   }
 }
 
+void packing() {
+  const std::array<std::int8_t, 6> q{};
+  std::array<std::uint8_t, 6> packed{};
+  const auto refused = [&](sc_dtype dtype, std::int32_t bits, std::size_t row_length,
+                           std::int32_t row_align, const std::string& message) {
+    require_message(sc_pack_ints(q.data(), dtype, 6, bits, SC_BITORDER_LITTLE, row_length,
+                                 row_align, packed.data()),
+                    message);
+  };
+  refused(SC_DTYPE_INT8, 9, 0, 0, "bits must be 1 to 8 for int8, got 9");
+  refused(SC_DTYPE_UINT16, 17, 0, 0, "bits must be 1 to 16 for uint16, got 17");
+  refused(SC_DTYPE_INT4, 3, 0, 0, "bits must be 4 for int4, got 3");
+  refused(SC_DTYPE_INT8, 4, 0, 16, "row_align must be 0, 8 or 32, got 16");
+  refused(SC_DTYPE_INT8, 4, 4, 8, "row_length must be a divisor of 6, got 4");
+  refused(SC_DTYPE_INT8, 4, 0, 8, "row_length must be a divisor of 6, got 0");
+}
+
 // Fields of a format out of their range.
 void formats() {
   const float scale = 1;
@@ -184,7 +201,7 @@ void formats() {
   refused(fmt, "fmt.bits must be 1 to 32, got 0");
   fmt = affine;
   fmt.bits = 9;
-  refused(fmt, "q must be int16 for this fmt, got int8");
+  refused(fmt, "q must be int16 or packed for this fmt, got int8");
   fmt = fixed;
   fmt.bits = 2;
   fmt.is_signed = 0;
@@ -323,6 +340,7 @@ int main() {
   thresholds_at_the_limits();
   other_numbers();
   formats();
+  packing();
   choices();
   numbers_in_other_locales();
   overlaps_of_scores();

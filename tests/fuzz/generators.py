@@ -602,8 +602,23 @@ def soft_threshold(draw: Draw) -> None:
     draw.out(dtype, shape, may_be_w=True)
 
 
+def packed_rows(
+    draw: Draw, shape: tuple[int, ...], bits: int
+) -> tuple[str, tuple[int, ...]] | None:
+    """Pass `row_align`. Return the dtype and the shape of the packed rows."""
+    if not shape or not draw.one_in(2):
+        return None
+    row_align = draw.one_of([8, 32])
+    draw.named["row_align"] = str(row_align)
+    return ("uint8" if row_align == 8 else "int32"), (
+        *shape[:-1],
+        -(-shape[-1] * bits // row_align),
+    )
+
+
 def pack_ints(draw: Draw) -> None:
-    dtype = draw.one_of(["int8", "uint8", "int8", "uint8", "int4", "uint4", "int2", "uint2"])
+    dtypes = ["int8", "uint8", "int16", "uint16"]
+    dtype = draw.one_of([*dtypes, *dtypes, "int4", "uint4", "int2", "uint2"])
     width = int(dtype.lstrip("uint"))
     bits = draw.rng.randrange(1, width + 1)
     style = f"below {bits if draw.rng.randrange(8) else min(bits + 1, width)}"
@@ -611,25 +626,28 @@ def pack_ints(draw: Draw) -> None:
     draw.positional["q"] = draw.array(dtype, shape, style)
     draw.positional["bits"] = str(bits)
     draw.bitorder()
-    draw.out("uint8", (-(-math.prod(shape) * bits // 8),))
+    draw.out(*(packed_rows(draw, shape, bits) or ("uint8", (-(-math.prod(shape) * bits // 8),))))
 
 
 def unpack_ints(draw: Draw) -> None:
-    bits, n = draw.rng.randrange(1, 9), draw.size()
-    needed = -(-n * bits // 8)
-    draw.positional["packed_bytes"] = draw.array(
-        "uint8", (needed + draw.one_of([0, 0, 0, 1, 5]),), "raw"
-    )
-    draw.positional |= {"bits": str(bits), "n": str(n)}
-    wanted = "int8"
+    bits, shape = draw.rng.randrange(1, 17), draw.shape()
+    needed = -(-math.prod(shape) * bits // 8) + draw.one_of([0, 0, 0, 1, 5])
+    packed = packed_rows(draw, shape, bits) or ("uint8", (needed,))
+    draw.positional["packed_bytes"] = draw.array(*packed, "raw")
+    draw.positional |= {"bits": str(bits), "shape": str(shape)}
+    default = 8 if bits <= 8 else 16
+    wanted = f"int{default}"
     if bits in (2, 4) and draw.one_in(2):
         wanted = f"{draw.one_of(['', 'u'])}int{bits}"
         draw.named["dtype"] = f"ml_dtypes.{wanted}"
+    elif draw.one_in(3):
+        wanted = draw.one_of(["int16", "uint16"])
+        draw.named["dtype"] = f"np.{wanted}"
     elif draw.one_in(2):
-        wanted = draw.one_of(["int8", "uint8"])
-        draw.named["signed"] = str(wanted == "int8")
+        wanted = f"{draw.one_of(['', 'u'])}int{default}"
+        draw.named["signed"] = str(not wanted.startswith("u"))
     draw.bitorder()
-    draw.out(wanted, (n,))
+    draw.out(wanted, shape)
 
 
 def storage_dtype(bits: int, signed: bool) -> str:
@@ -638,7 +656,7 @@ def storage_dtype(bits: int, signed: bool) -> str:
 
 def integer_output(draw: Draw, bits: int, dtype: str, shape: tuple[int, ...]) -> None:
     """Pass `out` for quantized integers, which may be packed or of a narrow dtype."""
-    if bits <= 8 and draw.one_in(3):
+    if bits <= 16 and draw.one_in(3):
         draw.named["packed"] = "True"
         draw.bitorder()
         dtype, shape = "uint8", (-(-math.prod(shape) * bits // 8),)
@@ -682,7 +700,7 @@ def result_floats(draw: Draw, shape: tuple[int, ...]) -> str:
 def dequantize(draw: Draw) -> None:
     shape = draw.shape()
     bits, signed = draw.format(shape)
-    if bits <= 8 and draw.one_in(3):
+    if bits <= 16 and draw.one_in(3):
         draw.positional["q"] = draw.array("uint8", (-(-math.prod(shape) * bits // 8),), "raw")
         draw.named["shape"] = str(shape[0] if len(shape) == 1 and draw.one_in(2) else shape)
         draw.bitorder()

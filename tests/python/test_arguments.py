@@ -227,7 +227,7 @@ INTEGERS: dict[str, Call] = {
     "bits": lambda lib, x: lib.pack_ints(np.zeros(3, np.int8), x),
     "bits of unpack_ints": lambda lib, x: lib.unpack_ints(np.zeros(9, np.uint8), x, 3),
     "bits of choose_format": lambda lib, x: lib.choose_format(W, x + 1).frac_bits,
-    "n": lambda lib, x: lib.unpack_ints(np.zeros(9, np.uint8), 3, x),
+    "shape of unpack_ints": lambda lib, x: lib.unpack_ints(np.zeros(9, np.uint8), 3, (x,)),
     "shape": lambda lib, x: lib.dequantize(np.zeros(1, np.uint8), FixedPoint(4, 1), shape=x),
     "shape of several": lambda lib, x: lib.dequantize(
         np.zeros(1, np.uint8), FixedPoint(4, 1), shape=(1, x)

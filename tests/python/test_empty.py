@@ -136,6 +136,14 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         )
     for bits in (1, 4, 8):
         yield "pack_ints", lambda lib, b=bits: lib.pack_ints(np.zeros(shape, np.int8), b)
+        for align in (8, 32):
+            yield (
+                "pack_ints",
+                lambda lib, b=bits, a=align: lib.pack_ints(
+                    np.zeros(shape, np.int16), b, row_align=a
+                ),
+            )
+            yield "unpack_ints", lambda lib, b=bits, a=align: unpacked_rows(lib, shape, b, a)
         for count in (0, 1, n, n + 1):
             yield (
                 "unpack_ints",
@@ -143,6 +151,11 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
             )
     for name in ("MagnitudeSketch", "sparsity_schedule"):
         yield name, {"MagnitudeSketch": sketched, "sparsity_schedule": scheduled}[name](w)
+
+
+def unpacked_rows(lib: Any, shape: tuple[int, ...], bits: int, row_align: int) -> np.ndarray:
+    packed = reference.pack_ints(np.zeros(shape, np.int8), bits, row_align=row_align)
+    return lib.unpack_ints(packed, bits, shape, row_align=row_align)
 
 
 def sketched(w: np.ndarray) -> Callable[[Any], Any]:

@@ -437,7 +437,7 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
  *   - the smallest of the 8-, 16- and 32-bit integer dtypes that holds the format;
  *   - or a 4-bit dtype, for formats of at most 4 bits;
  *   - or a 2-bit dtype, for formats of at most 2 bits;
- *   - or a bit-packed dtype, for formats of at most 8 bits. q then has (n * bits + 7) / 8 bytes and
+ *   - or a bit-packed dtype, for formats of at most SC_MAX_PACKED_BITS bits. q then has (n * bits + 7) / 8 bytes and
  *     needs no alignment.
  * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a layout
  * that does not fit n. Integer arrays must not overlap floating-point arrays.
@@ -486,10 +486,15 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, c
 /* ---- Packed integers ------------------------------------------------------------------------ */
 /* n integers of 1 to SC_MAX_PACKED_BITS bits, stored consecutively as a stream of bits in
  * (n * bits + 7) / 8 bytes. Negative integers are in two's complement. Packing sets the spare bits of
- * the last byte to 0. The packed bytes need no alignment. */
+ * the last byte to 0. The packed bytes need no alignment.
+ *
+ * row_align is 0, 8 or 32. With 8 or 32, each row_length consecutive integers are a row, and each row
+ * is a stream of its own: it begins at a whole byte, and its bytes, (row_length * bits + 7) / 8, are
+ * padded with zeros to a multiple of row_align bits. row_length must divide n. With a row_align of 0,
+ * all integers are one stream, and row_length is ignored. */
 
 /* The largest width of packed integers. */
-#define SC_MAX_PACKED_BITS 8
+#define SC_MAX_PACKED_BITS 16
 
 /* How the stream is stored; the names are those of NumPy's packbits. */
 typedef enum sc_bitorder SC_OF_INT {
@@ -498,19 +503,20 @@ typedef enum sc_bitorder SC_OF_INT {
 } sc_bitorder;
 
 /* Packs the integers q. q_dtype is one of:
- *   - SC_DTYPE_INT8 or SC_DTYPE_UINT8, with `bits` from 1 to 8. If an integer does not fit in
- *     `bits`, signed or unsigned as q_dtype is, the call fails with SC_ERROR_ARGUMENT, and
- *     sc_last_error names the first such integer.
+ *   - SC_DTYPE_INT8 or SC_DTYPE_UINT8, with `bits` from 1 to 8, or SC_DTYPE_INT16 or
+ *     SC_DTYPE_UINT16, with `bits` from 1 to 16. If an integer does not fit in `bits`, signed or
+ *     unsigned as q_dtype is, the call fails with SC_ERROR_ARGUMENT, and sc_last_error names the
+ *     first such integer.
  *   - SC_DTYPE_INT4, SC_DTYPE_UINT4, SC_DTYPE_INT2 or SC_DTYPE_UINT2, with `bits` 4 or 2 as the
  *     dtype has. No integer is refused.
  * Any other q_dtype is SC_ERROR_UNSUPPORTED. */
 sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
-                       sc_bitorder bitorder, void* packed);
+                       sc_bitorder bitorder, size_t row_length, int32_t row_align, void* packed);
 
-/* Unpacks the first n integers to q. q_dtype is one of those of sc_pack_ints; if it is signed, so are
- * the integers. */
-sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder, void* q,
-                         sc_dtype q_dtype);
+/* Unpacks n integers to q. q_dtype is one of those of sc_pack_ints; if it is signed, so are the
+ * integers. */
+sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder,
+                         size_t row_length, int32_t row_align, void* q, sc_dtype q_dtype);
 
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */
 /* These functions compute a result for each group of the layout. Sums are float64 and have a fixed

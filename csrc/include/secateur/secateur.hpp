@@ -31,8 +31,14 @@ class error : public std::runtime_error {
   sc_status status_;
 };
 
-/* The number of bytes of n packed integers of 1 to 8 bits. */
-constexpr std::size_t packed_bytes(std::size_t n, int bits) {
+/* The number of bytes of n packed integers of 1 to 16 bits. With a row_align of 8 or 32, row_length
+ * must divide n. */
+constexpr std::size_t packed_bytes(std::size_t n, int bits, std::size_t row_length = 0,
+                                   int row_align = 0) {
+  if (row_align >= 8 && row_length != 0) {
+    const std::size_t align = static_cast<std::size_t>(row_align) / 8;
+    return n / row_length * ((packed_bytes(row_length, bits) + align - 1) / align * align);
+  }
   const auto each = static_cast<std::size_t>(bits);
   return n / 8 * each + (n % 8 * each + 7) / 8;
 }
@@ -99,11 +105,12 @@ inline void require_groups(std::size_t n, const sc_layout* layout, std::size_t e
   }
 }
 
-/* Checks the length of `packed`. For other numbers of bits, the C function refuses `bits` before it
- * reads or writes packed bytes. */
-inline void require_packed(std::span<const std::uint8_t> packed, std::size_t n, int bits) {
-  if (bits >= 1 && bits <= 8) {
-    length(packed_bytes(n, bits), packed.size(), "packed");
+/* Checks the length of `packed`. The C function refuses other numbers before it reads or writes packed
+ * bytes. */
+inline void require_packed(std::span<const std::uint8_t> packed, std::size_t n, int bits,
+                           std::size_t row_length, int row_align) {
+  if (bits >= 1 && bits <= SC_MAX_PACKED_BITS) {
+    length(packed_bytes(n, bits, row_length, row_align), packed.size(), "packed");
   }
 }
 
@@ -128,7 +135,7 @@ concept integers = std::ranges::contiguous_range<R> && std::ranges::sized_range<
                    integer<std::ranges::range_value_t<R>>;
 
 template <class R>
-concept byte_integers = integers<R> && sizeof(std::ranges::range_value_t<R>) == 1;
+concept packable_integers = integers<R> && sizeof(std::ranges::range_value_t<R>) <= 2;
 
 template <class R>
 concept floats = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
@@ -362,23 +369,25 @@ void prune_quantize(const W& w, std::size_t k, const sc_format& fmt, Q&& q,
                                   std::ranges::data(q), detail::dtype_of<Q>));
 }
 
-/* `packed` has packed_bytes(n, bits) bytes. */
-template <detail::byte_integers Q>
+/* `packed` has packed_bytes(n, bits, row_length, row_align) bytes. */
+template <detail::packable_integers Q>
 void pack_ints(const Q& q, int bits, std::span<std::uint8_t> packed,
-               sc_bitorder bitorder = SC_BITORDER_LITTLE) {
+               sc_bitorder bitorder = SC_BITORDER_LITTLE, std::size_t row_length = 0,
+               int row_align = 0) {
   const std::size_t n = std::ranges::size(q);
-  detail::require_packed(packed, n, bits);
-  detail::check(
-      sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, bitorder, packed.data()));
+  detail::require_packed(packed, n, bits, row_length, row_align);
+  detail::check(sc_pack_ints(std::ranges::data(q), detail::dtype_of<Q>, n, bits, bitorder,
+                             row_length, row_align, packed.data()));
 }
 
-template <detail::byte_integers Q>
+template <detail::packable_integers Q>
 void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
-                 sc_bitorder bitorder = SC_BITORDER_LITTLE) {
+                 sc_bitorder bitorder = SC_BITORDER_LITTLE, std::size_t row_length = 0,
+                 int row_align = 0) {
   const std::size_t n = std::ranges::size(q);
-  detail::require_packed(packed, n, bits);
-  detail::check(
-      sc_unpack_ints(packed.data(), n, bits, bitorder, std::ranges::data(q), detail::dtype_of<Q>));
+  detail::require_packed(packed, n, bits, row_length, row_align);
+  detail::check(sc_unpack_ints(packed.data(), n, bits, bitorder, row_length, row_align,
+                               std::ranges::data(q), detail::dtype_of<Q>));
 }
 
 /* The sums over the whole arrays. */

@@ -9,12 +9,14 @@ namespace secateur {
 // on. The stream has the bits of each byte, and of each element, from the lowest to the highest;
 // with high_first, from the highest to the lowest. Negative integers are in two's complement.
 struct Packing {
-  int bits;  // 1 to 8
+  int bits;  // 1 to 8 * code_bytes
   bool is_signed;
   bool high_first;
+  size_t code_bytes = 1;  // of an unpacked integer: 1 or 2
 };
 
-// Codes are integers of one byte each. The first result of a part is written to the start of out.
+// Codes are integers of packing.code_bytes bytes each. The first result of a part is written to the
+// start of out.
 struct PackKernels {
   // Packs the low bits of the codes. Unused bits of the last byte are 0. Returns whether all codes
   // are in range.

@@ -152,10 +152,12 @@ def _global_cases(main: int) -> Iterator[Case]:
 def _packing_cases(main: int) -> Iterator[Case]:
     target = _at_full_size(main, 1.0)
     for name in ("pack_ints", "unpack_ints"):
-        for bits in (4, 2):
-            build = partial(limits.packing_against_copy, name, bits, main)
-            moved = 1 + bits / 8
-            yield Case(name, f"{bits} bits", main, moved, "copy", build, ratio_target=target)
+        for bits, columns in ((4, None), (2, None), (12, None), (4, 1001)):
+            build = partial(limits.packing_against_copy, name, bits, columns, main)
+            moved = (1 if bits <= 8 else 2) + bits / 8
+            variant = f"{bits} bits" if columns is None else f"{bits} bits, rows of {columns}"
+            is_usual = bits <= 8 and columns is None
+            yield Case(name, variant, main, moved, "copy", build, target if is_usual else None)
 
 
 def _quantize_cases(main: int) -> Iterator[Case]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from secateur.bench.operations import Operation
+    from secateur.literals import RowAlign
 
     Array = NDArray[Any]
 
@@ -138,18 +139,24 @@ def prune_global_against_copies(shapes: Sequence[tuple[int, ...]]) -> Comparison
     )
 
 
-def packing_against_copy(name: str, bits: int, n: int) -> Comparison:
-    """Compare packing or unpacking of integers with a copy of the unpacked bytes."""
-    q = np.random.default_rng(5).integers(0, 1 << bits, n, dtype=np.uint8)
-    packed = reference.pack_ints(q, bits)
+def packing_against_copy(name: str, bits: int, columns: int | None, n: int) -> Comparison:
+    """Compare packing or unpacking of integers with a copy of the unpacked integers.
+
+    With `columns`, the integers are a matrix whose rows begin at 32-bit words.
+    """
+    shape = (n,) if columns is None else (n // columns, columns)
+    row_align: RowAlign | None = None if columns is None else 32
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    q = np.random.default_rng(5).integers(0, 1 << bits, shape, dtype=dtype)
+    packed = sc.pack_ints(q, bits, row_align=row_align)
 
     def contender(library: Any, every: int = 1) -> Contender:
         if name == "pack_ints":
             call = partial(library.pack_ints, q, bits, out=np.empty_like(packed))
         else:
             out = np.empty_like(q)
-            call = partial(library.unpack_ints, packed, bits, n, signed=False, out=out)
-        return Contender(call, every=every)
+            call = partial(library.unpack_ints, packed, bits, shape, signed=False, out=out)
+        return Contender(partial(call, row_align=row_align), every=every)
 
     return Comparison(contender(sc), contender(reference, 21), memory_limit("copy", q))
 

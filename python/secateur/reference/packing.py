@@ -1,4 +1,4 @@
-"""Bit packing: integers of 1 to 8 bits, stored without unused bits between them."""
+"""Bit packing: integers of 1 to 16 bits, stored without unused bits between them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,26 @@ from secateur.reference.integers import SMALL_INTEGERS, Integers
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-    from secateur.literals import BitOrder
+    from secateur.literals import BitOrder, RowAlign
 
     Array = NDArray[Any]
     Bytes = NDArray[np.uint8]
 
 
+# The integers that can be packed, by dtype name.
+PACKABLE = SMALL_INTEGERS | {"int16": Integers(16, True), "uint16": Integers(16, False)}
+MAX_BITS = 16
+
+
 def pack_ints(
-    q: ArrayLike, bits: int, *, bitorder: BitOrder = "little", out: Bytes | None = None
-) -> Bytes:
-    """Pack integers of 1 to 8 bits into bytes, without unused bits between them.
+    q: ArrayLike,
+    bits: int,
+    *,
+    row_align: RowAlign | None = None,
+    bitorder: BitOrder = "little",
+    out: Array | None = None,
+) -> Array:
+    """Pack integers of 1 to 16 bits into bytes, without unused bits between them.
 
     Parameters, results and errors are those of :func:`secateur.pack_ints`.
 
@@ -44,36 +54,48 @@ def pack_ints(
     array([241,   7], dtype=uint8)
     >>> reference.pack_ints(np.int8([1, -1, 7]), 4, bitorder="big")
     array([ 31, 112], dtype=uint8)
+    >>> reference.pack_ints(np.int16([1, -1]), 12, row_align=32)
+    array([16773121], dtype=int32)
     """
-    bits = integer_in("bits", bits, 1, 8)
+    bits = integer_in("bits", bits, 1, MAX_BITS)
     check_bitorder(bitorder)
+    row_align = checked_row_align(row_align)
     q = plain("q", q)
-    if q.dtype.name not in SMALL_INTEGERS:
-        refuse("q", " or ".join(SMALL_INTEGERS), q.dtype, TypeError)
-    given = SMALL_INTEGERS[q.dtype.name]
+    if q.dtype.name not in PACKABLE:
+        refuse("q", " or ".join(PACKABLE), q.dtype, TypeError)
+    given = PACKABLE[q.dtype.name]
     fitting = Integers(bits, given.signed)
     codes = q.astype(given.dtype).ravel()
-    out = result(out, np.uint8, q, q, shape=(bytes_of(bits, q.size),))
+    shape, dtype = packed_shape("q", q.shape, bits, row_align), packed_dtype(row_align)
+    out = result(out, dtype, q, q, shape=shape)
     wrong = (codes < fitting.min) | (codes > fitting.max)
     if wrong.any():
         first = wrong.argmax()
         allowed = f"integers from {fitting.min} to {fitting.max}, those of {bits} bits"
         refuse("q", allowed, f"{codes[first]} at flat index {first}")
-    np.copyto(out, packed_codes(codes, bits, bitorder))
+    packed = np.zeros(shape, dtype)
+    if row_align is None:
+        packed[...] = packed_codes(codes, bits, bitorder)
+    elif packed.size > 0:
+        rows = packed.view(np.uint8).reshape(-1, packed.shape[-1] * packed.itemsize)
+        for row, of_row in zip(rows, codes.reshape(len(rows), -1), strict=True):
+            row[: bytes_of(bits, of_row.size)] = packed_codes(of_row, bits, bitorder)
+    np.copyto(out, packed)
     return out
 
 
 def unpack_ints(
     packed: ArrayLike,
     bits: int,
-    n: int,
+    shape: int | tuple[int, ...],
     *,
     signed: bool = True,
+    row_align: RowAlign | None = None,
     bitorder: BitOrder = "little",
     dtype: DTypeLike | None = None,
     out: Array | None = None,
 ) -> Array:
-    """Unpack `n` integers that :func:`pack_ints` packed.
+    """Unpack integers that :func:`pack_ints` packed.
 
     Parameters, results and errors are those of :func:`secateur.unpack_ints`.
 
@@ -85,29 +107,71 @@ def unpack_ints(
     array([ 1, -1,  7], dtype=int8)
     >>> reference.unpack_ints(np.uint8([241, 7]), 4, 3, signed=False)
     array([ 1, 15,  7], dtype=uint8)
+    >>> reference.unpack_ints(np.int32([16773121]), 12, 2, row_align=32)
+    array([ 1, -1], dtype=int16)
     """
-    bits = integer_in("bits", bits, 1, 8)
-    n = integer_in("n", n, 0, 2**63 - 1)
+    bits = integer_in("bits", bits, 1, MAX_BITS)
+    shape = shape_of(shape)
+    n = math.prod(shape)
     check_bitorder(bitorder)
+    row_align = checked_row_align(row_align)
     if as_bool("signed", signed):
-        wanted = as_dtype("dtype", np.int8 if dtype is None else dtype, " or ".join(SMALL_INTEGERS))
+        default = np.int8 if bits <= 8 else np.int16
+        wanted = as_dtype("dtype", default if dtype is None else dtype, " or ".join(PACKABLE))
     elif dtype is None:
-        wanted = np.dtype(np.uint8)
+        wanted = np.dtype(np.uint8 if bits <= 8 else np.uint16)
     else:
         refuse("signed", "True (the default) if dtype is given", shown(signed))
-    if wanted.name not in SMALL_INTEGERS:
-        refuse("dtype", " or ".join(SMALL_INTEGERS), wanted, TypeError)
-    width, signed = SMALL_INTEGERS[wanted.name]
-    if width not in (8, bits):
-        refuse("bits", f"{width} for dtype {wanted}", bits)
-    given = native("packed", packed, np.uint8)
-    if given.size < bytes_of(bits, n):
+    if wanted.name not in PACKABLE:
+        refuse("dtype", " or ".join(PACKABLE), wanted, TypeError)
+    width, signed = PACKABLE[wanted.name]
+    if bits > width if width >= 8 else bits != width:
+        refuse("bits", f"{'at most ' * (width >= 8)}{width} for dtype {wanted}", bits)
+    given = native("packed", packed, packed_dtype(row_align))
+    rows_shape = packed_shape("shape", shape, bits, row_align)
+    if row_align is None and given.size < bytes_of(bits, n):
         allowed = f"at least {bytes_of(bits, n)} bytes long, for {n} integers of {bits} bits"
         refuse("packed", allowed, given.size)
-    out = result(out, wanted, given, given, shape=(n,))
-    codes = unpacked_codes(given.ravel()[: bytes_of(bits, n)], bits, n, signed, bitorder)
+    if row_align is not None and given.shape != rows_shape:
+        msg = f"packed must have shape {rows_shape}, that of the packed rows, got {given.shape}"
+        raise ValueError(msg)
+    out = result(out, wanted, given, given, shape=shape)
+    codes = np.zeros(shape, Integers(max(bits, 8), signed).dtype)
+    if row_align is None:
+        of_all = given.ravel()[: bytes_of(bits, n)]
+        codes[...] = unpacked_codes(of_all, bits, n, signed, bitorder).reshape(shape)
+    elif n > 0:
+        rows = np.ascontiguousarray(given).view(np.uint8).reshape(n // shape[-1], -1)
+        size = bytes_of(bits, shape[-1])
+        for row, of_row in zip(codes.reshape(-1, shape[-1]), rows[:, :size], strict=True):
+            row[...] = unpacked_codes(of_row, bits, shape[-1], signed, bitorder)
     np.copyto(out, codes.astype(wanted))
     return out
+
+
+def checked_row_align(row_align: Any) -> RowAlign | None:
+    if row_align is None:
+        return None
+    bits = integer_in("row_align", row_align, -(2**63), 2**63 - 1)
+    if bits not in (8, 32):
+        refuse("row_align", "None, 8 or 32", bits)
+    return bits  # type: ignore[return-value]
+
+
+def packed_dtype(row_align: RowAlign | None) -> type[np.uint8 | np.int32]:
+    return np.int32 if row_align == 32 else np.uint8
+
+
+def packed_shape(
+    name: str, shape: tuple[int, ...], bits: int, row_align: RowAlign | None
+) -> tuple[int, ...]:
+    """Return the shape of the packed integers of an array; `name` is the argument with its shape."""
+    if row_align is None:
+        return (bytes_of(bits, math.prod(shape)),)
+    if not shape:
+        msg = f"{name} must have an axis whose rows are aligned, got shape ()"
+        raise ValueError(f"{msg}; without row_align, no axis is needed")
+    return (*shape[:-1], -(-shape[-1] * bits // row_align))
 
 
 def check_bitorder(bitorder: BitOrder) -> None:
@@ -115,10 +179,10 @@ def check_bitorder(bitorder: BitOrder) -> None:
 
 
 def check_packed(packed: bool, name: str, bits: int, got: str, bitorder: BitOrder) -> bool:
-    """Return `packed`; refuse it if the integers have more than 8 bits."""
+    """Return `packed`; refuse it if the integers are too wide."""
     check_bitorder(bitorder)
-    if as_bool("packed", packed) and bits > 8:
-        refuse(name, "at most 8 bits wide to be packed", got)
+    if as_bool("packed", packed) and bits > MAX_BITS:
+        refuse(name, f"at most {MAX_BITS} bits wide to be packed", got)
     return packed
 
 
@@ -150,42 +214,23 @@ def shape_of(shape: Any) -> tuple[int, ...]:
     return lengths
 
 
-# Eight integers of `bits` bits take exactly `bits` bytes. They are packed in a word of 64 bits, and
-# the first `bits` bytes of the word are the result. The word is little-endian for "little" and
-# big-endian for "big".
+# The bits of each integer are a row of an array of bools, in the order of the stream.
 
 
 def packed_codes(codes: Array, bits: int, bitorder: BitOrder) -> Bytes:
-    eights = np.zeros((-(-codes.size // 8), 8), np.uint8)
-    eights.reshape(-1)[: codes.size] = codes.view(np.uint8)
-    eights &= np.uint8((1 << bits) - 1)
-    words = np.zeros(len(eights), _words(bitorder))
-    for j, shift in enumerate(_shifts(bits, bitorder)):
-        words |= eights[:, j].astype(np.uint64) << shift
-    packed = words.view(np.uint8).reshape(-1, 8)[:, :bits]
-    return packed.reshape(-1)[: bytes_of(bits, codes.size)]
+    """Return the bytes of a flat array of integers."""
+    low_first = np.arange(bits)
+    places = low_first if bitorder == "little" else low_first[::-1]
+    stream = codes.reshape(-1, 1).astype(np.int32) >> places & 1
+    return np.packbits(stream.astype(np.bool_), bitorder=bitorder)
 
 
 def unpacked_codes(packed: Bytes, bits: int, n: int, signed: bool, bitorder: BitOrder) -> Array:
-    words = np.zeros(-(-n // 8), _words(bitorder))
-    padded = np.zeros(words.size * bits, np.uint8)
-    padded[: packed.size] = packed
-    words.view(np.uint8).reshape(-1, 8)[:, :bits] = padded.reshape(-1, bits)
-    eights = np.empty((words.size, 8), np.uint8)
-    for j, shift in enumerate(_shifts(bits, bitorder)):
-        eights[:, j] = words >> shift & np.uint64((1 << bits) - 1)
-    codes = eights.reshape(-1)[:n]
-    if not signed:
-        return codes
-    sign = np.uint8(1 << bits - 1)
-    return ((codes ^ sign) - sign).view(np.int8)
-
-
-def _words(bitorder: BitOrder) -> str:
-    return "<u8" if bitorder == "little" else ">u8"
-
-
-def _shifts(bits: int, bitorder: BitOrder) -> list[np.uint64]:
-    """Return the position in the word of each of eight integers, as a left shift."""
-    low_first = bitorder == "little"
-    return [np.uint64(bits * j if low_first else 64 - bits * (j + 1)) for j in range(8)]
+    """Return the n integers that start at the first of the bytes."""
+    stream = np.unpackbits(packed, count=n * bits, bitorder=bitorder).reshape(n, bits)
+    low_first = stream if bitorder == "little" else stream[:, ::-1]
+    weights = 1 << np.arange(bits, dtype=np.int32)
+    if signed:
+        weights[-1] *= -1
+    codes = low_first.astype(np.int32) @ weights
+    return np.asarray(codes.astype(Integers(max(bits, 8), signed).dtype))

@@ -93,6 +93,10 @@ def pack() -> None:
     assert_type(packed, NDArray[np.uint8])
     assert_type(sc.pack_ints(codes[0, :2], 4, bitorder="big", out=packed[:1]), NDArray[np.uint8])
     assert_type(sc.unpack_ints(packed, 4, 3), NDArray[Any])
+    assert_type(sc.pack_ints(codes, 12, row_align=8), NDArray[np.uint8])
+    words = sc.pack_ints(codes, 12, row_align=32)
+    assert_type(words, NDArray[np.int32])
+    assert_type(sc.unpack_ints(words, 12, codes.shape, row_align=32), NDArray[Any])
     assert_type(sc.unpack_ints(packed, 4, 3, signed=False, bitorder="big"), NDArray[Any])
     assert_type(sc.unpack_ints(packed, 4, 3, dtype="uint8"), NDArray[Any])
     assert_type(sc.unpack_ints(packed, 4, 3, out=np.empty(3, np.int8)), NDArray[Any])
@@ -102,6 +106,7 @@ if TYPE_CHECKING:  # both type checkers report these errors
     sc.quantize(w, 8)  # type: ignore[arg-type]
     sc.quantize(w, fmt, bitorder="middle")  # type: ignore[arg-type]
     sc.dequantize(codes, fmt, shape=2.5)  # type: ignore[arg-type]
+    sc.pack_ints(codes, 12, row_align=16)  # type: ignore[call-overload]
     sc.pack_ints(codes, 4, out=w)  # type: ignore[arg-type]
     sc.FixedPoint("8")  # type: ignore[arg-type]
     sc.Affine(0.1, bits="8")  # type: ignore[arg-type]
