@@ -26,7 +26,7 @@ struct PackingArguments {
   PackingArguments(py::handle bits_, py::handle row_align_, py::handle bitorder_)
       : bits(static_cast<std::int32_t>(to_count("bits", bits_, 1, SC_MAX_PACKED_BITS))),
         bitorder(to_choice("bitorder", bitorder_, kBitOrders)),
-        row_align(to_row_align(row_align_)) {}
+        row_align(to_row_align(row_align_, true)) {}
 
   // The dtype of packed integers.
   [[nodiscard]] Dtype dtype() const { return row_align == 32 ? kInt32 : kUInt8; }
@@ -56,17 +56,6 @@ struct PackingArguments {
  private:
   static constexpr Choice<sc_bitorder> kBitOrders[] = {{"little", SC_BITORDER_LITTLE},
                                                        {"big", SC_BITORDER_BIG}};
-
-  static std::int32_t to_row_align(py::handle row_align) {
-    if (row_align.is_none()) {
-      return 0;
-    }
-    const std::int64_t bits = to_integer("row_align", row_align);
-    if (bits != 8 && bits != 32) {
-      refuse("row_align", "None, 8 or 32", row_align);
-    }
-    return static_cast<std::int32_t>(bits);
-  }
 };
 
 std::size_t row_length(const Shape& shape) {

@@ -2,6 +2,7 @@
 // pruning, masks and soft thresholding.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -33,28 +34,101 @@ double to_threshold(py::handle threshold, bool allow_negative = false) {
   return checked_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
 }
 
-constexpr Choice<sc_mask_format> kBitOrders[] = {{"little", SC_MASK_FORMAT_BITS_LITTLE},
-                                                 {"big", SC_MASK_FORMAT_BITS_BIG}};
+constexpr Choice<sc_bitorder> kBitOrders[] = {{"little", SC_BITORDER_LITTLE},
+                                              {"big", SC_BITORDER_BIG}};
 
-// The arguments `packed` and `bitorder` of functions that return a mask.
-struct MaskFormat {
-  sc_mask_format format;
+// Packed masks: one bit for each element. With row_align, each row begins at a whole byte.
+struct PackedMasks {
+  sc_bitorder bitorder;
+  std::int32_t row_align;  // 0 or 8
 
-  MaskFormat(py::handle packed, py::handle bitorder)
-      : format(to_choice("bitorder", bitorder, kBitOrders)) {
-    if (!to_bool("packed", packed)) {
-      format = SC_MASK_FORMAT_BOOLS;
-    }
+  PackedMasks(py::handle row_align_, py::handle bitorder_)
+      : bitorder(to_choice("bitorder", bitorder_, kBitOrders)),
+        row_align(to_row_align(row_align_, false)) {}
+
+  // The format of the core.
+  [[nodiscard]] sc_mask_format format() const {
+    return bitorder == SC_BITORDER_LITTLE ? SC_MASK_FORMAT_BITS_LITTLE : SC_MASK_FORMAT_BITS_BIG;
   }
-
-  // A new mask of the elements of `in`.
-  [[nodiscard]] Result result(const Input& in) const {
-    if (format == SC_MASK_FORMAT_BOOLS) {
-      return {py::dtype(kBool.number), shape_of(in.given())};
+  // Whether the rows of an array have padding, which the format of the core does not have.
+  [[nodiscard]] bool has_padding(const py::array& array) const {
+    return row_align != 0 && array.ndim() != 0 && array.shape(array.ndim() - 1) % 8 != 0;
+  }
+  // The shape of the packed mask of an array.
+  [[nodiscard]] Shape shape(const Input& in) const {
+    if (row_align == 0) {
+      return {static_cast<py::ssize_t>((in.size() + 7) / 8)};
     }
-    return {py::dtype(kUInt8.number), {static_cast<py::ssize_t>((in.size() + 7) / 8)}};
+    Shape shape = shape_of(in.given());
+    if (shape.empty()) {
+      throw py::value_error(in.name() +
+                            " must have an axis whose rows are aligned, got shape (); without "
+                            "row_align, no axis is needed");
+    }
+    shape.back() = (shape.back() + 7) / 8;
+    return shape;
   }
 };
+
+// How a function returns a mask: as bools, or packed.
+class MaskFormat {
+ public:
+  MaskFormat(py::handle packed, py::handle row_align, py::handle bitorder)
+      : bits_(row_align, bitorder), is_packed_(to_bool("packed", packed)) {
+    if (bits_.row_align != 0 && !is_packed_) {
+      refuse("row_align", "None unless packed is True", row_align);
+    }
+  }
+
+  // Whether the core can write the mask of an array. Otherwise it writes bools, from which pack()
+  // makes the mask.
+  [[nodiscard]] bool suits_core(const Input& in) const {
+    return !is_packed_ || !bits_.has_padding(in.given());
+  }
+  // The format and the memory of a mask that the core can write.
+  [[nodiscard]] sc_mask_format format() const {
+    return is_packed_ ? bits_.format() : SC_MASK_FORMAT_BOOLS;
+  }
+  [[nodiscard]] Result result(const Input& in) const {
+    return is_packed_ ? Result(py::dtype(kUInt8.number), bits_.shape(in)) : bools(in);
+  }
+  // Memory for the bools of a mask.
+  [[nodiscard]] static Result bools(const Input& in) {
+    return {py::dtype(kBool.number), shape_of(in.given())};
+  }
+  // The mask of `in` in this format, from bools.
+  [[nodiscard]] py::object pack(const py::object& bools, const Input& in) const {
+    if (!is_packed_) {
+      return bools;
+    }
+    Input mask("mask", bools, {kBool});
+    Result packed(py::dtype(kUInt8.number), bits_.shape(in));
+    const Shape shape = shape_of(in.given());
+    mask.prepare();
+    call(mask, "", [&, data = packed.data()] {
+      return sc_pack_ints(mask.data(), SC_DTYPE_UINT8, mask.size(), 1, bits_.bitorder,
+                          shape.empty() ? 0 : static_cast<std::size_t>(shape.back()),
+                          bits_.row_align, data);
+    });
+    return packed.finish();
+  }
+
+ private:
+  PackedMasks bits_;
+  bool is_packed_;
+};
+
+// The mask of a selection. run(data, format) writes it.
+template <class Run>
+py::object write_mask(const MaskFormat& format, const Input& in, const AxisOrder& order,
+                      const Run& run) {
+  const bool in_core = order.empty() && format.suits_core(in);
+  Result mask = in_core ? format.result(in) : MaskFormat::bools(in);
+  const sc_mask_format core_format = in_core ? format.format() : SC_MASK_FORMAT_BOOLS;
+  mask.transpose(order);
+  run(mask.data(), &core_format);
+  return in_core ? mask.finish() : format.pack(mask.finish(), in);
+}
 
 // Throws ValueError unless exactly one of the arguments is given. `pattern` is a tuple of N and M,
 // or None.
@@ -173,23 +247,12 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
 
 py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                       py::handle pattern, py::handle scores, py::handle axis, py::handle packed,
-                      py::handle bitorder, py::handle nan) {
+                      py::handle row_align, py::handle bitorder, py::handle nan) {
   require_one_selection(k, sparsity, threshold, pattern);
-  const MaskFormat mask_format(packed, bitorder);
+  const MaskFormat format(packed, row_align, bitorder);
   SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
-  if (!selection.order().empty()) {  // the core writes bools, which can be transposed
-    Result mask(py::dtype(kBool.number), shape_of(selection.in().given()));
-    mask.transpose(selection.order());
-    const sc_mask_format bools = SC_MASK_FORMAT_BOOLS;
-    selection.run(mask.data(), &bools);
-    const py::object result = mask.finish();
-    return mask_format.format == bools ? result
-                                       : py::module_::import("numpy").attr("packbits")(
-                                             result, py::arg("bitorder") = bitorder);
-  }
-  Result mask = mask_format.result(selection.in());
-  selection.run(mask.data(), &mask_format.format);
-  return mask.finish();
+  return write_mask(format, selection.in(), selection.order(),
+                    [&](void* mask, const sc_mask_format* as) { selection.run(mask, as); });
 }
 
 // One of the arrays of prune_global.
@@ -307,16 +370,24 @@ py::list prune_global(const py::list& arrays, const py::list& scores, const py::
 
 py::list prune_mask_global(const py::list& arrays, const py::list& scores,
                            const std::vector<std::string>& labels, py::handle k,
-                           py::handle sparsity, py::handle packed, py::handle bitorder,
-                           py::handle nan) {
-  const MaskFormat mask_format(packed, bitorder);
+                           py::handle sparsity, py::handle packed, py::handle row_align,
+                           py::handle bitorder, py::handle nan) {
+  const MaskFormat format(packed, row_align, bitorder);
   GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, nan);
-  std::vector<Result> masks;
-  masks.reserve(labels.size());
-  for (const Member& member : selection.members()) {
-    masks.push_back(mask_format.result(member.in));
+  const std::vector<Member>& members = selection.members();
+  const bool in_core = std::ranges::all_of(
+      members, [&](const Member& member) { return format.suits_core(member.in); });
+  const sc_mask_format core_format = in_core ? format.format() : SC_MASK_FORMAT_BOOLS;
+  std::vector<Result> results;
+  results.reserve(members.size());
+  for (const Member& member : members) {
+    results.push_back(in_core ? format.result(member.in) : MaskFormat::bools(member.in));
   }
-  return selection.run(std::move(masks), &mask_format.format);
+  py::list masks = selection.run(std::move(results), &core_format);
+  for (std::size_t i = 0; !in_core && i < members.size(); ++i) {
+    masks[i] = format.pack(masks[i], members[i].in);
+  }
+  return masks;
 }
 
 // The argument `block`. It is parsed before any array is checked, because parsing may run the
@@ -419,36 +490,54 @@ py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::han
 
 py::object prune_mask_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                              py::handle block, py::handle norm, py::handle packed,
-                             py::handle bitorder, py::handle nan) {
+                             py::handle row_align, py::handle bitorder, py::handle nan) {
   require_one_selection(k, sparsity, threshold, py::none());
-  const MaskFormat mask_format(packed, bitorder);
+  const MaskFormat format(packed, row_align, bitorder);
   BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, nan);
-  Result mask = mask_format.result(selection.in());
-  selection.run(mask.data(), &mask_format.format);
-  return mask.finish();
+  return write_mask(format, selection.in(), {},
+                    [&](void* mask, const sc_mask_format* as) { selection.run(mask, as); });
 }
 
-py::object apply_mask(py::handle w, py::handle mask, py::handle bitorder, py::handle out) {
-  const sc_mask_format bits = to_choice("bitorder", bitorder, kBitOrders);
+// The bools of a packed mask whose rows have padding.
+py::array unpacked_bools(const Input& mask, const Input& w, const PackedMasks& bits) {
+  Result bools = MaskFormat::bools(w);
+  const auto row_length = static_cast<std::size_t>(shape_of(w.given()).back());
+  call(w, "", [&, data = bools.data()] {
+    return sc_unpack_ints(mask.data(), w.size(), 1, bits.bitorder, row_length, bits.row_align, data,
+                          SC_DTYPE_UINT8);
+  });
+  return bools.finish().cast<py::array>();
+}
+
+py::object apply_mask(py::handle w, py::handle mask, py::handle row_align, py::handle bitorder,
+                      py::handle out) {
+  const PackedMasks bits(row_align, bitorder);
   // Both arguments are converted to arrays before either is checked, because a conversion may run
   // the caller's code.
   const py::array w_array = as_array("w", w);
   const py::array mask_array = as_array("mask", mask);
   Input in = floats(w_array);
   Input mask_input("mask", mask_array, {kBool, kUInt8});
-  const bool is_bool_mask = mask_input.is(kBool);
-  if (is_bool_mask) {
-    mask_input.require_shape(shape_of(in.given()), "that of w");
+  bool is_bool_mask = mask_input.is(kBool);
+  if (!is_bool_mask) {
+    mask_input.require_shape(bits.shape(in), bits.row_align == 0 ? "one bit for each element of w"
+                                                                 : "that of w's packed rows");
+  } else if (bits.row_align != 0) {
+    refuse("row_align", "None for a mask of bool", row_align);
   } else {
-    mask_input.require_shape({static_cast<py::ssize_t>((in.size() + 7) / 8)},
-                             "one bit for each element of w");
+    mask_input.require_shape(shape_of(in.given()), "that of w");
   }
   Result result(out, in.numpy_dtype(), in, true, &mask_input);
   in.prepare();
   mask_input.prepare();
+  if (bits.has_padding(in.given())) {
+    is_bool_mask = true;
+    mask_input = Input("mask", unpacked_bools(mask_input, in, bits), {kBool});
+    mask_input.prepare();
+  }
   call(in, "", [&, data = result.data()] {
     return sc_apply_mask(in.data(), in.core_dtype(), in.size(), mask_input.data(),
-                         is_bool_mask ? SC_MASK_FORMAT_BOOLS : bits, data);
+                         is_bool_mask ? SC_MASK_FORMAT_BOOLS : bits.format(), data);
   });
   return result.finish();
 }

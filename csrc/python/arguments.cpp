@@ -79,6 +79,17 @@ std::optional<double> exact_double(py::handle value) {
 }
 }  // namespace
 
+std::int32_t to_row_align(py::handle row_align, bool words) {
+  if (row_align.is_none()) {
+    return 0;
+  }
+  const std::int64_t bits = to_integer("row_align", row_align);
+  if (bits != 8 && (bits != 32 || !words)) {
+    refuse("row_align", words ? "None, 8 or 32" : "None or 8", row_align);
+  }
+  return static_cast<std::int32_t>(bits);
+}
+
 double to_number(const char* name, py::handle value) {
   if (const auto number = exact_double(value)) {
     return *number;

@@ -44,6 +44,9 @@ std::size_t in_range(const char* name, std::int64_t number, std::size_t min, std
 // Converts an integer argument in [min, max].
 std::size_t to_count(const char* name, py::handle value, std::size_t min, std::size_t max);
 
+// Converts the argument row_align: None becomes 0, the others are 8 and, if `words`, 32.
+std::int32_t to_row_align(py::handle row_align, bool words);
+
 // Converts a number to the nearest double. Throws TypeError for other values, including bools.
 double to_number(const char* name, py::handle value);
 

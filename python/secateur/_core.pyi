@@ -72,6 +72,7 @@ def prune_mask(
     scores: _Scores,
     axis: int | tuple[int, ...] | None,
     packed: bool,
+    row_align: int | None,
     bitorder: str,
     nan: str,
     /,
@@ -83,6 +84,7 @@ def prune_mask_global(
     k: int | None,
     sparsity: float | None,
     packed: bool,
+    row_align: int | None,
     bitorder: str,
     nan: str,
     /,
@@ -95,12 +97,18 @@ def prune_mask_blocks(
     block: tuple[int, int],
     norm: str | None,
     packed: bool,
+    row_align: int | None,
     bitorder: str,
     nan: str,
     /,
 ) -> NDArray[Any]: ...
 def apply_mask(
-    w: ArrayLike, mask: ArrayLike, bitorder: str, out: NDArray[Any] | None, /
+    w: ArrayLike,
+    mask: ArrayLike,
+    row_align: int | None,
+    bitorder: str,
+    out: NDArray[Any] | None,
+    /,
 ) -> NDArray[Any]: ...
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def pack_ints(

@@ -39,6 +39,7 @@ def prune_mask(
     factors: ArrayLike | None = None,
     axis: Axes | None = None,
     packed: Literal[False] = False,
+    row_align: None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> Mask: ...
@@ -56,6 +57,7 @@ def prune_mask(
     factors: ArrayLike | None = None,
     axis: Axes | None = None,
     packed: Literal[True],
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> Bits: ...
@@ -73,6 +75,7 @@ def prune_mask(
     factors: ArrayLike | None = None,
     axis: Axes | None = None,
     packed: bool,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> Mask | Bits: ...
@@ -89,6 +92,7 @@ def prune_mask(
     factors: ArrayLike | None = None,
     axis: Axes | None = None,
     packed: bool = False,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> Mask | Bits:
@@ -106,6 +110,10 @@ def prune_mask(
         `pattern` must be given.
     packed : bool, default False
         Return one bit per element instead of one byte.
+    row_align : {None, 8}
+        Where the rows of a packed mask begin; a row runs along the last axis. None packs the flat
+        array, so that rows may begin within a byte. 8 pads each row to whole bytes, as
+        ``numpy.packbits(mask, axis=-1)`` does. Must be None if `packed` is False.
     bitorder : {"little", "big"}
         The order of the bits in each byte of a packed mask, as in ``numpy.packbits``.
     nan : {"raise", "keep", "prune"}
@@ -118,6 +126,9 @@ def prune_mask(
     ndarray of uint8, of shape ``(ceil(w.size / 8),)``
         The same bits, of the flat array in C order. Unused bits of the last byte are 0. Returned if
         `packed` is True.
+    ndarray of uint8, of shape ``(*w.shape[:-1], ceil(w.shape[-1] / 8))``
+        The same bits, of each row. Unused bits of the last byte of a row are 0. Returned if
+        `row_align` is 8.
 
     Raises
     ------
@@ -125,7 +136,8 @@ def prune_mask(
         If `w`, `scores` or `factors` has an unsupported dtype, `k` is not an integer, `axis` is not
         an integer or a tuple of integers, or `packed` is not a bool.
     ValueError
-        If an argument is out of range, as in :func:`prune`; or if the values that rank hold NaN and
+        If an argument is out of range, as in :func:`prune`; if `row_align` is given and `packed` is
+        False, or `w` has no axis; or if the values that rank hold NaN and
         `nan` is ``"raise"``.
 
     See Also
@@ -135,8 +147,8 @@ def prune_mask(
 
     Notes
     -----
-    Packed masks of selections along an axis, and of some patterns, need ``w.size`` bytes of scratch
-    memory.
+    Packed masks of selections along an axis, of some patterns, and of rows whose last byte has unused
+    bits, need ``w.size`` bytes of scratch memory.
 
     Examples
     --------
@@ -149,17 +161,20 @@ def prune_mask(
     array([3], dtype=uint8)
     >>> sc.prune_mask(w, pattern="1:2")
     array([False,  True,  True, False])
+    >>> sc.prune_mask(w.reshape(2, 2), k=2, packed=True, row_align=8)
+    array([[3],
+           [0]], dtype=uint8)
     """
     if threshold is not None or block is not None or norm is not None:
         check_combination(threshold, pattern, block, norm, scores, factors, axis)
     if block is not None:
         return _core.prune_mask_blocks(
-            w, k, sparsity, threshold, block, norm, packed, bitorder, nan
+            w, k, sparsity, threshold, block, norm, packed, row_align, bitorder, nan
         )
     n_of_m = None if pattern is None else parse_pattern(pattern)
     ranked_by = core_scores(w, scores, factors)
     return _core.prune_mask(
-        w, k, sparsity, threshold, n_of_m, ranked_by, axis, packed, bitorder, nan
+        w, k, sparsity, threshold, n_of_m, ranked_by, axis, packed, row_align, bitorder, nan
     )
 
 
@@ -172,6 +187,7 @@ def prune_mask_global(
     scores: Mapping[Key, ArrayLike | None] | None = None,
     factors: Mapping[Key, ArrayLike | None] | None = None,
     packed: bool = False,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> dict[Key, NDArray[Any]]: ...
@@ -184,6 +200,7 @@ def prune_mask_global(  # type: ignore[overload-overlap] # a tuple is a sequence
     scores: Sequence[ArrayLike | None] | None = None,
     factors: Sequence[ArrayLike | None] | None = None,
     packed: bool = False,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> tuple[NDArray[Any], ...]: ...
@@ -196,6 +213,7 @@ def prune_mask_global(
     scores: Sequence[ArrayLike | None] | None = None,
     factors: Sequence[ArrayLike | None] | None = None,
     packed: bool = False,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> list[NDArray[Any]]: ...
@@ -207,6 +225,7 @@ def prune_mask_global(
     scores: Any = None,
     factors: Any = None,
     packed: bool = False,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> Any:
@@ -218,7 +237,7 @@ def prune_mask_global(
         The arrays to select from.
     k, sparsity, scores, factors
         The selection, as in :func:`prune_global`. Exactly one of `k` and `sparsity` must be given.
-    packed, bitorder
+    packed, row_align, bitorder
         The form of the masks, as in :func:`prune_mask`.
     nan : {"raise", "keep", "prune"}
         Where NaN ranks, as in :func:`prune_global`.
@@ -248,13 +267,18 @@ def prune_mask_global(
     """
     given = Members(arrays, scores, factors)
     masks = _core.prune_mask_global(
-        given.arrays, given.ranked_by, given.labels, k, sparsity, packed, bitorder, nan
+        given.arrays, given.ranked_by, given.labels, k, sparsity, packed, row_align, bitorder, nan
     )
     return rebuild(arrays, masks)
 
 
 def apply_mask(
-    w: ArrayLike, mask: ArrayLike, *, bitorder: BitOrder = "little", out: Floats | None = None
+    w: ArrayLike,
+    mask: ArrayLike,
+    *,
+    row_align: Literal[8] | None = None,
+    bitorder: BitOrder = "little",
+    out: Floats | None = None,
 ) -> Floats:
     """Set the elements that a mask removes to zero.
 
@@ -262,9 +286,13 @@ def apply_mask(
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to mask.
-    mask : array_like of bool, of the shape of `w`; or of uint8, of shape ``(ceil(w.size / 8),)``
-        True where an element is kept, as :func:`prune_mask` returns it. A mask of uint8 is packed;
-        its bits after the first ``w.size`` are ignored.
+    mask : array_like of bool, of the shape of `w`; or of uint8, packed
+        True where an element is kept, as :func:`prune_mask` returns it. A mask of uint8 has the shape
+        ``(ceil(w.size / 8),)`` or, if `row_align` is 8, ``(*w.shape[:-1], ceil(w.shape[-1] / 8))``.
+        Unused bits are ignored.
+    row_align : {None, 8}
+        Where the rows of a packed mask begin, as for :func:`prune_mask`. Must be None for a mask of
+        bool.
     bitorder : {"little", "big"}
         The order of the bits in each byte of a packed mask, as in ``numpy.packbits``.
     out : ndarray of the dtype and shape of `w`, optional
@@ -280,11 +308,13 @@ def apply_mask(
     TypeError
         If `w` or `out` has an unsupported dtype, or `mask` is neither bool nor uint8.
     ValueError
-        If `mask` or `out` has another shape, `bitorder` is out of range, `out` overlaps `mask`, or
+        If `mask` or `out` has another shape, `bitorder` or `row_align` is out of range, `out` overlaps `mask`, or
         `out` overlaps `w` in part.
 
     Notes
     -----
+    Packed rows whose last byte has unused bits need ``w.size`` bytes of scratch memory.
+
     Retraining with a fixed mask, applied after each step, keeps the removed weights at zero (Han et
     al. 2015, "Learning both weights and connections for efficient neural networks").
 
@@ -297,4 +327,4 @@ def apply_mask(
     >>> sc.apply_mask(np.float32([3, -4, 5]), np.uint8([0b101]))
     array([3., 0., 5.], dtype=float32)
     """
-    return _core.apply_mask(w, mask, bitorder, out)
+    return _core.apply_mask(w, mask, row_align, bitorder, out)

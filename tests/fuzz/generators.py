@@ -291,10 +291,13 @@ class Draw:
             self.wrong_in_several_ways = True
         return scores_style
 
-    def mask_form(self) -> None:
+    def mask_form(self, shapes: list[tuple[int, ...]]) -> None:
         """Pass the form of a mask."""
         if self.one_in(2):
             self.named["packed"] = str(self.one_in(2))
+            if self.named["packed"] == "True" and self.one_in(2):
+                self.named["row_align"] = "8"
+                self.wrong += () in shapes
         self.bitorder()
 
     def out(self, dtype: str, shape: tuple[int, ...], *, may_be_w: bool = False) -> None:
@@ -484,8 +487,8 @@ def prune(draw: Draw) -> None:
 
 
 def prune_mask(draw: Draw) -> None:
-    selection(draw)
-    draw.mask_form()
+    _, shape = selection(draw)
+    draw.mask_form([shape])
 
 
 def selection(draw: Draw) -> tuple[str, tuple[int, ...]]:
@@ -537,8 +540,8 @@ def prune_global(draw: Draw) -> None:
 
 
 def prune_mask_global(draw: Draw) -> None:
-    global_selection(draw)
-    draw.mask_form()
+    _, shapes, _ = global_selection(draw)
+    draw.mask_form(shapes)
 
 
 def global_selection(
@@ -586,7 +589,11 @@ def global_selection(
 
 def apply_mask(draw: Draw) -> None:
     dtype, shape, _ = draw.floats()
-    if draw.one_in(2):
+    if shape and draw.one_in(3):
+        draw.named["row_align"] = "8"
+        rows = (*shape[:-1], -(-shape[-1] // 8))
+        draw.positional["mask"] = draw.array("uint8", rows, "raw")
+    elif draw.one_in(2):
         packed = (-(-math.prod(shape) // 8),)
         draw.positional["mask"] = draw.array("uint8", packed, "raw")
     else:

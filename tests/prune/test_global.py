@@ -71,6 +71,11 @@ def check(
     for bitorder in ("little", "big"):
         packed = lib.prune_mask_global(arrays, **how, packed=True, bitorder=bitorder)
         assert_same_arrays(packed, [np.packbits(mask, bitorder=bitorder) for mask in masks])
+        if all(w.ndim for w in arrays):
+            rows = lib.prune_mask_global(arrays, **how, packed=True, row_align=8, bitorder=bitorder)
+            assert_same_arrays(
+                rows, [np.packbits(mask, axis=-1, bitorder=bitorder) for mask in masks]
+            )
     before = [w.copy() for w in arrays]
     assert_same_arrays(lib.prune_global(arrays, **how), wanted)
     assert_same_arrays(arrays, before)

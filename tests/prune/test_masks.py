@@ -36,6 +36,10 @@ def check(lib: Any, w: np.ndarray, mask: np.ndarray, **how: Any) -> None:
         assert_same_bits(packed, np.packbits(mask, bitorder=bitorder))
         applied = lib.apply_mask(w, packed, bitorder=bitorder)
         assert_same_bits(applied, lib.prune(w, **how))
+        rows = lib.prune_mask(w, packed=True, row_align=8, bitorder=bitorder, **how)
+        assert_same_bits(rows, np.packbits(mask, axis=-1, bitorder=bitorder))
+        applied = lib.apply_mask(w, rows, row_align=8, bitorder=bitorder)
+        assert_same_bits(applied, lib.prune(w, **how))
     assert_same_bits(lib.apply_mask(w, mask), lib.prune(w, **how))
 
 
@@ -184,6 +188,9 @@ def test_big_masks_applied_anywhere(lib: Any) -> None:
 
 def test_bits_beyond_the_array_are_ignored(lib: Any) -> None:
     w = normal(3)
+    rows = np.uint8([[0b01010101], [0b10111010]])
+    kept = masked(np.stack([w, w]), [[True, False, True], [False, True, False]])
+    assert_same_bits(lib.apply_mask(np.stack([w, w]), rows, row_align=8), kept)
     assert_same_bits(lib.apply_mask(w, np.uint8([0b01010101])), masked(w, [True, False, True]))
     assert_same_bits(lib.apply_mask(w, np.uint8([0b10111111]), bitorder="big"),
                      masked(w, [True, False, True]))  # fmt: skip
@@ -202,6 +209,9 @@ def test_empty(lib: Any) -> None:
         for how in ({"k": 0}, {"threshold": 1}, {"k": 0, "axis": 0}, {"pattern": "1:1"}):
             assert_same_bits(lib.prune_mask(w, **how), np.zeros(shape, np.bool_))
             assert_same_bits(lib.prune_mask(w, packed=True, **how), np.zeros(0, np.uint8))
+            rows = np.zeros((*shape[:-1], -(-shape[-1] // 8)), np.uint8)
+            assert_same_bits(lib.prune_mask(w, packed=True, row_align=8, **how), rows)
+            assert_same_bits(lib.apply_mask(w, rows, row_align=8), w)
     assert_same_bits(lib.prune_mask(normal(0, 4), k=0, block=(1, 1)), np.zeros((0, 4), np.bool_))
 
 
@@ -235,8 +245,46 @@ def test_refused(lib: Any, name: str) -> None:
         for packed in (1, None, "little"):
             words = ["packed must be a bool", repr(packed)]
             assert_refuses(TypeError, words, call, *first, **how, packed=packed)
+        how["packed"] = True
+        words = ["row_align must be None unless packed is True", "got 8"]
+        assert_refuses(ValueError, words, call, *first, k=3, row_align=8)
+        of_one = [np.float32(1)] if name == "prune_mask_global" else np.float32(1)
+        words = ["must have an axis", "got shape ()", "without row_align"]
+        assert_refuses(ValueError, words, call, of_one, k=1, packed=True, row_align=8)
         assert_refuses(ValueError, ["exactly one of k, sparsity"], call, *first)
         assert_refuses(TypeError, ["unexpected keyword"], call, *first, **how, out=w)
+    assert_refuses(ValueError, ["None or 8", "32"], call, *first, **how, row_align=32)
+    assert_refuses(TypeError, ["row_align must be"], call, *first, **how, row_align="8")
+
+
+def test_masks_of_rows_that_do_not_fit(lib: Any) -> None:
+    w = normal(3, 10)
+    words = ["row_align must be None for a mask of bool", "got 8"]
+    assert_refuses(ValueError, words, lib.apply_mask, w, w > 0, row_align=8)
+    for shape in ((4,), (3, 1), (2, 2), (6,)):
+        words = ["mask must", "(3, 2)", str(shape)]
+        mask = np.zeros(shape, np.uint8)
+        assert_refuses(ValueError, words, lib.apply_mask, w, mask, row_align=8)
+    words = ["mask must", "(4,)", "(3, 2)"]
+    assert_refuses(ValueError, words, lib.apply_mask, w, np.zeros((3, 2), np.uint8))
+    words = ["must have an axis", "got shape ()"]
+    assert_refuses(ValueError, words, lib.apply_mask, w[0, 0], np.zeros(1, np.uint8), row_align=8)
+    mask = np.zeros((3, 2), np.uint8)
+    out = mask.view(np.uint8)
+    assert_refuses(
+        TypeError, ["out must be float32"], lib.apply_mask, w, mask, row_align=8, out=out
+    )
+
+
+def test_masks_of_rows_of_other_memory_layouts(lib: Any) -> None:
+    w = normal(9, 13)
+    for array in (np.asfortranarray(w), w[::-1, ::2], w.T):
+        mask = np.abs(array) > 0.5
+        rows = np.packbits(mask, axis=-1, bitorder="little")
+        actual = lib.prune_mask(array, threshold=0.5, packed=True, row_align=8)
+        assert_same_bits(actual, rows)
+        strided = np.asfortranarray(np.repeat(rows, 2, axis=1))[:, ::2]
+        assert_same_bits(lib.apply_mask(array, strided, row_align=8), masked(array, mask))
 
 
 def test_bits_have_the_order_of_c(lib: Any) -> None:

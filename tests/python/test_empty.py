@@ -100,6 +100,10 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         yield "prune", lambda lib, how=how: lib.prune(w, **how)
         for bits in (False, True):
             yield "prune_mask", lambda lib, how=how, b=bits: lib.prune_mask(w, **how, packed=b)
+        yield (
+            "prune_mask",
+            lambda lib, how=how: lib.prune_mask(w, **how, packed=True, row_align=8),
+        )
     for many in ([w], [w, w], {"a": w, "b": np.float64([1, 2])}, [], {}, (w,)):
         for how in ({"k": 0}, {"k": n}, {"k": 2}, {"sparsity": 0.5}):
             yield "prune_global", lambda lib, m=many, how=how: lib.prune_global(m, **how)
@@ -107,6 +111,8 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     for mask in (np.ones(shape, bool), np.ones((), bool), packed(shape, 1), np.ones(0, bool),
                  np.ones(0, np.uint8), np.uint8(0), True, np.ones(1, bool)):  # fmt: skip
         yield "apply_mask", lambda lib, m=mask: lib.apply_mask(w, m)
+    rows = np.zeros((*shape[:-1], -(-shape[-1] // 8)), np.uint8) if shape else packed(shape, 1)
+    yield "apply_mask", lambda lib: lib.apply_mask(w, rows, row_align=8)
     yield "soft_threshold", lambda lib: lib.soft_threshold(w, 0.5)
     for fmt in [*frac_bits(shape), *affines(shape)]:
         for bits in (False, True):

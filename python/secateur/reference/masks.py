@@ -9,11 +9,12 @@ import numpy as np
 from secateur.reference.arguments import as_bool, floats, plain, refuse, result
 from secateur.reference.containers import rebuild
 from secateur.reference.global_pruning import GlobalSelection
-from secateur.reference.packing import check_bitorder
+from secateur.reference.packing import check_bitorder, checked_row_align, packed_shape
 from secateur.reference.pruning import Selection, masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Literal
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -38,6 +39,7 @@ def prune_mask(
     factors: ArrayLike | None = None,
     axis: Axes | None = None,
     packed: bool = False,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> Mask | Bits:
@@ -57,9 +59,9 @@ def prune_mask(
     >>> reference.prune_mask(w, k=2, scores=np.float32([-1, -2, 0, 5]))
     array([False, False,  True,  True])
     """
-    packed = _check_packed(packed, bitorder)
+    packed = _check_packed(packed, row_align, bitorder)
     kept = Selection(w, k, sparsity, threshold, pattern, block, norm, scores, factors, axis, nan)
-    return _packed(kept.mask(), packed, bitorder)
+    return _packed(kept.mask(), packed, row_align, bitorder)
 
 
 def prune_mask_global(
@@ -70,6 +72,7 @@ def prune_mask_global(
     scores: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None = None,
     factors: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None = None,
     packed: bool = False,
+    row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
     nan: SelectionNaN = "raise",
 ) -> Any:
@@ -84,13 +87,18 @@ def prune_mask_global(
     >>> reference.prune_mask_global([np.float32([3, -4]), np.float32([5, 1, 2])], k=2)
     [array([False,  True]), array([ True, False, False])]
     """
-    packed = _check_packed(packed, bitorder)
+    packed = _check_packed(packed, row_align, bitorder)
     masks = GlobalSelection(arrays, k, sparsity, scores, factors, nan).masks()
-    return rebuild(arrays, [_packed(mask, packed, bitorder) for mask in masks])
+    return rebuild(arrays, [_packed(mask, packed, row_align, bitorder) for mask in masks])
 
 
 def apply_mask(
-    w: ArrayLike, mask: ArrayLike, *, bitorder: BitOrder = "little", out: Floats | None = None
+    w: ArrayLike,
+    mask: ArrayLike,
+    *,
+    row_align: Literal[8] | None = None,
+    bitorder: BitOrder = "little",
+    out: Floats | None = None,
 ) -> Floats:
     """Set the elements that a mask removes to zero.
 
@@ -106,30 +114,54 @@ def apply_mask(
     array([3., 0., 5.], dtype=float32)
     """
     check_bitorder(bitorder)
+    row_align = _checked_row_align(row_align)
     w, mask = floats("w", w), plain("mask", mask)
     out = result(out, w.dtype, w, mask)
-    return masked(w, _unpacked(mask, w, bitorder), out)
+    return masked(w, _unpacked(mask, w, row_align, bitorder), out)
 
 
-def _check_packed(packed: bool, bitorder: BitOrder) -> bool:
+def _checked_row_align(row_align: Any) -> Literal[8] | None:
+    if checked_row_align(row_align) == 32:
+        refuse("row_align", "None or 8", 32)
+    return None if row_align is None else 8
+
+
+def _check_packed(packed: bool, row_align: Literal[8] | None, bitorder: BitOrder) -> bool:
     check_bitorder(bitorder)
-    return as_bool("packed", packed)
+    row_align = _checked_row_align(row_align)
+    packed = as_bool("packed", packed)
+    if row_align is not None and not packed:
+        refuse("row_align", "None unless packed is True", row_align)
+    return packed
 
 
-def _packed(mask: Mask, packed: bool, bitorder: BitOrder) -> Mask | Bits:
-    return np.packbits(mask, bitorder=bitorder) if packed else np.asarray(mask, order="C")
+def _packed(
+    mask: Mask, packed: bool, row_align: Literal[8] | None, bitorder: BitOrder
+) -> Mask | Bits:
+    if not packed:
+        return np.asarray(mask, order="C")
+    if row_align is None:
+        return np.packbits(mask, bitorder=bitorder)
+    packed_shape("w", mask.shape, 1, row_align)  # refuses an array without axes
+    return np.packbits(mask, axis=-1, bitorder=bitorder)
 
 
-def _unpacked(mask: Array, w: Floats, bitorder: BitOrder) -> Mask:
+def _unpacked(mask: Array, w: Floats, row_align: Literal[8] | None, bitorder: BitOrder) -> Mask:
     """Return `mask`, packed or not, as a bool array of the shape of `w`."""
     if mask.dtype == np.bool_:
+        if row_align is not None:
+            refuse("row_align", "None for a mask of bool", row_align)
         if mask.shape != w.shape:
             refuse("mask", f"of shape {w.shape}, that of w", f"shape {mask.shape}")
         return mask
     if mask.dtype != np.uint8:
         refuse("mask", "bool or uint8", mask.dtype, TypeError)
-    packed = ((w.size + 7) // 8,)
+    packed = packed_shape("w", w.shape, 1, row_align)
     if mask.shape != packed:
-        refuse("mask", f"of shape {packed}, one bit for each element of w", f"shape {mask.shape}")
-    bits = np.unpackbits(mask, count=w.size, bitorder=bitorder)
+        meaning = "one bit for each element of w" if row_align is None else "that of packed rows"
+        refuse("mask", f"of shape {packed}, {meaning}", f"shape {mask.shape}")
+    if row_align is None:
+        bits = np.unpackbits(mask, count=w.size, bitorder=bitorder)
+    else:
+        bits = np.unpackbits(mask, axis=-1, count=w.shape[-1], bitorder=bitorder)
     return bits.view(np.bool_).reshape(w.shape)

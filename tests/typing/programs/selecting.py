@@ -51,6 +51,9 @@ def prune_mask(packed: bool) -> None:
     mask = sc.prune_mask(w, k=2)
     assert_type(mask, NDArray[np.bool_])
     bits = sc.prune_mask(w, sparsity=0.5, packed=True, bitorder="big")
+    rows = sc.prune_mask(w, sparsity=0.5, packed=True, row_align=8)
+    assert_type(rows, NDArray[np.uint8])
+    assert_type(sc.apply_mask(w, rows, row_align=8), NDArray[Any])
     assert_type(bits, NDArray[np.uint8])
     assert_type(sc.prune_mask(w, pattern="2:4", packed=False), NDArray[np.bool_])
     assert_type(
