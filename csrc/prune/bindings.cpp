@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ceil_div.hpp"
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
 #include "python/layouts.hpp"
@@ -255,10 +256,55 @@ py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handl
                     [&](void* mask, const sc_mask_format* as) { selection.run(mask, as); });
 }
 
+// The arguments `block` and `norm`. They are parsed before any array is checked, because parsing may
+// run the caller's code.
+struct Block {
+  py::object rows, columns;
+  std::int64_t row_count, column_count;
+  sc_norm norm;
+
+  Block(py::handle block, py::handle norm_name)
+      : norm(norm_name.is_none() ? SC_NORM_L1 : to_choice("norm", norm_name, kNorms)) {
+    static constexpr char kAllowed[] = "a tuple of two positive integers";
+    if (!PyTuple_Check(block.ptr()) && !PyList_Check(block.ptr())) {
+      throw py::type_error(std::string("block must be ") + kAllowed + ", got " + shown(block));
+    }
+    const py::tuple lengths(py::reinterpret_borrow<py::object>(block));
+    if (lengths.size() != 2) {
+      refuse("block", kAllowed, block);
+    }
+    rows = lengths[0];
+    columns = lengths[1];
+    row_count = to_integer("block[0]", rows);
+    column_count = to_integer("block[1]", columns);
+  }
+
+  // The blocks of the matrices that the last two axes form. The core cuts off larger ones.
+  [[nodiscard]] sc_layout layout_of(const Input& in) const {
+    const Shape shape = shape_of(in.given());
+    if (shape.size() < 2) {
+      throw py::value_error(in.name() + " must have at least two axes to have blocks, got shape " +
+                            shown(in.given().attr("shape")));
+    }
+    const auto length = static_cast<std::size_t>(shape[shape.size() - 2]);
+    const auto inner = static_cast<std::size_t>(shape.back());
+    // to_integer() returns INT64_MAX for larger integers, so the limit must be smaller.
+    constexpr std::size_t kMax = INT64_MAX - 1;
+    return {length, inner, in_range("block[0]", row_count, 1, kMax, rows),
+            in_range("block[1]", column_count, 1, kMax, columns), 0};
+  }
+
+ private:
+  static constexpr Choice<sc_norm> kNorms[] = {
+      {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}, {"mean", SC_NORM_MEAN}};
+};
+
 // One of the arrays of prune_global.
 struct Member {
   Input in;
   ScoresArgument scores;
+  sc_layout blocks{};
+  std::size_t min_kept = 0;
 };
 
 // Throws the exception for a failed sc_prune_global. The core names an array by its index; the
@@ -293,17 +339,21 @@ void check_members(sc_status status, const std::vector<std::string>& labels) {
 }
 
 // A selection among several arrays: the arguments that prune_global and prune_mask_global share.
-// Each list has one item per array. An item of `scores` is a description of scores or None. A
-// label, such as "[0]", identifies the array in error messages.
+// Each list has one item per array. An item of `scores` is a description of scores or None, and one of
+// `max_sparsity` a number from 0 to 1. A label, such as "[0]", identifies the array in error messages.
 class GlobalSelectionArguments {
  public:
   GlobalSelectionArguments(const py::list& arrays, const py::list& scores,
                            const std::vector<std::string>& labels, py::handle k,
-                           py::handle sparsity, py::handle nan)
+                           py::handle sparsity, py::handle block, py::handle norm,
+                           const std::vector<double>& max_sparsity, py::handle nan)
       : labels_(labels) {
     require_one({{"k", k}, {"sparsity", sparsity}});
     const KeepCount keep(k, sparsity);
     nan_ = to_selection_nan(nan);
+    if (!block.is_none()) {
+      block_.emplace(block, norm);
+    }
     // All inputs are converted to arrays before any output is checked, because a conversion may run
     // the caller's code.
     members_.reserve(labels.size());
@@ -312,9 +362,25 @@ class GlobalSelectionArguments {
       Input in = floats(arrays[i], "arrays" + labels[i]);
       ranked_by.require_fit(in);
       n_ += in.size();
-      members_.push_back({std::move(in), std::move(ranked_by)});
+      members_.push_back({std::move(in), std::move(ranked_by), {}, 0});
     }
-    kept_ = keep.of(n_);
+    std::size_t count = 0;
+    std::size_t least = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      Member& member = members_[i];
+      std::size_t own = member.in.size();
+      if (block_) {
+        member.blocks = block_->layout_of(member.in);
+        own = own == 0 ? 0 : count_groups(own, &member.blocks);
+      }
+      check(sc_keep_count(own, max_sparsity[i], &member.min_kept), "");
+      count += own;
+      least += member.min_kept;
+    }
+    kept_ = keep.of(count);
+    if (kept_ < least) {
+      refuse_count(keep, least, count);
+    }
   }
 
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }
@@ -328,12 +394,19 @@ class GlobalSelectionArguments {
       member.in.prepare();
       member.scores.prepare();
       core.push_back({member.in.data(), member.in.core_dtype(), member.in.size(),
-                      member.scores.data(), results[i].data()});
+                      member.scores.data(), results[i].data(), block_ ? &member.blocks : nullptr,
+                      member.min_kept});
     }
+    const std::size_t size = core.size();
     const sc_status status = without_gil(n_, [&] {
-      return format == nullptr
-                 ? sc_prune_global(core.data(), core.size(), kept_, nan_)
-                 : sc_prune_mask_global(core.data(), core.size(), kept_, nan_, *format);
+      if (block_) {
+        return format == nullptr
+                   ? sc_prune_global_blocks(core.data(), size, block_->norm, kept_, nan_)
+                   : sc_prune_mask_global_blocks(core.data(), size, block_->norm, kept_, nan_,
+                                                 *format);
+      }
+      return format == nullptr ? sc_prune_global(core.data(), size, kept_, nan_)
+                               : sc_prune_mask_global(core.data(), size, kept_, nan_, *format);
     });
     if (status != SC_OK) {
       check_members(status, labels_);
@@ -346,8 +419,25 @@ class GlobalSelectionArguments {
   }
 
  private:
+  // Throws the error for arguments that keep fewer than the `least` of `count` elements or blocks that
+  // max_sparsity keeps.
+  [[noreturn]] void refuse_count(const KeepCount& keep, std::size_t least,
+                                 std::size_t count) const {
+    const std::string all = std::to_string(count) + (block_ ? " blocks" : " elements");
+    if (!keep.k.is_none()) {
+      throw py::value_error("k must be at least " + std::to_string(least) +
+                            " with this max_sparsity, which keeps that many of the " + all +
+                            ", got " + shown(keep.k) + "; raise k or max_sparsity");
+    }
+    throw py::value_error("sparsity must remove at most " + std::to_string(count - least) +
+                          " of the " + all + " with this max_sparsity, got " +
+                          shown(keep.sparsity) + ", which removes " +
+                          std::to_string(count - kept_) + "; lower sparsity or raise max_sparsity");
+  }
+
   const std::vector<std::string>& labels_;
   sc_nan nan_ = SC_NAN_RAISE;
+  std::optional<Block> block_;
   std::vector<Member> members_;
   std::size_t n_ = 0;
   std::size_t kept_ = 0;
@@ -356,8 +446,10 @@ class GlobalSelectionArguments {
 // An item of `outs` is an output array or None.
 py::list prune_global(const py::list& arrays, const py::list& scores, const py::list& outs,
                       const std::vector<std::string>& labels, py::handle k, py::handle sparsity,
+                      py::handle block, py::handle norm, const std::vector<double>& max_sparsity,
                       py::handle nan) {
-  GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, nan);
+  GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, block, norm, max_sparsity,
+                                     nan);
   std::vector<Result> results;
   results.reserve(labels.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -370,10 +462,12 @@ py::list prune_global(const py::list& arrays, const py::list& scores, const py::
 
 py::list prune_mask_global(const py::list& arrays, const py::list& scores,
                            const std::vector<std::string>& labels, py::handle k,
-                           py::handle sparsity, py::handle packed, py::handle row_align,
-                           py::handle bitorder, py::handle nan) {
+                           py::handle sparsity, py::handle block, py::handle norm,
+                           const std::vector<double>& max_sparsity, py::handle packed,
+                           py::handle row_align, py::handle bitorder, py::handle nan) {
   const MaskFormat format(packed, row_align, bitorder);
-  GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, nan);
+  GlobalSelectionArguments selection(arrays, scores, labels, k, sparsity, block, norm, max_sparsity,
+                                     nan);
   const std::vector<Member>& members = selection.members();
   const bool in_core = std::ranges::all_of(
       members, [&](const Member& member) { return format.suits_core(member.in); });
@@ -390,110 +484,96 @@ py::list prune_mask_global(const py::list& arrays, const py::list& scores,
   return masks;
 }
 
-// The argument `block`. It is parsed before any array is checked, because parsing may run the
-// caller's code.
-struct Block {
-  py::object rows, columns;
-  std::int64_t row_count, column_count;
-
-  explicit Block(py::handle block) {
-    static constexpr char kAllowed[] = "a tuple of two positive integers";
-    if (!PyTuple_Check(block.ptr()) && !PyList_Check(block.ptr())) {
-      throw py::type_error(std::string("block must be ") + kAllowed + ", got " + shown(block));
-    }
-    const py::tuple lengths(py::reinterpret_borrow<py::object>(block));
-    if (lengths.size() != 2) {
-      refuse("block", kAllowed, block);
-    }
-    rows = lengths[0];
-    columns = lengths[1];
-    row_count = to_integer("block[0]", rows);
-    column_count = to_integer("block[1]", columns);
-  }
-
-  // The blocks of the matrices that the last two axes form. The core cuts off larger ones.
-  [[nodiscard]] sc_layout layout_of(const Input& in) const {
-    const Shape shape = shape_of(in.given());
-    if (shape.size() < 2) {
-      throw py::value_error("w must have at least two axes to have blocks, got shape " +
-                            shown(in.given().attr("shape")));
-    }
-    const auto length = static_cast<std::size_t>(shape[shape.size() - 2]);
-    const auto inner = static_cast<std::size_t>(shape.back());
-    // to_integer() returns INT64_MAX for larger integers, so the limit must be smaller.
-    constexpr std::size_t kMax = INT64_MAX - 1;
-    return {length, inner, in_range("block[0]", row_count, 1, kMax, rows),
-            in_range("block[1]", column_count, 1, kMax, columns), 0};
-  }
-};
-
 // A selection of blocks: the arguments that prune_blocks and prune_mask_blocks share, after
 // require_one_selection.
 class BlockSelectionArguments {
  public:
   BlockSelectionArguments(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                          py::handle block, py::handle norm, py::handle nan)
+                          py::handle block, py::handle norm, py::handle scores, py::handle axis,
+                          py::handle nan)
       : keep_(k, sparsity),
+        axes_(axis),
         nan_(to_selection_nan(nan)),
+        ranked_by_(scores),
         by_threshold_(!threshold.is_none()),
         limit_(by_threshold_ ? to_threshold(threshold) : 0),
-        block_(block),
-        norm_(norm.is_none() ? SC_NORM_L1 : to_choice("norm", norm, kNorms)),
+        block_(block, norm),
         in_(floats(w)),
         layout_(block_.layout_of(in_)),
-        kept_(by_threshold_ ? 0 : keep_.of(count_groups(in_.size(), &layout_))) {}
+        slices_(shape_of_norms(), axes_) {
+    ranked_by_.require_fit(in_);
+    if (!slices_.order().empty()) {
+      refuse("axis", "adjacent axes with block", axes_.given());
+    }
+    kept_ = by_threshold_ ? 0 : keep_.of(slices_.length());
+  }
 
   [[nodiscard]] const Input& in() const { return in_; }
+  [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
-    in_.prepare();
-    call(in_, kSelectionRemedy, [&] {
+    call_selection(in_, &ranked_by_, {}, nan_, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
       const std::size_t n = in_.size();
+      const sc_scores* const scores = ranked_by_.data();
       if (by_threshold_) {
         return format == nullptr
-                   ? sc_prune_blocks_threshold(w, dtype, n, &layout_, norm_, limit_, nan_, out)
-                   : sc_prune_mask_blocks_threshold(w, dtype, n, &layout_, norm_, limit_, nan_, out,
-                                                    *format);
+                   ? sc_prune_blocks_threshold(w, dtype, n, &layout_, block_.norm, limit_, scores,
+                                               nan_, out)
+                   : sc_prune_mask_blocks_threshold(w, dtype, n, &layout_, block_.norm, limit_,
+                                                    scores, nan_, out, *format);
       }
-      return format == nullptr
-                 ? sc_prune_blocks(w, dtype, n, &layout_, norm_, kept_, nan_, out)
-                 : sc_prune_mask_blocks(w, dtype, n, &layout_, norm_, kept_, nan_, out, *format);
+      return format == nullptr ? sc_prune_blocks(w, dtype, n, &layout_, block_.norm, kept_,
+                                                 slices_.layout(), scores, nan_, out)
+                               : sc_prune_mask_blocks(w, dtype, n, &layout_, block_.norm, kept_,
+                                                      slices_.layout(), scores, nan_, out, *format);
     });
   }
 
  private:
-  static constexpr Choice<sc_norm> kNorms[] = {
-      {"l1", SC_NORM_L1}, {"l2", SC_NORM_L2}, {"max", SC_NORM_MAX}, {"mean", SC_NORM_MEAN}};
+  // The shape of w with the numbers of blocks in place of the last two lengths.
+  [[nodiscard]] Shape shape_of_norms() const {
+    Shape shape = shape_of(in_.given());
+    const auto count = [](py::ssize_t length, std::size_t size) {
+      return static_cast<py::ssize_t>(ceil_div(static_cast<std::size_t>(length), size));
+    };
+    shape[shape.size() - 2] = count(shape[shape.size() - 2], layout_.block);
+    shape.back() = count(shape.back(), layout_.inner_block);
+    return shape;
+  }
 
   KeepCount keep_;
+  Axes axes_;
   sc_nan nan_;
+  ScoresArgument ranked_by_;
   bool by_threshold_;
   double limit_;
   Block block_;
-  sc_norm norm_;
   Input in_;
   sc_layout layout_;
-  std::size_t kept_;
+  Slices slices_;
+  std::size_t kept_ = 0;
 };
 
 py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                        py::handle block, py::handle norm, py::handle nan, py::handle out) {
+                        py::handle block, py::handle norm, py::handle scores, py::handle axis,
+                        py::handle nan, py::handle out) {
   require_one_selection(k, sparsity, threshold, py::none());
-  BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, nan);
-  Result result(out, selection.in().numpy_dtype(), selection.in(), true);
+  BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, scores, axis, nan);
+  Result result(out, selection.in().numpy_dtype(), selection.in(), true, selection.scores());
   selection.run(result.data(), nullptr);
   return result.finish();
 }
 
 py::object prune_mask_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                             py::handle block, py::handle norm, py::handle packed,
-                             py::handle row_align, py::handle bitorder, py::handle nan) {
+                             py::handle block, py::handle norm, py::handle scores, py::handle axis,
+                             py::handle packed, py::handle row_align, py::handle bitorder,
+                             py::handle nan) {
   require_one_selection(k, sparsity, threshold, py::none());
   const MaskFormat format(packed, row_align, bitorder);
-  BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, nan);
+  BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, scores, axis, nan);
   return write_mask(format, selection.in(), {},
                     [&](void* mask, const sc_mask_format* as) { selection.run(mask, as); });
 }

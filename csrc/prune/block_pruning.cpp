@@ -8,14 +8,16 @@
 #include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <vector>
 
 #include "core/blocks.hpp"
 #include "core/dispatch.hpp"
 #include "core/dtypes.hpp"
 #include "core/float_state.hpp"
-#include "core/nan.hpp"
 #include "core/scratch.hpp"
+#include "select/min_kept.hpp"
 #include "select/select.hpp"
+#include "select/slices.hpp"
 
 namespace secateur {
 namespace {
@@ -26,7 +28,11 @@ namespace {
 constexpr std::size_t kTaskElements = 4 * kBlock;
 constexpr std::size_t kTaskColumns = 512;
 
-// A block: the index of its first element in the array, and its numbers of rows and columns.
+// Tuning: products of tall and narrow blocks are computed in rows of about this many columns.
+constexpr std::size_t kProductColumns = 64;
+
+// A block, or adjacent blocks: the index of the first element in the array, and the numbers of rows and
+// columns.
 struct BlockBounds {
   std::size_t first, height, width;
 
@@ -112,13 +118,17 @@ double scaled_norm(const double* w, const Layout& layout, const BlockBounds& blo
 // sum. Squares of other floats do neither.
 constexpr double kLeastL2Norm = 0x1p-484;
 
-// Completes the norms of the blocks from `begin` to `end`, which the kernel has written. The norm of
-// a block that contains NaN stays NaN.
-void finish_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm,
-                  std::size_t begin, std::size_t end, double* norms) {
+// Writes the norms of the blocks [begin, end). Returns the largest that the kernel has computed, as a
+// key. The norm of a block that contains NaN is NaN.
+Key write_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm,
+                std::size_t begin, std::size_t end, double* norms) {
+  const sc_norm kernel_norm = norm == SC_NORM_MEAN ? SC_NORM_L1 : norm;
+  const auto kernel =
+      kernels().prune.floats[type.kind].block_norms[static_cast<std::size_t>(kernel_norm)];
+  const Key largest = kernel(w, layout, begin, end, norms);
   const bool may_overflow = type.kind == Float::float64;
   if (norm != SC_NORM_MEAN && (norm != SC_NORM_L2 || !may_overflow)) {
-    return;
+    return largest;
   }
   const FloatState float_state;
   const auto* const elements = static_cast<const double*>(w);
@@ -131,30 +141,124 @@ void finish_norms(const void* w, FloatType type, const Layout& layout, sc_norm n
       norms[i] /= cursor.block().size();
     }
   }
+  return largest;
 }
 
-// Writes the norm of each block. Returns the largest norm that the kernel has computed, as a key.
-Key write_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm, double* norms) {
-  const sc_norm kernel_norm = norm == SC_NORM_MEAN ? SC_NORM_L1 : norm;
-  const auto kernel =
-      kernels().prune.floats[type.kind].block_norms[static_cast<std::size_t>(kernel_norm)];
+// Computes norms of the products of elements and factors, a few blocks at a time: the products are
+// written to scratch memory as a matrix of these blocks alone.
+class ProductNorms {
+ public:
+  ProductNorms(const SelectionProblem& problem, const Operand& array, const Layout& layout,
+               sc_norm norm)
+      : problem_(problem),
+        array_(array),
+        type_(array.ranking_type()),
+        layout_(layout),
+        norm_(norm),
+        max_blocks_(std::max<std::size_t>({kBlock / (layout.block * layout.inner_block),
+                                           kProductColumns / layout.inner_block, 1})),
+        products_(std::max(kBlock, layout.block *
+                                       std::min(max_blocks_ * layout.inner_block, layout.inner)) *
+                  type_.bytes) {}
+
+  // As write_norms().
+  Key write(std::size_t begin, std::size_t end, double* norms) const {
+    Key largest = 0;
+    for (std::size_t i = begin; i < end;) {
+      const Region region = region_at(i, end);
+      compute_products(region);
+      const Layout blocks{1,    region.height, region.width, layout_.block, layout_.inner_block,
+                          false};
+      largest = std::max(largest, write_norms(products_.data(), type_, blocks, norm_, 0,
+                                              blocks.groups(), norms + i));
+      i += blocks.groups();
+    }
+    return largest;
+  }
+
+ private:
+  // Consecutive blocks that form a rectangle of a matrix.
+  using Region = BlockBounds;
+
+  // Some rows of blocks as wide as the matrix, or some blocks of one row, so that all products fit.
+  [[nodiscard]] Region region_at(std::size_t i, std::size_t end) const {
+    BlockBounds region = BlockCursor(layout_, i).block();
+    const std::size_t across = layout_.blocks_across();
+    const std::size_t row_elements = layout_.block * layout_.inner;
+    if (i % across == 0 && end - i >= across && row_elements <= kBlock) {
+      const std::size_t row = i / across % layout_.blocks_down();
+      const std::size_t rows =
+          std::min({(end - i) / across, layout_.blocks_down() - row, kBlock / row_elements});
+      region.width = layout_.inner;
+      region.height = std::min(rows * layout_.block, layout_.length - row * layout_.block);
+      return region;
+    }
+    const std::size_t column = i % across;
+    const std::size_t count = std::min({across - column, end - i, max_blocks_});
+    region.width =
+        std::min(count * layout_.inner_block, layout_.inner - column * layout_.inner_block);
+    return region;
+  }
+
+  void compute_products(const Region& region) const {
+    const bool is_contiguous = region.width == layout_.inner || region.height == 1;
+    const std::size_t rows = is_contiguous ? 1 : region.height;
+    const std::size_t length = region.height * region.width / rows;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::size_t first = region.first + row * layout_.inner;
+      static_cast<void>(problem_.bits(array_, first, first + length,
+                                      products_.data() + row * length * type_.bytes));
+    }
+  }
+
+  const SelectionProblem& problem_;
+  const Operand& array_;
+  FloatType type_;
+  const Layout& layout_;
+  sc_norm norm_;
+  std::size_t max_blocks_;  // of one row of blocks
+  Buffer<unsigned char> products_;
+};
+
+// A view of the same blocks in which matrices that are divided evenly continue each other.
+Layout as_one_matrix(const Layout& layout) {
+  return layout.length % layout.block != 0 ? layout : Layout{1,
+                                                             layout.outer * layout.length,
+                                                             layout.inner,
+                                                             layout.block,
+                                                             layout.inner_block,
+                                                             false};
+}
+
+// Writes the norm of each block of an array. Returns whether one is NaN.
+bool write_norms(const SelectionProblem& problem, const Operand& array, const Layout& layout,
+                 sc_norm norm, double* norms) {
   const std::size_t count = layout.groups();
   const std::size_t blocks_per_task = std::max<std::size_t>(
       {kTaskElements / (layout.block * layout.inner_block), kTaskColumns / layout.inner_block, 1});
-  std::atomic<Key> largest{0};
+  std::atomic<bool> has_nan{false};
   Tasks tasks(ceil_div(count, blocks_per_task));
-  on_threads(std::min(threads_for(layout.elements() * type.bytes), tasks.count()), [&] {
+  const auto share_tasks = [&](const auto& work) {
     for (std::size_t task = 0; tasks.take(task);) {
       const std::size_t begin = task * blocks_per_task;
-      const std::size_t end = std::min(count, begin + blocks_per_task);
-      const Key task_largest = kernel(w, layout, begin, end, norms);
-      finish_norms(w, type, layout, norm, begin, end, norms);
-      for (Key current = largest.load(); current < task_largest;) {
-        largest.compare_exchange_weak(current, task_largest);
+      if (work(begin, std::min(count, begin + blocks_per_task)) > kFloat64.infinity) {
+        has_nan.store(true, std::memory_order_relaxed);
       }
     }
+  };
+  on_threads(std::min(threads_for(layout.elements() * array.type.bytes), tasks.count()), [&] {
+    if (array.scores.kind == Scores::Kind::products) {
+      const ProductNorms products(problem, array, layout, norm);
+      share_tasks(
+          [&](std::size_t begin, std::size_t end) { return products.write(begin, end, norms); });
+    } else {
+      share_tasks([&](std::size_t begin, std::size_t end) {
+        return write_norms(array.ranking_data(0), array.ranking_type(), layout, norm, begin, end,
+                           norms);
+      });
+    }
   });
-  return largest.load();
+  return has_nan.load();
 }
 
 // Appends bits to an array of words, lowest bit first.
@@ -292,20 +396,17 @@ class MaskExpander {
 };
 
 // Writes the elements of the kept blocks, and +0.0 for all other elements.
-void write_kept(const void* w, FloatType type, const Layout& layout, const std::uint8_t* kept,
-                void* out) {
-  const auto apply_bits = kernels().prune.elements[type.bytes].apply_bits;
-  const std::size_t n = layout.elements();
-  const bool stream = worth_streaming(w, out, 2 * n * type.bytes);
+void write_kept(const Operand& array, const Layout& layout, const std::uint8_t* kept) {
+  const std::size_t bytes = array.type.bytes;
+  const auto apply_bits = kernels().prune.elements[bytes].apply_bits;
   const MaskExpander expander(layout, kept);
-  begin_writing(w, out);
-  for_blocks(Blocks(w, n, out, 8 * type.bytes), n * type.bytes, [&](Part part) {
+  begin_writing(array.w, array.out.data);
+  for_blocks(Blocks(array.w, array.n, array.out.data, 8 * bytes), array.n * bytes, [&](Part part) {
     MaskWords mask;
     expander.write(part, mask.data());
-    const auto* const from = static_cast<const unsigned char*>(w) + part.begin * type.bytes;
-    auto* const to = static_cast<unsigned char*>(out) + part.begin * type.bytes;
-    apply_bits({from, 0, part.end - part.begin, n - part.begin}, mask.data(),
-               {OutputKind::floats, to, stream});
+    auto* const to = static_cast<unsigned char*>(array.out.data) + part.begin * bytes;
+    apply_bits({array.at(part.begin), 0, part.end - part.begin, array.n - part.begin}, mask.data(),
+               {OutputKind::floats, to, array.out.stream});
   });
 }
 
@@ -346,43 +447,99 @@ void write_mask(const Layout& layout, const std::uint8_t* kept, const Output& ou
   });
 }
 
-// Prunes the blocks that `select` does not keep. select(norms) writes one bool per block.
-template <class Select>
-void prune(const void* w, sc_dtype dtype, const Layout& layout, sc_norm norm, sc_nan nan,
-           const Output& out, const Select& select) {
-  const std::size_t count = layout.groups();
-  if (layout.elements() == 0) {
-    return;
+// The blocks of several arrays, their norms, and which of them are kept. Takes all of its memory at
+// construction.
+class RankedBlocks {
+ public:
+  RankedBlocks(std::span<Operand> arrays, std::span<const Layout> layouts, sc_norm norm, sc_nan nan)
+      : arrays_(arrays),
+        layouts_(layouts.begin(), layouts.end()),
+        norms_(total(layouts)),
+        kept_(total(layouts)) {
+    decide_streaming(arrays);
+    const SelectionProblem problem(arrays, nan);
+    operands_.reserve(arrays.size());
+    bool has_nan = false;
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      Layout& layout = layouts_[i];
+      Operand blocks{norms_.data() + first, count_blocks(layout), kFloat64};
+      blocks.out = {OutputKind::bools, kept_.data() + first, false};
+      operands_.push_back(blocks);
+      if (blocks.n != 0) {
+        layout = as_one_matrix(layout);
+        has_nan = write_norms(problem, arrays[i], layout, norm, norms_.data() + first) || has_nan;
+      }
+      first += blocks.n;
+    }
+    if (has_nan && nan == SC_NAN_RAISE) {
+      problem.refuse_nan();
+    }
   }
-  const FloatType type = float_type(dtype);
-  const Buffer<double> norms(count);
-  if (write_norms(w, type, layout, norm, norms.data()) > kFloat64.infinity && nan == SC_NAN_RAISE) {
-    refuse_nan(w, layout.elements(), type);
+
+  // The norms of each array as the operand of a selection, which writes to its output what is kept.
+  [[nodiscard]] std::span<Operand> operands() { return operands_; }
+
+  // Writes the results after a selection among the operands.
+  void write() const {
+    for (std::size_t i = 0; i < arrays_.size(); ++i) {
+      const Operand& array = arrays_[i];
+      const auto* const kept = static_cast<const std::uint8_t*>(operands_[i].out.data);
+      if (operands_[i].n == 0) {
+        continue;
+      }
+      if (array.out.kind == OutputKind::bools || array.out.kind == OutputKind::bits) {
+        write_mask(layouts_[i], kept, array.out);
+      } else {
+        write_kept(array, layouts_[i], kept);
+      }
+    }
   }
-  const Buffer<std::uint8_t> kept(count);
-  Operand norms_operand{norms.data(), count, kFloat64};
-  norms_operand.out = {OutputKind::bools, kept.data(), false};
-  select(SelectionProblem({&norms_operand, 1}, nan));
-  if (out.kind == OutputKind::floats) {
-    write_kept(w, type, layout, kept.data(), out.data);
-  } else {
-    write_mask(layout, kept.data(), out);
+
+ private:
+  static std::size_t total(std::span<const Layout> layouts) {
+    std::size_t count = 0;
+    for (const Layout& layout : layouts) {
+      count += count_blocks(layout);
+    }
+    return count;
   }
-}
+
+  std::span<const Operand> arrays_;
+  std::vector<Layout> layouts_;
+  Buffer<double> norms_;
+  Buffer<std::uint8_t> kept_;
+  std::vector<Operand> operands_;
+};
 
 }  // namespace
 
-void prune_blocks(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm norm, std::size_t k,
-                  sc_nan nan, const Output& out) {
-  prune(w, dtype, blocks, norm, nan, out,
-        [&](const SelectionProblem& norms) { write_topk(norms, k); });
+std::size_t count_blocks(const Layout& blocks) {
+  return blocks.elements() == 0 ? 0 : blocks.groups();
 }
 
-void prune_blocks_above(const void* w, sc_dtype dtype, const Layout& blocks, sc_norm norm, Key key,
-                        sc_nan nan, const Output& out) {
-  prune(w, dtype, blocks, norm, nan, out, [&](const SelectionProblem& norms) {
-    write_above(norms, key + norms.order(norms.first_operand()).rotation);
-  });
+void prune_blocks(const Operand& array, const Layout& blocks, sc_norm norm, const Layout& slices,
+                  std::size_t k, sc_nan nan) {
+  Operand operand = array;
+  RankedBlocks ranked({&operand, 1}, {&blocks, 1}, norm, nan);
+  write_topk_of_slices(ranked.operands().front(), slices, nan, k);
+  ranked.write();
+}
+
+void prune_blocks_above(const Operand& array, const Layout& blocks, sc_norm norm, Key key,
+                        sc_nan nan) {
+  Operand operand = array;
+  RankedBlocks ranked({&operand, 1}, {&blocks, 1}, norm, nan);
+  const SelectionProblem norms(ranked.operands(), nan);
+  write_above(norms, key + norms.order(norms.first_operand()).rotation);
+  ranked.write();
+}
+
+void prune_blocks(std::span<Operand> arrays, std::span<const Layout> blocks, sc_norm norm,
+                  std::span<const std::size_t> min_kept, std::size_t k, sc_nan nan) {
+  RankedBlocks ranked(arrays, blocks, norm, nan);
+  write_topk(ranked.operands(), nan, min_kept, k);
+  ranked.write();
 }
 
 }  // namespace secateur

@@ -14,6 +14,7 @@
 #include "prune/pattern.hpp"
 #include "prune/soft_threshold.hpp"
 #include "select/arguments.hpp"
+#include "select/min_kept.hpp"
 #include "select/select.hpp"
 #include "select/threshold.hpp"
 
@@ -50,17 +51,17 @@ Key key_of_threshold(double threshold, const SelectionProblem& problem, const Op
 }
 
 // Checks the arguments that all pruning functions share, and returns the operand that they
-// describe. `layout_memory` is the memory of the layout, which some functions also take.
+// describe. `layouts` is the memory of the layouts that some functions also take.
 Operand checked_pruning_operand(const void* w, sc_dtype dtype, std::size_t n,
                                 const sc_scores* scores, sc_nan nan, void* out,
-                                const MemoryRange& layout_memory = {}) {
+                                std::initializer_list<MemoryRange> layouts = {}) {
   const MemoryRange in = checked_floats("w", w, n, dtype);
   const MemoryRange result = checked_floats("out", out, n, dtype);
   require_selection_nan(nan);
   Operand operand = checked_operand(w, dtype, n, scores);
   require_same_or_no_overlap(result, in);
-  require_no_overlap({result},
-                     {scores_of(operand), checked_optional("scores", scores), layout_memory});
+  require_no_overlap({result}, {scores_of(operand), checked_optional("scores", scores)});
+  require_no_overlap({result}, layouts);
   set_float_output(operand, out);
   return operand;
 }
@@ -68,12 +69,12 @@ Operand checked_pruning_operand(const void* w, sc_dtype dtype, std::size_t n,
 // The same for functions that write a mask. The operand has no output yet.
 Operand checked_mask_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores,
                              sc_nan nan, const MemoryRange& mask,
-                             const MemoryRange& layout_memory = {}) {
+                             std::initializer_list<MemoryRange> layouts = {}) {
   const MemoryRange in = checked_floats("w", w, n, dtype);
   require_selection_nan(nan);
   Operand operand = checked_operand(w, dtype, n, scores);
-  require_no_overlap({mask},
-                     {in, scores_of(operand), checked_optional("scores", scores), layout_memory});
+  require_no_overlap({mask}, {in, scores_of(operand), checked_optional("scores", scores)});
+  require_no_overlap({mask}, layouts);
   return operand;
 }
 
@@ -97,20 +98,74 @@ void write_above_threshold(Operand& operand, double threshold, sc_nan nan) {
   write_above(problem, key_of_threshold(threshold, problem, operand));
 }
 
+// The slices of the norms of blocks, in each of which k are kept; one slice if `slices` is null.
+Layout checked_block_slices(const sc_layout* slices, const Layout& blocks, std::size_t k) {
+  const Layout checked = checked_slices(slices, count_blocks(blocks), "slices");
+  require_k(k, 0, checked.length);
+  return checked;
+}
+
 // ---- Several arrays ----------------------------------------------------------------------------
 
 std::string member_name(std::size_t member) { return "members[" + std::to_string(member) + "]"; }
 
-// `format` is null if the output is the kept elements.
-Operand checked_member(const sc_member& member, std::size_t number, sc_nan nan,
-                       const sc_mask_format* format) {
-  try {
-    if (format != nullptr) {
-      return checked_mask_operand(member.w, member.dtype, member.n, member.scores, nan,
-                                  checked_mask(member.out, member.n, *format, "out"));
+// What several arrays keep and how it is written.
+struct GlobalOptions {
+  sc_nan nan;
+  const sc_mask_format* format;  // null if the output is the kept elements
+  const sc_norm* norm;           // null if elements compete, not blocks
+};
+
+// The arrays of a global selection. `counts` are their numbers of elements, or of blocks.
+struct Members {
+  std::vector<Operand> operands;
+  std::vector<Layout> blocks;  // empty if elements compete
+  std::vector<std::size_t> counts, min_kept;
+
+  void add(const sc_member& member, const GlobalOptions& options);
+};
+
+// The blocks that a layout describes: the whole array as a row if it is null.
+Layout checked_blocks(const sc_layout* layout, std::size_t n, sc_norm norm) {
+  const Layout blocks =
+      layout == nullptr ? Layout{1, 1, n, 1, n, false} : checked_layout("layout", layout, n);
+  if (blocks.shared) {
+    refuse("layout.shared", "0 for blocks that are pruned", "1");
+  }
+  if (norm < SC_NORM_L1 || norm > SC_NORM_MEAN) {
+    refuse("norm", "l1, l2, max or mean", std::to_string(static_cast<int>(norm)));
+  }
+  return blocks;
+}
+
+void Members::add(const sc_member& member, const GlobalOptions& options) {
+  const MemoryRange layout = checked_optional("layout", member.layout);
+  operands.push_back(options.format != nullptr
+                         ? checked_mask_operand(
+                               member.w, member.dtype, member.n, member.scores, options.nan,
+                               checked_mask(member.out, member.n, *options.format, "out"), {layout})
+                         : checked_pruning_operand(member.w, member.dtype, member.n, member.scores,
+                                                   options.nan, member.out, {layout}));
+  if (options.norm != nullptr) {
+    blocks.push_back(checked_blocks(member.layout, member.n, *options.norm));
+    counts.push_back(count_blocks(blocks.back()));
+  } else {
+    if (member.layout != nullptr) {
+      refuse("layout", "null where elements are pruned", "a layout");
     }
-    return checked_pruning_operand(member.w, member.dtype, member.n, member.scores, nan,
-                                   member.out);
+    counts.push_back(member.n);
+  }
+  if (member.min_kept > counts.back()) {
+    refuse("min_kept", "at most " + std::to_string(counts.back()), std::to_string(member.min_kept));
+  }
+  min_kept.push_back(member.min_kept);
+}
+
+// Calls check() and prefixes its errors with the name of a member.
+template <class Check>
+void with_member_name(std::size_t number, const Check& check) {
+  try {
+    check();
   } catch (const Error& error) {
     throw Error(error.status(), member_name(number) + ": " + error.what());
   }
@@ -174,40 +229,63 @@ void require_members_apart(std::span<const sc_member> members, std::span<const O
     require_apart_from_others({{"w", operand.w, operand.n * operand.type.bytes}, i});
     require_apart_from_others({scores_of(operand), i});
     require_apart_from_others({checked_optional("scores", members[i].scores), i});
+    require_apart_from_others({checked_optional("layout", members[i].layout), i});
   }
 }
 
-// Checks the arguments of the functions for several arrays, and returns the operands that they
-// describe.
-std::vector<Operand> checked_members(const sc_member* members, std::size_t count, std::size_t k,
-                                     sc_nan nan, const sc_mask_format* format) {
-  checked_array("members", members, count);
-  require_selection_nan(nan);
-  std::vector<Operand> operands;
-  operands.reserve(count);
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    operands.push_back(checked_member(members[i], i, nan, format));
-    if (__builtin_add_overflow(n, members[i].n, &n)) {
+// The sum of sizes that describe `members`.
+std::size_t checked_sum(std::span<const std::size_t> sizes) {
+  std::size_t sum = 0;
+  for (const std::size_t size : sizes) {
+    if (__builtin_add_overflow(sum, size, &sum)) {
       refuse("members", "of at most SIZE_MAX elements in all", "more");
     }
   }
-  require_members_apart({members, count}, operands, format);
-  require_k(k, 0, n);
-  return operands;
+  return sum;
 }
 
-// The blocks that a layout describes: the whole array as a row if it is null.
-Layout checked_blocks(const sc_layout* layout, std::size_t n, sc_norm norm) {
-  const Layout blocks =
-      layout == nullptr ? Layout{1, 1, n, 1, n, false} : checked_layout("layout", layout, n);
-  if (blocks.shared) {
-    refuse("layout.shared", "0 for blocks that are pruned", "1");
+// Checks the arguments of the functions for several arrays, and returns what they describe.
+Members checked_members(const sc_member* members, std::size_t count, std::size_t k,
+                        const GlobalOptions& options) {
+  checked_array("members", members, count);
+  require_selection_nan(options.nan);
+  Members checked;
+  for (std::size_t i = 0; i < count; ++i) {
+    with_member_name(i, [&] { checked.add(members[i], options); });
   }
-  if (norm < SC_NORM_L1 || norm > SC_NORM_MEAN) {
-    refuse("norm", "l1, l2, max or mean", std::to_string(static_cast<int>(norm)));
+  require_members_apart({members, count}, checked.operands, options.format);
+  require_k(k, checked_sum(checked.min_kept), checked_sum(checked.counts));
+  return checked;
+}
+
+// Prunes the members: their elements, or their blocks.
+void prune_global(const sc_member* members, std::size_t count, std::size_t k,
+                  const GlobalOptions& options) {
+  if (options.format != nullptr) {
+    checked_mask(nullptr, 0, *options.format);
   }
-  return blocks;
+  if (options.norm != nullptr) {
+    checked_blocks(nullptr, 0, *options.norm);
+  }
+  Members checked = checked_members(members, count, k, options);
+  if (count == 0) {
+    return;
+  }
+  const auto mask_of = [&](std::size_t i) {
+    return MaskWriter(members[i].out, members[i].n, *options.format, true);
+  };
+  for (std::size_t i = 0; options.format != nullptr && i < count; ++i) {
+    checked.operands[i].out = mask_of(i).output();
+  }
+  if (options.norm != nullptr) {
+    prune_blocks(checked.operands, checked.blocks, *options.norm, checked.min_kept, k, options.nan);
+  } else {
+    decide_streaming(checked.operands);
+    write_topk(checked.operands, options.nan, checked.min_kept, k);
+  }
+  for (std::size_t i = 0; options.format != nullptr && i < count; ++i) {
+    mask_of(i).finish();
+  }
 }
 
 }  // namespace
@@ -220,7 +298,7 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_l
                    const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
     const MemoryRange layout_memory = checked_optional("layout", layout);
-    Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, layout_memory);
+    Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, {layout_memory});
     const Layout slices = checked_slices(layout, n);
     require_k(k, 0, slices.length);
     write_topk_of_slices(operand, slices, nan, k);
@@ -236,34 +314,35 @@ sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double thr
 }
 
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan) {
-  return guarded([&] {
-    std::vector<Operand> operands = checked_members(members, count, k, nan, nullptr);
-    if (count != 0) {
-      decide_streaming(operands);
-      write_topk(SelectionProblem(operands, nan), k);
-    }
-  });
+  return guarded([&] { prune_global(members, count, k, {nan, nullptr, nullptr}); });
+}
+
+sc_status sc_prune_global_blocks(const sc_member* members, size_t count, sc_norm norm, size_t k,
+                                 sc_nan nan) {
+  return guarded([&] { prune_global(members, count, k, {nan, nullptr, &norm}); });
 }
 
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                          sc_norm norm, size_t k, sc_nan nan, void* out) {
+                          sc_norm norm, size_t k, const sc_layout* slices, const sc_scores* scores,
+                          sc_nan nan, void* out) {
   return guarded([&] {
     const Layout blocks = checked_blocks(layout, n, norm);
-    checked_pruning_operand(w, dtype, n, nullptr, nan, out, checked_optional("layout", layout));
-    require_k(k, 0, blocks.groups());
-    prune_blocks(w, dtype, blocks, norm, k, nan, {OutputKind::floats, out, false});
+    const Operand operand = checked_pruning_operand(
+        w, dtype, n, scores, nan, out,
+        {checked_optional("layout", layout), checked_optional("slices", slices)});
+    prune_blocks(operand, blocks, norm, checked_block_slices(slices, blocks, k), k, nan);
   });
 }
 
 sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
                                     const sc_layout* layout, sc_norm norm, double threshold,
-                                    sc_nan nan, void* out) {
+                                    const sc_scores* scores, sc_nan nan, void* out) {
   return guarded([&] {
     const Layout blocks = checked_blocks(layout, n, norm);
-    checked_pruning_operand(w, dtype, n, nullptr, nan, out, checked_optional("layout", layout));
+    const Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out,
+                                                    {checked_optional("layout", layout)});
     require_threshold(threshold);
-    prune_blocks_above(w, dtype, blocks, norm, key_of_threshold(threshold, kFloat64), nan,
-                       {OutputKind::floats, out, false});
+    prune_blocks_above(operand, blocks, norm, key_of_threshold(threshold, kFloat64), nan);
   });
 }
 
@@ -282,7 +361,7 @@ sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep,
                            void* out) {
   return guarded([&] {
     const MemoryRange layout_memory = checked_optional("layout", layout);
-    const Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, layout_memory);
+    const Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, {layout_memory});
     const Layout slices = checked_slices(layout, n);
     require_pattern(keep, of, slices);
     prune_pattern(operand, {keep, of}, slices.inner, nan);
@@ -294,7 +373,7 @@ sc_status sc_prune_mask(const void* w, sc_dtype dtype, size_t n, size_t k, const
   return guarded([&] {
     const MemoryRange layout_memory = checked_optional("layout", layout);
     Operand operand = checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format),
-                                           layout_memory);
+                                           {layout_memory});
     const Layout slices = checked_slices(layout, n);
     require_k(k, 0, slices.length);
     const MaskWriter writer(mask, n, format, slices.outer * slices.inner == 1);
@@ -318,20 +397,12 @@ sc_status sc_prune_mask_threshold(const void* w, sc_dtype dtype, size_t n, doubl
 
 sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k, sc_nan nan,
                                sc_mask_format format) {
-  return guarded([&] {
-    checked_mask(nullptr, 0, format);
-    std::vector<Operand> operands = checked_members(members, count, k, nan, &format);
-    for (std::size_t i = 0; i < count; ++i) {
-      operands[i].out = MaskWriter(members[i].out, members[i].n, format, true).output();
-    }
-    if (count != 0) {
-      decide_streaming(operands);
-      write_topk(SelectionProblem(operands, nan), k);
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      MaskWriter(members[i].out, members[i].n, format, true).finish();
-    }
-  });
+  return guarded([&] { prune_global(members, count, k, {nan, &format, nullptr}); });
+}
+
+sc_status sc_prune_mask_global_blocks(const sc_member* members, size_t count, sc_norm norm,
+                                      size_t k, sc_nan nan, sc_mask_format format) {
+  return guarded([&] { prune_global(members, count, k, {nan, &format, &norm}); });
 }
 
 sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
@@ -340,7 +411,7 @@ sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t 
   return guarded([&] {
     const MemoryRange layout_memory = checked_optional("layout", layout);
     Operand operand = checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format),
-                                           layout_memory);
+                                           {layout_memory});
     const Layout slices = checked_slices(layout, n);
     require_pattern(keep, of, slices);
     const MaskWriter writer(mask, n, format, can_write_bits({keep, of}, slices.inner));
@@ -351,30 +422,34 @@ sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t 
 }
 
 sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                               sc_norm norm, size_t k, sc_nan nan, void* mask,
+                               sc_norm norm, size_t k, const sc_layout* slices,
+                               const sc_scores* scores, sc_nan nan, void* mask,
                                sc_mask_format format) {
   return guarded([&] {
     const Layout blocks = checked_blocks(layout, n, norm);
-    checked_mask_operand(w, dtype, n, nullptr, nan, checked_mask(mask, n, format),
-                         checked_optional("layout", layout));
-    require_k(k, 0, blocks.groups());
+    Operand operand = checked_mask_operand(
+        w, dtype, n, scores, nan, checked_mask(mask, n, format),
+        {checked_optional("layout", layout), checked_optional("slices", slices)});
+    const Layout norm_slices = checked_block_slices(slices, blocks, k);
     const MaskWriter writer(mask, n, format, true);
-    prune_blocks(w, dtype, blocks, norm, k, nan, writer.output());
+    operand.out = writer.output();
+    prune_blocks(operand, blocks, norm, norm_slices, k, nan);
     writer.finish();
   });
 }
 
 sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
                                          const sc_layout* layout, sc_norm norm, double threshold,
-                                         sc_nan nan, void* mask, sc_mask_format format) {
+                                         const sc_scores* scores, sc_nan nan, void* mask,
+                                         sc_mask_format format) {
   return guarded([&] {
     const Layout blocks = checked_blocks(layout, n, norm);
-    checked_mask_operand(w, dtype, n, nullptr, nan, checked_mask(mask, n, format),
-                         checked_optional("layout", layout));
+    Operand operand = checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format),
+                                           {checked_optional("layout", layout)});
     require_threshold(threshold);
     const MaskWriter writer(mask, n, format, true);
-    prune_blocks_above(w, dtype, blocks, norm, key_of_threshold(threshold, kFloat64), nan,
-                       writer.output());
+    operand.out = writer.output();
+    prune_blocks_above(operand, blocks, norm, key_of_threshold(threshold, kFloat64), nan);
     writer.finish();
   });
 }

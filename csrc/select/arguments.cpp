@@ -6,17 +6,18 @@
 
 namespace secateur::api {
 
-Layout checked_slices(const sc_layout* layout, std::size_t n) {
-  const Layout groups = checked_layout("layout", layout, n);
+Layout checked_slices(const sc_layout* layout, std::size_t n, const char* argument) {
+  const std::string name(argument);
+  const Layout groups = checked_layout(argument, layout, n);
   if (groups.shared) {
-    refuse("layout.shared", "0 for a selection", "1");
+    refuse((name + ".shared").c_str(), "0 for a selection", "1");
   }
   if (groups.block < groups.length) {
-    refuse("layout.block", "0 or length = " + std::to_string(groups.length),
+    refuse((name + ".block").c_str(), "0 or length = " + std::to_string(groups.length),
            std::to_string(groups.block));
   }
   if (groups.inner_block != 1 && groups.inner_block < groups.inner) {
-    refuse("layout.inner_block", "0, 1 or inner = " + std::to_string(groups.inner),
+    refuse((name + ".inner_block").c_str(), "0, 1 or inner = " + std::to_string(groups.inner),
            std::to_string(groups.inner_block));
   }
   std::size_t matrix = 0;  // without elements, the product may wrap

@@ -8,8 +8,8 @@
 namespace secateur::api {
 
 // The groups of an array of n elements, each a slice along the middle dimension; null means the
-// whole array. Throws Error if the groups are no such slices.
-Layout checked_slices(const sc_layout* layout, std::size_t n);
+// whole array. Throws Error if the groups are no such slices. `argument` is the name of the layout.
+Layout checked_slices(const sc_layout* layout, std::size_t n, const char* argument = "layout");
 
 // The operand that these arguments describe, without an output.
 Operand checked_operand(const void* w, sc_dtype dtype, std::size_t n, const sc_scores* scores);

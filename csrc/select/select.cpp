@@ -293,12 +293,12 @@ class Range {
   std::size_t n_;
 };
 
-// Writes a part of a known selection. Returns the largest of the operand's own keys in the part.
+// Writes a part of an operand, given the selection in its own keys and indices. Returns the largest of
+// the operand's own keys in the part.
 Key emit_part(const SelectionProblem& problem, const Operand& operand, const Part& part,
-              Selection selection, const ScratchBuffer& scratch, const OutputStage& stage) {
+              Selection local, const ScratchBuffer& scratch, const OutputStage& stage) {
   const PreparedBlock block =
       stage.redirect(operand, part, prepare(problem, operand, part, operand.out, scratch));
-  Selection local = problem.local(operand, selection);
   local.tie_end -= std::min(local.tie_end, block.index_shift);
   const auto kernel = problem.kernels(operand).emit[static_cast<std::size_t>(operand.out.kind)];
   const Key largest = kernel(block.part, block.rank_key, problem.order(operand), local, block.out);
@@ -306,8 +306,10 @@ Key emit_part(const SelectionProblem& problem, const Operand& operand, const Par
   return largest;
 }
 
-// Writes a known selection. Throws std::bad_alloc only before it has written anything.
-void emit(const SelectionProblem& problem, Selection selection) {
+// Writes a known selection: local_of(i) is that of operand i, in its own keys and indices. Throws
+// std::bad_alloc only before it has written anything.
+template <class LocalOf>
+void emit(const SelectionProblem& problem, const LocalOf& local_of) {
   struct Workspace {
     explicit Workspace(const SelectionProblem& problem) : scratch(problem), stage(problem) {}
     ScratchBuffer scratch;
@@ -323,8 +325,8 @@ void emit(const SelectionProblem& problem, Selection selection) {
                                 [&](const Workspace& workspace, std::size_t i) {
     const auto [number, part] = parts[i];
     const Operand& operand = problem.operands()[number];
-    if (problem.is_nan(operand, emit_part(problem, operand, part, selection, workspace.scratch,
-                                          workspace.stage))) {
+    if (problem.is_nan(operand, emit_part(problem, operand, part, local_of(number),
+                                          workspace.scratch, workspace.stage))) {
       nan.store(true, std::memory_order_relaxed);
     }
   }, problem);
@@ -333,10 +335,19 @@ void emit(const SelectionProblem& problem, Selection selection) {
   }
 }
 
+void emit(const SelectionProblem& problem, Selection selection) {
+  emit(problem, [&](std::size_t i) { return problem.local(problem.operands()[i], selection); });
+}
+
 // Writes a known selection of data that no pass has checked for NaN.
 void check_and_emit(const SelectionProblem& problem, Selection selection) {
   problem.begin_in_place_write();
   emit(problem, selection);
+}
+
+// The selection of no element (k = 0), or of all of them.
+Selection none_or_all(const SelectionProblem& problem, std::size_t k) {
+  return {k == 0 ? problem.most() : problem.least() - 1, 0};
 }
 
 // Whether the candidates are exactly the elements with one key. The key of the k-th is then known,
@@ -355,10 +366,14 @@ bool may_write(const SelectionProblem& problem) {
                                                               !conversion->needs_final_selection));
 }
 
-// Selects from memory and, if `with_output` is set, writes. If the scan may write, it writes the
-// likely result, and the candidates are corrected afterwards. Otherwise a second pass writes.
+// What a selection is to find: the key of the k-th largest alone, as a threshold; also which of its
+// ties are kept; or both, and write the output.
+enum class Wanted { key, selection, output };
+
+// Selects from memory. If the scan may write the output, it writes the likely result, and the
+// candidates are corrected afterwards. Otherwise a second pass writes.
 template <class K>
-Selection select_from_memory(const SelectionProblem& problem, std::size_t k, bool with_output) {
+Selection select_from_memory(const SelectionProblem& problem, std::size_t k, Wanted wanted) {
   const std::size_t n = problem.size();
   Range range(problem);
   // Each attempt after the sampled ones cuts the range to two thirds or less, so that the loop ends
@@ -371,7 +386,7 @@ Selection select_from_memory(const SelectionProblem& problem, std::size_t k, boo
       // would need a conversion.
       interval.likely = problem.least() - 1;
     }
-    const bool write = with_output && may_write(problem);
+    const bool write = wanted == Wanted::output && may_write(problem);
     Scan<K> scan(problem, interval, capacity_for(problem), write);
     const Position position = scan.run(k);
     if (position != Position::within || !(scan.complete() || is_single_key(interval, n))) {
@@ -384,11 +399,11 @@ Selection select_from_memory(const SelectionProblem& problem, std::size_t k, boo
           find_tie_end(problem, selection.threshold, k - scan.above(), ScratchBuffer(problem));
     } else {
       const Ranked kth = scan.kth(k);
-      selection = with_output ? scan.selection(kth, k) : Selection{kth.key, n};
+      selection = wanted == Wanted::key ? Selection{kth.key, n} : scan.selection(kth, k);
     }
     if (write && scan.complete()) {
       scan.fix_up(selection);
-    } else if (with_output) {
+    } else if (wanted == Wanted::output) {
       emit(problem, selection);
     }
     return selection;
@@ -396,10 +411,9 @@ Selection select_from_memory(const SelectionProblem& problem, std::size_t k, boo
   throw_input_changed();
 }
 
-Selection select_from_memory(const SelectionProblem& problem, std::size_t k, bool with_output) {
-  return with_key_type(problem, [&](auto zero) {
-    return select_from_memory<decltype(zero)>(problem, k, with_output);
-  });
+Selection select_from_memory(const SelectionProblem& problem, std::size_t k, Wanted wanted) {
+  return with_key_type(
+      problem, [&](auto zero) { return select_from_memory<decltype(zero)>(problem, k, wanted); });
 }
 
 // ---- Without scratch memory ------------------------------------------------------------------
@@ -468,17 +482,28 @@ bool collect_topk(const SelectionProblem& problem, std::size_t k, std::int64_t* 
 
 Key kth_key(const SelectionProblem& problem, std::size_t k) {
   return (problem.size() <= kInCache ? select_in_cache(problem, k, false)
-                                     : select_from_memory(problem, k, false))
+                                     : select_from_memory(problem, k, Wanted::key))
       .threshold;
+}
+
+Selection find_topk(const SelectionProblem& problem, std::size_t k) {
+  if (k == 0 || k == problem.size()) {
+    if (problem.refuses_nan()) {
+      problem.check_nan();
+    }
+    return none_or_all(problem, k);
+  }
+  return problem.size() <= kInCache ? select_in_cache(problem, k, true)
+                                    : select_from_memory(problem, k, Wanted::selection);
 }
 
 void write_topk(const SelectionProblem& problem, std::size_t k) {
   if (k == 0 || k == problem.size()) {
-    check_and_emit(problem, {k == 0 ? problem.most() : problem.least() - 1, 0});
+    check_and_emit(problem, none_or_all(problem, k));
   } else if (problem.size() <= kInCache) {
     emit(problem, select_in_cache(problem, k, true));
   } else {
-    select_from_memory(problem, k, true);
+    select_from_memory(problem, k, Wanted::output);
   }
 }
 
@@ -490,7 +515,8 @@ void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k) {
   const OutputStage stage(problem);
   const Selection selection = bisect(problem, k, scratch);
   for_all_pieces(problem, [&](const Operand& piece_operand, const Part& part) {
-    emit_part(problem, piece_operand, part, selection, scratch, stage);
+    emit_part(problem, piece_operand, part, problem.local(piece_operand, selection), scratch,
+              stage);
   });
 }
 
@@ -500,6 +526,10 @@ bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64
   }
   return with_key_type(
       problem, [&](auto zero) { return collect_topk<decltype(zero)>(problem, k, indices); });
+}
+
+void write_selections(const SelectionProblem& problem, std::span<const Selection> locals) {
+  emit(problem, [&](std::size_t i) { return locals[i]; });
 }
 
 void write_above(const SelectionProblem& problem, Key key) { check_and_emit(problem, {key, 0}); }

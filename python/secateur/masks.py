@@ -166,13 +166,24 @@ def prune_mask(
            [0]], dtype=uint8)
     """
     if threshold is not None or block is not None or norm is not None:
-        check_combination(threshold, pattern, block, norm, scores, factors, axis)
+        check_combination(threshold, pattern, block, norm, axis)
+    ranked_by = core_scores(w, scores, factors)
     if block is not None:
         return _core.prune_mask_blocks(
-            w, k, sparsity, threshold, block, norm, packed, row_align, bitorder, nan
+            w,
+            k,
+            sparsity,
+            threshold,
+            block,
+            norm,
+            ranked_by,
+            axis,
+            packed,
+            row_align,
+            bitorder,
+            nan,
         )
     n_of_m = None if pattern is None else parse_pattern(pattern)
-    ranked_by = core_scores(w, scores, factors)
     return _core.prune_mask(
         w, k, sparsity, threshold, n_of_m, ranked_by, axis, packed, row_align, bitorder, nan
     )
@@ -186,6 +197,9 @@ def prune_mask_global(
     sparsity: float | None = None,
     scores: Mapping[Key, ArrayLike | None] | None = None,
     factors: Mapping[Key, ArrayLike | None] | None = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: float | Mapping[Key, float | None] | None = None,
     packed: bool = False,
     row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
@@ -199,6 +213,9 @@ def prune_mask_global(  # type: ignore[overload-overlap] # a tuple is a sequence
     sparsity: float | None = None,
     scores: Sequence[ArrayLike | None] | None = None,
     factors: Sequence[ArrayLike | None] | None = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: float | Sequence[float | None] | None = None,
     packed: bool = False,
     row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
@@ -212,6 +229,9 @@ def prune_mask_global(
     sparsity: float | None = None,
     scores: Sequence[ArrayLike | None] | None = None,
     factors: Sequence[ArrayLike | None] | None = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: float | Sequence[float | None] | None = None,
     packed: bool = False,
     row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
@@ -224,6 +244,9 @@ def prune_mask_global(
     sparsity: float | None = None,
     scores: Any = None,
     factors: Any = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: Any = None,
     packed: bool = False,
     row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
@@ -235,7 +258,7 @@ def prune_mask_global(
     ----------
     arrays : mapping or sequence of array_like of float16, bfloat16, float32 or float64
         The arrays to select from.
-    k, sparsity, scores, factors
+    k, sparsity, scores, factors, block, norm, max_sparsity
         The selection, as in :func:`prune_global`. Exactly one of `k` and `sparsity` must be given.
     packed, row_align, bitorder
         The form of the masks, as in :func:`prune_mask`.
@@ -265,9 +288,20 @@ def prune_mask_global(
     {'a': array([False,  True]), 'b': array([[ True],
            [False]])}
     """
-    given = Members(arrays, scores, factors)
+    given = Members(arrays, scores, factors, block, norm, max_sparsity)
     masks = _core.prune_mask_global(
-        given.arrays, given.ranked_by, given.labels, k, sparsity, packed, row_align, bitorder, nan
+        given.arrays,
+        given.ranked_by,
+        given.labels,
+        k,
+        sparsity,
+        block,
+        norm,
+        given.max_sparsity,
+        packed,
+        row_align,
+        bitorder,
+        nan,
     )
     return rebuild(arrays, masks)
 

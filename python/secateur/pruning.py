@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from secateur import _core
+from secateur.arguments import as_double
 from secateur.containers import label, match, members_of, rebuild, require_apart
 from secateur.messages import shown
 from secateur.patterns import parse_pattern
 from secateur.scores import core_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import TypeVar
 
     from numpy.typing import ArrayLike, NDArray
@@ -37,18 +38,23 @@ def check_combination(
     pattern: str | None,
     block: tuple[int, int] | None,
     norm: str | None,
-    scores: ArrayLike | None,
-    factors: ArrayLike | None,
     axis: Axes | None,
 ) -> None:
     """Raise an error if these arguments of :func:`prune` cannot be combined."""
-    if block is not None:
-        _require_none("with block", pattern=pattern, scores=scores, factors=factors, axis=axis)
-        return
-    if norm is not None:
+    if block is None:
         _require_none("without block", norm=norm)
+    else:
+        _require_none("with block", pattern=pattern)
     if threshold is not None:
         _require_none("with threshold", axis=axis)
+
+
+def _fraction(name: str, value: Any) -> float:
+    number = as_double(name, value)
+    if not 0 <= number <= 1:
+        msg = f"{name} must be a number from 0 to 1, got {shown(value)}"
+        raise ValueError(msg)
+    return number
 
 
 def prune(
@@ -94,18 +100,19 @@ def prune(
         The numbers of rows and columns of a block in the last two axes. Each block is kept or
         removed as a whole. Blocks at the ends of these axes may be smaller, and blocks larger than
         a matrix are cut off. Blocks of all matrices
-        (over the leading axes) compete with each other. Ties go to the first block in the order of
-        matrix, block row and block column. Cannot be combined with `pattern`, `scores`, `factors`
-        or `axis`.
+        (over the leading axes) compete with each other, unless `axis` is given. Ties go to the first
+        block in the order of matrix, block row and block column. Cannot be combined with `pattern`.
     norm : {"l1", "l2", "max", "mean"}, optional
         The norm that ranks a block: the sum of ``|w|``, the square root of the sum of squares, the
         largest ``|w|``, or the mean of ``|w|``, in which smaller blocks at the ends of an axis are
         at no disadvantage. It is computed in float64. The default is ``"l1"``. The norm of a block
-        that holds NaN is NaN. Only with `block`.
+        that holds NaN is NaN. With `scores` or `factors`, it is the norm of the scores or products in
+        the block. Only with `block`.
     scores : array_like of float16, bfloat16, float32 or float64, of the shape of `w`, optional
         The importance of the elements, used instead of ``|w|``. The largest values are kept, by
-        value and not by magnitude, and `threshold` is compared with them. `nan` applies to the
-        scores. Cannot be combined with `factors`.
+        value and not by magnitude, and `threshold` is compared with them; with `block`, the norms of
+        the scores decide, which do not depend on their signs. `nan` applies to the scores. Cannot be
+        combined with `factors`.
     factors : array_like of float16, bfloat16, float32 or float64, optional
         Factors of the importance, of a shape that broadcasts to that of `w`: elements rank by
         ``|w * factors|``. The product is computed in float64 if `w` or `factors` is float64, else
@@ -114,7 +121,9 @@ def prune(
         Select within each slice along this axis, or among the elements that differ only along these
         axes: ``axis=(1, 2, 3)`` is one selection for each output channel of a convolution kernel.
         By default the whole array is one selection, and patterns run along the last axis. Axes that
-        are not adjacent cost a transposed copy. Cannot be combined with `threshold` or `block`.
+        are not adjacent cost a transposed copy. With `block`, the blocks compete that differ only
+        along these axes, which must be adjacent; rows and columns of blocks run along the last two.
+        Cannot be combined with `threshold`.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : ndarray of the dtype and shape of `w`, optional
@@ -169,17 +178,20 @@ def prune(
     >>> sc.prune(w.reshape(2, 2), k=1, block=(2, 1))
     array([[ 0., -4.],
            [ 0.,  1.]], dtype=float32)
+    >>> sc.prune(w.reshape(2, 2), k=1, block=(1, 2), factors=np.float32([[1], [9]]))
+    array([[0. , 0. ],
+           [0.5, 1. ]], dtype=float32)
     >>> sc.prune(w.reshape(2, 1, 2), k=1, axis=(1, 2))
     array([[[ 0., -4.]],
     <BLANKLINE>
            [[ 0.,  1.]]], dtype=float32)
     """
     if threshold is not None or block is not None or norm is not None:
-        check_combination(threshold, pattern, block, norm, scores, factors, axis)
-    if block is not None:
-        return _core.prune_blocks(w, k, sparsity, threshold, block, norm, nan, out)
-    n_of_m = None if pattern is None else parse_pattern(pattern)
+        check_combination(threshold, pattern, block, norm, axis)
     ranked_by = core_scores(w, scores, factors)
+    if block is not None:
+        return _core.prune_blocks(w, k, sparsity, threshold, block, norm, ranked_by, axis, nan, out)
+    n_of_m = None if pattern is None else parse_pattern(pattern)
     return _core.prune(w, k, sparsity, threshold, n_of_m, ranked_by, axis, nan, out)
 
 
@@ -191,6 +203,9 @@ def prune_global(
     sparsity: float | None = None,
     scores: Any = None,
     factors: Any = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: Any = None,
     nan: SelectionNaN = "raise",
     out: Container,
 ) -> Container: ...
@@ -202,6 +217,9 @@ def prune_global(
     sparsity: float | None = None,
     scores: Mapping[Key, ArrayLike | None] | None = None,
     factors: Mapping[Key, ArrayLike | None] | None = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: float | Mapping[Key, float | None] | None = None,
     nan: SelectionNaN = "raise",
     out: None = None,
 ) -> dict[Key, Floats]: ...
@@ -213,6 +231,9 @@ def prune_global(  # type: ignore[overload-overlap] # a tuple is a sequence, and
     sparsity: float | None = None,
     scores: Sequence[ArrayLike | None] | None = None,
     factors: Sequence[ArrayLike | None] | None = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: float | Sequence[float | None] | None = None,
     nan: SelectionNaN = "raise",
     out: None = None,
 ) -> tuple[Floats, ...]: ...
@@ -224,6 +245,9 @@ def prune_global(
     sparsity: float | None = None,
     scores: Sequence[ArrayLike | None] | None = None,
     factors: Sequence[ArrayLike | None] | None = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: float | Sequence[float | None] | None = None,
     nan: SelectionNaN = "raise",
     out: None = None,
 ) -> list[Floats]: ...
@@ -234,6 +258,9 @@ def prune_global(
     sparsity: float | None = None,
     scores: Any = None,
     factors: Any = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: Any = None,
     nan: SelectionNaN = "raise",
     out: Any = None,
 ) -> Any:
@@ -247,14 +274,25 @@ def prune_global(
     arrays : mapping or sequence of array_like of float16, bfloat16, float32 or float64
         The arrays, of any shapes and dtypes. Magnitudes of different dtypes compare by value.
     k : int, optional
-        The number of elements to keep in total. Exactly one of `k` and `sparsity` must be given.
+        The number of elements to keep in total; with `block`, the number of blocks. Exactly one of
+        `k` and `sparsity` must be given.
     sparsity : float, optional
-        The fraction to remove, 0 to 1. Of all n elements, ``round(sparsity * n)`` are removed,
-        rounded half to even.
+        The fraction to remove, 0 to 1. Of all n elements or blocks, ``round(sparsity * n)`` are
+        removed, rounded half to even.
     scores, factors : mapping or sequence of array_like or None, optional
         For each array, by its key or index, the importance that replaces ``|w|``, as in
         :func:`prune`; or None. An array that has neither scores nor factors ranks by ``|w|``.
         Scores, products and magnitudes compare by value.
+    block : (int, int), optional
+        The numbers of rows and columns of a block in the last two axes of each array. Blocks of all
+        arrays compete, as those of one array do in :func:`prune`; blocks larger than an array are cut
+        off.
+    norm : {"l1", "l2", "max", "mean"}, optional
+        The norm that ranks a block, as in :func:`prune`. Only with `block`.
+    max_sparsity : float, or mapping or sequence of float or None, optional
+        The largest fraction that may be removed of each array, 0 to 1; one number for all, or one for
+        each array, by its key or index. None is no limit. An array of n elements or blocks loses at
+        most ``round(max_sparsity * n)`` of them: the others, its largest, are kept in any case.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : mapping or sequence of ndarray, optional
@@ -277,7 +315,7 @@ def prune_global(
     ValueError
         If `arrays` is empty; if the keys or the length of `scores`, `factors` or `out` differ from
         those of `arrays`; if an array has both scores and factors; if an argument is out of range;
-        if the values that rank hold NaN and `nan` is ``"raise"``; or if an array of `out` does not
+        if `k` or `sparsity` removes more than `max_sparsity` allows; if the values that rank hold NaN and `nan` is ``"raise"``; or if an array of `out` does not
         fit, or overlaps another array. Arrays that are pruned in place are then left unmodified.
 
     See Also
@@ -289,6 +327,11 @@ def prune_global(
     The method is magnitude pruning, as in :func:`prune`, with one threshold for all arrays. It
     needs as much scratch memory as pruning the largest of the arrays, whatever their number.
 
+    One threshold for all arrays can remove most of a layer, or all of it, which disconnects the
+    network; `max_sparsity` prevents that (Tanaka et al. 2020, "Pruning neural networks without any
+    data by iteratively conserving synaptic flow", describe the problem as layer collapse). With it
+    the arrays are read once more for each time that further arrays reach their limits.
+
     Examples
     --------
     >>> import numpy as np
@@ -297,10 +340,12 @@ def prune_global(
     >>> sc.prune_global(layers, k=2)
     {'a': array([ 0., -5.], dtype=float32), 'b': array([[4.],
            [0.]], dtype=float32)}
+    >>> sc.prune_global({"a": np.float32([1, 2]), "b": np.float32([3, 4])}, k=2, max_sparsity=0.5)
+    {'a': array([0., 2.], dtype=float32), 'b': array([0., 4.], dtype=float32)}
     >>> sc.prune_global(layers, sparsity=0.5, out=layers) is layers
     True
     """
-    given = Members(arrays, scores, factors)
+    given = Members(arrays, scores, factors, block, norm, max_sparsity)
     outs = given.match("out", out)
     for name, o in zip(given.labels, outs, strict=True):
         if out is not None and o is None:
@@ -311,15 +356,34 @@ def prune_global(
             [(f"out{x}", o) for x, o in zip(given.labels, outs, strict=True)], given.inputs()
         )
     results = _core.prune_global(
-        given.arrays, given.ranked_by, outs, given.labels, k, sparsity, nan
+        given.arrays,
+        given.ranked_by,
+        outs,
+        given.labels,
+        k,
+        sparsity,
+        block,
+        norm,
+        given.max_sparsity,
+        nan,
     )
     return rebuild(arrays, results) if out is None else out
 
 
 class Members:
-    """The arrays of a global selection, with their scores or factors."""
+    """The arrays of a global selection, with their scores or factors and their limits."""
 
-    def __init__(self, arrays: Any, scores: Any, factors: Any) -> None:
+    def __init__(
+        self,
+        arrays: Any,
+        scores: Any,
+        factors: Any,
+        block: tuple[int, int] | None,
+        norm: str | None,
+        max_sparsity: Any,
+    ) -> None:
+        if block is None:
+            _require_none("without block", norm=norm)
         members = members_of("arrays", arrays)
         if not members:
             msg = f"arrays must hold at least one array, got {shown(arrays)}"
@@ -333,6 +397,19 @@ class Members:
             core_scores(*each)
             for each in zip(self.arrays, self._scores, self._factors, self.labels, strict=True)
         ]
+        self.max_sparsity = self._limits(max_sparsity)
+
+    def _limits(self, max_sparsity: Any) -> list[float]:
+        """Return the largest sparsity of each array."""
+        name = "max_sparsity"
+        if isinstance(max_sparsity, (Mapping, Sequence)) and not isinstance(max_sparsity, str):
+            limits = self.match(name, max_sparsity)
+            return [
+                1.0 if limit is None else _fraction(f"{name}{x}", limit)
+                for x, limit in zip(self.labels, limits, strict=True)
+            ]
+        limit = 1.0 if max_sparsity is None else _fraction(name, max_sparsity)
+        return [limit] * len(self.arrays)
 
     def match(self, name: str, container: Any) -> list[Any]:
         """Return the member of a container for each array; None for each if it is None."""

@@ -99,6 +99,12 @@ CALLS: dict[str, Callable[[Any], Any]] = {
         [a["w"], a["half"]], sparsity=0.5, out=[a["w"], a["half"]]
     ),
     "prune_global": lambda a: sc.prune_global([a["w"], a["half"], a["wide"]], sparsity=0.5),
+    "prune_global limits in place": lambda a: sc.prune_global(
+        [a["w"], a["half"]], sparsity=0.5, max_sparsity=[0.4, None], out=[a["w"], a["half"]]
+    ),
+    "prune_global blocks": lambda a: sc.prune_global(
+        [a["w"], a["half"]], sparsity=0.5, block=(2, 3), factors=[a["wide"], None], nan="keep"
+    ),
     "apply_mask in place": lambda a: sc.apply_mask(a["w"], a["mask"], out=a["w"]),
     "apply_mask": lambda a: sc.apply_mask(a["w"], a["mask"].T.copy().T),
     "soft_threshold in place": lambda a: sc.soft_threshold(a["w"], 0.5, out=a["w"]),

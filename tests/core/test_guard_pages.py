@@ -160,6 +160,11 @@ def more_cases(n: int) -> Iterator[Case]:
     yield Case(
         lambda w: np.concatenate(sc.prune_global([w, w[: n // 2]], k=k)), (w,), has_out=False
     )
+    yield Case(
+        lambda w: np.concatenate(sc.prune_global([w, w[: n // 2]], k=n, max_sparsity=0.5)),
+        (w,),
+        has_out=False,
+    )
     yield Case(lambda w, x, **out: sc.prune(w, k=k, scores=x, **out), (w, x), in_place=True)
     yield Case(lambda w, x, **out: sc.prune(w, k=k, factors=x, **out), (w, x),
                in_place=True)  # fmt: skip
@@ -184,6 +189,13 @@ def more_cases(n: int) -> Iterator[Case]:
             for norm in ("l1", "l2", "max"):
                 how = {"sparsity": 0.5, "block": block, "norm": norm}
                 yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+                yield Case(
+                    lambda w, x, shape=shape, how=how: sc.prune(
+                        w.reshape(shape), factors=x.reshape(shape), **how
+                    ),
+                    (w, x),
+                    has_out=False,
+                )
         for axis, shape in ((1, (n // m, m)), (0, (m, n // m))):
             how = {"pattern": f"{(m + 1) // 2}:{m}", "axis": axis}
             yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)

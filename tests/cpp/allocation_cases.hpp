@@ -12,6 +12,7 @@
 #include <functional>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -331,7 +332,7 @@ class Cases {
         return sc_prune_mask_threshold(in, dtype, n, 0.5, nullptr, SC_NAN_KEEP, out, format);
       });
       add("prune_mask_global" + form, bytes, Case::apart, [=](const void* in, void* out) {
-        const sc_member member{in, dtype, n, nullptr, out};
+        const sc_member member{in, dtype, n, nullptr, out, nullptr, 0};
         return sc_prune_mask_global(&member, 1, k, SC_NAN_RAISE, format);
       });
       const sc_layout blocks{40, n / 80, 4, 3, 0};
@@ -339,8 +340,8 @@ class Cases {
       add("prune_mask_blocks" + form,
           format == SC_MASK_FORMAT_BOOLS ? in_blocks : (in_blocks + 7) / 8, Case::apart,
           [=](const void* in, void* out) {
-        return sc_prune_mask_blocks(in, dtype, in_blocks, &blocks, SC_NORM_L1, n / 48, SC_NAN_RAISE,
-                                    out, format);
+        return sc_prune_mask_blocks(in, dtype, in_blocks, &blocks, SC_NORM_L1, n / 48, nullptr,
+                                    nullptr, SC_NAN_RAISE, out, format);
       });
       for (const Shape& shape : shapes()) {
         const sc_layout slices = shape.slices;
@@ -389,16 +390,26 @@ class Cases {
       const sc_layout blocks{40, n / 80, 4, 3, 0};
       add("prune_blocks " + std::to_string(norm), bytes, Case::both,
           [=](const void* in, void* out) {
-        return sc_prune_blocks(in, dtype, in_blocks, &blocks, norm, n / 48, SC_NAN_RAISE, out);
+        return sc_prune_blocks(in, dtype, in_blocks, &blocks, norm, n / 48, nullptr, nullptr,
+                               SC_NAN_RAISE, out);
+      });
+    }
+    for (const Ranking& ranking : rankings()) {
+      const sc_layout blocks{40, n / 80, 4, 3, 0};
+      add(std::string("prune_blocks by ") + ranking.name, bytes, Case::both,
+          [=, scores = ranking.scores](const void* in, void* out) {
+        return sc_prune_blocks(in, dtype, in_blocks, &blocks, SC_NORM_L2, n / 48, nullptr, &scores,
+                               SC_NAN_RAISE, out);
       });
     }
     const sc_layout wide{3, n / 3, 3, n / 6, 0};
     add("prune_blocks wide", bytes, Case::both, [=](const void* in, void* out) {
-      return sc_prune_blocks(in, dtype, n / 3 * 3, &wide, SC_NORM_L1, 1, SC_NAN_RAISE, out);
+      return sc_prune_blocks(in, dtype, n / 3 * 3, &wide, SC_NORM_L1, 1, nullptr, nullptr,
+                             SC_NAN_RAISE, out);
     });
     const sc_layout blocks{40, n / 40, 2, 2, 0};
     add("prune_blocks_threshold", bytes, Case::both, [=](const void* in, void* out) {
-      return sc_prune_blocks_threshold(in, dtype, n / 40 * 40, &blocks, SC_NORM_L1, 1.5,
+      return sc_prune_blocks_threshold(in, dtype, n / 40 * 40, &blocks, SC_NORM_L1, 1.5, nullptr,
                                        SC_NAN_RAISE, out);
     });
   }
@@ -667,27 +678,36 @@ class Cases {
           const Float& type = inputs_.floats[mixed ? i : 0];
           const Float& other = inputs_.floats[mixed ? 3 - i : 0];
           offsets.push_back(bytes);
-          members.push_back({nullptr, type.dtype, n, nullptr, nullptr});
+          members.push_back({nullptr, type.dtype, n, nullptr, nullptr, nullptr, 0});
           scores.push_back({scoring, other.dtype, other.w, n, 1});
           bytes += n * type.bytes;
         }
+        const sc_layout blocks{n, 1, 4, 1, 0};
         const std::string name = scoring == SC_SCORING_VALUES     ? " by values"
                                  : scoring == SC_SCORING_PRODUCTS ? " by products"
                                                                   : "";
-        add((mixed ? "prune_global mixed" : "prune_global") + name, bytes, Case::both,
-            [=](const void* in, void* out) {
-          std::array<sc_member, 4> all{};
-          for (std::size_t i = 0; i < all.size(); ++i) {
-            all[i] = members[i];
-            all[i].w = static_cast<const unsigned char*>(in) + offsets[i];
-            all[i].out = static_cast<unsigned char*>(out) + offsets[i];
-            all[i].scores = scoring == sc_scoring{} ? nullptr : &scores[i];
+        // Elements, elements with a minimum of each member, and blocks.
+        for (const char* const kind : {"", " min_kept", " blocks"}) {
+          add((mixed ? "prune_global mixed" : "prune_global") + name + kind, bytes, Case::both,
+              [=](const void* in, void* out) {
+            const bool has_blocks = kind == std::string_view(" blocks");
+            std::array<sc_member, 4> all{};
+            for (std::size_t i = 0; i < all.size(); ++i) {
+              all[i] = members[i];
+              all[i].w = static_cast<const unsigned char*>(in) + offsets[i];
+              all[i].out = static_cast<unsigned char*>(out) + offsets[i];
+              all[i].scores = scoring == sc_scoring{} ? nullptr : &scores[i];
+              all[i].layout = has_blocks ? &blocks : nullptr;
+              all[i].min_kept = *kind == 0 ? 0 : n / 16 * i;
+            }
+            return has_blocks
+                       ? sc_prune_global_blocks(all.data(), 4, SC_NORM_L1, n / 2, SC_NAN_RAISE)
+                       : sc_prune_global(all.data(), 4, n, SC_NAN_RAISE);
+          });
+          if (mixed) {
+            const auto size = std::find(kSizes.begin(), kSizes.end(), n_) - kSizes.begin();
+            added_.back().input = inputs_.members[static_cast<std::size_t>(size)];
           }
-          return sc_prune_global(all.data(), all.size(), n, SC_NAN_RAISE);
-        });
-        if (mixed) {
-          const auto size = std::find(kSizes.begin(), kSizes.end(), n_) - kSizes.begin();
-          added_.back().input = inputs_.members[static_cast<std::size_t>(size)];
         }
       }
     }

@@ -240,7 +240,7 @@ class Mutations {
   }
 
   void add_structs() {
-    for (const Field field : {slice_layout, group_layout, block_layout}) {
+    for (const Field field : {slice_layout, group_layout, block_layout, norm_slices}) {
       add_size_combinations<sc_layout>(field, {&sc_layout::length, &sc_layout::inner,
                                                &sc_layout::block, &sc_layout::inner_block});
       add_values<sc_layout, std::int32_t>(field, ".shared", &sc_layout::shared, true,
@@ -249,6 +249,10 @@ class Mutations {
                                           field != group_layout, {1});
     }
     add_values<sc_layout, std::size_t>(slice_layout, ".block", &sc_layout::block, true, {1, 3});
+    for (const Field field : {members, mask_members, block_members, mask_block_members}) {
+      add_values<sc_member, std::size_t>(field, "[0].min_kept", &sc_member::min_kept, true,
+                                         {3, kN + 1, kMaxSize});  // k is 3, and the other has 1
+    }
     add_size_combinations<sc_scores>(scores, {&sc_scores::period, &sc_scores::repeat});
     for (const Field field : {format_layout, compared_layout}) {
       add_layouts(field);

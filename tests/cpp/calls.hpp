@@ -37,9 +37,12 @@ enum Field {
   member_w,
   member_out,
   mask_members,
+  block_members,
+  mask_block_members,
   first_mask,
   second_mask,
   block_layout,
+  norm_slices,
   format_layout,
   fixed_point,
   frac_bits,
@@ -123,9 +126,12 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<double>("w", kN),
     pointer_to<double>("out", kN),
     pointer_to<sc_member>("members", 2),
+    pointer_to<sc_member>("members", 2),
+    pointer_to<sc_member>("members", 2),
     pointer_to<char>("out", kN + 1),
     pointer_to<char>("out", kN + 1),
     pointer_to<sc_layout>("layout", 1, true),
+    pointer_to<sc_layout>("slices", 1, true),
     pointer_to<sc_layout>("fmt.layout", 1, true),
     pointer_to<sc_format>("fmt", 1),
     pointer_to<std::int32_t>("fmt.frac_bits", kN),
@@ -194,7 +200,8 @@ struct Arguments {
     *block<sc_layout>(slice_layout) = {4, 2, 0, 1, 0};
     *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
     *block<sc_key_range>(range) = {0, kN - 1};
-    *block<sc_layout>(block_layout) = {4, 2, 3, 2, 0};   // 2 x 2 x 1 groups
+    *block<sc_layout>(block_layout) = {4, 2, 3, 2, 0};  // 2 x 2 x 1 groups
+    *block<sc_layout>(norm_slices) = {4, 1, 0, 1, 0};
     *block<sc_layout>(format_layout) = {4, 2, 2, 2, 0};  // 2 x 2 x 1 groups
     *block<sc_layout>(group_layout) = {4, 2, 3, 1, 0};   // 2 x 2 x 2 groups
     *block<sc_layout>(compared_layout) = {4, 2, 3, 1, 0};
@@ -262,6 +269,10 @@ struct Arguments {
     }
     link_members(members, out, member_out);
     link_members(mask_members, first_mask, second_mask);
+    link_members(block_members, out, member_out);
+    link_members(mask_block_members, first_mask, second_mask);
+    block<sc_member>(block_members)->layout = get<sc_layout>(block_layout);
+    block<sc_member>(mask_block_members)->layout = get<sc_layout>(block_layout);
   }
 
   [[nodiscard]] std::vector<unsigned char> contents() const {
@@ -285,6 +296,7 @@ struct Arguments {
     two[1].dtype = w_hat_dtype;
     two[1].n = kN;
     two[1].out = pointers[second_out];
+    two[1].min_kept = 1;
   }
 
   std::array<std::unique_ptr<unsigned char[]>, kPointers> blocks_;
@@ -396,19 +408,29 @@ const std::vector<Function>& functions() {
       {"sc_prune_blocks",
        [](Arguments& a) {
     return sc_prune_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(block_layout), a.norm, a.k,
-                           a.nan, a.pointers[out]);
+                           a.get<sc_layout>(norm_slices), a.get<sc_scores>(scores), a.nan,
+                           a.pointers[out]);
   },
        {dtype, n, norm, k, nan_policy},
-       {all_of(w), all_of(block_layout)},
+       {all_of(w), all_of(block_layout), all_of(norm_slices), all_of(scores), all_of(scores_data)},
        {out_for_w}},
       {"sc_prune_blocks_threshold",
        [](Arguments& a) {
     return sc_prune_blocks_threshold(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(block_layout),
-                                     a.norm, a.threshold, a.nan, a.pointers[out]);
+                                     a.norm, a.threshold, a.get<sc_scores>(scores), a.nan,
+                                     a.pointers[out]);
   },
        {dtype, n, norm, threshold, nan_policy},
-       {all_of(w), all_of(block_layout)},
+       {all_of(w), all_of(block_layout), all_of(scores), all_of(scores_data)},
        {out_for_w}},
+      {"sc_prune_global_blocks",
+       [](Arguments& a) {
+    return sc_prune_global_blocks(a.get<sc_member>(block_members), a.count, a.norm, a.k, a.nan);
+  },
+       {dtype, w_hat_dtype, n, count, norm, k, nan_policy},
+       {all_of(w), all_of(scores), all_of(scores_data), all_of(member_w), all_of(block_members),
+        all_of(block_layout)},
+       {out_for_w, {member_out, kDoubles, member_w}}},
       {"sc_prune_mask",
        [](Arguments& a) {
     return sc_prune_mask(a.pointers[w], a.dtype, a.n, a.k, a.get<sc_layout>(slice_layout),
@@ -444,20 +466,30 @@ const std::vector<Function>& functions() {
       {"sc_prune_mask_blocks",
        [](Arguments& a) {
     return sc_prune_mask_blocks(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(block_layout), a.norm,
-                                a.k, a.nan, a.pointers[mask], a.format);
+                                a.k, a.get<sc_layout>(norm_slices), a.get<sc_scores>(scores), a.nan,
+                                a.pointers[mask], a.format);
   },
        {dtype, n, norm, k, nan_policy, format},
-       {all_of(w), all_of(block_layout)},
+       {all_of(w), all_of(block_layout), all_of(norm_slices), all_of(scores), all_of(scores_data)},
        {{mask, kN}}},
       {"sc_prune_mask_blocks_threshold",
        [](Arguments& a) {
-    return sc_prune_mask_blocks_threshold(a.pointers[w], a.dtype, a.n,
-                                          a.get<sc_layout>(block_layout), a.norm, a.threshold,
-                                          a.nan, a.pointers[mask], a.format);
+    return sc_prune_mask_blocks_threshold(
+        a.pointers[w], a.dtype, a.n, a.get<sc_layout>(block_layout), a.norm, a.threshold,
+        a.get<sc_scores>(scores), a.nan, a.pointers[mask], a.format);
   },
        {dtype, n, norm, threshold, nan_policy, format},
-       {all_of(w), all_of(block_layout)},
+       {all_of(w), all_of(block_layout), all_of(scores), all_of(scores_data)},
        {{mask, kN}}},
+      {"sc_prune_mask_global_blocks",
+       [](Arguments& a) {
+    return sc_prune_mask_global_blocks(a.get<sc_member>(mask_block_members), a.count, a.norm, a.k,
+                                       a.nan, a.format);
+  },
+       {dtype, w_hat_dtype, n, count, norm, k, nan_policy, format},
+       {all_of(w), all_of(scores), all_of(scores_data), all_of(member_w),
+        all_of(mask_block_members), all_of(block_layout)},
+       {{first_mask, kN}, {second_mask, kN}}},
       {"sc_soft_threshold",
        [](Arguments& a) {
     return sc_soft_threshold(a.pointers[w], a.dtype, a.n, a.threshold, a.pointers[out]);

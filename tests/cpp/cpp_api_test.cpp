@@ -69,7 +69,7 @@ void refuses_undeclared_enum_values(const float* w, float* out, std::int8_t* q) 
                 SC_ERROR_ARGUMENT,
             "a rounding");
     require(sc_prune_blocks(w, SC_DTYPE_FLOAT32, 4, nullptr, static_cast<sc_norm>(value), 1,
-                            SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
+                            nullptr, nullptr, SC_NAN_RAISE, out) == SC_ERROR_ARGUMENT,
             "a norm");
     require(sc_pack_ints(q, dtype, 4, 4, SC_BITORDER_LITTLE, 0, 0, out) == SC_ERROR_UNSUPPORTED,
             "a dtype of integers");
@@ -449,8 +449,8 @@ void selects_in_slices() {
 
   std::array<float, 2> small{1, -3};
   const std::array<sc_member, 2> members{
-      sc_member{w.data(), SC_DTYPE_FLOAT64, 4, nullptr, out.data()},
-      sc_member{small.data(), SC_DTYPE_FLOAT32, 2, nullptr, small.data()}};
+      sc_member{w.data(), SC_DTYPE_FLOAT64, 4, nullptr, out.data(), nullptr, 0},
+      sc_member{small.data(), SC_DTYPE_FLOAT32, 2, nullptr, small.data(), nullptr, 0}};
   sc::prune_global(members, 2);
   require(out == std::vector<double>{0, -2, 0, 0} && small == std::array<float, 2>{0, -3},
           "prune_global");

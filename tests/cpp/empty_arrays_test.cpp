@@ -111,18 +111,26 @@ void select(sc_dtype dtype, sc_nan nan) {
   require_ok(sc_prune_global(nullptr, 0, 0, nan), "prune_global of no arrays");
   std::array<sc_member, 7> members{};
   for (std::size_t i = 0; i < members.size(); ++i) {
-    members[i] = {nullptr, kFloats[i % 4], 0, i == 0 ? nullptr : &all[i - 1], nullptr};
+    members[i] = {nullptr, kFloats[i % 4], 0, i == 0 ? nullptr : &all[i - 1], nullptr, nullptr, 0};
   }
   for (const std::size_t count : {std::size_t{1}, std::size_t{2}, members.size()}) {
     require_ok(sc_prune_global(members.data(), count, 0, nan), "prune_global");
     for (const sc_mask_format format : kMaskFormats) {
       require_ok(sc_prune_mask_global(members.data(), count, 0, nan, format), "prune_mask_global");
+      require_ok(sc_prune_mask_global_blocks(members.data(), count, SC_NORM_L1, 0, nan, format),
+                 "prune_mask_global_blocks");
     }
+    require_ok(sc_prune_global_blocks(members.data(), count, SC_NORM_L1, 0, nan),
+               "prune_global_blocks");
+    require_refused(sc_prune_global_blocks(members.data(), count, SC_NORM_L1, 1, nan),
+                    "k must be 0 to 0, got 1");
   }
   float w = 3;
-  members[3] = {&w, SC_DTYPE_FLOAT32, 1, nullptr, &w};
+  members[3] = {&w, SC_DTYPE_FLOAT32, 1, nullptr, &w, nullptr, 1};
   for (const std::size_t count : {std::size_t{4}, members.size()}) {
     require_ok(sc_prune_global(members.data(), count, 1, nan), "prune_global of one element");
+    require_ok(sc_prune_global_blocks(members.data(), count, SC_NORM_L1, 1, nan),
+               "prune_global_blocks of one block");
   }
   require(w == 3, "the element is kept");
 }
@@ -134,32 +142,33 @@ void prune_blocks() {
         for (const std::size_t width : kSizes) {
           const sc_layout blocks{rows, columns, height, width, 0};
           const auto prune = [&](std::size_t k) {
-            return sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, k,
-                                   SC_NAN_RAISE, nullptr);
+            return sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, k, nullptr,
+                                   nullptr, SC_NAN_RAISE, nullptr);
           };
           require_ok(prune(0), "prune_blocks");
           require_refused(prune(1), "k must be 0 to 0, got 1");
           for (const sc_mask_format format : kMaskFormats) {
             require_ok(sc_prune_mask_blocks(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, 0,
-                                            SC_NAN_RAISE, nullptr, format),
+                                            nullptr, nullptr, SC_NAN_RAISE, nullptr, format),
                        "prune_mask_blocks");
-            require_ok(sc_prune_mask_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, 0, &blocks,
-                                                      SC_NORM_L2, 0, SC_NAN_RAISE, nullptr, format),
-                       "prune_mask_blocks_threshold");
+            require_ok(
+                sc_prune_mask_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, 0,
+                                               nullptr, SC_NAN_RAISE, nullptr, format),
+                "prune_mask_blocks_threshold");
           }
           require_ok(sc_prune_blocks_threshold(nullptr, SC_DTYPE_FLOAT32, 0, &blocks, SC_NORM_L2, 0,
-                                               SC_NAN_RAISE, nullptr),
+                                               nullptr, SC_NAN_RAISE, nullptr),
                      "prune_blocks_threshold");
         }
       }
     }
   }
-  // The whole array is one block, even without elements.
-  for (const std::size_t k : {std::size_t{0}, std::size_t{1}}) {
-    require_ok(sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, 0, nullptr, SC_NORM_L2, k, SC_NAN_RAISE,
-                               nullptr),
-               "prune_blocks of the whole array");
-  }
+  const auto prune_whole = [](std::size_t k) {
+    return sc_prune_blocks(nullptr, SC_DTYPE_FLOAT32, 0, nullptr, SC_NORM_L2, k, nullptr, nullptr,
+                           SC_NAN_RAISE, nullptr);
+  };
+  require_ok(prune_whole(0), "prune_blocks of the whole array");
+  require_refused(prune_whole(1), "k must be 0 to 0, got 1");
 }
 
 // ---- Quantization and packing ----------------------------------------------------------------

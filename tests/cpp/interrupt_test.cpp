@@ -117,8 +117,17 @@ const Operation kInPlace[] = {
     {"prune several",
      [](Arrays& a) {
   float* const w = a.w.data();
-  const sc_member members[] = {{w, SC_DTYPE_FLOAT32, 1000, nullptr, w},
-                               {w + 1000, SC_DTYPE_FLOAT32, kSize - 1000, nullptr, w + 1000}};
+  const sc_member members[] = {
+      {w, SC_DTYPE_FLOAT32, 1000, nullptr, w, nullptr, 0},
+      {w + 1000, SC_DTYPE_FLOAT32, kSize - 1000, nullptr, w + 1000, nullptr, 0}};
+  return sc_prune_global(members, 2, kSize / 3, SC_NAN_RAISE);
+}},
+    {"prune several, a minimum of each",
+     [](Arrays& a) {
+  float* const w = a.w.data();
+  const sc_member members[] = {
+      {w, SC_DTYPE_FLOAT32, kSize / 2, nullptr, w, nullptr, kSize / 6 + 1},
+      {w + kSize / 2, SC_DTYPE_FLOAT32, kSize / 2, nullptr, w + kSize / 2, nullptr, kSize / 8}};
   return sc_prune_global(members, 2, kSize / 3, SC_NAN_RAISE);
 }},
     {"prune short rows", [](Arrays& a) { return prune_rows(a, kColumns, 1, nullptr); }},
@@ -140,12 +149,23 @@ const Operation kInPlace[] = {
     {"prune blocks",
      [](Arrays& a) {
   return sc_prune_blocks(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kBlocksOf4By4, SC_NORM_L2, 1000,
-                         SC_NAN_RAISE, a.w.data());
+                         nullptr, nullptr, SC_NAN_RAISE, a.w.data());
+}},
+    {"prune blocks by scores",
+     [](Arrays& a) {
+  return sc_prune_blocks(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kBlocksOf4By4, SC_NORM_L2, 1000,
+                         nullptr, &kScores, SC_NAN_RAISE, a.w.data());
+}},
+    {"prune blocks of several",
+     [](Arrays& a) {
+  const sc_member member{a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr,
+                         a.w.data(), &kBlocksOf4By4,   900};
+  return sc_prune_global_blocks(&member, 1, SC_NORM_L2, 1000, SC_NAN_RAISE);
 }},
     {"prune blocks by threshold",
      [](Arrays& a) {
   return sc_prune_blocks_threshold(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kBlocksOf4By4, SC_NORM_L2,
-                                   4, SC_NAN_RAISE, a.w.data());
+                                   4, nullptr, SC_NAN_RAISE, a.w.data());
 }},
     {"fake_quantize",
      [](Arrays& a) {

@@ -43,9 +43,10 @@ void thresholds() {
     require_message(sc_prune_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, nullptr,
                                        SC_NAN_RAISE, out.data()),
                     message);
-    require_message(sc_prune_blocks_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), &blocks,
-                                              SC_NORM_L1, threshold, SC_NAN_RAISE, out.data()),
-                    message);
+    require_message(
+        sc_prune_blocks_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), &blocks, SC_NORM_L1,
+                                  threshold, nullptr, SC_NAN_RAISE, out.data()),
+        message);
     require_message(sc_soft_threshold(w.data(), SC_DTYPE_FLOAT32, w.size(), threshold, out.data()),
                     message);
   }
@@ -327,10 +328,27 @@ void overlaps_of_scores() {
 
   std::array<float, 4> other{};
   const std::array<sc_member, 2> members{
-      {{w.data(), SC_DTYPE_FLOAT32, w.size(), &factors, other.data()},
-       {w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, out.data()}}};
+      {{w.data(), SC_DTYPE_FLOAT32, w.size(), &factors, other.data(), nullptr, 0},
+       {w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, out.data(), nullptr, 0}}};
   require_message(sc_prune_global(members.data(), members.size(), 2, SC_NAN_RAISE),
                   "members[1].out must not overlap members[0].scores.data");
+}
+
+void members_of_global_pruning() {
+  const auto prune = [](const sc_layout* layout, std::size_t min_kept, std::size_t k) {
+    const sc_member member{w.data(),   SC_DTYPE_FLOAT32, w.size(), nullptr,
+                           out.data(), layout,           min_kept};
+    return layout == nullptr || k == 0
+               ? sc_prune_global(&member, 1, k, SC_NAN_RAISE)
+               : sc_prune_global_blocks(&member, 1, SC_NORM_L1, k, SC_NAN_RAISE);
+  };
+  const sc_layout pairs{4, 1, 2, 1, 0};
+  require_message(prune(&pairs, 0, 0),
+                  "members[0]: layout must be null where elements are pruned, got a layout");
+  require_message(prune(nullptr, 5, 1), "members[0]: min_kept must be at most 4, got 5");
+  require_message(prune(&pairs, 3, 1), "members[0]: min_kept must be at most 2, got 3");
+  require_message(prune(nullptr, 2, 1), "k must be 2 to 4, got 1");
+  require_message(prune(&pairs, 2, 1), "k must be 2 to 2, got 1");
 }
 
 }  // namespace
@@ -344,5 +362,6 @@ int main() {
   choices();
   numbers_in_other_locales();
   overlaps_of_scores();
+  members_of_global_pruning();
   return EXIT_SUCCESS;
 }

@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # --- arrays; reproducers include the source of these functions -------------------------------
 
@@ -219,6 +219,14 @@ class Draw:
         single = len(axes) == 1 and self.one_in(2)
         self.named["axis"] = str(given[0] if single else tuple(given))
         return math.prod(shape[axis] for axis in axes)
+
+    def adjacent_axes(self, shape: tuple[int, ...]) -> int:
+        """Pass no axis, or adjacent ones. Return the number of elements of a slice along them."""
+        if self.one_in(2):
+            return math.prod(shape)
+        first, last = sorted(self.rng.choices(range(len(shape)), k=2))
+        self.named["axis"] = str(tuple(range(first, last + 1)))
+        return math.prod(shape[first : last + 1])
 
     def axis(self, shape: tuple[int, ...], *, name: str = "axis") -> int | None:
         """Pass no axis and return None, or pass one, negative or not, and return it."""
@@ -505,7 +513,8 @@ def selection(draw: Draw) -> tuple[str, tuple[int, ...]]:
             draw.named["threshold"] = repr(draw.rng.random() * 100)
         else:
             counts = [-(-length // each) for length, each in zip(shape[-2:], block, strict=True)]
-            draw.selection_size(math.prod(shape[:-2]) * math.prod(counts))
+            draw.selection_size(draw.adjacent_axes((*shape[:-2], *counts)))
+        scores_style = draw.scores(shape, style)
     elif kind == 3 and shape:
         length = draw.axes(shape)
         length = length if "axis" in draw.named else shape[-1]
@@ -552,7 +561,8 @@ def global_selection(
     Return their dtypes and shapes, and a function that puts members in a container of their kind.
     """
     count = draw.rng.randrange(1, 5)
-    shapes = [draw.shape() for _ in range(count)]
+    blocks = draw.one_in(3)
+    shapes = [draw.shape(2 if blocks else 0) for _ in range(count)]
     dtypes = [draw.one_of(FLOATS) for _ in shapes]
     if draw.one_in(3):
         dtypes = dtypes[:1] * count
@@ -563,7 +573,7 @@ def global_selection(
     ]
     keyed = draw.one_in(2)
 
-    def container_of(members: list[str]) -> str:
+    def container_of(members: Iterable[str]) -> str:
         if keyed:
             return "{" + ", ".join(f"'{i}': {member}" for i, member in enumerate(members)) + "}"
         return "[" + ", ".join(members) + "]"
@@ -571,7 +581,31 @@ def global_selection(
     draw.members = names
     draw.statements.append(f"arrays = {container_of(names)}")
     draw.positional["arrays"] = "arrays"
-    draw.selection_size(sum(map(math.prod, shapes)))
+    counts = [math.prod(shape) for shape in shapes]
+    if blocks:
+        block = draw.rng.randrange(1, 9), draw.rng.randrange(1, 40)
+        draw.named["block"] = str(block)
+        if draw.one_in(2):
+            draw.named["norm"] = repr(draw.one_of(["l1", "l2", "max", "mean"]))
+        counts = [
+            math.prod(shape[:-2]) * -(-shape[-2] // block[0]) * -(-shape[-1] // block[1])
+            for shape in shapes
+        ]
+    draw.selection_size(sum(counts))
+    if draw.one_in(3):
+        limits = [draw.one_of([None, 1, 0.5, draw.rng.random()]) for _ in shapes]
+        single = draw.one_in(3)
+        draw.named["max_sparsity"] = str(limits[0]) if single else container_of(map(str, limits))
+        limits = limits[:1] * count if single else limits
+        least = sum(
+            0 if limit is None else n - round(limit * n)
+            for n, limit in zip(counts, limits, strict=True)
+        )
+        if "k" in draw.named:
+            draw.wrong += int(draw.named["k"]) < least
+        else:
+            n = sum(counts)
+            draw.wrong += n - round(float(draw.named["sparsity"]) * n) < least
     ranking_style = style
     if draw.one_in(2):
         given: dict[str, list[str]] = {"scores": [], "factors": []}

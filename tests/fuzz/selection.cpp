@@ -434,16 +434,17 @@ void fuzz_blocks(Draw& draw) {
       on_every_isa(draw, w.size(), draw.offset(type.bytes), &w, [&](const void* in, void* out) {
     const void* const from = in == nullptr ? w.data() : in;
     return by_threshold
-               ? sc_prune_blocks_threshold(from, type.dtype, n, &b, norm, threshold, nan, out)
-               : sc_prune_blocks(from, type.dtype, n, &b, norm, k, nan, out);
+               ? sc_prune_blocks_threshold(from, type.dtype, n, &b, norm, threshold, nullptr, nan,
+                                           out)
+               : sc_prune_blocks(from, type.dtype, n, &b, norm, k, nullptr, nullptr, nan, out);
   });
   check(outcome, nan == SC_NAN_RAISE && has_nan, kept_only(w, type.bytes, kept),
         "blocks as by a sort");
   check_mask(draw, kept, nan == SC_NAN_RAISE && has_nan, [&](void* mask, sc_mask_format format) {
-    return by_threshold
-               ? sc_prune_mask_blocks_threshold(w.data(), type.dtype, n, &b, norm, threshold, nan,
-                                                mask, format)
-               : sc_prune_mask_blocks(w.data(), type.dtype, n, &b, norm, k, nan, mask, format);
+    return by_threshold ? sc_prune_mask_blocks_threshold(w.data(), type.dtype, n, &b, norm,
+                                                         threshold, nullptr, nan, mask, format)
+                        : sc_prune_mask_blocks(w.data(), type.dtype, n, &b, norm, k, nullptr,
+                                               nullptr, nan, mask, format);
   });
 }
 
@@ -454,6 +455,7 @@ void fuzz_global(Draw& draw) {
     FloatType type;
     std::size_t n, offset;
     Ranking ranking;
+    std::size_t min_kept;
   };
   std::vector<Member> members(draw.in<std::size_t>(0, 4));
   std::size_t bytes = 0;
@@ -465,6 +467,7 @@ void fuzz_global(Draw& draw) {
     bytes += (member.n * member.type.bytes + 7) / 8 * 8;
     drawn.push_back(draw.floats(member.type, member.n));
     member.ranking = draw_ranking(draw, drawn.back(), member.type, member.n);
+    member.min_kept = draw.coin() ? 0 : draw.in<std::size_t>(0, member.n);
   }
   Bytes w(bytes);
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -487,15 +490,28 @@ void fuzz_global(Draw& draw) {
     const Keys own = ranking.keys(nan);
     keys.insert(keys.end(), own.begin(), own.end());
   }
-  const auto k = draw.in<std::size_t>(0, keys.size());
-  std::vector<std::size_t> all(keys.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
+  // The largest of each member are kept in any case, and then the largest of all others.
   std::vector<bool> kept(keys.size());
-  for (const std::size_t i : largest(keys, all, k)) {
+  std::vector<std::size_t> others;
+  std::size_t least = 0;
+  std::size_t first = 0;
+  for (const Member& member : members) {
+    std::vector<std::size_t> own(member.n);
+    std::iota(own.begin(), own.end(), first);
+    for (const std::size_t i : largest(keys, own, member.min_kept)) {
+      kept[i] = true;
+    }
+    std::copy_if(own.begin(), own.end(), std::back_inserter(others),
+                 [&](std::size_t i) { return !kept[i]; });
+    least += member.min_kept;
+    first += member.n;
+  }
+  const auto k = draw.in<std::size_t>(least, keys.size());
+  for (const std::size_t i : largest(keys, others, k - least)) {
     kept[i] = true;
   }
   Bytes expected(bytes);
-  std::size_t first = 0;
+  first = 0;
   for (const Member& member : members) {
     for (std::size_t i = 0; i < member.n; ++i) {
       const std::uint64_t zero = 0;
@@ -509,9 +525,9 @@ void fuzz_global(Draw& draw) {
   const Outcome outcome = on_every_isa(draw, bytes, 0, nullptr, [&](const void*, void* out) {
     std::vector<sc_member> arguments;
     for (const Member& member : members) {
-      arguments.push_back({w.data() + member.offset, member.type.dtype, member.n,
-                           member.ranking.argument(),
-                           static_cast<unsigned char*>(out) + member.offset});
+      arguments.push_back(
+          {w.data() + member.offset, member.type.dtype, member.n, member.ranking.argument(),
+           static_cast<unsigned char*>(out) + member.offset, nullptr, member.min_kept});
     }
     return sc_prune_global(arguments.data(), arguments.size(), k, nan);
   });
@@ -520,7 +536,8 @@ void fuzz_global(Draw& draw) {
   std::vector<sc_member> arguments;
   for (const Member& member : members) {
     arguments.push_back({in_place.data() + member.offset, member.type.dtype, member.n,
-                         member.ranking.argument(), in_place.data() + member.offset});
+                         member.ranking.argument(), in_place.data() + member.offset, nullptr,
+                         member.min_kept});
   }
   const sc_status status = sc_prune_global(arguments.data(), arguments.size(), k, nan);
   require(status == outcome.status, "in place the status is the same");
@@ -661,9 +678,9 @@ void fuzz_overlaps(Draw& draw) {
       break;
     case 4: {
       const sc_layout blocks{1, n, 1, k, 0};
-      arena.check(
-          sc_prune_blocks(w.data, type.dtype, n, &blocks, SC_NORM_L1, 1, SC_NAN_KEEP, out.data),
-          is_wrong);
+      arena.check(sc_prune_blocks(w.data, type.dtype, n, &blocks, SC_NORM_L1, 1, nullptr, &scores,
+                                  SC_NAN_KEEP, out.data),
+                  is_wrong || out.overlaps(other));
       break;
     }
     case 5: {
@@ -685,8 +702,8 @@ void fuzz_overlaps(Draw& draw) {
     default: {
       const OverlapArena::Region second_out = draw.coin() ? other : arena.take(bytes);
       const std::array<sc_member, 2> members{
-          sc_member{w.data, type.dtype, n, nullptr, out.data},
-          sc_member{other.data, type.dtype, n, nullptr, second_out.data}};
+          sc_member{w.data, type.dtype, n, nullptr, out.data, nullptr, 0},
+          sc_member{other.data, type.dtype, n, nullptr, second_out.data, nullptr, 0}};
       arena.check(sc_prune_global(members.data(), members.size(), k, SC_NAN_KEEP),
                   is_wrong || (second_out.overlaps(other) && second_out.data != other.data) ||
                       out.overlaps(other) || out.overlaps(second_out) || second_out.overlaps(w));

@@ -3,6 +3,7 @@
 import math
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product as iterate
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from support.oracles import (
     expand_block_mask,
     is_nan,
     masked,
+    product,
 )
 from support.raw_bits import POLICIES, floats
 from support.refusals import assert_refuses
@@ -263,6 +265,105 @@ def test_pruning_further_keeps_blocks_pruned(lib: Any) -> None:
         before = after
 
 
+# --- scores, factors and axes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("dtype", "scored"), [("float32", "float32"), ("float16", "float64"),
+                                               ("float64", "bfloat16"), ("bfloat16", "bfloat16")])  # fmt: skip
+def test_norms_of_scores_and_products(lib: Any, dtype: str, scored: str, norm: str) -> None:
+    for values in ("normal", "coarse grid", "every exponent", "30 % NaN"):
+        w = of_type("normal", 33 * 70, dtype).reshape(33, 70)
+        numbers = of_type(values, 33 * 70, scored).reshape(33, 70)
+        for block, nan in subset([(block, nan) for block in BLOCKS for nan in POLICIES], 4):
+            for how, ranks in (
+                ({"scores": numbers}, numbers),
+                ({"factors": numbers}, product(w, numbers)),
+                ({"factors": numbers[3]}, product(w, numbers[3])),
+                ({"factors": numbers[:, :1]}, product(w, numbers[:, :1])),
+            ):
+                norms = block_norms(ranks, block, norm)
+                how |= {"block": block, "norm": norm, "nan": nan}
+                if nan == "raise" and is_nan(norms).any():
+                    words = ["scores" if "scores" in how else "w * factors", " NaN, the first at "]
+                    assert_refuses(ValueError, words, lib.prune, w, k=1, **how)
+                    continue
+                ranked = Ranking(norms, nan)
+                for k in {1, norms.size // 3}:
+                    assert_writes(lib.prune, w, expected(w, block, ranked, k), k=k, **how)
+                mask = np.where(is_nan(norms), nan == "keep", norms > 2)
+                result = masked(w, expand_block_mask(mask, block, w.shape))
+                assert_writes(lib.prune, w, result, threshold=2, **how)
+
+
+@pytest.mark.parametrize(
+    ("shape", "block"),
+    [((300, 411), (5, 3)), ((300, 411), (4, 4096)), ((3, 200, 200), (7, 16)), ((70, 3, 3), (3, 3)),
+     ((9000, 5), (3, 2)), ((2, 70_000), (2, 30_000)), ((70_000, 2), (30_000, 1)),
+     ((2, 300, 300), (300, 300))],
+    ids=str,
+)  # fmt: skip
+def test_products_of_many_blocks(lib_on_threads: Any, shape: tuple[int, ...], block: Block) -> None:
+    """Products are computed for some rows of blocks at a time, for some blocks, or for one."""
+    w = of_type("coarse grid", int(np.prod(shape)), "float32").reshape(shape)
+    factors = of_type("normal", shape[-1], "float32")
+    ranked = Ranking(block_norms(product(w, factors), block, "l1"))
+    k = max(ranked.w.size // 3, 1)
+    result = expected(w, block, ranked, k)
+    assert_writes(lib_on_threads.prune, w, result, k=k, block=block, factors=factors)
+
+
+def test_signs_of_scores_do_not_matter_for_norms(lib: Any) -> None:
+    w, scores = np.ones((1, 4), np.float32), np.float32([[-5, 0, 1, 1]])
+    kept = lib.prune_mask(w, k=1, block=(1, 2), scores=scores)
+    assert kept.tolist() == [[True, True, False, False]]
+
+
+@pytest.mark.parametrize("layout", ["transposed", "strided"])
+def test_scores_of_any_layout(lib: Any, layout: str) -> None:
+    w, scores = normal(6, 14), normal(6, 14) * 2
+    if layout == "transposed":
+        w, scores = np.asfortranarray(w), np.asfortranarray(scores)
+    else:
+        w, scores = w[:, ::2], scores[:, ::-2]
+    ranked = Ranking(block_norms(np.ascontiguousarray(scores), (2, 3), "l1"))
+    result = expected(np.ascontiguousarray(w), (2, 3), ranked, 4)
+    assert_same_bits(lib.prune(w, k=4, block=(2, 3), scores=scores), result)
+
+
+@pytest.mark.parametrize(
+    ("shape", "block", "axis"),
+    [((40, 70), (4, 5), 0), ((40, 70), (4, 5), 1), ((41, 70), (4, 5), (0, 1)),
+     ((6, 5, 3, 3), (3, 3), 1), ((6, 5, 3, 3), (1, 3), (1, 2, 3)), ((6, 5, 9, 8), (4, 4), (0, 1)),
+     ((6, 5, 9, 8), (4, 4), -1), ((3, 40, 200), (2, 2), 2), ((3, 4000, 6), (1, 2), 1),
+     ((1, 6, 8), (2, 2), (0, 2)), ((4, 6, 8), (6, 2), (0, 2))],
+    ids=str,
+)  # fmt: skip
+def test_blocks_compete_along_axes(lib: Any, shape: Any, block: Block, axis: Any) -> None:
+    w = of_type("coarse grid", int(np.prod(shape)), "float32").reshape(shape)
+    norms = block_norms(w, block, "l1")
+    axes = {a % w.ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
+    if shape[0] == 1:  # between the two axes is one of more than one block
+        assert_refuses(ValueError, ["axis must be adjacent axes with block, got (0, 2)"],
+                       lib.prune, w, k=1, block=block, axis=axis)  # fmt: skip
+        return
+    others = [range(n) if a not in axes else [slice(None)] for a, n in enumerate(norms.shape)]
+    length = math.prod(norms.shape[a] for a in axes)
+    for k in {0, 1, length // 2, length}:
+        kept = np.zeros(norms.shape, np.bool_)
+        for index in iterate(*others):
+            kept[index] = Ranking(norms[index].ravel()).mask(k).reshape(norms[index].shape)
+        result = masked(w, expand_block_mask(kept, block, w.shape))
+        assert_writes(lib.prune, w, result, k=k, block=block, axis=axis)
+
+
+def test_kernels_of_filters(lib: Any) -> None:
+    """Each filter of a convolution keeps two of its kernels."""
+    w = normal(8, 6, 3, 3)
+    pruned = lib.prune(w, k=2, block=(3, 3), axis=1)
+    assert (np.count_nonzero(pruned.any(axis=(2, 3)), axis=1) == 2).all()
+
+
 ARRAYS = {**MATRICES, "transposed": normal(7, 16, 9).transpose(2, 0, 1)}
 
 
@@ -324,9 +425,13 @@ def test_lists_and_integers_of_numpy(lib: Any) -> None:
         ({"sparsity": 1.5}, ["sparsity must be a number from 0 to 1, got 1.5"]),
         ({"threshold": -1.0}, ["threshold must be a number, at least 0, got -1.0"]),
         ({"threshold": np.nan}, ["threshold must be ", "got nan"]),
-        ({"k": 1, "axis": 0}, ["axis", "block"]),
-        ({"k": 1, "scores": normal(6, 7)}, ["scores", "block"]),
-        ({"k": 1, "factors": normal(7)}, ["factors", "block"]),
+        ({"threshold": 1, "axis": 0}, ["axis must be None with threshold, got 0"]),
+        ({"threshold": -1, "scores": normal(6, 7)}, ["threshold must be a number, at least 0"]),
+        ({"k": 4, "axis": 0}, ["k must be an integer from 0 to 3, got 4"]),
+        ({"k": 1, "axis": 2}, ["axis must be an integer from -2 to 1, got 2"]),
+        ({"k": 1, "scores": normal(7)}, ["scores must be of shape (6, 7)", "(7,)"]),
+        ({"k": 1, "factors": normal(6)}, ["factors must be of ", "shape", "(6, 7)", "(6,)"]),
+        ({"k": 1, "scores": normal(6, 7), "factors": normal(7)}, ["scores", "factors", "both"]),
         ({"pattern": "2:4"}, ["pattern", "block"]),
         ({"k": 1, "norm": "l3"}, ["norm must be 'l1' or 'l2' or 'max' or 'mean'", "got 'l3'"]),
         ({"k": 1, "norm": 2}, ["norm must be 'l1' or 'l2' or 'max' or 'mean'", "got 2"]),

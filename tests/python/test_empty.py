@@ -41,6 +41,7 @@ def prunings(w: np.ndarray) -> Iterator[dict[str, Any]]:
             yield from ({"k": k, "block": block, "norm": norm} for k in (0, 1, 5))
             yield {"sparsity": 0.5, "block": block, "norm": norm}
             yield {"threshold": 0.5, "block": block, "norm": norm}
+            yield {"k": 0, "block": block, "norm": norm, "factors": np.float32(2), "axis": -1}
     for shape in (w.shape, (1,), (1, 1), (0,), (), w.shape[-1:], (2,), (1, *w.shape)):
         for ranking in (
             {"scores": np.ones(shape, np.float32)},
@@ -108,6 +109,10 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         for how in ({"k": 0}, {"k": n}, {"k": 2}, {"sparsity": 0.5}):
             yield "prune_global", lambda lib, m=many, how=how: lib.prune_global(m, **how)
             yield "prune_mask_global", lambda lib, m=many, how=how: lib.prune_mask_global(m, **how)
+            more = {**how, "max_sparsity": 0.75}
+            yield "prune_global", lambda lib, m=many, how=more: lib.prune_global(m, **how)
+            more = {**how, "block": (1, 2)}
+            yield "prune_global", lambda lib, m=many, how=more: lib.prune_global(m, **how)
     for mask in (np.ones(shape, bool), np.ones((), bool), packed(shape, 1), np.ones(0, bool),
                  np.ones(0, np.uint8), np.uint8(0), True, np.ones(1, bool)):  # fmt: skip
         yield "apply_mask", lambda lib, m=mask: lib.apply_mask(w, m)

@@ -341,19 +341,25 @@ sc_status sc_prune(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_l
 sc_status sc_prune_threshold(const void* w, sc_dtype dtype, size_t n, double threshold,
                              const sc_scores* scores, sc_nan nan, void* out);
 
-/* One of several arrays that sc_prune_global or sc_prune_mask_global prunes together. */
+/* One of several arrays that are pruned together. */
 typedef struct sc_member {
   const void* w;
   sc_dtype dtype;
   size_t n;
   const sc_scores* scores;
   void* out;
+  const sc_layout* layout; /* the blocks, as in sc_prune_blocks; where elements are pruned: null */
+  size_t min_kept; /* keep at least this many elements or blocks of the member; 0: no minimum */
 } sc_member;
 
 /* Keeps the k elements that rank highest among the elements of all members, 0 <= k <= their total
  * number. Members may have different dtypes; elements compare by value. A tie goes to the member
  * that comes first, then to the lowest index. Each `out` may equal the w of its own member, and
- * must not overlap anything else of any member. */
+ * must not overlap anything else of any member.
+ *
+ * Of each member, the min_kept elements that rank highest within it are kept in any case. The rest of
+ * the k elements are those that rank highest among all others. k must be at least the sum of all
+ * min_kept. sc_keep_count computes min_kept from the largest sparsity that a member may have. */
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
 /* Keeps the `keep` elements that rank highest of every `of` consecutive elements along each slice,
@@ -368,21 +374,32 @@ sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mas
 /* Keeps the k groups of the layout that have the largest norms, 0 <= k <= their number. `shared`
  * must be 0. A tie goes to the group that comes first. The blocks of a stack of matrices [rows]
  * [columns] have the layout {rows, columns, block_rows, block_columns, 0}; null is one row of n
- * elements.
+ * elements. An array without elements has no blocks.
  *
- * Norms are float64, and their sums have a fixed order: first down each column of the block, then
+ * `slices` divides the array of the norms, [outer][ceil(length / block)][ceil(inner / inner_block)],
+ * as the layout of sc_prune divides an array of elements: k blocks are kept in each slice. Null is one
+ * slice.
+ *
+ * The norm of a block is that of its elements or, with scores, of its values or products. Norms are
+ * float64, and their sums have a fixed order: first down each column of the block, then
  * over the columns, where column i goes to partial sum i % 8, then over the partial sums in order.
  * If the l2 norm or the mean of a block of float64 overflows, or the l2 norm is less than 2^-484, it
  * is computed again from the elements divided by the power of two of the largest magnitude.
  * The norm of a block that contains NaN is NaN, and all such blocks tie. */
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                          sc_norm norm, size_t k, sc_nan nan, void* out);
+                          sc_norm norm, size_t k, const sc_layout* slices, const sc_scores* scores,
+                          sc_nan nan, void* out);
 
 /* Keeps the blocks whose norm is larger than the threshold, which must be at least 0. Norms are
  * those of sc_prune_blocks. */
 sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
                                     const sc_layout* layout, sc_norm norm, double threshold,
-                                    sc_nan nan, void* out);
+                                    const sc_scores* scores, sc_nan nan, void* out);
+
+/* Prunes the blocks of several members as sc_prune_global prunes elements: k blocks are kept, and of
+ * each member at least min_kept. Norms are those of sc_prune_blocks. */
+sc_status sc_prune_global_blocks(const sc_member* members, size_t count, sc_norm norm, size_t k,
+                                 sc_nan nan);
 
 /* ---- Masks of what is kept ------------------------------------------------------------------ */
 /* A mask marks the elements that are kept, including kept zeros. Each function below corresponds to
@@ -410,13 +427,20 @@ sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t 
 
 /* Writes the mask of the elements that sc_prune_blocks with the same arguments keeps. */
 sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
-                               sc_norm norm, size_t k, sc_nan nan, void* mask,
+                               sc_norm norm, size_t k, const sc_layout* slices,
+                               const sc_scores* scores, sc_nan nan, void* mask,
                                sc_mask_format format);
 
 /* Writes the mask of the elements that sc_prune_blocks_threshold with the same arguments keeps. */
 sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
                                          const sc_layout* layout, sc_norm norm, double threshold,
-                                         sc_nan nan, void* mask, sc_mask_format format);
+                                         const sc_scores* scores, sc_nan nan, void* mask,
+                                         sc_mask_format format);
+
+/* Writes the masks of the elements that sc_prune_global_blocks with the same arguments keeps. The mask
+ * of each member goes to its `out`. */
+sc_status sc_prune_mask_global_blocks(const sc_member* members, size_t count, sc_norm norm,
+                                      size_t k, sc_nan nan, sc_mask_format format);
 
 /* ---- Soft thresholding ---------------------------------------------------------------------- */
 

@@ -218,6 +218,11 @@ inline void prune_global(std::span<const sc_member> members, std::size_t k,
   detail::check(sc_prune_global(members.data(), members.size(), k, nan));
 }
 
+inline void prune_global_blocks(std::span<const sc_member> members, sc_norm norm, std::size_t k,
+                                sc_nan nan = SC_NAN_RAISE) {
+  detail::check(sc_prune_global_blocks(members.data(), members.size(), norm, k, nan));
+}
+
 template <detail::floats W, detail::floats_as<W> Out>
 void prune_pattern(const W& w, std::size_t keep, std::size_t of, const sc_layout& layout, Out&& out,
                    sc_nan nan = SC_NAN_RAISE, const sc_scores* scores = nullptr) {
@@ -249,6 +254,12 @@ inline void prune_mask_global(std::span<const sc_member> members, std::size_t k,
   detail::check(sc_prune_mask_global(members.data(), members.size(), k, nan, format));
 }
 
+inline void prune_mask_global_blocks(std::span<const sc_member> members, sc_norm norm,
+                                     std::size_t k, sc_nan nan = SC_NAN_RAISE,
+                                     sc_mask_format format = SC_MASK_FORMAT_BOOLS) {
+  detail::check(sc_prune_mask_global_blocks(members.data(), members.size(), norm, k, nan, format));
+}
+
 template <detail::floats W>
 void prune_mask_pattern(const W& w, std::size_t keep, std::size_t of, const sc_layout& layout,
                         std::span<bool> mask, sc_nan nan = SC_NAN_RAISE,
@@ -268,35 +279,38 @@ void apply_mask(const W& w, std::span<const bool> mask, Out&& out) {
 
 template <detail::floats W, detail::floats_as<W> Out>
 void prune_blocks(const W& w, const sc_layout& layout, sc_norm norm, std::size_t k, Out&& out,
-                  sc_nan nan = SC_NAN_RAISE) {
+                  sc_nan nan = SC_NAN_RAISE, const sc_layout* slices = nullptr,
+                  const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(sc_prune_blocks(std::ranges::data(w), detail::dtype_of<W>, n, &layout, norm, k, nan,
-                                std::ranges::data(out)));
+  detail::check(sc_prune_blocks(std::ranges::data(w), detail::dtype_of<W>, n, &layout, norm, k,
+                                slices, scores, nan, std::ranges::data(out)));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>
 void prune_blocks_threshold(const W& w, const sc_layout& layout, sc_norm norm, double threshold,
-                            Out&& out, sc_nan nan = SC_NAN_RAISE) {
+                            Out&& out, sc_nan nan = SC_NAN_RAISE,
+                            const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
   detail::check(sc_prune_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, n, &layout,
-                                          norm, threshold, nan, std::ranges::data(out)));
+                                          norm, threshold, scores, nan, std::ranges::data(out)));
 }
 
 template <detail::floats W>
 void prune_mask_blocks(const W& w, const sc_layout& layout, sc_norm norm, std::size_t k,
-                       std::span<bool> mask, sc_nan nan = SC_NAN_RAISE) {
+                       std::span<bool> mask, sc_nan nan = SC_NAN_RAISE,
+                       const sc_layout* slices = nullptr, const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask_blocks(std::ranges::data(w), detail::dtype_of<W>, n, &layout, norm, k,
-                                     nan, mask.data(), SC_MASK_FORMAT_BOOLS));
+                                     slices, scores, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W>
 void prune_mask_blocks_threshold(const W& w, const sc_layout& layout, sc_norm norm,
-                                 double threshold, std::span<bool> mask,
-                                 sc_nan nan = SC_NAN_RAISE) {
+                                 double threshold, std::span<bool> mask, sc_nan nan = SC_NAN_RAISE,
+                                 const sc_scores* scores = nullptr) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask_blocks_threshold(std::ranges::data(w), detail::dtype_of<W>, n,
-                                               &layout, norm, threshold, nan, mask.data(),
+                                               &layout, norm, threshold, scores, nan, mask.data(),
                                                SC_MASK_FORMAT_BOOLS));
 }
 

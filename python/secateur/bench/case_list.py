@@ -144,9 +144,15 @@ def _calibration_cases(main: int) -> Iterator[Case]:
 
 def _global_cases(main: int) -> Iterator[Case]:
     if main == FULL:
-        n = sum(math.prod(shape) for shape in MINILM)
-        build = partial(limits.prune_global_against_copies, MINILM)
-        yield Case("prune_global", "MiniLM", n, 8, "copies", build, ratio_target=1.15)
+        matrices = [shape for shape in MINILM if len(shape) > 1]
+        for variant, moved, shapes, options, target in (
+            ("MiniLM", 8, MINILM, {}, 1.15),
+            ("MiniLM, max_sparsity", 16, MINILM, {"max_sparsity": 0.92}, None),
+            ("MiniLM, 1x32 blocks", 12, matrices, {"block": (1, 32)}, None),
+        ):
+            n = sum(math.prod(shape) for shape in shapes)
+            build = partial(limits.prune_global_against_copies, shapes, **options)
+            yield Case("prune_global", variant, n, moved, "copies", build, ratio_target=target)
 
 
 def _packing_cases(main: int) -> Iterator[Case]:

@@ -117,8 +117,8 @@ def topk_against_argpartition(operation: Operation, rows: int) -> Comparison:
     return Comparison(*contenders, Contender(partition), peers=operation.peers(inputs))
 
 
-def prune_global_against_copies(shapes: Sequence[tuple[int, ...]]) -> Comparison:
-    """Compare global pruning of arrays with copies of all of them."""
+def prune_global_against_copies(shapes: Sequence[tuple[int, ...]], **options: Any) -> Comparison:
+    """Compare global pruning of arrays, with options, with copies of all of them."""
     sizes = [math.prod(shape) for shape in shapes]
     parts = np.split(normal(sum(sizes)), np.cumsum(sizes)[:-1])
     # As in initialized layers, the standard deviation is 1 / sqrt(number of inputs).
@@ -133,8 +133,10 @@ def prune_global_against_copies(shapes: Sequence[tuple[int, ...]]) -> Comparison
             np.copyto(out, w)
 
     return Comparison(
-        Contender(partial(sc.prune_global, arrays, sparsity=0.9, out=ours)),
-        Contender(partial(reference.prune_global, arrays, sparsity=0.9, out=numpy), every=21),
+        Contender(partial(sc.prune_global, arrays, sparsity=0.9, out=ours, **options)),
+        Contender(
+            partial(reference.prune_global, arrays, sparsity=0.9, out=numpy, **options), every=21
+        ),
         Contender(copy),
     )
 

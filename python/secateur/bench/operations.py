@@ -225,6 +225,12 @@ MATRIX_OPERATIONS = (
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
     _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
     _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
+    _pruning(
+        "4x4 blocks times gradient",
+        {"sparsity": 0.9, "block": (4, 4), "factors": lambda inputs: inputs.scores},
+        16,
+        every=21,
+    ),
     _pruning("by scores", {"sparsity": 0.9, "scores": lambda inputs: inputs.scores}, 12),
     _pruning("times gradient", {"sparsity": 0.9, "factors": lambda inputs: inputs.scores}, 12),
 )

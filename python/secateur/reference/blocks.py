@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from secateur.reference.arguments import integer_in, one_of, refuse, refuse_nan, shown
-from secateur.reference.importance import Importance
+from secateur.reference.arguments import integer_in, one_of, only_none, refuse, refuse_nan, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from secateur.reference.importance import Importance
 
     Floats = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -22,17 +23,28 @@ PARTIAL_SUMS = 8  # of a norm
 LEAST_L2_NORM = 2.0**-484  # of smaller ones, squares may have lost digits
 
 
-def importance_of_blocks(w: Floats, block: Any, norm: str | None, nan: str) -> Importance:
-    """Return the norm of each block, in the shape (leading axes of `w`, block rows, columns)."""
+def importance_of_blocks(
+    by: Importance, block: Any, norm: str | None, nan: str, w_name: str = "w"
+) -> Importance:
+    """Return the importance of each block, which is the norm of the importances of its elements.
+
+    The shape is (leading axes, block rows, block columns). Without `block`, return `by` itself.
+    """
+    if block is None:
+        only_none(" without block", norm=norm)
+        return by
     norm = "l1" if norm is None else norm
     one_of("norm", norm, "l1", "l2", "max", "mean")
-    shape = _block_of(w, block)
-    refuse_nan("w", w, nan)  # not the norms: the error gives the number of NaN and the first index
-    return Importance("w", _norms(w, shape, norm), signed=False)
+    shape = _block_of(by.values, block, w_name)
+    # Not of the norms: the error gives the number of NaN and the first index.
+    refuse_nan(by.name, by.values, nan)
+    return by._replace(values=_norms(by.values, shape, norm), signed=False)
 
 
-def expand_mask(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> Mask:
+def expand_mask(mask: Mask, block: tuple[int, int] | None, shape: tuple[int, ...]) -> Mask:
     """Expand a mask of blocks to a mask of the elements of an array of this shape."""
+    if block is None:
+        return mask.reshape(shape)
     if not mask.size:
         return np.zeros(shape, np.bool_)
     r, c = (
@@ -43,7 +55,16 @@ def expand_mask(mask: Mask, block: tuple[int, int], shape: tuple[int, ...]) -> M
     return np.repeat(rows, c, axis=-1)[..., : shape[-1]]
 
 
-def _block_of(w: Floats, block: Any) -> tuple[int, int]:
+def require_adjacent(axis: Any, axes: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Refuse axes that are separated by others of more than one block."""
+    before = [i for i in range(axes[0]) if i not in axes]
+    after = [i for i in range(axes[0], len(shape)) if i not in axes]
+    order = [i for i in (*before, *axes, *after) if shape[i] > 1]
+    if 0 not in shape and order != sorted(order):
+        refuse("axis", "adjacent axes with block", shown(axis))
+
+
+def _block_of(w: Floats, block: Any, w_name: str) -> tuple[int, int]:
     """Return the numbers of rows and columns of a block."""
     allowed = "a tuple of two positive integers"
     if not isinstance(block, (tuple, list)):
@@ -51,7 +72,7 @@ def _block_of(w: Floats, block: Any) -> tuple[int, int]:
     if len(block) != 2:
         refuse("block", allowed, shown(block))
     if w.ndim < 2:
-        refuse("w", "of two axes or more to have blocks", f"shape {w.shape}")
+        refuse(w_name, "of two axes or more to have blocks", f"shape {w.shape}")
     r, c = (integer_in(f"block[{i}]", block[i], 1, sys.maxsize - 1) for i in (0, 1))
     return (min(r, w.shape[-2]), min(c, w.shape[-1])) if w.size else (r, c)
 

@@ -71,6 +71,9 @@ def prune_mask_global(
     sparsity: float | None = None,
     scores: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None = None,
     factors: Mapping[Any, ArrayLike | None] | Sequence[ArrayLike | None] | None = None,
+    block: tuple[int, int] | None = None,
+    norm: Norm | None = None,
+    max_sparsity: float | Mapping[Any, float | None] | Sequence[float | None] | None = None,
     packed: bool = False,
     row_align: Literal[8] | None = None,
     bitorder: BitOrder = "little",
@@ -88,8 +91,8 @@ def prune_mask_global(
     [array([False,  True]), array([ True, False, False])]
     """
     packed = _check_packed(packed, row_align, bitorder)
-    masks = GlobalSelection(arrays, k, sparsity, scores, factors, nan).masks()
-    return rebuild(arrays, [_packed(mask, packed, row_align, bitorder) for mask in masks])
+    given = GlobalSelection(arrays, k, sparsity, scores, factors, block, norm, max_sparsity, nan)
+    return rebuild(arrays, [_packed(mask, packed, row_align, bitorder) for mask in given.masks()])
 
 
 def apply_mask(

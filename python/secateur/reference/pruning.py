@@ -20,7 +20,7 @@ from secateur.reference.arguments import (
     result,
     shown,
 )
-from secateur.reference.blocks import expand_mask, importance_of_blocks
+from secateur.reference.blocks import expand_mask, importance_of_blocks, require_adjacent
 from secateur.reference.importance import Importance, importance
 from secateur.reference.order import bits_of, from_rows, largest, largest_of_few, rounded
 
@@ -127,19 +127,15 @@ class Selection:
     ) -> None:
         one_of("nan", nan, "raise", "keep", "prune")
         exactly_one(k=k, sparsity=sparsity, threshold=threshold, pattern=pattern)
-        if block is None:
-            only_none(" without block", norm=norm)
-        else:
-            only_none(" with block", pattern=pattern, scores=scores, factors=factors, axis=axis)
+        if block is not None:
+            only_none(" with block", pattern=pattern)
         if threshold is not None:
             only_none(" with threshold", axis=axis)
         self.w = floats("w", w)
-        self.by = (
-            importance(self.w, scores, factors)
-            if block is None
-            else importance_of_blocks(self.w, block, norm, nan)
-        )
+        self.by = importance_of_blocks(importance(self.w, scores, factors), block, norm, nan)
         self._axes = axes_of(self.w, axis)
+        if block is not None and self._axes is not None:
+            require_adjacent(axis, self._axes, self.by.values.shape)
         self._k, self._sparsity, self._threshold, self._pattern = k, sparsity, threshold, pattern
         self._block, self._nan = block, nan
 
@@ -153,7 +149,7 @@ class Selection:
             keys = self.by.keys(self._nan, self._axes)
             kept = largest(keys, count(keys.shape[1], self._k, self._sparsity))
             mask = from_rows(kept, self.by.values.shape, self._axes)
-        return mask if self._block is None else expand_mask(mask, self._block, self.w.shape)
+        return expand_mask(mask, self._block, self.w.shape)
 
 
 def _kept_by_pattern(by: Importance, pattern: str, axes: tuple[int, ...] | None, nan: str) -> Mask:

@@ -42,6 +42,7 @@ def prune() -> None:
     assert_type(sc.prune(w, threshold=0.5, nan="keep"), NDArray[Any])
     assert_type(sc.prune(w, pattern="2:4", axis=-1, factors=np.ones(4)), NDArray[Any])
     assert_type(sc.prune(w, k=1, block=(2, 2), norm="max"), NDArray[Any])
+    assert_type(sc.prune(w, k=1, block=(2, 2), factors=w, axis=(0, 1)), NDArray[Any])
     assert_type(sc.prune(w, k=2, scores=w), NDArray[Any])
     assert_type(sc.soft_threshold(w, 0.5), NDArray[Any])
     assert_type(sc.soft_threshold(w, 0.5, out=out), NDArray[Any])
@@ -73,6 +74,9 @@ def prune_global(
     assert_type(sc.prune_global(a_sequence, k=3), list[NDArray[Any]])
     assert_type(sc.prune_global(a_mapping, k=3), dict[str, NDArray[Any]])
     sc.prune_global([w, w], k=3, scores=[w, None])
+    sc.prune_global([w, w], k=1, block=(2, 2), norm="l2", max_sparsity=1)
+    sc.prune_global({1: w, 2: w}, k=6, max_sparsity={1: 0.5, 2: None})
+    sc.prune_global((w, w), k=6, max_sparsity=(0.5, None))
     sc.prune_global((w, w), k=3, factors=(None, w))
     sc.prune_global({1: w, 2: w}, k=3, scores={1: w, 2: None})
     # The type of `out` is the type of the result.
