@@ -119,15 +119,15 @@ class MaskFormat {
   bool is_packed_;
 };
 
-// The mask of a selection. run(data, format) writes it.
-template <class Run>
-py::object write_mask(const MaskFormat& format, const Input& in, const AxisOrder& order,
-                      const Run& run) {
-  const bool in_core = order.empty() && format.suits_core(in);
+// The mask of a selection of elements or of blocks.
+template <class Selection>
+py::object write_mask(const MaskFormat& format, Selection& selection) {
+  const Input& in = selection.in();
+  const bool in_core = selection.order().empty() && format.suits_core(in);
   Result mask = in_core ? format.result(in) : MaskFormat::bools(in);
   const sc_mask_format core_format = in_core ? format.format() : SC_MASK_FORMAT_BOOLS;
-  mask.transpose(order);
-  run(mask.data(), &core_format);
+  selection.set_order(mask);
+  selection.run(mask.data(), &core_format);
   return in_core ? mask.finish() : format.pack(mask.finish(), in);
 }
 
@@ -165,6 +165,7 @@ class SelectionArguments {
       return;
     }
     slices_.emplace(shape_of(in_.given()), axes_);
+    order_ = by_threshold_ ? in_.memory_order() : slices_->order();
     kept_ = by_threshold_ ? 0 : keep_.of(slices_->length());
   }
 
@@ -172,8 +173,12 @@ class SelectionArguments {
   [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
 
   // The order of axes in which the core reads and writes; empty if it is that of w.
-  [[nodiscard]] const AxisOrder& order() const {
-    return slices_->order();  // NOLINT(bugprone-unchecked-optional-access): set by the constructor
+  [[nodiscard]] const AxisOrder& order() const { return order_; }
+
+  // Makes the core write the result in that order. A threshold decides for each element whatever its
+  // index is, so that the result may follow the memory of w.
+  void set_order(Result& result) const {
+    by_threshold_ ? result.follow(order_) : result.transpose(order_);
   }
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
@@ -211,6 +216,7 @@ class SelectionArguments {
     const Shape shape = shape_of(in_.given());
     const py::ssize_t last = in_.given().ndim() - 1;
     axes_.is_given() ? slices_.emplace(shape, axes_) : slices_.emplace(shape, last);
+    order_ = slices_->order();
     if (slices_->length() % of_ != 0) {
       const py::object axis =
           axes_.is_given() ? py::cast(axes_.normalized(last + 1)) : py::cast(Shape{last});
@@ -231,6 +237,7 @@ class SelectionArguments {
   double limit_;
   Input in_;
   std::optional<Slices> slices_;
+  AxisOrder order_;
   std::size_t kept_ = 0;  // with a pattern, of each group
   std::size_t of_ = 0;    // members of a group of the pattern; 0 without a pattern
 };
@@ -241,7 +248,7 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
   require_one_selection(k, sparsity, threshold, pattern);
   SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
   Result result(out, selection.in().numpy_dtype(), selection.in(), true, selection.scores());
-  result.transpose(selection.order());
+  selection.set_order(result);
   selection.run(result.data(), nullptr);
   return result.finish();
 }
@@ -252,8 +259,7 @@ py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handl
   require_one_selection(k, sparsity, threshold, pattern);
   const MaskFormat format(packed, row_align, bitorder);
   SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
-  return write_mask(format, selection.in(), selection.order(),
-                    [&](void* mask, const sc_mask_format* as) { selection.run(mask, as); });
+  return write_mask(format, selection);
 }
 
 // The arguments `block` and `norm`. They are parsed before any array is checked, because parsing may
@@ -511,6 +517,10 @@ class BlockSelectionArguments {
   [[nodiscard]] const Input& in() const { return in_; }
   [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
 
+  // Results have the order of w.
+  [[nodiscard]] static AxisOrder order() { return {}; }
+  static void set_order(Result& /*result*/) {}
+
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
     call_selection(in_, &ranked_by_, {}, nan_, [&] {
@@ -574,8 +584,7 @@ py::object prune_mask_blocks(py::handle w, py::handle k, py::handle sparsity, py
   require_one_selection(k, sparsity, threshold, py::none());
   const MaskFormat format(packed, row_align, bitorder);
   BlockSelectionArguments selection(w, k, sparsity, threshold, block, norm, scores, axis, nan);
-  return write_mask(format, selection.in(), {},
-                    [&](void* mask, const sc_mask_format* as) { selection.run(mask, as); });
+  return write_mask(format, selection);
 }
 
 // The bools of a packed mask whose rows have padding.
@@ -607,7 +616,11 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle row_align, py::h
   } else {
     mask_input.require_shape(shape_of(in.given()), "that of w");
   }
+  const AxisOrder order = is_bool_mask ? in.memory_order() : AxisOrder{};
   Result result(out, in.numpy_dtype(), in, true, &mask_input);
+  result.follow(order);
+  in.transpose(order);
+  mask_input.transpose(order);
   in.prepare();
   mask_input.prepare();
   if (bits.has_padding(in.given())) {
@@ -625,7 +638,10 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle row_align, py::h
 py::object soft_threshold(py::handle w, py::handle threshold, py::handle out) {
   const double limit = checked_threshold(to_number("threshold", threshold), threshold);
   Input in = floats(w);
+  const AxisOrder order = in.memory_order();
   Result result(out, in.numpy_dtype(), in, true);
+  result.follow(order);
+  in.transpose(order);
   in.prepare();
   call(in, "", [&, data = result.data()] {
     return sc_soft_threshold(in.data(), in.core_dtype(), in.size(), limit, data);

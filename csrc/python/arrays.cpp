@@ -5,6 +5,14 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "core/arguments.hpp"
+#include "core/transpose.hpp"
+#include "python/arguments.hpp"
+#include "python/gil.hpp"
 
 namespace secateur::python {
 namespace {
@@ -137,8 +145,99 @@ py::array transposed(const py::array& array, const AxisOrder& order) {
   return order.empty() ? array : array.attr("transpose")(py::cast(order)).cast<py::array>();
 }
 
+AxisOrder inverse(const AxisOrder& order) {
+  AxisOrder places(order.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    places[static_cast<std::size_t>(order[i])] = static_cast<py::ssize_t>(i);
+  }
+  return places;
+}
+
+// The order of axes in which the elements follow each other in memory without gaps. Empty if there is
+// none.
+AxisOrder gapless_order(const py::array& array) {
+  AxisOrder order(static_cast<std::size_t>(array.ndim()));
+  std::iota(order.begin(), order.end(), py::ssize_t{0});
+  std::ranges::sort(order, {},
+                    [&](py::ssize_t axis) { return std::pair(-array.strides(axis), axis); });
+  py::ssize_t stride = array.itemsize();
+  for (auto axis = order.rbegin(); axis != order.rend(); ++axis) {
+    if (array.shape(*axis) == 1) {
+      continue;
+    }
+    if (array.strides(*axis) != stride) {
+      return {};
+    }
+    stride *= array.shape(*axis);
+  }
+  return order;
+}
+
+// The matrices [count][rows][columns] in C order, of which an array is the transposes in memory.
+struct Matrices {
+  std::size_t count = 1, rows = 1, columns = 1;
+};
+
+// The matrices for an array whose memory has the same first axes and then the last axes before those
+// between, as channels-last arrays have. Empty for other arrays.
+std::optional<Matrices> matrices_of(const py::array& array) {
+  const int flags = npy_api::NPY_ARRAY_ALIGNED_;
+  if (!has_flags(array, flags) || !is_native(array) || array.size() == 0 ||
+      !std::has_single_bit(static_cast<std::size_t>(array.itemsize())) || array.itemsize() > 8) {
+    return std::nullopt;
+  }
+  AxisOrder order = gapless_order(array);
+  std::erase_if(order, [&](py::ssize_t axis) { return array.shape(axis) == 1; });
+  AxisOrder sorted = order;
+  std::ranges::sort(sorted);
+  const auto [moved, first] = std::ranges::mismatch(order, sorted);
+  if (moved == order.end()) {
+    return std::nullopt;  // C order, or no order
+  }
+  const auto turn = std::find(moved, order.end(), *first);
+  if (!std::equal(turn, order.end(), first) ||
+      !std::equal(moved, turn, first + (order.end() - turn))) {
+    return std::nullopt;
+  }
+  Matrices found;
+  const auto length = [&](py::ssize_t axis) { return static_cast<std::size_t>(array.shape(axis)); };
+  std::for_each(order.begin(), moved, [&](auto axis) { found.count *= length(axis); });
+  std::for_each(turn, order.end(), [&](auto axis) { found.rows *= length(axis); });
+  std::for_each(moved, turn, [&](auto axis) { found.columns *= length(axis); });
+  return found;
+}
+
+void transpose_memory(const py::array& like, const void* from, std::size_t count, std::size_t rows,
+                      std::size_t columns, void* to) {
+  const auto bytes = static_cast<std::size_t>(like.itemsize());
+  check(without_gil(count * rows * columns,
+                    [&] {
+    return api::guarded([&] { transpose_matrices(bytes, from, count, rows, columns, to); });
+  }),
+        "");
+}
+
+// A contiguous array with the elements of another one.
 py::array contiguous_copy(const py::array& array) {
-  return array.attr("astype")(native_dtype(array), "C").cast<py::array>();
+  const auto matrices = matrices_of(array);
+  if (!matrices) {
+    return array.attr("astype")(native_dtype(array), "C").cast<py::array>();
+  }
+  py::array copy(array.dtype(), shape_of(array));
+  transpose_memory(array, array.data(), matrices->count, matrices->columns, matrices->rows,
+                   copy.mutable_data());
+  return copy;
+}
+
+// Copies a contiguous array to another array of its shape and dtype.
+void copy_to(py::array& array, const py::array& contiguous) {
+  const auto matrices = matrices_of(array);
+  if (!matrices) {
+    numpy_attribute("copyto")(array, contiguous);
+    return;
+  }
+  transpose_memory(array, contiguous.data(), matrices->count, matrices->rows, matrices->columns,
+                   array.mutable_data());
 }
 
 }  // namespace
@@ -193,6 +292,11 @@ Input::Input(const std::string& name, py::handle value, std::span<const Dtype> a
       dtype_(to_dtype(name, given_.dtype(), allowed, "; " + name + ".astype(...) converts")),
       size_(static_cast<std::size_t>(given_.size())) {}
 
+AxisOrder Input::memory_order() const {
+  const bool has_own_order = has_flags(given_, npy_api::NPY_ARRAY_C_CONTIGUOUS_);
+  return has_own_order ? AxisOrder{} : gapless_order(given_);
+}
+
 void Input::transpose(const AxisOrder& order) { core_array_ = transposed(given_, order); }
 
 void Input::prepare() {
@@ -236,6 +340,7 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
     throw py::type_error(name + " must be an array of " + to_string(dtype) + ", got " +
                          to_string(py::type::of(out).attr("__name__")));
   }
+  is_new_ = false;
   returned_ = py::reinterpret_borrow<py::object>(out);
   given_ = as_array(name, out);
   if (given_.dtype().num() != dtype.num() || !is_native(given_)) {
@@ -278,9 +383,22 @@ void Result::transpose(const AxisOrder& order) {
   data_ = core_array_.mutable_data();
 }
 
+void Result::follow(const AxisOrder& order) {
+  if (order.empty() || !is_new_) {
+    return transpose(order);
+  }
+  Shape shape;
+  for (const py::ssize_t axis : order) {
+    shape.push_back(given_.shape(axis));
+  }
+  given_ = core_array_ = py::array(given_.dtype(), shape);
+  returned_ = transposed(given_, inverse(order));
+  data_ = core_array_.mutable_data();
+}
+
 py::object Result::finish() {
   if (core_array_.ptr() != given_.ptr()) {
-    numpy_attribute("copyto")(given_, core_array_);
+    copy_to(given_, core_array_);
   }
   return std::move(returned_);
 }

@@ -111,6 +111,10 @@ class Input {
   Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
       : Input(name, value, std::span(allowed.begin(), allowed.size())) {}
 
+  // The order of axes in which the elements of the array follow each other in memory without gaps.
+  // Empty if that is their own order, or if there is none.
+  [[nodiscard]] AxisOrder memory_order() const;
+
   // Makes the core read the array with its axes in this order. Must be called before prepare().
   void transpose(const AxisOrder& order);
 
@@ -156,14 +160,20 @@ class Result {
          const Input& like, bool in_place, const Input* other, const std::string& name);
 
   [[nodiscard]] void* data() { return data_; }
+  [[nodiscard]] py::dtype dtype() const { return given_.dtype(); }
 
   // Makes the core write the array with its axes in this order. Must be called before data().
   void transpose(const AxisOrder& order);
+
+  // The same, and a new array has this order in memory, as the results of NumPy's elementwise
+  // functions have the order of their inputs.
+  void follow(const AxisOrder& order);
 
   // Returns the result after the core has written it. This is `out` itself if it was given.
   py::object finish();
 
  private:
+  bool is_new_ = true;  // not the argument `out`
   py::object returned_;
   py::array given_ = null_array();       // returned_ as a plain array, or its transpose
   py::array core_array_ = null_array();  // given_, or a buffer if the core cannot write to given_

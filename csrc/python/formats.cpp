@@ -136,6 +136,14 @@ void append(const T* values, std::span<const ReadAxis> axes, std::vector<T>& to)
     return;
   }
   const auto [length, repeats, stride] = axes.front();
+  if (axes.size() == 1 && repeats == 1) {  // the innermost loop of most formats
+    const std::size_t begin = to.size();
+    to.resize(begin + length);
+    for (std::size_t i = 0; i < length; ++i) {
+      to[begin + i] = values[i * stride];
+    }
+    return;
+  }
   for (std::size_t i = 0; i < length; i += repeats, values += stride) {
     const std::size_t count = std::min(repeats, length - i);
     if (axes.size() == 1) {
@@ -156,8 +164,9 @@ std::size_t product(std::span<const ReadAxis> axes) {
                          [](std::size_t all, const ReadAxis& axis) { return all * axis.length; });
 }
 
-// The axes of an array, along which each element reads the parameter of its group.
-std::vector<ReadAxis> axes_of_elements(const Shape& shape, const Groups& groups) {
+// The axes of an array, in this order, along which each element reads the parameter of its group.
+std::vector<ReadAxis> axes_of_elements(const Shape& shape, const Groups& groups,
+                                       const AxisOrder& order) {
   std::vector<ReadAxis> axes(shape.size());
   std::size_t stride = 1;
   for (std::size_t i = axes.size(); i-- > 0;) {
@@ -166,7 +175,21 @@ std::vector<ReadAxis> axes_of_elements(const Shape& shape, const Groups& groups)
     axes[i] = {length, block, stride};
     stride *= ceil_div(length, block);
   }
-  return axes;
+  if (order.empty()) {
+    return axes;
+  }
+  std::vector<ReadAxis> ordered;
+  for (const py::ssize_t axis : order) {
+    ordered.push_back(axes[static_cast<std::size_t>(axis)]);
+  }
+  return ordered;
+}
+
+bool varies(const ReadAxis& axis) { return axis.repeats < axis.length; }
+
+// The axis along the blocks that the elements of each share a parameter.
+ReadAxis axis_of_blocks(const ReadAxis& axis) {
+  return {ceil_div(axis.length, axis.repeats), 1, axis.stride};
 }
 
 // Reads parameters into `to` as append() does, and returns them; null if the format has none.
@@ -183,7 +206,7 @@ const T* read(const T* values, std::span<const ReadAxis> axes, std::vector<T>& t
 }  // namespace
 
 FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype floats,
-                           ScaleConstraint allowed, const Groups* compared)
+                           ScaleConstraint allowed, const AxisOrder& order, const Groups* compared)
     : core_(format.core_) {
   if (format.is_affine() && floats == SC_DTYPE_FLOAT64) {
     require_scales(format.scales_, format.shape_, "float64", allowed);
@@ -215,23 +238,37 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   core_.layout = &layout_;
   if (compared != nullptr) {
     reorder_parameters(*compared, format, groups, shape);
-  } else if (groups.order().empty()) {
+  } else if (order.empty() && groups.order().empty()) {
     layout_ = *groups.layout();
   } else {
-    repeat_parameters(groups, shape);
+    read_parameters_of(axes_of_elements(shape, groups, order));
   }
 }
 
-// The layouts of the core need groups in the order of the array. If the groups have another order,
-// the parameters are repeated, so that there is one for each index from the first axis along which
-// they vary to the last.
-void FittedFormat::repeat_parameters(const Groups& groups, const Shape& shape) {
-  const std::vector<ReadAxis> axes = axes_of_elements(shape, groups);
-  const auto varies = [](const ReadAxis& axis) { return axis.repeats < axis.length; };
-  const auto first = std::find_if(axes.begin(), axes.end(), varies);
-  const auto last = std::find_if(axes.rbegin(), axes.rend(), varies).base();
-  layout_ = {product({first, last}), product({last, axes.end()}), 1, 0, 1};
-  read_parameters({first, last});
+// Sets the layout of an array with these axes, and reads the parameters in its order. A layout has
+// blocks along two neighbouring axes at most. Along other axes, parameters are repeated.
+void FittedFormat::read_parameters_of(std::span<const ReadAxis> elements) {
+  const auto first = std::find_if(elements.begin(), elements.end(), varies);
+  const auto last = std::find_if(elements.rbegin(), elements.rend(), varies).base();
+  const auto blocks = std::find_if(
+      first, last, [](const ReadAxis& axis) { return axis.repeats > 1 && varies(axis); });
+  if (blocks == last) {
+    layout_ = {product({first, last}), product({last, elements.end()}), 1, 0, 1};
+    read_parameters({first, last});
+    return;
+  }
+  const std::span after(blocks + 1, elements.end());
+  layout_ = {blocks->length, product(after), blocks->repeats, 0, blocks == first ? 1 : 0};
+  std::vector<ReadAxis> axes(blocks == first ? blocks : elements.begin(), blocks);
+  axes.push_back(axis_of_blocks(*blocks));
+  if (after.size() == 1 && varies(after.front())) {
+    layout_.inner_block = after.front().repeats;
+    axes.push_back(axis_of_blocks(after.front()));
+  } else if (last > blocks + 1) {
+    layout_.inner_block = 1;
+    axes.insert(axes.end(), after.begin(), after.end());
+  }
+  read_parameters(axes);
 }
 
 // Gives the parameters the order of the results of these groups.
@@ -248,12 +285,8 @@ void FittedFormat::reorder_parameters(const Groups& compared, const Format& form
   if (order.empty()) {
     return;
   }
-  const std::vector<ReadAxis> elements = axes_of_elements(shape, groups);
-  std::vector<ReadAxis> axes;
-  for (const py::ssize_t axis : order) {
-    const auto [length, repeats, stride] = elements[static_cast<std::size_t>(axis)];
-    axes.push_back({ceil_div(length, repeats), 1, stride});
-  }
+  std::vector<ReadAxis> axes = axes_of_elements(shape, groups, order);
+  std::ranges::transform(axes, axes.begin(), axis_of_blocks);
   read_parameters(axes);
 }
 

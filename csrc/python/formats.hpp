@@ -74,17 +74,18 @@ struct ReadAxis {
 class FittedFormat {
  public:
   // Throws ValueError if the format does not fit an array of this shape, or if its scales are not
-  // allowed in the type in which the core computes with floats of a dtype. With `compared`, a format
-  // of several parameters must have one for each of these groups, and uses their layout.
+  // allowed in the type in which the core computes with floats of a dtype. The core reads the array
+  // with its axes in this order. With `compared`, a format of several parameters must have one for
+  // each of these groups, and uses their layout.
   FittedFormat(const Format& format, const Shape& shape, sc_dtype floats, ScaleConstraint allowed,
-               const Groups* compared = nullptr);
+               const AxisOrder& order = {}, const Groups* compared = nullptr);
   FittedFormat(const FittedFormat&) = delete;
   FittedFormat& operator=(const FittedFormat&) = delete;
 
   [[nodiscard]] const sc_format* get() const { return &core_; }
 
  private:
-  void repeat_parameters(const Groups& groups, const Shape& shape);
+  void read_parameters_of(std::span<const ReadAxis> elements);
   void reorder_parameters(const Groups& compared, const Format& format, const Groups& groups,
                           const Shape& shape);
   void read_parameters(std::span<const ReadAxis> axes);

@@ -72,12 +72,12 @@ class Slices {
 };
 
 // The status of a call of the core that read arrays with their axes in this order. If the core read
-// them in another order than that of the caller, the index of NaN in the message does not fit the
-// arrays of the caller. find_again() then reads those arrays to produce the message. If it fails
-// for another reason, its status is returned.
+// them in another order than that of the caller, the index in a message about an element does not
+// fit the arrays of the caller. find_again() then reads those arrays to produce the message. If it
+// fails for another reason, its status is returned.
 template <class F>
-sc_status with_index_of_nan(sc_status status, const AxisOrder& order, const F& find_again) {
-  if (status != SC_ERROR_NAN || order.empty()) {
+sc_status with_index_of_caller(sc_status status, const AxisOrder& order, const F& find_again) {
+  if ((status != SC_ERROR_NAN && status != SC_ERROR_OVERFLOW) || order.empty()) {
     return status;
   }
   const sc_status again = find_again();
@@ -103,8 +103,8 @@ void call_selection(Input& w, ScoresArgument* scores, const AxisOrder& order, sc
   };
   prepare();
   const sc_status status = without_gil(w.size(), core);
-  check(with_index_of_nan(status, order,
-                          [&] {
+  check(with_index_of_caller(status, order,
+                             [&] {
     w.transpose({});
     if (scores != nullptr) {
       scores->transpose({}, w);

@@ -73,11 +73,15 @@ sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::han
           to_uint64("index_offset", "an integer from 0 to 18446744073709551615", index_offset)};
 }
 
-// As call(), but raises OverflowError for elements out of range, with the repr of the format in the
-// message in place of its name.
-template <class F>
-void call_quantize(const Input& in, py::handle fmt, const Format& format, const F& core) {
-  const sc_status status = without_gil(in.size(), core);
+// The order of axes in which the core reads `in`: that of the memory, if an element is quantized
+// whatever its index is.
+AxisOrder quantization_order(const Input& in, const sc_quantize_options& options) {
+  return options.rounding == SC_ROUNDING_STOCHASTIC ? AxisOrder{} : in.memory_order();
+}
+
+// Throws the exception for a failed quantization. In a message about elements out of range, the repr
+// of the format replaces its name.
+void check_quantize(sc_status status, py::handle fmt, const Format& format) {
   if (status == SC_ERROR_OVERFLOW) {
     std::string message = last_error();
     constexpr std::string_view kName = "fmt";
@@ -87,6 +91,27 @@ void call_quantize(const Input& in, py::handle fmt, const Format& format, const 
   }
   check(status, format.is_affine() ? "nan='zero' quantizes it to the zero point"
                                    : "nan='zero' quantizes it to 0");
+}
+
+// Calls core(format, result) for `in` with its axes in the order for which `fitted` was made. The
+// core may write the result in part before it fails.
+template <class F>
+void call_quantize(Input& in, py::handle fmt, const Format& format, const FittedFormat& fitted,
+                   const AxisOrder& order, Result& result, const F& core) {
+  const auto call_core = [&](const AxisOrder& axes, const sc_format* core_format, void* out) {
+    in.transpose(axes);
+    in.prepare();
+    return without_gil(in.size(), [&] { return core(core_format, out); });
+  };
+  const sc_status status = call_core(order, fitted.get(), result.data());
+  check_quantize(with_index_of_caller(status, order,
+                                      [&] {
+    const FittedFormat again(format, shape_of(in.given()), in.core_dtype(),
+                             ScaleConstraint::positive_and_normal);
+    Result unused(result.dtype(), shape_of(in.given()));
+    return call_core({}, again.get(), unused.data());
+  }),
+                 fmt, format);
 }
 
 // ---- Codes -----------------------------------------------------------------------------------
@@ -151,9 +176,8 @@ class CodeResult {
   CodeResult(py::handle out, const Input& in, const CodeEncoding& encoding)
       : CodeResult(out, in, encoding, result_dtype(out, encoding)) {}
 
-  [[nodiscard]] void* data() { return result_.data(); }
+  Result& array() { return result_; }
   [[nodiscard]] sc_dtype core_dtype() const { return core_; }
-  py::object finish() { return result_.finish(); }
 
  private:
   struct ResultDtype {
@@ -281,15 +305,15 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
   const CodeEncoding encoding(*format, fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
   Input in = floats(w);
+  const AxisOrder order = encoding.packed ? AxisOrder{} : quantization_order(in, options);
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
-                            ScaleConstraint::positive_and_normal);
+                            ScaleConstraint::positive_and_normal, order);
   CodeResult q(out, in, encoding);
-  in.prepare();
-  call_quantize(in, fmt, *format, [&, data = q.data()] {
-    return sc_quantize(in.data(), in.core_dtype(), in.size(), fitted.get(), &options, data,
-                       q.core_dtype());
+  q.array().follow(order);
+  call_quantize(in, fmt, *format, fitted, order, q.array(), [&](const sc_format* core, void* data) {
+    return sc_quantize(in.data(), in.core_dtype(), in.size(), core, &options, data, q.core_dtype());
   });
-  return q.finish();
+  return q.array().finish();
 }
 
 py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle shape,
@@ -298,9 +322,12 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
   const CodeEncoding encoding(*format, fmt, !shape.is_none(), bitorder);
   const Dtype out_dtype = to_float(dtype);
   StoredCodes stored(q, encoding, shape);
-  const FittedFormat fitted(*format, stored.shape, out_dtype.core, ScaleConstraint::finite);
+  const AxisOrder order = encoding.packed ? AxisOrder{} : stored.in.memory_order();
+  const FittedFormat fitted(*format, stored.shape, out_dtype.core, ScaleConstraint::finite, order);
   Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
                 nullptr, "out");
+  result.follow(order);
+  stored.in.transpose(order);
   stored.in.prepare();
   stored.require_in_range(encoding);
   call(stored.in, "", [&, data = result.data()] {
@@ -315,12 +342,13 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
   const FormatArgument format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
   Input in = floats(w);
+  const AxisOrder order = quantization_order(in, options);
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
-                            ScaleConstraint::positive_and_normal);
+                            ScaleConstraint::positive_and_normal, order);
   Result result(out, in.numpy_dtype(), in, true);
-  in.prepare();
-  call_quantize(in, fmt, *format, [&, data = result.data()] {
-    return sc_fake_quantize(in.data(), in.core_dtype(), in.size(), fitted.get(), &options, data);
+  result.follow(order);
+  call_quantize(in, fmt, *format, fitted, order, result, [&](const sc_format* core, void* data) {
+    return sc_fake_quantize(in.data(), in.core_dtype(), in.size(), core, &options, data);
   });
   return result.finish();
 }
@@ -339,12 +367,11 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             ScaleConstraint::positive_and_normal);
   CodeResult q(out, in, encoding);
-  in.prepare();
-  call_quantize(in, fmt, *format, [&, data = q.data()] {
-    return sc_prune_quantize(in.data(), in.core_dtype(), in.size(), kept, fitted.get(), &options,
-                             data, q.core_dtype());
+  call_quantize(in, fmt, *format, fitted, {}, q.array(), [&](const sc_format* core, void* data) {
+    return sc_prune_quantize(in.data(), in.core_dtype(), in.size(), kept, core, &options, data,
+                             q.core_dtype());
   });
-  return q.finish();
+  return q.array().finish();
 }
 
 }  // namespace

@@ -24,7 +24,9 @@ py::object kth_magnitude(py::handle w, py::handle k, py::handle axis, py::handle
   const std::size_t rank = in_range("k", rank_argument, 1, slices.length(), k);
   const sc_nan policy = to_selection_nan(nan);
   Result values(in.numpy_dtype(), slices.result_shape());
-  call_selection(in, nullptr, slices.order(), policy, [&, data = values.data()] {
+  // The order of all elements does not matter to a value that is found among them.
+  const AxisOrder order = slices.is_whole() ? in.memory_order() : slices.order();
+  call_selection(in, nullptr, order, policy, [&, data = values.data()] {
     return sc_kth_magnitude(in.data(), in.core_dtype(), in.size(), rank, slices.layout(), policy,
                             data);
   });

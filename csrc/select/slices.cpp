@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/scratch.hpp"
 #include "core/threads.hpp"
+#include "core/transpose.hpp"
 #include "prune/pattern.hpp"
 #include "select/columns.hpp"
 #include "select/select.hpp"
@@ -175,19 +176,6 @@ class Tile {
                                   std::size_t columns) {
     return r < results.size() ? columns * padded_stride(results[r].length) * results[r].bytes_each
                               : 0;
-  }
-
-  static void transpose(std::size_t bytes_each, const void* from, std::size_t from_stride,
-                        std::size_t rows, std::size_t columns, void* to, std::size_t to_stride) {
-    const auto kernel = kernels().core.transpose[std::countr_zero(bytes_each)];
-    for (std::size_t row = 0; row < rows; row += kLargeBlock) {
-      for (std::size_t column = 0; column < columns; column += kLargeBlock) {
-        check_interrupts();
-        kernel(bytes_at(from, (row * from_stride + column) * bytes_each), from_stride,
-               std::min(kLargeBlock, rows - row), std::min(kLargeBlock, columns - column),
-               bytes_at(to, (column * to_stride + row) * bytes_each), to_stride);
-      }
-    }
   }
 
   void gather_scores(std::size_t first, std::size_t columns) {

@@ -40,7 +40,8 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   groups.fit(shape);
   std::optional<FittedFormat> fitted;
   if (format) {
-    fitted.emplace(**format, shape, a.core_dtype(), ScaleConstraint::positive_and_normal, &groups);
+    fitted.emplace(**format, shape, a.core_dtype(), ScaleConstraint::positive_and_normal,
+                   AxisOrder{}, &groups);
   }
   Result sums(py::dtype(kFloat64.number), extended(groups.result_shape(), {}, {kSumsPerGroup}));
   sums.transpose(groups.result_order(0, 1));
@@ -93,8 +94,8 @@ class FormatChooser {
                          [&] { return core(layout, bits_, is_signed_, method_, percentile_); });
     };
     const sc_status status = call_with(groups_.layout());
-    check(with_index_of_nan(status, groups_.order(),
-                            [&] {
+    check(with_index_of_caller(status, groups_.order(),
+                               [&] {
       w.transpose({});
       w.prepare();
       return call_with(nullptr);

@@ -4,7 +4,9 @@ Layouts are handled above the kernels, so one ISA suffices. Results that bypass 
 exception: the kernels handle their alignment.
 """
 
+import re
 from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -12,11 +14,17 @@ from numpy.lib.stride_tricks import as_strided
 
 import secateur as sc
 from secateur import FixedPoint
-from support.arrays import normal, standard
+from support.arrays import DTYPES, in_memory_order, normal, standard
 from support.oracles import assert_same_bits
 
 FMT = FixedPoint(8, 5)
 WIDE = FixedPoint(16, 9, signed=False)
+
+
+def is_gapless(w: np.ndarray) -> bool:
+    """Return whether the elements follow each other in memory, in some order of the axes."""
+    order = np.argsort([-step for step in w.strides], kind="stable")
+    return w.transpose(order).flags.c_contiguous
 
 
 def mask_of(w: np.ndarray) -> np.ndarray:
@@ -75,6 +83,9 @@ CALLS: dict[str, Callable[..., np.ndarray]] = {
     "prune_mask pattern": lambda w: sc.prune_mask(w, **by_pattern(w)),
     "prune_mask blocks": lambda w: sc.prune_mask(w, **by_blocks(w)),
 }
+# Those that treat each element whatever its index is.
+ELEMENTWISE = ["prune threshold", "soft_threshold", "apply_mask", "quantize", "quantize 16", "dequantize",
+               "dequantize 16", "fake_quantize", "prune_mask threshold"]  # fmt: skip
 WITH_OUT = [name for name in CALLS if not name.startswith("prune_mask")]
 IN_PLACE = [name for name in WITH_OUT if "quantize" not in name] + ["fake_quantize"]
 
@@ -104,6 +115,10 @@ INPUTS = {
     "4-d": normal(3, 4, 5, 6),
     "fortran": np.asfortranarray(normal(40, 50)),
     "transposed": normal(7, 8, 9).transpose(2, 0, 1),
+    "reversed axes": normal(7, 8, 9).T,
+    "channels last": normal(3, 6, 5, 4).transpose(0, 3, 1, 2),
+    "channels last, one channel": normal(3, 6, 5, 1).transpose(0, 3, 1, 2),
+    "channels last, reversed": normal(3, 6, 5, 4)[:, ::-1].transpose(0, 3, 1, 2),
     "every other": normal(200)[::2],
     "reversed": normal(200)[::-1],
     "reversed rows": normal(20, 30)[::-1],
@@ -127,10 +142,81 @@ def test_inputs(layout: str, name: str) -> None:
     result = CALLS[name](w)
     assert_same_bits(result, CALLS[name](plain))
     assert result.shape == w.shape
-    assert result.flags.c_contiguous
+    read = codes_of(w, FMT) if name.startswith("dequantize") else w
+    like = read if name in ELEMENTWISE and is_gapless(read) else plain
+    assert result.strides == np.empty_like(like, result.dtype, order="K").strides
     assert result.flags.writeable
     assert type(result) is np.ndarray
     assert_same_bits(w, before)
+
+
+PERMUTED = [(shape, order) for shape in [(9, 70), (4, 5, 6), (2, 3, 1, 5), (3, 2, 4, 5)]
+            for order in permutations(range(len(shape)))]  # fmt: skip
+
+# Arguments for which each element depends on its index, or an error names one.
+BY_INDEX: dict[str, Callable[..., np.ndarray]] = {
+    "stochastic": lambda w: sc.quantize(w, FMT, rounding="stochastic", seed=3),
+    "stochastic floats": lambda w: sc.fake_quantize(w, FMT, rounding="stochastic", seed=3),
+    "packed": lambda w: sc.quantize(w, FMT, packed=True),
+    "topk": lambda w: sc.topk(w, 5).indices,
+    "overflow": lambda w: sc.quantize(w * 9, FMT, overflow="raise"),
+    "overflow of floats": lambda w: sc.fake_quantize(w * 9, FMT, overflow="raise"),
+    "NaN": lambda w: sc.quantize(with_nan(w), FMT),
+    "NaN and a threshold": lambda w: sc.prune(with_nan(w), threshold=0.5),
+    "NaN and k": lambda w: sc.prune(with_nan(w), k=5),
+    "NaN and a rank": lambda w: sc.kth_magnitude(with_nan(w), 5),
+    "factors": lambda w: sc.prune(w, threshold=0.5, factors=normal(w.shape[-1])),
+    "factors of rows": lambda w: sc.prune_mask(w, threshold=1.5, factors=np.sin(w[..., :1])),
+    "scores": lambda w: sc.prune(w, threshold=0.1, scores=np.sin(w)),
+    "compare": lambda w: np.array(sc.compare(w, np.sin(w)).mse),
+    "choose": lambda w: np.array(sc.choose_affine(w, method="mse").scale),
+}
+
+
+def with_nan(w: np.ndarray) -> np.ndarray:
+    w = w.copy(order="K")
+    w[(0,) * (w.ndim - 1) + (2,)] = np.nan
+    w[(1,) + (0,) * (w.ndim - 1)] = np.nan
+    return w
+
+
+@pytest.mark.parametrize(("shape", "order"), PERMUTED)
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_indices_are_of_c_order(name: str, shape: tuple[int, ...], order: tuple[int, ...]) -> None:
+    plain = normal(*shape)
+    w = in_memory_order(plain, order)
+    try:
+        expected = BY_INDEX[name](plain)
+    except (ValueError, OverflowError) as error:
+        with pytest.raises(type(error), match=f"^{re.escape(str(error))}$"):
+            BY_INDEX[name](w)
+    else:
+        assert_same_bits(BY_INDEX[name](w), expected)
+
+
+# The sizes of the tiles in which matrices are transposed, and a part of one.
+TRANSPOSED = [(256, 300), (1, 257), (513, 255), (3, 17, 300), (2, 260, 31), (70_000, 3)]
+
+
+@pytest.mark.usefixtures("isa", "threads")
+@pytest.mark.parametrize("dtype", [*DTYPES.values(), np.dtype(np.int8), np.dtype(bool)])
+@pytest.mark.parametrize("shape", TRANSPOSED)
+def test_matrices_are_transposed(shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Arrays of other layouts are copied to C order, and results are copied back."""
+    bits = np.random.default_rng(0).integers(0, 2, (*shape, dtype.itemsize), np.uint8)
+    plain = np.ascontiguousarray(bits).view(dtype)[..., 0]
+    order = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
+    w = in_memory_order(plain, order)
+    out = in_memory_order(np.zeros_like(plain), order)
+    if dtype == bool:
+        values = normal(*shape)
+        assert_same_bits(sc.apply_mask(values, w), np.where(plain, values, np.float32(0)))
+    elif dtype == np.int8:
+        assert_same_bits(sc.pack_ints(w, 8), plain.ravel().view(np.uint8))
+    else:
+        k = plain.size // 2
+        assert sc.prune(w, k=k, out=out) is out
+        assert_same_bits(out, sc.prune(plain, k=k))
 
 
 @pytest.mark.parametrize("layout", [name for name, w in INPUTS.items() if w.size])

@@ -482,7 +482,6 @@ def test_any_layout_is_as_its_c_order_copy(lib: Any, name: str, layout: str) -> 
     result, expected = CALLS[name](lib, w), CALLS[name](lib, plain)
     assert isinstance(result, np.ndarray)
     assert result.shape == w.shape
-    assert result.flags.c_contiguous
     assert_array_equal(result, expected, strict=True)
 
 

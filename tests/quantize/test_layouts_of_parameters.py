@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secateur import Affine, FixedPoint, reference
-from support.arrays import DTYPES
+from support.arrays import DTYPES, in_memory_order
 from support.grids import subset
 from support.isas import LIBRARIES, library
 from support.oracles import (
@@ -114,6 +114,13 @@ def test_every_layout(lib: Any, kind: Kind, dtype: str, rounding: str) -> None:
         assert_same_bits(lib.dequantize(codes, fmt, dtype=w.dtype), values)
         assert_same_bits(lib.fake_quantize(w, fmt, **modes), values)
         assert_same_bits(lib.prune_quantize(w, fmt, k=w.size, **modes), codes)
+        for order in permutations(range(w.ndim)):
+            moved = in_memory_order(w, order)
+            assert_same_bits(lib.quantize(moved, fmt, **modes), codes)
+            moved_codes = in_memory_order(codes, order)
+            assert_same_bits(lib.dequantize(moved_codes, fmt, dtype=w.dtype), values)
+            out = moved.copy(order="K")
+            assert_same_bits(lib.fake_quantize(out, fmt, **modes, out=out), values)
 
 
 LARGE = [(3, 65), (65, 3), (5, 129, 2), (2, 4097), (4097, 2), (129, 127), (2, 3, 16385), (513, 512),

@@ -1,6 +1,6 @@
 """Test arrays: sizes at which the code switches its method, and values that are hard to select."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import ml_dtypes
@@ -64,6 +64,11 @@ def some(n: int, share: float, of: np.ndarray, others: np.ndarray) -> np.ndarray
     bits = others.view(np.uint32).copy()
     bits[chosen] = of.view(np.uint32)[chosen]
     return bits.view(np.float32)
+
+
+def in_memory_order(w: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """Return a copy in whose memory the axes have this order."""
+    return w.transpose(order).copy().transpose(np.argsort(order))
 
 
 def standard(n: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -42,22 +42,31 @@ class QuantizeCase:
     variant: str
     bind: Bind
     moved: float = 5  # bytes read and written per element
-    yardstick: str = "copy"  # or "default", which is quantize of float32 to int8
+    yardstick: str = (
+        "copy"  # or "default", quantize of float32 to int8; or "C order", the same call
+    )
     ratio_target: float | None = None  # at 2**24 elements
     cached_target: float | None = None  # at 2**20 elements
     dtype: DTypeLike = np.float32
     torch: Callable[[Array], Call] | None = None
     onnxruntime: Callable[[Array], Call] | None = None
+    order: Literal["C", "F"] = "C"  # of the matrix of floats in memory
 
     def comparison(self, n: int) -> Comparison:
         """Return the contenders of this package, of NumPy, and of installed peers."""
         w = normal(n)
         default = partial(sc.quantize, w, FORMAT, out=np.empty(n, np.int8))
-        floats = as_matrix(w.astype(self.dtype, copy=False))
+        matrix = as_matrix(w.astype(self.dtype, copy=False))
+        floats = matrix.copy(order=self.order)
+        yardsticks = {
+            "copy": lambda: memory_limit("copy", w),
+            "default": lambda: Contender(default),
+            "C order": lambda: Contender(self.bind(sc, matrix)),
+        }
         return Comparison(
             Contender(self.bind(sc, floats)),
             Contender(self.bind(reference, floats), every=21),
-            Contender(default) if self.yardstick == "default" else memory_limit("copy", w),
+            yardsticks[self.yardstick](),
             peers={
                 name: Contender(bind(floats), every=21)
                 for name, bind, installed in (
@@ -80,7 +89,7 @@ def _quantize(fmt: Any = FORMAT, **options: Any) -> Bind:
         if options.get("packed"):
             out = np.empty(-(-w.size * chosen.bits // 8), np.uint8)
         else:
-            out = np.empty(w.shape, chosen.dtype)
+            out = np.empty_like(w, chosen.dtype)
         return partial(library.quantize, w, chosen, out=out, **options)
 
     return bind
@@ -93,9 +102,14 @@ def _dequantize_packed(library: Any, w: Array) -> Call:
 
 
 def _dequantize_affine(library: Any, w: Array) -> Call:
-    q = reference.quantize(w, AFFINE)
-    out = np.empty(w.shape, np.float32)
+    out = np.empty_like(w)
+    q = np.empty_like(w, AFFINE.dtype)
+    q[...] = reference.quantize(w, AFFINE)
     return partial(library.dequantize, q, AFFINE, out=out)
+
+
+def _fake_quantize(library: Any, w: Array) -> Call:
+    return partial(library.fake_quantize, w, FORMAT, out=np.empty_like(w))
 
 
 # --- formats with a frac_bits for each channel or group -------------------------------------
@@ -175,6 +189,21 @@ FLOAT32_CASES = (
         *("dequantize", "affine", _dequantize_affine),
         torch=peers.torch_dequantize,
         onnxruntime=peers.onnx_dequantize,
+    ),
+    *(
+        QuantizeCase(
+            *(name, f"Fortran order{variant}", bind, moved, "C order"),
+            order="F",
+            ratio_target=1.1,
+            cached_target=1.1,
+        )
+        for name, variant, bind, moved in (
+            ("quantize", "", _quantize(), 5),
+            ("quantize", ", each row", _quantize(LAYOUTS["each row"]), 5),
+            ("quantize", ", groups of 32", _quantize(LAYOUTS["groups of 32"]), 5),
+            ("dequantize", ", affine", _dequantize_affine, 5),
+            ("fake_quantize", "", _fake_quantize, 8),
+        )
     ),
 )
 
