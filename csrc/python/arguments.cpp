@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "quantize/rounding_table.hpp"
+
 namespace secateur::python {
 
 bool is_bool(py::handle value) {
@@ -108,6 +110,23 @@ sc_nan to_selection_nan(py::handle nan) {
   static constexpr Choice<sc_nan> kChoices[] = {
       {"raise", SC_NAN_RAISE}, {"keep", SC_NAN_KEEP}, {"prune", SC_NAN_PRUNE}};
   return to_choice("nan", nan, kChoices);
+}
+
+sc_rounding to_rounding(py::handle rounding) {
+  static constexpr Choice<sc_rounding> kChoices[] = {
+#define SECATEUR_CHOICE(name, constant, ...) {name, SC_ROUNDING_##constant},
+      SECATEUR_ROUNDINGS(SECATEUR_CHOICE)
+#undef SECATEUR_CHOICE
+  };
+  return to_choice("rounding", rounding, kChoices);
+}
+
+sc_rounding to_deterministic_rounding(py::handle rounding) {
+  const sc_rounding mode = to_rounding(rounding);
+  if (mode == SC_ROUNDING_STOCHASTIC) {
+    refuse("rounding", "deterministic ('away' bounds every draw of 'stochastic')", rounding);
+  }
+  return mode;
 }
 
 KeepCount::KeepCount(py::handle k_, py::handle sparsity_) : k(k_), sparsity(sparsity_) {

@@ -79,6 +79,11 @@ Value to_choice(const char* name, py::handle value, const Choice<Value> (&choice
 
 sc_nan to_selection_nan(py::handle nan);
 
+sc_rounding to_rounding(py::handle rounding);
+
+// Refuses stochastic rounding.
+sc_rounding to_deterministic_rounding(py::handle rounding);
+
 // Throws ValueError unless exactly one of the options is not None.
 void require_one(std::initializer_list<std::pair<const char*, py::handle>> options);
 

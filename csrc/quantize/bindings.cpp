@@ -56,18 +56,13 @@ sc_nan to_quantization_nan(py::handle nan) {
 
 sc_quantize_options to_options(py::handle rounding, py::handle overflow, py::handle nan,
                                py::handle seed, py::handle index_offset) {
-  static constexpr Choice<sc_rounding> kRoundings[] = {
-#define SECATEUR_CHOICE(name, constant, ...) {name, SC_ROUNDING_##constant},
-      SECATEUR_ROUNDINGS(SECATEUR_CHOICE)
-#undef SECATEUR_CHOICE
-  };
   static constexpr Choice<sc_overflow> kOverflows[] = {
       {"saturate", SC_OVERFLOW_SATURATE},
       {"saturate_symmetric", SC_OVERFLOW_SATURATE_SYMMETRIC},
       {"saturate_zero", SC_OVERFLOW_SATURATE_ZERO},
       {"wrap", SC_OVERFLOW_WRAP},
       {"raise", SC_OVERFLOW_RAISE}};
-  const sc_rounding mode = to_choice("rounding", rounding, kRoundings);
+  const sc_rounding mode = to_rounding(rounding);
   return {mode, to_choice("overflow", overflow, kOverflows), to_quantization_nan(nan),
           to_seed(mode, seed),
           to_uint64("index_offset", "an integer from 0 to 18446744073709551615", index_offset)};

@@ -27,7 +27,8 @@ Shape extended(const Shape& shape, std::initializer_list<py::ssize_t> before,
 // Returns sums for each group: an array of the shape of the groups, with a last axis for the fields
 // of sc_error_sums, 8 bytes each. `fmt` is a format or None.
 py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle group_size,
-                   py::handle fmt) {
+                   py::handle fmt, py::handle rounding) {
+  const sc_rounding mode = to_deterministic_rounding(rounding);
   Groups groups(axis, group_size);
   std::optional<FormatArgument> format;
   if (!fmt.is_none()) {
@@ -52,7 +53,7 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   auto* const results = static_cast<sc_error_sums*>(sums.data());
   const sc_status status = without_gil(a.size(), [&] {
     return sc_compare(a.data(), a.core_dtype(), b.data(), b.core_dtype(), a.size(), groups.layout(),
-                      fitted ? fitted->get() : nullptr, results);
+                      fitted ? fitted->get() : nullptr, mode, results);
   });
   check(status, "");
   return sums.finish();
@@ -66,11 +67,12 @@ constexpr Choice<sc_choice_method> kMethods[] = {{"max", SC_CHOICE_METHOD_MAX},
 class FormatChooser {
  public:
   FormatChooser(py::handle bits, std::size_t max_bits, py::handle is_signed, py::handle method,
-                py::handle percentile, py::handle axis, py::handle group_size)
+                py::handle percentile, py::handle rounding, py::handle axis, py::handle group_size)
       : bits_(static_cast<int>(to_count("bits", bits, 2, max_bits))),
         is_signed_(to_bool("signed", is_signed)),
         method_(to_choice("method", method, kMethods)),
         percentile_(to_number("percentile", percentile)),
+        rounding_(to_deterministic_rounding(rounding)),
         groups_(axis, group_size) {
     if (!(percentile_ >= 0) || !(percentile_ <= 100)) {
       refuse("percentile", "a number from 0 to 100", percentile);
@@ -84,14 +86,15 @@ class FormatChooser {
     return result;
   }
 
-  // Calls the core: core(layout, bits, is_signed, method, percentile).
+  // Calls the core: core(layout, bits, is_signed, method, percentile, rounding).
   template <class F>
   void call(Input& w, const F& core) {
     w.transpose(groups_.order());
     w.prepare();
     const auto call_with = [&](const sc_layout* layout) {
-      return without_gil(w.size(),
-                         [&] { return core(layout, bits_, is_signed_, method_, percentile_); });
+      return without_gil(w.size(), [&] {
+        return core(layout, bits_, is_signed_, method_, percentile_, rounding_);
+      });
     };
     const sc_status status = call_with(groups_.layout());
     check(with_index_of_caller(status, groups_.order(),
@@ -123,14 +126,16 @@ class FormatChooser {
   bool is_signed_;
   sc_choice_method method_;
   double percentile_;
+  sc_rounding rounding_;
   Groups groups_;
 };
 
 // Returns the fraction bits, an array of the shape of the groups or one number, and the other
 // arguments of the format.
 py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py::handle method,
-                        py::handle percentile, py::handle axis, py::handle group_size) {
-  FormatChooser chooser(bits, 32, is_signed, method, percentile, axis, group_size);
+                        py::handle percentile, py::handle rounding, py::handle axis,
+                        py::handle group_size) {
+  FormatChooser chooser(bits, 32, is_signed, method, percentile, rounding, axis, group_size);
   Input in = floats(w);
   chooser.groups().fit(shape_of(in.given()));
   Result frac_bits = chooser.parameters(kInt32);
@@ -145,8 +150,8 @@ py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py:
 // other arguments of the format.
 py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
                         py::handle is_symmetric, py::handle method, py::handle percentile,
-                        py::handle axis, py::handle group_size) {
-  FormatChooser chooser(bits, 16, is_signed, method, percentile, axis, group_size);
+                        py::handle rounding, py::handle axis, py::handle group_size) {
+  FormatChooser chooser(bits, 16, is_signed, method, percentile, rounding, axis, group_size);
   const bool symmetric = to_bool("symmetric", is_symmetric);
   Input in = floats(w);
   chooser.groups().fit(shape_of(in.given()));

@@ -1,76 +1,91 @@
 // The C API of statistics, for quantization-error metrics and for choosing a format.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "core/arguments.hpp"
 #include "quantize/arguments.hpp"
 #include "select/threshold.hpp"
 #include "stats/choosing.hpp"
 #include "stats/compare.hpp"
+#include "stats/rounding.hpp"
 
 namespace secateur::api {
 namespace {
 
-// The largest x >= 0 with rounds_into_range(x), which holds for all smaller ones. `near` is where the
-// search begins.
+// The largest number x >= 0 with rounds_into_range(x), which holds for 0 and all smaller ones. The
+// search gallops from `near`, over the bits of positive numbers, which order as the numbers.
 template <class T, class Predicate>
 T largest_in_range(T near, const Predicate& rounds_into_range) {
-  constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  T x = std::min(near, std::numeric_limits<T>::max());
-  while (!rounds_into_range(x)) {
-    x = std::nextafter(x, T{0});
+  using Bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+  constexpr T kMost = std::numeric_limits<T>::max();
+  Bits low = 0;  // of a number in range
+  Bits high = std::bit_cast<Bits>(kMost) + 1;
+  Bits probe = std::bit_cast<Bits>(std::min(near, kMost));
+  for (Bits distance = 1; high - low > 1;) {
+    const bool is_in_range = rounds_into_range(std::bit_cast<T>(probe));
+    (is_in_range ? low : high) = probe;
+    if (distance < high - low) {
+      probe = is_in_range ? low + distance : high - distance;
+      distance *= 2;
+    } else {
+      probe = low + (high - low) / 2;
+    }
   }
-  for (T next = std::nextafter(x, kInfinity); next != kInfinity && rounds_into_range(next);) {
-    x = next;
-    next = std::nextafter(x, kInfinity);
-  }
-  return x;
+  return std::bit_cast<T>(low);
 }
 
 // For each sign, the largest key whose value is quantized to an integer in range. T is the compute
 // type.
 template <class T>
-MinMax affine_limits(const Scheme& scheme, std::size_t group, FloatType type) {
+Limits affine_limits(const Scheme& scheme, std::size_t group, sc_rounding rounding,
+                     FloatType type) {
   const T scale = static_cast<const T*>(scheme.scales)[group];
   const std::int64_t zero_point = scheme.zero_points == nullptr ? 0 : scheme.zero_points[group];
-  const auto key_of_limit = [&](std::int64_t integer) {  // of the last integer on one side of 0
+  const auto& [below, above] = margins_of(rounding);
+  // The last integer on one side of 0.
+  const auto key_of_limit = [&](std::int64_t integer, Margin margin, T sign) {
     const auto limit = static_cast<double>(integer);
-    const T x = largest_in_range<T>(static_cast<T>(limit + 0.5) * scale, [&](T magnitude) {
-      return static_cast<double>(std::nearbyint(magnitude / scale)) <= limit;
+    const T near = static_cast<T>(limit + margin.distance) * scale;
+    const T x = largest_in_range<T>(near, [&](T magnitude) {
+      return std::abs(round_by(rounding, static_cast<double>(sign * magnitude / scale))) <= limit;
     });
     return key_of_threshold(static_cast<double>(x), type);
   };
-  return {key_of_limit(scheme.highest - zero_point), key_of_limit(zero_point - scheme.lowest)};
+  return {key_of_limit(scheme.highest - zero_point, above, 1),
+          key_of_limit(zero_point - scheme.lowest, below, -1)};
 }
 
-// The same for fixed point. Rounding is half to even. The highest integer is odd, so
-// highest + 0.5 is rounded up, out of range. The lowest integer is even, so lowest - 0.5 is rounded
-// to it.
-MinMax fixed_point_limits(const Scheme& scheme, std::size_t group, FloatType type) {
-  const int frac_bits = scheme.frac_bits[group];
-  const double first_above = std::ldexp(static_cast<double>(scheme.highest) + 0.5, -frac_bits);
-  const double last_below = std::ldexp(0.5 - static_cast<double>(scheme.lowest), -frac_bits);
-  return {key_of_threshold(std::nextafter(first_above, 0), type),
-          key_of_threshold(last_below, type)};
+// The same for fixed point.
+Limits fixed_point_limits(const Scheme& scheme, std::size_t group, sc_rounding rounding,
+                          FloatType type) {
+  const auto key_of_limit = [&](std::int64_t integer, Margin margin) {
+    const double end =
+        std::ldexp(static_cast<double>(integer) + margin.distance, -scheme.frac_bits[group]);
+    return key_of_threshold(margin.is_included ? end : std::nextafter(end, 0), type);
+  };
+  const auto& [below, above] = margins_of(rounding);
+  return {key_of_limit(scheme.highest, above), key_of_limit(-scheme.lowest, below)};
 }
 
 // Writes the limits of each of `count` groups, as keys of `type`.
-void write_limits(const Scheme& scheme, std::size_t count, sc_dtype w_dtype, FloatType type,
-                  MinMax* limits) {
+void write_limits(const Scheme& scheme, std::size_t count, sc_rounding rounding, sc_dtype w_dtype,
+                  FloatType type, Limits* limits) {
   const bool is_shared = scheme.layout.groups() == 1;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t group = is_shared ? 0 : i;
     if (i != 0 && is_shared) {
       limits[i] = limits[0];
     } else if (!scheme.has_scales()) {
-      limits[i] = fixed_point_limits(scheme, group, type);
+      limits[i] = fixed_point_limits(scheme, group, rounding, type);
     } else if (w_dtype == SC_DTYPE_FLOAT64) {
-      limits[i] = affine_limits<double>(scheme, group, type);
+      limits[i] = affine_limits<double>(scheme, group, rounding, type);
     } else {
-      limits[i] = affine_limits<float>(scheme, group, type);
+      limits[i] = affine_limits<float>(scheme, group, rounding, type);
     }
   }
 }
@@ -88,6 +103,13 @@ double without_payload(double sum) {
   return std::isnan(sum) ? std::numeric_limits<double>::quiet_NaN() : sum;
 }
 
+void require_deterministic(sc_rounding rounding) {
+  require_in_range("rounding", rounding, SC_ROUNDING_NEAREST_EVEN, SC_ROUNDING_STOCHASTIC);
+  if (rounding == SC_ROUNDING_STOCHASTIC) {
+    refuse("rounding", "deterministic (away bounds every draw of stochastic)", "stochastic");
+  }
+}
+
 // Throws Error unless the integers of a format that is to be chosen have 2 to `max_bits` bits.
 void require_integers(std::int32_t bits, int max_bits, std::int32_t is_signed) {
   require_in_range("bits", bits, 2, max_bits);
@@ -95,8 +117,8 @@ void require_integers(std::int32_t bits, int max_bits, std::int32_t is_signed) {
 }
 
 Calibration checked_calibration(const void* w, sc_dtype dtype, std::size_t n,
-                                const sc_layout* layout, sc_choice_method method,
-                                double percentile) {
+                                const sc_layout* layout, sc_choice_method method, double percentile,
+                                sc_rounding rounding) {
   const Layout groups = checked_layout("layout", layout, n);
   if (method < SC_CHOICE_METHOD_MAX || method > SC_CHOICE_METHOD_MSE) {
     refuse("method", "max, percentile or mse", std::to_string(static_cast<int>(method)));
@@ -104,7 +126,8 @@ Calibration checked_calibration(const void* w, sc_dtype dtype, std::size_t n,
   if (method == SC_CHOICE_METHOD_PERCENTILE && (!(percentile >= 0) || !(percentile <= 100))) {
     refuse("percentile", "a number from 0 to 100", text_of(percentile));
   }
-  return {groups, w, float_type(dtype), method, percentile};
+  require_deterministic(rounding);
+  return {groups, w, float_type(dtype), method, percentile, rounding};
 }
 
 }  // namespace
@@ -114,13 +137,15 @@ using namespace secateur;
 using namespace secateur::api;
 
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
-                     size_t n, const sc_layout* layout, const sc_format* fmt, sc_error_sums* sums) {
+                     size_t n, const sc_layout* layout, const sc_format* fmt, sc_rounding rounding,
+                     sc_error_sums* sums) {
   return guarded([&] {
     const MemoryRange reference = checked_floats("w", w, n, w_dtype);
     const MemoryRange approximation = checked_floats("w_hat", w_hat, n, w_hat_dtype);
     const Layout groups = checked_layout("layout", layout, n);
     const std::size_t count = groups.groups();
     const MemoryRange out = checked_array("sums", sums, count);
+    require_deterministic(rounding);
     CheckedFormat format{};
     if (fmt != nullptr) {
       format = checked_format(fmt, n, w_dtype, ScaleConstraint::positive_and_normal);
@@ -131,9 +156,9 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
     const bool wide = w_dtype == SC_DTYPE_FLOAT64 || w_hat_dtype == SC_DTYPE_FLOAT64;
     const FloatType kernel_type = wide ? kFloat64 : kFloat32;
     const bool counts_saturated = fmt != nullptr && n != 0;
-    const Buffer<MinMax> limits(counts_saturated ? count : 0);
+    const Buffer<Limits> limits(counts_saturated ? count : 0);
     if (counts_saturated) {
-      write_limits(format.scheme, count, w_dtype, kernel_type, limits.data());
+      write_limits(format.scheme, count, rounding, w_dtype, kernel_type, limits.data());
     }
     const Buffer<PairSums> found(count);
     compare(groups, {w, float_type(w_dtype), kernel_type},
@@ -151,10 +176,11 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
 
 sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, sc_choice_method method,
-                           double percentile, int32_t* frac_bits) {
+                           double percentile, sc_rounding rounding, int32_t* frac_bits) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Calibration calibration = checked_calibration(w, dtype, n, layout, method, percentile);
+    const Calibration calibration =
+        checked_calibration(w, dtype, n, layout, method, percentile, rounding);
     require_integers(bits, 32, is_signed);
     const MemoryRange out = checked_array("frac_bits", frac_bits, calibration.groups.groups());
     require_no_overlap({out}, {in, checked_optional("layout", layout)});
@@ -168,11 +194,12 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
 
 sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, int32_t is_symmetric,
-                           sc_choice_method method, double percentile, void* scale,
-                           int32_t* zero_point) {
+                           sc_choice_method method, double percentile, sc_rounding rounding,
+                           void* scale, int32_t* zero_point) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Calibration calibration = checked_calibration(w, dtype, n, layout, method, percentile);
+    const Calibration calibration =
+        checked_calibration(w, dtype, n, layout, method, percentile, rounding);
     require_integers(bits, 16, is_signed);
     require_flag("is_symmetric", is_symmetric);
     const std::size_t count = calibration.groups.groups();

@@ -8,13 +8,14 @@
 
 namespace secateur {
 
-// An array, and the method that chooses the parameters of its groups.
+// An array, and how the parameters of its groups are chosen.
 struct Calibration {
   Layout groups;
   const void* w;
   FloatType type;
   sc_choice_method method;
   double percentile;
+  sc_rounding rounding;
 };
 
 // Chooses the number of fraction bits of each group. Throws Error if an element is NaN or infinite.

@@ -7,7 +7,7 @@
 namespace secateur {
 
 void compare(const Layout& groups, const GroupInput& w, const GroupInput& w_hat,
-             const MinMax* limits, PairSums* sums) {
+             const Limits* limits, PairSums* sums) {
   const GroupInput inputs[] = {w, w_hat};
   const SumKernels& kernels = secateur::kernels().stats.sums(w.kernel_type.kind);
   reduce_groups(groups, inputs, sums,

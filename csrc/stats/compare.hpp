@@ -9,6 +9,6 @@ namespace secateur {
 // Otherwise it has, for each group, the largest keys of that type that are in range. Elements of w
 // with larger keys are counted.
 void compare(const Layout& groups, const GroupInput& w, const GroupInput& w_hat,
-             const MinMax* limits, PairSums* sums);
+             const Limits* limits, PairSums* sums);
 
 }  // namespace secateur

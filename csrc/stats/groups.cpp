@@ -229,6 +229,43 @@ void for_columns(const Job& job) {
 
 }  // namespace
 
+GroupParts::GroupParts(const Layout& groups, std::size_t elements)
+    : layout_(groups.coalesced()),
+      matrices_(layout_.outer),
+      rows_(layout_.blocks_down()),
+      columns_(layout_.blocks_across()) {
+  const auto fitting = [&](std::size_t size) { return std::max(elements / size, std::size_t{1}); };
+  if (layout_.shared || layout_.elements() <= elements) {
+    return;
+  }
+  matrices_ = std::min(matrices_, fitting(layout_.length * layout_.inner));
+  if (matrices_ == 1) {
+    rows_ = std::min(rows_, fitting(layout_.block * layout_.inner));
+  }
+  if (matrices_ == 1 && rows_ == 1 && layout_.block == 1) {
+    columns_ = std::min(columns_, fitting(layout_.inner_block));
+  }
+}
+
+GroupParts::Part GroupParts::operator[](std::size_t i) const {
+  const std::size_t across = ceil_div(layout_.blocks_across(), columns_);
+  const std::size_t down = ceil_div(layout_.blocks_down(), rows_);
+  const std::size_t matrix = i / (across * down) * matrices_;
+  const std::size_t row = i / across % down * rows_;
+  const std::size_t column = i % across * columns_;
+  Layout part = layout_;
+  part.outer = layout_.shared ? layout_.outer : std::min(matrices_, layout_.outer - matrix);
+  part.length = std::min(rows_ * layout_.block, layout_.length - row * layout_.block);
+  part.inner =
+      std::min(columns_ * layout_.inner_block, layout_.inner - column * layout_.inner_block);
+  part.block = std::min(part.block, part.length);
+  part.inner_block = std::min(part.inner_block, part.inner);
+  return {part,
+          (matrix * layout_.length + row * layout_.block) * layout_.inner +
+              column * layout_.inner_block,
+          (matrix * layout_.blocks_down() + row) * layout_.blocks_across() + column};
+}
+
 bool should_split_rows(const Layout& groups, std::size_t bytes_each) {
   return groups.inner_block * bytes_each >= 2 * kBytesPerThread &&
          groups.groups() < 4 * num_threads();

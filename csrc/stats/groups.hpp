@@ -60,6 +60,31 @@ void for_groups(const Layout& groups, std::span<const GroupInput> inputs,
 // coalesced() layout.
 bool should_split_rows(const Layout& groups, std::size_t bytes_each);
 
+// The parts of an array that hold whole groups, are contiguous, and have at most `elements` elements
+// where possible. An operation that goes over its groups several times works on parts that fit in the L2
+// cache. A part is some columns of blocks if a row of blocks is large and blocks are one row high, else
+// some rows of blocks or some matrices.
+class GroupParts {
+ public:
+  // Requires an array with elements.
+  GroupParts(const Layout& groups, std::size_t elements);
+
+  // A single part if groups are shared.
+  [[nodiscard]] std::size_t count() const {
+    return ceil_div(layout_.outer, matrices_) * ceil_div(layout_.blocks_down(), rows_) *
+           ceil_div(layout_.blocks_across(), columns_);
+  }
+  struct Part {
+    Layout groups;
+    std::size_t first_element, first_group;
+  };
+  [[nodiscard]] Part operator[](std::size_t i) const;
+
+ private:
+  Layout layout_;
+  std::size_t matrices_, rows_, columns_;  // of blocks, in a part
+};
+
 // Computes one result per group. Each result begins as Result{}. add(rows, results, group,
 // same_group) adds row i to results[i]. If same_group is true, all rows belong to `group`.
 // Otherwise row i belongs to `group + i`. merge(result, other) adds a result of the same group.

@@ -14,15 +14,6 @@
 namespace secateur {
 namespace {
 
-// Throws the error that counts the elements that are NaN or infinite.
-[[noreturn]] void refuse_not_finite(const void* w, std::size_t n, FloatType type) {
-  type.infinity = type.largest_number();  // find_nan() then counts infinities as NaN
-  const NaNs found = find_nan(w, n, type);
-  refuse_nan(
-      found, "w",
-      found.count == 1 ? "element that is NaN or infinite" : "elements that are NaN or infinite");
-}
-
 // Converts keys to magnitudes. The low type.bytes bytes of a key are the bits of the magnitude.
 void widen_keys(const Key* keys, std::size_t count, FloatType type, double* out) {
   const Buffer<unsigned char> bits(count * type.bytes);
@@ -146,37 +137,43 @@ void find_percentile_keys(const EqualGroups& groups, const void* w, FloatType ty
   for_indices(count, [&](std::size_t i) { keys[groups.group(i)] = found[i]; });
 }
 
-}  // namespace
-
-void find_ranges(const Layout& groups, const void* w, FloatType type, double* lowest,
-                 double* highest) {
+// find_ranges for elements of the width of E.
+template <class E>
+bool find_ranges_of(const Layout& groups, const void* w, FloatType type, Extremes* extremes) {
   const std::size_t count = groups.groups();
-  const Buffer<MinMax> found(count);
-  const auto kernel = kernels().stats.min_max[type.bytes];
+  const Buffer<MinMax<E>> found(count);
+  const auto kernel = kernels().stats.min_max[sizeof(E)];
   const GroupInput input{w, type, type};
-  const auto add = [&](const GroupRows& input_rows, MinMax* results, std::size_t, bool) {
+  const auto add = [&](const GroupRows& input_rows, MinMax<E>* results, std::size_t, bool) {
     kernel(input_rows.rows, results);
   };
-  reduce_groups(groups, {&input, 1}, found.data(), add, [](MinMax& min_max, const MinMax& other) {
+  reduce_groups(groups, {&input, 1}, found.data(), add, [](MinMax<E>& min_max, MinMax<E> other) {
     min_max.positive = std::max(min_max.positive, other.positive);
     min_max.negative = std::max(min_max.negative, other.negative);
   });
-  const Buffer<Key> keys(count);
-  const auto write_magnitudes = [&](Key MinMax::* sign, double* out) {
-    Key largest = 0;
-    for_indices(count, [&](std::size_t i) {
-      keys[i] = found[i].*sign;
-      largest = std::max(largest, keys[i]);
-    });
-    if (largest > type.largest_number()) {
-      refuse_not_finite(w, groups.elements(), type);
-    }
-    widen_keys(keys.data(), count, type, out);
-  };
-  write_magnitudes(&MinMax::positive, highest);
-  write_magnitudes(&MinMax::negative, lowest);
-  std::transform(lowest, lowest + count, lowest,
-                 [](double x) { return 0 - x; });  // -x would be -0.0 for 0
+  // The keys are the bits of the magnitudes.
+  const Part magnitudes{found.data(), 0, 2 * count, 2 * count};
+  if (kernels().core.max_magnitude[sizeof(E)](magnitudes) > type.largest_number()) {
+    return false;
+  }
+  kernels().core.convert[type.kind].to_float64(magnitudes, reinterpret_cast<double*>(extremes));
+  return true;
+}
+
+}  // namespace
+
+void refuse_not_finite(const void* w, std::size_t n, FloatType type) {
+  type.infinity = type.largest_number();  // find_nan() then counts infinities as NaN
+  const NaNs found = find_nan(w, n, type);
+  refuse_nan(
+      found, "w",
+      found.count == 1 ? "element that is NaN or infinite" : "elements that are NaN or infinite");
+}
+
+bool find_ranges(const Layout& groups, const void* w, FloatType type, Extremes* extremes) {
+  return type.bytes == 2   ? find_ranges_of<std::int16_t>(groups, w, type, extremes)
+         : type.bytes == 4 ? find_ranges_of<std::int32_t>(groups, w, type, extremes)
+                           : find_ranges_of<std::int64_t>(groups, w, type, extremes);
 }
 
 void find_percentiles(const Layout& groups, const void* w, FloatType type, double percentile,

@@ -5,10 +5,17 @@
 
 namespace secateur {
 
-// Computes the least and the greatest of 0 and the elements of each group. Throws Error if an
-// element is NaN or infinite.
-void find_ranges(const Layout& groups, const void* w, FloatType type, double* lowest,
-                 double* highest);
+// The magnitudes of the largest positive element of a group and of its negative element of largest
+// magnitude. 0 if there is no such element.
+struct Extremes {
+  double positive, negative;
+};
+
+// Computes the extremes of each group. Returns false if an element is NaN or infinite.
+bool find_ranges(const Layout& groups, const void* w, FloatType type, Extremes* extremes);
+
+// Throws the error that counts the elements that are NaN or infinite, of which there is one.
+[[noreturn]] void refuse_not_finite(const void* w, std::size_t n, FloatType type);
 
 // Computes a percentile of the magnitudes of each group: of n elements, the magnitude of rank
 // max(1, ceil(n * percentile / 100)), counted from the smallest. Requires 0 <= percentile <= 100,

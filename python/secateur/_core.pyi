@@ -210,6 +210,7 @@ def compare(
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
     fmt: _Format | None,
+    rounding: str,
     /,
 ) -> NDArray[np.float64]: ...  # [groups...][sum]; the last sum holds the bits of an int64
 def choose_format(
@@ -218,6 +219,7 @@ def choose_format(
     signed: bool,
     method: str,
     percentile: float,
+    rounding: str,
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
     /,
@@ -229,6 +231,7 @@ def choose_affine(
     symmetric: bool,
     method: str,
     percentile: float,
+    rounding: str,
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
     /,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from secateur.formats import Affine, FixedPoint
-    from secateur.literals import Axes, GroupSize
+    from secateur.literals import Axes, DeterministicRounding, GroupSize
 
     Float64s = NDArray[np.float64]
 
@@ -24,6 +24,7 @@ def compare(
     w_hat: ArrayLike,
     *,
     fmt: FixedPoint | Affine | None = None,
+    rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
 ) -> ErrorStats:
@@ -38,6 +39,9 @@ def compare(
     fmt : FixedPoint or Affine, optional
         Count the elements of `w` out of the range of this format. The format must have one
         parameter, or one for each group that is compared.
+    rounding : {"nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor", \
+"ceil", "trunc", "away"}
+        How elements of `w` are rounded to integers of `fmt`, as for :func:`quantize`.
     axis : int or tuple of ints, optional
         Compute the metrics for each index along this axis, or for each combination of indices along
         these axes. By default they are of the whole arrays.
@@ -73,8 +77,8 @@ def compare(
       infinity if only ``sum(w**2)`` is 0.
     * cosine is the cosine similarity of `w` and `w_hat`: ``sum(w * w_hat)`` divided by the square
       roots of the two sums of squares. It is 1 if both arrays are all zeros, and 0 if only one is.
-    * saturated is the number of elements of `w` whose integer, rounded half to even, is out of the
-      range of `fmt`. Infinities count.
+    * saturated is the number of elements of `w` whose integer is out of the range of `fmt`.
+      Infinities count.
 
     For arrays without elements, mse and max_abs are 0, sqnr_db is infinite and cosine is 1. NaN
     makes every metric NaN that depends on it, but NaN does not count as saturated. If one of two
@@ -111,7 +115,7 @@ def compare(
     array([[0.25],
            [0.25]])
     """
-    sums = _core.compare(w, w_hat, axis, group_size, fmt)
+    sums = _core.compare(w, w_hat, axis, group_size, fmt, rounding)
     whole = sums.ndim == 1
     if whole:
         sums = sums[np.newaxis]

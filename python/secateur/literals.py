@@ -23,7 +23,7 @@ SelectionNaN: TypeAlias = Literal["raise", "keep", "prune"]
 QuantizationNaN: TypeAlias = Literal["raise", "zero"]
 """What quantization does with NaN."""
 
-Rounding: TypeAlias = Literal[
+DeterministicRounding: TypeAlias = Literal[
     "nearest_even",
     "nearest_away",
     "nearest_zero",
@@ -33,8 +33,10 @@ Rounding: TypeAlias = Literal[
     "ceil",
     "trunc",
     "away",
-    "stochastic",
 ]
+"""How numbers are rounded to integers without random draws."""
+
+Rounding: TypeAlias = Literal[DeterministicRounding, "stochastic"]
 """How quantization rounds to integers."""
 
 Overflow: TypeAlias = Literal["saturate", "saturate_symmetric", "saturate_zero", "wrap", "raise"]

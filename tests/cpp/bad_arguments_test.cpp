@@ -117,6 +117,8 @@ class Mutations {
     add_enum(nan_policy, "nan", &Arguments::nan, SC_NAN_ZERO);
     add_enum(norm, "norm", &Arguments::norm, SC_NORM_MEAN);
     add_enum(method, "method", &Arguments::method, SC_CHOICE_METHOD_MSE);
+    add_enum(rounding, "rounding", &Arguments::rounding, SC_ROUNDING_STOCHASTIC,
+             {SC_ROUNDING_STOCHASTIC});
     add_enum(format, "format", &Arguments::format, SC_MASK_FORMAT_BITS_BIG);
     add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);
     add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_BITORDER_BIG);

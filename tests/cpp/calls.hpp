@@ -89,6 +89,7 @@ enum Field {
   is_symmetric,
   method,
   percentile,
+  rounding,
   count,
   threads,
 };
@@ -172,6 +173,7 @@ struct Arguments {
   sc_order order;
   sc_bitorder bit_order;
   sc_choice_method method;
+  sc_rounding rounding;
   std::int32_t bits, row_align, fixed_bits, affine_bits, is_signed, is_symmetric;
   double threshold, sparsity, percentile;
 
@@ -231,6 +233,7 @@ struct Arguments {
     order = SC_ORDER_RANK;
     bit_order = SC_BITORDER_LITTLE;
     method = SC_CHOICE_METHOD_PERCENTILE;
+    rounding = SC_ROUNDING_NEAREST_EVEN;
     bits = 4;
     row_length = 4;
     row_align = 0;
@@ -581,9 +584,9 @@ const std::vector<Function>& functions() {
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
                       a.get<sc_layout>(group_layout), a.get<sc_format>(compared_fixed_point),
-                      a.get<sc_error_sums>(error_sums));
+                      a.rounding, a.get<sc_error_sums>(error_sums));
   },
-       {dtype, w_hat_dtype, n},
+       {dtype, w_hat_dtype, n, rounding},
        {all_of(w),
         all_of(w_hat),
         all_of(group_layout),
@@ -594,10 +597,10 @@ const std::vector<Function>& functions() {
       {"sc_compare, affine",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,
-                      a.get<sc_layout>(group_layout), a.get<sc_format>(compared_affine),
+                      a.get<sc_layout>(group_layout), a.get<sc_format>(compared_affine), a.rounding,
                       a.get<sc_error_sums>(error_sums));
   },
-       {dtype, w_hat_dtype, n},
+       {dtype, w_hat_dtype, n, rounding},
        {all_of(w),
         all_of(w_hat),
         all_of(group_layout),
@@ -609,19 +612,20 @@ const std::vector<Function>& functions() {
       {"sc_choose_format",
        [](Arguments& a) {
     return sc_choose_format(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(group_layout),
-                            a.fixed_bits, a.is_signed, a.method, a.percentile,
+                            a.fixed_bits, a.is_signed, a.method, a.percentile, a.rounding,
                             a.get<std::int32_t>(chosen_frac_bits));
   },
-       {dtype, n, fixed_bits, is_signed, method, percentile},
+       {dtype, n, fixed_bits, is_signed, method, percentile, rounding},
        {all_of(w), all_of(group_layout)},
        {{chosen_frac_bits, kGroups * sizeof(std::int32_t)}}},
       {"sc_choose_affine",
        [](Arguments& a) {
     return sc_choose_affine(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(group_layout),
                             a.affine_bits, a.is_signed, a.is_symmetric, a.method, a.percentile,
-                            a.pointers[chosen_scale], a.get<std::int32_t>(chosen_zero_point));
+                            a.rounding, a.pointers[chosen_scale],
+                            a.get<std::int32_t>(chosen_zero_point));
   },
-       {dtype, n, affine_bits, is_signed, is_symmetric, method, percentile},
+       {dtype, n, affine_bits, is_signed, is_symmetric, method, percentile, rounding},
        {all_of(w), all_of(group_layout)},
        {{chosen_scale, kGroups * sizeof(double)},
         {chosen_zero_point, kGroups * sizeof(std::int32_t)}}},

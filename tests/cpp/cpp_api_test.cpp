@@ -38,7 +38,7 @@ void sums_of_nan_are_the_same_on_every_isa() {
   for (std::size_t i = 0; i < count; ++i) {
     require(sc_set_isa(isas[i]) == SC_OK, "an ISA");
     require(sc_compare(w.data(), SC_DTYPE_FLOAT32, w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr,
-                       nullptr, &found[i]) == SC_OK,
+                       nullptr, SC_ROUNDING_NEAREST_EVEN, &found[i]) == SC_OK,
             "sc_compare of NaN");
     require(std::memcmp(&found[i], &found[0], sizeof(sc_error_sums)) == 0, "NaN of another ISA");
   }
@@ -391,11 +391,12 @@ void takes_groups_of_any_size() {
     format.layout = &layout;
     require(
         sc_choose_format(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1, SC_CHOICE_METHOD_PERCENTILE,
-                         80, r.frac_bits.data()) == SC_OK &&
+                         80, SC_ROUNDING_NEAREST_EVEN, r.frac_bits.data()) == SC_OK &&
             sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1, 0, SC_CHOICE_METHOD_MSE,
-                             0, r.scale.data(), r.zero_point.data()) == SC_OK &&
+                             0, SC_ROUNDING_NEAREST_EVEN, r.scale.data(),
+                             r.zero_point.data()) == SC_OK &&
             sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &layout,
-                       nullptr, errors.data()) == SC_OK &&
+                       nullptr, SC_ROUNDING_NEAREST_EVEN, errors.data()) == SC_OK &&
             sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
                         SC_DTYPE_INT8) == SC_OK,
         "groups of any size");
@@ -532,9 +533,16 @@ void require_choices(const std::vector<float>& w, const sc_layout& layout,
       const double low = std::min(0.0, std::ranges::min(group));
       const double high = std::max(0.0, std::ranges::max(group));
       const bool is_zero = low == 0 && high == 0;
-      const auto exact = static_cast<float>(high / 15 - low / 15);
-      const float step = is_zero ? 1 : exact;
-      const double zero = is_zero ? 0 : std::nearbyint(-low / static_cast<double>(step));
+      float step = is_zero ? 1 : static_cast<float>(high / 15 - low / 15);
+      double zero = 0;
+      const auto integer = [&](double x) {
+        return zero + static_cast<double>(std::nearbyint(static_cast<float>(x) / step));
+      };
+      for (bool fits = is_zero; !fits;) {  // if the zero point is a tie, the next larger step does
+        zero = std::nearbyint(-low / static_cast<double>(step));
+        fits = integer(low) >= 0 && integer(high) <= 15;
+        step = fits ? step : std::nextafter(step, 100.0F);
+      }
       const float most = is_zero ? 1 : static_cast<float>(std::max(high, -low) / 7);
       require(zero_point[i] == zero, "zero points of groups");
       require(middle[i] == 8, "zero points of symmetric groups");
@@ -648,12 +656,19 @@ void chooses_formats() {
   require(is(sc::choose_affine(w, 4, false, true), 2.0 / 7, 8), "a symmetric range of unsigned");
   require(is(sc::choose_affine(w, 4, true, true, SC_CHOICE_METHOD_PERCENTILE, 60), 1.5 / 7, 0),
           "a percentile");
-  // In 2 bits, the scale 8 rounds all elements of 0.5 to 0. The scale 0.5 only saturates the 8.
+  // In 2 bits, the scale 8 rounds all elements of 0.5 to 0. Scales around 0.5 only saturate the 8.
   std::array<T, 1024> many;
   many.fill(T{0.5});
   many[5] = T{8};
-  require(is(sc::choose_affine(many, 2, true, true, SC_CHOICE_METHOD_MSE), 0.5, 0), "mse");
+  const auto of_mse = sc::choose_affine(many, 2, true, true, SC_CHOICE_METHOD_MSE);
+  require(of_mse.scale >= T{0.5} && of_mse.scale < T{0.515625} && of_mse.zero_point == 0, "mse");
   require(is(sc::choose_affine(many, 2, true, true), 8, 0), "max");
+  require(sc::choose_format(w, 2, true, SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_FLOOR) == 0 &&
+              sc::choose_format(w, 2, true, SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_CEIL) == -1,
+          "1.5 is rounded down to 1, and up to 2");
+  require(is(sc::choose_affine(w, 4, false, false, SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_CEIL),
+             1.5 / 15 + 2.0 / 15, 8),
+          "the zero point is rounded down");
   const std::array<T, 3> zeros{};
   require(sc::choose_format(zeros, 8) == 7 && sc::choose_format(zeros, 8, false) == 8,
           "fraction bits of zeros");

@@ -95,7 +95,8 @@ const sc_layout kByColumn{kColumns, 1, 1, 0, 1};
 sc_status choose_affine_of_columns(Arrays& a, sc_choice_method method) {
   auto* const scale = static_cast<float*>(a.out());
   return sc_choose_affine(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kByColumn, 4, 1, 0, method, 90,
-                          scale, reinterpret_cast<std::int32_t*>(scale + kColumns));
+                          SC_ROUNDING_NEAREST_EVEN, scale,
+                          reinterpret_cast<std::int32_t*>(scale + kColumns));
 }
 
 const Operation kInPlace[] = {
@@ -280,22 +281,23 @@ const Operation kOutOfPlace[] = {
     {"compare",
      [](Arrays& a) {
   return sc_compare(a.w.data(), SC_DTYPE_FLOAT32, a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr,
-                    &kFormat, static_cast<sc_error_sums*>(a.out()));
+                    &kFormat, SC_ROUNDING_FLOOR, static_cast<sc_error_sums*>(a.out()));
 }},
     {"choose_format by max",
      [](Arrays& a) {
   return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, 8, 1, SC_CHOICE_METHOD_MAX,
-                          0, static_cast<std::int32_t*>(a.out()));
+                          0, SC_ROUNDING_AWAY, static_cast<std::int32_t*>(a.out()));
 }},
     {"choose_format of columns by a percentile",
      [](Arrays& a) {
   return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kByColumn, 8, 1,
-                          SC_CHOICE_METHOD_PERCENTILE, 90, static_cast<std::int32_t*>(a.out()));
+                          SC_CHOICE_METHOD_PERCENTILE, 90, SC_ROUNDING_NEAREST_EVEN,
+                          static_cast<std::int32_t*>(a.out()));
 }},
     {"choose_format by mse",  // from a sample
      [](Arrays& a) {
   return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, 3, 1, SC_CHOICE_METHOD_MSE,
-                          0, static_cast<std::int32_t*>(a.out()));
+                          0, SC_ROUNDING_NEAREST_EVEN, static_cast<std::int32_t*>(a.out()));
 }},
     {"choose_affine of columns by max",
      [](Arrays& a) { return choose_affine_of_columns(a, SC_CHOICE_METHOD_MAX); }},
@@ -406,7 +408,8 @@ void work_that_is_not_shared_is_interrupted_too() {
   const Operation few_groups{"formats of two channels", [](Arrays& a) {
     const sc_layout channels{2, 4, 1, 0, 1};
     return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, &channels, 8, 1,
-                            SC_CHOICE_METHOD_MAX, 0, static_cast<std::int32_t*>(a.out()));
+                            SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN,
+                            static_cast<std::int32_t*>(a.out()));
   }};
   require(count_runs(few_groups) >= kSize / 8, "groups with many rows per task");
 

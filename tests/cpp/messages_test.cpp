@@ -102,15 +102,16 @@ void other_numbers() {
     const std::string message =
         std::string("percentile must be a number from 0 to 100, got ") + text;
     require_message(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1,
-                                     SC_CHOICE_METHOD_PERCENTILE, percentile, &frac_bits),
+                                     SC_CHOICE_METHOD_PERCENTILE, percentile,
+                                     SC_ROUNDING_NEAREST_EVEN, &frac_bits),
                     message);
-    require_message(
-        sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0,
-                         SC_CHOICE_METHOD_PERCENTILE, percentile, &scale_of_all, &frac_bits),
-        message);
+    require_message(sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0,
+                                     SC_CHOICE_METHOD_PERCENTILE, percentile,
+                                     SC_ROUNDING_NEAREST_EVEN, &scale_of_all, &frac_bits),
+                    message);
     for (const sc_choice_method method : {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_MSE}) {
       require(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, method,
-                               percentile, &frac_bits));
+                               percentile, SC_ROUNDING_NEAREST_EVEN, &frac_bits));
       require(frac_bits == 5, "other methods ignore the percentile");
     }
   }
@@ -121,7 +122,7 @@ void other_numbers() {
          {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE}) {
       require_message(
           sc_choose_format(with_negative.data(), SC_DTYPE_FLOAT64, with_negative.size(), nullptr, 8,
-                           0, method, 0, &frac_bits),
+                           0, method, 0, SC_ROUNDING_NEAREST_EVEN, &frac_bits),
           std::string(
               "w must be at least 0 for an unsigned format, except where it rounds to 0, got ") +
               text);
@@ -242,15 +243,17 @@ void choices() {
   std::array<std::int32_t, 2> frac_bits{};
   std::array<std::int32_t, 2> zero_point{};
   std::array<float, 2> scale{};
-  const auto choose_format = [&](std::int32_t bits, std::int32_t is_signed, int method) {
+  const auto choose_format = [&](std::int32_t bits, std::int32_t is_signed, int method,
+                                 int rounding = 0) {
     return sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
-                            static_cast<sc_choice_method>(method), 50, frac_bits.data());
+                            static_cast<sc_choice_method>(method), 50,
+                            static_cast<sc_rounding>(rounding), frac_bits.data());
   };
   const auto choose_affine = [&](std::int32_t bits, std::int32_t is_signed,
-                                 std::int32_t is_symmetric, int method) {
+                                 std::int32_t is_symmetric, int method, int rounding = 0) {
     return sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
-                            is_symmetric, static_cast<sc_choice_method>(method), 50, scale.data(),
-                            zero_point.data());
+                            is_symmetric, static_cast<sc_choice_method>(method), 50,
+                            static_cast<sc_rounding>(rounding), scale.data(), zero_point.data());
   };
   for (const std::int32_t bits : {1, 33, 0, -1, INT32_MIN, INT32_MAX}) {
     require_message(choose_format(bits, 1, 0), "bits must be 2 to 32, got " + std::to_string(bits));
@@ -270,29 +273,44 @@ void choices() {
     require_message(choose_format(8, 1, method), message);
     require_message(choose_affine(8, 1, 0, method), message);
   }
+  for (const int rounding :
+       {-1, 10, INT32_MIN, INT32_MAX, static_cast<int>(SC_ROUNDING_STOCHASTIC)}) {
+    const std::string message = rounding == SC_ROUNDING_STOCHASTIC
+                                    ? "rounding must be deterministic (away bounds every draw of "
+                                      "stochastic), got stochastic"
+                                    : "rounding must be 0 to 9, got " + std::to_string(rounding);
+    require_message(choose_format(8, 1, 0, rounding), message);
+    require_message(choose_affine(8, 1, 0, 0, rounding), message);
+    sc_error_sums sums{};
+    require_message(sc_compare(w.data(), SC_DTYPE_FLOAT32, w.data(), SC_DTYPE_FLOAT32, w.size(),
+                               nullptr, nullptr, static_cast<sc_rounding>(rounding), &sums),
+                    message);
+  }
   const std::array<std::int32_t, 2> none{};
   require(frac_bits == none && zero_point == none && scale == std::array<float, 2>{},
           "nothing is written");
 
   // The least of the negative elements of all groups is named.
   const sc_layout rows{2, 2, 1, 0, 0};
-  require_message(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, 8, 0,
-                                   SC_CHOICE_METHOD_MAX, 0, frac_bits.data()),
-                  "w must be at least 0 for an unsigned format, except where it rounds to 0, got "
-                  "-4");
+  require_message(
+      sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, 8, 0, SC_CHOICE_METHOD_MAX, 0,
+                       SC_ROUNDING_NEAREST_EVEN, frac_bits.data()),
+      "w must be at least 0 for an unsigned format, except where it rounds to 0, got "
+      "-4");
 
   const std::array<double, 4> not_finite{1, kNaN, 2, -kInfinity};
   require(sc_choose_format(not_finite.data(), SC_DTYPE_FLOAT64, not_finite.size(), nullptr, 8, 1,
-                           SC_CHOICE_METHOD_MAX, 0, frac_bits.data()) == SC_ERROR_NAN,
+                           SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN,
+                           frac_bits.data()) == SC_ERROR_NAN,
           "elements that are not finite");
   require(std::string(sc_last_error()) ==
               "w has 2 elements that are NaN or infinite, the first at flat index 1",
           sc_last_error());
 
-  require_message(
-      sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0, SC_CHOICE_METHOD_MAX,
-                       0, scale.data(), reinterpret_cast<std::int32_t*>(scale.data())),
-      "zero_point must not overlap scale");
+  require_message(sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0,
+                                   SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, scale.data(),
+                                   reinterpret_cast<std::int32_t*>(scale.data())),
+                  "zero_point must not overlap scale");
 }
 
 // Programs may print numbers with a decimal comma. The messages do not.

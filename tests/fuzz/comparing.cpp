@@ -34,6 +34,11 @@ Format draw_format(Draw& draw, const FloatType& type, Groups groups) {
                      : draw_fixed_point(draw, groups);
 }
 
+sc_rounding draw_rounding(Draw& draw) {
+  return draw.coin() ? SC_ROUNDING_NEAREST_EVEN
+                     : static_cast<sc_rounding>(draw.in<int>(0, SC_ROUNDING_AWAY));
+}
+
 void fuzz_compare(Draw& draw) {
   const FloatType& type = draw.float_type();
   const FloatType& hat_type = draw.coin() ? type : draw.float_type();
@@ -45,6 +50,7 @@ void fuzz_compare(Draw& draw) {
   const Format format = draw_format(draw, type, groups);
   const sc_format fmt = format.argument();
   const Range range = format.range();
+  const sc_rounding rounding = draw_rounding(draw);
   std::vector<Sums> expected(groups.count);
   bool is_finite = true;
   for (std::size_t i = 0; i < groups.n; ++i) {
@@ -61,14 +67,14 @@ void fuzz_compare(Draw& draw) {
     sums.product_sizes += std::abs(static_cast<long double>(x) * y);
     sums.largest = std::abs(e) > sums.largest ? std::abs(e) : sums.largest;
     const long double q =
-        std::nearbyint(format.scaled(x, i)) + static_cast<long double>(format.zero(i));
+        rounded(format.scaled(x, i), rounding, 0, 0) + static_cast<long double>(format.zero(i));
     sums.saturated += has_fmt && (q < range.least || q > range.most) ? 1 : 0;
     ++sums.n;
   }
   const Outcome outcome = on_every_isa(draw, groups.count * sizeof(sc_error_sums), draw.offset(8),
                                        nullptr, [&](const void*, void* out) {
     return sc_compare(w.data(), type.dtype, w_hat.data(), hat_type.dtype, groups.n,
-                      groups.argument(), has_fmt ? &fmt : nullptr,
+                      groups.argument(), has_fmt ? &fmt : nullptr, rounding,
                       static_cast<sc_error_sums*>(out));
   });
   require(outcome.status == SC_OK, "arrays are compared");
@@ -97,6 +103,7 @@ struct Task {
   bool is_signed;
   sc_choice_method method;
   double percentile;
+  sc_rounding rounding;
   bool is_finite = true;
   std::vector<std::vector<double>> elements{};  // of each group
 
@@ -115,8 +122,9 @@ Task draw_task(Draw& draw, int most_bits) {
             .is_signed = draw.coin(),
             .method = draw.one_of(
                 {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE}),
-            .percentile = draw.coin() ? draw.one_of({0.0, 50.0, 99.99, 100.0})
-                                      : draw.in<int>(0, 1000) / 10.0};
+            .percentile =
+                draw.coin() ? draw.one_of({0.0, 50.0, 99.99, 100.0}) : draw.in<int>(0, 1000) / 10.0,
+            .rounding = draw_rounding(draw)};
   if (!task.is_signed && !draw.once_in(4)) {  // few arrays with negative elements are accepted
     for (std::size_t i = 0; i < groups.n; ++i) {
       set_bits(task.w, i, type.bytes, bits_at(task.w, i, type.bytes) & (type.sign() - 1));
@@ -165,13 +173,13 @@ Extremes clipped_extremes_of(const std::vector<double>& elements, double percent
 }
 
 // The rounding is exact: long double has the exponents for any double times any step.
-long double rounded(double x, int frac_bits) {
-  return std::nearbyint(std::ldexp(static_cast<long double>(x), frac_bits));
+long double rounded(double x, int frac_bits, sc_rounding rounding) {
+  return rounded(std::ldexp(static_cast<long double>(x), frac_bits), rounding, 0, 0);
 }
 
 // The largest frac_bits with which no element saturates. Negative elements of unsigned formats do
 // not count; is_too_low() decides whether they are refused.
-int largest_frac_bits(const Extremes& extremes, const Range& range) {
+int largest_frac_bits(const Extremes& extremes, const Range& range, sc_rounding rounding) {
   const double lowest = range.least == 0 ? 0 : extremes.lowest;
   if (lowest == 0 && extremes.highest == 0) {
     return static_cast<int>(std::log2(range.most + 1));  // bits - is_signed
@@ -180,16 +188,16 @@ int largest_frac_bits(const Extremes& extremes, const Range& range) {
   int high = 256;
   while (low < high) {
     const int middle = low + (high - low + 1) / 2;
-    const bool saturates =
-        rounded(lowest, middle) < range.least || rounded(extremes.highest, middle) > range.most;
+    const bool saturates = rounded(lowest, middle, rounding) < range.least ||
+                           rounded(extremes.highest, middle, rounding) > range.most;
     saturates ? high = middle - 1 : low = middle;
   }
   return low;
 }
 
 // Whether an unsigned format rounds a negative element to less than 0.
-bool is_too_low(const Extremes& extremes, const Range& range, int frac_bits) {
-  return range.least == 0 && rounded(extremes.lowest, frac_bits) < 0;
+bool is_too_low(const Extremes& extremes, const Range& range, int frac_bits, sc_rounding rounding) {
+  return range.least == 0 && rounded(extremes.lowest, frac_bits, rounding) < 0;
 }
 
 // A sum of squared errors, and bounds of the one that the library computes.
@@ -203,7 +211,8 @@ struct SquaredErrors {
 // the quotient, so the rounding error of the quotient bounds the error of the distance.
 SquaredErrors squared_errors(const std::vector<double>& elements, long double step,
                              long double first, const Range& range, bool is_power_of_two,
-                             bool is_wide) {
+                             const Task& task) {
+  const bool is_wide = task.is_wide();
   const long double precision = is_wide ? 0x1p-50L : 0x1p-21L;
   const long double least = is_wide ? 0x1p-1060L : 0x1p-270L;  // squares below it may underflow
   const auto n = static_cast<long double>(elements.size());
@@ -212,7 +221,7 @@ SquaredErrors squared_errors(const std::vector<double>& elements, long double st
   long double deviation = n * (least + 0x1p-1060L / (ratio * ratio));
   for (const double x : elements) {
     const long double y = x / step;
-    const long double e = y - std::nearbyint(std::clamp(y, range.least, range.most));
+    const long double e = y - rounded(std::clamp(y, range.least, range.most), task.rounding, 0, 0);
     const long double of_y = is_power_of_two ? 0 : precision * std::abs(y);
     sum += e * e;
     deviation += 2 * std::abs(e) * of_y + of_y * of_y;
@@ -232,8 +241,7 @@ void require_least_error_frac_bits(const Task& task, const std::vector<double>& 
   }
   const long double first = std::ldexp(1.0L, -largest);
   const auto errors = [&](int frac_bits) {
-    return squared_errors(elements, std::ldexp(1.0L, -frac_bits), first, task.range(), true,
-                          task.is_wide());
+    return squared_errors(elements, std::ldexp(1.0L, -frac_bits), first, task.range(), true, task);
   };
   const long double error = errors(chosen).low;
   for (const int other : {largest, std::max(chosen - 1, largest), std::min(chosen + 1, 256)}) {
@@ -251,18 +259,18 @@ void fuzz_choose_format(Draw& draw) {
   bool is_refused = false;
   for (std::size_t i = 0; task.is_finite && i < groups.count; ++i) {
     const Extremes extremes = extremes_of(task.elements[i]);
-    expected[i] = largest_frac_bits(extremes, range);
-    is_refused = is_refused || is_too_low(extremes, range, expected[i]);
+    expected[i] = largest_frac_bits(extremes, range, task.rounding);
+    is_refused = is_refused || is_too_low(extremes, range, expected[i], task.rounding);
     if (task.method == SC_CHOICE_METHOD_PERCENTILE) {
-      expected[i] =
-          largest_frac_bits(clipped_extremes_of(task.elements[i], task.percentile), range);
+      expected[i] = largest_frac_bits(clipped_extremes_of(task.elements[i], task.percentile), range,
+                                      task.rounding);
     }
   }
   const Outcome outcome =
       on_every_isa(draw, groups.count * sizeof(std::int32_t), draw.offset(sizeof(std::int32_t)),
                    nullptr, [&](const void*, void* out) {
     return sc_choose_format(task.w.data(), task.type.dtype, groups.n, groups.argument(), task.bits,
-                            task.is_signed ? 1 : 0, task.method, task.percentile,
+                            task.is_signed ? 1 : 0, task.method, task.percentile, task.rounding,
                             static_cast<std::int32_t*>(out));
   });
   require(outcome.status == (!task.is_finite ? SC_ERROR_NAN
@@ -287,25 +295,37 @@ struct Parameters {
 
 // The scale and the zero point with which the integers of a range represent the extremes.
 template <class T>
-Parameters<T> parameters_of(const Extremes& extremes, const Range& range, bool is_symmetric) {
+Parameters<T> parameters_of(const Extremes& extremes, const Range& range, bool is_symmetric,
+                            sc_rounding rounding) {
   const auto& [lowest, highest] = extremes;
   const auto least = static_cast<double>(range.least);
   const auto most = static_cast<double>(range.most);
   const double middle = least < 0 ? 0 : (most + 1) / 2;
-  const double steps = most - least;
+  if (extremes.are_zeros()) {
+    return {1, is_symmetric ? static_cast<std::int32_t>(middle) : 0};
+  }
+  const bool loses_step = rounding == SC_ROUNDING_AWAY && lowest < 0 && highest > 0;
+  const double steps = most - least - (loses_step ? 1 : 0);
   const double exact = is_symmetric ? std::max(-lowest, highest) / (most - middle)
                                     : highest / steps - lowest / steps;
-  Parameters<T> found{std::max(static_cast<T>(exact), std::numeric_limits<T>::min()), 0};
-  const double zero_point = std::nearbyint(least - lowest / static_cast<double>(found.scale));
-  if (extremes.are_zeros()) {
-    found.scale = 1;
-  } else if (!is_symmetric) {
-    found.zero_point = static_cast<std::int32_t>(std::clamp(zero_point, least, most));
+  const sc_rounding of_zero_point = rounding == SC_ROUNDING_FLOOR || rounding == SC_ROUNDING_AWAY
+                                        ? SC_ROUNDING_CEIL
+                                    : rounding == SC_ROUNDING_CEIL ? SC_ROUNDING_FLOOR
+                                                                   : SC_ROUNDING_NEAREST_EVEN;
+  T scale = std::max(static_cast<T>(exact), std::numeric_limits<T>::min());
+  for (;; scale = std::nextafter(scale, std::numeric_limits<T>::infinity())) {
+    const double unrounded = least - lowest / static_cast<double>(scale);
+    const long double zero_point =
+        is_symmetric
+            ? middle
+            : std::clamp<long double>(rounded(unrounded, of_zero_point, 0, 0), least, most);
+    const auto code = [&](double x) {
+      return zero_point + rounded(static_cast<T>(x) / scale, rounding, 0, 0);
+    };
+    if (code(lowest) >= range.least && code(highest) <= range.most) {
+      return {scale, static_cast<std::int32_t>(zero_point)};
+    }
   }
-  if (is_symmetric) {
-    found.zero_point = static_cast<std::int32_t>(middle);
-  }
-  return found;
 }
 
 // `of_max` are the parameters with which no element saturates.
@@ -316,26 +336,18 @@ void require_least_error_scale(const Task& task, const std::vector<double>& elem
     require(chosen == 1, "the scale of a group of zeros");
     return;
   }
+  require(chosen <= of_max.scale && chosen >= std::numeric_limits<T>::min() &&
+              chosen >= of_max.scale / 65536 * (1 - 2 * std::numeric_limits<T>::epsilon()),
+          "the scale is that of max, or smaller by at most 2^16");
   const auto first = static_cast<long double>(of_max.scale);
-  const auto scale = [&](int j) {
-    const auto rounded = static_cast<T>(first * std::exp2(-j / 4.0L));
-    return std::max(rounded, std::numeric_limits<T>::min());
-  };
-  int j = 0;
-  while (j <= 64 &&  // the library multiplies by a rounded power
-         std::abs(chosen - scale(j)) > 2 * std::numeric_limits<T>::epsilon() * scale(j)) {
-    ++j;
-  }
-  require(j <= 64, "the scale is that of max, divided by a power of 2^(1/4)");
   const Range whole = task.range();
   const Range range{whole.least - of_max.zero_point, whole.most - of_max.zero_point};
   const auto errors = [&](T step) {
-    return squared_errors(elements, static_cast<long double>(step), first, range, false,
-                          task.is_wide());
+    return squared_errors(elements, static_cast<long double>(step), first, range, false, task);
   };
-  const long double error = errors(chosen).low;
-  for (const int other : {0, std::max(j - 1, 0), std::min(j + 1, 64)}) {
-    require(error <= errors(scale(other)).high, "other scales have no smaller error");
+  // Other modes have errors that jump at integers, so that the bounds do not hold.
+  if (task.rounding <= SC_ROUNDING_NEAREST_DOWN) {
+    require(errors(chosen).low <= errors(of_max.scale).high, "the scale of max is no better");
   }
 }
 
@@ -349,7 +361,7 @@ void fuzz_choose_affine(Draw& draw, const Task& task) {
     auto* const scale = static_cast<T*>(out);
     return sc_choose_affine(task.w.data(), task.type.dtype, groups.n, groups.argument(), task.bits,
                             task.is_signed ? 1 : 0, is_symmetric ? 1 : 0, task.method,
-                            task.percentile, scale,
+                            task.percentile, task.rounding, scale,
                             reinterpret_cast<std::int32_t*>(scale + groups.count));
   });
   require(outcome.status == (task.is_finite ? SC_OK : SC_ERROR_NAN),
@@ -358,7 +370,7 @@ void fuzz_choose_affine(Draw& draw, const Task& task) {
     const Extremes extremes = task.method == SC_CHOICE_METHOD_PERCENTILE
                                   ? clipped_extremes_of(task.elements[i], task.percentile)
                                   : extremes_of(task.elements[i]);
-    const auto expected = parameters_of<T>(extremes, task.range(), is_symmetric);
+    const auto expected = parameters_of<T>(extremes, task.range(), is_symmetric, task.rounding);
     const T scale = outcome.out.get<T>(i);
     const auto zero_point =
         outcome.out.get<std::int32_t>(groups.count * sizeof(T) / sizeof(std::int32_t) + i);
@@ -399,8 +411,9 @@ void fuzz_refusals(Draw& draw) {
   auto method =
       draw.one_of({SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE});
   double percentile = 50;
+  sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN;
   const char* what = "";
-  switch (draw.in<int>(0, 4)) {
+  switch (draw.in<int>(0, 5)) {
     case 0:
       what = "a null pointer or a misaligned one is refused";
       from = draw.coin() ? nullptr : w.data() + 1;
@@ -419,6 +432,10 @@ void fuzz_refusals(Draw& draw) {
     case 3:
       what = "a misaligned result is refused";
       (function == choose_affine && draw.coin() ? second_out : out) += draw.in<std::size_t>(1, 3);
+      break;
+    case 4:
+      what = "other roundings are refused";
+      rounding = static_cast<sc_rounding>(draw.one_of<int>({-1, SC_ROUNDING_STOCHASTIC, 10}));
       break;
     default:
       what = "a number out of range is refused";
@@ -445,13 +462,14 @@ void fuzz_refusals(Draw& draw) {
   const sc_format fmt{
       SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0};
   const sc_status status =
-      function == compare ? sc_compare(from, dtype, from, dtype, n, &layout, &fmt,
+      function == compare ? sc_compare(from, dtype, from, dtype, n, &layout, &fmt, rounding,
                                        reinterpret_cast<sc_error_sums*>(out))
       : function == choose_format
-          ? sc_choose_format(from, dtype, n, &layout, bits, is_signed, method, percentile,
+          ? sc_choose_format(from, dtype, n, &layout, bits, is_signed, method, percentile, rounding,
                              reinterpret_cast<std::int32_t*>(out))
           : sc_choose_affine(from, dtype, n, &layout, bits, is_signed, is_symmetric, method,
-                             percentile, out, reinterpret_cast<std::int32_t*>(second_out));
+                             percentile, rounding, out,
+                             reinterpret_cast<std::int32_t*>(second_out));
   require(is_refusal(status), what);
   require(memory == before, "nothing is written when an argument is refused");
 }
@@ -470,6 +488,7 @@ void fuzz_overlaps(Draw& draw) {
     case 0: {
       const OverlapArena::Region frac_bits = arena.take(n * sizeof(std::int32_t));
       arena.check(sc_choose_format(w.data, type.dtype, n, &layout, 8, 1, method, 50,
+                                   SC_ROUNDING_NEAREST_EVEN,
                                    reinterpret_cast<std::int32_t*>(frac_bits.data)),
                   frac_bits.overlaps(w));
       break;
@@ -487,7 +506,7 @@ void fuzz_overlaps(Draw& draw) {
                           0};
       const OverlapArena::Region sums = arena.take(n * sizeof(sc_error_sums));
       arena.check(sc_compare(w.data, type.dtype, w_hat.data, type.dtype, n, &layout, &fmt,
-                             reinterpret_cast<sc_error_sums*>(sums.data)),
+                             SC_ROUNDING_NEAREST_EVEN, reinterpret_cast<sc_error_sums*>(sums.data)),
                   sums.overlaps(w) || sums.overlaps(w_hat) || sums.overlaps(frac_bits));
       break;
     }
@@ -495,7 +514,8 @@ void fuzz_overlaps(Draw& draw) {
       const std::size_t scale_bytes = type.bytes == 8 ? sizeof(double) : sizeof(float);
       const OverlapArena::Region scale = arena.take(n * scale_bytes);
       const OverlapArena::Region zero_point = arena.take(n * sizeof(std::int32_t));
-      arena.check(sc_choose_affine(w.data, type.dtype, n, &layout, 8, 1, 0, method, 50, scale.data,
+      arena.check(sc_choose_affine(w.data, type.dtype, n, &layout, 8, 1, 0, method, 50,
+                                   SC_ROUNDING_NEAREST_EVEN, scale.data,
                                    reinterpret_cast<std::int32_t*>(zero_point.data)),
                   scale.overlaps(w) || zero_point.overlaps(w) || scale.overlaps(zero_point));
     }

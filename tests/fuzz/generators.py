@@ -761,6 +761,7 @@ def compare(draw: Draw) -> None:
     _, shape, style = draw.floats()
     draw.positional["w_hat"] = draw.array(draw.one_of(FLOATS), shape, style)
     axis = draw.groups(shape)
+    deterministic_rounding(draw)
     if draw.one_in(2):
         if axis is not None and "group_size" not in draw.named and draw.one_in(2):
             draw.format(shape, ((shape[axis],), f"axis={axis}"))
@@ -769,7 +770,13 @@ def compare(draw: Draw) -> None:
         draw.named["fmt"] = "fmt"
 
 
+def deterministic_rounding(draw: Draw) -> None:
+    if draw.one_in(3):
+        draw.named["rounding"] = repr(draw.one_of(ROUNDINGS))
+
+
 def choosing(draw: Draw) -> None:
+    deterministic_rounding(draw)
     if draw.one_in(2):
         draw.named["method"] = repr(draw.one_of(["max", "percentile", "mse"]))
         if draw.named["method"] == "'percentile'" and draw.one_in(2):

@@ -103,63 +103,6 @@ bool spare_bits_are_zero(const Codes& codes, const Bytes& q, std::size_t n) {
 
 // ---- Arithmetic ------------------------------------------------------------------------------
 
-std::uint64_t mixed(std::uint64_t z) {
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
-
-std::uint32_t random_of(std::uint64_t seed, std::uint64_t i) {
-  const std::uint64_t key = mixed(mixed(seed + 0x9e3779b97f4a7c15u) ^ (i >> 32));
-  auto x = static_cast<std::uint32_t>(i ^ key);
-  x = (x ^ x >> 16) * 0x7feb352du;
-  x ^= x >> 15;
-  x = (x ^ static_cast<std::uint32_t>(key >> 32)) * 0x846ca68bu;
-  return (x ^ x >> 16) >> 1;
-}
-
-long double rounded(long double x, sc_rounding rounding, std::uint64_t seed, std::uint64_t i) {
-  const long double whole = std::trunc(std::abs(x));
-  const long double rest = std::abs(x) - whole;
-  const bool negative = std::signbit(x);
-  const bool is_odd = std::fmod(whole, 2.0L) != 0;
-  bool away = false;
-  switch (rounding) {
-    case SC_ROUNDING_NEAREST_EVEN:
-      away = rest > 0.5L || (rest == 0.5L && is_odd);
-      break;
-    case SC_ROUNDING_NEAREST_AWAY:
-      away = rest >= 0.5L;
-      break;
-    case SC_ROUNDING_NEAREST_ZERO:
-      away = rest > 0.5L;
-      break;
-    case SC_ROUNDING_NEAREST_UP:
-      away = rest > 0.5L || (rest == 0.5L && !negative);
-      break;
-    case SC_ROUNDING_NEAREST_DOWN:
-      away = rest > 0.5L || (rest == 0.5L && negative);
-      break;
-    case SC_ROUNDING_FLOOR:
-      away = rest != 0 && negative;
-      break;
-    case SC_ROUNDING_CEIL:
-      away = rest != 0 && !negative;
-      break;
-    case SC_ROUNDING_TRUNC:
-      break;
-    case SC_ROUNDING_AWAY:
-      away = rest != 0;
-      break;
-    case SC_ROUNDING_STOCHASTIC: {
-      constexpr long double kDraws = std::uint64_t{1} << 31;
-      away = rest >= (kDraws - random_of(seed, i)) / kDraws;
-    }
-  }
-  const long double size = whole + (away ? 1 : 0);
-  return negative ? -size : size;
-}
-
 // The bits of a value that is rounded once, half to even, to a float type.
 std::uint64_t narrowed(long double value, const FloatType& type) {
   if (type.bytes == 8) {

@@ -21,9 +21,11 @@ from support.oracles import (
     ends_of_width,
     exact_codes,
     exact_integers,
+    rounded,
     shape_of_parameters,
     zero_points_of,
 )
+from support.quantizing import DETERMINISTIC
 from support.refusals import assert_refuses
 
 ROUNDING = 2.0**-53
@@ -143,8 +145,9 @@ def test_equal_arrays_have_a_cosine_of_one(lib) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rounding", DETERMINISTIC)
 @pytest.mark.parametrize("signed", [True, False])
-def test_saturated(lib, dtype: str, signed: bool) -> None:
+def test_saturated(lib, dtype: str, signed: bool, rounding: str) -> None:
     """The elements are around both ends of the range, and of every exponent. NaN do not count."""
     for bits, frac_bits in ((8, 5), (2, 0), (4, -3), (8, 256), (16, -256), (32, 1)):
         fmt = FixedPoint(bits, frac_bits, signed)
@@ -157,10 +160,11 @@ def test_saturated(lib, dtype: str, signed: bool) -> None:
                                 of_type("every exponent", 500, dtype)])  # fmt: skip
         finite = w[np.isfinite(w.astype(np.float64))]
         scaled = [Fraction(float(x)) * Fraction(2) ** frac_bits for x in finite]
-        expected = sum(not fmt.min <= round(x) <= fmt.max for x in scaled)
+        expected = sum(not fmt.min <= rounded(x, rounding, None, 0) <= fmt.max for x in scaled)
         infinite = np.isinf(w.astype(np.float64)).sum()
         w = np.append(w, w.dtype.type(np.nan))
-        assert lib.compare(w, w, fmt=fmt).saturated == expected + infinite
+        stats = lib.compare(w, w, fmt=fmt, rounding=rounding)
+        assert stats.saturated == expected + infinite
 
 
 def test_saturated_is_what_quantize_clips() -> None:
@@ -170,8 +174,9 @@ def test_saturated_is_what_quantize_clips() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rounding", DETERMINISTIC)
 @pytest.mark.parametrize("signed", [True, False])
-def test_saturated_of_affine(lib, dtype: str, signed: bool) -> None:
+def test_saturated_of_affine(lib, dtype: str, signed: bool, rounding: str) -> None:
     """Quotients around both ends of the range are rounded to float32 or float64 first."""
     for bits, scale in product((1, 2, 8, 13, 32), (0.1, 0.25, 2.0**-126, 1e30, 3.0)):
         low, high = ends_of_width(bits, signed)
@@ -185,10 +190,10 @@ def test_saturated_of_affine(lib, dtype: str, signed: bool) -> None:
                 w = np.concatenate([near, np.nextafter(near, near.dtype.type(9)),
                                     np.nextafter(near, near.dtype.type(-9)),
                                     of_type("every exponent", 50, dtype)])  # fmt: skip
-            integers = exact_integers(w, fmt, "nearest_even")
+            integers = exact_integers(w, fmt, rounding)
             expected = sum(not qmin <= r + zero <= qmax for r in integers)
             w = np.append(w, w.dtype.type(np.nan))
-            assert lib.compare(w, w, fmt=fmt).saturated == expected
+            assert lib.compare(w, w, fmt=fmt, rounding=rounding).saturated == expected
 
 
 def test_saturated_of_each_slice(lib) -> None:
@@ -315,6 +320,9 @@ def test_saturated_is_what_quantize_clips_of_affine() -> None:
 
 def test_refusals(lib) -> None:
     w, m = np.ones(4, np.float32), np.ones((2, 3), np.float32)
+    words = ["rounding must be deterministic", "'away' bounds every draw", "'stochastic'"]
+    assert_refuses(ValueError, words, lib.compare, w, w, rounding="stochastic")
+    assert_refuses(ValueError, ["rounding", "'floor'", "'up'"], lib.compare, w, w, rounding="up")
     assert_refuses(TypeError, ["w_hat", "int64"], lib.compare, w, np.arange(4))
     assert_refuses(TypeError, ["w must be"], lib.compare, np.arange(4), w)
     assert_refuses(TypeError, ["w_hat", "masked"], lib.compare, w, np.ma.array(w))

@@ -10,6 +10,7 @@ from support.oracles import INFINITIES, RAW, ends, ends_of_width
 
 ROUNDINGS = ["nearest_even", "nearest_away", "nearest_zero", "nearest_up", "nearest_down", "floor",
              "ceil", "trunc", "away", "stochastic"]  # fmt: skip
+DETERMINISTIC = [rounding for rounding in ROUNDINGS if rounding != "stochastic"]
 OVERFLOWS = ["saturate", "saturate_symmetric", "saturate_zero", "wrap"]  # without raise
 SEED = 0x0123_4567_89AB_CDEF
 

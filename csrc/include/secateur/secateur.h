@@ -565,19 +565,22 @@ typedef struct sc_error_sums {
   double squared_w_hat; /* of w_hat^2 */
   double products;      /* of w * w_hat */
   double max_error;     /* the largest |w - w_hat| */
-  uint64_t saturated;   /* the number of w whose integer, rounded half to even, is out of the range
-                         * of fmt; 0 if fmt is null */
+  uint64_t saturated;   /* the number of w whose rounded integer is out of the range of fmt; 0 if
+                         * fmt is null */
 } sc_error_sums;
 
 /* Computes the sums of each group in one pass over both arrays, whose dtypes may differ. fmt may be
- * null. If it is given, it determines `saturated`, where infinity counts and NaN does not. Its
- * layout must be null, have one group, or have the groups of `layout`. Its scales are double if w is
- * float64, else float. */
+ * null. If it is given, it and `rounding` determine `saturated`, where infinity counts and NaN does
+ * not. Its layout must be null, have one group, or have the groups of `layout`. Its scales are double
+ * if w is float64, else float. SC_ROUNDING_STOCHASTIC is SC_ERROR_ARGUMENT. */
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
-                     size_t n, const sc_layout* layout, const sc_format* fmt, sc_error_sums* sums);
+                     size_t n, const sc_layout* layout, const sc_format* fmt, sc_rounding rounding,
+                     sc_error_sums* sums);
 
 /* How a format is chosen for the elements of a group. All elements must be finite; others are
- * SC_ERROR_NAN. */
+ * SC_ERROR_NAN. The format is meant for the given rounding; SC_ROUNDING_STOCHASTIC is
+ * SC_ERROR_ARGUMENT. Under SC_ROUNDING_AWAY no element of a format chosen by SC_CHOICE_METHOD_MAX
+ * overflows, so none does with any draw of SC_ROUNDING_STOCHASTIC. */
 typedef enum sc_choice_method SC_OF_INT {
   SC_CHOICE_METHOD_MAX = 0,        /* by the range of the elements and 0 */
   SC_CHOICE_METHOD_PERCENTILE = 1, /* the same, after the range is clipped to a percentile of the
@@ -588,9 +591,9 @@ typedef enum sc_choice_method SC_OF_INT {
 
 /* Chooses the fraction bits of fixed-point formats, one for each group of the layout, from -256 to
  * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
- * Elements are rounded half to even, and those out of range saturate. SC_CHOICE_METHOD_MAX and
- * SC_CHOICE_METHOD_PERCENTILE choose the largest frac_bits with which no element of the range, or of
- * the clipped range, saturates. Of several frac_bits with the least error, SC_CHOICE_METHOD_MSE
+ * SC_CHOICE_METHOD_MAX and SC_CHOICE_METHOD_PERCENTILE choose the largest frac_bits with which no
+ * element of the range, or of the clipped range, is rounded out of the range of the format. For
+ * SC_CHOICE_METHOD_MSE, elements out of range saturate. Of several frac_bits with the least error, SC_CHOICE_METHOD_MSE
  * chooses the largest. A group whose range is 0, or for unsigned integers does not exceed 0, gets
  * bits - is_signed.
  *
@@ -598,24 +601,28 @@ typedef enum sc_choice_method SC_OF_INT {
  * SC_CHOICE_METHOD_MAX round it to 0. */
 sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, sc_choice_method method,
-                           double percentile, int32_t* frac_bits);
+                           double percentile, sc_rounding rounding, int32_t* frac_bits);
 
 /* Chooses the scales and the zero points of affine formats that use all integers of the width, one
  * of each for each group of the layout. bits is 2 to 16. The scales are double if w is float64, else
  * float; they are positive and not subnormal. The range of a group is lowest = min(0, elements) to
  * highest = max(0, elements), clipped for SC_CHOICE_METHOD_PERCENTILE. It determines the parameters:
  *   is_symmetric = 0: the scale is highest / (qmax - qmin) - lowest / (qmax - qmin), and the zero
- *     point is qmin - lowest / scale, rounded to the nearest integer from qmin to qmax. Because of
- *     that rounding, elements at an end of the range may saturate.
+ *     point is qmin - lowest / scale, rounded to the nearest integer from qmin to qmax. For
+ *     SC_ROUNDING_FLOOR and SC_ROUNDING_AWAY it is rounded up instead, for SC_ROUNDING_CEIL down. For
+ *     SC_ROUNDING_AWAY, ranges of both signs are divided into one step less.
  *   is_symmetric = 1: the zero point is 0 or, if is_signed is 0, 2^(bits - 1), and the highest
  *     integer represents the largest magnitude.
- * SC_CHOICE_METHOD_MSE divides the scale of SC_CHOICE_METHOD_MAX by 2^(j / 4), for j from 0 to 64, and
- * keeps its zero point. Of several scales with the least error, the smallest is chosen. A group whose
- * range is 0 gets the scale 1 and, if is_symmetric is 0, the zero point 0. */
+ * If an end of the range is still rounded out of the range of the format, the scale is replaced by the
+ * next larger number until it is not.
+ *
+ * SC_CHOICE_METHOD_MSE searches among the scale of SC_CHOICE_METHOD_MAX and smaller ones, down to
+ * 2^-16 of it, for that of the least error, and keeps the zero point. docs/semantics.md defines the
+ * search. A group whose range is 0 gets the scale 1 and, if is_symmetric is 0, the zero point 0. */
 sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, int32_t is_symmetric,
-                           sc_choice_method method, double percentile, void* scale,
-                           int32_t* zero_point);
+                           sc_choice_method method, double percentile, sc_rounding rounding,
+                           void* scale, int32_t* zero_point);
 
 /* ---- Host ------------------------------------------------------------------------------------ */
 

@@ -406,32 +406,35 @@ void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
 
 /* The sums over the whole arrays. */
 template <detail::floats W, detail::floats Other>
-sc_error_sums compare(const W& w, const Other& w_hat, const sc_format* fmt = nullptr) {
+sc_error_sums compare(const W& w, const Other& w_hat, const sc_format* fmt = nullptr,
+                      sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(w_hat), "w_hat");
   sc_error_sums sums{};
   detail::check(sc_compare(std::ranges::data(w), detail::dtype_of<W>, std::ranges::data(w_hat),
-                           detail::dtype_of<Other>, n, nullptr, fmt, &sums));
+                           detail::dtype_of<Other>, n, nullptr, fmt, rounding, &sums));
   return sums;
 }
 
 /* `sums` has one element for each group of the layout. */
 template <detail::floats W, detail::floats Other>
 void compare(const W& w, const Other& w_hat, const sc_layout& layout, std::span<sc_error_sums> sums,
-             const sc_format* fmt = nullptr) {
+             const sc_format* fmt = nullptr, sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(w_hat), "w_hat");
   detail::require_groups(n, &layout, 1, sums.size(), "sums");
   detail::check(sc_compare(std::ranges::data(w), detail::dtype_of<W>, std::ranges::data(w_hat),
-                           detail::dtype_of<Other>, n, &layout, fmt, sums.data()));
+                           detail::dtype_of<Other>, n, &layout, fmt, rounding, sums.data()));
 }
 
 /* The fraction bits for all elements. */
 template <detail::floats W>
 std::int32_t choose_format(const W& w, int bits, bool is_signed = true,
                            sc_choice_method method = SC_CHOICE_METHOD_MAX,
-                           double percentile = 99.99) {
+                           double percentile = 99.99,
+                           sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
   std::int32_t frac_bits = 0;
   detail::check(sc_choose_format(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
-                                 nullptr, bits, is_signed, method, percentile, &frac_bits));
+                                 nullptr, bits, is_signed, method, percentile, rounding,
+                                 &frac_bits));
   return frac_bits;
 }
 
@@ -439,11 +442,11 @@ std::int32_t choose_format(const W& w, int bits, bool is_signed = true,
 template <detail::floats W>
 void choose_format(const W& w, const sc_layout& layout, int bits, std::span<std::int32_t> frac_bits,
                    bool is_signed = true, sc_choice_method method = SC_CHOICE_METHOD_MAX,
-                   double percentile = 99.99) {
+                   double percentile = 99.99, sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
   const std::size_t n = std::ranges::size(w);
   detail::require_groups(n, &layout, 1, frac_bits.size(), "frac_bits");
   detail::check(sc_choose_format(std::ranges::data(w), detail::dtype_of<W>, n, &layout, bits,
-                                 is_signed, method, percentile, frac_bits.data()));
+                                 is_signed, method, percentile, rounding, frac_bits.data()));
 }
 
 /* The result of choose_affine. T is the type of w. */
@@ -457,11 +460,12 @@ struct affine_parameters {
 template <detail::floats W>
 affine_parameters<std::ranges::range_value_t<W>> choose_affine(
     const W& w, int bits = 8, bool is_signed = true, bool is_symmetric = false,
-    sc_choice_method method = SC_CHOICE_METHOD_MAX, double percentile = 99.99) {
+    sc_choice_method method = SC_CHOICE_METHOD_MAX, double percentile = 99.99,
+    sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
   affine_parameters<std::ranges::range_value_t<W>> chosen{};
   detail::check(sc_choose_affine(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
                                  nullptr, bits, is_signed, is_symmetric, method, percentile,
-                                 &chosen.scale, &chosen.zero_point));
+                                 rounding, &chosen.scale, &chosen.zero_point));
   return chosen;
 }
 
@@ -471,13 +475,13 @@ void choose_affine(const W& w, const sc_layout& layout, int bits,
                    std::span<std::ranges::range_value_t<W>> scale,
                    std::span<std::int32_t> zero_point, bool is_signed = true,
                    bool is_symmetric = false, sc_choice_method method = SC_CHOICE_METHOD_MAX,
-                   double percentile = 99.99) {
+                   double percentile = 99.99, sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
   const std::size_t n = std::ranges::size(w);
   detail::require_groups(n, &layout, 1, scale.size(), "scale");
   detail::require_groups(n, &layout, 1, zero_point.size(), "zero_point");
   detail::check(sc_choose_affine(std::ranges::data(w), detail::dtype_of<W>, n, &layout, bits,
-                                 is_signed, is_symmetric, method, percentile, scale.data(),
-                                 zero_point.data()));
+                                 is_signed, is_symmetric, method, percentile, rounding,
+                                 scale.data(), zero_point.data()));
 }
 
 /* Sets the interrupt callback of this thread for its lifetime, and then restores the previous one.

@@ -12,28 +12,11 @@
 #pragma once
 
 #include "core/kernels/convert.hpp"
+#include "core/kernels/float_bits.hpp"
 #include "quantize/kernels/table.hpp"
 
 namespace secateur::SECATEUR_TARGET {
 namespace {
-
-template <class C>
-SECATEUR_INLINE Vec<Integer<C>> bits_of(Vec<C> x) {
-  return BitCast<Integer<C>>(x);
-}
-template <class C>
-SECATEUR_INLINE Vec<C> magnitude(Vec<C> x) {
-  return BitCast<C>(And(bits_of(x), Set(kMagnitudeMask<Integer<C>>)));
-}
-template <class C>
-SECATEUR_INLINE Vec<C> sign_from(Vec<C> x, Vec<C> magnitude) {
-  const auto sign = static_cast<Integer<C>>(~kMagnitudeMask<Integer<C>>);
-  return BitCast<C>(Xor(And(bits_of(x), Set(sign)), bits_of(magnitude)));
-}
-template <class C>
-SECATEUR_INLINE Vec<C> only_where(Mask<Integer<C>> m, Vec<C> x) {
-  return BitCast<C>(IfThenElseZero(m, bits_of(x)));
-}
 
 // The number of vectors of C that have as many lanes as a vector of int32.
 template <class C>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/float_state.hpp"
+#include "core/kernels/float_bits.hpp"
 #include "core/kernels/row_loop.hpp"
 #include "stats/kernels/table.hpp"
 
@@ -32,10 +33,6 @@ struct EightSums {
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
   }
 };
-
-SECATEUR_INLINE Vec<double> magnitude(Vec<double> x) {
-  return BitCast<double>(And(BitCast<int64_t>(x), Set(kMagnitudeMask<int64_t>)));
-}
 
 struct PairTotals {
   EightSums squared_error, squared_a, squared_b, products;
@@ -78,54 +75,109 @@ void pair_sums(const Rows& rows, const void* second, PairSums* sums) {
   }
 }
 
-template <class T>
-struct RoundingTotals {
-  Vec<T> coarser_multiplier, multiplier, finer_multiplier, lowest, highest;
-  EightSums coarser, error, finer;
+// Rounds to an integer. Requires that the thread rounds to nearest even.
+template <GridRounding kRounding, class T>
+SECATEUR_INLINE Vec<T> round_on_grid(Vec<T> y) {
+  if constexpr (kRounding == GridRounding::toward_zero) {
+    return sign_from(y, round_on_grid<GridRounding::down>(magnitude(y)));
+  } else if constexpr (kRounding == GridRounding::from_zero) {
+    return sign_from(y, round_on_grid<GridRounding::up>(magnitude(y)));
+  } else {
+    const Vec<T> nearest = Rint(y);
+    if constexpr (kRounding == GridRounding::nearest) {
+      return nearest;
+    } else if constexpr (kRounding == GridRounding::down) {
+      return Sub(nearest, only_where(AndNot(Le(nearest, y), IsNumber(y)), Set(T{1})));
+    } else {
+      return Add(nearest, only_where(AndNot(Le(y, nearest), IsNumber(y)), Set(T{1})));
+    }
+  }
+}
 
-  SECATEUR_INLINE RoundingTotals(const Grid& grid, double ratio)
-      : coarser_multiplier(Set(static_cast<T>(grid.multiplier / ratio))),
-        multiplier(Set(static_cast<T>(grid.multiplier))),
-        finer_multiplier(Set(static_cast<T>(grid.multiplier * ratio))),
+// A grid, in vectors.
+template <class T>
+struct GridVectors {
+  Vec<T> step, multiplier, lowest, highest;
+
+  SECATEUR_INLINE explicit GridVectors(const Grid& grid)
+      : step(Set(static_cast<T>(grid.step))),
+        multiplier(Set(static_cast<T>(1 / grid.step))),
         lowest(Set(static_cast<T>(grid.lowest))),
         highest(Set(static_cast<T>(grid.highest))) {}
-
   SECATEUR_INLINE Vec<T> clamped(Vec<T> y) const { return Min(Max(y, lowest), highest); }
-
-  static SECATEUR_INLINE void add_square(Vec<T> x, size_t lane, EightSums& sums) {
-    Vec<double> wide[kWidened<T>];
-    Widen(x, wide);
-    for (size_t v = 0; v < kWidened<T>; ++v) {
-      sums.add(Mul(wide[v], wide[v]), lane + v * kLanes<double>);
-    }
-  }
-  SECATEUR_INLINE void add(const T* from) {
-    for (size_t lane = 0; lane < kLineElements<T>; lane += kLanes<T>) {
-      const Vec<T> x = LoadU(from + lane);
-      const Vec<T> coarse_y = Mul(x, coarser_multiplier), y = Mul(x, multiplier);
-      const Vec<T> fine_y = Mul(x, finer_multiplier);
-      add_square(Sub(coarse_y, Rint(coarse_y)), lane, coarser);
-      add_square(Sub(y, Rint(clamped(y))), lane, error);
-      add_square(Sub(fine_y, clamped(fine_y)), lane, finer);
-    }
-  }
 };
 
 template <class T>
-void rounding_sums(const Rows& rows, double ratio, const Grid* grids, size_t stride,
-                   RoundingSums* sums) {
+SECATEUR_INLINE void add_square(Vec<T> x, size_t lane, EightSums& sums) {
+  Vec<double> wide[kWidened<T>];
+  Widen(x, wide);
+  for (size_t v = 0; v < kWidened<T>; ++v) {
+    sums.add(Mul(wide[v], wide[v]), lane + v * kLanes<double>);
+  }
+}
+
+template <class T, GridRounding kRounding>
+struct RoundingTotals {
+  GridVectors<T> grid;
+  Vec<T> coarser_multiplier, finer_multiplier;
+  EightSums coarser, error, finer;
+
+  SECATEUR_INLINE explicit RoundingTotals(const Grid& of_row)
+      : grid(of_row),
+        coarser_multiplier(Set(static_cast<T>(1 / of_row.step / 2))),
+        finer_multiplier(Set(static_cast<T>(1 / of_row.step * 2))) {}
+  SECATEUR_INLINE void add(const T* from) {
+    for (size_t lane = 0; lane < kLineElements<T>; lane += kLanes<T>) {
+      const Vec<T> x = LoadU(from + lane);
+      const Vec<T> coarse_y = Mul(x, coarser_multiplier), y = Mul(x, grid.multiplier);
+      const Vec<T> fine_y = Mul(x, finer_multiplier);
+      add_square(Sub(coarse_y, round_on_grid<kRounding>(coarse_y)), lane, coarser);
+      add_square(Sub(y, round_on_grid<kRounding>(grid.clamped(y))), lane, error);
+      add_square(Sub(fine_y, grid.clamped(fine_y)), lane, finer);
+    }
+  }
+  SECATEUR_INLINE void add_to(RoundingSums& sums) const {
+    sums.coarser += coarser.total();
+    sums.error += error.total();
+    sums.finer += finer.total();
+  }
+};
+
+template <class T, GridRounding kRounding>
+struct ErrorTotals {
+  GridVectors<T> grid;
+  EightSums error, clipped;
+
+  SECATEUR_INLINE explicit ErrorTotals(const Grid& of_row) : grid(of_row) {}
+  SECATEUR_INLINE void add(const T* from) {
+    for (size_t lane = 0; lane < kLineElements<T>; lane += kLanes<T>) {
+      // The product may be on the other side of an integer than the quotient.
+      const Vec<T> x = LoadU(from + lane);
+      const Vec<T> y =
+          kRounding == GridRounding::nearest ? Mul(x, grid.multiplier) : Div(x, grid.step);
+      const Vec<T> in_range = grid.clamped(y);
+      add_square(Sub(y, round_on_grid<kRounding>(in_range)), lane, error);
+      add_square(Sub(y, in_range), lane, clipped);
+    }
+  }
+  SECATEUR_INLINE void add_to(GridErrors& sums) const {
+    sums.error += error.total();
+    sums.clipped += clipped.total();
+  }
+};
+
+template <class Totals, class T, class Sums>
+void grid_sums(const Rows& rows, const Grid* grids, size_t stride, Sums* sums) {
   const FloatState float_state;
   for (size_t row = 0; row < rows.count; ++row, grids += stride) {
-    if (grids->multiplier == 0) {
+    if (grids->step == 0) {
       continue;
     }
-    RoundingTotals<T> totals(*grids, ratio);
+    Totals totals(*grids);
     for_each_line<T>(rows, {rows.array}, row,
                      [&](const T* const* from)
                          __attribute__((always_inline)) { totals.add(from[0]); });
-    sums[row].coarser += totals.coarser.total();
-    sums[row].error += totals.error.total();
-    sums[row].finer += totals.finer.total();
+    totals.add_to(sums[row]);
   }
 }
 

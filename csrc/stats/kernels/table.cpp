@@ -9,9 +9,21 @@ namespace {
 
 template <class F>
 constexpr SumKernels sum_kernels() {
-  return {.pair_sums = pair_sums<F>,
-          .count_out_of_range = count_out_of_range<F>,
-          .rounding_sums = rounding_sums<F>};
+  SumKernels kernels{.pair_sums = pair_sums<F>,
+                     .count_out_of_range = count_out_of_range<F>,
+                     .rounding_sums = {},
+                     .grid_errors = {}};
+  const auto fill = [&]<GridRounding... kRoundings>() {
+    ((kernels.rounding_sums[static_cast<size_t>(kRoundings)] =
+          grid_sums<RoundingTotals<F, kRoundings>, F, RoundingSums>),
+     ...);
+    ((kernels.grid_errors[static_cast<size_t>(kRoundings)] =
+          grid_sums<ErrorTotals<F, kRoundings>, F, GridErrors>),
+     ...);
+  };
+  fill.template operator()<GridRounding::nearest, GridRounding::down, GridRounding::up,
+                           GridRounding::toward_zero, GridRounding::from_zero>();
+  return kernels;
 }
 
 }  // namespace

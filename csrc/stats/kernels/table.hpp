@@ -7,8 +7,15 @@
 namespace secateur {
 
 // The keys of the largest positive element, and of the negative element of largest magnitude. A key
-// is 0 if there is no such element.
+// is 0 if there is no such element. E is the integer type of the width of the elements.
+template <class E>
 struct MinMax {
+  E positive;
+  E negative;
+};
+
+// For each sign, the largest key that is in range.
+struct Limits {
   Key positive;
   Key negative;
 };
@@ -20,21 +27,33 @@ struct PairSums {
   uint64_t out_of_range;
 };
 
-// An element x is rounded to the integer in [lowest, highest] that is nearest to x * multiplier.
-// The range includes 0. Rows whose multiplier is 0 are skipped.
+// An element x is rounded at x / step to an integer in [lowest, highest], which includes 0. Rows whose
+// step is 0 are skipped.
 struct Grid {
-  double multiplier, lowest, highest;
+  double step, lowest, highest;
 };
 
-// Sums of squared errors on three grids, in units of the squared step of each. The second grid is
-// the given one. The first is coarser and the third is finer by a factor of `ratio`. An error is
-// the distance of x * multiplier, with the multiplier of the grid,
-//   coarser: from the nearest integer, in range or not
-//   error: from the nearest integer in range
-//   finer: from the range
+// How an element is rounded to an integer of a grid. All ways of rounding to nearest have the same
+// errors.
+enum class GridRounding : uint32_t { nearest, down, up, toward_zero, from_zero, count };
+inline constexpr size_t kGridRoundings = static_cast<size_t>(GridRounding::count);
+
+// Sums of squared errors, in units of the squared step of each grid. `error` and `clipped` are those
+// of the given grid. The steps of a coarser and a finer grid are twice and half as large. A distance is
+// that of x / step, with the step of the grid,
+//   error: from its integer in range
+//   clipped: from the range
+//   coarser: from its integer, in range or not, on the coarser grid
+//   finer: from the range of the finer grid
 struct RoundingSums {
   double coarser, error, finer;
 };
+struct GridErrors {
+  double error, clipped;
+};
+
+template <class Sums>
+using GridKernel = void (*)(const Rows& rows, const Grid* grids, size_t stride, Sums* sums);
 
 // Kernels for rows of floats of one type. They add the sums of each row to `sums`. Element i of a
 // row is added to partial sum i % 8. The partial sums are added in this order:
@@ -45,16 +64,18 @@ struct SumKernels {
   // b has the same rows as a.
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
   // Counts the elements whose key is larger than the limit for their sign. NaN is not counted.
-  void (*count_out_of_range)(const Rows& a, const MinMax* limits, size_t stride, PairSums* sums);
-  // The errors are computed in the type of the elements, their squares in double. Elements that are
-  // not finite make the sums infinite or NaN.
-  void (*rounding_sums)(const Rows& rows, double ratio, const Grid* grids, size_t stride,
-                        RoundingSums* sums);
+  void (*count_out_of_range)(const Rows& a, const Limits* limits, size_t stride, PairSums* sums);
+  // By GridRounding. The errors are computed in the type of the elements, their squares in double.
+  // Rounding to nearest, grid_errors multiplies by 1 / step, rounded to that type. The steps of
+  // rounding_sums are powers of two.
+  // Elements that are not finite make the sums infinite or NaN.
+  GridKernel<RoundingSums> rounding_sums[kGridRoundings];
+  GridKernel<GridErrors> grid_errors[kGridRoundings];
 };
 
 struct StatsKernels {
-  // Updates the extremes of each row.
-  ByWidth<void (*)(const Rows& rows, MinMax* min_max)> min_max;
+  // Updates the MinMax<E> of each row.
+  ByWidth<void (*)(const Rows& rows, void* min_max)> min_max;
   SumKernels of_float32, of_float64;
 
   [[nodiscard]] const SumKernels& sums(Float type) const {

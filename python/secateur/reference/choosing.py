@@ -20,6 +20,7 @@ from secateur.reference.arguments import (
     shown,
 )
 from secateur.reference.integers import Integers
+from secateur.reference.rounding import check_deterministic, to_integers
 from secateur.reference.sums import Groups, Layout, layout_of, total
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Axes, ChoiceMethod, GroupSize
+    from secateur.literals import Axes, ChoiceMethod, DeterministicRounding, GroupSize
 
     Float64s = NDArray[np.float64]
     Int32s = NDArray[np.int32]
@@ -45,6 +46,7 @@ def choose_format(
     signed: bool = True,
     method: ChoiceMethod = "max",
     percentile: float = 99.99,
+    rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
 ) -> FixedPoint:
@@ -62,18 +64,20 @@ def choose_format(
     integers = Integers(integer_in("bits", bits, 2, 32), as_bool("signed", signed))
     one_of("method", method, *METHODS)
     percentile = _checked_percentile(percentile)
+    check_deterministic(rounding)
     data = _data(w, axis, group_size)
-    frac_bits = _most_frac_bits(data.low, data.high, integers)
+    frac_bits = _most_frac_bits(data.low, data.high, integers, rounding)
     if not signed:  # negative elements are rounded to 0, or saturate there
         data = data._replace(low=np.zeros_like(data.low))
     if method == "percentile":
-        frac_bits = _most_frac_bits(*_clipped(data, percentile), integers)
+        frac_bits = _most_frac_bits(*_clipped(data, percentile), integers, rounding)
     elif method == "mse":
 
         def step(j: int) -> Float64s:
             return np.ldexp(1.0, -np.minimum(frac_bits + j, MAX_FRAC_BITS))
 
-        chosen = _least_error(data, step, 2 * MAX_FRAC_BITS + 1, integers.min, integers.max)
+        tries = 2 * MAX_FRAC_BITS + 1
+        chosen = _least_error(data, step, tries, integers.min, integers.max, rounding)
         frac_bits = 1 - np.frexp(chosen)[1]
     if data.whole:
         return FixedPoint(bits, int(frac_bits[0]), signed)
@@ -90,6 +94,7 @@ def choose_affine(
     symmetric: bool = False,
     method: ChoiceMethod = "max",
     percentile: float = 99.99,
+    rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
 ) -> Affine:
@@ -108,17 +113,13 @@ def choose_affine(
     symmetric = as_bool("symmetric", symmetric)
     one_of("method", method, *METHODS)
     percentile = _checked_percentile(percentile)
+    check_deterministic(rounding)
     data = _data(w, axis, group_size)
     low, high = _clipped(data, percentile) if method == "percentile" else (data.low, data.high)
-    scale, zero_point = _affine(low, high, integers, symmetric, data.compute_type)
+    scale, zero_point = _affine(low, high, integers, symmetric, data.compute_type, rounding)
     if method == "mse":
-
-        def step(j: int) -> Float64s:
-            smaller = (scale.astype(np.float64) * 2 ** (-j / 4)).astype(data.compute_type)
-            return np.asarray(np.maximum(smaller, np.finfo(data.compute_type).tiny), np.float64)
-
         ends = integers.min - zero_point, integers.max - zero_point
-        scale = _least_error(data, step, 65, *ends).astype(data.compute_type)
+        scale = _least_error_scale(data, scale, *ends, rounding)
     if data.whole:
         return Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
     scale, zero_point = data.layout.arrange(scale), data.layout.arrange(zero_point)
@@ -184,12 +185,17 @@ def _clipped(data: _Data, percentile: float) -> tuple[Float64s, Float64s]:
 # --- the choice -----------------------------------------------------------------------------
 
 
-def _most_frac_bits(low: Float64s, high: Float64s, integers: Integers) -> Int32s:
-    """Return the largest frac_bits with which no element saturates, by bisection."""
+def _most_frac_bits(low: Float64s, high: Float64s, integers: Integers, rounding: str) -> Int32s:
+    """Return the largest frac_bits with which no element is out of range, by bisection."""
 
     def rounded(values: Float64s, frac_bits: Int32s) -> Float64s:
         with np.errstate(over="ignore", under="ignore"):
-            return np.asarray(np.rint(np.ldexp(values, frac_bits)))
+            scaled = np.ldexp(values, frac_bits)
+            # What underflows is still rounded away from 0 where its sign says so.
+            tiny = np.copysign(np.finfo(np.float64).smallest_subnormal, values)
+            return to_integers(
+                np.where((scaled == 0) & (values != 0), tiny, scaled), rounding, None
+            )
 
     def fits(frac_bits: Int32s) -> Mask:
         lowest, highest = rounded(low, frac_bits), rounded(high, frac_bits)
@@ -214,26 +220,48 @@ def _affine(
     integers: Integers,
     symmetric: bool,
     compute_type: type[np.float32 | np.float64],
+    rounding: str,
 ) -> tuple[NDArray[Any], Int32s]:
-    """Return the scale and the zero point of each range."""
+    """Return the scale and the zero point of each range.
+
+    Scales are enlarged, each to the next larger number, until both ends of the range are rounded to
+    integers of the format.
+    """
     all_zero = (low == 0) & (high == 0)
     middle = 0 if integers.signed else 2 ** (integers.bits - 1)
     if symmetric:
         scale = np.maximum(high, -low) / (integers.max - middle)
     else:  # a difference of quotients, because high - low may be infinite
-        steps = integers.max - integers.min
+        lost = (low < 0) & (high > 0) & (rounding == "away")
+        steps = integers.max - integers.min - lost
         scale = high / steps - low / steps
     scale = np.maximum(scale.astype(compute_type), np.finfo(compute_type).tiny)
     scale[all_zero] = 1
-    if symmetric:
-        return scale, np.full(scale.shape, middle, np.int32)
-    zero_point = np.clip(np.rint(integers.min - low / scale), integers.min, integers.max)
-    zero_point[all_zero] = 0
+    zero_round = {"floor": np.ceil, "away": np.ceil, "ceil": np.floor}.get(rounding, np.rint)
+    ends = low.astype(compute_type), high.astype(compute_type)
+    while True:
+        zero_point = np.full(scale.shape, float(middle))
+        if not symmetric:
+            exact = zero_round(integers.min - low / scale.astype(np.float64))
+            zero_point = np.clip(exact, integers.min, integers.max)
+        lowest, highest = (
+            to_integers(end / scale, rounding, None).astype(np.float64) + zero_point for end in ends
+        )
+        fits = (lowest >= integers.min) & (highest <= integers.max) | all_zero
+        if fits.all():
+            break
+        scale = np.where(fits, scale, np.nextafter(scale, compute_type(np.inf)))
+    zero_point[all_zero] = middle if symmetric else 0
     return scale, zero_point.astype(np.int32)
 
 
 def _least_error(
-    data: _Data, step: Callable[[int], Float64s], tries: int, lowest: Any, highest: Any
+    data: _Data,
+    step: Callable[[int], Float64s],
+    tries: int,
+    lowest: Any,
+    highest: Any,
+    rounding: str,
 ) -> Float64s:
     """Return, for each group, the step of the least sum of squared errors.
 
@@ -248,7 +276,8 @@ def _least_error(
     for current in map(step, range(tries)):
         ratio = current / first  # errors are in units of the first step, so that squares are finite
         with np.errstate(over="ignore", under="ignore"):
-            errors = _squared_errors(data, 1 / current, lowest, highest) * np.square(ratio)
+            errors = _squared_errors(data, current, lowest, highest, rounding).errors
+            errors *= np.square(ratio)
             beyond = np.maximum(
                 data.high / first - highest * ratio, lowest * ratio - data.low / first
             )
@@ -264,22 +293,75 @@ def _least_error(
     return chosen
 
 
-def _squared_errors(data: _Data, multiplier: Float64s, lowest: Any, highest: Any) -> Float64s:
-    """Return the sum of squared errors of each group, in squares of its step.
+LAST_STEP = 1600  # of those among which a scale is searched
 
-    Errors are computed in float32 if the data are float32 or narrower, the multiplier is from
-    2**-100 to 2**100, and the integers are exact in float32; else in float64.
+
+def _least_error_scale(
+    data: _Data, scale: NDArray[Any], lowest: Any, highest: Any, rounding: str
+) -> NDArray[Any]:
+    """Return, for each group, the scale of the least sum of squared errors that the search finds."""
+    first = scale.astype(np.float64)
+    tiny = np.finfo(data.compute_type).tiny
+
+    def step(j: Any) -> Float64s:
+        ratio = (200 - j % 100) / 200 * 2.0 ** -(j // 100)
+        return np.asarray(np.maximum((first * ratio).astype(data.compute_type), tiny), np.float64)
+
+    least, best = np.full(first.shape, np.inf), np.zeros(first.shape, np.int64)
+
+    def evaluate(j: Any, wanted: Mask) -> Float64s:
+        """Update the least errors, and return the squared distances from the range."""
+        current = step(j)
+        squared_ratio = np.square(current / first)
+        sums = _squared_errors(data, current, lowest, highest, rounding)
+        errors = sums.errors * squared_ratio
+        better = wanted & (errors < least)
+        least[better], best[better] = errors[better], np.broadcast_to(j, best.shape)[better]
+        return sums.clipped * squared_ratio
+
+    active = (data.low != 0) | (data.high != 0)
+    coarse = 4 if rounding.startswith("nearest") else 1
+    for j in range(0, LAST_STEP + 1, coarse):
+        clipped = evaluate(j, active)
+        active &= np.isfinite(least) & (clipped < least) & (step(j + coarse) < step(j))
+        if not active.any():
+            break
+    center = best.copy()
+    for offset in range(1 - coarse, coarse):
+        if offset:
+            evaluate(np.maximum(center + offset, 0), np.isfinite(least) & (center + offset >= 0))
+    return step(best).astype(data.compute_type)
+
+
+class _Sums(NamedTuple):
+    """Sums over each group, in squares of its step."""
+
+    errors: Float64s  # of the squared errors
+    clipped: Float64s  # of the squared distances from the range
+
+
+def _squared_errors(data: _Data, step: Float64s, lowest: Any, highest: Any, rounding: str) -> _Sums:
+    """Return the sums of squared errors and distances of each group.
+
+    Errors are computed in float32 if the data are float32 or narrower, 1 / step is from 2**-100 to
+    2**100, and the integers are exact in float32; else in float64. Elements are multiplied by the
+    rounded 1 / step, or if the mode does not round to nearest divided by the step.
     """
+    multiplier = 1 / step
     in_float32 = (multiplier >= 2.0**-100) & (multiplier <= 2.0**100)
     in_float32 = in_float32 & (data.compute_type == np.float32)
     in_float32 = in_float32 & (-lowest <= 2**24) & (highest <= 2**24)
-    parameters = np.broadcast_arrays(multiplier, lowest, highest, in_float32)
-    sums = np.empty(multiplier.shape)
+    parameters = np.broadcast_arrays(step, multiplier, lowest, highest, in_float32)
+    sums = _Sums(np.empty(multiplier.shape), np.empty(multiplier.shape))
     for indices, elements, segment in data.groups:
-        m, low, high, is_float32 = (values[indices].reshape(-1, 1, 1) for values in parameters)
-        y = _rounded(elements * _rounded(m, is_float32), is_float32)
-        errors = _rounded(y - np.rint(np.clip(y, low, high)), is_float32)
-        sums[indices] = total(np.square(errors), segment)
+        s, m, low, high, is_float32 = (values[indices].reshape(-1, 1, 1) for values in parameters)
+        nearest = rounding.startswith("nearest")
+        scaled = elements * _rounded(m, is_float32) if nearest else elements / s
+        y = _rounded(scaled, is_float32)
+        in_range = np.clip(y, low, high)
+        errors = _rounded(y - to_integers(in_range.copy(), rounding, None), is_float32)
+        sums.errors[indices] = total(np.square(errors), segment)
+        sums.clipped[indices] = total(np.square(_rounded(y - in_range, is_float32)), segment)
     return sums
 
 

@@ -12,13 +12,14 @@ from secateur.reference.arguments import floats, refuse, shown
 from secateur.reference.integers import range_of
 from secateur.reference.parameters import broadcast_parameters
 from secateur.reference.quantization import affine_compute_type, check_scales, parameters_of
+from secateur.reference.rounding import check_deterministic, to_integers
 from secateur.reference.sums import Layout, layout_of, total
 from secateur.results import ErrorStats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Axes, GroupSize
+    from secateur.literals import Axes, DeterministicRounding, GroupSize
 
     Float64s = NDArray[np.float64]
     Floats = NDArray[Any]
@@ -29,6 +30,7 @@ def compare(
     w_hat: ArrayLike,
     *,
     fmt: FixedPoint | Affine | None = None,
+    rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
 ) -> ErrorStats:
@@ -43,11 +45,12 @@ def compare(
     >>> reference.compare(np.float32([1, 2]), np.float32([1, 1.5])).mse
     0.125
     """
+    check_deterministic(rounding)
     w, w_hat = floats("w", w), floats("w_hat", w_hat)
     if w_hat.shape != w.shape:
         refuse("w_hat", f"of the shape {w.shape} of w", f"shape {w_hat.shape}")
     layout = layout_of(w, axis, group_size)
-    wrong = None if fmt is None else _out_of_range(w, fmt, layout)
+    wrong = None if fmt is None else _out_of_range(w, fmt, rounding, layout)
     count = math.prod(layout.shape)
     noise, signal, of_y, products, max_abs = np.zeros((5, count))
     saturated = np.zeros(count, np.int64)
@@ -89,7 +92,7 @@ def _one_nan(values: Float64s) -> Float64s:
     return np.where(np.isnan(values), np.nan, values)
 
 
-def _out_of_range(w: Floats, fmt: Any, layout: Layout) -> NDArray[np.bool_]:
+def _out_of_range(w: Floats, fmt: Any, rounding: str, layout: Layout) -> NDArray[np.bool_]:
     """Return which elements have integers that are out of the range of a format."""
     if not isinstance(fmt, (FixedPoint, Affine)):
         refuse("fmt", "a FixedPoint or an Affine", shown(fmt), TypeError)
@@ -99,14 +102,19 @@ def _out_of_range(w: Floats, fmt: Any, layout: Layout) -> NDArray[np.bool_]:
     _check_groups(fmt, w.shape, layout)
     with np.errstate(all="ignore"):
         if isinstance(fmt, Affine):
-            quotients: Floats = w.astype(compute_type) / parameters_of(
-                fmt, "scale", w.shape
-            ).astype(compute_type)
-            integers = np.rint(quotients).astype(np.float64)
+            scales: Floats = parameters_of(fmt, "scale", w.shape).astype(compute_type)
+            elements: Floats = w.astype(compute_type)
+            quotients: Floats = np.asarray(elements / scales)
+            integers = to_integers(quotients, rounding, None).astype(np.float64)
             integers = integers + parameters_of(fmt, "zero_point", w.shape)
         else:  # exact, but for products beyond the range of float64, which are out of range
             exponents = parameters_of(fmt, "frac_bits", w.shape)
-            integers = np.rint(np.ldexp(w.astype(np.float64), exponents))
+            x = w.astype(np.float64)
+            scaled = np.ldexp(x, exponents)
+            # What underflows is still rounded away from 0 where its sign says so.
+            tiny = np.copysign(np.finfo(np.float64).smallest_subnormal, x)
+            scaled = np.where((scaled == 0) & (x != 0), tiny, scaled)
+            integers = to_integers(scaled, rounding, None)
     low, high = range_of(fmt)
     return np.asarray((integers < low) | (integers > high))
 

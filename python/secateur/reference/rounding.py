@@ -47,6 +47,15 @@ def check_rounding(rounding: str, seed: int | None) -> None:
         integer_in("seed", seed, 0, 2**64 - 1)
 
 
+def check_deterministic(rounding: str) -> None:
+    """Check the rounding mode, which must not draw."""
+    one_of("rounding", rounding, *ROUNDINGS)
+    if rounding == "stochastic":
+        refuse(
+            "rounding", "deterministic ('away' bounds every draw of 'stochastic')", "'stochastic'"
+        )
+
+
 def to_integers(x: Floats, rounding: str, seed: int | None, index_offset: int = 0) -> Floats:
     """Round each element to an integer, as floats of the same type. Overwrites `x`."""
     if rounding in _DIRECT:

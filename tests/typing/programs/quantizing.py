@@ -81,6 +81,11 @@ def affine() -> None:
 def choose_and_compare() -> None:
     assert_type(sc.choose_format(w, 8), sc.FixedPoint)
     assert_type(sc.choose_format(w, 4, method="mse", axis=1, group_size=2), sc.FixedPoint)
+    sc.choose_affine(w, 4, rounding="floor")
+    assert (
+        sc.compare(w, w, fmt=sc.choose_format(w, 8, rounding="away"), rounding="away").saturated
+        == 0
+    )
     positive = sc.choose_format(abs(w), 4, signed=False, method="percentile", percentile=99)
     assert_type(positive, sc.FixedPoint)
     errors = sc.compare(w, sc.fake_quantize(w, fmt), fmt=fmt)
