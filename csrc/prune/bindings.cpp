@@ -151,8 +151,10 @@ void require_one_selection(py::handle k, py::handle sparsity, py::handle thresho
 class SelectionArguments {
  public:
   SelectionArguments(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                     py::handle pattern, py::handle scores, py::handle axis, py::handle nan)
+                     py::handle pattern, py::handle remainder, py::handle scores, py::handle axis,
+                     py::handle nan)
       : keep_(k, sparsity),
+        remainder_(to_choice("remainder", remainder, kRemainders)),
         axes_(axis),
         nan_(to_selection_nan(nan)),
         ranked_by_(scores),
@@ -195,10 +197,10 @@ class SelectionArguments {
       }
       const sc_layout* const layout = slices_->layout();
       if (of_ != 0) {
-        return format == nullptr
-                   ? sc_prune_pattern(w, dtype, n, kept_, of_, layout, scores, nan_, out)
-                   : sc_prune_mask_pattern(w, dtype, n, kept_, of_, layout, scores, nan_, out,
-                                           *format);
+        return format == nullptr ? sc_prune_pattern(w, dtype, n, kept_, of_, remainder_, layout,
+                                                    scores, nan_, out)
+                                 : sc_prune_mask_pattern(w, dtype, n, kept_, of_, remainder_,
+                                                         layout, scores, nan_, out, *format);
       }
       return format == nullptr
                  ? sc_prune(w, dtype, n, kept_, layout, scores, nan_, out)
@@ -217,7 +219,7 @@ class SelectionArguments {
     const py::ssize_t last = in_.given().ndim() - 1;
     axes_.is_given() ? slices_.emplace(shape, axes_) : slices_.emplace(shape, last);
     order_ = slices_->order();
-    if (slices_->length() % of_ != 0) {
+    if (slices_->length() % of_ != 0 && remainder_ == SC_REMAINDER_RAISE) {
       const py::object axis =
           axes_.is_given() ? py::cast(axes_.normalized(last + 1)) : py::cast(Shape{last});
       const bool is_single = py::len(axis) == 1;
@@ -225,11 +227,15 @@ class SelectionArguments {
           "w must have a multiple of " + std::to_string(of_) + " elements along " +
           (is_single ? "axis " + shown(axis[py::int_(0)]) : "axes " + shown(py::tuple(axis))) +
           ", got shape " + shown(in_.given().attr("shape")) +
-          "; pad it with zeros, or prune a slice of it");
+          "; remainder='keep' and remainder='pad' say what to do with the last ones");
     }
   }
 
+  static constexpr Choice<sc_remainder> kRemainders[] = {
+      {"raise", SC_REMAINDER_RAISE}, {"keep", SC_REMAINDER_KEEP}, {"pad", SC_REMAINDER_PAD}};
+
   KeepCount keep_;
+  sc_remainder remainder_;  // with a pattern
   Axes axes_;
   sc_nan nan_;
   ScoresArgument ranked_by_;
@@ -243,10 +249,10 @@ class SelectionArguments {
 };
 
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                 py::handle pattern, py::handle scores, py::handle axis, py::handle nan,
-                 py::handle out) {
+                 py::handle pattern, py::handle remainder, py::handle scores, py::handle axis,
+                 py::handle nan, py::handle out) {
   require_one_selection(k, sparsity, threshold, pattern);
-  SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
+  SelectionArguments selection(w, k, sparsity, threshold, pattern, remainder, scores, axis, nan);
   Result result(out, selection.in().numpy_dtype(), selection.in(), true, selection.scores());
   selection.set_order(result);
   selection.run(result.data(), nullptr);
@@ -254,11 +260,12 @@ py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle thr
 }
 
 py::object prune_mask(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
-                      py::handle pattern, py::handle scores, py::handle axis, py::handle packed,
-                      py::handle row_align, py::handle bitorder, py::handle nan) {
+                      py::handle pattern, py::handle remainder, py::handle scores, py::handle axis,
+                      py::handle packed, py::handle row_align, py::handle bitorder,
+                      py::handle nan) {
   require_one_selection(k, sparsity, threshold, pattern);
   const MaskFormat format(packed, row_align, bitorder);
-  SelectionArguments selection(w, k, sparsity, threshold, pattern, scores, axis, nan);
+  SelectionArguments selection(w, k, sparsity, threshold, pattern, remainder, scores, axis, nan);
   return write_mask(format, selection);
 }
 

@@ -78,16 +78,23 @@ Operand checked_mask_operand(const void* w, sc_dtype dtype, std::size_t n, const
   return operand;
 }
 
-void require_pattern(std::size_t keep, std::size_t of, const Layout& slices) {
+PatternGroups checked_pattern(std::size_t keep, std::size_t of, sc_remainder remainder,
+                              const Layout& slices) {
   if (of < 1 || of > kMaxGroupSize) {
     refuse("of", "1 to " + std::to_string(kMaxGroupSize), std::to_string(of));
   }
   if (keep < 1 || keep > of) {
     refuse("keep", "1 to " + std::to_string(of), std::to_string(keep));
   }
-  if (slices.length % of != 0) {
+  if (remainder < SC_REMAINDER_RAISE || remainder > SC_REMAINDER_PAD) {
+    refuse("remainder", "raise, keep or pad", std::to_string(static_cast<int>(remainder)));
+  }
+  const std::size_t rest = slices.length % of;
+  if (rest != 0 && remainder == SC_REMAINDER_RAISE) {
     refuse("layout.length", "a multiple of " + std::to_string(of), std::to_string(slices.length));
   }
+  const std::size_t kept_of_rest = remainder == SC_REMAINDER_KEEP ? rest : std::min(keep, rest);
+  return {{keep, of}, slices.length, slices.inner, {kept_of_rest, rest}};
 }
 
 // Writes the elements above the threshold to the output of the operand.
@@ -357,14 +364,12 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
 }
 
 sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                           const sc_layout* layout, const sc_scores* scores, sc_nan nan,
-                           void* out) {
+                           sc_remainder remainder, const sc_layout* layout, const sc_scores* scores,
+                           sc_nan nan, void* out) {
   return guarded([&] {
     const MemoryRange layout_memory = checked_optional("layout", layout);
     const Operand operand = checked_pruning_operand(w, dtype, n, scores, nan, out, {layout_memory});
-    const Layout slices = checked_slices(layout, n);
-    require_pattern(keep, of, slices);
-    prune_pattern(operand, {keep, of}, slices.inner, nan);
+    prune_pattern(operand, checked_pattern(keep, of, remainder, checked_slices(layout, n)), nan);
   });
 }
 
@@ -406,17 +411,17 @@ sc_status sc_prune_mask_global_blocks(const sc_member* members, size_t count, sc
 }
 
 sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                                const sc_layout* layout, const sc_scores* scores, sc_nan nan,
-                                void* mask, sc_mask_format format) {
+                                sc_remainder remainder, const sc_layout* layout,
+                                const sc_scores* scores, sc_nan nan, void* mask,
+                                sc_mask_format format) {
   return guarded([&] {
     const MemoryRange layout_memory = checked_optional("layout", layout);
     Operand operand = checked_mask_operand(w, dtype, n, scores, nan, checked_mask(mask, n, format),
                                            {layout_memory});
-    const Layout slices = checked_slices(layout, n);
-    require_pattern(keep, of, slices);
-    const MaskWriter writer(mask, n, format, can_write_bits({keep, of}, slices.inner));
+    const PatternGroups groups = checked_pattern(keep, of, remainder, checked_slices(layout, n));
+    const MaskWriter writer(mask, n, format, can_write_bits(groups));
     operand.out = writer.output();
-    prune_pattern(operand, {keep, of}, slices.inner, nan);
+    prune_pattern(operand, groups, nan);
     writer.finish();
   });
 }

@@ -12,15 +12,14 @@ namespace {
 // Tuning: elements in a block whose marks are in scratch memory. They stay in L1.
 constexpr std::size_t kMarkedBlock = 4096;
 
-// Splits an array into blocks of about `block` elements. A block is one or more whole bands; if at
-// least 8 fit, a multiple of 8, so that blocks begin at whole bytes of bits. A band of more than
-// `block` elements is split into ranges of columns. Each range but the last is a multiple of kWord
-// columns wide.
+// Splits `bands` bands of an array into blocks of about `block` elements. A block is one or more whole
+// bands; if at least 8 fit, a multiple of 8, so that blocks begin at whole bytes of bits. A band of
+// more than `block` elements is split into ranges of columns. Each range but the last is a multiple
+// of kWord columns wide.
 class BandBlocks {
  public:
-  BandBlocks(const void* array, std::size_t n, std::size_t of, std::size_t inner, std::size_t block)
-      : array_(array),
-        n_(n),
+  BandBlocks(std::size_t bands, std::size_t of, std::size_t inner, std::size_t block)
+      : bands_(bands),
         inner_(inner),
         band_size_(of * inner),
         columns_per_block_(band_size_ <= block ? inner : (block / of + kWord - 1) / kWord * kWord),
@@ -28,30 +27,92 @@ class BandBlocks {
         bands_per_block_(block / band_size_ >= 8 ? block / band_size_ / 8 * 8
                                                  : std::max(std::size_t{1}, block / band_size_)) {}
 
+  // The number of elements of all bands.
+  [[nodiscard]] std::size_t size() const { return bands_ * band_size_; }
   // The largest number of elements in a block.
   [[nodiscard]] std::size_t max_elements() const {
-    return bands_per_block_ * (band_size_ / inner_) * columns_per_block_;
+    return std::min(bands_, bands_per_block_) * (band_size_ / inner_) * columns_per_block_;
   }
   [[nodiscard]] std::size_t count() const {
-    return (n_ / band_size_ + bands_per_block_ - 1) / bands_per_block_ * blocks_per_band_;
+    return ceil_div(bands_, bands_per_block_) * blocks_per_band_;
   }
-  [[nodiscard]] Bands operator[](std::size_t block) const {
+  // A block of an array of n elements in which the bands begin at element `begin`.
+  [[nodiscard]] Bands at(std::size_t block, const void* array, std::size_t n,
+                         std::size_t begin) const {
     const std::size_t band = block / blocks_per_band_ * bands_per_block_;
     const std::size_t column = block % blocks_per_band_ * columns_per_block_;
-    return {array_,
-            n_,
+    return {array,
+            n,
             inner_,
-            band * band_size_ + column,
-            std::min(bands_per_block_, n_ / band_size_ - band),
+            begin + band * band_size_ + column,
+            std::min(bands_per_block_, bands_ - band),
             std::min(columns_per_block_, inner_ - column)};
   }
 
  private:
-  const void* array_;
-  std::size_t n_, inner_, band_size_;
+  std::size_t bands_, inner_, band_size_;
   std::size_t columns_per_block_;
   std::size_t blocks_per_band_;
   std::size_t bands_per_block_;
+};
+
+// The groups of a pattern in an array, in tasks of about `block` elements. Without a rest, the bands
+// of the array follow each other, and it is treated as one matrix. Otherwise each matrix has bands of
+// whole groups and, after them, a band of the rest. A task has some matrices, or one block of one.
+class PatternTasks {
+ public:
+  PatternTasks(const Operand& operand, const PatternGroups& groups, std::size_t block)
+      : array_(operand.w),
+        n_(operand.n),
+        pattern_(groups.pattern),
+        rest_(groups.rest),
+        matrix_size_(rest_.of == 0 ? n_ : groups.length * groups.inner),
+        whole_(matrix_size_ / (pattern_.of * groups.inner), pattern_.of, groups.inner, block),
+        of_rest_(rest_.of == 0 ? 0 : 1, std::max(rest_.of, std::size_t{1}), groups.inner, block),
+        blocks_of_matrix_(whole_.count() + of_rest_.count()),
+        matrices_of_task_(matrix_size_ <= block ? block / matrix_size_ : 1) {}
+
+  [[nodiscard]] std::size_t max_elements() const {
+    return std::max(whole_.max_elements(), of_rest_.max_elements());
+  }
+  [[nodiscard]] std::size_t count() const {
+    const std::size_t matrices = n_ / matrix_size_;
+    return matrices_of_task_ > 1 ? ceil_div(matrices, matrices_of_task_)
+                                 : matrices * blocks_of_matrix_;
+  }
+  // Calls body(bands, pattern) for all bands of a task.
+  template <class Body>
+  void for_bands(std::size_t task, const Body& body) const {
+    if (matrices_of_task_ == 1) {
+      return run(task / blocks_of_matrix_, task % blocks_of_matrix_, body);
+    }
+    const std::size_t first = task * matrices_of_task_;
+    const std::size_t last = std::min(first + matrices_of_task_, n_ / matrix_size_);
+    for (std::size_t matrix = first; matrix != last; ++matrix) {
+      for (std::size_t block = 0; block != blocks_of_matrix_; ++block) {
+        run(matrix, block, body);
+      }
+    }
+  }
+
+ private:
+  template <class Body>
+  void run(std::size_t matrix, std::size_t block, const Body& body) const {
+    const std::size_t begin = matrix * matrix_size_;
+    if (block < whole_.count()) {
+      return body(whole_.at(block, array_, n_, begin), pattern_);
+    }
+    const std::size_t after_whole = begin + whole_.size();
+    body(of_rest_.at(block - whole_.count(), array_, n_, after_whole), rest_);
+  }
+
+  const void* array_;
+  std::size_t n_;
+  Pattern pattern_, rest_;
+  std::size_t matrix_size_;
+  BandBlocks whole_, of_rest_;
+  std::size_t blocks_of_matrix_;
+  std::size_t matrices_of_task_;
 };
 
 // Whether a kernel ranks and writes the elements in one pass. Otherwise it writes marks, from which
@@ -62,10 +123,10 @@ bool writes_directly(const Operand& operand) {
 
 // The scratch memory of one thread.
 struct Workspace {
-  Workspace(const SelectionProblem& problem, const BandBlocks& blocks)
+  Workspace(const SelectionProblem& problem, const PatternTasks& tasks)
       : scratch(problem),
-        keys(problem.has_scores() ? blocks.max_elements() + kWord : 0),
-        marks(writes_directly(problem.first_operand()) ? 0 : blocks.max_elements() + kWord) {}
+        keys(problem.has_scores() ? tasks.max_elements() + kWord : 0),
+        marks(writes_directly(problem.first_operand()) ? 0 : tasks.max_elements() + kWord) {}
   ScratchBuffer scratch;
   Buffer<std::int64_t> keys, marks;
 };
@@ -148,11 +209,12 @@ Key prune_by_magnitude(const SelectionProblem& problem, const Bands& bands, Patt
 
 }  // namespace
 
-bool can_write_bits(Pattern pattern, std::size_t inner) {
-  return inner % 8 == 0 || 8 * pattern.of <= kMarkedBlock / inner;
+bool can_write_bits(const PatternGroups& groups) {
+  return groups.rest.of == 0 &&
+         (groups.inner % 8 == 0 || 8 * groups.pattern.of <= kMarkedBlock / groups.inner);
 }
 
-void prune_pattern(const Operand& given, Pattern pattern, std::size_t inner, sc_nan nan) {
+void prune_pattern(const Operand& given, const PatternGroups& groups, sc_nan nan) {
   if (given.n == 0) {
     return;
   }
@@ -160,22 +222,23 @@ void prune_pattern(const Operand& given, Pattern pattern, std::size_t inner, sc_
   decide_streaming({&operand, 1});
   const SelectionProblem problem({&operand, 1}, nan);
   problem.begin_in_place_write();
-  const BandBlocks blocks(operand.w, operand.n, pattern.of, inner,
-                          writes_directly(operand) ? kBlock : kMarkedBlock);
-  Tasks tasks(blocks.count());
+  const PatternTasks bands(operand, groups, writes_directly(operand) ? kBlock : kMarkedBlock);
+  Tasks tasks(bands.count());
   std::atomic<bool> has_nan{false};
   share_with_scratch<Workspace>(tasks, problem.bytes(),
-                                [&](const Workspace& workspace, std::size_t i) {
-    if (!operand.has_scores()) {
-      if (problem.is_nan(operand, prune_by_magnitude(problem, blocks[i], pattern, workspace))) {
-        has_nan.store(true, std::memory_order_relaxed);
+                                [&](const Workspace& workspace, std::size_t task) {
+    bands.for_bands(task, [&](const Bands& some, Pattern pattern) {
+      if (!operand.has_scores()) {
+        if (problem.is_nan(operand, prune_by_magnitude(problem, some, pattern, workspace))) {
+          has_nan.store(true, std::memory_order_relaxed);
+        }
+      } else if (problem.key_type().bytes == sizeof(std::int64_t)) {
+        prune_by_scores<std::int64_t>(problem, some, pattern, workspace);
+      } else {
+        prune_by_scores<std::int32_t>(problem, some, pattern, workspace);
       }
-    } else if (problem.key_type().bytes == sizeof(std::int64_t)) {
-      prune_by_scores<std::int64_t>(problem, blocks[i], pattern, workspace);
-    } else {
-      prune_by_scores<std::int32_t>(problem, blocks[i], pattern, workspace);
-    }
-  }, problem, blocks);
+    });
+  }, problem, bands);
   if (has_nan.load()) {
     problem.refuse_nan();
   }

@@ -8,13 +8,21 @@
 
 namespace secateur {
 
-// Whether prune_pattern can write bits, because all its blocks begin at whole bytes.
-bool can_write_bits(Pattern pattern, std::size_t inner);
+// The groups of a pattern along slices. If they do not divide a slice, the last `rest.of` elements of
+// each slice are a group of the pattern `rest`.
+struct PatternGroups {
+  Pattern pattern;
+  std::size_t length, inner;  // of the slices, as in Layout
+  Pattern rest{0, 0};
+};
 
-// Prunes groups of pattern.of elements that are `inner` apart. Writes to given.out, which may be
+// Whether prune_pattern can write bits, because all its blocks begin at whole bytes.
+bool can_write_bits(const PatternGroups& groups);
+
+// Prunes the groups. Writes to given.out, which may be
 // given.w. Floats: the pattern.keep largest elements of each group, and +0.0 for the others. Bools,
 // or bits if can_write_bits(): whether each element is kept. Throws Error if NaN is refused and
 // present, and then leaves an in-place output unmodified.
-void prune_pattern(const Operand& given, Pattern pattern, std::size_t inner, sc_nan nan);
+void prune_pattern(const Operand& given, const PatternGroups& groups, sc_nan nan);
 
 }  // namespace secateur

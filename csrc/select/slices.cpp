@@ -321,7 +321,7 @@ void write_topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan
       array.out.kind == OutputKind::floats || array.out.kind == OutputKind::bools;
   if (!is_single && has_pattern_output && !array.has_scores() && slices.length <= kMaxGroupSize &&
       k != 0) {
-    prune_pattern(array, {k, slices.length}, slices.inner, nan);
+    prune_pattern(array, {{k, slices.length}, slices.length, slices.inner}, nan);
     return;
   }
   Operand operand = array;

@@ -14,6 +14,9 @@ GroupSize: TypeAlias = int | tuple[int, int]
 Norm: TypeAlias = Literal["l1", "l2", "max", "mean"]
 """The norm that ranks a block."""
 
+Remainder: TypeAlias = Literal["raise", "keep", "pad"]
+"""What an N:M pattern does with the elements after the last whole group."""
+
 RowAlign: TypeAlias = Literal[8, 32]
 """The bits to a multiple of which packed rows are padded."""
 

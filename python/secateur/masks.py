@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from secateur import _core
 from secateur.containers import rebuild
 from secateur.patterns import parse_pattern
-from secateur.pruning import Members, check_combination
+from secateur.pruning import RAISE, Members, check_combination
 from secateur.scores import core_scores
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Axes, BitOrder, Norm, SelectionNaN
+    from secateur.literals import Axes, BitOrder, Norm, Remainder, SelectionNaN
 
     Bits = NDArray[np.uint8]
     Floats = NDArray[Any]
@@ -33,6 +33,7 @@ def prune_mask(
     sparsity: float | None = None,
     threshold: float | None = None,
     pattern: str | None = None,
+    remainder: Remainder = "raise",
     block: tuple[int, int] | None = None,
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
@@ -51,6 +52,7 @@ def prune_mask(
     sparsity: float | None = None,
     threshold: float | None = None,
     pattern: str | None = None,
+    remainder: Remainder = "raise",
     block: tuple[int, int] | None = None,
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
@@ -69,6 +71,7 @@ def prune_mask(
     sparsity: float | None = None,
     threshold: float | None = None,
     pattern: str | None = None,
+    remainder: Remainder = "raise",
     block: tuple[int, int] | None = None,
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
@@ -86,6 +89,7 @@ def prune_mask(
     sparsity: float | None = None,
     threshold: float | None = None,
     pattern: str | None = None,
+    remainder: Remainder = "raise",
     block: tuple[int, int] | None = None,
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
@@ -105,7 +109,7 @@ def prune_mask(
     ----------
     w : array_like of float16, bfloat16, float32 or float64, any shape
         The array to select from.
-    k, sparsity, threshold, pattern, block, norm, scores, factors, axis
+    k, sparsity, threshold, pattern, remainder, block, norm, scores, factors, axis
         The selection, as in :func:`prune`. Exactly one of `k`, `sparsity`, `threshold` and
         `pattern` must be given.
     packed : bool, default False
@@ -165,8 +169,9 @@ def prune_mask(
     array([[3],
            [0]], dtype=uint8)
     """
-    if threshold is not None or block is not None or norm is not None:
-        check_combination(threshold, pattern, block, norm, axis)
+    has_remainder = remainder is not RAISE
+    if threshold is not None or block is not None or norm is not None or has_remainder:
+        check_combination(threshold, pattern, remainder, block, norm, axis)
     ranked_by = core_scores(w, scores, factors)
     if block is not None:
         return _core.prune_mask_blocks(
@@ -185,7 +190,18 @@ def prune_mask(
         )
     n_of_m = None if pattern is None else parse_pattern(pattern)
     return _core.prune_mask(
-        w, k, sparsity, threshold, n_of_m, ranked_by, axis, packed, row_align, bitorder, nan
+        w,
+        k,
+        sparsity,
+        threshold,
+        n_of_m,
+        remainder,
+        ranked_by,
+        axis,
+        packed,
+        row_align,
+        bitorder,
+        nan,
     )
 
 

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Axes, Norm, SelectionNaN
+    from secateur.literals import Axes, Norm, Remainder, SelectionNaN
 
     Floats = NDArray[Any]
     Container = TypeVar("Container")
     Key = TypeVar("Key")
+
+
+# The default of `remainder`. A call compares it by identity, which takes no time. An equal string that is
+# another object only takes the longer way through check_combination().
+RAISE = "raise"
 
 
 def _require_none(when: str, **parameters: object) -> None:
@@ -36,11 +41,15 @@ def _require_none(when: str, **parameters: object) -> None:
 def check_combination(
     threshold: float | None,
     pattern: str | None,
+    remainder: Any,
     block: tuple[int, int] | None,
     norm: str | None,
     axis: Axes | None,
 ) -> None:
     """Raise an error if these arguments of :func:`prune` cannot be combined."""
+    if pattern is None and not (isinstance(remainder, str) and remainder == "raise"):
+        msg = f"remainder must be 'raise' (the default) without pattern, got {shown(remainder)}"
+        raise ValueError(msg)
     if block is None:
         _require_none("without block", norm=norm)
     else:
@@ -64,6 +73,7 @@ def prune(
     sparsity: float | None = None,
     threshold: float | None = None,
     pattern: str | None = None,
+    remainder: Remainder = "raise",
     block: tuple[int, int] | None = None,
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
@@ -94,8 +104,12 @@ def prune(
         threshold may be an int, a Fraction or a Decimal that no float represents.
     pattern : str, optional
         ``"N:M"``, 1 <= N <= M <= 32. Of each M consecutive elements along `axis`, the N of largest
-        magnitude are kept; ties go to the lowest index. The length of the axis must be a multiple
-        of M. Several axes count as one, flattened in C order.
+        magnitude are kept; ties go to the lowest index. Several axes count as one, flattened in C
+        order.
+    remainder : {"raise", "keep", "pad"}
+        What becomes of the last elements of the axis if its length is not a multiple of M: it is
+        refused; or all of them are kept; or they are a shorter group, of which at most N are kept,
+        as if the axis were padded with elements that rank below all others. Only with `pattern`.
     block : (int, int), optional
         The numbers of rows and columns of a block in the last two axes. Each block is kept or
         removed as a whole. Blocks at the ends of these axes may be smaller, and blocks larger than
@@ -156,6 +170,7 @@ def prune(
     efficient neural networks"). Pruning of whole blocks, which hardware can skip, follows Narang et
     al. 2017, "Block-Sparse Recurrent Neural Networks". Hardware multiplies by matrices of pattern
     2:4 faster than by dense ones (Mishra et al. 2021, "Accelerating sparse deep neural networks").
+    The automatic sparsity of NVIDIA's Apex pads with zeros, as ``remainder="pad"`` does.
     With the norms of the input features as factors, and `axis` set to the feature axis, the method
     is Wanda (Sun et al. 2023, "A simple and effective pruning approach for large language models").
     With the gradient as a factor it is the first-order Taylor criterion (Molchanov et al. 2017,
@@ -172,6 +187,8 @@ def prune(
     array([ 3., -4.,  0.,  1.], dtype=float32)
     >>> sc.prune(w, pattern="1:2")
     array([ 0., -4.,  0.,  1.], dtype=float32)
+    >>> sc.prune(np.float32([3, -4, 0.5, 1, 2]), pattern="1:3", remainder="pad")
+    array([ 0., -4.,  0.,  0.,  2.], dtype=float32)
     >>> sc.prune(w.reshape(2, 2), k=1, axis=1, factors=np.float32([2, 1]))
     array([[3. , 0. ],
            [0.5, 0. ]], dtype=float32)
@@ -186,13 +203,14 @@ def prune(
     <BLANKLINE>
            [[ 0.,  1.]]], dtype=float32)
     """
-    if threshold is not None or block is not None or norm is not None:
-        check_combination(threshold, pattern, block, norm, axis)
+    has_remainder = remainder is not RAISE
+    if threshold is not None or block is not None or norm is not None or has_remainder:
+        check_combination(threshold, pattern, remainder, block, norm, axis)
     ranked_by = core_scores(w, scores, factors)
     if block is not None:
         return _core.prune_blocks(w, k, sparsity, threshold, block, norm, ranked_by, axis, nan, out)
     n_of_m = None if pattern is None else parse_pattern(pattern)
-    return _core.prune(w, k, sparsity, threshold, n_of_m, ranked_by, axis, nan, out)
+    return _core.prune(w, k, sparsity, threshold, n_of_m, remainder, ranked_by, axis, nan, out)
 
 
 @overload

@@ -411,7 +411,7 @@ class MagnitudeSketch:
 
     def _pruned_chunk(self, chunk: NDArray[Any], k: int, out: NDArray[Any] | None) -> NDArray[Any]:
         try:
-            return _core.prune(chunk, k, None, None, None, None, None, self._nan, out)
+            return _core.prune(chunk, k, None, None, None, "raise", None, None, self._nan, out)
         except (TypeError, ValueError) as error:  # the core names the array w
             raise type(error)(re.sub(r"\bw\b", "chunk", str(error))) from None
 

@@ -197,8 +197,9 @@ def more_cases(n: int) -> Iterator[Case]:
                     has_out=False,
                 )
         for axis, shape in ((1, (n // m, m)), (0, (m, n // m))):
-            how = {"pattern": f"{(m + 1) // 2}:{m}", "axis": axis}
-            yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
+            for pattern in (f"{(m + 1) // 2}:{m}", "2:3"):
+                how = {"pattern": pattern, "axis": axis, "remainder": "pad"}
+                yield Case(in_shape(sc.prune, shape, **how), (w,), in_place=True)
     for dtype in (np.float16, np.float32, np.float64):
         v = w.astype(dtype)
         yield Case(partial(sc.soft_threshold, threshold=0.5), (v,), in_place=True)

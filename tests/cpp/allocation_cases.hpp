@@ -354,8 +354,8 @@ class Cases {
       for (const sc_layout slices : {slices_of(8, 1), slices_of(8, n / 8)}) {
         add("prune_mask_pattern" + form + (slices.inner == 1 ? " rows" : " columns"), bytes,
             Case::apart, [=](const void* in, void* out) {
-          return sc_prune_mask_pattern(in, dtype, n, 2, 4, &slices, nullptr, SC_NAN_RAISE, out,
-                                       format);
+          return sc_prune_mask_pattern(in, dtype, n, 2, 4, SC_REMAINDER_RAISE, &slices, nullptr,
+                                       SC_NAN_RAISE, out, format);
         });
       }
     }
@@ -374,8 +374,13 @@ class Cases {
         }
         add(name + (slices.inner == 1 ? " rows" : " columns"), bytes, Case::both,
             [=](const void* in, void* out) {
-          return sc_prune_pattern(in, dtype, n, 2, 4, &slices, has_scores ? &scores : nullptr, nan,
-                                  out);
+          return sc_prune_pattern(in, dtype, n, 2, 4, SC_REMAINDER_RAISE, &slices,
+                                  has_scores ? &scores : nullptr, nan, out);
+        });
+        add(name + (slices.inner == 1 ? " rows with a rest" : " columns with a rest"), bytes,
+            Case::both, [=](const void* in, void* out) {
+          return sc_prune_pattern(in, dtype, n, 2, 7, SC_REMAINDER_PAD, &slices,
+                                  has_scores ? &scores : nullptr, nan, out);
         });
       }
     };
@@ -638,7 +643,8 @@ class Cases {
       return sc_prune(in, dtype, n, 80, &rows, nullptr, SC_NAN_RAISE, out);
     });
     add_with_nan("prune_pattern refuses NaN", [=](const void* in, void* out) {
-      return sc_prune_pattern(in, dtype, n, 2, 4, &rows, nullptr, SC_NAN_RAISE, out);
+      return sc_prune_pattern(in, dtype, n, 2, 4, SC_REMAINDER_RAISE, &rows, nullptr, SC_NAN_RAISE,
+                              out);
     });
     add_with_nan("fake_quantize refuses NaN", [=](const void* in, void* out) {
       return sc_fake_quantize(in, dtype, n, &fmt, nullptr, out);

@@ -121,6 +121,7 @@ class Mutations {
              {SC_ROUNDING_STOCHASTIC});
     add_enum(format, "format", &Arguments::format, SC_MASK_FORMAT_BITS_BIG);
     add_enum(order, "order", &Arguments::order, SC_ORDER_RANK);
+    add_enum(remainder, "remainder", &Arguments::remainder, SC_REMAINDER_PAD);
     add_enum(bit_order, "bit_order", &Arguments::bit_order, SC_BITORDER_BIG);
   }
 

@@ -81,6 +81,7 @@ enum Field {
   row_align,
   keep,
   of,
+  remainder,
   threshold,
   sparsity,
   fixed_bits,
@@ -172,6 +173,7 @@ struct Arguments {
   sc_mask_format format;
   sc_order order;
   sc_bitorder bit_order;
+  sc_remainder remainder;
   sc_choice_method method;
   sc_rounding rounding;
   std::int32_t bits, row_align, fixed_bits, affine_bits, is_signed, is_symmetric;
@@ -232,6 +234,7 @@ struct Arguments {
     format = SC_MASK_FORMAT_BOOLS;
     order = SC_ORDER_RANK;
     bit_order = SC_BITORDER_LITTLE;
+    remainder = SC_REMAINDER_RAISE;
     method = SC_CHOICE_METHOD_PERCENTILE;
     rounding = SC_ROUNDING_NEAREST_EVEN;
     bits = 4;
@@ -394,11 +397,11 @@ const std::vector<Function>& functions() {
        {out_for_w, {member_out, kDoubles, member_w}}},
       {"sc_prune_pattern",
        [](Arguments& a) {
-    return sc_prune_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of,
+    return sc_prune_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of, a.remainder,
                             a.get<sc_layout>(slice_layout), a.get<sc_scores>(scores), a.nan,
                             a.pointers[out]);
   },
-       {dtype, n, keep, of, nan_policy},
+       {dtype, n, keep, of, remainder, nan_policy},
        {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {out_for_w}},
       {"sc_apply_mask",
@@ -459,11 +462,11 @@ const std::vector<Function>& functions() {
        {{first_mask, kN}, {second_mask, kN}}},
       {"sc_prune_mask_pattern",
        [](Arguments& a) {
-    return sc_prune_mask_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of,
+    return sc_prune_mask_pattern(a.pointers[w], a.dtype, a.n, a.keep, a.of, a.remainder,
                                  a.get<sc_layout>(slice_layout), a.get<sc_scores>(scores), a.nan,
                                  a.pointers[mask], a.format);
   },
-       {dtype, n, keep, of, nan_policy, format},
+       {dtype, n, keep, of, remainder, nan_policy, format},
        {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {{mask, kN}}},
       {"sc_prune_mask_blocks",

@@ -441,6 +441,10 @@ void selects_in_slices() {
   require(out == std::vector<double>{0, -2, 0.25, 0}, "prune_threshold by scores");
   sc::prune_pattern(w, 1, 2, columns, out, SC_NAN_RAISE, &scores);
   require(out == std::vector<double>{0, -2, 0.25, 0}, "prune_pattern by scores");
+  std::vector<double> rest(5);
+  sc::prune_pattern(std::vector<double>{1, 3, -2, 4, 5}, 1, 3, sc_layout{5, 1, 0, 1, 0}, rest,
+                    SC_NAN_RAISE, nullptr, SC_REMAINDER_PAD);
+  require(rest == std::vector<double>{0, 3, 0, 0, 5}, "prune_pattern with a rest");
   sc::prune_mask(w, 1, mask, SC_NAN_RAISE, &columns);
   require(mask == std::array<bool, 4>{true, true, false, false}, "prune_mask of columns");
   sc::prune_mask_threshold(w, 0.5, mask);

@@ -56,14 +56,13 @@ void select_of_slices(sc_dtype dtype, sc_nan nan, const sc_layout* slices,
     require_ok(sc_prune(nullptr, dtype, 0, k, slices, scores, nan, nullptr), "prune");
   }
   for (const std::size_t of : {std::size_t{1}, std::size_t{3}, std::size_t{32}}) {
-    if (length % of == 0) {
-      require_ok(sc_prune_pattern(nullptr, dtype, 0, 1, of, slices, scores, nan, nullptr),
-                 "prune_pattern");
-      for (const sc_mask_format format : kMaskFormats) {
-        require_ok(
-            sc_prune_mask_pattern(nullptr, dtype, 0, 1, of, slices, scores, nan, nullptr, format),
-            "prune_mask_pattern");
-      }
+    const sc_remainder remainder = length % of == 0 ? SC_REMAINDER_RAISE : SC_REMAINDER_PAD;
+    require_ok(sc_prune_pattern(nullptr, dtype, 0, 1, of, remainder, slices, scores, nan, nullptr),
+               "prune_pattern");
+    for (const sc_mask_format format : kMaskFormats) {
+      require_ok(sc_prune_mask_pattern(nullptr, dtype, 0, 1, of, remainder, slices, scores, nan,
+                                       nullptr, format),
+                 "prune_mask_pattern");
     }
   }
 }

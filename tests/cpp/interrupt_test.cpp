@@ -139,13 +139,13 @@ const Operation kInPlace[] = {
     {"prune long columns", [](Arrays& a) { return prune_rows(a, kSize / 3, 3, nullptr); }},
     {"prune pattern",
      [](Arrays& a) {
-  return sc_prune_pattern(a.w.data(), SC_DTYPE_FLOAT32, kSize, 2, 4, nullptr, nullptr, SC_NAN_RAISE,
-                          a.w.data());
+  return sc_prune_pattern(a.w.data(), SC_DTYPE_FLOAT32, kSize, 2, 4, SC_REMAINDER_RAISE, nullptr,
+                          nullptr, SC_NAN_RAISE, a.w.data());
 }},
     {"prune pattern by scores",
      [](Arrays& a) {
-  return sc_prune_pattern(a.w.data(), SC_DTYPE_FLOAT32, kSize, 2, 4, nullptr, &kScores,
-                          SC_NAN_RAISE, a.w.data());
+  return sc_prune_pattern(a.w.data(), SC_DTYPE_FLOAT32, kSize, 2, 4, SC_REMAINDER_RAISE, nullptr,
+                          &kScores, SC_NAN_RAISE, a.w.data());
 }},
     {"prune blocks",
      [](Arrays& a) {

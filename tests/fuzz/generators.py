@@ -454,6 +454,7 @@ class Draw:
             "method",
             "norm",
             "pattern",
+            "remainder",
             "dtype",
         ):
             pool = WRONG_WORDS
@@ -519,6 +520,9 @@ def selection(draw: Draw) -> tuple[str, tuple[int, ...]]:
         length = draw.axes(shape)
         length = length if "axis" in draw.named else shape[-1]
         m = draw.one_of([m for m in range(1, 33) if length % m == 0])
+        if draw.one_in(2):
+            m = draw.rng.randrange(1, 33)
+            draw.named["remainder"] = repr(draw.one_of(["keep", "pad"]))
         draw.named["pattern"] = repr(f"{draw.rng.randrange(1, m + 1)}:{m}")
         scores_style = draw.scores(shape, style)
     elif kind == 2:

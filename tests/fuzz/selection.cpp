@@ -193,6 +193,7 @@ void fuzz_prune(Draw& draw) {
   const int how = draw.in<int>(0, 2);
   std::size_t k = 0;
   std::size_t of = 1;
+  sc_remainder remainder = SC_REMAINDER_RAISE;
   double threshold = 0;
   if (how == 0) {
     k = draw.in<std::size_t>(0, shape.length);
@@ -204,12 +205,16 @@ void fuzz_prune(Draw& draw) {
   } else if (how == 1) {
     of = draw.in<std::size_t>(1, 32);
     k = draw.in<std::size_t>(1, of);
-    if (shape.length % of != 0) {
+    remainder = static_cast<sc_remainder>(draw.in<int>(SC_REMAINDER_RAISE, SC_REMAINDER_PAD));
+    if (shape.length % of != 0 && remainder == SC_REMAINDER_RAISE) {
       return;
     }
     shape.for_each([&](const std::vector<std::size_t>& slice, std::size_t, std::size_t) {
       for (std::size_t begin = 0; begin < slice.size(); begin += of) {
-        for (const std::size_t i : largest(keys, std::span(slice).subspan(begin, of), k)) {
+        const std::size_t members = std::min(of, slice.size() - begin);
+        const bool keeps_all = members < of && remainder == SC_REMAINDER_KEEP;
+        for (const std::size_t i : largest(keys, std::span(slice).subspan(begin, members),
+                                           keeps_all ? members : std::min(k, members))) {
           kept[i] = true;
         }
       }
@@ -235,8 +240,8 @@ void fuzz_prune(Draw& draw) {
       case 0:
         return sc_prune(from, type.dtype, n, k, shape.argument(), ranking.argument(), nan, out);
       case 1:
-        return sc_prune_pattern(from, type.dtype, n, k, of, shape.argument(), ranking.argument(),
-                                nan, out);
+        return sc_prune_pattern(from, type.dtype, n, k, of, remainder, shape.argument(),
+                                ranking.argument(), nan, out);
       default:
         return sc_prune_threshold(from, type.dtype, n, threshold, ranking.argument(), nan, out);
     }
@@ -249,7 +254,7 @@ void fuzz_prune(Draw& draw) {
         return sc_prune_mask(w.data(), type.dtype, n, k, shape.argument(), ranking.argument(), nan,
                              mask, format);
       case 1:
-        return sc_prune_mask_pattern(w.data(), type.dtype, n, k, of, shape.argument(),
+        return sc_prune_mask_pattern(w.data(), type.dtype, n, k, of, remainder, shape.argument(),
                                      ranking.argument(), nan, mask, format);
       default:
         return sc_prune_mask_threshold(w.data(), type.dtype, n, threshold, ranking.argument(), nan,
@@ -637,10 +642,11 @@ void fuzz_refusals(Draw& draw) {
       what = "a period or a repeat of 0 is refused";
       (draw.coin() ? scores.period : scores.repeat) = 0;
   }
-  const sc_status status = function == 0 ? sc_prune(w, dtype, n, k, &slices, &scores, nan, out)
-                           : function == 1
-                               ? sc_prune_pattern(w, dtype, n, k, 1, &slices, &scores, nan, out)
-                               : sc_prune_threshold(w, dtype, n, threshold, &scores, nan, out);
+  const sc_status status =
+      function == 0 ? sc_prune(w, dtype, n, k, &slices, &scores, nan, out)
+      : function == 1
+          ? sc_prune_pattern(w, dtype, n, k, 1, SC_REMAINDER_KEEP, &slices, &scores, nan, out)
+          : sc_prune_threshold(w, dtype, n, threshold, &scores, nan, out);
   require(is_refusal(status), what);
   require(memory == before, "nothing is written when an argument is refused");
 }
@@ -663,9 +669,9 @@ void fuzz_overlaps(Draw& draw) {
                   is_wrong || out.overlaps(other));
       break;
     case 1:
-      arena.check(
-          sc_prune_pattern(w.data, type.dtype, n, 1, 1, nullptr, &scores, SC_NAN_KEEP, out.data),
-          is_wrong || out.overlaps(other));
+      arena.check(sc_prune_pattern(w.data, type.dtype, n, 1, 1, SC_REMAINDER_PAD, nullptr, &scores,
+                                   SC_NAN_KEEP, out.data),
+                  is_wrong || out.overlaps(other));
       break;
     case 2: {
       const OverlapArena::Region mask{other.data, n};

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import secateur as sc
+from secateur import reference
 from support.arrays import DTYPES, MATRICES, from_bits, normal, of_type
 from support.grids import grid, subset
 from support.isas import LIBRARIES, library
@@ -187,9 +189,124 @@ def test_invalid_patterns(lib: Any, pattern: object) -> None:
 
 @pytest.mark.parametrize(("shape", "axis"), [((10,), -1), ((4, 10), -1), ((10, 4), 0), ((3,), 0)])
 def test_lengths_that_groups_do_not_fit(lib: Any, shape: tuple[int, ...], axis: int) -> None:
-    words = ["w", "must", "multiple of 4", str(shape[axis]), "pad", "slice"]
+    words = ["w", "must", "multiple of 4", str(shape[axis]), "remainder='keep'", "'pad'"]
     w = normal(*shape)
     assert_refuses(ValueError, words, lib.prune, w, pattern="2:4", axis=axis, out=w)
+
+
+# --- lengths that groups do not divide -------------------------------------------------------
+
+REMAINDERS = ["keep", "pad"]
+
+
+def kept_with_rest(keys: np.ndarray, pattern: str, remainder: str) -> np.ndarray:
+    """Return the mask of what is kept along the last axis."""
+    n, m = numbers(pattern)
+    padding = np.full((*keys.shape[:-1], -keys.shape[-1] % m), np.iinfo(np.int64).min)
+    mask = kept_of_groups(np.concatenate([keys, padding], axis=-1), n, m)[..., : keys.shape[-1]]
+    if remainder == "keep":
+        mask[..., keys.shape[-1] // m * m :] = True
+    return mask
+
+
+def expected_with_rest(
+    w: np.ndarray, pattern: str, keys: np.ndarray, axis: int, remainder: str
+) -> np.ndarray:
+    mask = kept_with_rest(np.moveaxis(keys, axis, -1), pattern, remainder)
+    return masked(w, np.moveaxis(mask, -1, axis))
+
+
+@pytest.mark.parametrize("remainder", REMAINDERS)
+@pytest.mark.parametrize("pattern", ["2:4", "1:2", "1:4", "4:8", "3:5", "16:17", "31:32", "1:32"])
+@pytest.mark.parametrize(
+    "shape",
+    [(1,), (3,), (11,), (70,), (5, 7), (7, 5), (300, 3), (40, 67), (3, 5, 9), (2, 33, 40), (6, 1025),
+     (1025, 6), (0, 5), (5, 0), (3, 17_001), (9, 2049)],
+    ids=str,
+)  # fmt: skip
+def test_remainders(lib: Any, shape: tuple[int, ...], pattern: str, remainder: str) -> None:
+    arrays = [("coarse grid", "float32"), ("raw bits", "bfloat16"), ("30 % NaN", "float64")]
+    for axis, (values, dtype) in grid(range(len(shape)), arrays):
+        w = of_type(values, int(np.prod(shape)), dtype).reshape(shape)
+        how = {"pattern": pattern, "axis": axis, "remainder": remainder}
+        for nan in ("keep", "prune"):
+            result = expected_with_rest(w, pattern, keys_of(w, nan), axis, remainder)
+            assert_writes(lib.prune, w, result, **how, nan=nan)
+
+
+@pytest.mark.parametrize("remainder", REMAINDERS)
+@pytest.mark.parametrize(
+    "shape", [(7,), (40, 9), (9, 40), (3, 18, 5), (2, 4097), (4097, 3)], ids=str
+)
+def test_remainders_of_masks_and_by_scores(
+    lib: Any, shape: tuple[int, ...], remainder: str
+) -> None:
+    w, x = normal(*shape), normal(*shape)[::-1]
+    for axis in range(len(shape)):
+        how = {"pattern": "2:4", "axis": axis, "remainder": remainder}
+        by_scores = expected_with_rest(w, "2:4", keys_of(x, "raise", True), axis, remainder)
+        assert_writes(lib.prune, w, by_scores, **how, scores=x)
+        for by in ({}, {"scores": x}, {"factors": x.astype(np.float64)}):
+            mask = lib.prune_mask(w, **how, **by)
+            assert_same_bits(masked(w, mask), lib.prune(w, **how, **by))
+            for bitorder in ("little", "big"):
+                packed = lib.prune_mask(w, **how, **by, packed=True, bitorder=bitorder)
+                assert_same_bits(packed, np.packbits(mask, bitorder=bitorder))
+
+
+def test_remainders_by_hand(lib: Any) -> None:
+    w = np.float32([1, -2, 3, 4, 6, -5, 0])
+    keep = lib.prune(w, pattern="1:4", remainder="keep")
+    assert keep.tolist() == [0, 0, 0, 4, 6, -5, 0]
+    assert lib.prune(w, pattern="1:4", remainder="pad").tolist() == [0, 0, 0, 4, 6, 0, 0]
+    assert lib.prune(w, pattern="2:4", remainder="pad").tolist() == [0, 0, 3, 4, 6, -5, 0]
+    nan = np.float32([np.nan, np.nan])  # ranks below zeros, but not below the padding
+    assert np.isnan(lib.prune(nan, pattern="2:4", remainder="pad", nan="prune")).all()
+    assert lib.prune(w[:4], pattern="1:4", remainder="keep").tolist() == [0, 0, 0, 4]
+
+
+def test_remainders_of_several_axes(lib: Any) -> None:
+    w = normal(3, 5, 7)
+    flat = lib.prune(w.reshape(3, 35), pattern="2:4", remainder="pad")
+    actual = lib.prune(w, pattern="2:4", axis=(1, 2), remainder="pad")
+    assert_same_bits(actual, flat.reshape(w.shape))
+    across = np.ascontiguousarray(w.transpose(1, 0, 2)).reshape(5, 21)
+    expected = lib.prune(across, pattern="2:4", remainder="keep")
+    actual = lib.prune(w, pattern="2:4", axis=(0, 2), remainder="keep")
+    assert_same_bits(actual, expected.reshape(5, 3, 7).transpose(1, 0, 2).copy())
+
+
+@pytest.mark.usefixtures("threads", "isa")
+@pytest.mark.parametrize("remainder", REMAINDERS)
+def test_remainders_from_memory(remainder: str) -> None:
+    for shape, axis in (((20_001, 103), 1), ((2, 1_000_003), 1), ((1003, 2100), 0)):
+        w = normal(*shape)
+        how = {"pattern": "2:4", "axis": axis, "remainder": remainder}
+        assert_writes(sc.prune, w, reference.prune(w, **how), **how)
+
+
+def test_nan_in_the_rest_is_refused(lib: Any) -> None:
+    w = normal(3, 10)
+    w[1, 9] = np.nan
+    for remainder in REMAINDERS:
+        words = ["w has 1 NaN", "flat index 19"]
+        how = {"pattern": "2:4", "remainder": remainder}
+        assert_refuses(ValueError, words, lib.prune, w, **how, out=w)
+
+
+@pytest.mark.parametrize("remainder", ["drop", "", None, 0, "KEEP"])
+def test_other_remainders(lib: Any, remainder: Any) -> None:
+    words = ["remainder must be 'raise' or 'keep' or 'pad'", f"got {remainder!r}"]
+    for call in (lib.prune, lib.prune_mask):
+        assert_refuses(ValueError, words, call, normal(8), pattern="2:4", remainder=remainder)
+
+
+def test_remainders_without_a_pattern(lib: Any) -> None:
+    words = ["remainder must be 'raise'", "without pattern", "got 'keep'"]
+    for how in ({"k": 3}, {"threshold": 0.5}, {"k": 1, "block": (1, 2)}):
+        for call in (lib.prune, lib.prune_mask):
+            assert_refuses(ValueError, words, call, normal(4, 4), **how, remainder="keep")
+            call(normal(4, 4), **how, remainder="raise")
 
 
 def test_what_does_not_go_with_it(lib: Any) -> None:

@@ -395,6 +395,7 @@ WORDS: dict[str, Call] = {
     "norm": lambda lib, x: lib.prune(W, k=1, block=(1, 1), norm=x),
     "method": lambda lib, x: lib.choose_format(W, 8, method=x),
     "pattern": lambda lib, x: lib.prune(W, pattern=x),
+    "remainder": lambda lib, x: lib.prune(W, pattern="1:1", remainder=x),
 }
 NO_WORDS: list[Any] = [
     "", "raisе", "x" * 10_000, "\ud800", "\0", b"raise", 1, [], ["raise"], ("raise",) * 10_000,

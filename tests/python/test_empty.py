@@ -36,6 +36,7 @@ def prunings(w: np.ndarray) -> Iterator[dict[str, Any]]:
     yield from selections(w)
     yield from ({"threshold": x} for x in (0, 0.5, math.inf))
     yield from ({"pattern": p, "axis": axis} for p in ("1:1", "1:2", "2:3") for axis in AXES)
+    yield from ({"pattern": "2:3", "axis": axis, "remainder": "pad"} for axis in AXES)
     for block in ((1, 1), (2, 2), (1, 100), (0, 1)):
         for norm in (None, "l2", "max", "mean"):
             yield from ({"k": k, "block": block, "norm": norm} for k in (0, 1, 5))

@@ -362,10 +362,21 @@ typedef struct sc_member {
  * min_kept. sc_keep_count computes min_kept from the largest sparsity that a member may have. */
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
+/* What becomes of the last elements of a slice, length % of in number, if the groups of a pattern do
+ * not divide the slice. */
+typedef enum sc_remainder SC_OF_INT {
+  SC_REMAINDER_RAISE = 0, /* fails with SC_ERROR_ARGUMENT */
+  SC_REMAINDER_KEEP = 1,  /* all are kept */
+  SC_REMAINDER_PAD = 2    /* they are a shorter group, of which at most `keep` are kept, as if the
+                           * slice were padded with elements that rank below all others */
+} sc_remainder;
+
 /* Keeps the `keep` elements that rank highest of every `of` consecutive elements along each slice,
- * 1 <= keep <= of <= 32. The length of the slices must be a multiple of `of`. */
+ * 1 <= keep <= of <= 32. With SC_REMAINDER_RAISE, the length of the slices must be a multiple of
+ * `of`. */
 sc_status sc_prune_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                           const sc_layout* layout, const sc_scores* scores, sc_nan nan, void* out);
+                           sc_remainder remainder, const sc_layout* layout, const sc_scores* scores,
+                           sc_nan nan, void* out);
 
 /* Keeps the elements for which the mask is set. The mask needs no alignment. */
 sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mask,
@@ -422,8 +433,9 @@ sc_status sc_prune_mask_global(const sc_member* members, size_t count, size_t k,
 
 /* Writes the mask of the elements that sc_prune_pattern with the same arguments keeps. */
 sc_status sc_prune_mask_pattern(const void* w, sc_dtype dtype, size_t n, size_t keep, size_t of,
-                                const sc_layout* layout, const sc_scores* scores, sc_nan nan,
-                                void* mask, sc_mask_format format);
+                                sc_remainder remainder, const sc_layout* layout,
+                                const sc_scores* scores, sc_nan nan, void* mask,
+                                sc_mask_format format);
 
 /* Writes the mask of the elements that sc_prune_blocks with the same arguments keeps. */
 sc_status sc_prune_mask_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,

@@ -225,10 +225,11 @@ inline void prune_global_blocks(std::span<const sc_member> members, sc_norm norm
 
 template <detail::floats W, detail::floats_as<W> Out>
 void prune_pattern(const W& w, std::size_t keep, std::size_t of, const sc_layout& layout, Out&& out,
-                   sc_nan nan = SC_NAN_RAISE, const sc_scores* scores = nullptr) {
+                   sc_nan nan = SC_NAN_RAISE, const sc_scores* scores = nullptr,
+                   sc_remainder remainder = SC_REMAINDER_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), std::ranges::size(out), "out");
-  detail::check(sc_prune_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of, &layout,
-                                 scores, nan, std::ranges::data(out)));
+  detail::check(sc_prune_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of, remainder,
+                                 &layout, scores, nan, std::ranges::data(out)));
 }
 
 template <detail::floats W>
@@ -263,10 +264,12 @@ inline void prune_mask_global_blocks(std::span<const sc_member> members, sc_norm
 template <detail::floats W>
 void prune_mask_pattern(const W& w, std::size_t keep, std::size_t of, const sc_layout& layout,
                         std::span<bool> mask, sc_nan nan = SC_NAN_RAISE,
-                        const sc_scores* scores = nullptr) {
+                        const sc_scores* scores = nullptr,
+                        sc_remainder remainder = SC_REMAINDER_RAISE) {
   const std::size_t n = detail::length(std::ranges::size(w), mask.size(), "mask");
   detail::check(sc_prune_mask_pattern(std::ranges::data(w), detail::dtype_of<W>, n, keep, of,
-                                      &layout, scores, nan, mask.data(), SC_MASK_FORMAT_BOOLS));
+                                      remainder, &layout, scores, nan, mask.data(),
+                                      SC_MASK_FORMAT_BOOLS));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>

@@ -223,6 +223,7 @@ MATRIX_OPERATIONS = (
     _pruning("2:4", {"pattern": "2:4"}, ratio_target=1.1),
     _pruning("4:8", {"pattern": "4:8"}),
     _pruning("2:4 down columns", {"pattern": "2:4", "axis": 0}),
+    _pruning("3:7, padded", {"pattern": "3:7", "remainder": "pad"}),
     _pruning("4x4 blocks", {"sparsity": 0.9, "block": (4, 4)}, every=21),
     _pruning("1x32 blocks", {"sparsity": 0.9, "block": (1, 32)}),
     _pruning(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Axes, BitOrder, Norm, SelectionNaN
+    from secateur.literals import Axes, BitOrder, Norm, Remainder, SelectionNaN
 
     Array = NDArray[Any]
     Bits = NDArray[np.uint8]
@@ -33,6 +33,7 @@ def prune_mask(
     sparsity: float | None = None,
     threshold: float | None = None,
     pattern: str | None = None,
+    remainder: Remainder = "raise",
     block: tuple[int, int] | None = None,
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
@@ -60,7 +61,9 @@ def prune_mask(
     array([False, False,  True,  True])
     """
     packed = _check_packed(packed, row_align, bitorder)
-    kept = Selection(w, k, sparsity, threshold, pattern, block, norm, scores, factors, axis, nan)
+    kept = Selection(
+        w, k, sparsity, threshold, pattern, remainder, block, norm, scores, factors, axis, nan
+    )
     return _packed(kept.mask(), packed, row_align, bitorder)
 
 

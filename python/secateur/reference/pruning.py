@@ -27,7 +27,7 @@ from secateur.reference.order import bits_of, from_rows, largest, largest_of_few
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from secateur.literals import Axes, Norm, SelectionNaN
+    from secateur.literals import Axes, Norm, Remainder, SelectionNaN
 
     Array = NDArray[Any]
     Floats = NDArray[Any]
@@ -41,6 +41,7 @@ def prune(
     sparsity: float | None = None,
     threshold: float | None = None,
     pattern: str | None = None,
+    remainder: Remainder = "raise",
     block: tuple[int, int] | None = None,
     norm: Norm | None = None,
     scores: ArrayLike | None = None,
@@ -75,7 +76,9 @@ def prune(
     array([[ 3., -4.],
            [ 0.,  0.]], dtype=float32)
     """
-    kept = Selection(w, k, sparsity, threshold, pattern, block, norm, scores, factors, axis, nan)
+    kept = Selection(
+        w, k, sparsity, threshold, pattern, remainder, block, norm, scores, factors, axis, nan
+    )
     out = result(out, kept.w.dtype, kept.w, *kept.by.sources)
     return masked(kept.w, kept.mask(), out)
 
@@ -118,6 +121,7 @@ class Selection:
         sparsity: float | None,
         threshold: float | None,
         pattern: str | None,
+        remainder: Remainder,
         block: tuple[int, int] | None,
         norm: Norm | None,
         scores: ArrayLike | None,
@@ -127,6 +131,9 @@ class Selection:
     ) -> None:
         one_of("nan", nan, "raise", "keep", "prune")
         exactly_one(k=k, sparsity=sparsity, threshold=threshold, pattern=pattern)
+        one_of("remainder", remainder, "raise", "keep", "pad")
+        if pattern is None and remainder != "raise":
+            refuse("remainder", "'raise' (the default) without pattern", shown(remainder))
         if block is not None:
             only_none(" with block", pattern=pattern)
         if threshold is not None:
@@ -137,14 +144,14 @@ class Selection:
         if block is not None and self._axes is not None:
             require_adjacent(axis, self._axes, self.by.values.shape)
         self._k, self._sparsity, self._threshold, self._pattern = k, sparsity, threshold, pattern
-        self._block, self._nan = block, nan
+        self._block, self._nan, self._remainder = block, nan, remainder
 
     def mask(self) -> Mask:
         """Return the mask of the elements that are kept."""
         if self._threshold is not None:
             mask = self.by.above(self._threshold, self._nan)
         elif self._pattern is not None:
-            mask = _kept_by_pattern(self.by, self._pattern, self._axes, self._nan)
+            mask = _kept_by_pattern(self.by, self._pattern, self._remainder, self._axes, self._nan)
         else:
             keys = self.by.keys(self._nan, self._axes)
             kept = largest(keys, count(keys.shape[1], self._k, self._sparsity))
@@ -152,21 +159,28 @@ class Selection:
         return expand_mask(mask, self._block, self.w.shape)
 
 
-def _kept_by_pattern(by: Importance, pattern: str, axes: tuple[int, ...] | None, nan: str) -> Mask:
+def _kept_by_pattern(
+    by: Importance, pattern: str, remainder: str, axes: tuple[int, ...] | None, nan: str
+) -> Mask:
     n, m = _pattern(pattern)
     shape = by.values.shape
     if not shape:
         refuse("w", "of one axis or more to have a pattern", "shape ()")
     axes = (len(shape) - 1,) if axes is None else axes
-    if math.prod(shape[axis] for axis in axes) % m:
+    rest = math.prod(shape[axis] for axis in axes) % m
+    if rest and remainder == "raise":
         refuse(
             "w",
             f"of a multiple of {m} elements along axes {axes}",
-            f"shape {shape}; pad or slice it",
+            f"shape {shape}; remainder='keep' and remainder='pad' say what to do with the last ones",
         )
     keys = by.keys(nan, axes)
-    groups = keys.reshape(keys.size // m, m)
-    return from_rows(largest_of_few(groups, n).reshape(keys.shape), shape, axes)
+    groups = keys[:, : keys.shape[1] - rest]
+    kept = largest_of_few(groups.reshape(groups.size // m, m), n).reshape(groups.shape)
+    if rest:
+        n_of_rest = rest if remainder == "keep" else min(n, rest)
+        kept = np.hstack([kept, largest_of_few(keys[:, -rest:], n_of_rest)])
+    return from_rows(kept, shape, axes)
 
 
 def _pattern(pattern: Any) -> tuple[int, int]:

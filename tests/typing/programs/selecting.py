@@ -41,6 +41,7 @@ def prune() -> None:
     assert_type(sc.prune(w, sparsity=0.5, out=out), NDArray[Any])
     assert_type(sc.prune(w, threshold=0.5, nan="keep"), NDArray[Any])
     assert_type(sc.prune(w, pattern="2:4", axis=-1, factors=np.ones(4)), NDArray[Any])
+    assert_type(sc.prune(w, pattern="2:3", remainder="pad"), NDArray[Any])
     assert_type(sc.prune(w, k=1, block=(2, 2), norm="max"), NDArray[Any])
     assert_type(sc.prune(w, k=1, block=(2, 2), factors=w, axis=(0, 1)), NDArray[Any])
     assert_type(sc.prune(w, k=2, scores=w), NDArray[Any])
