@@ -29,7 +29,9 @@
   INTEGER(Int2, int2, INT2, 2, true)         \
   INTEGER(UInt2, uint2, UINT2, 2, false)     \
   INTEGER(Int32, int32, INT32, 32, true)     \
-  INTEGER(UInt32, uint32, UINT32, 32, false)
+  INTEGER(UInt32, uint32, UINT32, 32, false) \
+  INTEGER(Int64, int64, INT64, 64, true)     \
+  INTEGER(UInt64, uint64, UINT64, 64, false)
 
 // Calls PACKED(name, constant) for each bit order of bit-packed integers.
 #define SECATEUR_PACKED(PACKED)          \

@@ -88,18 +88,21 @@ struct IntegerRange {
   std::int64_t lowest, highest;
 };
 
-// All integers of `bits` bits, which are at most 32.
+// The most bits of an integer.
+inline constexpr int kMaxIntegerBits = 64;
+
+// All integers of `bits` bits. The highest of 64 unsigned bits is that of int64.
 constexpr IntegerRange integer_range(int bits, bool is_signed) {
-  const std::int64_t count = std::int64_t{1} << bits;
-  const std::int64_t lowest = is_signed ? -count / 2 : 0;
-  return {lowest, lowest + count - 1};
+  const int magnitude_bits = std::min(is_signed ? bits - 1 : bits, kMaxIntegerBits - 1);
+  const auto highest = static_cast<std::int64_t>((std::uint64_t{1} << magnitude_bits) - 1);
+  return {is_signed ? -highest - 1 : 0, highest};
 }
 
-// The index in kDtypes of the narrowest dtype of 8, 16 or 32 bits, by signedness and by the bits of the
+// The index in kDtypes of the narrowest dtype of at least 8 bits, by signedness and by the bits of the
 // integers.
 inline constexpr auto kIntegerDtypes = [] {
-  std::array<std::array<std::uint8_t, 33>, 2> indices{};
-  for (int bits = 0; bits <= 32; ++bits) {
+  std::array<std::array<std::uint8_t, kMaxIntegerBits + 1>, 2> indices{};
+  for (int bits = 0; bits <= kMaxIntegerBits; ++bits) {
     for (const bool is_signed : {false, true}) {
       std::size_t narrowest = std::size(kDtypes);
       for (std::size_t i = 0; i < std::size(kDtypes); ++i) {
@@ -117,7 +120,7 @@ inline constexpr auto kIntegerDtypes = [] {
   return indices;
 }();
 
-// The narrowest dtype of 8, 16 or 32 bits for integers of `bits` bits, which are at most 32.
+// The narrowest dtype of at least 8 bits for integers of `bits` bits.
 constexpr DtypeInfo integer_dtype(int bits, bool is_signed) {
   return kDtypes[kIntegerDtypes[is_signed ? 1 : 0][static_cast<std::size_t>(bits)]];
 }
@@ -133,7 +136,8 @@ constexpr bool holds_codes(sc_dtype dtype, int bits, bool is_signed) {
 static_assert(integer_dtype(1, true).dtype == SC_DTYPE_INT8 &&
               integer_dtype(8, false).dtype == SC_DTYPE_UINT8 &&
               integer_dtype(9, true).dtype == SC_DTYPE_INT16 &&
-              integer_dtype(17, false).dtype == SC_DTYPE_UINT32);
+              integer_dtype(17, false).dtype == SC_DTYPE_UINT32 &&
+              integer_dtype(33, true).dtype == SC_DTYPE_INT64);
 static_assert(holds_codes(SC_DTYPE_INT8, 2, true) && holds_codes(SC_DTYPE_INT4, 4, true) &&
               !holds_codes(SC_DTYPE_INT4, 5, true) && !holds_codes(SC_DTYPE_UINT4, 4, true) &&
               !holds_codes(SC_DTYPE_INT16, 8, true) && !holds_codes(SC_DTYPE_PACKED_BIG, 8, false));

@@ -206,6 +206,18 @@ SECATEUR_INLINE Vec<int64_t> ShiftLeft(Vec<int64_t> v) {
 SECATEUR_INLINE Vec<int64_t> Or(Vec<int64_t> a, Vec<int64_t> b) {
   return {_mm512_or_si512(a.raw, b.raw)};
 }
+SECATEUR_INLINE Vec<int32_t> ShrLogical(Vec<int32_t> v, Vec<int32_t> counts) {
+  return {_mm512_srlv_epi32(v.raw, counts.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> ShrLogical(Vec<int64_t> v, Vec<int64_t> counts) {
+  return {_mm512_srlv_epi64(v.raw, counts.raw)};
+}
+SECATEUR_INLINE Vec<int32_t> Shl(Vec<int32_t> v, Vec<int32_t> counts) {
+  return {_mm512_sllv_epi32(v.raw, counts.raw)};
+}
+SECATEUR_INLINE Vec<int64_t> Shl(Vec<int64_t> v, Vec<int64_t> counts) {
+  return {_mm512_sllv_epi64(v.raw, counts.raw)};
+}
 SECATEUR_INLINE Vec<int64_t> ShiftLeftSame(Vec<int64_t> v, int count) {
   return {_mm512_sll_epi64(v.raw, _mm_cvtsi32_si128(count))};
 }

@@ -53,6 +53,9 @@
 //   ShiftRightLogicalSame(v, count)
 //                            ShiftRightLogical with a count at run time; i32, i64
 //   ShiftLeftSame(v, count)  ShiftLeft with a count at run time; i64
+//   Shl(v, counts)           r[i] = v[i] << counts[i]; i32, i64
+//   ShrLogical(v, counts)    r[i] = v[i] >> counts[i]; shifts in zeros, where Highway's Shr shifts in
+//                            the sign; i32, i64
 //   Mul(a, b)                the low 32 bits of a[i] * b[i]; i32
 //   MulEvenUnsigned(a, b)    r[i] = a[2i] * b[2i], unsigned; i32 to i64
 //   MulOddUnsigned(a, b)     r[i] = a[2i + 1] * b[2i + 1], unsigned; i32 to i64; 0 if a vector has
@@ -236,6 +239,14 @@ SECATEUR_INLINE Vec<int16_t> ShiftRightLogicalSame(Vec<int16_t> v, int count) {
 template <int kCount, class T>
 SECATEUR_INLINE Vec<T> ShiftRightLogical(Vec<T> v) {
   return ShiftRightLogicalSame(v, kCount);
+}
+template <class T>
+SECATEUR_INLINE Vec<T> ShrLogical(Vec<T> v, Vec<T> counts) {
+  return ShiftRightLogicalSame(v, static_cast<int>(counts.raw));
+}
+template <class T>
+SECATEUR_INLINE Vec<T> Shl(Vec<T> v, Vec<T> counts) {
+  return {static_cast<T>(static_cast<std::make_unsigned_t<T>>(v.raw) << counts.raw)};
 }
 template <int kCount>
 SECATEUR_INLINE Vec<int32_t> ShiftLeft(Vec<int32_t> v) {

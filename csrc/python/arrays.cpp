@@ -62,7 +62,9 @@ std::string to_string(const Shape& shape) {
 // process, so registered dtypes are identified by name.
 bool is_dtype(const py::dtype& given, const Dtype& dtype) {
   if (dtype.number != kRegistered) {
-    return given.num() == dtype.number;
+    // Two C types have 64 bits, long and long long, and each has a number.
+    const bool is_long = dtype.number == npy_api::NPY_LONG_ || dtype.number == npy_api::NPY_ULONG_;
+    return given.num() == dtype.number || (is_long && given.num() == dtype.number + 2);
   }
   constexpr int kFirstRegistered = 256;
   return given.num() >= kFirstRegistered && to_string(given.attr("name")) == dtype.name;

@@ -9,6 +9,7 @@
 #include <array>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -49,7 +50,9 @@ constexpr int numpy_number(sc_dtype dtype) {
   }
 }
 static_assert(numpy_number(SC_DTYPE_UINT8) == py::detail::npy_api::NPY_UBYTE_ &&
-              numpy_number(SC_DTYPE_INT32) == py::detail::npy_api::NPY_INT_);
+              numpy_number(SC_DTYPE_INT32) == py::detail::npy_api::NPY_INT_ &&
+              numpy_number(SC_DTYPE_UINT64) == py::detail::npy_api::NPY_ULONG_);
+static_assert(sizeof(long) == sizeof(std::int64_t));
 
 constexpr Dtype dtype_of(const DtypeInfo& info) {
   return {info.name, numpy_number(info.dtype), info.dtype};

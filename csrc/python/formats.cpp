@@ -46,7 +46,7 @@ std::size_t first_refused(const std::vector<T>& scales, ScaleConstraint allowed)
 
 template <class T>
 void require_scales(const CheckedScales<T>& scales, const Shape& shape, const char* dtype,
-                    ScaleConstraint allowed) {
+                    ScaleConstraint allowed, const std::string& argument) {
   const bool finite_suffices = allowed == ScaleConstraint::finite;
   const std::size_t position = finite_suffices ? scales.first_not_finite : scales.first_not_normal;
   if (position == scales.values.size()) {
@@ -54,7 +54,7 @@ void require_scales(const CheckedScales<T>& scales, const Shape& shape, const ch
   }
   const std::string received = py::repr(py::float_(static_cast<double>(scales.values[position])));
   throw py::value_error(
-      std::string("fmt.scale must be ") +
+      argument + ".scale must be " +
       (finite_suffices ? "finite in " : "positive, finite and not subnormal in ") + dtype +
       ", got " + received + (shape.empty() ? "" : " at " + index_text(position, shape)));
 }
@@ -98,11 +98,11 @@ Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::
   }
 }
 
-FormatArgument::FormatArgument(py::handle fmt) {
+FormatArgument::FormatArgument(py::handle fmt, const std::string& name, int max_bits) {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::str> once;
-  const py::str& name =
+  const py::str& native =
       once.call_once_and_store_result([] { return py::str("_native"); }).get_stored();
-  stored_ = py::reinterpret_steal<py::object>(PyObject_GetAttr(fmt.ptr(), name.ptr()));
+  stored_ = py::reinterpret_steal<py::object>(PyObject_GetAttr(fmt.ptr(), native.ptr()));
   if (!stored_) {
     if (PyErr_ExceptionMatches(PyExc_AttributeError) == 0) {
       throw py::error_already_set();  // such as a KeyboardInterrupt
@@ -110,21 +110,26 @@ FormatArgument::FormatArgument(py::handle fmt) {
     PyErr_Clear();
   }
   if (!stored_ || !py::isinstance<Format>(stored_)) {
-    throw py::type_error("fmt must be a FixedPoint or an Affine, got " + shown(fmt));
+    throw py::type_error(name + " must be a FixedPoint or an Affine, got " + shown(fmt));
   }
   format_ = &stored_.cast<const Format&>();
+  if (format_->bits() > max_bits) {
+    throw py::value_error(name + " must have at most " + std::to_string(max_bits) + " bits, got " +
+                          shown(fmt) + "; requantize takes wider integers as from_fmt");
+  }
 }
 
 namespace {
 
 // Without group_size, axis i of the parameters is axis[i] of the array, so that the order matters.
-void require_order(const py::object& axis, const py::object& group_size, py::ssize_t ndim) {
+void require_order(const py::object& axis, const py::object& group_size, py::ssize_t ndim,
+                   const std::string& argument) {
   if (!group_size.is_none() || !PyTuple_Check(axis.ptr())) {
     return;
   }
-  const std::vector<py::ssize_t> axes = Axes(axis, "fmt.").normalized(ndim);
+  const std::vector<py::ssize_t> axes = Axes(axis, argument + ".").normalized(ndim);
   if (!std::is_sorted(axes.begin(), axes.end())) {
-    refuse("fmt.axis", "a tuple of axes in ascending order", axis);
+    refuse((argument + ".axis").c_str(), "a tuple of axes in ascending order", axis);
   }
 }
 
@@ -206,25 +211,26 @@ const T* read(const T* values, std::span<const ReadAxis> axes, std::vector<T>& t
 }  // namespace
 
 FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype floats,
-                           ScaleConstraint allowed, const AxisOrder& order, const Groups* compared)
+                           ScaleConstraint allowed, const AxisOrder& order, const Groups* compared,
+                           const std::string& argument)
     : core_(format.core_) {
   if (format.is_affine() && floats == SC_DTYPE_FLOAT64) {
-    require_scales(format.scales_, format.shape_, "float64", allowed);
+    require_scales(format.scales_, format.shape_, "float64", allowed, argument);
   } else if (format.is_affine()) {
-    require_scales(format.scales_as_float_, format.shape_, "float32", allowed);
+    require_scales(format.scales_as_float_, format.shape_, "float32", allowed, argument);
     core_.scale = format.scales_as_float_.values.data();
     has_float_scales_ = true;
   }
   if (format.shape_.empty()) {
     return;
   }
-  const std::string name = format.is_affine() ? "fmt.scale" : "fmt.frac_bits";
+  const std::string name = argument + (format.is_affine() ? ".scale" : ".frac_bits");
   if (shape.empty()) {
     throw py::value_error(name + " must be a single number for an array without axes, got shape " +
                           text_of(format.shape_));
   }
-  require_order(format.axis_, format.group_size_, static_cast<py::ssize_t>(shape.size()));
-  Groups groups(format.axis_, format.group_size_, "fmt.");
+  require_order(format.axis_, format.group_size_, static_cast<py::ssize_t>(shape.size()), argument);
+  Groups groups(format.axis_, format.group_size_, argument + ".");
   groups.fit(shape);
   if (groups.result_shape() != format.shape_) {
     throw py::value_error(

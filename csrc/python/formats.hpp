@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "python/arrays.hpp"
@@ -52,11 +53,15 @@ class Format {
   py::object axis_, group_size_;
 };
 
-// An argument `fmt`.
+// The most bits of a format, where an operation does not take more.
+inline constexpr int kMaxFormatBits = 32;
+
+// An argument that is a format.
 class FormatArgument {
  public:
-  // Throws TypeError unless `fmt` is a format.
-  explicit FormatArgument(py::handle fmt);
+  // Throws TypeError unless `fmt` is a format, and ValueError if it has more bits than max_bits.
+  explicit FormatArgument(py::handle fmt, const std::string& name = "fmt",
+                          int max_bits = kMaxFormatBits);
   const Format& operator*() const { return *format_; }
   const Format* operator->() const { return format_; }
 
@@ -76,9 +81,10 @@ class FittedFormat {
   // Throws ValueError if the format does not fit an array of this shape, or if its scales are not
   // allowed in the type in which the core computes with floats of a dtype. The core reads the array
   // with its axes in this order. With `compared`, a format of several parameters must have one for
-  // each of these groups, and uses their layout.
+  // each of these groups, and uses their layout. `argument` is the name of the format in messages.
   FittedFormat(const Format& format, const Shape& shape, sc_dtype floats, ScaleConstraint allowed,
-               const AxisOrder& order = {}, const Groups* compared = nullptr);
+               const AxisOrder& order = {}, const Groups* compared = nullptr,
+               const std::string& argument = "fmt");
   FittedFormat(const FittedFormat&) = delete;
   FittedFormat& operator=(const FittedFormat&) = delete;
 

@@ -77,7 +77,9 @@ class Slices {
 // fails for another reason, its status is returned.
 template <class F>
 sc_status with_index_of_caller(sc_status status, const AxisOrder& order, const F& find_again) {
-  if ((status != SC_ERROR_NAN && status != SC_ERROR_OVERFLOW) || order.empty()) {
+  const bool has_index =
+      status == SC_ERROR_NAN || status == SC_ERROR_OVERFLOW || status == SC_ERROR_ARGUMENT;
+  if (!has_index || order.empty()) {
     return status;
   }
   const sc_status again = find_again();

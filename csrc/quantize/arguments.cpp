@@ -27,36 +27,38 @@ void require_all_in_range(const char* argument, const std::int32_t* received, st
 }
 
 // Sets the integers in use: qmin to qmax, or all of the width if both are 0.
-void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax) {
+void set_range(Scheme& scheme, std::int64_t qmin, std::int64_t qmax, const FormatNames& names) {
   const IntegerRange all = integer_range(scheme.bits, scheme.is_signed);
   scheme.lowest = all.lowest;
   scheme.highest = all.highest;
   if (qmin != 0 || qmax != 0) {
     // A zero point is an int32.
-    require_in_range("fmt.qmin", qmin, scheme.lowest,
+    require_in_range(names.qmin, qmin, scheme.lowest,
                      std::min<std::int64_t>(scheme.highest - 1, INT32_MAX));
-    require_in_range("fmt.qmax", qmax, qmin + 1, scheme.highest);
+    require_in_range(names.qmax, qmax, qmin + 1, scheme.highest);
     scheme.lowest = qmin;
     scheme.highest = qmax;
   }
 }
 
-CheckedFormat checked_fixed_point(const sc_format& fmt, const Layout& layout) {
-  require_in_range("fmt.bits", fmt.bits, 2, 32);
+CheckedFormat checked_fixed_point(const sc_format& fmt, const Layout& layout,
+                                  const FormatNames& names, int max_bits) {
+  require_in_range(names.bits, fmt.bits, 2, max_bits);
   Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, fmt.frac_bits, nullptr, nullptr};
-  set_range(scheme, 0, 0);
+  set_range(scheme, 0, 0, names);
   const std::size_t count = layout.groups();
-  const MemoryRange steps = checked_array("fmt.frac_bits", fmt.frac_bits, count);
+  const MemoryRange steps = checked_array(names.frac_bits, fmt.frac_bits, count);
   scheme.powers_fit_float =
       all_within(scheme.frac_bits, count, -kMaxFloatExponent, kMaxFloatExponent);
   if (!scheme.powers_fit_float) {
-    require_all_in_range("fmt.frac_bits", scheme.frac_bits, count, -256, 256);
+    require_all_in_range(names.frac_bits, scheme.frac_bits, count, -256, 256);
   }
   return {scheme, {}, {}, steps, {}};
 }
 
 template <class T>
-void require_scales(const T* scales, std::size_t count, ScaleConstraint allowed) {
+void require_scales(const T* scales, std::size_t count, ScaleConstraint allowed,
+                    const FormatNames& names) {
   if constexpr (sizeof(T) == sizeof(float)) {
     // Positive floats have the order of their bits. These are the least and the largest normal
     // ones.
@@ -67,30 +69,31 @@ void require_scales(const T* scales, std::size_t count, ScaleConstraint allowed)
   const T* const invalid =
       std::find_if_not(scales, scales + count, [&](T x) { return is_allowed(x, allowed); });
   if (invalid != scales + count) {
-    refuse("fmt.scale", allowed == ScaleConstraint::finite ? "finite" : "positive and normal",
+    refuse(names.scale, allowed == ScaleConstraint::finite ? "finite" : "positive and normal",
            text_of(*invalid));
   }
 }
 
 template <class T>
-CheckedFormat checked_affine(const sc_format& fmt, const Layout& layout, ScaleConstraint allowed) {
-  require_in_range("fmt.bits", fmt.bits, 1, 32);
+CheckedFormat checked_affine(const sc_format& fmt, const Layout& layout, ScaleConstraint allowed,
+                             const FormatNames& names) {
+  require_in_range(names.bits, fmt.bits, 1, kMaxCodeBits);
   Scheme scheme{fmt.bits, fmt.is_signed != 0, 0, 0, layout, nullptr, fmt.scale, fmt.zero_point};
-  set_range(scheme, fmt.qmin, fmt.qmax);
+  set_range(scheme, fmt.qmin, fmt.qmax, names);
   const std::size_t count = layout.groups();
   const auto* const scales = static_cast<const T*>(fmt.scale);
-  const MemoryRange steps = checked_array("fmt.scale", scales, count);
-  require_scales(scales, count, allowed);
+  const MemoryRange steps = checked_array(names.scale, scales, count);
+  require_scales(scales, count, allowed, names);
   MemoryRange zero_points;
   if (fmt.zero_point != nullptr) {
     constexpr std::int64_t kLeast = INT32_MIN;
     constexpr std::int64_t kMost = INT32_MAX;
-    zero_points = checked_array("fmt.zero_point", fmt.zero_point, count);
-    require_all_in_range("fmt.zero_point", fmt.zero_point, count,
+    zero_points = checked_array(names.zero_point, fmt.zero_point, count);
+    require_all_in_range(names.zero_point, fmt.zero_point, count,
                          static_cast<std::int32_t>(std::clamp(scheme.lowest, kLeast, kMost)),
                          static_cast<std::int32_t>(std::clamp(scheme.highest, kLeast, kMost)));
   } else if (count != 0 && (scheme.lowest > 0 || scheme.highest < 0)) {
-    refuse("fmt.zero_point", "given if 0 is not in the range of the format", "a null pointer");
+    refuse(names.zero_point, "given if 0 is not in the range of the format", "a null pointer");
   }
   return {scheme, {}, {}, steps, zero_points};
 }
@@ -98,23 +101,23 @@ CheckedFormat checked_affine(const sc_format& fmt, const Layout& layout, ScaleCo
 }  // namespace
 
 CheckedFormat checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
-                             ScaleConstraint allowed) {
-  const MemoryRange fmt_memory = checked_array("fmt", fmt, 1);
-  require_in_range("fmt.is_signed", fmt->is_signed, 0, 1);
-  const MemoryRange layout_memory = checked_optional("fmt.layout", fmt->layout);
+                             ScaleConstraint allowed, const FormatNames& names, int max_bits) {
+  const MemoryRange fmt_memory = checked_array(names.fmt, fmt, 1);
+  require_in_range(names.is_signed, fmt->is_signed, 0, 1);
+  const MemoryRange layout_memory = checked_optional(names.layout, fmt->layout);
   // Without elements, the layout may have any lengths: no element needs a parameter.
-  const Layout layout = n == 0 ? Layout{} : checked_layout("fmt.layout", fmt->layout, n);
+  const Layout layout = n == 0 ? Layout{} : checked_layout(names.layout, fmt->layout, n);
   CheckedFormat format{};
   switch (fmt->kind) {
     case SC_FORMAT_KIND_FIXED_POINT:
-      format = checked_fixed_point(*fmt, layout);
+      format = checked_fixed_point(*fmt, layout, names, max_bits);
       break;
     case SC_FORMAT_KIND_AFFINE:
-      format = floats == SC_DTYPE_FLOAT64 ? checked_affine<double>(*fmt, layout, allowed)
-                                          : checked_affine<float>(*fmt, layout, allowed);
+      format = floats == SC_DTYPE_FLOAT64 ? checked_affine<double>(*fmt, layout, allowed, names)
+                                          : checked_affine<float>(*fmt, layout, allowed, names);
       break;
     default:
-      refuse("fmt.kind", "fixed point or affine", std::to_string(static_cast<int>(fmt->kind)));
+      refuse(names.kind, "fixed point or affine", std::to_string(static_cast<int>(fmt->kind)));
   }
   format.fmt = fmt_memory;
   format.layout = layout_memory;

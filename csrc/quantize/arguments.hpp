@@ -21,9 +21,21 @@ struct CheckedFormat {
   MemoryRange fmt, layout, steps, zero_points;
 };
 
+// The names of a format argument and of its fields in error messages.
+struct FormatNames {
+  const char *fmt, *kind, *is_signed, *layout, *bits, *frac_bits, *scale, *zero_point, *qmin, *qmax;
+};
+#define SECATEUR_FORMAT_NAMES(fmt)                                        \
+  {                                                                       \
+      fmt,         fmt ".kind",      fmt ".is_signed", fmt ".layout",     \
+      fmt ".bits", fmt ".frac_bits", fmt ".scale",     fmt ".zero_point", \
+      fmt ".qmin", fmt ".qmax"}
+inline constexpr FormatNames kFormatNames = SECATEUR_FORMAT_NAMES("fmt");
+
 // Checks a format for an array of n elements and floats of a dtype. An array without elements needs
-// no parameters.
+// no parameters. max_bits is the limit of fixed-point formats.
 CheckedFormat checked_format(const sc_format* fmt, std::size_t n, sc_dtype floats,
-                             ScaleConstraint allowed);
+                             ScaleConstraint allowed, const FormatNames& names = kFormatNames,
+                             int max_bits = kMaxCodeBits);
 
 }  // namespace secateur::api

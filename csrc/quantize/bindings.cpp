@@ -74,16 +74,19 @@ AxisOrder quantization_order(const Input& in, const sc_quantize_options& options
   return options.rounding == SC_ROUNDING_STOCHASTIC ? AxisOrder{} : in.memory_order();
 }
 
-// Throws the exception for a failed quantization. In a message about elements out of range, the repr
-// of the format replaces its name.
-void check_quantize(sc_status status, py::handle fmt, const Format& format) {
+// Raises OverflowError if the status says so. In the message, the repr of the format replaces its name.
+void check_overflow(sc_status status, py::handle fmt, std::string_view name) {
   if (status == SC_ERROR_OVERFLOW) {
     std::string message = last_error();
-    constexpr std::string_view kName = "fmt";
-    message.replace(message.find(kName), kName.size(), shown(fmt));
+    message.replace(message.find(name), name.size(), shown(fmt));
     PyErr_SetString(PyExc_OverflowError, message.c_str());
     throw py::error_already_set();
   }
+}
+
+// Throws the exception for a failed quantization.
+void check_quantize(sc_status status, py::handle fmt, const Format& format) {
+  check_overflow(status, fmt, "fmt");
   check(status, format.is_affine() ? "nan='zero' quantizes it to the zero point"
                                    : "nan='zero' quantizes it to 0");
 }
@@ -332,6 +335,50 @@ py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle
   return result.finish();
 }
 
+py::object requantize(py::handle q, py::handle from_fmt, py::handle to_fmt, py::handle rounding,
+                      py::handle overflow, py::handle seed, py::handle index_offset,
+                      py::handle out) {
+  const FormatArgument from(from_fmt, "from_fmt", kMaxIntegerBits);
+  const FormatArgument to(to_fmt, "to_fmt");
+  const py::str order("little");
+  const CodeEncoding from_encoding(*from, from_fmt, false, order);
+  const CodeEncoding to_encoding(*to, to_fmt, false, order);
+  const sc_quantize_options options =
+      to_options(rounding, overflow, py::str("raise"), seed, index_offset);
+  Input in("q", q, dtypes_of(from_encoding));
+  const Shape shape = shape_of(in.given());
+  const AxisOrder order = quantization_order(in, options);
+  const auto fitted_from = [&](const AxisOrder& axes) {
+    return FittedFormat(*from, shape, SC_DTYPE_FLOAT64, ScaleConstraint::finite, axes, nullptr,
+                        "from_fmt");
+  };
+  const auto fitted_to = [&](const AxisOrder& axes) {
+    return FittedFormat(*to, shape, SC_DTYPE_FLOAT64, ScaleConstraint::positive_and_normal, axes,
+                        nullptr, "to_fmt");
+  };
+  const FittedFormat source = fitted_from(order);
+  const FittedFormat target = fitted_to(order);
+  CodeResult result(out, in, to_encoding);
+  result.array().follow(order);
+  const auto call_core = [&](const AxisOrder& axes, const FittedFormat& from_core,
+                             const FittedFormat& to_core, void* data) {
+    in.transpose(axes);
+    in.prepare();
+    return without_gil(in.size(), [&] {
+      return sc_requantize(in.data(), in.core_dtype(), in.size(), from_core.get(), to_core.get(),
+                           &options, data, result.core_dtype());
+    });
+  };
+  const sc_status status = call_core(order, source, target, result.array().data());
+  const sc_status checked = with_index_of_caller(status, order, [&] {
+    Result unused(result.array().dtype(), shape);
+    return call_core({}, fitted_from({}), fitted_to({}), unused.data());
+  });
+  check_overflow(checked, to_fmt, "to_fmt");
+  check(checked, "");
+  return result.array().finish();
+}
+
 py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::handle overflow,
                          py::handle nan, py::handle seed, py::handle index_offset, py::handle out) {
   const FormatArgument format(fmt);
@@ -377,6 +424,7 @@ void define_quantize(py::module_& m) {
                     Shape, py::object, py::object>());
   m.def("quantize", &quantize);
   m.def("dequantize", &dequantize);
+  m.def("requantize", &requantize);
   m.def("fake_quantize", &fake_quantize);
   m.def("prune_quantize", &prune_quantize);
 }

@@ -12,13 +12,15 @@
 #include "core/blocks.hpp"
 #include "quantize/arguments.hpp"
 #include "quantize/quantize.hpp"
+#include "quantize/requantize.hpp"
 #include "quantize/rounding_table.hpp"
 #include "select/select.hpp"
 
 namespace secateur::api {
 namespace {
 
-MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
+MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme,
+                          const char* name = "q", const char* format = "fmt") {
   const bool can_be_packed = scheme.bits <= SC_MAX_PACKED_BITS;
   if (q.are_packed() ? !can_be_packed : !holds_codes(q.dtype, scheme.bits, scheme.is_signed)) {
     std::vector<std::string> allowed;
@@ -30,10 +32,10 @@ MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme) {
     if (can_be_packed) {
       allowed.emplace_back("packed");
     }
-    refuse("q", list_of(allowed) + " for this fmt", name_of(q.dtype));
+    refuse(name, list_of(allowed) + " for this " + format, name_of(q.dtype));
   }
-  return q.are_packed() ? checked_array("q", q.data, q.bytes(n, scheme), 1)
-                        : checked_array("q", q.data, n, q.bytes(1, scheme));
+  return q.are_packed() ? checked_array(name, q.data, q.bytes(n, scheme), 1)
+                        : checked_array(name, q.data, n, q.bytes(1, scheme));
 }
 
 // ---- Schemes of affine formats ----------------------------------------------------------------
@@ -140,6 +142,9 @@ sc_quantize_options checked_options(const sc_quantize_options* options,
   return checked;
 }
 
+constexpr FormatNames kFromNames = SECATEUR_FORMAT_NAMES("from_fmt");
+constexpr FormatNames kToNames = SECATEUR_FORMAT_NAMES("to_fmt");
+
 // Checks that an output overlaps neither an input nor the format.
 void require_apart(const MemoryRange& out, const MemoryRange& in, const CheckedFormat& format,
                    const sc_quantize_options* options) {
@@ -179,6 +184,27 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
     if (n != 0) {
       const ComputedScheme scheme(format.scheme, out_dtype, nullptr);
       dequantize(codes, n, scheme.get(), out, float_type(out_dtype));
+    }
+  });
+}
+
+sc_status sc_requantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* from_fmt,
+                        const sc_format* to_fmt, const sc_quantize_options* options, void* out,
+                        sc_dtype out_dtype) {
+  return guarded([&] {
+    const CheckedFormat from = checked_format(from_fmt, n, SC_DTYPE_FLOAT64,
+                                              ScaleConstraint::finite, kFromNames, kMaxIntegerBits);
+    const CheckedFormat to =
+        checked_format(to_fmt, n, SC_DTYPE_FLOAT64, ScaleConstraint::positive_and_normal, kToNames);
+    const sc_quantize_options checked = checked_options(options, to);
+    const Codes codes{const_cast<void*>(q), q_dtype};
+    const Codes result{out, out_dtype};
+    const MemoryRange in = checked_codes(codes, n, from.scheme, "q", "from_fmt");
+    const MemoryRange written = checked_codes(result, n, to.scheme, "out", "to_fmt");
+    require_apart(written, in, from, options);
+    require_apart(written, {}, to, nullptr);
+    if (n != 0) {
+      requantize(codes, n, from.scheme, to.scheme, checked, result);
     }
   });
 }

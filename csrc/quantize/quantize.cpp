@@ -11,20 +11,6 @@
 namespace secateur {
 namespace {
 
-// Calls body(chunk, index of its first element) for the chunks of a part. `first` is the index of
-// the first element of the part. The `head` elements before the first aligned one are a chunk by
-// themselves. Otherwise a kernel would split them off, and its vectors would not begin where runs
-// of parameters do.
-template <class Body>
-void for_chunks(const Part& part, std::size_t first, std::size_t head, const Body& body) {
-  std::size_t length = head != 0 ? head : kChunk;
-  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
-    end = std::min(part.end, begin + length);
-    body(Part{part.array, begin, end, part.n}, first + (begin - part.begin));
-    length = kChunk;
-  }
-}
-
 // The blocks of an array that threads share. If results bypass the caches, blocks align the results
 // to cache lines, so that whole lines are written. Otherwise blocks align the elements, so that no
 // vector crosses a cache line; but if runs of elements share parameters, blocks begin with the
@@ -38,24 +24,6 @@ Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
   // Blocks of packed codes must not share a byte.
   const bool from_begin = bits_each % 8 != 0 || parameters.factors().are_in_runs();
   return {w, n, w, from_begin ? 0 : 8 * type.bytes};
-}
-
-// Calls body(state, chunk) for all chunks of an array, on as many threads as `bytes` justify. Each
-// thread rounds in `direction` and has a state of its own, the result of make_state().
-template <class MakeState, class Body>
-void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
-                  const MakeState& make_state, const Body& body) {
-  Tasks tasks(blocks.count());
-  share(tasks, bytes, [&] {
-    const FloatState float_state(direction);
-    auto state = make_state();
-    for (std::size_t block = 0; tasks.take(block);) {
-      const Part part = blocks[block];
-      const std::size_t head = part.begin == 0 ? blocks.head() : 0;
-      for_chunks(part, part.begin, head,
-                 [&](const Part& chunk, std::size_t) { body(state, chunk); });
-    }
-  });
 }
 
 // Quantizes all elements, and calls write(writer, codes, part) for each chunk. Each thread has a writer

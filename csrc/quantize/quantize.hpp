@@ -12,6 +12,9 @@
 
 namespace secateur {
 
+// The most bits of an integer that quantization returns.
+inline constexpr int kMaxCodeBits = 32;
+
 // Both 2^e and 2^-e are normal floats for |e| up to this.
 inline constexpr std::int32_t kMaxFloatExponent = 126;
 
@@ -41,6 +44,10 @@ struct Codes {
 
   [[nodiscard]] bool are_packed() const { return is_packed(dtype); }
   [[nodiscard]] std::size_t bits_each(const Scheme& scheme) const;
+  // The bits of a code that count: all but the upper ones of bytes of narrow dtypes.
+  [[nodiscard]] int stored_bits(const Scheme& scheme) const {
+    return are_packed() ? scheme.bits : dtype_info(dtype).bits;
+  }
   // The number of bytes of n codes.
   [[nodiscard]] std::size_t bytes(std::size_t n, const Scheme& scheme) const {
     return packed_bytes(n, bits_each(scheme));

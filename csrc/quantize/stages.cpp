@@ -8,6 +8,21 @@
 #include "quantize/rounding_table.hpp"
 
 namespace secateur {
+namespace {
+
+std::string code_text(const Codes& q, std::size_t index, std::size_t n, const Scheme& scheme) {
+  if (q.dtype == SC_DTYPE_INT64) {
+    return std::to_string(static_cast<const std::int64_t*>(q.data)[index]);
+  }
+  if (q.dtype == SC_DTYPE_UINT64) {
+    return std::to_string(static_cast<const std::uint64_t*>(q.data)[index]);
+  }
+  CodeStorage storage(q, scheme);
+  const std::int32_t code = *storage.load_codes(index, 1, n);
+  return scheme.is_signed ? std::to_string(code) : std::to_string(static_cast<std::uint32_t>(code));
+}
+
+}  // namespace
 
 void SharedStatus::check(const void* w, FloatType type, std::size_t n, std::size_t kept,
                          const sc_quantize_options& options) const {
@@ -22,12 +37,28 @@ void SharedStatus::check(const void* w, FloatType type, std::size_t n, std::size
     }
     refuse_nan(w, n, type);
   }
+  check_range("w", "fmt", options.overflow);
+}
+
+void SharedStatus::check_range(const char* array, const char* format, sc_overflow overflow) const {
   const std::size_t out_of_range = out_of_range_.load();
-  if (out_of_range != 0 && options.overflow == SC_OVERFLOW_RAISE) {
-    throw Error(SC_ERROR_OVERFLOW, "w has " + std::to_string(out_of_range) +
+  if (out_of_range != 0 && overflow == SC_OVERFLOW_RAISE) {
+    throw Error(SC_ERROR_OVERFLOW, std::string(array) + " has " + std::to_string(out_of_range) +
                                        (out_of_range == 1 ? " element" : " elements") +
-                                       " out of range of fmt, the first at flat index " +
+                                       " out of range of " + format + ", the first at flat index " +
                                        std::to_string(first_.load()));
+  }
+}
+
+void SharedStatus::check_codes(const Codes& q, std::size_t n, const Scheme& scheme,
+                               const char* format) const {
+  const std::size_t index = first_invalid_.load();
+  if (index < n) {
+    const IntegerRange range = integer_range(scheme.bits, scheme.is_signed);
+    throw Error(SC_ERROR_ARGUMENT, "q must have integers from " + std::to_string(range.lowest) +
+                                       " to " + std::to_string(range.highest) + " for this " +
+                                       format + ", got " + code_text(q, index, n, scheme) +
+                                       " at flat index " + std::to_string(index));
   }
 }
 
@@ -53,6 +84,19 @@ RoundingMode rounding_mode_of(sc_rounding rounding) {
   return {};  // not reached: the C API refuses other numbers
 }
 
+}  // namespace
+
+BiasRule bias_rule_of(sc_rounding rounding) {
+  const RoundingMode mode = rounding_mode_of(rounding);
+  const bool is_tied = mode.rounding == RoundingKernel::tied;
+  const bool is_even =
+      mode.rounding == RoundingKernel::directed && mode.direction == Direction::nearest;
+  const bool is_of_magnitudes = mode.direction == Direction::zero ||
+                                mode.rounding == RoundingKernel::away || mode.tie_has_sign;
+  return {is_tied || is_even, mode.direction == Direction::up || mode.tie > 0, is_of_magnitudes,
+          is_even};
+}
+
 Overflow overflow_of(sc_overflow overflow) {
   switch (overflow) {
     case SC_OVERFLOW_SATURATE_ZERO:
@@ -73,15 +117,19 @@ std::uint64_t mixed(std::uint64_t seed) {
   return z ^ z >> 31;
 }
 
+std::int64_t lowest_of(const Scheme& scheme, sc_overflow overflow) {
+  const bool is_symmetric =
+      scheme.is_signed && scheme.highest >= 0 && overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
+  return is_symmetric ? std::max(scheme.lowest, -scheme.highest) : scheme.lowest;
+}
+
+namespace {
+
 template <class C>
 QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options& options,
                                  const RoundingMode& mode) {
-  const bool is_symmetric =
-      scheme.is_signed && scheme.highest >= 0 && options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
-  const std::int64_t lowest =
-      is_symmetric ? std::max(scheme.lowest, -scheme.highest) : scheme.lowest;
   QuantizeRule<C> rule{};
-  rule.lowest = static_cast<C>(lowest);
+  rule.lowest = static_cast<C>(lowest_of(scheme, options.overflow));
   rule.highest = static_cast<C>(scheme.highest);
   rule.tie = static_cast<C>(mode.tie);
   rule.tie_has_sign = mode.tie_has_sign;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "core/blocks.hpp"
 #include "core/dispatch.hpp"
 #include "core/float_state.hpp"
 #include "core/scratch.hpp"
@@ -30,6 +31,38 @@ auto with_compute_type(FloatType type, const Scheme& scheme, const Body& body) {
   const bool float_suffices = scheme.has_scales() || (scheme.bits <= 16 && scheme.powers_fit_float);
   const bool computes_in_float = type.kind != Float::float64 && !scheme.in_double && float_suffices;
   return computes_in_float ? body(float{}) : body(double{});
+}
+
+// Calls body(chunk, index of its first element) for the chunks of a part. `first` is the index of
+// the first element of the part. The `head` elements before the first aligned one are a chunk by
+// themselves. Otherwise a kernel would split them off, and its vectors would not begin where runs
+// of parameters do.
+template <class Body>
+void for_chunks(const Part& part, std::size_t first, std::size_t head, const Body& body) {
+  std::size_t length = head != 0 ? head : kChunk;
+  for (std::size_t begin = part.begin, end = 0; begin < part.end; begin = end) {
+    end = std::min(part.end, begin + length);
+    body(Part{part.array, begin, end, part.n}, first + (begin - part.begin));
+    length = kChunk;
+  }
+}
+
+// Calls body(state, chunk) for all chunks of an array, on as many threads as `bytes` justify. Each
+// thread rounds in `direction` and has a state of its own, the result of make_state().
+template <class MakeState, class Body>
+void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
+                  const MakeState& make_state, const Body& body) {
+  Tasks tasks(blocks.count());
+  share(tasks, bytes, [&] {
+    const FloatState float_state(direction);
+    auto state = make_state();
+    for (std::size_t block = 0; tasks.take(block);) {
+      const Part part = blocks[block];
+      const std::size_t head = part.begin == 0 ? blocks.head() : 0;
+      for_chunks(part, part.begin, head,
+                 [&](const Part& chunk, std::size_t) { body(state, chunk); });
+    }
+  });
 }
 
 // Kernels convert codes from int32. Dequantization therefore subtracts kWideOffset from unsigned
@@ -114,12 +147,28 @@ class OffsetCursor {
   C constant_;
 };
 
+// How integers are rounded, as in RescaleRule. In stochastic rounding, draws replace the bias.
+struct BiasRule {
+  bool nearest, invert, invert_if_negative, invert_if_odd;
+};
+BiasRule bias_rule_of(sc_rounding rounding);
+
+Overflow overflow_of(sc_overflow overflow);
+
+// The lowest integer that saturation returns.
+std::int64_t lowest_of(const Scheme& scheme, sc_overflow overflow);
+
+// The key of stochastic rounding that a seed gives.
+std::uint64_t mixed(std::uint64_t seed);
+
 // The accumulated status of the elements that a thread has quantized.
 struct QuantizeStatus {
   bool nan = false;
   std::size_t out_of_range = 0;
   // The index of the first element out of range, if the options refuse such elements.
   std::size_t first = std::numeric_limits<std::size_t>::max();
+  // The index of the first code that the format does not have.
+  std::size_t first_invalid = std::numeric_limits<std::size_t>::max();
 };
 
 // The combined status of all threads. It has no lock: a thread adds its status in a destructor, also
@@ -131,19 +180,66 @@ class SharedStatus {
       nan_.store(true, std::memory_order_relaxed);
     }
     out_of_range_.fetch_add(status.out_of_range, std::memory_order_relaxed);
-    for (std::size_t first = first_.load(std::memory_order_relaxed); status.first < first;) {
-      first_.compare_exchange_weak(first, status.first, std::memory_order_relaxed);
-    }
+    set_least(first_, status.first);
+    set_least(first_invalid_, status.first_invalid);
   }
-  // Throws Error if the options refuse the elements found. All n elements have been quantized or, of
+  // Throws Error if an array of n codes has one that the format does not have.
+  void check_codes(const Codes& q, std::size_t n, const Scheme& scheme, const char* format) const;
+  // Throws Error if the options refuse elements out of range and there are any. `array` and `format`
+  // are the names of the arguments.
+  void check_range(const char* array, const char* format, sc_overflow overflow) const;
+  // The same for NaN in the array of floats w, and then for elements out of range. All n elements have been quantized or, of
   // those, the `kept` ones of largest magnitude, with ties to the lowest index.
   void check(const void* w, FloatType type, std::size_t n, std::size_t kept,
              const sc_quantize_options& options) const;
 
  private:
+  static void set_least(std::atomic<std::size_t>& least, std::size_t x) {
+    for (std::size_t now = least.load(std::memory_order_relaxed); x < now;) {
+      least.compare_exchange_weak(now, x, std::memory_order_relaxed);
+    }
+  }
+
   std::atomic<bool> nan_{false};
   std::atomic<std::size_t> out_of_range_{0};
   std::atomic<std::size_t> first_{std::numeric_limits<std::size_t>::max()};
+  std::atomic<std::size_t> first_invalid_{std::numeric_limits<std::size_t>::max()};
+};
+
+// The kernels for integers of type T.
+template <class T>
+const RescaleKernels<T>& rescale_kernels() {
+  if constexpr (sizeof(T) == sizeof(std::int32_t)) {
+    return kernels().quantize.rescale_int32;
+  } else {
+    return kernels().quantize.rescale_int64;
+  }
+}
+
+// The integers that a scheme has, if codes are stored with more bits.
+class CodeRange {
+ public:
+  CodeRange(const Scheme& scheme, const Codes& codes)
+      : all_are_valid_(codes.stored_bits(scheme) == scheme.bits),
+        range_(integer_range(scheme.bits, scheme.is_signed)) {}
+
+  // Notes the first invalid code of a part that begins with element `index`. Codes of a dtype without
+  // signs may be read as signed: those that become negative are invalid in narrower formats.
+  template <class T>
+  void check(const T* q, std::size_t count, std::size_t index, QuantizeStatus& status) const {
+    if (all_are_valid_ || index >= status.first_invalid) {
+      return;
+    }
+    const std::size_t valid = rescale_kernels<T>().count_valid(
+        q, count, static_cast<T>(range_.lowest), static_cast<T>(range_.highest));
+    if (valid != count) {
+      status.first_invalid = index + valid;
+    }
+  }
+
+ private:
+  bool all_are_valid_;
+  IntegerRange range_;
 };
 
 // A buffer that avoids 4K aliasing with the input of the same kernel. A load that follows a store

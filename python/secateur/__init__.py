@@ -26,7 +26,13 @@ from secateur.host import (
 from secateur.masks import apply_mask, prune_mask, prune_mask_global
 from secateur.packing import pack_ints, unpack_ints
 from secateur.pruning import prune, prune_global, soft_threshold
-from secateur.quantization import dequantize, fake_quantize, prune_quantize, quantize
+from secateur.quantization import (
+    dequantize,
+    fake_quantize,
+    prune_quantize,
+    quantize,
+    requantize,
+)
 from secateur.results import Bracket, ErrorStats, TopK
 from secateur.schedules import sparsity_schedule
 from secateur.selection import kth_magnitude, topk
@@ -72,6 +78,7 @@ __all__ = [
     "prune_quantize",
     "quantize",
     "reference",
+    "requantize",
     "set_num_threads",
     "soft_threshold",
     "sparsity_schedule",

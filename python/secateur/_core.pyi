@@ -180,6 +180,17 @@ def dequantize(
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
+def requantize(
+    q: ArrayLike,
+    from_fmt: _Format,
+    to_fmt: _Format,
+    rounding: str,
+    overflow: str,
+    seed: int | None,
+    index_offset: int,
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
 def fake_quantize(
     w: ArrayLike,
     fmt: _Format,

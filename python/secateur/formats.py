@@ -99,7 +99,7 @@ class Format:
     @property
     def dtype(self) -> np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]]:
         """The smallest NumPy integer dtype that holds the format."""
-        width = 8 if self.bits <= 8 else 16 if self.bits <= 16 else 32
+        width = max(8, 1 << (self.bits - 1).bit_length())
         return np.dtype(f"int{width}" if self.signed else f"uint{width}")
 
 
@@ -118,7 +118,7 @@ _AP_MODES = {
     "AP_WRAP": 'overflow="wrap"',
 }
 _Q = re.compile(r"\s*(U?)Q(?:(-?\d{1,4})\.)?(-?\d{1,4})\s*", re.IGNORECASE | re.ASCII)
-_WORDS = (8, 16, 24, 32)  # the bits of words, which most formats fill
+_WORDS = (8, 16, 24, 32, 64)  # the bits of words, which most formats fill
 _AP = re.compile(
     r"\s*ap_(u?)fixed\s*<\s*(-?\d{1,4})\s*,\s*(-?\d{1,4})\s*(?:,([^<>]*))?>\s*", re.ASCII
 )
@@ -132,7 +132,8 @@ class FixedPoint(Format):
     Parameters
     ----------
     bits : int, default 8
-        The width of the integers in bits, including the sign bit; 2 to 32.
+        The width of the integers in bits, including the sign bit; 2 to 32, or to 64 for the integers
+        that :func:`secateur.requantize` takes.
     frac_bits : int or array_like of int, default 5
         The number of bits after the binary point, -256 to 256. It may be negative (steps larger
         than 1) or exceed `bits` (a range well within ±1). With `axis`, an array holds one entry for
@@ -201,7 +202,7 @@ class FixedPoint(Format):
         axis: Axes | None = None,
         group_size: GroupSize | None = None,
     ) -> None:
-        bits = integer_in("bits", bits, 2, 32)
+        bits = integer_in("bits", bits, 2, 64)
         frac_bits = _parameter("frac_bits", frac_bits, single=axis is None and group_size is None)
         stored: int | Int32s
         if _is_array(frac_bits):
@@ -264,7 +265,7 @@ class FixedPoint(Format):
             Whether `m` of a signed ``"Qm.n"`` includes the sign bit. Arm includes it; Texas
             Instruments does not. A format of 8 bits with 5 fraction bits is ``"Q3.5"`` for Arm and
             ``"Q2.5"`` for Texas Instruments. By default `m` does not include it, but text that
-            only with the sign bit included has 8, 16, 24 or 32 bits, such as ``"Q1.15"``, is
+            only with the sign bit included has 8, 16, 24, 32 or 64 bits, such as ``"Q1.15"``, is
             ambiguous and refused. The `I` of ``ap_fixed`` always includes the sign bit.
 
         Returns
@@ -277,7 +278,7 @@ class FixedPoint(Format):
         TypeError
             If `text` is not a str, or `sign_counted` is not a bool.
         ValueError
-            If `text` is in neither notation or is ambiguous, if the format does not have 2 to 32
+            If `text` is in neither notation or is ambiguous, if the format does not have 2 to 64
             bits, or if `text` has rounding or overflow modes, which are arguments of
             :func:`secateur.quantize`.
 
@@ -323,7 +324,7 @@ class FixedPoint(Format):
         """Return the format in Q notation.
 
         :meth:`parse` reads it with the same `sign_counted`. Without it, :meth:`parse` refuses the text
-        of signed formats of 9, 17 or 25 bits, because it is ambiguous.
+        of signed formats of 9, 17, 25 or 33 bits, because it is ambiguous.
 
         Parameters
         ----------
@@ -556,7 +557,7 @@ def _parameter(name: str, value: Any, *, single: bool) -> Any:
     value = native_array(name, value)
     if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
         return value
-    if value.dtype.name in INTEGERS:
+    if value.dtype.kind == "V" and value.dtype.name in INTEGERS:
         value = value.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
     is_element = value.ndim == 0 or (single and value.size == 1)
     return np.asarray(value).reshape(())[()] if is_element else value
@@ -591,7 +592,11 @@ def _scales(scale: Any) -> float | Floats:
 
 def _zero_points(zero_point: Any, low: int, high: int) -> int | Int32s:
     points = zero_point
-    if isinstance(points, np.generic) and points.dtype.name in INTEGERS:
+    if (
+        isinstance(points, np.generic)
+        and points.dtype.kind == "V"
+        and points.dtype.name in INTEGERS
+    ):
         points = points.astype(np.int64)
     if not _is_array(points):
         return integer_in("zero_point", points, low, high)

@@ -213,6 +213,92 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     return wanted
 
 
+def requantize(
+    q: ArrayLike,
+    from_fmt: FixedPoint | Affine,
+    to_fmt: FixedPoint | Affine,
+    *,
+    rounding: Rounding = "nearest_even",
+    overflow: Overflow = "saturate",
+    seed: int | None = None,
+    index_offset: int = 0,
+    out: Array | None = None,
+) -> Array:
+    """Convert the integers of one format to the integers of another.
+
+    The result is the value of `q`, divided by the step of `to_fmt`, rounded once, plus the zero point
+    of `to_fmt`. All of this is exact, for both kinds of formats. Between two FixedPoint it is a shift
+    by ``from_fmt.frac_bits - to_fmt.frac_bits`` bits with rounding.
+
+    Parameters
+    ----------
+    q : array_like of ``from_fmt.dtype``, any shape
+        The integers to convert, or a narrower dtype of ml_dtypes that holds the format.
+    from_fmt : FixedPoint or Affine
+        The format of `q`. A FixedPoint may have up to 64 bits, as accumulators do.
+    to_fmt : FixedPoint or Affine
+        The format of the result, of up to 32 bits.
+    rounding, overflow, seed, index_offset
+        As for :func:`quantize`.
+    out : ndarray of ``to_fmt.dtype``, of the shape of `q`, optional
+        The array to write the result to. Its dtype may also be one of ml_dtypes, as for
+        :func:`quantize`.
+
+    Returns
+    -------
+    ndarray of ``to_fmt.dtype``, of the shape of `q`
+        `out`, or a new array.
+
+    Raises
+    ------
+    TypeError
+        If `q` or `out` has an unsupported dtype, or `from_fmt` or `to_fmt` is not a format.
+    ValueError
+        If `q` has integers that `from_fmt` does not have, such as 200 in a format of 7 bits; if
+        `to_fmt` has more than 32 bits; if a format does not fit `q`; if a scale of `to_fmt` is not
+        positive, or is subnormal in float64; if an argument is not one of the values above; or if
+        `out` does not fit `q` or overlaps it. Nothing is written in these cases, with one exception:
+        when an integer is refused, a part of `out` may have been written.
+    OverflowError
+        If `overflow` is ``"raise"`` and elements are out of range. The message has their number
+        and the index of the first.
+
+    See Also
+    --------
+    quantize : Makes integers of floats.
+    dequantize : Makes floats of integers.
+
+    Notes
+    -----
+    The value of ``q`` is ``q * 2**-frac_bits``, or ``(q - zero_point) * scale`` in exact arithmetic,
+    where the scale is the float64 that the format stores. A scale such as 0.1 that was meant to be a
+    float32 must be given as ``np.float32(0.1)``. :func:`dequantize` and :func:`quantize` round the
+    scale, the difference, the product and the quotient, so that going through floats rounds several
+    times. Integer-only inference needs this conversion after each layer (Jacob et al. 2018,
+    "Quantization and training of neural networks for efficient integer-arithmetic-only inference");
+    it replaces the ratio of the scales by a multiplier of 31 bits, and this function does not.
+
+    Where all steps are powers of two and there are no zero points, vector code shifts integers of
+    32 or 64 bits. Other steps need a division; it takes several times as long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import secateur as sc
+    >>> accumulators = np.int32([96, -96, 160, 100_000])
+    >>> sc.requantize(accumulators, sc.FixedPoint(32, 8), sc.FixedPoint(8, 2))
+    array([  2,  -2,   2, 127], dtype=int8)
+    >>> sc.requantize(accumulators, sc.FixedPoint(32, 8), sc.FixedPoint(8, 2), rounding="floor")
+    array([  1,  -2,   2, 127], dtype=int8)
+
+    The accumulators of a quantized layer:
+
+    >>> sc.requantize(accumulators, sc.Affine(0.25, bits=32), sc.Affine(0.75, zero_point=3))
+    array([ 35, -29,  56, 127], dtype=int8)
+    """
+    return _core.requantize(q, from_fmt, to_fmt, rounding, overflow, seed, index_offset, out)
+
+
 def fake_quantize(
     w: ArrayLike,
     fmt: FixedPoint | Affine,

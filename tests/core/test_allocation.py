@@ -113,6 +113,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "quantize packed": lambda a: sc.quantize(a["half"], NARROW, packed=True, rounding="floor"),
     "quantize groups": lambda a: sc.quantize(a["wide"], PER_GROUP, overflow="wrap"),
     "dequantize": lambda a: sc.dequantize(a["codes"], PER_GROUP, dtype=np.float16),
+    "requantize": lambda a: sc.requantize(a["codes"], PER_GROUP, FMT, rounding="floor"),
+    "requantize affine": lambda a: sc.requantize(a["codes"], BLOCKS, COLUMNS),
     "fake_quantize in place": lambda a: sc.fake_quantize(a["w"], PER_GROUP, out=a["w"]),
     "fake_quantize": lambda a: sc.fake_quantize(a["strided"], FMT, rounding="floor"),
     "prune_quantize": lambda a: sc.prune_quantize(a["w"], FMT, sparsity=0.9),

@@ -160,6 +160,7 @@ def affine(inputs: list[np.ndarray], scales: list[Any]) -> list[np.ndarray]:
         q = sc.quantize(w, fmt, nan="zero", rounding=rounding, **seed_of(rounding))
         results += [q, sc.fake_quantize(w, fmt, nan="zero", overflow="saturate_zero")]
         results += [sc.dequantize(q, fmt, dtype=to) for to in DTYPES.values()]
+        results += [sc.requantize(q, fmt, to) for to in (FixedPoint(8, 3), sc.Affine(0.3))]
     return results
 
 

@@ -249,11 +249,18 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             yield Case(partial(sc.quantize, **how, packed=True), (v,))
             packed = sc.quantize(v, **how, packed=True)
             yield Case(partial(sc.dequantize, **how, dtype=dtype, shape=n), (packed,))
+        for bits, to in ((8, 5), (16, 8), (32, 16), (64, 32)):
+            source, target = sc.FixedPoint(bits, bits // 2), sc.FixedPoint(to, number)
+            codes = np.arange(n).astype(source.dtype)
+            modes = {"rounding": rounding, **seed_of(rounding)}
+            convert = partial(sc.requantize, from_fmt=source, to_fmt=target, **modes)
+            yield Case(convert, (codes,))
         affine = sc.Affine(0.03, 3, bits=(8, 16, 32, 4)[number])
         yield Case(partial(sc.quantize, fmt=affine), (v,))
         yield Case(partial(sc.fake_quantize, fmt=affine, rounding="floor"), (v,), in_place=True)
         q = sc.quantize(v, affine)
         yield Case(partial(sc.dequantize, fmt=affine, dtype=dtype), (q,))
+        yield Case(partial(sc.requantize, from_fmt=affine, to_fmt=sc.Affine(0.1)), (q,))
     widths = [m for m in (1, 3, 8, 32) if n % m == 0]
     for m in {widths[-1], widths[len(widths) // 2]}:
         for axis, shape in product((0, 1), {(n // m, m), (m, n // m)}):

@@ -79,6 +79,9 @@ def quantized(w: np.ndarray, k: int) -> list[np.ndarray]:
         sc.dequantize(nibbles, NIBBLES, shape=w.shape, dtype=np.float16),
         q,
         sc.dequantize(q, affine),
+        sc.requantize(q, affine, in_groups, rounding="stochastic", seed=1),
+        sc.requantize(q, in_groups, WIDE, rounding="stochastic", seed=1),
+        sc.requantize(q, FMT, NIBBLES, overflow="wrap"),
         sc.quantize(w, affine, nan="zero", rounding="stochastic", seed=1),
         sc.quantize(w, Affine(0.1, bits=32), nan="zero"),
     ]

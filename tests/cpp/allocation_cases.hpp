@@ -559,6 +559,12 @@ class Cases {
         with_layout([=](const sc_format* with, const void*, void* out) {
       return sc_dequantize(q, q_dtype, n, with, out, dtype);
     }));
+    if (dtype == SC_DTYPE_FLOAT64) {  // scales are double
+      add("requantize " + name, q_bytes, Case::apart,
+          with_layout([=](const sc_format* with, const void*, void* out) {
+        return sc_requantize(q, q_dtype, n, with, with, &options, out, q_dtype);
+      }));
+    }
     if (q_dtype == SC_DTYPE_INT8 || q_dtype == SC_DTYPE_INT32) {
       add("fake_quantize " + name, bytes, Case::both,
           with_layout([=](const sc_format* with, const void* in, void* out) {

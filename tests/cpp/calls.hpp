@@ -567,6 +567,22 @@ const std::vector<Function>& functions() {
        {dtype, n, k, q_dtype},
        {all_of(w), all_of(affine), all_of(format_layout), scale_read, zeros_read, all_of(options)},
        {{q, kN}}},
+      {"sc_requantize",
+       [](Arguments& a) {
+    return sc_requantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(fixed_point),
+                         a.get<sc_format>(affine), a.get<sc_quantize_options>(options),
+                         a.pointers[first_mask], a.q_dtype);
+  },
+       {q_dtype, n},
+       {{q, kN},
+        all_of(fixed_point),
+        all_of(affine),
+        all_of(format_layout),
+        frac_bits_read,
+        scale_read,
+        zeros_read,
+        all_of(options)},
+       {{first_mask, kN}}},
       {"sc_pack_ints",
        [](Arguments& a) {
     return sc_pack_ints(a.pointers[q], a.q_dtype, a.n, a.bits, a.bit_order, a.row_length,

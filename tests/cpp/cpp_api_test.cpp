@@ -147,6 +147,12 @@ void quantizes() {
   sc::prune_quantize(w, 1, format, std::span<std::int8_t>(q));
   require(q == std::array<std::int8_t, 4>{0, -8, 0, 0}, "prune_quantize");
 
+  const std::int32_t four = 4;
+  std::array<std::int8_t, 4> converted{};
+  sc::requantize(std::vector<std::int64_t>{12, -12, 20, 4000}, sc::fixed_point(64, four),
+                 sc::fixed_point(8, one), std::span<std::int8_t>(converted));
+  require(converted == std::array<std::int8_t, 4>{2, -2, 2, 127}, "requantize");
+
   const std::int32_t fifteen = 15;
   sc::quantize(w, sc::fixed_point(16, fifteen, false), of_16,
                with(SC_ROUNDING_FLOOR, SC_OVERFLOW_WRAP));

@@ -183,6 +183,8 @@ void quantize(sc_dtype dtype, const sc_format& fmt, sc_dtype q_dtype) {
     }
   }
   require_ok(sc_dequantize(nullptr, q_dtype, 0, &fmt, nullptr, dtype), "dequantize");
+  require_ok(sc_requantize(nullptr, q_dtype, 0, &fmt, &fmt, nullptr, nullptr, q_dtype),
+             "requantize");
 }
 
 void quantize(sc_dtype dtype) {

@@ -268,6 +268,11 @@ const Operation kOutOfPlace[] = {
      [](Arrays& a) {
   return sc_dequantize(a.w.data(), SC_DTYPE_INT8, kSize, &kFormat, a.out(), SC_DTYPE_FLOAT32);
 }},
+    {"requantize",
+     [](Arrays& a) {
+  return sc_requantize(a.w.data(), SC_DTYPE_INT8, kSize, &kFormat, &kFormat, &kFloor, a.out(),
+                       SC_DTYPE_INT8);
+}},
     {"pack_ints",
      [](Arrays& a) {
   const std::vector<std::int8_t> codes(4 * kSize, 3);

@@ -26,7 +26,7 @@ def values(dtype: str, n: int, style: str, seed: int) -> np.ndarray:
     if style.startswith("below "):  # "below N": integers of N bits
         bits = int(style.split()[1])
         low, high = (-(1 << bits - 1), 1 << bits - 1) if dtype.startswith("i") else (0, 1 << bits)
-        return rng.integers(low, high, n).astype(kind)
+        return rng.integers(low, high, n, np.int64 if low else np.uint64).astype(kind)
     if style == "raw":
         return raw.view(kind)
     if style == "true":
@@ -366,26 +366,35 @@ class Draw:
         return lengths, f"{options}, group_size={group}"
 
     def format(
-        self, shape: tuple[int, ...], layout: tuple[tuple[int, ...], str] | None = None
+        self,
+        shape: tuple[int, ...],
+        layout: tuple[tuple[int, ...], str] | None = None,
+        name: str = "fmt",
+        most_bits: int = 32,
     ) -> tuple[int, bool]:
-        """Create a format named fmt, and return its width and whether it is signed."""
+        """Create a format, and return its width and whether it is signed."""
         signed = not self.one_in(3)
-        bits = self.one_of([8, 8, 16, 4, self.rng.randrange(1, 33), self.rng.randrange(1, 9)])
+        any_bits = self.rng.randrange(1, most_bits + 1)
+        bits = self.one_of([8, 8, 16, 4, any_bits, self.rng.randrange(1, 9)])
         layout = layout or self.layout_of_parameters(shape)
         self.statements.append(f"rng = np.random.default_rng({self.seed()})")
-        if bits == 1 or self.one_in(2):
-            self.affine(bits, signed, *layout)
+        if bits <= 32 and (bits == 1 or self.one_in(2)):
+            self.affine(bits, signed, *layout, name)
         else:
-            self.fixed_point(bits, signed, *layout)
+            self.fixed_point(bits, signed, *layout, name)
         return bits, signed
 
-    def fixed_point(self, bits: int, signed: bool, lengths: tuple[int, ...], options: str) -> None:
+    def fixed_point(
+        self, bits: int, signed: bool, lengths: tuple[int, ...], options: str, name: str
+    ) -> None:
         low, high = (-256, 257) if self.one_in(5) else (-3, bits + 4)
         frac_bits = f"rng.integers({low}, {high}, {lengths})"
         frac_bits = frac_bits if lengths else str(self.rng.randrange(low, high))
-        self.statements.append(f"fmt = sc.FixedPoint({bits}, {frac_bits}, {signed}, {options})")
+        self.statements.append(f"{name} = sc.FixedPoint({bits}, {frac_bits}, {signed}, {options})")
 
-    def affine(self, bits: int, signed: bool, lengths: tuple[int, ...], options: str) -> None:
+    def affine(
+        self, bits: int, signed: bool, lengths: tuple[int, ...], options: str, name: str
+    ) -> None:
         low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
         arguments = [f"bits={bits}, signed={signed}", options]
         if bits > 1 and self.one_in(3):
@@ -411,9 +420,10 @@ class Draw:
         else:
             zero_point = str(self.one_of([*ends, self.rng.randrange(ends[0], ends[1] + 1)]))
         given = [scale if lengths else f"float({scale})", zero_point, *filter(None, arguments)]
-        self.statements.append(f"fmt = sc.Affine({', '.join(given)})")
+        self.statements.append(f"{name} = sc.Affine({', '.join(given)})")
 
-    def modes(self, style: str) -> None:
+    def modes(self, style: str | None) -> None:
+        """Draw the modes of quantization, and the policy for NaN if there are floats of a style."""
         if self.one_in(2):
             self.named["rounding"] = repr(self.one_of(ROUNDINGS))
             if self.named["rounding"] == "'stochastic'":
@@ -424,7 +434,8 @@ class Draw:
         if self.one_in(3):
             near = [2**16, 2**32 - 50, 2**32, 2**63, 2**64 - 1, self.rng.randrange(2**64)]
             self.named["index_offset"] = str(self.one_of(near))
-        self.policy(style, "zero")
+        if style is not None:
+            self.policy(style, "zero")
 
     def bitorder(self) -> None:
         if self.one_in(2):
@@ -696,7 +707,7 @@ def unpack_ints(draw: Draw) -> None:
 
 
 def storage_dtype(bits: int, signed: bool) -> str:
-    return f"{'' if signed else 'u'}int{8 if bits <= 8 else 16 if bits <= 16 else 32}"
+    return f"{'' if signed else 'u'}int{max(8, 1 << (bits - 1).bit_length())}"
 
 
 def integer_output(draw: Draw, bits: int, dtype: str, shape: tuple[int, ...]) -> None:
@@ -759,6 +770,18 @@ def dequantize(draw: Draw) -> None:
         draw.positional["q"] = draw.array(dtype, shape, f"below {width}" if width else "raw")
     draw.positional["fmt"] = "fmt"
     result_floats(draw, shape)
+
+
+def requantize(draw: Draw) -> None:
+    shape = draw.shape()
+    bits, signed = draw.format(shape, name="from_fmt", most_bits=64)
+    dtype = storage_dtype(bits, signed)
+    # Others than the format has are refused.
+    draw.positional["q"] = draw.array(dtype, shape, "raw" if draw.one_in(8) else f"below {bits}")
+    to_bits, to_signed = draw.format(shape, name="to_fmt")
+    draw.positional["from_fmt"], draw.positional["to_fmt"] = "from_fmt", "to_fmt"
+    draw.modes(None)
+    draw.out(storage_dtype(to_bits, to_signed), shape)
 
 
 def compare(draw: Draw) -> None:
@@ -840,7 +863,7 @@ FUNCTIONS: dict[str, Callable[[Draw], None]] = {
     function.__name__: function
     for function in (
         kth_magnitude, topk, prune, prune_mask, prune_global, prune_mask_global, apply_mask, soft_threshold, pack_ints,
-        unpack_ints, quantize, dequantize, fake_quantize, prune_quantize, compare, choose_format,
-        choose_affine, sketch,
+        unpack_ints, quantize, dequantize, requantize, fake_quantize, prune_quantize, compare,
+        choose_format, choose_affine, sketch,
     )
 }  # fmt: skip

@@ -162,6 +162,39 @@ void test_ShiftLeftSame() {
   }
 }
 
+// Compares an operation that shifts each lane by a count of its own with one that shifts one number.
+template <class Shift, class ShiftOne>
+void check_shifts_by_lane(Shift shift, ShiftOne shift_one) {
+  for_types<int32_t, int64_t>([&]<class T>() {
+    constexpr int kBits = static_cast<int>(sizeof(T) * 8);
+    const std::vector<T> values = values_of<T>(256);
+    for (int first = 0; first < kBits; ++first) {
+      Lanes<T> counts;
+      for (std::size_t i = 0; i < kLanes<T>; ++i) {
+        counts[i] = static_cast<T>((first + 5 * static_cast<int>(i)) % kBits);
+      }
+      for (std::size_t i = 0; i < values.size(); i += kLanes<T>) {
+        Lanes<T> actual;
+        StoreU(shift(LoadU(&values[i]), LoadU(counts.data())), actual.data());
+        for (std::size_t lane = 0; lane < kLanes<T>; ++lane) {
+          const T expected = cut<T>(shift_one(bits_of(values[i + lane]), counts[lane]));
+          expect_equal(actual[lane], expected, "shifted", i + lane);
+        }
+      }
+    }
+  });
+}
+
+void test_Shl() {
+  check_shifts_by_lane([](auto v, auto counts) { return Shl(v, counts); },
+                       [](auto x, auto count) { return x << count; });
+}
+
+void test_ShrLogical() {
+  check_shifts_by_lane([](auto v, auto counts) { return ShrLogical(v, counts); },
+                       [](auto x, auto count) { return x >> count; });
+}
+
 void test_int_Mul() {
   check_pairs<int32_t>([](auto a, auto b) { return Mul(a, b); },
                        [](int32_t a, int32_t b) { return cut<int32_t>(wide(a) * wide(b)); });

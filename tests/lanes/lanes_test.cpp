@@ -79,6 +79,8 @@ constexpr LaneTest kTests[] = {
     SECATEUR_TEST(ShiftLeft),
     SECATEUR_TEST(ShiftRightLogicalSame),
     SECATEUR_TEST(ShiftLeftSame),
+    SECATEUR_TEST(Shl),
+    SECATEUR_TEST(ShrLogical),
     SECATEUR_TEST(Mul),
     SECATEUR_TEST(MulEvenUnsigned),
     SECATEUR_TEST(MulOddUnsigned),

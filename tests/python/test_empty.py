@@ -128,6 +128,7 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
                 lambda lib, f=fmt, b=bits: lib.prune_quantize(w, f, k=n // 2, packed=b),
             )
         yield "fake_quantize", lambda lib, f=fmt: lib.fake_quantize(w, f)
+        yield "requantize", lambda lib, f=fmt: lib.requantize(np.ones(shape, np.int8), f, f)
         yield "dequantize", lambda lib, f=fmt: lib.dequantize(np.ones(shape, np.int8), f)
         for q in (packed(shape, 4), np.zeros(0, np.uint8), np.zeros((), np.uint8)):
             yield "dequantize", lambda lib, f=fmt, q=q: lib.dequantize(q, f, shape=shape)

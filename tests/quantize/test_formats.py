@@ -49,8 +49,9 @@ def test_integers(bits: int, signed: bool, dtype: type, low: int, high: int) -> 
 @pytest.mark.parametrize("signed", [True, False])
 def test_every_width(signed: bool) -> None:
     """A format has 2**bits integers, and the smallest dtype that holds them."""
-    dtypes = [np.int8, np.int16, np.int32] if signed else [np.uint8, np.uint16, np.uint32]
-    for bits in range(2, 33):
+    signed_dtypes = [np.int8, np.int16, np.int32, np.int64]
+    dtypes = signed_dtypes if signed else [np.uint8, np.uint16, np.uint32, np.uint64]
+    for bits in range(2, 65):
         fmt = FixedPoint(bits, 0, signed)
         assert fmt.max - fmt.min == 2**bits - 1
         assert fmt.min == (-fmt.max - 1 if signed else 0)
@@ -114,9 +115,9 @@ def test_numpy_integers_and_bools_become_pythons() -> None:
     assert [type(field) for field in (fmt.bits, fmt.frac_bits, fmt.signed)] == [int, int, bool]
 
 
-@pytest.mark.parametrize("bits", [-8, 0, 1, 33, 2**70])
+@pytest.mark.parametrize("bits", [-8, 0, 1, 65, 2**70])
 def test_bits_out_of_range(bits: int) -> None:
-    with pytest.raises(ValueError, match=rf"^bits must be an integer from 2 to 32, got {bits}"):
+    with pytest.raises(ValueError, match=rf"^bits must be an integer from 2 to 64, got {bits}"):
         FixedPoint(bits)
 
 
@@ -782,11 +783,11 @@ def test_invalid_notation(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("Q0.0", "bits must be an integer from 2 to 32, got 1"),
-        ("Q16.17", "bits must be an integer from 2 to 32, got 34"),
+        ("Q0.0", "bits must be an integer from 2 to 64, got 1"),
+        ("Q32.33", "bits must be an integer from 2 to 64, got 66"),
         ("Q-300.310", "frac_bits must be an integer from -256 to 256, got 310"),
-        ("ap_fixed<33, 3>", "bits must be an integer from 2 to 32, got 33"),
-        ("ap_fixed<-8, 3>", "bits must be an integer from 2 to 32, got -8"),
+        ("ap_fixed<65, 3>", "bits must be an integer from 2 to 64, got 65"),
+        ("ap_fixed<-8, 3>", "bits must be an integer from 2 to 64, got -8"),
     ],
 )
 def test_notation_of_a_format_out_of_range(text: str, message: str) -> None:

@@ -189,7 +189,7 @@ def test_float32_rounds_to_what_is_tried_here() -> None:
 def test_the_table_is_that_of_numpy_and_ml_dtypes() -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
     assert dtypes.FLOATS == ("float16", "bfloat16", "float32", "float64")
-    names = "int8 uint8 int16 uint16 int4 uint4 int2 uint2 int32 uint32"
+    names = "int8 uint8 int16 uint16 int4 uint4 int2 uint2 int32 uint32 int64 uint64"
     assert list(dtypes.INTEGERS) == names.split()
     for name, integers in dtypes.INTEGERS.items():
         info = ml_dtypes.iinfo(np.dtype(getattr(ml_dtypes, name, name)))

@@ -312,7 +312,8 @@ def ends_of_width(bits: int, signed: bool) -> tuple[int, int]:
 def code_dtype(fmt: FixedPoint | Affine) -> np.dtype:
     """Return the smallest dtype that holds all integers of the width."""
     low, high = ends_of_width(fmt.bits, fmt.signed)
-    dtypes = map(np.dtype, ("int8", "int16", "int32") if fmt.signed else ("u1", "u2", "u4"))
+    names = ("int8", "int16", "int32", "int64") if fmt.signed else ("u1", "u2", "u4", "u8")
+    dtypes = map(np.dtype, names)
     return next(d for d in dtypes if np.iinfo(d).min <= low <= high <= np.iinfo(d).max)
 
 

@@ -103,6 +103,8 @@ typedef enum sc_dtype SC_OF_INT {
   SC_DTYPE_UINT16 = 23,
   SC_DTYPE_INT32 = 24,
   SC_DTYPE_UINT32 = 25,
+  SC_DTYPE_INT64 = 26, /* only as the input of sc_requantize */
+  SC_DTYPE_UINT64 = 27,
   SC_DTYPE_PACKED_LITTLE = 32, /* as SC_BITORDER_LITTLE packs them */
   SC_DTYPE_PACKED_BIG = 33     /* as SC_BITORDER_BIG packs them */
 } sc_dtype;
@@ -209,7 +211,8 @@ typedef enum sc_format_kind SC_OF_INT {
  * use scale, zero_point, qmin and qmax. The fields of the other kind are ignored. */
 typedef struct sc_format {
   sc_format_kind kind;
-  int32_t bits;            /* the width of the integers: 2 to 32; affine: 1 to 32 */
+  int32_t bits;            /* the width of the integers: 2 to 32, or 64 where a function says so;
+                            * affine: 1 to 32 */
   int32_t is_signed;       /* 1: two's complement; 0: unsigned */
   const sc_layout* layout; /* the groups of elements that share a parameter; null: one group */
 
@@ -470,7 +473,7 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
  * float64, else float32.
  *
  * q_dtype is the dtype of q, signed or unsigned as the format is:
- *   - the smallest of the 8-, 16- and 32-bit integer dtypes that holds the format;
+ *   - the smallest of the 8-, 16-, 32- and 64-bit integer dtypes that holds the format;
  *   - or a 4-bit dtype, for formats of at most 4 bits;
  *   - or a 2-bit dtype, for formats of at most 2 bits;
  *   - or a bit-packed dtype, for formats of at most SC_MAX_PACKED_BITS bits. q then has (n * bits + 7) / 8 bytes and
@@ -511,6 +514,19 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
  * w. Errors are those of sc_quantize. */
 sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                            const sc_quantize_options* options, void* out);
+
+/* Converts integers of one format to integers of another:
+ *   out = round((q - zero_point) * step / out_step) + out_zero_point
+ * in exact arithmetic, rounded once. A step is 2^-frac_bits, or the scale. Scales are doubles; those of
+ * from_fmt may be any finite numbers, those of to_fmt must be positive and normal. A fixed-point
+ * from_fmt may have up to 64 bits. out_dtype is the dtype of out, as q_dtype is that of q.
+ *
+ * `options` are those of sc_quantize; `nan` has no effect. SC_ERROR_ARGUMENT: q has an integer that is
+ * not in the width of from_fmt, and sc_last_error names the first. SC_ERROR_OVERFLOW: as for
+ * sc_quantize. */
+sc_status sc_requantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* from_fmt,
+                        const sc_format* to_fmt, const sc_quantize_options* options, void* out,
+                        sc_dtype out_dtype);
 
 /* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, without
  * an array in between. A pruned element is quantized as 0.0 is. SC_NAN_RAISE refuses NaN in all of w;

@@ -122,12 +122,15 @@ inline constexpr sc_dtype dtype = std::is_same_v<T, float>           ? SC_DTYPE_
                                   : std::is_same_v<T, std::int16_t>  ? SC_DTYPE_INT16
                                   : std::is_same_v<T, std::uint16_t> ? SC_DTYPE_UINT16
                                   : std::is_same_v<T, std::int32_t>  ? SC_DTYPE_INT32
-                                                                     : SC_DTYPE_UINT32;
+                                  : std::is_same_v<T, std::uint32_t> ? SC_DTYPE_UINT32
+                                  : std::is_same_v<T, std::int64_t>  ? SC_DTYPE_INT64
+                                                                     : SC_DTYPE_UINT64;
 
 template <class Q>
 concept integer = std::is_same_v<Q, std::int8_t> || std::is_same_v<Q, std::uint8_t> ||
                   std::is_same_v<Q, std::int16_t> || std::is_same_v<Q, std::uint16_t> ||
-                  std::is_same_v<Q, std::int32_t> || std::is_same_v<Q, std::uint32_t>;
+                  std::is_same_v<Q, std::int32_t> || std::is_same_v<Q, std::uint32_t> ||
+                  std::is_same_v<Q, std::int64_t> || std::is_same_v<Q, std::uint64_t>;
 
 /* A vector, an array or a span of integers. */
 template <class R>
@@ -368,6 +371,14 @@ void dequantize(const Q& q, const sc_format& fmt, Out&& out) {
   const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
   detail::check(sc_dequantize(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt,
                               std::ranges::data(out), detail::dtype_of<Out>));
+}
+
+template <detail::integers Q, detail::integers Out>
+void requantize(const Q& q, const sc_format& from_fmt, const sc_format& to_fmt, Out&& out,
+                const sc_quantize_options& options = {}) {
+  const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
+  detail::check(sc_requantize(std::ranges::data(q), detail::dtype_of<Q>, n, &from_fmt, &to_fmt,
+                              &options, std::ranges::data(out), detail::dtype_of<Out>));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>

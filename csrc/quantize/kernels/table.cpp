@@ -2,6 +2,7 @@
 #include "quantize/kernels/table.hpp"
 
 #include "quantize/kernels/quantize.hpp"
+#include "quantize/kernels/requantize.hpp"
 
 namespace secateur::SECATEUR_TARGET {
 namespace {
@@ -65,6 +66,30 @@ constexpr StageKernels<C> stage_kernels() {
   return k;
 }
 
+template <class E, bool kSigned, bool kStochastic>
+constexpr void set_rescale(RescaleByOverflow<E>& by_overflow) {
+  by_overflow[static_cast<size_t>(Overflow::saturate)] =
+      rescale<E, kSigned, kStochastic, SaturatedIntegers>;
+  by_overflow[static_cast<size_t>(Overflow::zero)] =
+      rescale<E, kSigned, kStochastic, ZeroedIntegers>;
+  by_overflow[static_cast<size_t>(Overflow::wrap)] =
+      rescale<E, kSigned, kStochastic, WrappedIntegers>;
+}
+
+template <class E>
+constexpr RescaleKernels<E> rescale_kernels() {
+  RescaleKernels<E> k{};
+  set_rescale<E, true, false>(k.with_bias);
+  if constexpr (sizeof(E) == sizeof(int64_t)) {
+    set_rescale<E, false, false>(k.of_unsigned);
+    set_rescale<E, true, true>(k.stochastic);
+    set_rescale<E, false, true>(k.stochastic_of_unsigned);
+  }
+  k.set_shifts = set_shifts<E>;
+  k.count_valid = count_valid<E>;
+  return k;
+}
+
 }  // namespace
 
 extern const QuantizeKernels quantize_kernels;
@@ -78,6 +103,9 @@ constinit const QuantizeKernels quantize_kernels = {
                     store_codes<uint16_t>, store_codes<int32_t>},
     .load_codes = {load_codes<int8_t>, load_codes<uint8_t>, load_codes<int16_t>,
                    load_codes<uint16_t>, load_codes<int32_t>},
+    .rescale_int32 = rescale_kernels<int32_t>(),
+    .rescale_int64 = rescale_kernels<int64_t>(),
+    .draw = draw,
 };
 
 }  // namespace secateur::SECATEUR_TARGET

@@ -129,6 +129,52 @@ struct StageKernels {
                     C* to);
 };
 
+// Any integer but 0, shifted by this, is out of the range of 32 bits, and a multiple of 2^32.
+inline constexpr int32_t kMaxLeftShift = 34;
+
+// How integers are multiplied by a power of two, rounded and brought into range (the kernel rescale).
+// E is int32 or int64. The bias of the rounding is (nearest) that of rounding to nearest, with ties
+// down, or 0, for rounding down; its bits are inverted if an odd number of the conditions hold. Each
+// of the four is 0 or -1, which means true.
+template <class E>
+struct RescaleRule {
+  E nearest, invert, invert_if_negative, invert_if_odd;
+  E lowest, highest;      // the range of the format; for unsigned integers, from 0 on
+  E bit_mask, sign_mask;  // for `wrap`: as in QuantizeRule
+};
+
+// Rounds q * 2^(left - right) and brings it into range. Of left and right, which have an element for
+// each of q and end with a whole word, at least one is 0; `left` may be null. right is less than the
+// bits of E. For int32, q * 2^left is an int32; otherwise left is at most kMaxLeftShift. `draws` are
+// those of stochastic rounding. The first result goes to the first element of `to`. Returns the number
+// of integers out of range under Overflow::zero, else 0.
+template <class E>
+using Rescale = size_t (*)(const Part& q, const E* left, const E* right, const E* draws,
+                           const RescaleRule<E>& rule, int32_t* to);
+// The shifts of consecutive elements: to the left, to the right, and what exceeds the largest shift to
+// the right that `rescale` takes, of at most as many bits.
+template <class E>
+struct Shifts {
+  E *left, *right, *excess;
+};
+// Whether any of these shifts is not 0.
+struct ShiftKinds {
+  bool left, excess;
+};
+template <class E>
+using RescaleByOverflow = Rescale<E>[static_cast<size_t>(Overflow::count)];
+template <class E>
+struct RescaleKernels {
+  RescaleByOverflow<E> with_bias;
+  RescaleByOverflow<E> of_unsigned;  // for int64 only, as the two below
+  RescaleByOverflow<E> stochastic;
+  RescaleByOverflow<E> stochastic_of_unsigned;
+  // Writes the shifts of whole words of elements, whose steps are powers of two.
+  ShiftKinds (*set_shifts)(ParameterView<double> from_steps, ParameterView<double> to_steps,
+                           size_t count, const Shifts<E>& shifts);
+  // The number of integers before the first that is not in the range; count if all are.
+  size_t (*count_valid)(const E* q, size_t count, E lowest, E highest);
+};
 // The number of types of stored integers: int8, uint8, int16, uint16 and int32.
 inline constexpr size_t kIntegers = 5;
 
@@ -150,6 +196,12 @@ struct QuantizeKernels {
   // Convert between int32 and the types of stored integers.
   void (*store_codes[kIntegers])(const Part& q, const Output& out);
   void (*load_codes[kIntegers])(const Part& q, int32_t* to);
+
+  RescaleKernels<int32_t> rescale_int32;
+  RescaleKernels<int64_t> rescale_int64;
+  // Writes the pseudorandom numbers of `count` elements from `index` on, whose indices have the same
+  // upper 32 bits. May write up to a word past them.
+  void (*draw)(uint64_t seed, size_t index, size_t count, int32_t* to);
 };
 
 }  // namespace secateur

@@ -112,6 +112,16 @@ def _fake_quantize(library: Any, w: Array) -> Call:
     return partial(library.fake_quantize, w, FORMAT, out=np.empty_like(w))
 
 
+def _requantize(source: Any, target: Any) -> Bind:
+    """Bind `requantize` to two formats. The integers are as large as 20 times normal floats."""
+
+    def bind(library: Any, w: Array) -> Call:
+        q = np.rint(np.multiply(w, 20 / source.resolution, dtype=np.float64)).astype(source.dtype)
+        return partial(library.requantize, q, source, target, out=np.empty(q.shape, target.dtype))
+
+    return bind
+
+
 # --- formats with a frac_bits for each channel or group -------------------------------------
 
 
@@ -184,6 +194,14 @@ FLOAT32_CASES = (
         *("quantize", "affine, each row", _quantize(affine_rows)),
         torch=peers.torch_quantize_rows,
         onnxruntime=peers.onnx_quantize_rows,
+    ),
+    *(
+        QuantizeCase("requantize", variant, _requantize(source, target), moved)
+        for variant, source, target, moved in (
+            ("int32 to int8", sc.FixedPoint(32, 20), FORMAT, 5),
+            ("int64 to int32", sc.FixedPoint(64, 40), sc.FixedPoint(32, 20), 12),
+            ("int32 to int8, affine", sc.Affine(3 / 2**20, bits=32), sc.Affine(5 / 2**7, 3), 5),
+        )
     ),
     QuantizeCase(
         *("dequantize", "affine", _dequantize_affine),

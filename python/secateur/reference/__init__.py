@@ -25,6 +25,7 @@ from secateur.reference.masks import apply_mask, prune_mask, prune_mask_global
 from secateur.reference.packing import pack_ints, unpack_ints
 from secateur.reference.pruning import prune, soft_threshold
 from secateur.reference.quantization import dequantize, fake_quantize, prune_quantize, quantize
+from secateur.reference.requantization import requantize
 from secateur.reference.schedules import sparsity_schedule
 from secateur.reference.selection import kth_magnitude, topk
 from secateur.reference.sketch import MagnitudeSketch
@@ -51,6 +52,7 @@ __all__ = [
     "prune_mask_global",
     "prune_quantize",
     "quantize",
+    "requantize",
     "soft_threshold",
     "sparsity_schedule",
     "topk",

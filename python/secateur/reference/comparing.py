@@ -11,7 +11,12 @@ from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import floats, refuse, shown
 from secateur.reference.integers import range_of
 from secateur.reference.parameters import broadcast_parameters
-from secateur.reference.quantization import affine_compute_type, check_scales, parameters_of
+from secateur.reference.quantization import (
+    affine_compute_type,
+    check_format,
+    check_scales,
+    parameters_of,
+)
 from secateur.reference.rounding import check_deterministic, to_integers
 from secateur.reference.sums import Layout, layout_of, total
 from secateur.results import ErrorStats
@@ -94,8 +99,7 @@ def _one_nan(values: Float64s) -> Float64s:
 
 def _out_of_range(w: Floats, fmt: Any, rounding: str, layout: Layout) -> NDArray[np.bool_]:
     """Return which elements have integers that are out of the range of a format."""
-    if not isinstance(fmt, (FixedPoint, Affine)):
-        refuse("fmt", "a FixedPoint or an Affine", shown(fmt), TypeError)
+    check_format(fmt)
     compute_type = affine_compute_type(w.dtype)
     if isinstance(fmt, Affine):
         check_scales(np.asarray(fmt.scale), compute_type)

@@ -67,10 +67,10 @@ def quantize(
     >>> reference.quantize(w, Affine(0.5, zero_point=10))
     array([ 10,  12,   8, 127], dtype=int8)
     """
-    fmt = _format(fmt)
+    check_format(fmt)
     modes: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "nan": nan}
     modes |= {"seed": seed, "index_offset": index_offset}
-    _check_modes(fmt, **modes)
+    check_modes(fmt, **modes)
     w = floats("w", w)
     if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
         out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
@@ -117,7 +117,7 @@ def dequantize(
     >>> reference.dequantize(np.int8([10, 8, 127]), Affine(0.5, zero_point=10))
     array([ 0. , -1. , 58.5], dtype=float32)
     """
-    fmt = _format(fmt)
+    check_format(fmt)
     dtype = result_float_type(dtype)
     if shape is None:
         given = _stored_codes(q, fmt)
@@ -171,7 +171,7 @@ def _dequantize_affine(
 ) -> Floats:
     compute_type = affine_compute_type(dtype)
     scales = _scales(fmt, compute_type, q.shape)
-    _refuse_scales(~np.isfinite(scales), scales, "finite")
+    refuse_scales(~np.isfinite(scales), scales, "finite")
     out = result(out, dtype, q, given)
     if not is_packed:
         _refuse_packed(given, fmt)
@@ -239,10 +239,10 @@ def prune_quantize(
     >>> reference.prune_quantize(w, FixedPoint(8, frac_bits=4), sparsity=0.5)
     array([ 48, -64,   0,   0], dtype=int8)
     """
-    fmt = _format(fmt)
+    check_format(fmt)
     modes: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "nan": nan}
     modes |= {"seed": seed, "index_offset": index_offset}
-    _check_modes(fmt, **modes)
+    check_modes(fmt, **modes)
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
     parameters_of(fmt, "scale" if isinstance(fmt, Affine) else "frac_bits", w.shape)
@@ -257,12 +257,14 @@ def prune_quantize(
 # --- scales and ranges ----------------------------------------------------------------------
 
 
-def parameters_of(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -> Array:
+def parameters_of(
+    fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...], argument: str = "fmt"
+) -> Array:
     """Return a field of a format in a shape that broadcasts to `shape`."""
     given = np.asarray(getattr(fmt, name))
     if given.ndim == 0:
         return given
-    return broadcast_parameters(f"fmt.{name}", given, shape, fmt.axis, fmt.group_size)
+    return broadcast_parameters(f"{argument}.{name}", given, shape, fmt.axis, fmt.group_size)
 
 
 def affine_compute_type(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
@@ -275,18 +277,23 @@ def _scales(fmt: Affine, compute_type: type, shape: tuple[int, ...]) -> Floats:
         return np.asarray(parameters_of(fmt, "scale", shape).astype(compute_type))
 
 
-def check_scales(scales: Floats, compute_type: type[np.float32 | np.float64]) -> None:
+def check_scales(
+    scales: Floats, compute_type: type[np.float32 | np.float64], argument: str = "fmt"
+) -> None:
     """Refuse scales by which a quantization in the type `compute_type` cannot divide."""
     with np.errstate(over="ignore", under="ignore"):
         scales = scales.astype(compute_type)
     wrong = ~(np.isfinite(scales) & (scales >= np.finfo(compute_type).tiny))
-    _refuse_scales(wrong, scales, "positive, finite and not subnormal")
+    refuse_scales(wrong, scales, "positive, finite and not subnormal", argument)
 
 
-def _refuse_scales(wrong: NDArray[np.bool_], scales: Floats, allowed: str) -> None:
+def refuse_scales(
+    wrong: NDArray[np.bool_], scales: Floats, allowed: str, argument: str = "fmt"
+) -> None:
     """Raise an error if any scale is wrong."""
     if wrong.any():
-        refuse("fmt.scale", f"{allowed} in {scales.dtype}", scales[tuple(np.argwhere(wrong)[0])])
+        first = scales[tuple(np.argwhere(wrong)[0])]
+        refuse(f"{argument}.scale", f"{allowed} in {scales.dtype}", first)
 
 
 def _quotients(w: Floats, fmt: Affine) -> Floats:
@@ -362,15 +369,17 @@ def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: F
 # --- arguments ------------------------------------------------------------------------------
 
 
-def _format(fmt: Any) -> Any:
+def check_format(fmt: Any, name: str = "fmt", max_bits: int = 32) -> None:
     if not isinstance(fmt, (FixedPoint, Affine)):
-        refuse("fmt", "a FixedPoint or an Affine", shown(fmt), TypeError)
-    return fmt
+        refuse(name, "a FixedPoint or an Affine", shown(fmt), TypeError)
+    if fmt.bits > max_bits:
+        msg = f"{name} must have at most {max_bits} bits, got {shown(fmt)}"
+        msg += "; requantize takes wider integers as from_fmt"
+        raise ValueError(msg)
 
 
-def _check_modes(
+def check_modes(
     fmt: FixedPoint | Affine,
-    *,
     rounding: str,
     overflow: str,
     nan: str,
