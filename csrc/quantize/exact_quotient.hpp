@@ -27,6 +27,9 @@ class StepRatio {
       denominator_ = significand_of(to, exponent);
       exponent_ -= exponent;
       is_negative_ = std::signbit(from);
+      estimate_ = from / to;
+      // No estimate underflows or overflows.
+      most_twice_ = std::abs(estimate_) > 0x1p-900 && std::abs(estimate_) < 0x1p900 ? 0x1p40 : 0;
     }
   }
 
@@ -43,6 +46,24 @@ class StepRatio {
     return is_negative ? -magnitude : magnitude;
   }
 
+  // Computes the same from x, rounded to double, if double is precise enough to tell; mostly it is. It is
+  // if the exact result lies between the same two neighbouring multiples of one half as the estimate.
+  // Returns whether it is. Without branches that depend on the sign, which would be mispredicted.
+  [[nodiscard]] bool estimate(double x, const BiasRule& rule, std::int64_t& rounded) const {
+    // The relative error of `twice` is below 2^-51: those of x, of the ratio and of the product are at
+    // most 2^-53. That of the bounds is 2^-53 too, so that the exact result lies between them.
+    const double twice = 2 * (x * estimate_);
+    const double error = std::abs(twice) * 0x1p-50;
+    if (!(std::abs(twice) < most_twice_)) {
+      return false;
+    }
+    const std::int64_t halves = floor_of(twice - error);
+    const bool up =
+        rule.nearest ? halves % 2 != 0 : rule.invert != (rule.invert_if_negative && halves < 0);
+    rounded = (halves >> 1) + static_cast<int>(up) * static_cast<int>(x != 0);
+    return halves == floor_of(twice + error);
+  }
+
  private:
   __extension__ using Wide = unsigned __int128;
 
@@ -53,6 +74,11 @@ class StepRatio {
     std::uint64_t whole;
     Wide remainder, divisor;
   };
+
+  static std::int64_t floor_of(double x) {
+    const auto truncated = static_cast<std::int64_t>(x);
+    return truncated - (x < static_cast<double>(truncated) ? 1 : 0);
+  }
 
   static int bit_width(Wide x) {
     const auto high = static_cast<std::uint64_t>(x >> 64);
@@ -139,6 +165,8 @@ class StepRatio {
   std::uint64_t numerator_ = 0, denominator_ = 1;
   int exponent_ = 0;
   bool is_negative_ = false;
+  double estimate_ = 0;    // the ratio, rounded
+  double most_twice_ = 0;  // twice the largest estimate; 0 if there are none
 };
 
 }  // namespace secateur

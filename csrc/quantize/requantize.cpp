@@ -269,21 +269,28 @@ class QuotientStage {
     std::size_t out_of_range = 0;
     for (std::size_t i = 0; i < count; ++i) {
       ratio_.set(from_steps.values[from_steps.index(i)], to_steps.values[to_steps.index(i)]);
-      const std::int64_t rounded =
-          ratio_.rounded(magnitude_of(q[i], from_zeros_[i]), plan_.rounding,
-                         draws == nullptr ? nullptr : draws + i);
+      const std::int64_t difference = q[i] - from_zeros_[i];
+      std::int64_t rounded = 0;
+      if (draws != nullptr || !ratio_.estimate(as_double(difference), plan_.rounding, rounded)) {
+        rounded = ratio_.rounded(magnitude_of(difference), plan_.rounding,
+                                 draws == nullptr ? nullptr : draws + i);
+      }
       to[i] = in_range(rounded, to_zeros_[i], out_of_range);
     }
     return out_of_range;
   }
 
  private:
-  // Formats of 64 bits have no zero points, so that the difference does not overflow.
-  [[nodiscard]] SignedMagnitude magnitude_of(std::int64_t q, std::int64_t zero_point) const {
-    const std::int64_t difference = q - zero_point;
+  // Formats of 64 bits have no zero points, so that differences do not overflow. Those of uint64 are the
+  // int64 with the same bits.
+  [[nodiscard]] SignedMagnitude magnitude_of(std::int64_t difference) const {
     const bool is_negative = difference < 0 && !plan_.is_uint64();
     const auto bits = static_cast<std::uint64_t>(difference);
     return {is_negative ? 0 - bits : bits, is_negative};
+  }
+  [[nodiscard]] double as_double(std::int64_t difference) const {
+    return plan_.is_uint64() ? static_cast<double>(static_cast<std::uint64_t>(difference))
+                             : static_cast<double>(difference);
   }
 
   [[nodiscard]] std::int32_t in_range(std::int64_t rounded, std::int64_t zero_point,
@@ -293,7 +300,9 @@ class QuotientStage {
       return wrapped(code);
     }
     if (plan_.overflow == Overflow::saturate) {
-      code = std::clamp(code, lowest_, plan_.to.highest);
+      const std::int64_t highest = plan_.to.highest;
+      code = code < lowest_ ? lowest_ : code;  // std::clamp would compile to branches
+      code = code > highest ? highest : code;
     } else if (code < plan_.to.lowest || code > plan_.to.highest) {
       code = zero_point;
       ++out_of_range;
@@ -390,7 +399,7 @@ void convert_all(const RequantizePlan& plan, std::size_t bytes_of_work) {
 }
 
 // Tuning: bytes of floats that take as long as one element.
-constexpr std::size_t kBytesPerShift = 4, kBytesPerQuotient = 32;
+constexpr std::size_t kBytesPerShift = 4, kBytesPerQuotient = 16;
 
 // Whether int32 holds all codes, shifted to the left as far as necessary, and kernels for int32 exist.
 bool fits_int32(const RequantizePlan& plan, int most_left, int most_right) {

@@ -341,6 +341,15 @@ def test_one_rounding_of_a_product_of_scales(lib: Any) -> None:
     assert lib.quantize(acc, Affine(out, -126)).tolist() == [7 - 126]
 
 
+def test_integers_are_rescaled_with_one_rounding(lib: Any) -> None:
+    """tensorflow/tensorflow#103028: nothing is rounded before the integer of the result."""
+    scale, out = 0.05296124517917633 * 0.024093778803944588, 0.11484327912330627
+    q = lib.requantize(np.int32([585, -585]), Affine(scale, bits=32), Affine(out, -120))
+    assert q.tolist() == [7 - 120, -7 - 120]
+    halves = np.int64([2**40 + 2**19, 2**40 + 2**19 - 1])
+    assert lib.requantize(halves, FixedPoint(64, 40), FixedPoint(32, 20)).tolist() == [2**20] * 2
+
+
 def test_trunc_and_floor_differ_below_zero(lib: Any) -> None:
     """francof2a/fxpmath#100: trunc goes towards 0 and floor towards minus infinity."""
     w = np.float64([-2046.3867, 2046.3867])
