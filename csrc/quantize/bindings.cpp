@@ -340,9 +340,9 @@ py::object requantize(py::handle q, py::handle from_fmt, py::handle to_fmt, py::
                       py::handle out) {
   const FormatArgument from(from_fmt, "from_fmt", kMaxIntegerBits);
   const FormatArgument to(to_fmt, "to_fmt");
-  const py::str order("little");
-  const CodeEncoding from_encoding(*from, from_fmt, false, order);
-  const CodeEncoding to_encoding(*to, to_fmt, false, order);
+  const py::str bitorder("little");  // of packed integers, which there are none of
+  const CodeEncoding from_encoding(*from, from_fmt, false, bitorder);
+  const CodeEncoding to_encoding(*to, to_fmt, false, bitorder);
   const sc_quantize_options options =
       to_options(rounding, overflow, py::str("raise"), seed, index_offset);
   Input in("q", q, dtypes_of(from_encoding));
