@@ -398,6 +398,13 @@ void Result::follow(const AxisOrder& order) {
   data_ = core_array_.mutable_data();
 }
 
+void Result::load() {
+  if (core_array_.ptr() != given_.ptr()) {
+    core_array_ = contiguous_copy(given_);
+    data_ = core_array_.mutable_data();
+  }
+}
+
 py::object Result::finish() {
   if (core_array_.ptr() != given_.ptr()) {
     copy_to(given_, core_array_);

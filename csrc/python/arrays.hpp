@@ -172,6 +172,10 @@ class Result {
   // functions have the order of their inputs.
   void follow(const AxisOrder& order);
 
+  // Fills the memory that the core writes with the elements of `out`, for a result that the core also
+  // reads. Must be called after transpose() and before data().
+  void load();
+
   // Returns the result after the core has written it. This is `out` itself if it was given.
   py::object finish();
 

@@ -23,6 +23,28 @@ void store_bits(Key bits, std::size_t bytes, void* out) {
                : narrow(bits);
 }
 
+// The arguments of the functions that write elements and their indices, after their checks.
+struct TopKArguments {
+  TopKArguments(const void* w_, sc_dtype dtype, std::size_t n, std::size_t k,
+                const sc_layout* layout_, sc_nan nan, sc_order order, void* values_,
+                std::int64_t* indices_)
+      : w(checked_floats("w", w_, n, dtype)), slices(checked_slices(layout_, n)) {
+    require_k(k, 0, slices.length);
+    require_selection_nan(nan);
+    if (order != SC_ORDER_INDEX && order != SC_ORDER_RANK) {
+      refuse("order", "index or rank", std::to_string(static_cast<int>(order)));
+    }
+    const std::size_t count = slices.outer * slices.inner * k;  // n at most
+    values = checked_floats("values", values_, count, dtype);
+    indices = checked_array("indices", indices_, count);
+    layout = checked_optional("layout", layout_);
+  }
+
+  MemoryRange w;
+  Layout slices;
+  MemoryRange layout, values, indices;
+};
+
 }  // namespace
 }  // namespace secateur::api
 
@@ -53,21 +75,24 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
                   const sc_scores* scores, sc_nan nan, sc_order order, void* values,
                   int64_t* indices) {
   return guarded([&] {
-    const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Layout slices = checked_slices(layout, n);
-    require_k(k, 0, slices.length);
-    require_selection_nan(nan);
-    if (order != SC_ORDER_INDEX && order != SC_ORDER_RANK) {
-      refuse("order", "index or rank", std::to_string(static_cast<int>(order)));
-    }
-    const std::size_t count = slices.outer * slices.inner * k;  // n at most
-    const MemoryRange elements = checked_floats("values", values, count, dtype);
-    const MemoryRange positions = checked_array("indices", indices, count);
+    const TopKArguments checked(w, dtype, n, k, layout, nan, order, values, indices);
     const Operand operand = checked_operand(w, dtype, n, scores);
-    require_no_overlap({elements, positions},
-                       {in, checked_optional("layout", layout), checked_optional("scores", scores),
-                        scores_of(operand)});
-    topk_of_slices(operand, slices, nan, k, order == SC_ORDER_RANK, values, indices);
+    require_no_overlap(
+        {checked.values, checked.indices},
+        {checked.w, checked.layout, checked_optional("scores", scores), scores_of(operand)});
+    topk_of_slices(operand, checked.slices, nan, k, order == SC_ORDER_RANK, values, indices);
+  });
+}
+
+sc_status sc_topk_with_residual(const void* w, void* residual, sc_dtype dtype, size_t n, size_t k,
+                                const sc_layout* layout, sc_nan nan, sc_order order, void* values,
+                                int64_t* indices) {
+  return guarded([&] {
+    const TopKArguments checked(w, dtype, n, k, layout, nan, order, values, indices);
+    const MemoryRange rest = checked_floats("residual", residual, n, dtype);
+    require_no_overlap({checked.values, checked.indices, rest}, {checked.w, checked.layout});
+    topk_with_residual(checked_operand(w, dtype, n, nullptr), residual, checked.slices, nan, k,
+                       order == SC_ORDER_RANK, values, indices);
   });
 }
 

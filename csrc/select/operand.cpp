@@ -110,6 +110,9 @@ std::string name_of(const SelectionProblem& problem, const Operand& operand) {
     return numbered("scores", "scores");
   }
   std::string name = numbered("w", "arrays");
+  if (operand.scores.kind == Scores::Kind::sums) {
+    return name + " + residual";
+  }
   if (operand.has_scores()) {
     name += " * ";
     name += numbered("factors", "factors");
@@ -143,6 +146,7 @@ void expand(const Scores& scores, std::size_t index, std::size_t count, unsigned
 FloatType Operand::ranking_type() const {
   switch (scores.kind) {
     case Scores::Kind::magnitudes:
+    case Scores::Kind::sums:
       break;
     case Scores::Kind::values:
       return scores.type;
@@ -220,6 +224,10 @@ const void* SelectionProblem::bits(const Operand& operand, std::size_t begin, st
     case Scores::Kind::products:
       compute_products(table_, operand, begin, end, static_cast<unsigned char*>(scratch));
       break;
+    case Scores::Kind::sums:
+      table_.core.add[operand.type.kind]({operand.w, begin, end, operand.n},
+                                         operand.score_at(begin), scratch);
+      break;
   }
   return scratch;
 }
@@ -228,6 +236,7 @@ void SelectionProblem::compute_ranking_bits(const Operand& operand, const Part& 
                                             const void* factors, void* out) const {
   switch (operand.scores.kind) {
     case Scores::Kind::magnitudes:
+    case Scores::Kind::sums:  // bits() computes them, as kernels do not compute them on the fly
       break;
     case Scores::Kind::values:
       kernels(operand).value_keys(part, operand.scores.type.infinity, nan_low_, out);

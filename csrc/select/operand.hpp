@@ -20,10 +20,11 @@ namespace secateur {
 inline constexpr std::size_t kComputedBlock = 4096;
 
 // How elements of an array w rank. The ranking value of an element is its own magnitude, the value
-// of a second array, or the magnitude of its product with a factor. Element i has the factor at
-// index (i / repeat) % period. A larger ranking value ranks higher.
+// of a second array, the magnitude of its product with a factor, or the magnitude of its sum with an
+// element of a second array of w's type, rounded to that type. Element i has the factor at index
+// (i / repeat) % period. A larger ranking value ranks higher.
 struct Scores {
-  enum class Kind { magnitudes, values, products };
+  enum class Kind { magnitudes, values, products, sums };
 
   Kind kind = Kind::magnitudes;
   const void* data = nullptr;
@@ -76,19 +77,21 @@ struct Operand {
                                               : bytes_of(out.kind, type.bytes);
   }
   [[nodiscard]] std::size_t scores_bytes() const {
-    return (scores.kind == Scores::Kind::values ? n : scores.period) * scores.type.bytes;
+    return (scores.kind == Scores::Kind::products ? scores.period : n) * scores.type.bytes;
   }
   [[nodiscard]] const unsigned char* at(std::size_t i) const {
     return static_cast<const unsigned char*>(w) + i * type.bytes;
   }
+  // The score of element i, or the number that is added to it.
+  [[nodiscard]] const unsigned char* score_at(std::size_t i) const {
+    return static_cast<const unsigned char*>(scores.data) + (array_offset + i) * scores.type.bytes;
+  }
   // The memory from which the ranking value of element i is computed: its score, or w itself.
   [[nodiscard]] const unsigned char* ranking_data(std::size_t i) const {
-    return scores.kind == Scores::Kind::values ? static_cast<const unsigned char*>(scores.data) +
-                                                     (array_offset + i) * scores.type.bytes
-                                               : at(i);
+    return scores.kind == Scores::Kind::values ? score_at(i) : at(i);
   }
-  // Prefetches the elements or scores [i, i + count), and their factors. They span at most two
-  // cache lines of each array.
+  // Prefetches the elements or scores [i, i + count), and what they are multiplied by or added to.
+  // They span at most two cache lines of each array.
   void prefetch(std::size_t i, std::size_t count) const {
     const auto prefetch_ends = [&](const unsigned char* data, std::size_t bytes_each) {
       __builtin_prefetch(data);
@@ -100,6 +103,8 @@ struct Operand {
       const std::size_t factor = (array_offset + i) / scores.repeat % scores.period;
       prefetch_ends(static_cast<const unsigned char*>(scores.data) + factor * scores.type.bytes,
                     scores.type.bytes);
+    } else if (scores.kind == Scores::Kind::sums) {
+      prefetch_ends(score_at(i), scores.type.bytes);
     }
   }
 };

@@ -180,7 +180,7 @@ class Tile {
 
   void gather_scores(std::size_t first, std::size_t columns) {
     const std::size_t bytes = array_.scores.type.bytes;
-    if (array_.scores.kind == Scores::Kind::values) {
+    if (array_.scores.kind != Scores::Kind::products) {
       transpose(bytes, bytes_at(array_.scores.data, first * bytes), job_.slices.inner,
                 job_.slices.length, columns, scores_.data(), stride_);
       return;

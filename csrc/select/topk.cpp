@@ -309,6 +309,22 @@ void topk_of_batch(const Batch& batch, sc_nan nan, std::size_t k, bool by_rank,
   }
 }
 
+// Moves the elements at the indices in each slice from the array to `values`, and leaves 0.
+template <class E>
+void take(void* array, const Layout& slices, std::size_t k, const std::int64_t* indices,
+          void* values) {
+  E* const elements = static_cast<E*>(array);
+  E* value = static_cast<E*>(values);
+  for (std::size_t row = 0; row < slices.outer * k; ++row) {
+    E* const first = elements + row / k * slices.length * slices.inner;
+    for (std::size_t column = 0; column < slices.inner; ++column) {
+      E& element = first[static_cast<std::size_t>(*indices++) * slices.inner + column];
+      *value++ = element;
+      element = 0;
+    }
+  }
+}
+
 }  // namespace
 
 void topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
@@ -324,6 +340,25 @@ void topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan, std:
            static_cast<std::int64_t*>(batch.result(1, results[1], i)));
     }
   });
+}
+
+void topk_with_residual(const Operand& array, void* residual, const Layout& slices, sc_nan nan,
+                        std::size_t k, bool by_rank, void* values, std::int64_t* indices) {
+  const FloatType type = array.type;
+  Operand operand = array;
+  operand.scores = {Scores::Kind::sums, residual, type};
+  topk_of_slices(operand, slices, nan, k, by_rank, values, indices);
+  forbid_interrupts();
+  auto* const sums = static_cast<unsigned char*>(residual);
+  for_blocks(Blocks(array.w, array.n, nullptr, 0), array.n * type.bytes,
+             [&, add = kernels().core.add[type.kind]](Part part) {
+    unsigned char* const of_part = sums + part.begin * type.bytes;
+    add(part, of_part, of_part);
+  });
+  const auto take_elements = type.bytes == 2   ? take<std::int16_t>
+                             : type.bytes == 4 ? take<std::int32_t>
+                                               : take<std::int64_t>;
+  take_elements(residual, slices, k, indices, values);
 }
 
 }  // namespace secateur

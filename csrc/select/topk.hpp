@@ -15,4 +15,10 @@ namespace secateur {
 void topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
                     bool by_rank, void* values, std::int64_t* indices);
 
+// The same for the sums of the elements and `residual`, which is of the type and the size of the
+// array. Then sets the selected elements of `residual` to 0 and the others to their sums. If it
+// throws, `residual` is left unmodified.
+void topk_with_residual(const Operand& array, void* residual, const Layout& slices, sc_nan nan,
+                        std::size_t k, bool by_rank, void* values, std::int64_t* indices);
+
 }  // namespace secateur

@@ -17,6 +17,7 @@ def topk(
     k: int,
     axis: int | tuple[int, ...] | None,
     scores: _Scores,
+    residual: NDArray[Any] | None,
     sorted: bool,
     nan: str,
     /,

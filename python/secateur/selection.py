@@ -90,6 +90,7 @@ def topk(
     axis: Axes | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
+    residual: NDArray[Any] | None = None,
     sorted: bool = False,
     nan: SelectionNaN = "raise",
 ) -> TopK:
@@ -109,6 +110,11 @@ def topk(
     scores, factors : array_like of float16, bfloat16, float32 or float64, optional
         The importance that replaces ``|w|``, as in :func:`prune`. ``scores=w`` selects the largest
         values instead of the largest magnitudes.
+    residual : ndarray of the dtype and shape of `w`, optional
+        Error feedback: selects from the sums ``w + residual``, each rounded once to their dtype, and
+        then writes to `residual` what was not selected: the sums, with 0 at the selected places. It
+        must be writable and share no memory with `w`. An error leaves it unmodified. Cannot be
+        combined with `scores` or `factors`.
     sorted : bool, default False
         If True, the result is sorted from the highest rank to the lowest, and ties by ascending
         index. If False, it is sorted by ascending index. Ties for the last places go to the lowest
@@ -119,7 +125,8 @@ def topk(
     Returns
     -------
     TopK
-        A named tuple. ``values`` has the dtype of `w` and holds the elements with their signs.
+        A named tuple. ``values`` has the dtype of `w` and holds the elements with their signs, or
+        with `residual` the sums.
         ``indices`` is int64 and holds flat indices or, with `axis`, indices along it. Both have
         shape ``(k,)``; with `axis`, they have the shape of `w` with length k along the axis.
         Several axes are replaced by one of length k, at the place of the first. Indices are then
@@ -128,17 +135,27 @@ def topk(
     Raises
     ------
     TypeError
-        If `w`, `scores` or `factors` has an unsupported dtype, `k` is not an integer, `axis` is not
-        an integer or a tuple of integers, or `sorted` is not a bool.
+        If `w`, `scores` or `factors` has an unsupported dtype, `residual` is not an array of the
+        dtype of `w`, `k` is not an integer, `axis` is not an integer or a tuple of integers, or
+        `sorted` is not a bool.
     ValueError
         If `k` or `axis` is out of range; if `axis` is empty or repeats an axis; if `scores` or
-        `factors` does not fit `w`, or both are given; or if the values that rank hold NaN and `nan`
-        is ``"raise"``.
+        `factors` does not fit `w`, or both are given; if `residual` has another shape than `w`, is
+        read-only, shares memory with `w`, or is given with `scores` or `factors`; or if the values
+        that rank hold NaN and `nan` is ``"raise"``.
 
     Notes
     -----
     The selection is that of :func:`kth_magnitude`, in one pass. With ``sorted=True``, a radix sort
     (Knuth 1998, "Sorting and searching", section 5.2.5) sorts the k selected elements.
+
+    With `residual`, repeated calls compress the gradients of SGD with error feedback: what one step
+    does not send is added to the gradient of the next (Seide et al. 2014, "1-bit stochastic gradient
+    descent and its application to data-parallel distributed training of speech DNNs"; Stich et al.
+    2018, "Sparsified SGD with memory", arXiv:1809.07599; Lin et al. 2017, "Deep gradient
+    compression", arXiv:1712.01887). The sums are computed twice, once to select and once to store
+    them, because an error must leave `residual` unmodified. A sum that is NaN is the positive quiet
+    NaN without payload.
 
     With axes that are not adjacent, the selection works on a transposed copy.
 
@@ -155,5 +172,18 @@ def topk(
     array([3., 1.], dtype=float32)
     >>> sc.topk(w.reshape(1, 2, 2), 2, axis=(1, 2))
     TopK(values=array([[ 3., -4.]], dtype=float32), indices=array([[0, 1]]))
+
+    Error feedback over two steps:
+
+    >>> rest = np.zeros(4, np.float32)
+    >>> for gradient in np.float32([[3, -4, 0, 1], [1, 1, 0, 1]]):
+    ...     print(sc.topk(gradient, 1, residual=rest), rest)
+    TopK(values=array([-4.], dtype=float32), indices=array([1])) [3. 0. 0. 1.]
+    TopK(values=array([4.], dtype=float32), indices=array([0])) [0. 1. 0. 2.]
     """
-    return TopK(*_core.topk(w, k, axis, core_scores(w, scores, factors), sorted, nan))
+    if residual is not None and (scores is not None or factors is not None):
+        name = "factors" if scores is None else "scores"
+        msg = f"residual and {name} must not both be given; the magnitudes of w + residual rank"
+        raise ValueError(msg)
+    ranked_by = core_scores(w, scores, factors)
+    return TopK(*_core.topk(w, k, axis, ranked_by, residual, sorted, nan))

@@ -54,6 +54,7 @@ def arrays() -> Arrays:
         "wide": w.astype(np.float64),
         "half": w.astype(np.float16),
         "mask": w > 0,
+        "other": w[::-1].copy(),
         "codes": (w * 30).astype(np.int8),
         "small": (w * 2).astype(np.int8),
     }
@@ -66,6 +67,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "topk": lambda a: sc.topk(a["w"], N // 3),
     "topk by magnitude": lambda a: sc.topk(a["w"], N // 3, sorted=True),
     "topk by factors": lambda a: sc.topk(a["w"], N // 3, factors=a["w"], sorted=True),
+    "topk with a residual in place": lambda a: sc.topk(a["other"], 50, axis=1, residual=a["w"]),
     "topk axis": lambda a: sc.topk(a["half"], 50, axis=1, sorted=True),
     "prune_mask": lambda a: sc.prune_mask(a["strided"], sparsity=0.9),
     "prune_mask packed": lambda a: sc.prune_mask(a["w"], sparsity=0.9, packed=True),

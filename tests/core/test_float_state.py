@@ -19,8 +19,8 @@ import pytest
 
 import secateur as sc
 from secateur import FixedPoint
-from support.arrays import DTYPES, SUBNORMALS, from_bits, raw, standard, with_signs
-from support.oracles import above, assert_same_bits, bulk_codes, bulk_values, masked
+from support.arrays import DTYPES, SUBNORMALS, from_bits, of_type, raw, standard, with_signs
+from support.oracles import above, assert_same_bits, bulk_codes, bulk_values, masked, sums
 from support.quantizing import OVERFLOWS, ROUNDINGS, seed_of
 
 # For each machine: the values of FE_DOWNWARD, FE_UPWARD and FE_TOWARDZERO; the offset in fenv_t of
@@ -324,3 +324,16 @@ def test_selection(state: str) -> None:
             actual = [sc.prune(w, k=k) for k in ks]
         for a, b in zip(actual, expected, strict=True):
             assert_same_bits(a, b)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("state", STATES)
+def test_residual(state: str, dtype: str) -> None:
+    """The sums are rounded to nearest even."""
+    for n in (100, 70_000):
+        w, e = (of_type(name, n, dtype) for name in ("normal", "every exponent"))
+        expected, actual = sums(w, e), e.copy()
+        with float_state(state):
+            sc.topk(w, 0, residual=actual, nan="keep")
+        assert_same_bits(actual, expected)

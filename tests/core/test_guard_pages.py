@@ -157,6 +157,9 @@ def more_cases(n: int) -> Iterator[Case]:
     k = (n + 1) // 2
     yield Case(lambda w: sc.topk(w, k).values, (w,), has_out=False)
     yield Case(lambda w: sc.topk(w, k, sorted=True).indices, (w,), has_out=False)
+    for dtype in DTYPES.values():
+        of_dtype = w.astype(dtype), x.astype(dtype)
+        yield Case(partial(remainder, k=k), of_dtype, has_out=False)
     yield Case(
         lambda w: np.concatenate(sc.prune_global([w, w[: n // 2]], k=k)), (w,), has_out=False
     )
@@ -206,6 +209,14 @@ def more_cases(n: int) -> Iterator[Case]:
         yield Case(sketched, (v,), has_out=False)
         yield Case(chosen, (v,), has_out=False)
         yield Case(compared, (v, x), has_out=False)
+
+
+def remainder(w: np.ndarray, residual: np.ndarray, k: int) -> np.ndarray:
+    before = residual.copy()
+    sc.topk(w, k, residual=residual)
+    rest = residual.copy()
+    residual[...] = before  # each place of w is tried with the same residual
+    return rest
 
 
 def indices_of_topk(w: np.ndarray, **how: int) -> np.ndarray:

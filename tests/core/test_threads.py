@@ -35,11 +35,14 @@ def all_results(w: np.ndarray, k: int, nan: str = "raise") -> list[np.ndarray]:
     mask = sc.prune_mask(w, k=k, nan=nan)
     packed = sc.prune_mask(w, k=k, nan=nan, packed=True)
     in_place = w.copy()
+    residual = w[::-1].copy()
     q = sc.quantize(w, FMT, nan=zero)
     return [
         np.asarray(sc.kth_magnitude(w, k, nan=nan)),
         mask,
         packed,
+        *sc.topk(w, k, residual=residual, nan=nan),
+        residual,
         sc.prune(w, k=k, nan=nan),
         sc.prune(in_place, k=k, nan=nan, out=in_place),
         sc.prune(w, threshold=0.5, nan=nan),

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -257,6 +258,7 @@ class Cases {
       add_topk("topk by index " + name, &shape, SC_ORDER_INDEX);
       add_topk("topk by rank " + name, &shape, SC_ORDER_RANK);
     }
+    add_topk_with_residual();
     const sc_key_range range{0, (std::uint64_t{1} << (8 * type_->bytes - 1)) - 1};
     const void* const w = type_->w;
     add("count_magnitudes", (SC_MAX_BINS + 3) * 8, Case::in_place, [=](const void*, void* out) {
@@ -265,6 +267,26 @@ class Cases {
                                  reinterpret_cast<sc_key_totals*>(counts + SC_MAX_BINS));
     });
     added_.back().input = inputs_.empty_counts;
+  }
+
+  void add_topk_with_residual() {
+    const sc_dtype dtype = type_->dtype;
+    const std::size_t n = n_;
+    const void* const w = type_->w;
+    const auto values = std::make_shared<std::vector<double>>(n);
+    const auto indices = std::make_shared<std::vector<std::int64_t>>(n);
+    const auto add_case = [&](const std::string& name, const sc_layout& slices, bool is_whole) {
+      add("topk_with_residual " + name, n * type_->bytes, Case::in_place,
+          [=](const void*, void* residual) {
+        return sc_topk_with_residual(w, residual, dtype, n, slices.length / 3 + 1,
+                                     is_whole ? nullptr : &slices, SC_NAN_RAISE, SC_ORDER_RANK,
+                                     values->data(), indices->data());
+      });
+    };
+    add_case("of the array", slices_of(n, 1), true);
+    for (const Shape& shape : shapes()) {
+      add_case(shape.name, shape.slices, false);
+    }
   }
 
   void add_pruning() {

@@ -27,6 +27,7 @@ enum Field {
   scores_data,
   values,
   indices,
+  residual,
   mask,
   out,
   kept,
@@ -118,6 +119,7 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<double>("scores.data", kN),
     pointer_to<double>("values", kN),
     pointer_to<std::int64_t>("indices", kN),
+    pointer_to<double>("residual", kN),
     pointer_to<char>("mask", kN + 1),  // misaligning it by a byte is valid
     pointer_to<double>("out", kN),
     pointer_to<std::size_t>("k", 1),
@@ -361,6 +363,15 @@ const std::vector<Function>& functions() {
        {dtype, n, k, nan_policy, order},
        {all_of(w), all_of(slice_layout), all_of(scores), all_of(scores_data)},
        {{values, 12 * sizeof(double)}, {indices, 12 * sizeof(std::int64_t)}}},
+      {"sc_topk_with_residual",
+       [](Arguments& a) {
+    return sc_topk_with_residual(a.pointers[w], a.pointers[residual], a.dtype, a.n, a.k,
+                                 a.get<sc_layout>(slice_layout), a.nan, a.order, a.pointers[values],
+                                 a.get<std::int64_t>(indices));
+  },
+       {dtype, n, k, nan_policy, order},
+       {all_of(w), all_of(slice_layout)},
+       {{values, 12 * sizeof(double)}, {indices, 12 * sizeof(std::int64_t)}, all_of(residual)}},
       {"sc_keep_count",
        [](Arguments& a) { return sc_keep_count(a.n, a.sparsity, a.get<std::size_t>(kept)); },
        {sparsity},

@@ -332,6 +332,7 @@ void refuses_spans_that_do_not_fit() {
   std::array<std::int64_t, 3> short_indices{};
   require_refused("values", [&] { sc::kth_magnitude(w, 1, rows, short_out); });
   require_refused("values", [&] { sc::topk(w, 4, short_out, indices); });
+  require_refused("residual", [&] { sc::topk_with_residual(w, short_out, 2, out, indices); });
   require_refused("indices", [&] { sc::topk(w, 4, out, short_indices); });
   require_refused("indices",
                   [&] { sc::topk(w, 2, out, short_indices, SC_ORDER_RANK, SC_NAN_RAISE, &rows); });
@@ -439,6 +440,11 @@ void selects_in_slices() {
   sc::topk(w, 1, values, indices, SC_ORDER_INDEX, SC_NAN_KEEP, &columns, &scores);
   require(values == std::array<double, 2>{0.25, -2} && indices == std::array<std::int64_t, 2>{1, 0},
           "topk of columns by scores");
+  std::vector<double> residual{1, 3, 0, 0};
+  sc::topk_with_residual(w, residual, 1, values, indices, SC_ORDER_INDEX, SC_NAN_RAISE, &columns);
+  require(values == std::array<double, 2>{1.5, 1.5} && indices == std::array<std::int64_t, 2>{0, 1},
+          "topk of columns with a residual");
+  require(residual == std::vector<double>{0, 1, 0.25, 0}, "the residual of topk");
   sc::prune(w, 1, out, SC_NAN_RAISE, &columns);
   require(out == std::vector<double>{0.5, -2, 0, 0}, "prune of columns");
   sc::prune(w, 1, out, SC_NAN_RAISE, nullptr, &scores);

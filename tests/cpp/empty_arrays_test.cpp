@@ -48,6 +48,9 @@ void select_of_slices(sc_dtype dtype, sc_nan nan, const sc_layout* slices,
     for (const sc_order order : {SC_ORDER_INDEX, SC_ORDER_RANK}) {
       require_ok(sc_topk(nullptr, dtype, 0, k, slices, scores, nan, order, nullptr, nullptr),
                  "topk");
+      require_ok(sc_topk_with_residual(nullptr, nullptr, dtype, 0, k, slices, nan, order, nullptr,
+                                       nullptr),
+                 "topk_with_residual");
     }
     for (const sc_mask_format format : kMaskFormats) {
       require_ok(sc_prune_mask(nullptr, dtype, 0, k, slices, scores, nan, nullptr, format),

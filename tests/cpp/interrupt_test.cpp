@@ -99,7 +99,22 @@ sc_status choose_affine_of_columns(Arrays& a, sc_choice_method method) {
                           reinterpret_cast<std::int32_t*>(scale + kColumns));
 }
 
+sc_status topk_with_residual(Arrays& a, std::size_t k, const sc_layout* slices) {
+  static std::vector<float> values(kSize);
+  static std::vector<std::int64_t> indices(kSize);
+  return sc_topk_with_residual(weights.data(), a.w.data(), SC_DTYPE_FLOAT32, kSize, k, slices,
+                               SC_NAN_RAISE, SC_ORDER_RANK, values.data(), indices.data());
+}
+
 const Operation kInPlace[] = {
+    {"topk with a residual", [](Arrays& a) { return topk_with_residual(a, kSize / 3, nullptr); }},
+    {"few of topk with a residual",
+     [](Arrays& a) { return topk_with_residual(a, kSize / 1000, nullptr); }},
+    {"topk of rows with a residual",
+     [](Arrays& a) {
+  const sc_layout rows{kColumns, 1, 0, 1, 0};
+  return topk_with_residual(a, 2, &rows);
+}},
     {"prune",
      [](Arrays& a) {
   return sc_prune(a.w.data(), SC_DTYPE_FLOAT32, kSize, kSize / 3, nullptr, nullptr, SC_NAN_RAISE,

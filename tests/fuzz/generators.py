@@ -299,6 +299,18 @@ class Draw:
             self.wrong_in_several_ways = True
         return scores_style
 
+    def residual(self, dtype: str, shape: tuple[int, ...]) -> str:
+        """Pass a residual, which may not fit, and return a style of sums that may be NaN."""
+        if self.one_in(20):
+            wrong = ["w", "w[::-1]", "np.zeros(3)", "[1.0]", "np.zeros(np.shape(w), 'i4')"]
+            self.named["residual"] = self.one_of(wrong)
+            self.wrong += 1
+            self.wrong_in_several_ways = True
+        else:
+            style = self.one_of(STYLES)
+            self.named["residual"] = self.array(dtype, shape, style, written=True)
+        return "raw"
+
     def mask_form(self, shapes: list[tuple[int, ...]]) -> None:
         """Pass the form of a mask."""
         if self.one_in(2):
@@ -454,6 +466,7 @@ class Draw:
             "scores",
             "factors",
             "w_hat",
+            "residual",
             "out",
         ):
             pool = WRONG_ARRAYS
@@ -492,10 +505,12 @@ def kth_magnitude(draw: Draw) -> None:
 
 
 def topk(draw: Draw) -> None:
-    _, shape, style = draw.floats()
+    dtype, shape, style = draw.floats()
     n = draw.axes(shape)
     draw.positional["k"] = str(draw.one_of([0, n, draw.rng.randrange(n + 1)]))
     scores_style = draw.scores(shape, style)
+    if scores_style is None and draw.one_in(2):
+        scores_style = draw.residual(dtype, shape)
     if draw.one_in(2):
         draw.named["sorted"] = str(draw.one_in(2))
     draw.policy(scores_style or style, "keep", "prune")

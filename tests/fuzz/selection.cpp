@@ -339,6 +339,51 @@ void fuzz_topk(Draw& draw) {
         refuses, indices, "indices as by a sort");
 }
 
+// The bits of a + b of float32 or float64. The second rounding of float32 gives the same as one.
+std::uint64_t sum(std::uint64_t a, std::uint64_t b, const FloatType& type) {
+  const double exact = value_of(a, type) + value_of(b, type);
+  if (std::isnan(exact)) {
+    return type.infinity() | std::uint64_t{1} << (type.fraction_bits - 1);
+  }
+  return type.bytes == 8 ? std::bit_cast<std::uint64_t>(exact)
+                         : std::bit_cast<std::uint32_t>(static_cast<float>(exact));
+}
+
+void fuzz_topk_with_residual(Draw& draw) {
+  const FloatType& type = draw.coin() ? kFloat32 : kFloat64;
+  const Shape shape = draw_shape(draw);
+  const std::size_t n = shape.n();
+  const Bytes w = draw.floats(type, n);
+  const Bytes residual = draw.floats(type, n);
+  Ranking ranking{type};
+  ranking.bits.resize(n);
+  Bytes rest(residual.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    ranking.bits[i] = sum(bits_at(w, i, type.bytes), bits_at(residual, i, type.bytes), type);
+    set_bits(rest, i, type.bytes, ranking.bits[i]);
+  }
+  const sc_nan nan = draw.selection_nan();
+  const Keys keys = ranking.keys(nan);
+  const auto k = draw.in<std::size_t>(0, shape.length);
+  shape.for_each([&](const std::vector<std::size_t>& slice, std::size_t, std::size_t) {
+    for (const std::size_t i : largest(keys, slice, k)) {
+      set_bits(rest, i, type.bytes, 0);
+    }
+  });
+  Bytes values(shape.outer * shape.inner * k * type.bytes);
+  Bytes indices(shape.outer * shape.inner * k * sizeof(std::int64_t));
+  const Outcome outcome = on_every_isa(draw, rest.size(), draw.offset(type.bytes), &residual,
+                                       [&](const void* in, void* out) {
+    if (in == nullptr) {
+      std::copy_n(residual.data(), residual.size(), static_cast<unsigned char*>(out));
+    }
+    return sc_topk_with_residual(w.data(), out, type.dtype, n, k, shape.argument(), nan,
+                                 SC_ORDER_RANK, values.data(),
+                                 reinterpret_cast<std::int64_t*>(indices.data()));
+  });
+  check(outcome, nan == SC_NAN_RAISE && ranking.has_nan(), rest, "the rest as by a sort");
+}
+
 // The norm of a block, summed in the order that secateur.h documents. Elements are scaled by
 // 2^-exponent.
 double norm_of(const Bytes& w, const FloatType& type, const sc_layout& b, sc_norm norm,
@@ -729,7 +774,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       fuzz_apply_mask(draw);
       break;
     case 2:
-      fuzz_topk(draw);
+      draw.coin() ? fuzz_topk(draw) : fuzz_topk_with_residual(draw);
       break;
     case 3:
       fuzz_blocks(draw);

@@ -24,7 +24,7 @@ SUBJECTS = {
     "csrc/core/dtypes": "dtypes sketch global soft_threshold pack",
     "csrc/core/interrupt": "interrupts",
     "csrc/core/kernels": "guard_pages select prune quantize pack stats sketch",
-    "csrc/core/kernels/convert": "dtypes soft_threshold comparing scores sketch choosing blocks",
+    "csrc/core/kernels/convert": "dtypes residual soft_threshold comparing scores sketch choosing blocks",
     "csrc/core/kernels/row_loop": "axis comparing choosing blocks",
     "csrc/core/kernels/sort": "patterns topk axis",
     "csrc/core/kernels/transpose": "axis patterns comparing choosing",
@@ -53,7 +53,7 @@ SUBJECTS = {
     "csrc/select/kernels/compact": "topk guard_pages",
     "csrc/select/kernels/rows": "axis topk guard_pages layouts",
     "csrc/select/kernels/sinks": "selection fixed_point guard_pages",
-    "csrc/select/operand": "scores global",
+    "csrc/select/operand": "scores residual global",
     "csrc/select/output_conversion": "fixed_point affine packed layouts_of_parameters",
     "csrc/select/slices": "axis interrupts",
     "csrc/select/threshold": "pruning dtypes",
@@ -74,7 +74,7 @@ SUBJECTS = {
     "python/secateur/results": "stats sketch topk",
     "python/secateur/schedules": "float_state",
     "python/secateur/scores": "global",
-    "python/secateur/selection": "topk axis scores",
+    "python/secateur/selection": "topk axis scores residual",
     "python/secateur/terminal": "cli",
 }
 

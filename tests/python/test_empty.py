@@ -98,6 +98,10 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
             yield "kth_magnitude", lambda lib, k=k, a=axis: lib.kth_magnitude(w, k, axis=a)
             for by in (False, True):
                 yield "topk", lambda lib, k=k, a=axis, by=by: lib.topk(w, k, axis=a, sorted=by)
+            yield (
+                "topk",
+                lambda lib, k=k, a=axis: lib.topk(w[...], k, axis=a, residual=w.copy(), nan="keep"),
+            )
     for how in prunings(w):
         yield "prune", lambda lib, how=how: lib.prune(w, **how)
         for bits in (False, True):

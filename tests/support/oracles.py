@@ -152,6 +152,19 @@ def product(w: np.ndarray, x: np.ndarray) -> np.ndarray:
         return np.array([exact_product(a, b) for a, b in pairs], np.float64).reshape(w.shape)
 
 
+def sums(w: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return w + x, rounded once. All NaN are the positive quiet one without payload.
+
+    The type of the addition has at least 2p + 2 bits for a type of p bits, so that the second
+    rounding is the same as a single one.
+    """
+    wide = {"bfloat16": np.float32, "float64": np.float64}.get(w.dtype.name, np.float64)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        total = (w.astype(wide) + x.astype(wide)).astype(w.dtype)
+    total[is_nan(total)] = np.nan
+    return total
+
+
 def exact_product(a: float, b: float) -> float:
     if not (math.isfinite(a) and math.isfinite(b)):
         return a * b

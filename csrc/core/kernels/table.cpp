@@ -29,6 +29,8 @@ constinit const CoreKernels core_kernels = {
         by_float<ConvertKernels>([](auto zero) { return convert_kernels<decltype(zero)>(); }),
     .multiply_float32 = multiply<float>,
     .multiply_float64 = multiply<double>,
+    .add =
+        by_float<void (*)(Part, const void*, void*)>([](auto zero) { return add<decltype(zero)>; }),
     .max_magnitude = {max_magnitude<int16_t>, max_magnitude<int32_t>, max_magnitude<int64_t>},
     .transpose = {transpose<int8_t>, transpose<int16_t>, transpose<int32_t>, transpose<int64_t>},
 };

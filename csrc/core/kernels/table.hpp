@@ -1,5 +1,5 @@
-// Kernels that several subjects use: conversion between floating-point types, products, the largest
-// magnitude, and transposition.
+// Kernels that several subjects use: conversion between floating-point types, products, sums, the
+// largest magnitude, and transposition.
 #pragma once
 
 #include "core/kernel_types.hpp"
@@ -21,6 +21,10 @@ struct CoreKernels {
   // element of the part. If both factors are NaN, the product is the NaN of a, made quiet.
   void (*multiply_float32)(Part a, const float* b, float* out);
   void (*multiply_float64)(Part a, const double* b, double* out);
+  // Adds the elements of a part and those of b, and rounds once. b[0] and out[0] correspond to the
+  // first element of the part; out may be b. A sum that is NaN is the positive quiet NaN without
+  // payload.
+  ByFloat<void (*)(Part a, const void* b, void* out)> add;
   ByWidth<Key (*)(Part w)> max_magnitude;
   // Transposes a matrix of elements of 1, 2, 4 or 8 bytes, in this order. Strides are in elements.
   void (*transpose[4])(const void* from, size_t from_stride, size_t rows, size_t columns, void* to,

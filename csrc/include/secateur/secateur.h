@@ -277,6 +277,14 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
                   const sc_scores* scores, sc_nan nan, sc_order order, void* values,
                   int64_t* indices);
 
+/* Error feedback, for compressed gradients: sc_topk of the sums w[i] + residual[i], which are rounded
+ * once to the dtype of both and rank by magnitude. `values` receives the selected sums. Afterwards,
+ * residual[i] is 0 where the sum was selected, and the sum elsewhere. A sum that is NaN is the positive
+ * quiet NaN without payload. `residual` has n elements. */
+sc_status sc_topk_with_residual(const void* w, void* residual, sc_dtype dtype, size_t n, size_t k,
+                                const sc_layout* layout, sc_nan nan, sc_order order, void* values,
+                                int64_t* indices);
+
 /* Writes the number of elements that a sparsity in [0, 1] keeps of n: n - round(sparsity * n), ties
  * to even, computed in float64. */
 sc_status sc_keep_count(size_t n, double sparsity, size_t* k);

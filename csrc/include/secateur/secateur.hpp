@@ -188,6 +188,21 @@ void topk(const W& w, std::size_t k, Values&& values, std::span<std::int64_t> in
                         std::ranges::data(values), indices.data()));
 }
 
+/* `residual` has the length of w; `values` and `indices` have k elements for each group of the
+ * layout. */
+template <detail::floats W, detail::floats_as<W> Residual, detail::floats_as<W> Values>
+void topk_with_residual(const W& w, Residual&& residual, std::size_t k, Values&& values,
+                        std::span<std::int64_t> indices, sc_order order = SC_ORDER_INDEX,
+                        sc_nan nan = SC_NAN_RAISE, const sc_layout* layout = nullptr) {
+  const std::size_t n =
+      detail::length(std::ranges::size(w), std::ranges::size(residual), "residual");
+  detail::require_groups(n, layout, k, std::ranges::size(values), "values");
+  detail::require_groups(n, layout, k, indices.size(), "indices");
+  detail::check(sc_topk_with_residual(std::ranges::data(w), std::ranges::data(residual),
+                                      detail::dtype_of<W>, n, k, layout, nan, order,
+                                      std::ranges::data(values), indices.data()));
+}
+
 /* `counts` has at least count_bins(range) elements. */
 template <detail::floats W>
 void count_magnitudes(const W& w, const sc_key_range& range, std::span<std::uint64_t> counts,

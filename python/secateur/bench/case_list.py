@@ -116,6 +116,10 @@ def _topk_cases(main: int) -> Iterator[Case]:
         for by_rank in (False, True):
             operation = operations.topk_operation(kept, target, by_rank=by_rank)
             yield _memory_case(operation, main, "read", kept)
+    for kept in (0.001, 0.01):
+        build = partial(limits.topk_with_residual_against_add, main, kept)
+        variant = f"k/n = {kept}, with a residual"
+        yield Case("topk", variant, main, 20 + 12 * kept, "add in place", build)
     rows = 100_000
     of_rows = operations.TOPK_OF_ROWS
     build = partial(limits.topk_against_argpartition, of_rows, rows)

@@ -117,6 +117,24 @@ def topk_against_argpartition(operation: Operation, rows: int) -> Comparison:
     return Comparison(*contenders, Contender(partition), peers=operation.peers(inputs))
 
 
+def topk_with_residual_against_add(n: int, kept: float) -> Comparison:
+    """Compare `topk` with a residual with adding the array to the residual in place.
+
+    Before each call of any contender, the residual is restored.
+    """
+    inputs = Inputs(normal(n), kept)
+    residual = np.empty_like(inputs.w)
+    restore = partial(np.copyto, residual, inputs.w[::-1])
+    ours, numpy = (
+        operations.bind_topk_with_residual(library, inputs, residual) for library in (sc, reference)
+    )
+    return Comparison(
+        Contender(ours, restore),
+        Contender(numpy, restore, every=21),
+        Contender(partial(np.add, residual, inputs.w, out=residual), restore),
+    )
+
+
 def prune_global_against_copies(shapes: Sequence[tuple[int, ...]], **options: Any) -> Comparison:
     """Compare global pruning of arrays, with options, with copies of all of them."""
     sizes = [math.prod(shape) for shape in shapes]

@@ -73,6 +73,11 @@ def _topk_of_rows(library: Any, inputs: Inputs) -> Call:
     return partial(library.topk, inputs.w, KEPT_OF_ROW, axis=1)
 
 
+def bind_topk_with_residual(library: Any, inputs: Inputs, residual: Array) -> Call:
+    """Return the call that selects from the sums with a residual, which it overwrites."""
+    return partial(library.topk, inputs.w, inputs.k, residual=residual)
+
+
 def _prune_mask(library: Any, inputs: Inputs, *, packed: bool) -> Call:
     return partial(library.prune_mask, inputs.w, k=inputs.k, packed=packed)
 

@@ -109,10 +109,11 @@ def fitting(
     like: Array,
     *others: Array,
     shape: tuple[int, ...] | None = None,
+    in_place: bool = True,
 ) -> Array:
     """Return `out` if it can hold the result.
 
-    It may be `like` itself. Otherwise it must share no memory with `like` or `others`.
+    It may be `like` itself if `in_place`. Otherwise it must share no memory with `like` or `others`.
     """
     if not isinstance(out, np.ndarray):
         refuse(name, f"an array of {np.dtype(dtype)}", type(out).__name__, TypeError)
@@ -128,9 +129,11 @@ def fitting(
     if _overlaps_itself(out):
         msg = f"{name} must not have overlapping elements, got strides that may make them overlap"
         raise ValueError(msg)
-    partly = not _same(out, like) and np.shares_memory(out, like)
+    is_input = in_place and _same(out, like)
+    partly = not is_input and np.shares_memory(out, like)
     if partly or any(np.shares_memory(out, other) for other in others):
-        allowed = "the input itself or share no memory with it"
+        allowed = "the input itself or " if in_place else ""
+        allowed += "an array that shares no memory with the input"
         refuse(name, allowed, "an array that overlaps it in part")
     return out
 

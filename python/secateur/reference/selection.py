@@ -9,6 +9,7 @@ import numpy as np
 from secateur.reference.arguments import (
     as_bool,
     axes_of,
+    fitting,
     floats,
     integer_in,
     one_of,
@@ -78,6 +79,7 @@ def topk(
     axis: Axes | None = None,
     scores: ArrayLike | None = None,
     factors: ArrayLike | None = None,
+    residual: Floats | None = None,
     sorted: bool = False,
     nan: SelectionNaN = "raise",
 ) -> TopK:
@@ -97,17 +99,29 @@ def topk(
     """
     one_of("nan", nan, "raise", "keep", "prune")
     by_rank = as_bool("sorted", sorted)
+    if residual is not None and (scores is not None or factors is not None):
+        name = "factors" if scores is None else "scores"
+        msg = f"residual and {name} must not both be given; the magnitudes of w + residual rank"
+        raise ValueError(msg)
     w = floats("w", w)
     axes = axes_of(w, axis)
-    rows = as_rows(w, axes)
+    elements = w if residual is None else _sums(w, residual)
+    rows = as_rows(elements, axes)
     k = integer_in("k", k, 0, rows.shape[1])
-    keys = importance(w, scores, factors).keys(nan, axes)
+    ranked_by = importance(elements, scores, factors)
+    if residual is not None:
+        ranked_by = ranked_by._replace(name="w + residual")
+    keys = ranked_by.keys(nan, axes)
     indices = np.nonzero(largest(keys, k))[1].reshape(len(rows), k)
     if by_rank:
         descending = ~np.take_along_axis(keys, indices, axis=1)  # ~ reverses the order
         ranks = np.argsort(descending, axis=1, kind="stable")
         indices = np.take_along_axis(indices, ranks, axis=1)
     values = np.take_along_axis(rows, indices, axis=1)
+    if residual is not None:
+        rest = rows.copy()
+        np.put_along_axis(rest, indices, 0, axis=1)
+        residual[...] = from_rows(rest, w.shape, axes)
     first = 0 if axes is None else axes[0]
     others = () if axes is None else without(w.shape, axes)
     shape = (*others[:first], k, *others[first:])
@@ -115,3 +129,11 @@ def topk(
         np.asarray(from_rows(values, shape, (first,)), order="C"),
         np.asarray(from_rows(indices, shape, (first,)), np.int64, order="C"),
     )
+
+
+def _sums(w: Floats, residual: Any) -> Floats:
+    """Return w + residual, with one NaN for all sums that are NaN."""
+    fitting("residual", residual, w.dtype, w, in_place=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums: Floats = w + residual
+    return np.where(np.isnan(sums), np.array(np.nan, w.dtype), sums)

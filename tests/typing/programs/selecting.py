@@ -34,6 +34,7 @@ def topk() -> None:
     assert_type(values, NDArray[Any])
     assert_type(indices, NDArray[np.int64])
     sc.topk(w, 2, factors=[1.0, 2.0, 3.0, 4.0])
+    sc.topk(w, 2, residual=np.zeros_like(w))
 
 
 def prune() -> None:
