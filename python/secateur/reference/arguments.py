@@ -132,9 +132,9 @@ def fitting(
     is_input = in_place and _same(out, like)
     partly = not is_input and np.shares_memory(out, like)
     if partly or any(np.shares_memory(out, other) for other in others):
-        allowed = "the input itself or " if in_place else ""
-        allowed += "an array that shares no memory with the input"
-        refuse(name, allowed, "an array that overlaps it in part")
+        alternative = "be the input itself or " if in_place else ""
+        msg = f"{name} must {alternative}share no memory with the input, got one that overlaps it"
+        raise ValueError(msg)
     return out
 
 
