@@ -20,9 +20,14 @@ class Error : public std::exception {
   std::string message_;
 };
 
-// Throws the Error for an input array whose contents have changed during the call.
-[[noreturn]] inline void throw_input_changed() {
-  throw Error(SC_ERROR_CHANGED, "an input array was written to by another thread during the call");
+// Throws the Error for an input array whose contents have changed during the call. is_overwritten: the
+// operation is in place, and has begun to write.
+[[noreturn]] inline void throw_input_changed(bool is_overwritten = false) {
+  std::string message("an input array was written to by another thread during the call");
+  if (is_overwritten) {
+    message += "; it is pruned in place, and has been overwritten in part";
+  }
+  throw Error(SC_ERROR_CHANGED, std::move(message));
 }
 
 }  // namespace secateur

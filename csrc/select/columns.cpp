@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/blocks.hpp"
+#include "core/error.hpp"
 #include "core/scratch.hpp"
 
 namespace secateur {
@@ -77,6 +78,7 @@ class ColumnTile {
         scratch_(slices.length * kernels_.lanes * bytes_),
         thresholds_(width_ * bytes_),
         tie_ends_(width_ * bytes_),
+        counts_(width_ * bytes_),
         marks_((width_ + kWord) * bytes_) {}
 
   void write_topk(std::size_t outer, std::size_t begin, std::size_t end, bool stream) {
@@ -89,8 +91,10 @@ class ColumnTile {
     kernels_.select_columns(columns, keys_.data(), goal_, predictor_, scratch_.data(), selection_);
     const OutputKind kind = operand_.out.kind;
     if (kind == OutputKind::floats) {
-      kernels_.emit_columns(columns, order, selection_, stream,
-                            static_cast<unsigned char*>(operand_.out.data) + first * bytes_);
+      void* const out = static_cast<unsigned char*>(operand_.out.data) + first * bytes_;
+      if (!kernels_.emit_columns(columns, order, selection_, goal_.k, stream, out)) {
+        throw_input_changed(problem_.is_in_place());
+      }
     } else {
       emit_from_marks(columns, first);
     }
@@ -121,8 +125,8 @@ class ColumnTile {
   std::size_t bytes_;
   std::size_t width_, pitch_;
   ThresholdPredictor predictor_;
-  Buffer<unsigned char> keys_, scratch_, thresholds_, tie_ends_, marks_;
-  ColumnSelection selection_{thresholds_.data(), tie_ends_.data()};
+  Buffer<unsigned char> keys_, scratch_, thresholds_, tie_ends_, counts_, marks_;
+  ColumnSelection selection_{thresholds_.data(), tie_ends_.data(), counts_.data()};
 };
 
 }  // namespace

@@ -93,7 +93,7 @@ void write_topk(std::span<Operand> operands, sc_nan nan, std::span<const std::si
     is_final = remaining.size() == contenders.size();
     contenders = std::move(remaining);
   }
-  write_selections(all, selections);
+  write_selections(all, selections, k);
 }
 
 }  // namespace secateur

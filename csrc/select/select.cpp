@@ -293,23 +293,23 @@ class Range {
   std::size_t n_;
 };
 
-// Writes a part of an operand, given the selection in its own keys and indices. Returns the largest of
-// the operand's own keys in the part.
-Key emit_part(const SelectionProblem& problem, const Operand& operand, const Part& part,
-              Selection local, const ScratchBuffer& scratch, const OutputStage& stage) {
+// Writes a part of an operand, given the selection in its own keys and indices.
+Emitted emit_part(const SelectionProblem& problem, const Operand& operand, const Part& part,
+                  Selection local, const ScratchBuffer& scratch, const OutputStage& stage) {
   const PreparedBlock block =
       stage.redirect(operand, part, prepare(problem, operand, part, operand.out, scratch));
   local.tie_end -= std::min(local.tie_end, block.index_shift);
   const auto kernel = problem.kernels(operand).emit[static_cast<std::size_t>(operand.out.kind)];
-  const Key largest = kernel(block.part, block.rank_key, problem.order(operand), local, block.out);
+  const Emitted emitted =
+      kernel(block.part, block.rank_key, problem.order(operand), local, block.out);
   stage.convert(part);
-  return largest;
+  return emitted;
 }
 
-// Writes a known selection: local_of(i) is that of operand i, in its own keys and indices. Throws
-// std::bad_alloc only before it has written anything.
+// Writes a known selection: local_of(i) is that of operand i, in its own keys and indices. Returns the
+// number of elements that were kept. Throws std::bad_alloc only before it has written anything.
 template <class LocalOf>
-void emit(const SelectionProblem& problem, const LocalOf& local_of) {
+std::size_t emit(const SelectionProblem& problem, const LocalOf& local_of) {
   struct Workspace {
     explicit Workspace(const SelectionProblem& problem) : scratch(problem), stage(problem) {}
     ScratchBuffer scratch;
@@ -321,28 +321,41 @@ void emit(const SelectionProblem& problem, const LocalOf& local_of) {
   const OperandBlocks parts(problem);
   Tasks tasks(parts.count());
   std::atomic<bool> nan{false};
+  std::atomic<std::size_t> kept{0};
   share_with_scratch<Workspace>(tasks, problem.bytes(),
                                 [&](const Workspace& workspace, std::size_t i) {
     const auto [number, part] = parts[i];
     const Operand& operand = problem.operands()[number];
-    if (problem.is_nan(operand, emit_part(problem, operand, part, local_of(number),
-                                          workspace.scratch, workspace.stage))) {
+    const Emitted emitted =
+        emit_part(problem, operand, part, local_of(number), workspace.scratch, workspace.stage);
+    if (problem.is_nan(operand, emitted.max_key)) {
       nan.store(true, std::memory_order_relaxed);
     }
+    kept.fetch_add(emitted.kept, std::memory_order_relaxed);
   }, problem);
   if (nan.load()) {
     problem.refuse_nan();
   }
+  return kept.load();
 }
 
-void emit(const SelectionProblem& problem, Selection selection) {
-  emit(problem, [&](std::size_t i) { return problem.local(problem.operands()[i], selection); });
+// Throws Error if a selection of k elements has kept another number: the input has changed between the
+// pass that selected and the one that wrote.
+void require_kept(const SelectionProblem& problem, std::size_t kept, std::size_t k) {
+  if (kept != k) {
+    throw_input_changed(problem.is_in_place());
+  }
 }
 
-// Writes a known selection of data that no pass has checked for NaN.
-void check_and_emit(const SelectionProblem& problem, Selection selection) {
+std::size_t emit(const SelectionProblem& problem, Selection selection) {
+  return emit(problem,
+              [&](std::size_t i) { return problem.local(problem.operands()[i], selection); });
+}
+
+// The same for data that no pass has checked for NaN.
+std::size_t check_and_emit(const SelectionProblem& problem, Selection selection) {
   problem.begin_in_place_write();
-  emit(problem, selection);
+  return emit(problem, selection);
 }
 
 // The selection of no element (k = 0), or of all of them.
@@ -404,7 +417,7 @@ Selection select_from_memory(const SelectionProblem& problem, std::size_t k, Wan
     if (write && scan.complete()) {
       scan.fix_up(selection);
     } else if (wanted == Wanted::output) {
-      emit(problem, selection);
+      require_kept(problem, emit(problem, selection), k);
     }
     return selection;
   }
@@ -499,9 +512,9 @@ Selection find_topk(const SelectionProblem& problem, std::size_t k) {
 
 void write_topk(const SelectionProblem& problem, std::size_t k) {
   if (k == 0 || k == problem.size()) {
-    check_and_emit(problem, none_or_all(problem, k));
+    require_kept(problem, check_and_emit(problem, none_or_all(problem, k)), k);
   } else if (problem.size() <= kInCache) {
-    emit(problem, select_in_cache(problem, k, true));
+    require_kept(problem, emit(problem, select_in_cache(problem, k, true)), k);
   } else {
     select_from_memory(problem, k, Wanted::output);
   }
@@ -514,10 +527,13 @@ void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k) {
   const ScratchBuffer scratch(memory);
   const OutputStage stage(problem);
   const Selection selection = bisect(problem, k, scratch);
+  std::size_t kept = 0;
   for_all_pieces(problem, [&](const Operand& piece_operand, const Part& part) {
-    emit_part(problem, piece_operand, part, problem.local(piece_operand, selection), scratch,
-              stage);
+    kept += emit_part(problem, piece_operand, part, problem.local(piece_operand, selection),
+                      scratch, stage)
+                .kept;
   });
+  require_kept(problem, kept, k);
 }
 
 bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64_t* indices) {
@@ -528,8 +544,9 @@ bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64
       problem, [&](auto zero) { return collect_topk<decltype(zero)>(problem, k, indices); });
 }
 
-void write_selections(const SelectionProblem& problem, std::span<const Selection> locals) {
-  emit(problem, [&](std::size_t i) { return locals[i]; });
+void write_selections(const SelectionProblem& problem, std::span<const Selection> locals,
+                      std::size_t k) {
+  require_kept(problem, emit(problem, [&](std::size_t i) { return locals[i]; }), k);
 }
 
 void write_above(const SelectionProblem& problem, Key key) { check_and_emit(problem, {key, 0}); }

@@ -29,8 +29,10 @@ void write_topk(const SelectionProblem& problem, std::size_t k);
 // array have been written in place.
 void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k);
 
-// Writes a known selection of each operand, given by the operand's own keys and indices.
-void write_selections(const SelectionProblem& problem, std::span<const Selection> locals);
+// Writes a known selection of each operand, given by the operand's own keys and indices; of k elements
+// in all.
+void write_selections(const SelectionProblem& problem, std::span<const Selection> locals,
+                      std::size_t k);
 
 // Writes the indices of the k largest elements, 0 <= k <= n, in ascending order. Returns false and
 // writes nothing if k is 0 or too large a share of n, if the problem is selected in cache, or if

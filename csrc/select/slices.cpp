@@ -229,8 +229,8 @@ void write_slice(Operand& slice, sc_nan nan, std::size_t k) {
   }
 }
 
-// Writes the selected elements of a batch.
-void emit(const SelectionProblem& problem, const Batch& batch) {
+// Writes the k selected elements of each slice of a batch.
+void emit(const SelectionProblem& problem, const Batch& batch, std::size_t k) {
   const Operand& first = batch.first_slice;
   const ElementKernels& kernels = problem.kernels(first);
   const Order order = problem.order(first);
@@ -239,7 +239,9 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
   out.unranked = first.w;
   const bool is_short = first.n * bytes_of(out.kind, first.type.bytes) <= kMaxShortRowBytes;
   if (is_short && out.kind == OutputKind::floats && !first.has_scores() && !batch.gathered) {
-    kernels.emit_rows(batch.ranked_rows(), order, batch.selections, out.stream, out.data);
+    if (!kernels.emit_rows(batch.ranked_rows(), order, batch.selections, k, out.stream, out.data)) {
+      throw_input_changed(problem.is_in_place());
+    }
     return;
   }
   if (out.kind == OutputKind::floats && first.has_scores()) {
@@ -251,8 +253,11 @@ void emit(const SelectionProblem& problem, const Batch& batch) {
     const std::size_t begin = i * batch.stride;
     Selection selection = batch.selections[i];
     selection.tie_end += begin;
-    kernels.emit[static_cast<std::size_t>(out.kind)](
+    const Emitted emitted = kernels.emit[static_cast<std::size_t>(out.kind)](
         {batch.ranked, begin, begin + first.n, batch.n}, {}, order, selection, out);
+    if (emitted.kept != k) {
+      throw_input_changed(problem.is_in_place());
+    }
   }
 }
 
@@ -341,7 +346,7 @@ void write_topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan
   const SliceResult result{operand.out.data, slices.length, bytes};
   for_batches(operand, slices, nan, k, false, {&result, 1}, [&](const Batch& batch) {
     if (batch.selections != nullptr) {
-      emit(problem, batch);
+      emit(problem, batch, k);
       return;
     }
     for (std::size_t i = 0; i < batch.count; ++i) {

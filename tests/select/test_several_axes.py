@@ -222,7 +222,6 @@ def test_wrong_axes(lib: Any, name: str) -> None:
     assert_refuses(ValueError, [f"to {n}, got {n + 1}"], call, w, k=n + 1, axis=(1, 2))
 
 
-def test_no_threshold_or_block_along_axes(lib: Any) -> None:
+def test_no_threshold_along_axes(lib: Any) -> None:
     w = of_type("normal", 24, "float32").reshape(2, 3, 4)
     assert_refuses(ValueError, ["axis", "threshold"], lib.prune, w, threshold=0.5, axis=(0, 1))
-    assert_refuses(ValueError, ["axis", "block"], lib.prune, w, k=1, block=(1, 1), axis=(0, 1))

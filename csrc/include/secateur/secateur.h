@@ -19,7 +19,8 @@
  *     fork(). No function aborts, prints, or throws an exception. Cancellation of the calling
  *     thread takes effect after the call returns.
  *   - If another thread writes to an input array during a call, the call still returns: with
- *     SC_ERROR_CHANGED, or with an unspecified result.
+ *     SC_ERROR_CHANGED, or with an unspecified result. An array that is pruned in place may then have
+ *     been overwritten in part, although the call fails; the message says so.
  *
  * Selection ranks elements by magnitude. The order of |w| is the order of the bits of w with the
  * sign bit cleared, so NaN ranks above infinity unless the NaN policy says otherwise. Ties are

@@ -283,22 +283,33 @@ SECATEUR_INLINE void emit_column_rows(const Columns& w, Order order,
                                       const ColumnSelection& selection, E* out) {
   const KeyOf<E> key_of(order);
   const E* const from = static_cast<const E*>(w.from);
+  E* const counts = static_cast<E*>(selection.kept);
+  for (size_t c = 0; c < w.columns; c += kLanes<E>) {
+    StoreU(Set(E{0}), counts + c);
+  }
   for (size_t row = 0; row < w.rows; ++row) {
     const ColumnsKept<E> kept(selection, row);
     const E* const ahead = from + (row + kRowsAhead < w.rows ? row + kRowsAhead : row) * w.stride;
     for (size_t c = 0; c < w.columns; c += kLanes<E>) {
       __builtin_prefetch(ahead + c);
       const Vec<E> x = load_some(from + row * w.stride + c, w.columns - c);
-      store_some<kStream>(IfThenElseZero(kept(key_of(x), c), x), out + row * w.stride + c,
-                          w.columns - c);
+      const Mask<E> keep = kept(key_of(x), c);
+      store_some<kStream>(IfThenElseZero(keep, x), out + row * w.stride + c, w.columns - c);
+      StoreU(IncrementIf(LoadU(counts + c), keep), counts + c);
     }
   }
 }
 template <class E>
-void emit_columns(const Columns& w, Order order, const ColumnSelection& selection, bool stream,
-                  void* out) {
+bool emit_columns(const Columns& w, Order order, const ColumnSelection& selection, size_t k,
+                  bool stream, void* out) {
   kCanStream&& stream ? emit_column_rows<E, true>(w, order, selection, static_cast<E*>(out))
                       : emit_column_rows<E, false>(w, order, selection, static_cast<E*>(out));
+  const E* const counts = static_cast<const E*>(selection.kept);
+  bool is_exact = true;
+  for (size_t c = 0; c < w.columns; ++c) {
+    is_exact = is_exact && counts[c] == static_cast<E>(k);
+  }
+  return is_exact;
 }
 
 template <class E>

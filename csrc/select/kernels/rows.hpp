@@ -375,14 +375,15 @@ Key select_rows(const Rows& rows, Order order, const Goal& goal, ThresholdPredic
   return rest > ReduceMax(largest) ? rest : Key{ReduceMax(largest)};
 }
 
-// Writes the selected elements of a row. Reads and writes whole vectors, past the end of the row.
+// Writes the selected elements of a row, and returns their number. Reads and writes whole vectors, past
+// the end of the row.
 template <class E>
-SECATEUR_INLINE void emit_row(const E* from, size_t length, Order order, Selection selection,
-                              E* out) {
+SECATEUR_INLINE size_t emit_row(const E* from, size_t length, Order order, Selection selection,
+                                E* out) {
   const KeyOf<E> key_of(order);
   const Vec<E> above = key_of.broadcast(selection.threshold);
   const Vec<E> from_threshold = key_of.broadcast(below(selection.threshold));
-  for (size_t i = 0; i < length; i += kLanes<E>) {
+  const auto emit_vector = [&](size_t i) __attribute__((always_inline)) {
     const Vec<E> x = LoadU(from + i), key = key_of(x);
     Mask<E> keep = Gt(key, above);
     if (i < selection.tie_end) [[unlikely]] {
@@ -390,17 +391,35 @@ SECATEUR_INLINE void emit_row(const E* from, size_t length, Order order, Selecti
       keep = Or(keep, And(early, Gt(key, from_threshold)));
     }
     StoreU(IfThenElseZero(keep, x), out + i);
+    return keep;
+  };
+  size_t i = 0, kept = 0;
+  if constexpr (sizeof(E) == sizeof(int16_t)) {
+    for (; i + kLanes<E> <= length; i += kLanes<E>) {
+      kept += PopCount(BitsFromMask(emit_vector(i)));
+    }
+  } else {
+    Vec<E> kept_by_lane = Set(E{0});
+    for (; i + kLanes<E> <= length; i += kLanes<E>) {
+      kept_by_lane = IncrementIf(kept_by_lane, emit_vector(i));
+    }
+    kept = static_cast<size_t>(ReduceSum(kept_by_lane));
   }
+  if (i < length) {
+    kept += PopCount(BitsFromMask(emit_vector(i)) & first_bits(length - i));
+  }
+  return kept;
 }
 
 // Collects the results of rows in a buffer in L1, so that whole cache lines are written out.
 template <class E, bool kStream>
-SECATEUR_INLINE void emit_short_rows(const Rows& rows, Order order, const Selection* selections,
-                                     unsigned char* out) {
+SECATEUR_INLINE bool emit_short_rows(const Rows& rows, Order order, const Selection* selections,
+                                     size_t k, unsigned char* out) {
   alignas(kLine) unsigned char buffer[2 * kMaxShortRowBytes + kLine + sizeof(Vec<E>)];
   E padded[kMaxShortRowBytes / sizeof(E) + kLanes<E>];
   const E* const array = static_cast<const E*>(rows.array);
   size_t filled = 0;
+  bool is_exact = true;
   for (size_t r = 0; r < rows.count; ++r) {
     const E* from = array + r * rows.length;
     if ((r + 1) * rows.length + kLanes<E> > rows.n) [[unlikely]] {
@@ -408,7 +427,9 @@ SECATEUR_INLINE void emit_short_rows(const Rows& rows, Order order, const Select
       StoreU(Set(E{0}), padded + rows.length);
       from = padded;
     }
-    emit_row(from, rows.length, order, selections[r], reinterpret_cast<E*>(buffer + filled));
+    const size_t kept =
+        emit_row(from, rows.length, order, selections[r], reinterpret_cast<E*>(buffer + filled));
+    is_exact = is_exact && kept == k;
     filled += rows.length * sizeof(E);
     if (filled > kMaxShortRowBytes || r + 1 == rows.count) {
       const size_t partial = reinterpret_cast<uintptr_t>(out + filled) % kLine;
@@ -419,12 +440,14 @@ SECATEUR_INLINE void emit_short_rows(const Rows& rows, Order order, const Select
       copy_bytes(buffer, buffer + whole, filled);
     }
   }
+  return is_exact;
 }
 template <class E>
-void emit_rows(const Rows& rows, Order order, const Selection* selections, bool stream, void* out) {
+bool emit_rows(const Rows& rows, Order order, const Selection* selections, size_t k, bool stream,
+               void* out) {
   auto* const bytes = static_cast<unsigned char*>(out);
-  kCanStream&& stream ? emit_short_rows<E, true>(rows, order, selections, bytes)
-                      : emit_short_rows<E, false>(rows, order, selections, bytes);
+  return kCanStream && stream ? emit_short_rows<E, true>(rows, order, selections, k, bytes)
+                              : emit_short_rows<E, false>(rows, order, selections, k, bytes);
 }
 
 // The elements of a row from index i on that are selected, as bits, for up to a word. Reads whole

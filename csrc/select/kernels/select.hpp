@@ -181,14 +181,15 @@ BracketCounts scan_words(Part w, const RankKey& rank_key, Order order, Bracket b
 
 // emit for one sink and one kind of ranking value.
 template <class E, class Sink, class ComputeKey>
-Key emit_words(Part w, const RankKey& rank_key, Order order, Selection selection,
-               const Output& out) {
+Emitted emit_words(Part w, const RankKey& rank_key, Order order, Selection selection,
+                   const Output& out) {
   const Sink sink(out);
   ComputeKey compute_key(rank_key, w.begin);
   const KeyOf<E> key_of(order);
   const Vec<E> above_threshold = key_of.broadcast(selection.threshold);
   const Vec<E> from_threshold = key_of.broadcast(below(selection.threshold));
   Vec<E> largest = Set(E{0});
+  size_t kept = 0;
   for_words<E>(w, sink,
                [&](const E* from, uint64_t valid, unsigned char* to, size_t i)
                    __attribute__((always_inline)) {
@@ -214,9 +215,11 @@ Key emit_words(Part w, const RankKey& rank_key, Order order, Selection selection
       sink.write(x, keep, to, lane);
       bits |= BitsFromMasks(keep) << lane;
     }
-    sink.write_bits(bits & valid, valid, to, i);
+    bits &= valid;
+    sink.write_bits(bits, valid, to, i);
+    kept += PopCount(bits);
   });
-  return ReduceMax(largest);
+  return {ReduceMax(largest), kept};
 }
 
 // Chooses between a sink that streams and one that does not.
@@ -229,7 +232,8 @@ BracketCounts scan_by(Part w, const RankKey& rank_key, Order order, Bracket brac
                                         w, rank_key, order, bracket, threshold, out, collected);
 }
 template <class E, template <bool> class Sink, class ComputeKey>
-Key emit_by(Part w, const RankKey& rank_key, Order order, Selection selection, const Output& out) {
+Emitted emit_by(Part w, const RankKey& rank_key, Order order, Selection selection,
+                const Output& out) {
   return kCanStream && out.stream
              ? emit_words<E, Sink<true>, ComputeKey>(w, rank_key, order, selection, out)
              : emit_words<E, Sink<false>, ComputeKey>(w, rank_key, order, selection, out);
@@ -274,7 +278,7 @@ BracketCounts scan(Part w, const RankKey& rank_key, Order order, Bracket bracket
   });
 }
 template <class E, template <bool> class Sink, RankKeys kRankKeys>
-Key emit(Part w, const RankKey& rank_key, Order order, Selection selection, const Output& out) {
+Emitted emit(Part w, const RankKey& rank_key, Order order, Selection selection, const Output& out) {
   return with_rank_key<E, kRankKeys>(rank_key, [&](auto tag) {
     return emit_by<E, Sink, typename decltype(tag)::type>(w, rank_key, order, selection, out);
   });

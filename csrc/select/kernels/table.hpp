@@ -36,6 +36,12 @@ struct Selection {
   size_t tie_end;
 };
 
+// The result of a pass that writes a selection.
+struct Emitted {
+  Key max_key;  // the largest key of all, at least 0
+  size_t kept;  // the number of elements that were kept
+};
+
 // The buffers for the candidates of a part.
 struct Collected {
   void* bits;         // the elements; capacity for all of the part and a few more
@@ -59,10 +65,12 @@ struct Columns {
 };
 
 // The selections in columns. A column keeps keys above its threshold, and keys equal to it in rows
-// before its tie end. Both arrays hold an element for each column, padded to whole vectors.
+// before its tie end. emit_columns counts what each column keeps. The arrays hold an element for each
+// column, padded to whole vectors.
 struct ColumnSelection {
   void* thresholds;
   void* tie_ends;
+  void* kept;
 };
 
 // What to determine in each slice.
@@ -103,9 +111,9 @@ struct ElementKernels {
   using Scan = BracketCounts (*)(Part w, const RankKey& rank_key, Order order, Bracket bracket,
                                  Key threshold, const Output& out, Collected collected);
   Scan scan[kOutputKinds];
-  // emit: writes the output of a selection; returns the largest key
-  Key (*emit[kOutputKinds])(Part w, const RankKey& rank_key, Order order, Selection selection,
-                            const Output& out);
+  // emit: writes the output of a selection
+  Emitted (*emit[kOutputKinds])(Part w, const RankKey& rank_key, Order order, Selection selection,
+                                const Output& out);
 
   // compact: writes the elements whose bits are set, and their indices, in order, from the start of
   // the outputs; returns their number
@@ -116,9 +124,9 @@ struct ElementKernels {
   Key (*select_rows)(const Rows& rows, Order order, const Goal& goal, ThresholdPredictor& predictor,
                      void* scratch, Selection* selections);
   // emit_rows: writes the selected elements of contiguous rows of at most kMaxShortRowBytes bytes,
-  // and 0 for the others
-  void (*emit_rows)(const Rows& rows, Order order, const Selection* selections, bool stream,
-                    void* out);
+  // and 0 for the others. Returns whether k elements of each row were kept
+  bool (*emit_rows)(const Rows& rows, Order order, const Selection* selections, size_t k,
+                    bool stream, void* out);
 
   // index_rows: writes the indices of the k selected elements of each row, in ascending order; those
   // of the next row begin `stride` further on. Returns false, and some indices are not written, if
@@ -134,9 +142,10 @@ struct ElementKernels {
                          ThresholdPredictor& predictor, void* scratch,
                          const ColumnSelection& selection);
   // emit_columns: writes the selected elements, and 0 for the others, to an array of w's shape.
-  // With `stream`, the results of every whole vector must be aligned
-  void (*emit_columns)(const Columns& w, Order order, const ColumnSelection& selection, bool stream,
-                       void* out);
+  // With `stream`, the results of every whole vector must be aligned. Returns whether k elements of
+  // each column were kept
+  bool (*emit_columns)(const Columns& w, Order order, const ColumnSelection& selection, size_t k,
+                       bool stream, void* out);
   // mark_columns: for a row of the tile, stores -1 for kept elements and 0 for the others, in whole
   // vectors
   void (*mark_columns)(const Columns& w, const void* tile, size_t row,
