@@ -34,6 +34,12 @@ struct Layout {
     return (shared ? 1 : outer) * blocks_down() * blocks_across();
   }
   [[nodiscard]] constexpr std::size_t elements() const { return outer * length * inner; }
+  [[nodiscard]] constexpr std::size_t elements_of(std::size_t group) const {
+    const std::size_t rows = length - group / blocks_across() % blocks_down() * block;
+    const std::size_t columns = inner - group % blocks_across() * inner_block;
+    return (shared ? outer : 1) * (rows < block ? rows : block) *
+           (columns < inner_block ? columns : inner_block);
+  }
 
   // The same groups with inner = 1 if blocks are as wide as the matrices: their rows are then
   // consecutive in memory. If there is only one matrix, `shared` becomes false.

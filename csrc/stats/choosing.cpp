@@ -423,13 +423,16 @@ class RangeToAffine {
 
 // The steps that a search for the least error tries: step 0, and smaller ones, by a linear scale in
 // each octave. The search tries every kCoarse-th of them, and then those around the best. The errors of
-// modes that do not round to nearest jump at integers, so it tries all steps.
+// groups of at least kLargeGroup elements change less from step to step: the search begins with every
+// kCoarsest-th. The errors of modes that do not round to nearest jump at integers: it tries all steps.
 constexpr int kStepsPerOctave = 100;
 constexpr int kLastStep = 16 * kStepsPerOctave;
 constexpr int kCoarse = 4;
+constexpr int kCoarsest = 16;
+constexpr std::size_t kLargeGroup = 4096;
 
 constexpr auto kRatios = [] {  // of each step to step 0
-  std::array<double, kLastStep + kCoarse + 1> ratios{};
+  std::array<double, kLastStep + kCoarsest + 1> ratios{};
   double octave = 1;
   for (int j = 0; j < static_cast<int>(ratios.size()); ++j) {
     const int linear = j % kStepsPerOctave;
@@ -447,7 +450,7 @@ class ScaleSearch {
   ScaleSearch(const Calibration& calibration, const Ranges& ranges, std::int64_t qmin,
               std::int64_t qmax, T* scale, const std::int32_t* zero_point)
       : calibration_(calibration),
-        coarse_(grid_rounding(calibration.rounding) == GridRounding::nearest ? kCoarse : 1),
+        is_nearest_(grid_rounding(calibration.rounding) == GridRounding::nearest),
         scale_(scale),
         count_(ranges.count()),
         groups_(count_),
@@ -455,7 +458,10 @@ class ScaleSearch {
         sums_(count_) {
     for_indices(count_, [&](std::size_t i) {
       constexpr double kInfinity = std::numeric_limits<double>::infinity();
-      groups_[i] = {static_cast<double>(scale[i]), kInfinity, 0, 0, !ranges.is_zero(i)};
+      const bool is_large = calibration.groups.elements_of(i) >= kLargeGroup;
+      const int stride = !is_nearest_ ? 1 : is_large ? kCoarsest : kCoarse;
+      groups_[i] = {static_cast<double>(scale[i]), kInfinity, 0, 0, stride, !ranges.is_zero(i)};
+      active_ += groups_[i].is_active ? 1U : 0U;
       grids_[i] = {0, static_cast<double>(qmin - zero_point[i]),
                    static_cast<double>(qmax - zero_point[i])};
     });
@@ -463,26 +469,19 @@ class ScaleSearch {
 
   // Replaces the scales of the range by those of the least error.
   void run() {
-    bool are_active = true;
-    for (int j = 0; are_active && j <= kLastStep; j += coarse_) {
-      are_active = false;
-      evaluate([&](const Group& group) { return group.is_active ? j : kNone; },
-               [&](Group& group, double step, double clipped) {
+    const int stride = is_nearest_ ? kCoarse : 1;
+    for (int j = 0; active_ != 0 && j <= kLastStep; j += stride) {
+      evaluate([&](const Group& group) {
+        return group.is_active && j % group.stride == 0 ? j : kNone;
+      }, [&](Group& group, double step, double clipped) {
         // The distances from the range bound the errors of all smaller steps.
         group.is_active = std::isfinite(group.least) && clipped < group.least &&
-                          step_of(group, j + coarse_) < step;
-        are_active = are_active || group.is_active;
+                          step_of(group, j + group.stride) < step;
+        active_ -= group.is_active ? 0U : 1U;
       });
     }
-    for_indices(count_, [&](std::size_t i) { groups_[i].center = groups_[i].best; });
-    for (int offset = 1 - coarse_; offset < coarse_; ++offset) {
-      if (offset != 0) {
-        evaluate([&](const Group& group) {
-          const int j = group.center + offset;
-          return j < 0 || !std::isfinite(group.least) ? kNone : j;
-        }, [](Group&, double, double) {});
-      }
-    }
+    refine(kCoarsest, kCoarse);
+    refine(kCoarse, 1);
     for_indices(count_, [&](std::size_t i) {
       scale_[i] = static_cast<T>(step_of(groups_[i], groups_[i].best));
     });
@@ -494,9 +493,22 @@ class ScaleSearch {
   struct Group {
     double first;      // step 0
     double least;      // error so far, in units of the square of step 0
-    int best, center;  // the step of that error, and the best of the coarse ones
+    int best, center;  // the step of that error, and the one that refine() began with
+    int stride;        // of the steps that are tried first
     bool is_active;
   };
+
+  // Tries the multiples of `to` around the best step of each group that has tried those of `from`.
+  void refine(int from, int to) {
+    for_indices(count_, [&](std::size_t i) { groups_[i].center = groups_[i].best; });
+    for (int offset = to - from; offset < from; offset += to) {
+      evaluate([&](const Group& group) {
+        const int j = group.center + offset;
+        return group.stride < from || offset == 0 || j < 0 || !std::isfinite(group.least) ? kNone
+                                                                                          : j;
+      }, [](Group&, double, double) {});
+    }
+  }
 
   static double step_of(const Group& group, int j) {
     const double exact = group.first * kRatios[static_cast<std::size_t>(j)];
@@ -536,9 +548,10 @@ class ScaleSearch {
   }
 
   const Calibration& calibration_;
-  int coarse_;
+  bool is_nearest_;
   T* scale_;
   std::size_t count_;
+  std::size_t active_ = 0;  // groups
   Buffer<Group> groups_;
   Buffer<Grid> grids_;
   Buffer<GridErrors> sums_;

@@ -163,8 +163,9 @@ void for_rows(const Job& job) {
   const std::size_t rows_of_elements = block_rows.matrices * layout.block;
   // Where blocks are high, each thread should still get several tasks.
   const std::size_t max_blocks =
-      rows_of_elements == 1 ? across
-                            : std::min(across, ceil_div(layout.groups(), 4 * num_threads()));
+      rows_of_elements == 1 || num_threads() == 1
+          ? across
+          : std::min(across, ceil_div(layout.groups(), 4 * num_threads()));
   const std::size_t blocks_per_task =
       std::clamp<std::size_t>(kBatch / layout.inner_block, 1, max_blocks);
   const std::size_t tasks_per_row = ceil_div(across, blocks_per_task);

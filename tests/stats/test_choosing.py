@@ -436,7 +436,7 @@ def test_affine_mse_is_near_the_least_of_200(
     """The errors are within 1 % of those of the best among scale * i / 200, in all groups together."""
     ratios = np.arange(1, 201) / 200
     how = {"symmetric": symmetric, "rounding": rounding}
-    for count, n in ((1, 3000), (20, 200), (80, 32)):
+    for count, n in ((1, 6000), (20, 200), (80, 32)):
         w = SEARCHED[name](np.random.default_rng(n), count * n).astype(np.float32).reshape(count, n)
         largest = lib.choose_affine(w, bits, axis=0, **how)
         chosen = lib.choose_affine(w, bits, axis=0, method="mse", **how)

@@ -294,6 +294,7 @@ def _least_error(
 
 
 LAST_STEP = 1600  # of those among which a scale is searched
+LARGE_GROUP = 4096  # elements, from which on the search begins with larger strides
 
 
 def _least_error_scale(
@@ -320,16 +321,23 @@ def _least_error_scale(
         return sums.clipped * squared_ratio
 
     active = (data.low != 0) | (data.high != 0)
-    coarse = 4 if rounding.startswith("nearest") else 1
-    for j in range(0, LAST_STEP + 1, coarse):
-        clipped = evaluate(j, active)
-        active &= np.isfinite(least) & (clipped < least) & (step(j + coarse) < step(j))
+    stride = np.where(data.layout.counts() >= LARGE_GROUP, 16, 4)
+    if not rounding.startswith("nearest"):
+        stride = np.ones_like(stride)
+    for j in range(0, LAST_STEP + 1, stride.min(initial=16)):
+        wanted = active & (j % stride == 0)
+        clipped = evaluate(j, wanted)
+        ends = ~np.isfinite(least) | (clipped >= least) | (step(j + stride) >= step(j))
+        active &= ~(wanted & ends)
         if not active.any():
             break
-    center = best.copy()
-    for offset in range(1 - coarse, coarse):
-        if offset:
-            evaluate(np.maximum(center + offset, 0), np.isfinite(least) & (center + offset >= 0))
+    for coarse, fine in ((16, 4), (4, 1)):
+        center = best.copy()
+        for offset in range(fine - coarse, coarse, fine):
+            tried = center + offset
+            wanted = (stride >= coarse) & np.isfinite(least) & (tried >= 0)
+            if offset and wanted.any():
+                evaluate(np.maximum(tried, 0), wanted)
     return step(best).astype(data.compute_type)
 
 
