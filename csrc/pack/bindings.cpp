@@ -65,7 +65,12 @@ std::size_t row_length(const Shape& shape) {
 py::object pack_ints(py::handle q, py::handle bits, py::handle row_align, py::handle bitorder,
                      py::handle out) {
   const PackingArguments packing(bits, row_align, bitorder);
-  Input in("q", q, kIntegers);
+  Input in("q", q, kIntegers, [](const py::dtype& given) {
+    return std::string(given.kind() == 'f'
+                           ? "; secateur.quantize makes integers of floats"
+                           : "; q.astype(np.int16) is right if it keeps all integers, "
+                             "and secateur.requantize makes integers of fewer bits");
+  });
   if (!packing.suits(in.core_dtype())) {
     const bool is_signed = dtype_info(in.core_dtype()).is_signed;
     const Dtype wide = dtype_of(integer_dtype(packing.bits, is_signed));

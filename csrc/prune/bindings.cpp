@@ -613,11 +613,15 @@ py::object apply_mask(py::handle w, py::handle mask, py::handle row_align, py::h
   const py::array w_array = as_array("w", w);
   const py::array mask_array = as_array("mask", mask);
   Input in = floats(w_array);
-  Input mask_input("mask", mask_array, {kBool, kUInt8});
+  Input mask_input("mask", mask_array, {kBool, kUInt8},
+                   [](const py::dtype&) { return "; mask != 0 makes a mask of bool"; });
   bool is_bool_mask = mask_input.is(kBool);
   if (!is_bool_mask) {
-    mask_input.require_shape(bits.shape(in), bits.row_align == 0 ? "one bit for each element of w"
-                                                                 : "that of w's packed rows");
+    const bool has_shape_of_w = shape_of(mask_input.given()) == shape_of(in.given());
+    mask_input.require_shape(bits.shape(in),
+                             has_shape_of_w ? "for packed bits (mask != 0 makes a mask of bool)"
+                             : bits.row_align == 0 ? "one bit for each element of w"
+                                                   : "that of w's packed rows");
   } else if (bits.row_align != 0) {
     refuse("row_align", "None for a mask of bool", row_align);
   } else {

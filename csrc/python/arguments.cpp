@@ -34,7 +34,10 @@ bool to_bool(const char* name, py::handle value) {
 
 py::object to_index(const char* name, py::handle value) {
   if (is_bool(value) || !PyIndex_Check(value.ptr()) || py::isinstance<py::array>(value)) {
-    throw py::type_error(std::string(name) + " must be an integer, got " + shown(value));
+    const bool is_one =
+        py::isinstance<py::array>(value) && py::reinterpret_borrow<py::array>(value).size() == 1;
+    throw py::type_error(std::string(name) + " must be an integer, got " + shown(value) +
+                         (is_one ? "; " + std::string(name) + ".item() is its element" : ""));
   }
   auto index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
   if (!index) {
@@ -170,7 +173,13 @@ void require_one(std::initializer_list<std::pair<const char*, py::handle>> optio
                         (received.empty() ? "none" : received));
 }
 
-Input floats(py::handle w, const std::string& name) { return {name, w, float_dtypes()}; }
+Input floats(py::handle w, const std::string& name, const char* of_integers) {
+  return {name, w, float_dtypes(), [&](const py::dtype& given) {
+    return of_integers != nullptr && is_integer_dtype(given)
+               ? std::string(of_integers)
+               : "; " + name + ".astype(...) converts";
+  }};
+}
 
 ScoresArgument::ScoresArgument(py::handle scores, const std::string& label) {
   if (scores.is_none()) {

@@ -100,8 +100,9 @@ struct KeepCount {
   [[nodiscard]] std::size_t of(std::size_t n) const;
 };
 
-// An input array of any floating-point dtype.
-Input floats(py::handle w, const std::string& name = "w");
+// An input array of any floating-point dtype. `of_integers` is the remedy for arrays of integers;
+// null: astype.
+Input floats(py::handle w, const std::string& name = "w", const char* of_integers = nullptr);
 
 // The scores or factors that rank elements instead of their magnitudes. The argument is what
 // secateur.scores.core_scores returns: None, or a tuple of a bool, an array, the number `repeat`, and

@@ -250,6 +250,13 @@ bool is_float_dtype(const py::dtype& given) {
   return std::ranges::any_of(float_dtypes(), [&](const Dtype& d) { return is_dtype(given, d); });
 }
 
+bool is_integer_dtype(const py::dtype& given) {
+  const char kind = given.kind();
+  return kind == 'i' || kind == 'u' ||
+         std::ranges::any_of(kDtypesWhere<is_integer>,
+                             [&](const Dtype& dtype) { return is_dtype(given, dtype); });
+}
+
 Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const Dtype> allowed,
                const std::string& remedy) {
   const auto found = std::find_if(allowed.begin(), allowed.end(),
@@ -275,6 +282,11 @@ py::array as_array(const std::string& name, py::handle value) {
                          "fill it first, as in " +
                          name + ".filled(0)");
   }
+  if (py::hasattr(value, "toarray")) {
+    throw py::type_error(name + " must be an array, got " +
+                         to_string(py::type::of(value).attr("__name__")) + "; " + name +
+                         ".toarray() makes one of a sparse array");
+  }
   return numpy_attribute("asarray")(value).cast<py::array>();
 }
 
@@ -287,11 +299,13 @@ bool is_array_of(py::handle value, Dtype dtype) {
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
-Input::Input(const std::string& name, py::handle value, std::span<const Dtype> allowed)
+Input::Input(const std::string& name, py::handle value, std::span<const Dtype> allowed,
+             const Remedy& remedy)
     : name_(name),
       given_(as_array(name, value)),
       core_array_(given_),
-      dtype_(to_dtype(name, given_.dtype(), allowed, "; " + name + ".astype(...) converts")),
+      dtype_(to_dtype(name, given_.dtype(), allowed,
+                      remedy ? remedy(given_.dtype()) : "; " + name + ".astype(...) converts")),
       size_(static_cast<std::size_t>(given_.size())) {}
 
 AxisOrder Input::memory_order() const {

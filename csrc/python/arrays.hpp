@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -90,6 +91,9 @@ bool is_float_dtype(const py::dtype& given);
 Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const Dtype> allowed,
                const std::string& remedy = "");
 
+// Whether a dtype is one of integers, of NumPy or of ml_dtypes.
+bool is_integer_dtype(const py::dtype& given);
+
 // A value as an array: the value itself if it is an array, otherwise the result of numpy.asarray,
 // which may run code of the value. Throws TypeError for masked arrays.
 py::array as_array(const std::string& name, py::handle value);
@@ -110,9 +114,14 @@ bool is_array_of(py::handle value, Dtype dtype);
 // released.
 class Input {
  public:
-  Input(const std::string& name, py::handle value, std::span<const Dtype> allowed);
-  Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed)
-      : Input(name, value, std::span(allowed.begin(), allowed.size())) {}
+  // remedy(dtype) is the end of the message about an array of a dtype that is not allowed; by default it
+  // recommends astype.
+  using Remedy = std::function<std::string(const py::dtype&)>;
+  Input(const std::string& name, py::handle value, std::span<const Dtype> allowed,
+        const Remedy& remedy = nullptr);
+  Input(const std::string& name, py::handle value, std::initializer_list<Dtype> allowed,
+        const Remedy& remedy = nullptr)
+      : Input(name, value, std::span(allowed.begin(), allowed.size()), remedy) {}
 
   // The order of axes in which the elements of the array follow each other in memory without gaps.
   // Empty if that is their own order, or if there is none.

@@ -230,6 +230,14 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
                           text_of(format.shape_));
   }
   require_order(format.axis_, format.group_size_, static_cast<py::ssize_t>(shape.size()), argument);
+  if (!format.group_size_.is_none() && format.shape_.size() != shape.size()) {
+    Groups along_last(py::none(), format.group_size_, argument + ".");
+    along_last.fit(shape);
+    throw py::value_error(
+        name + " must have as many dimensions as the array with group_size, got shape " +
+        text_of(format.shape_) + " for an array of shape " + text_of(shape) +
+        "; groups along the last axis take shape " + text_of(along_last.result_shape()));
+  }
   Groups groups(format.axis_, format.group_size_, argument + ".");
   groups.fit(shape);
   if (groups.result_shape() != format.shape_) {

@@ -112,6 +112,11 @@ void call_quantize(Input& in, py::handle fmt, const Format& format, const Fitted
                  fmt, format);
 }
 
+constexpr char kOfIntegers[] =
+    "; secateur.requantize converts the integers of a format, and w.astype(np.float32) takes "
+    "integers "
+    "as values";
+
 // ---- Codes -----------------------------------------------------------------------------------
 
 // How the codes of a format are stored: in an integer dtype, or bit-packed in some bit order.
@@ -165,6 +170,25 @@ std::vector<Dtype> dtypes_of(const CodeEncoding& encoding) {
     }
   }
   return dtypes;
+}
+
+// The remedy for codes in an array of another dtype.
+std::string remedy_for_codes(const py::dtype& given, const CodeEncoding& encoding,
+                             const std::string& format) {
+  const std::string dtype = encoding.dtype().name;
+  if (given.kind() == 'f') {
+    return "; secateur.quantize makes integers of floats";
+  }
+  if (!is_integer_dtype(given) || encoding.packed) {
+    return "; q.astype(...) converts";
+  }
+  const DtypeInfo other = integer_dtype(encoding.bits, !encoding.is_signed);
+  if (given.num() == dtype_of(other).number) {
+    return "; " + format + " with signed=" + (encoding.is_signed ? "False" : "True") + " has " +
+           other.name + " integers";
+  }
+  return "; q.astype(np." + dtype + ") is right if it keeps all integers, and a " + format +
+         " with other bits= has another dtype";
 }
 
 // The array that the codes of `in` are written to: `out`, or a new array of NumPy's dtype of the
@@ -228,7 +252,8 @@ struct StoredCodes {
   sc_dtype core_dtype;
 
   StoredCodes(py::handle q, const CodeEncoding& encoding, py::handle shape_given)
-      : in("q", require_unpacked(q, encoding), dtypes_of(encoding)),
+      : in("q", require_unpacked(q, encoding), dtypes_of(encoding),
+           [&](const py::dtype& given) { return remedy_for_codes(given, encoding, "fmt"); }),
         shape(shape_of(in.given())),
         n(in.size()),
         core_dtype(encoding.core_dtype(in.core_dtype())) {
@@ -302,7 +327,7 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
   const FormatArgument format(fmt);
   const CodeEncoding encoding(*format, fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
-  Input in = floats(w);
+  Input in = floats(w, "w", kOfIntegers);
   const AxisOrder order = encoding.packed ? AxisOrder{} : quantization_order(in, options);
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             ScaleConstraint::positive_and_normal, order);
@@ -345,7 +370,9 @@ py::object requantize(py::handle q, py::handle from_fmt, py::handle to_fmt, py::
   const CodeEncoding to_encoding(*to, to_fmt, false, bitorder);
   const sc_quantize_options options =
       to_options(rounding, overflow, py::str("raise"), seed, index_offset);
-  Input in("q", q, dtypes_of(from_encoding));
+  Input in("q", q, dtypes_of(from_encoding), [&](const py::dtype& given) {
+    return remedy_for_codes(given, from_encoding, "from_fmt");
+  });
   const Shape shape = shape_of(in.given());
   const AxisOrder order = quantization_order(in, options);
   const auto fitted_from = [&](const AxisOrder& axes) {
@@ -383,7 +410,7 @@ py::object fake_quantize(py::handle w, py::handle fmt, py::handle rounding, py::
                          py::handle nan, py::handle seed, py::handle index_offset, py::handle out) {
   const FormatArgument format(fmt);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
-  Input in = floats(w);
+  Input in = floats(w, "w", kOfIntegers);
   const AxisOrder order = quantization_order(in, options);
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             ScaleConstraint::positive_and_normal, order);
@@ -404,7 +431,7 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
   const CodeEncoding encoding(*format, fmt, to_bool("packed", packed), bitorder);
   const sc_quantize_options options = to_options(rounding, overflow, nan, seed, index_offset);
   const KeepCount keep(k, sparsity);
-  Input in = floats(w);
+  Input in = floats(w, "w", kOfIntegers);
   const std::size_t kept = keep.of(in.size());
   const FittedFormat fitted(*format, shape_of(in.given()), in.core_dtype(),
                             ScaleConstraint::positive_and_normal);

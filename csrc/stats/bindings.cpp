@@ -34,8 +34,9 @@ py::object compare(py::handle w, py::handle w_hat, py::handle axis, py::handle g
   if (!fmt.is_none()) {
     format.emplace(fmt);
   }
-  Input a = floats(w);
-  Input b = floats(w_hat, "w_hat");
+  Input a = floats(w, "w", "; secateur.dequantize(w, fmt) computes the values of integers");
+  Input b =
+      floats(w_hat, "w_hat", "; secateur.dequantize(w_hat, fmt) computes the values of integers");
   const Shape shape = shape_of(a.given());
   b.require_shape(shape, "that of w");
   groups.fit(shape);

@@ -25,9 +25,15 @@ def integer(name: str, value: Any) -> int:
     """Return `value` as an int, or raise an error that names the argument and what is allowed."""
     # A bool and an array of one element have __index__, but are not accepted as integers.
     if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(type(value), "__index__"):
-        msg = f"{name} must be an integer, got {shown(value)}"
+        msg = f"{name} must be an integer, got {shown(value)}{item_of(name, value)}"
         raise TypeError(msg)
     return operator.index(value)
+
+
+def item_of(name: str, value: Any) -> str:
+    """Return the remedy if `value` is an array of one element where a number is required."""
+    is_one = isinstance(value, np.ndarray) and value.size == 1
+    return f"; {name}.item() is its element" if is_one else ""
 
 
 def integer_in(name: str, value: Any, low: int, high: int) -> int:
@@ -131,7 +137,7 @@ def as_double(name: str, value: Any) -> float:
             return sys.float_info.max if number > 0 else -sys.float_info.max
         except (TypeError, ValueError):  # tensors of several elements raise either
             pass
-    msg = f"{name} must be a number, got {shown(value)}"
+    msg = f"{name} must be a number, got {shown(value)}{item_of(name, value)}"
     raise TypeError(msg)
 
 

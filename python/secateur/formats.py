@@ -210,7 +210,7 @@ class FixedPoint(Format):
         else:
             stored = integer_in("frac_bits", frac_bits, -256, 256)
         shape = np.shape(stored)
-        axis, group_size = _checked_groups("frac_bits", len(shape), axis, group_size)
+        axis, group_size = _checked_groups("frac_bits", shape, axis, group_size)
         self._set(bits=bits, signed=as_bool("signed", signed), axis=axis, group_size=group_size)
         native = _core.Format(bits, self.signed, stored, None, None, 0, 0, shape, axis, group_size)
         self._set(_frac_bits=stored, _native=native)
@@ -496,7 +496,7 @@ class Affine(Format):
             msg = f"zero_point must be an integer or of the shape of scale, {shape}"
             msg += f", got shape {np.shape(zeros)}"
             raise ValueError(msg)
-        axis, group_size = _checked_groups("scale", len(shape), axis, group_size)
+        axis, group_size = _checked_groups("scale", shape, axis, group_size)
         self._set(bits=bits, signed=signed, qmin=qmin, qmax=qmax, axis=axis, group_size=group_size)
         native = _core.Format(
             bits, signed, None, scales, zeros, qmin, qmax, shape, axis, group_size
@@ -626,13 +626,14 @@ def _text_of(value: Any) -> str:
 
 
 def _checked_groups(
-    name: str, ndim: int, axis: Any, group_size: Any
+    name: str, shape: tuple[int, ...], axis: Any, group_size: Any
 ) -> tuple[Axes | None, GroupSize | None]:
-    """Check that `axis` and `group_size` suit parameters `name` of `ndim` dimensions.
+    """Check that `axis` and `group_size` suit parameters `name` of a shape.
 
     A single parameter takes neither. Parameters of groups have as many dimensions as the array;
     `axis` is then returned as nonnegative numbers.
     """
+    ndim = len(shape)
     if ndim == 0:
         for argument, value in (("axis", axis), ("group_size", group_size)):
             if value is not None:
@@ -640,7 +641,7 @@ def _checked_groups(
                 raise ValueError(msg)
         return None, None
     if group_size is None:
-        return _checked_axes(name, ndim, axis), None
+        return _checked_axes(name, shape, axis), None
     if not isinstance(group_size, tuple):
         size = integer_in("group_size", group_size, 1, sys.maxsize)
         return integer_in("axis", -1 if axis is None else axis, -ndim, ndim - 1) % ndim, size
@@ -672,8 +673,9 @@ def _checked_pair(ndim: int, axis: Any) -> tuple[int, int]:
     raise ValueError(msg)
 
 
-def _checked_axes(name: str, ndim: int, axis: Any) -> Axes:
+def _checked_axes(name: str, shape: tuple[int, ...], axis: Any) -> Axes:
     """Check the axes along which parameters without groups vary, one for each dimension."""
+    ndim = len(shape)
     if axis is None:
         msg = f"axis must be given with an array of {name}, got None"
         raise ValueError(msg)
@@ -685,6 +687,9 @@ def _checked_axes(name: str, ndim: int, axis: Any) -> Axes:
     if ndim > 1:
         msg = f"axis must be a tuple of {ndim} integers for {name} of {ndim} dimensions without "
         msg += f"group_size, got {shown(axis)}"
+        longer = [length for length in shape if length != 1]
+        if len(longer) <= 1:
+            msg += f"; {name} of shape {((longer or [1])[0],)} has one dimension"
         raise ValueError(msg)
     return integer_in("axis", axis, -sys.maxsize, sys.maxsize)
 

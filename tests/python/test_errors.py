@@ -6,6 +6,7 @@ Every message names the argument, its value and the allowed values.
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 import secateur as sc
-from secateur import FixedPoint
+from secateur import FixedPoint, reference
 from support.arrays import normal
 from support.oracles import assert_same_bits
 from support.refusals import FLOAT_NAMES
@@ -319,6 +320,50 @@ def test_out_of_another_dtype(name: str) -> None:
             out = np.full(12, 1, dtype)
             assert_refused(name, TypeError, "out", str(own), dtype, out=out)
             assert (out == 1).all()
+
+
+def test_remedies() -> None:
+    """A remedy does what is meant: it does not change the numbers."""
+    w, q = np.float32([[1, 2], [3, 4]]), np.int8([1, 2])
+    one, mask = np.array([1]), np.uint8([[0, 1], [1, 0]])
+
+    def assert_says(words: list[str], call: Callable[[], object]) -> None:
+        with pytest.raises((TypeError, ValueError)) as refused:
+            call()
+        for word in words:
+            assert word in str(refused.value)
+
+    for quantize in (sc.quantize, sc.fake_quantize, partial(sc.prune_quantize, k=1)):
+        assert_says(["requantize", "w.astype(np.float32)"], lambda f=quantize: f(q, FMT))
+    assert_says(["signed=False has uint8"], lambda: sc.dequantize(q.view(np.uint8), sc.Affine(1.0)))
+    assert_says(["quantize makes integers"], lambda: sc.dequantize(w, FMT))
+    assert_says(["bits="], lambda: sc.dequantize(q.astype(np.int64), FMT))
+    assert_says(
+        ["from_fmt with signed=True"], lambda: sc.requantize(q, sc.Affine(1.0, signed=False), FMT)
+    )
+    assert_says(["requantize"], lambda: sc.pack_ints(q.astype(np.int64), 4))
+    assert_says(["dequantize(w_hat, fmt)"], lambda: sc.compare(w[0], q))
+    assert_says(["mask != 0"], lambda: sc.apply_mask(w, mask))
+    assert_says(["mask != 0"], lambda: sc.apply_mask(w, mask.astype(np.float32)))
+    assert_says(["k.item()"], lambda: sc.prune(w, k=one))
+    assert_says(["sparsity.item()"], lambda: sc.prune(w, sparsity=one * 0.5))
+    assert_says(["threshold.item()"], lambda: sc.prune(w, threshold=one * 0.5))
+    by_two = sc.Affine([1.0, 1.0], group_size=2)
+    assert_says(["(2, 2)", "dimensions", "(2, 4)"], lambda: sc.quantize(np.ones((2, 4)), by_two))
+    assert_says(["scale of shape (4,)"], lambda: sc.Affine(np.ones((4, 1)), axis=0))
+
+
+class Sparse:
+    def toarray(self) -> np.ndarray:
+        return np.ones(3)
+
+
+@pytest.mark.parametrize("module", [sc, reference])
+def test_a_sparse_array_is_refused(module: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"^w must be an array, got Sparse; w\.toarray\(\) makes one"
+    ):
+        module.prune(Sparse(), k=1)
 
 
 @pytest.mark.parametrize("name", [*IN_PLACE, "dequantize"])

@@ -48,6 +48,8 @@ def shown(value: Any) -> str:
 def plain(name: str, values: ArrayLike) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         refuse(name, "a plain array", "a masked one, whose mask would be lost", TypeError)
+    if hasattr(values, "toarray"):
+        refuse(name, "an array", f"{type(values).__name__}; {name}.toarray() makes one", TypeError)
     try:
         return np.asarray(values)
     except ValueError:
