@@ -491,6 +491,17 @@ bool collect_topk(const SelectionProblem& problem, std::size_t k, std::int64_t* 
   return true;
 }
 
+// Writes the indices of the k largest of one array that ranks by magnitude, 1 <= k <= n, in cache.
+void index_in_cache(const SelectionProblem& problem, std::size_t k, std::int64_t* indices) {
+  const Operand& operand = problem.first_operand();
+  const Selection selection = select_in_cache(problem, k, true);
+  const Rows row{operand.w, 1, operand.n, operand.n, operand.n};
+  if (!problem.kernels(operand).index_rows(row, problem.order(operand), &selection, k, indices,
+                                           k)) {
+    throw_input_changed();
+  }
+}
+
 }  // namespace
 
 Key kth_key(const SelectionProblem& problem, std::size_t k) {
@@ -537,8 +548,13 @@ void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k) {
 }
 
 bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64_t* indices) {
-  if (k == 0 || k > problem.size() / kTopkDivisor || problem.size() <= kInCache) {
+  const bool is_in_cache = problem.size() <= kInCache;
+  if (k == 0 || (is_in_cache ? problem.has_scores() : k > problem.size() / kTopkDivisor)) {
     return false;
+  }
+  if (is_in_cache) {
+    index_in_cache(problem, k, indices);
+    return true;
   }
   return with_key_type(
       problem, [&](auto zero) { return collect_topk<decltype(zero)>(problem, k, indices); });

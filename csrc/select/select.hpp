@@ -34,9 +34,9 @@ void write_topk_without_scratch(Operand operand, sc_nan nan, std::size_t k);
 void write_selections(const SelectionProblem& problem, std::span<const Selection> locals,
                       std::size_t k);
 
-// Writes the indices of the k largest elements, 0 <= k <= n, in ascending order. Returns false and
-// writes nothing if k is 0 or too large a share of n, if the problem is selected in cache, or if
-// the sample misled the pass. Throws Error if NaN is refused and present.
+// Writes the indices of the k largest elements of one operand, 0 <= k <= n, in ascending order.
+// Returns false and writes nothing if k is 0; in cache, if there are scores; from memory, if k is too
+// large a share of n, or if the sample misled the pass. Throws Error if NaN is refused and present.
 bool try_topk_indices(const SelectionProblem& problem, std::size_t k, std::int64_t* indices);
 
 // Writes the elements whose keys are above `key`.

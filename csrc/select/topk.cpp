@@ -329,6 +329,10 @@ void take(void* array, const Layout& slices, std::size_t k, const std::int64_t* 
 
 void topk_of_slices(const Operand& array, const Layout& slices, sc_nan nan, std::size_t k,
                     bool by_rank, void* values, std::int64_t* indices) {
+  if (slices.outer == 1 && slices.inner == 1) {
+    topk(array, nan, k, by_rank, values, indices);
+    return;
+  }
   const SliceResult results[] = {{values, k, array.type.bytes}, {indices, k, sizeof *indices}};
   for_batches(array, slices, nan, k, false, results, [&](const Batch& batch) {
     if (batch.selections != nullptr) {

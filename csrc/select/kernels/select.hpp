@@ -419,9 +419,20 @@ SECATEUR_INLINE size_t count_keys_above(const K* keys, size_t n, K key) {
   return static_cast<size_t>(ReduceSum(Add(Add(count[0], count[1]), Add(count[2], count[3]))));
 }
 
+// The least key that is at least `bound`. The caller guarantees that there is one.
+template <class K>
+SECATEUR_INLINE K least_key_from(const K* keys, size_t n, K bound) {
+  K least = kMagnitudeMask<K>;
+  for (size_t i = 0; i < n; ++i) {
+    least = keys[i] >= bound && keys[i] < least ? keys[i] : least;
+  }
+  return least;
+}
+
 // Determines the k-th largest key bit by bit from the top. It is the largest value that at least k
 // keys reach. About 30 counts over L1 are faster than a sort. Bits in which all keys agree need no
-// count.
+// count, and neither do those after the first in which the k-th and the next key differ: with this bit,
+// exactly k keys reach the value, and the least of them is the k-th.
 template <class K>
 K bisect(const K* keys, size_t n, size_t k, K step) {
   constexpr size_t kGroupKeys = kGroupLanes<K>;
@@ -435,16 +446,16 @@ K bisect(const K* keys, size_t n, size_t k, K step) {
     any |= keys[i];
     all &= keys[i];
   }
-  const auto reached = [&](K least) {  // whether at least k keys are >= least
+  const auto count_from = [&](K least) {  // the number of keys >= least
     size_t count = count_keys_above(keys, whole, least - 1);
     if (whole != n) {
       count += count_keys_above(last, kGroupKeys, least - 1);
     }
-    return count >= k;
+    return count;
   };
   // The sign is determined first. The other bits of a negative key are a distance from the least
   // key.
-  const bool negative = all < 0 || (any < 0 && !reached(0));
+  const bool negative = all < 0 || (any < 0 && count_from(0) < k);
   K key = (all & kMagnitudeMask<K>) | (negative ? kNoKey<K> : 0);
   for (K bit = kMagnitudeMask<K> / 2 + 1; bit >= step; bit >>= 1) {
     if (((any ^ all) & bit) == 0) {
@@ -453,7 +464,12 @@ K bisect(const K* keys, size_t n, size_t k, K step) {
     // The least key that has this bit and the higher bits determined so far. A branch on the result
     // would be mispredicted half of the time.
     const K least = (key | bit) & ~(bit - 1);
-    key |= bit & -static_cast<K>(reached(least));
+    const size_t count = count_from(least);
+    if (count == k) {
+      key = least_key_from(keys, n, least);
+      break;
+    }
+    key |= bit & -static_cast<K>(count >= k);
   }
   return key & ~(step - 1);
 }
