@@ -91,32 +91,36 @@ def result_float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
 def result(
     out: Any,
     dtype: DTypeLike,
-    like: Array,
-    *others: Array,
+    inputs: dict[str, Array],
     shape: tuple[int, ...] | None = None,
+    *,
+    in_place: bool = False,
 ) -> Array:
     """Return `out` if it can hold the result, or a new array in C order if `out` is None.
 
-    The result has the shape of `like`, or `shape` if that is given.
+    The result has the shape of the first input, or `shape` if that is given.
     """
     if out is None:
+        like = next(iter(inputs.values()))
         return np.empty(like.shape if shape is None else shape, dtype)
-    return fitting("out", out, dtype, like, *others, shape=shape)
+    return fitting("out", out, dtype, inputs, shape, in_place=in_place)
 
 
 def fitting(
     name: str,
     out: Any,
     dtype: DTypeLike,
-    like: Array,
-    *others: Array,
+    inputs: dict[str, Array],
     shape: tuple[int, ...] | None = None,
-    in_place: bool = True,
+    *,
+    in_place: bool,
 ) -> Array:
     """Return `out` if it can hold the result.
 
-    It may be `like` itself if `in_place`. Otherwise it must share no memory with `like` or `others`.
+    It may be the first input itself if `in_place`. Otherwise it must share no memory with an input.
     """
+    first = next(iter(inputs))
+    like = inputs[first]
     if not isinstance(out, np.ndarray):
         refuse(name, f"an array of {np.dtype(dtype)}", type(out).__name__, TypeError)
     plain(name, out)
@@ -125,18 +129,18 @@ def fitting(
     if shape is not None and out.shape != shape:
         refuse(name, f"of shape {shape}", f"shape {out.shape}")
     if shape is None and out.shape != like.shape:
-        refuse(name, f"of the input's shape {like.shape}", f"shape {out.shape}")
+        refuse(name, f"of the shape of {first}, {like.shape}", f"shape {out.shape}")
     if not out.flags.writeable:
         refuse(name, "writeable", "a read-only array")
     if _overlaps_itself(out):
         msg = f"{name} must not have overlapping elements, got strides that may make them overlap"
         raise ValueError(msg)
-    is_input = in_place and _same(out, like)
-    partly = not is_input and np.shares_memory(out, like)
-    if partly or any(np.shares_memory(out, other) for other in others):
-        alternative = "be the input itself or " if in_place else ""
-        msg = f"{name} must {alternative}share no memory with the input, got one that overlaps it"
-        raise ValueError(msg)
+    for given, array in inputs.items():
+        may_be_same = in_place and given == first
+        if not (may_be_same and _same(out, array)) and np.shares_memory(out, array):
+            alternative = f"be {given} itself or " if may_be_same else ""
+            msg = f"{name} must {alternative}share no memory with {given}, got one that does"
+            raise ValueError(msg)
     return out
 
 

@@ -108,7 +108,7 @@ class GlobalSelection:
             importance(*each)
             for each in zip(self.arrays, scores_of, factors_of, self.labels, strict=True)
         ]
-        self.sources = [(each.name, source) for each in by for source in each.sources]
+        self.sources = [source for each in by for source in each.sources.items()]
         self._importances = [
             importance_of_blocks(each, block, norm, nan, f"arrays{x}")
             for each, x in zip(by, self.labels, strict=True)
@@ -169,7 +169,10 @@ def _enough(n: int, k: int | None, sparsity: float | None, least: int) -> int:
 def _fitting(outs: list[Any], given: GlobalSelection) -> list[Floats]:
     """Return `outs` if they can hold the results."""
     labels, ws = given.labels, given.arrays
-    fit = [fitting(f"out{x}", out, w.dtype, w) for x, out, w in zip(labels, outs, ws, strict=True)]
+    fit = [
+        fitting(f"out{x}", out, w.dtype, {f"arrays{x}": w}, in_place=True)
+        for x, out, w in zip(labels, outs, ws, strict=True)
+    ]
     inputs = [(f"arrays{x}", w) for x, w in zip(labels, ws, strict=True)]
     named = [(f"out{x}", out) for x, out in zip(labels, fit, strict=True)]
     require_apart(named, [*inputs, *given.sources])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from secateur.reference.arguments import floats, limit, refuse, refuse_nan
 from secateur.reference.order import as_rows, key_at_most, keys_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[Any]
@@ -23,7 +26,7 @@ class Importance(NamedTuple):
     name: str
     values: Floats
     signed: bool  # whether elements rank by value, or by magnitude
-    sources: tuple[Floats, ...] = ()  # inputs other than w, which no output may overlap
+    sources: Mapping[str, Floats] = MappingProxyType({})  # inputs besides w, by their names
 
     def keys(self, nan: str, axes: tuple[int, ...] | None = None) -> Keys:
         """Return the keys, with one row for each slice along the axes."""
@@ -53,7 +56,7 @@ def importance(
         if x.shape != w.shape:
             allowed = f"of shape {w.shape}, that of {w_name}; factors= broadcasts to it"
             refuse(f"scores{label}", allowed, f"shape {x.shape}")
-        return Importance(f"scores{label}", x, signed=True, sources=(x,))
+        return Importance(f"scores{label}", x, signed=True, sources={f"scores{label}": x})
     if scores is not None:
         msg = f"scores{label} and factors{label} must not both be given"
         raise ValueError(msg)
@@ -70,4 +73,4 @@ def importance(
         product = wide * factor.astype(dtype, copy=False)
         # A product of two NaN is that of w, made quiet. NumPy may return either.
         product = np.where(np.isnan(wide), wide + 0, product)
-    return Importance(f"{w_name} * factors{label}", product, signed=False, sources=(x,))
+    return Importance(f"{w_name} * factors{label}", product, signed=False, sources={f"factors{label}": x})

@@ -122,7 +122,7 @@ def apply_mask(
     check_bitorder(bitorder)
     row_align = _checked_row_align(row_align)
     w, mask = floats("w", w), plain("mask", mask)
-    out = result(out, w.dtype, w, mask)
+    out = result(out, w.dtype, {"w": w, "mask": mask}, in_place=True)
     return masked(w, _unpacked(mask, w, row_align, bitorder), out)
 
 

@@ -67,7 +67,7 @@ def pack_ints(
     fitting = Integers(bits, given.signed)
     codes = q.astype(given.dtype).ravel()
     shape, dtype = packed_shape("q", q.shape, bits, row_align), packed_dtype(row_align)
-    out = result(out, dtype, q, q, shape=shape)
+    out = result(out, dtype, {"q": q}, shape)
     wrong = (codes < fitting.min) | (codes > fitting.max)
     if wrong.any():
         first = wrong.argmax()
@@ -135,7 +135,7 @@ def unpack_ints(
     if row_align is not None and given.shape != rows_shape:
         msg = f"packed must have shape {rows_shape}, that of the packed rows, got {given.shape}"
         raise ValueError(msg)
-    out = result(out, wanted, given, given, shape=shape)
+    out = result(out, wanted, {"packed": given}, shape)
     codes = np.zeros(shape, Integers(max(bits, 8), signed).dtype)
     if row_align is None:
         of_all = given.ravel()[: bytes_of(bits, n)]

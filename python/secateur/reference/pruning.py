@@ -79,7 +79,7 @@ def prune(
     kept = Selection(
         w, k, sparsity, threshold, pattern, remainder, block, norm, scores, factors, axis, nan
     )
-    out = result(out, kept.w.dtype, kept.w, *kept.by.sources)
+    out = result(out, kept.w.dtype, {"w": kept.w, **kept.by.sources}, in_place=True)
     return masked(kept.w, kept.mask(), out)
 
 
@@ -101,7 +101,7 @@ def soft_threshold(w: ArrayLike, threshold: float, *, out: Floats | None = None)
     array([ 2., -3.,  0.,  0.], dtype=float32)
     """
     w = floats("w", w)
-    out = result(out, w.dtype, w)
+    out = result(out, w.dtype, {"w": w}, in_place=True)
     bound = rounded(limit(threshold, exact=False), w.dtype)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN, infinity minus infinity
         magnitudes = np.abs(w)

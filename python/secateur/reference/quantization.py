@@ -73,7 +73,7 @@ def quantize(
     check_modes(fmt, **modes)
     w = floats("w", w)
     if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
-        out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
+        out = result(out, np.uint8, {"w": w}, (bytes_of(fmt.bits, w.size),))
         q = quantize(w, fmt, **modes)
         np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, bitorder))
         return out
@@ -83,7 +83,7 @@ def quantize(
     else:
         scaled = _products(w, fmt, rounding, overflow)
         zero_points = np.zeros(())
-    out = result(out, storage_dtype(fmt, out), w)
+    out = result(out, storage_dtype(fmt, out), {"w": w})
     refuse_nan("w", w, nan, infinite=overflow == "wrap")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # signalling NaN too
         is_number = ~np.isnan(w) if overflow != "wrap" else np.isfinite(w)
@@ -128,7 +128,7 @@ def dequantize(
     if isinstance(fmt, Affine):
         return _dequantize_affine(given, q, fmt, dtype, out, is_packed=shape is not None)
     step = np.ldexp(1.0, -parameters_of(fmt, "frac_bits", q.shape))
-    out = result(out, dtype, q, given)
+    out = result(out, dtype, {"q": given}, q.shape)
     if shape is None:
         _refuse_packed(given, fmt)
     with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
@@ -172,7 +172,7 @@ def _dequantize_affine(
     compute_type = affine_compute_type(dtype)
     scales = _scales(fmt, compute_type, q.shape)
     refuse_scales(~np.isfinite(scales), scales, "finite")
-    out = result(out, dtype, q, given)
+    out = result(out, dtype, {"q": given}, q.shape)
     if not is_packed:
         _refuse_packed(given, fmt)
     steps = q.astype(np.int64) - parameters_of(fmt, "zero_point", q.shape)
@@ -204,7 +204,7 @@ def fake_quantize(
     array([ 0.5,  0. , 63.5], dtype=float32)
     """
     w = floats("w", w)
-    out = result(out, w.dtype, w)
+    out = result(out, w.dtype, {"w": w}, in_place=True)
     modes: dict[str, Any] = {"rounding": rounding, "overflow": overflow, "nan": nan}
     q = quantize(w, fmt, **modes, seed=seed, index_offset=index_offset)
     return dequantize(q, fmt, dtype=w.dtype, out=out)
@@ -247,9 +247,9 @@ def prune_quantize(
     w = floats("w", w)
     parameters_of(fmt, "scale" if isinstance(fmt, Affine) else "frac_bits", w.shape)
     if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
-        out = result(out, np.uint8, w, shape=(bytes_of(fmt.bits, w.size),))
+        out = result(out, np.uint8, {"w": w}, (bytes_of(fmt.bits, w.size),))
     else:
-        out = result(out, storage_dtype(fmt, out), w)
+        out = result(out, storage_dtype(fmt, out), {"w": w})
     kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else "raise")
     return quantize(kept, fmt, **modes, packed=packed, bitorder=bitorder, out=out)
 

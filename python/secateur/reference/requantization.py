@@ -72,7 +72,7 @@ def requantize(
     check_modes(to_fmt, rounding, overflow, "raise", seed, index_offset)
     q = native("q", q, storage_dtype(from_fmt, q))
     up, down = _step(from_fmt, "from_fmt", q.shape), _step(to_fmt, "to_fmt", q.shape)
-    out = result(out, storage_dtype(to_fmt, out), q)
+    out = result(out, storage_dtype(to_fmt, out), {"q": q})
     integers = q if q.dtype.kind in "iu" else q.astype(np.int64)  # ml_dtypes' have few operations
     _refuse_others(integers, from_fmt)
     zero_points = _zero_points(from_fmt, "from_fmt", q.shape)

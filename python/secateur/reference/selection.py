@@ -133,7 +133,7 @@ def topk(
 
 def _sums(w: Floats, residual: Any) -> Floats:
     """Return w + residual, with one NaN for all sums that are NaN."""
-    fitting("residual", residual, w.dtype, w, in_place=False)
+    fitting("residual", residual, w.dtype, {"w": w}, in_place=False)
     with np.errstate(over="ignore", invalid="ignore"):
         sums: Floats = w + residual
     return np.where(np.isnan(sums), np.array(np.nan, w.dtype), sums)

@@ -144,7 +144,7 @@ class MagnitudeSketch:
         begin, earlier_larger, earlier_ties = self._pruned
         if values.size > n - begin:
             refuse("chunk", f"of at most {n - begin} elements", values.size)
-        out = result(out, values.dtype, values)
+        out = result(out, values.dtype, {"chunk": values}, in_place=True)
         keys = keys_of(values.reshape(-1), self.nan).astype(np.int64) - self._lowest
         kept = keys > self._begin
         larger = earlier_larger + int(np.count_nonzero(kept))
