@@ -230,7 +230,9 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
                           text_of(format.shape_));
   }
   require_order(format.axis_, format.group_size_, static_cast<py::ssize_t>(shape.size()), argument);
-  if (!format.group_size_.is_none() && format.shape_.size() != shape.size()) {
+  const bool has_single_size =
+      !format.group_size_.is_none() && !PyTuple_Check(format.group_size_.ptr());
+  if (has_single_size && format.shape_.size() != shape.size()) {
     Groups along_last(py::none(), format.group_size_, argument + ".");
     along_last.fit(shape);
     throw py::value_error(

@@ -88,8 +88,8 @@ SHARED = {
     "secateur.float_state": {"default_float_state"},
     "secateur.formats": {"Affine", "FixedPoint"},
     "secateur.literals": {
-        *("Axes", "BitOrder", "ChoiceMethod", "GroupSize", "Norm", "Overflow"),
-        *("QuantizationNaN", "Rounding", "SelectionNaN"),
+        *("Axes", "BitOrder", "ChoiceMethod", "DeterministicRounding", "GroupSize", "Norm"),
+        *("Overflow", "QuantizationNaN", "Remainder", "Rounding", "RowAlign", "SelectionNaN"),
     },
     "secateur.results": {"Bracket", "ErrorStats", "TopK"},
 }

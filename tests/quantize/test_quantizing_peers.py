@@ -62,6 +62,8 @@ def kind_of(integers: Any) -> tuple[int, bool]:
 def test_onnx_cases(lib: Any, case: str) -> None:
     onnx = pytest.importorskip("onnx", "1.22")
     folder = Path(onnx.__file__).parent / "backend/test/data/node" / f"test_{case}"
+    if not folder.exists():
+        pytest.skip(f"onnx {onnx.__version__} carries no node tests")
     node = onnx.load(folder / "model.onnx").graph.node[0]
     given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
 

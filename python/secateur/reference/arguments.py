@@ -129,7 +129,7 @@ def fitting(
     if shape is not None and out.shape != shape:
         refuse(name, f"of shape {shape}", f"shape {out.shape}")
     if shape is None and out.shape != like.shape:
-        refuse(name, f"of the shape of {first}, {like.shape}", f"shape {out.shape}")
+        refuse(name, f"of {first}'s shape {like.shape}", f"shape {out.shape}")
     if not out.flags.writeable:
         refuse(name, "writeable", "a read-only array")
     if _overlaps_itself(out):

@@ -26,6 +26,14 @@ def broadcast_parameters(
     if not shape:
         allowed = "a single number for an array without axes"
         refuse(name, allowed, f"shape {parameters.shape}")
+    if not (group_size is None or isinstance(group_size, tuple) or parameters.ndim == len(shape)):
+        along_last = (*shape[:-1], -(-shape[-1] // group_size))
+        msg = (
+            f"{name} must have as many dimensions as the array with group_size, got shape "
+            f"{parameters.shape} for an array of shape {shape}; groups along the last axis take "
+            f"shape {along_last}"
+        )
+        raise ValueError(msg)
     prefix = name[: name.find(".") + 1]
     given = axis if isinstance(axis, tuple) else (axis,)
     ndim = len(shape)
