@@ -582,7 +582,9 @@ def test_out_that_overlaps_the_mask(lib: Any) -> None:
     out = normal(32)
     mask = out.view(np.bool_)[:32]
     mask[:] = True
-    with pytest.raises(ValueError, match=r"^out must share no memory with mask, got one that does$"):
+    with pytest.raises(
+        ValueError, match=r"^out must share no memory with mask, got one that does$"
+    ):
         lib.apply_mask(normal(32), mask, out=out)
 
 

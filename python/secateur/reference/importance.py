@@ -73,4 +73,6 @@ def importance(
         product = wide * factor.astype(dtype, copy=False)
         # A product of two NaN is that of w, made quiet. NumPy may return either.
         product = np.where(np.isnan(wide), wide + 0, product)
-    return Importance(f"{w_name} * factors{label}", product, signed=False, sources={f"factors{label}": x})
+    return Importance(
+        f"{w_name} * factors{label}", product, signed=False, sources={f"factors{label}": x}
+    )
