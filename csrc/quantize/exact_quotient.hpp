@@ -60,7 +60,7 @@ class StepRatio {
     const std::int64_t halves = floor_of(twice - error);
     const bool up =
         rule.nearest ? halves % 2 != 0 : rule.invert != (rule.invert_if_negative && halves < 0);
-    rounded = (halves >> 1) + static_cast<int>(up) * static_cast<int>(x != 0);
+    rounded = (halves >> 1) + (up && x != 0 ? 1 : 0);
     return halves == floor_of(twice + error);
   }
 

@@ -13,7 +13,7 @@ constexpr SumKernels sum_kernels() {
                      .count_out_of_range = count_out_of_range<F>,
                      .rounding_sums = {},
                      .grid_errors = {}};
-  const auto fill = [&]<GridRounding... kRoundings>() {
+  const auto fill = [&]<GridRounding... kRoundings> {
     ((kernels.rounding_sums[static_cast<size_t>(kRoundings)] =
           grid_sums<RoundingTotals<F, kRoundings>, F, RoundingSums>),
      ...);
