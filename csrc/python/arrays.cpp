@@ -287,7 +287,9 @@ py::array as_array(const std::string& name, py::handle value) {
                          to_string(py::type::of(value).attr("__name__")) + "; " + name +
                          ".toarray() makes one of a sparse array");
   }
-  return numpy_attribute("asarray")(value).cast<py::array>();
+  const py::object native =
+      py::module_::import("secateur.arguments").attr("native_array")(name, value);
+  return numpy_attribute("asarray")(native).cast<py::array>();
 }
 
 bool is_array_of(py::handle value, Dtype dtype) {

@@ -94,8 +94,9 @@ Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const 
 // Whether a dtype is one of integers, of NumPy or of ml_dtypes.
 bool is_integer_dtype(const py::dtype& given);
 
-// A value as an array: the value itself if it is an array, otherwise the result of numpy.asarray,
-// which may run code of the value. Throws TypeError for masked arrays.
+// A value as an array: the value itself if it is an array, otherwise the result of numpy.asarray or
+// numpy.from_dlpack, which may run code of the value. Throws TypeError for masked and sparse arrays,
+// and for arrays of other libraries that NumPy cannot read.
 py::array as_array(const std::string& name, py::handle value);
 
 using Shape = std::vector<py::ssize_t>;

@@ -333,8 +333,9 @@ def prune_global(
     ValueError
         If `arrays` is empty; if the keys or the length of `scores`, `factors` or `out` differ from
         those of `arrays`; if an array has both scores and factors; if an argument is out of range;
-        if `k` or `sparsity` removes more than `max_sparsity` allows; if the values that rank hold NaN and `nan` is ``"raise"``; or if an array of `out` does not
-        fit, or overlaps another array. Arrays that are pruned in place are then left unmodified.
+        if `k` or `sparsity` removes more than `max_sparsity` allows; if the values that rank hold
+        NaN and `nan` is ``"raise"``; or if an array of `out` does not fit, or overlaps another
+        array. Arrays that are pruned in place are then left unmodified.
 
     See Also
     --------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.arguments import as_dtype, integer, integer_in
+from secateur.arguments import as_dtype, integer, integer_in, native_array
 from secateur.dtypes import FLOATS
 from secateur.locks import ForkSafeLock
 from secateur.messages import shortened, shown
@@ -223,6 +223,7 @@ class MagnitudeSketch:
         whole chunk or none of it has been counted. :attr:`n` tells which.
         """
         # Before the lock is taken: the conversion may read a file.
+        chunk = native_array("chunk", chunk)
         chunk = chunk if isinstance(chunk, np.ndarray) else np.asarray(chunk)
         self._change(
             lambda: _core.count_magnitudes(
@@ -381,6 +382,7 @@ class MagnitudeSketch:
                 "update(), replace the sketch by narrow(k), and repeat both until it is exact"
             )
             raise ValueError(msg)
+        chunk = native_array("chunk", chunk)
         chunk = chunk if isinstance(chunk, np.ndarray) else np.asarray(chunk)
         n, _, _, above = self._expected
         with self._lock.current():

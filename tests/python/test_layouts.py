@@ -7,14 +7,15 @@ exception: the kernels handle their alignment.
 import re
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
 
 import secateur as sc
-from secateur import FixedPoint
-from support.arrays import DTYPES, in_memory_order, normal, standard
+from secateur import FixedPoint, reference
+from support.arrays import DTYPES, FOREIGN, in_memory_order, normal, standard
 from support.oracles import assert_same_bits
 
 FMT = FixedPoint(8, 5)
@@ -250,6 +251,43 @@ def test_masks_of_any_layout(as_bools: bool) -> None:
         packed = np.packbits(mask, bitorder="little")
         for form in (packed[::-1].copy()[::-1], np.repeat(packed, 3)[::3]):
             assert_same_bits(sc.apply_mask(w, form), expected)
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+@pytest.mark.parametrize("module", [sc, reference])
+def test_arrays_of_other_libraries(module: Any, foreign: Any) -> None:
+    w = normal(6, 8)
+    codes = sc.quantize(w, FMT)
+    calls: list[Callable[..., Any]] = [
+        lambda x: module.prune(x(w), k=9),
+        lambda x: module.prune(x(w), k=9, scores=x(np.sin(w))),
+        lambda x: module.prune_mask(x(w), k=9, factors=x(w[0])),
+        lambda x: module.topk(x(w), 3).indices,
+        lambda x: module.soft_threshold(x(w), 0.5),
+        lambda x: module.quantize(x(w), FMT),
+        lambda x: module.dequantize(x(codes), FMT),
+        lambda x: module.pack_ints(x(codes), 8),
+        lambda x: np.array(module.kth_magnitude(x(w), 3)),
+        lambda x: np.array(module.compare(x(w), x(w)).max_abs),
+        lambda x: module.apply_mask(x(w), x(np.packbits(mask_of(w), bitorder="little"))),
+    ]
+    for call in calls:
+        assert_same_bits(call(foreign), call(np.asarray))
+
+
+def test_arrays_that_numpy_cannot_read() -> None:
+    class Device:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            raise TypeError("on a device; use .cpu()")
+
+    for name, call in {
+        "w": lambda: sc.prune(Device(), k=1),
+        "q": lambda: sc.dequantize(Device(), FMT),
+        "scores": lambda: sc.prune(normal(3), k=1, scores=Device()),
+        "chunk": lambda: sc.MagnitudeSketch(np.float32).update(Device()),
+    }.items():
+        with pytest.raises(TypeError, match=rf"^{name} must be .*, got Device: on a device"):
+            call()
 
 
 # --- out -------------------------------------------------------------------------------------

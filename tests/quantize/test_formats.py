@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import secateur as sc
 from secateur import Affine, FixedPoint
+from support.arrays import FOREIGN
 
 
 def test_defaults() -> None:
@@ -654,27 +655,7 @@ def test_positional_arguments_of_affine() -> None:
 # --- Q notation and ap_fixed -------------------------------------------------------------------
 
 
-class Foreign:
-    """An array of another library, which NumPy reads by one protocol alone."""
-
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-
-
-class WithArray(Foreign):
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self.array
-
-
-class WithDlpack(Foreign):
-    def __dlpack__(self, **options: Any) -> Any:
-        return self.array.__dlpack__(**options)
-
-    def __dlpack_device__(self) -> Any:
-        return self.array.__dlpack_device__()
-
-
-@pytest.mark.parametrize("foreign", [WithArray, WithDlpack])
+@pytest.mark.parametrize("foreign", FOREIGN)
 def test_parameters_of_other_libraries(foreign: Any) -> None:
     scale, points = np.float32([0.5, 0.25]), np.int32([3, -3])
     assert Affine(foreign(scale), foreign(points), axis=0) == Affine(scale, points, axis=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -173,3 +174,29 @@ MATRICES = {
     "byte-swapped": normal(16, 24).astype(">f4" if np.little_endian else "<f4"),
     "misaligned": np.frombuffer(b"x" + normal(384).tobytes(), np.float32, offset=1).reshape(16, 24),
 }
+
+
+# --- arrays of other libraries --------------------------------------------------------------
+
+
+class Foreign:
+    """An array of another library, which NumPy reads by one protocol alone."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+
+
+class WithArray(Foreign):
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.array
+
+
+class WithDlpack(Foreign):
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+
+FOREIGN = [WithArray, WithDlpack]

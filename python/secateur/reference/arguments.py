@@ -45,12 +45,15 @@ def shown(value: Any) -> str:
 # --- arrays ---------------------------------------------------------------------------------
 
 
-def plain(name: str, values: ArrayLike) -> Array:
+def plain(name: str, values: Any) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         refuse(name, "a plain array", "a masked one, whose mask would be lost", TypeError)
     if hasattr(values, "toarray"):
         refuse(name, "an array", f"{type(values).__name__}; {name}.toarray() makes one", TypeError)
+    kind = type(values)
     try:
+        if hasattr(kind, "__dlpack__") and not hasattr(kind, "__array__"):
+            return np.from_dlpack(values)
         return np.asarray(values)
     except ValueError:
         if isinstance(values, (list, tuple)):
