@@ -66,10 +66,9 @@ py::object pack_ints(py::handle q, py::handle bits, py::handle row_align, py::ha
                      py::handle out) {
   const PackingArguments packing(bits, row_align, bitorder);
   Input in("q", q, kIntegers, [](const py::dtype& given) {
-    return std::string(given.kind() == 'f'
-                           ? "; secateur.quantize makes integers of floats"
-                           : "; q.astype(np.int16) is right if it keeps all integers, "
-                             "and secateur.requantize makes integers of fewer bits");
+    return std::string(given.kind() == 'f' ? "; secateur.quantize converts floats to integers"
+                                           : "; q.astype(np.int16) is safe if every integer fits, "
+                                             "and secateur.requantize converts to fewer bits");
   });
   if (!packing.suits(in.core_dtype())) {
     const bool is_signed = dtype_info(in.core_dtype()).is_signed;

@@ -64,8 +64,8 @@ void for_rows(const PackedRows& rows, const Packing& packing, const Body& body) 
   });
 }
 
-// Tuning: the length below which rows are staged. A call of a kernel takes as long as hundreds of
-// codes.
+// Tuning: the length below which rows are staged. The overhead of a kernel call equals the packing
+// of hundreds of codes.
 constexpr std::size_t kShortRow = 512;
 
 // Buffers for several short rows, so that one call of a kernel processes all of them. Rows are padded
@@ -195,7 +195,8 @@ PackedRows packed_rows(std::size_t n, std::size_t bits, std::size_t row_length,
   }
   const std::size_t align = row_align / 8;
   const std::size_t bytes = ceil_div(packed_bytes(row_length, bits), align) * align;
-  // Rows without padding are one row.
+  // Rows without padding are one row. row_length % 8 * bits % 8 == 0 says, without overflow, that
+  // row_length * bits is a multiple of 8.
   const bool is_full = row_length % 8 * bits % 8 == 0 && bytes == packed_bytes(row_length, bits);
   return is_full ? PackedRows{1, n, packed_bytes(n, bits)}
                  : PackedRows{n / row_length, row_length, bytes};

@@ -13,7 +13,7 @@ constexpr std::size_t packed_bytes(std::size_t n, std::size_t bits) {
   return n / 8 * bits + ceil_div(n % 8 * bits, 8);
 }
 
-// Packed rows of codes. Each row begins at a whole byte.
+// Packed rows of codes. Rows are byte-aligned.
 struct PackedRows {
   std::size_t count;   // of rows
   std::size_t length;  // of a row, in codes

@@ -38,7 +38,8 @@ double to_threshold(py::handle threshold, bool allow_negative = false) {
 constexpr Choice<sc_bitorder> kBitOrders[] = {{"little", SC_BITORDER_LITTLE},
                                               {"big", SC_BITORDER_BIG}};
 
-// Packed masks: one bit for each element. With row_align, each row begins at a whole byte.
+// Packed masks: one bit for each element. With row_align, each row is padded to a multiple of 8
+// bits.
 struct PackedMasks {
   sc_bitorder bitorder;
   std::int32_t row_align;  // 0 or 8

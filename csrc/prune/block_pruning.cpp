@@ -220,7 +220,8 @@ class ProductNorms {
   Buffer<unsigned char> products_;
 };
 
-// A view of the same blocks in which matrices that are divided evenly continue each other.
+// If blocks divide the matrices evenly, a stack of matrices is one tall matrix with the same
+// blocks.
 Layout as_one_matrix(const Layout& layout) {
   return layout.length % layout.block != 0 ? layout : Layout{1,
                                                              layout.outer * layout.length,

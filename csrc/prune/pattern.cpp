@@ -56,9 +56,10 @@ class BandBlocks {
   std::size_t bands_per_block_;
 };
 
-// The groups of a pattern in an array, in tasks of about `block` elements. Without a rest, the bands
-// of the array follow each other, and it is treated as one matrix. Otherwise each matrix has bands of
-// whole groups and, after them, a band of the rest. A task has some matrices, or one block of one.
+// The groups of a pattern in an array, in tasks of about `block` elements. Without a rest, the
+// bands of the array follow each other, and it is treated as one matrix. Otherwise each matrix has
+// bands of whole groups and, after them, a band of the rest. A task is several whole matrices, or
+// one block of a matrix.
 class PatternTasks {
  public:
   PatternTasks(const Operand& operand, const PatternGroups& groups, std::size_t block)

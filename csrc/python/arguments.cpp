@@ -127,7 +127,7 @@ sc_rounding to_rounding(py::handle rounding) {
 sc_rounding to_deterministic_rounding(py::handle rounding) {
   const sc_rounding mode = to_rounding(rounding);
   if (mode == SC_ROUNDING_STOCHASTIC) {
-    refuse("rounding", "deterministic ('away' bounds every draw of 'stochastic')", rounding);
+    refuse("rounding", "deterministic (choose with 'away' for 'stochastic')", rounding);
   }
   return mode;
 }

@@ -175,7 +175,7 @@ AxisOrder gapless_order(const py::array& array) {
   return order;
 }
 
-// The matrices [count][rows][columns] in C order, of which an array is the transposes in memory.
+// An array whose memory holds the transposes of `count` C-order matrices.
 struct Matrices {
   std::size_t count = 1, rows = 1, columns = 1;
 };

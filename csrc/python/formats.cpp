@@ -192,7 +192,7 @@ std::vector<ReadAxis> axes_of_elements(const Shape& shape, const Groups& groups,
 
 bool varies(const ReadAxis& axis) { return axis.repeats < axis.length; }
 
-// The axis along the blocks that the elements of each share a parameter.
+// The same axis, counted in blocks that share a parameter.
 ReadAxis axis_of_blocks(const ReadAxis& axis) {
   return {ceil_div(axis.length, axis.repeats), 1, axis.stride};
 }

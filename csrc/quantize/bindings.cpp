@@ -113,9 +113,7 @@ void call_quantize(Input& in, py::handle fmt, const Format& format, const Fitted
 }
 
 constexpr char kOfIntegers[] =
-    "; secateur.requantize converts the integers of a format, and w.astype(np.float32) takes "
-    "integers "
-    "as values";
+    "; for integers of a format use secateur.requantize, for plain numbers w.astype(np.float32)";
 
 // ---- Codes -----------------------------------------------------------------------------------
 
@@ -177,7 +175,7 @@ std::string remedy_for_codes(const py::dtype& given, const CodeEncoding& encodin
                              const std::string& format) {
   const std::string dtype = encoding.dtype().name;
   if (given.kind() == 'f') {
-    return "; secateur.quantize makes integers of floats";
+    return "; secateur.quantize converts floats to integers";
   }
   if (!is_integer_dtype(given) || encoding.packed) {
     return "; q.astype(...) converts";
@@ -187,7 +185,7 @@ std::string remedy_for_codes(const py::dtype& given, const CodeEncoding& encodin
     return "; " + format + " with signed=" + (encoding.is_signed ? "False" : "True") + " has " +
            other.name + " integers";
   }
-  return "; q.astype(np." + dtype + ") is right if it keeps all integers, and a " + format +
+  return "; q.astype(np." + dtype + ") is safe if every integer fits, and a " + format +
          " with other bits= has another dtype";
 }
 
@@ -365,7 +363,7 @@ py::object requantize(py::handle q, py::handle from_fmt, py::handle to_fmt, py::
                       py::handle out) {
   const FormatArgument from(from_fmt, "from_fmt", kMaxIntegerBits);
   const FormatArgument to(to_fmt, "to_fmt");
-  const py::str bitorder("little");  // of packed integers, which there are none of
+  const py::str bitorder("little");  // unused: requantize does not pack
   const CodeEncoding from_encoding(*from, from_fmt, false, bitorder);
   const CodeEncoding to_encoding(*to, to_fmt, false, bitorder);
   const sc_quantize_options options =

@@ -218,7 +218,8 @@ class ShiftStage {
   ParameterCursor<double> from_, to_;
   RescaleRule<E> rule_;
   Rescale<E> rescale_;
-  // So many elements from the first on have the shifts below for steps of this ratio.
+  // The shifts below are valid for the first `same_` elements if the ratio of steps is
+  // `same_ratio_`.
   std::size_t same_ = 0;
   double same_ratio_ = 0;
   ShiftKinds kinds_{};

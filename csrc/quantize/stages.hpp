@@ -188,8 +188,8 @@ class SharedStatus {
   // Throws Error if the options refuse elements out of range and there are any. `array` and `format`
   // are the names of the arguments.
   void check_range(const char* array, const char* format, sc_overflow overflow) const;
-  // The same for NaN in the array of floats w, and then for elements out of range. All n elements have been quantized or, of
-  // those, the `kept` ones of largest magnitude, with ties to the lowest index.
+  // Throws Error if the options refuse NaN in w, or elements out of range. All n elements have been
+  // quantized or, of those, the `kept` ones of largest magnitude, with ties to the lowest index.
   void check(const void* w, FloatType type, std::size_t n, std::size_t kept,
              const sc_quantize_options& options) const;
 
@@ -216,7 +216,7 @@ const RescaleKernels<T>& rescale_kernels() {
   }
 }
 
-// The integers that a scheme has, if codes are stored with more bits.
+// Finds codes outside the width of a format whose storage dtype is wider.
 class CodeRange {
  public:
   CodeRange(const Scheme& scheme, const Codes& codes)

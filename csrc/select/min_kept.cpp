@@ -55,8 +55,9 @@ Selection find_topk_of(Operand operand, sc_nan nan, std::size_t k) {
 }  // namespace
 
 // If fewer elements of an operand than its minimum are among the k largest of all, it keeps exactly its
-// minimum: those are more than its share, so that fewer remain for the others, and none of its other
-// elements can be among these. The others compete again without it, until each keeps its minimum.
+// minimum. Keeping the minimum takes more of k than the operand won. The others share less, so the
+// threshold can only rise, and no further element of this operand can exceed it. The others compete
+// again without it, until each keeps its minimum.
 void write_topk(std::span<Operand> operands, sc_nan nan, std::span<const std::size_t> min_kept,
                 std::size_t k) {
   const SelectionProblem all(operands, nan);

@@ -352,7 +352,7 @@ std::size_t emit(const SelectionProblem& problem, Selection selection) {
               [&](std::size_t i) { return problem.local(problem.operands()[i], selection); });
 }
 
-// The same for data that no pass has checked for NaN.
+// emit() after a check for NaN if the output is in place.
 std::size_t check_and_emit(const SelectionProblem& problem, Selection selection) {
   problem.begin_in_place_write();
   return emit(problem, selection);
@@ -379,8 +379,7 @@ bool may_write(const SelectionProblem& problem) {
                                                               !conversion->needs_final_selection));
 }
 
-// What a selection is to find: the key of the k-th largest alone, as a threshold; also which of its
-// ties are kept; or both, and write the output.
+// key: only the k-th key. selection: the key and where ties end. output: the selection, written.
 enum class Wanted { key, selection, output };
 
 // Selects from memory. If the scan may write the output, it writes the likely result, and the

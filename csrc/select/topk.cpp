@@ -91,7 +91,8 @@ const Item<U>* sort(Item<U>* items, Item<U>* spare, std::size_t count, U least, 
   return items;
 }
 
-// Sorts elements and their indices by falling magnitude. They come in the order of their indices.
+// Sorts elements and their indices by falling magnitude. On input they are in ascending order of
+// index.
 template <class E, class U>
 void sort_by_magnitude(Order order, std::size_t count, void* elements, std::int64_t* indices) {
   E* const values = static_cast<E*>(elements);
@@ -161,7 +162,8 @@ void gather(const Operand& operand, const std::int64_t* indices, std::size_t cou
          values, count);
 }
 
-// Sorts indices by the falling ranks that scores give their elements. They come in ascending order.
+// Sorts indices by the falling ranks that scores give their elements. On input they are in
+// ascending order.
 template <class K, class U>
 void sort_by_scores(const SelectionProblem& problem, std::size_t count, std::int64_t* indices) {
   const Operand& operand = problem.first_operand();
@@ -226,8 +228,8 @@ void compact_topk(const Operand& operand, sc_nan nan, std::size_t k, void* value
   });
 }
 
-// Sorts the elements of an operand and their indices by rank. They come in the order of their
-// indices.
+// Sorts the elements of an operand and their indices by rank. On input they are in ascending order
+// of index.
 void sort_by_rank(const SelectionProblem& problem, std::size_t k, void* values,
                   std::int64_t* indices) {
   if (problem.has_scores()) {
@@ -252,9 +254,9 @@ void topk(const Operand& operand, sc_nan nan, std::size_t k, bool by_rank, void*
   }
 }
 
-// Sorts `count` <= kFew indices in each row by falling keys. They come in ascending order, and the
-// sort is stable. It counts how many keys come before each one, without branches, since those of a
-// comparison sort would be mispredicted.
+// Sorts `count` <= kFew indices in each row by falling keys. On input they are in ascending order.
+// The sort is stable. It counts how many keys come before each one, without branches, since those
+// of a comparison sort would be mispredicted.
 template <class E>
 void sort_few(const Rows& rows, Order order, std::size_t count, std::int64_t* indices,
               std::size_t stride) {

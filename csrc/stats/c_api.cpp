@@ -47,7 +47,7 @@ Limits affine_limits(const Scheme& scheme, std::size_t group, sc_rounding roundi
   const T scale = static_cast<const T*>(scheme.scales)[group];
   const std::int64_t zero_point = scheme.zero_points == nullptr ? 0 : scheme.zero_points[group];
   const auto& [below, above] = margins_of(rounding);
-  // The last integer on one side of 0.
+  // The key of the largest magnitude that rounds to at most `integer`, among numbers of this sign.
   const auto key_of_limit = [&](std::int64_t integer, Margin margin, T sign) {
     const auto limit = static_cast<double>(integer);
     const T near = static_cast<T>(limit + margin.distance) * scale;
@@ -106,7 +106,7 @@ double without_payload(double sum) {
 void require_deterministic(sc_rounding rounding) {
   require_in_range("rounding", rounding, SC_ROUNDING_NEAREST_EVEN, SC_ROUNDING_STOCHASTIC);
   if (rounding == SC_ROUNDING_STOCHASTIC) {
-    refuse("rounding", "deterministic (away bounds every draw of stochastic)", "stochastic");
+    refuse("rounding", "deterministic (choose with away for stochastic)", "stochastic");
   }
 }
 

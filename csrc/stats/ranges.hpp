@@ -14,7 +14,7 @@ struct Extremes {
 // Computes the extremes of each group. Returns false if an element is NaN or infinite.
 bool find_ranges(const Layout& groups, const void* w, FloatType type, Extremes* extremes);
 
-// Throws the error that counts the elements that are NaN or infinite, of which there is one.
+// Throws an Error with the number of elements that are NaN or infinite. Requires at least one.
 [[noreturn]] void refuse_not_finite(const void* w, std::size_t n, FloatType type);
 
 // Computes a percentile of the magnitudes of each group: of n elements, the magnitude of rank

@@ -10,8 +10,8 @@ namespace secateur {
 // Rounds to an integer. Requires that the thread rounds to nearest even.
 double round_by(sc_rounding rounding, double x);
 
-// How far beyond an end of a range of integers numbers are rounded to that end, and whether the number
-// at that distance is.
+// Numbers up to `distance` beyond an end of the range are rounded to that end; `is_included` tells
+// whether the number at exactly `distance` is.
 struct Margin {
   double distance;
   bool is_included;

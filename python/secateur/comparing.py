@@ -64,8 +64,8 @@ def compare(
         If `w` or `w_hat` has an unsupported dtype, `axis` or `group_size` is not an integer or a
         tuple of integers, or `fmt` is not a format.
     ValueError
-        If the shapes differ, `axis` or `group_size` is out of range, or the parameters of `fmt`
-        vary otherwise than the groups.
+        If the shapes differ, `axis` or `group_size` is out of range, `fmt` has more than 32 bits,
+        or the parameters of `fmt` vary otherwise than the groups.
 
     Notes
     -----

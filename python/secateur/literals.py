@@ -18,7 +18,7 @@ Remainder: TypeAlias = Literal["raise", "keep", "pad"]
 """What an N:M pattern does with the elements after the last whole group."""
 
 RowAlign: TypeAlias = Literal[8, 32]
-"""The bits to a multiple of which packed rows are padded."""
+"""Packed rows are padded to a multiple of this many bits."""
 
 SelectionNaN: TypeAlias = Literal["raise", "keep", "prune"]
 """What a selection does with NaN."""

@@ -115,9 +115,10 @@ def prune_mask(
     packed : bool, default False
         Return one bit per element instead of one byte.
     row_align : {None, 8}
-        Where the rows of a packed mask begin; a row runs along the last axis. None packs the flat
-        array, so that rows may begin within a byte. 8 pads each row to whole bytes, as
-        ``numpy.packbits(mask, axis=-1)`` does. Must be None if `packed` is False.
+        The padding of the rows of a packed mask; a row runs along the last axis. None packs the
+        flat array, without padding between rows. 8 pads each row to a multiple of 8 bits
+        (byte-aligned rows), as ``numpy.packbits(mask, axis=-1)`` does. Must be None if `packed` is
+        False.
     bitorder : {"little", "big"}
         The order of the bits in each byte of a packed mask, as in ``numpy.packbits``.
     nan : {"raise", "keep", "prune"}
@@ -140,8 +141,8 @@ def prune_mask(
         If `w`, `scores` or `factors` has an unsupported dtype, `k` is not an integer, `axis` is not
         an integer or a tuple of integers, or `packed` is not a bool.
     ValueError
-        If an argument is out of range, as in :func:`prune`; if `row_align` is given and `packed` is
-        False, or `w` has no axis; or if the values that rank hold NaN and
+        If an argument is out of range, as in :func:`prune`; if `row_align` is 8 and `packed` is
+        False; if `row_align` is 8 and `w` has no axis; or if the values that rank hold NaN and
         `nan` is ``"raise"``.
 
     See Also
@@ -293,8 +294,7 @@ def prune_mask_global(
         If `arrays` is not a mapping or a sequence, `scores` or `factors` is not of the same kind,
         an array has an unsupported dtype, or `packed` is not a bool.
     ValueError
-        If an argument is out of range, as in :func:`prune_global`; or if the values that rank hold
-        NaN and `nan` is ``"raise"``.
+        As in :func:`prune_global` and :func:`prune_mask`.
 
     Examples
     --------
@@ -341,8 +341,8 @@ def apply_mask(
         ``(ceil(w.size / 8),)`` or, if `row_align` is 8, ``(*w.shape[:-1], ceil(w.shape[-1] / 8))``.
         Unused bits are ignored.
     row_align : {None, 8}
-        Where the rows of a packed mask begin, as for :func:`prune_mask`. Must be None for a mask of
-        bool.
+        The padding of the rows of a packed mask, as for :func:`prune_mask`. Must be None for a mask
+        of bool.
     bitorder : {"little", "big"}
         The order of the bits in each byte of a packed mask, as in ``numpy.packbits``.
     out : ndarray of the dtype and shape of `w`, optional
@@ -358,8 +358,9 @@ def apply_mask(
     TypeError
         If `w` or `out` has an unsupported dtype, or `mask` is neither bool nor uint8.
     ValueError
-        If `mask` or `out` has another shape, `bitorder` or `row_align` is out of range, `out` overlaps `mask`, or
-        `out` overlaps `w` in part.
+        If `mask` or `out` has another shape, `bitorder` or `row_align` is out of range, `row_align`
+        is given for a mask of bool or a `w` without axes, `out` overlaps `mask`, or `out` overlaps
+        `w` in part.
 
     Notes
     -----

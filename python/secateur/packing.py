@@ -67,8 +67,9 @@ def pack_ints(
     bits : int
         The width of the packed integers, 1 to 16.
     row_align : {None, 8, 32}
-        Where rows begin; a row runs along the last axis. None packs the flat array, so that rows may
-        begin within a byte. 8 pads each row to whole bytes, and 32 to whole 32-bit words.
+        The padding of rows, which run along the last axis. None packs the flat array, without
+        padding between rows. 8 pads each row to a multiple of 8 bits (byte-aligned rows), and 32 to
+        a multiple of 32 bits.
     bitorder : {"little", "big"}
         The bit order. ``"little"`` fills bytes from their lowest bit, and integers begin with
         their lowest bit; ``"big"`` does both from the highest. See Notes.
@@ -133,7 +134,7 @@ def pack_ints(
     >>> [f"{byte:08b}" for byte in sc.pack_ints(q, 4, bitorder="big")]
     ['00011110', '01110000']
 
-    Rows that begin at whole bytes:
+    Byte-aligned rows:
 
     >>> sc.pack_ints(np.uint8([[1, 2, 3], [4, 5, 6]]), 4, row_align=8)
     array([[33,  3],
@@ -168,7 +169,7 @@ def unpack_ints(
         Whether the integers are in two's complement, which gives int8 or int16, or unsigned, which
         gives uint8 or uint16. Must not be False if `dtype` is given.
     row_align : {None, 8, 32}
-        Where rows begin, as for :func:`pack_ints`.
+        The padding of rows, as for :func:`pack_ints`.
     bitorder : {"little", "big"}
         The bit order, as for :func:`pack_ints`.
     dtype : dtype, optional
@@ -212,7 +213,7 @@ def unpack_ints(
     >>> sc.unpack_ints(packed, 4, 3, signed=False)
     array([ 1, 14,  7], dtype=uint8)
 
-    Rows that begin at whole bytes:
+    Byte-aligned rows:
 
     >>> packed = np.uint8([[33, 3], [84, 6]])
     >>> sc.unpack_ints(packed, 4, (2, 3), row_align=8)

@@ -107,9 +107,9 @@ def prune(
         magnitude are kept; ties go to the lowest index. Several axes count as one, flattened in C
         order.
     remainder : {"raise", "keep", "pad"}
-        What becomes of the last elements of the axis if its length is not a multiple of M: it is
-        refused; or all of them are kept; or they are a shorter group, of which at most N are kept,
-        as if the axis were padded with elements that rank below all others. Only with `pattern`.
+        What to do with the last elements if the length of the axis is not a multiple of M.
+        ``"raise"``: ValueError. ``"keep"``: all are kept. ``"pad"``: they form a shorter group, of
+        which at most N are kept. Only with `pattern`.
     block : (int, int), optional
         The numbers of rows and columns of a block in the last two axes. Each block is kept or
         removed as a whole. Blocks at the ends of these axes may be smaller, and blocks larger than
@@ -135,9 +135,9 @@ def prune(
         Select within each slice along this axis, or among the elements that differ only along these
         axes: ``axis=(1, 2, 3)`` is one selection for each output channel of a convolution kernel.
         By default the whole array is one selection, and patterns run along the last axis. Axes that
-        are not adjacent cost a transposed copy. With `block`, the blocks compete that differ only
-        along these axes, which must be adjacent; rows and columns of blocks run along the last two.
-        Cannot be combined with `threshold`.
+        are not adjacent cost a transposed copy. With `block`, the axes are those of the array of
+        norms, in which the last two count block rows and block columns. They must be adjacent, and
+        blocks that differ only along them compete. Cannot be combined with `threshold`.
     nan : {"raise", "keep", "prune"}
         Whether NaN is refused, ranked above infinity, or ranked below zero.
     out : ndarray of the dtype and shape of `w`, optional

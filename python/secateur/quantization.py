@@ -90,11 +90,11 @@ def quantize(
         If `w` or `out` has an unsupported dtype, or `fmt` is not a format.
     ValueError
         If `w` holds NaN and `nan` is ``"raise"``; if an argument is not one of the values above; if
-        `seed` is missing, or given without stochastic rounding; if `fmt` does not fit `w`; if a
-        scale is not positive, or is subnormal; if `overflow` is ``"wrap"`` and `fmt` does not use
-        all integers of its width; or if `out` does not fit `w` or overlaps it. Nothing is written
-        in these cases, with one exception: when NaN is found, a part of `out` may have been
-        written.
+        `seed` is missing, or given without stochastic rounding; if `fmt` has more than 32 bits; if
+        packed integers would have more than 16 bits; if `fmt` does not fit `w`; if a scale is not
+        positive, or is subnormal; if `overflow` is ``"wrap"`` and `fmt` does not use all integers
+        of its width; or if `out` does not fit `w` or overlaps it. Nothing is written in these
+        cases, with one exception: when NaN is found, a part of `out` may have been written.
     OverflowError
         If `overflow` is ``"raise"`` and elements are out of range. The message has their number
         and the index of the first.
@@ -178,8 +178,9 @@ def dequantize(
     TypeError
         If `q` or `out` has an unsupported dtype, `dtype` is not supported, or `fmt` is not a format.
     ValueError
-        If `shape` is given and the format has more than 16 bits, or the number of packed bytes does
-        not match `shape`; if `q` is of uint8 and has an integer of more bits than the format; if `fmt` does not fit `q`; if a scale is not finite in the type of the
+        If `fmt` has more than 32 bits; if packed integers would have more than 16 bits; if the
+        number of packed bytes does not match `shape`; if `q` is of uint8 and has an integer of more
+        bits than the format; if `fmt` does not fit `q`; if a scale is not finite in the type of the
         computation; or if `out` does not fit `q` or overlaps it.
 
     Notes
@@ -226,14 +227,14 @@ def requantize(
 ) -> Array:
     """Convert the integers of one format to the integers of another.
 
-    The result is the value of `q`, divided by the step of `to_fmt`, rounded once, plus the zero point
-    of `to_fmt`. All of this is exact, for both kinds of formats. Between two FixedPoint it is a shift
-    by ``from_fmt.frac_bits - to_fmt.frac_bits`` bits with rounding.
+    The result is the exact quotient of the value of `q` and the step of `to_fmt`, rounded once,
+    plus the zero point of `to_fmt`, brought into range by `overflow`. Between two FixedPoint it is
+    a shift by ``from_fmt.frac_bits - to_fmt.frac_bits`` bits with rounding.
 
     Parameters
     ----------
     q : array_like of ``from_fmt.dtype``, any shape
-        The integers to convert, or a narrower dtype of ml_dtypes that holds the format.
+        The integers to convert, also in a narrower dtype of ml_dtypes that holds the format.
     from_fmt : FixedPoint or Affine
         The format of `q`. A FixedPoint may have up to 64 bits, as accumulators do.
     to_fmt : FixedPoint or Affine
@@ -265,8 +266,8 @@ def requantize(
 
     See Also
     --------
-    quantize : Makes integers of floats.
-    dequantize : Makes floats of integers.
+    quantize : Converts floats to integers.
+    dequantize : Converts integers to floats.
 
     Notes
     -----
@@ -331,8 +332,9 @@ def fake_quantize(
     Raises
     ------
     TypeError, ValueError, OverflowError
-        As for :func:`quantize`, except that `out` must have the dtype of `w` and may be `w`. In
-        case of an error, `w` is left unmodified.
+        As for :func:`quantize`, such as a ValueError if `fmt` has more than 32 bits, except that
+        `out` must have the dtype of `w` and may be `w`. In case of an error, `w` is left
+        unmodified.
 
     Notes
     -----
@@ -394,7 +396,8 @@ def prune_quantize(
     Raises
     ------
     TypeError, ValueError, OverflowError
-        As for :func:`prune` and :func:`quantize`. Only kept elements can be out of range.
+        As for :func:`prune` and :func:`quantize`, such as a ValueError if `fmt` has more than 32
+        bits. Only kept elements can be out of range.
 
     Notes
     -----

@@ -154,8 +154,8 @@ def topk(
     descent and its application to data-parallel distributed training of speech DNNs"; Stich et al.
     2018, "Sparsified SGD with memory", arXiv:1809.07599; Lin et al. 2017, "Deep gradient
     compression", arXiv:1712.01887). The sums are computed twice, once to select and once to store
-    them, because an error must leave `residual` unmodified. A sum that is NaN is the positive quiet
-    NaN without payload.
+    them, because an error must leave `residual` unmodified. A sum that is NaN is the positive NaN
+    with only the quiet bit set.
 
     With axes that are not adjacent, the selection works on a transposed copy.
 

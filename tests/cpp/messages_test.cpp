@@ -276,7 +276,7 @@ void choices() {
   for (const int rounding :
        {-1, 10, INT32_MIN, INT32_MAX, static_cast<int>(SC_ROUNDING_STOCHASTIC)}) {
     const std::string message = rounding == SC_ROUNDING_STOCHASTIC
-                                    ? "rounding must be deterministic (away bounds every draw of "
+                                    ? "rounding must be deterministic (choose with away for "
                                       "stochastic), got stochastic"
                                     : "rounding must be 0 to 9, got " + std::to_string(rounding);
     require_message(choose_format(8, 1, 0, rounding), message);

@@ -336,7 +336,7 @@ def test_remedies() -> None:
     for quantize in (sc.quantize, sc.fake_quantize, partial(sc.prune_quantize, k=1)):
         assert_says(["requantize", "w.astype(np.float32)"], lambda f=quantize: f(q, FMT))
     assert_says(["signed=False has uint8"], lambda: sc.dequantize(q.view(np.uint8), sc.Affine(1.0)))
-    assert_says(["quantize makes integers"], lambda: sc.dequantize(w, FMT))
+    assert_says(["quantize converts floats to integers"], lambda: sc.dequantize(w, FMT))
     assert_says(["bits="], lambda: sc.dequantize(q.astype(np.int64), FMT))
     assert_says(
         ["from_fmt with signed=True"], lambda: sc.requantize(q, sc.Affine(1.0, signed=False), FMT)

@@ -742,7 +742,11 @@ def test_refusals(lib) -> None:
     assert_refuses(ValueError, ["method"], affine, w, method=None)
     for call in (choose, affine):
         assert_refuses(ValueError, ["rounding", "'floor'", "'up'"], call, w, 8, rounding="up")
-        words = ["rounding must be deterministic", "'away' bounds every draw", "'stochastic'"]
+        words = [
+            "rounding must be deterministic",
+            "choose with 'away' for 'stochastic'",
+            "'stochastic'",
+        ]
         assert_refuses(ValueError, words, call, w, 8, rounding="stochastic")
 
 

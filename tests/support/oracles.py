@@ -153,7 +153,7 @@ def product(w: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def sums(w: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return w + x, rounded once. All NaN are the positive quiet one without payload.
+    """Return w + x, rounded once. All NaN are the positive one with only the quiet bit set.
 
     The type of the addition has at least 2p + 2 bits for a type of p bits, so that the second
     rounding is the same as a single one.

@@ -22,8 +22,8 @@ struct CoreKernels {
   void (*multiply_float32)(Part a, const float* b, float* out);
   void (*multiply_float64)(Part a, const double* b, double* out);
   // Adds the elements of a part and those of b, and rounds once. b[0] and out[0] correspond to the
-  // first element of the part; out may be b. A sum that is NaN is the positive quiet NaN without
-  // payload.
+  // first element of the part; out may be b. A sum that is NaN is the positive NaN with only
+  // the quiet bit set.
   ByFloat<void (*)(Part a, const void* b, void* out)> add;
   ByWidth<Key (*)(Part w)> max_magnitude;
   // Transposes a matrix of elements of 1, 2, 4 or 8 bytes, in this order. Strides are in elements.

@@ -19,8 +19,9 @@
  *     fork(). No function aborts, prints, or throws an exception. Cancellation of the calling
  *     thread takes effect after the call returns.
  *   - If another thread writes to an input array during a call, the call still returns: with
- *     SC_ERROR_CHANGED, or with an unspecified result. An array that is pruned in place may then have
- *     been overwritten in part, although the call fails; the message says so.
+ *     SC_ERROR_CHANGED, or with unspecified values. A selection by count that succeeds still keeps
+ *     exactly k elements or blocks. If a call in place fails with SC_ERROR_CHANGED, the array may
+ *     have been overwritten in part; the message says so.
  *
  * Selection ranks elements by magnitude. The order of |w| is the order of the bits of w with the
  * sign bit cleared, so NaN ranks above infinity unless the NaN policy says otherwise. Ties are
@@ -212,8 +213,8 @@ typedef enum sc_format_kind SC_OF_INT {
  * use scale, zero_point, qmin and qmax. The fields of the other kind are ignored. */
 typedef struct sc_format {
   sc_format_kind kind;
-  int32_t bits;            /* the width of the integers: 2 to 32, or 64 where a function says so;
-                            * affine: 1 to 32 */
+  int32_t bits;            /* the width of the integers: 2 to 32; up to 64 in from_fmt of
+                            * sc_requantize; affine: 1 to 32 */
   int32_t is_signed;       /* 1: two's complement; 0: unsigned */
   const sc_layout* layout; /* the groups of elements that share a parameter; null: one group */
 
@@ -280,8 +281,8 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
 
 /* Error feedback, for compressed gradients: sc_topk of the sums w[i] + residual[i], which are rounded
  * once to the dtype of both and rank by magnitude. `values` receives the selected sums. Afterwards,
- * residual[i] is 0 where the sum was selected, and the sum elsewhere. A sum that is NaN is the positive
- * quiet NaN without payload. `residual` has n elements. */
+ * residual[i] is 0 where the sum was selected, and the sum elsewhere. A sum that is NaN is the
+ * positive NaN with only the quiet bit set. `residual` has n elements. */
 sc_status sc_topk_with_residual(const void* w, void* residual, sc_dtype dtype, size_t n, size_t k,
                                 const sc_layout* layout, sc_nan nan, sc_order order, void* values,
                                 int64_t* indices);
@@ -374,8 +375,8 @@ typedef struct sc_member {
  * min_kept. sc_keep_count computes min_kept from the largest sparsity that a member may have. */
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
-/* What becomes of the last elements of a slice, length % of in number, if the groups of a pattern do
- * not divide the slice. */
+/* What to do with the last `length % of` elements of a slice if the groups of a pattern do not
+ * divide the slice. */
 typedef enum sc_remainder SC_OF_INT {
   SC_REMAINDER_RAISE = 0, /* fails with SC_ERROR_ARGUMENT */
   SC_REMAINDER_KEEP = 1,  /* all are kept */
@@ -530,8 +531,8 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_for
  * from_fmt may be any finite numbers, those of to_fmt must be positive and normal. A fixed-point
  * from_fmt may have up to 64 bits. out_dtype is the dtype of out, as q_dtype is that of q.
  *
- * `options` are those of sc_quantize; `nan` has no effect. SC_ERROR_ARGUMENT: q has an integer that is
- * not in the width of from_fmt, and sc_last_error names the first. SC_ERROR_OVERFLOW: as for
+ * `options` are those of sc_quantize; `nan` has no effect. SC_ERROR_ARGUMENT: q has an integer that
+ * from_fmt cannot represent, and sc_last_error names the first. SC_ERROR_OVERFLOW: as for
  * sc_quantize. */
 sc_status sc_requantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* from_fmt,
                         const sc_format* to_fmt, const sc_quantize_options* options, void* out,
@@ -550,9 +551,9 @@ sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, c
  * the last byte to 0. The packed bytes need no alignment.
  *
  * row_align is 0, 8 or 32. With 8 or 32, each row_length consecutive integers are a row, and each row
- * is a stream of its own: it begins at a whole byte, and its bytes, (row_length * bits + 7) / 8, are
- * padded with zeros to a multiple of row_align bits. row_length must divide n. With a row_align of 0,
- * all integers are one stream, and row_length is ignored. */
+ * is a stream of its own, padded with zeros to a multiple of row_align bits (byte-aligned rows).
+ * row_length must divide n. With a row_align of 0, all integers are one stream, and row_length is
+ * ignored. */
 
 /* The largest width of packed integers. */
 #define SC_MAX_PACKED_BITS 16
@@ -615,9 +616,9 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
                      sc_error_sums* sums);
 
 /* How a format is chosen for the elements of a group. All elements must be finite; others are
- * SC_ERROR_NAN. The format is meant for the given rounding; SC_ROUNDING_STOCHASTIC is
- * SC_ERROR_ARGUMENT. Under SC_ROUNDING_AWAY no element of a format chosen by SC_CHOICE_METHOD_MAX
- * overflows, so none does with any draw of SC_ROUNDING_STOCHASTIC. */
+ * SC_ERROR_NAN. SC_ROUNDING_STOCHASTIC is SC_ERROR_ARGUMENT. SC_CHOICE_METHOD_MAX chooses a format
+ * in which no element overflows under `rounding` (fixed point: unless a magnitude exceeds 2^256).
+ * One chosen for SC_ROUNDING_AWAY does not overflow under SC_ROUNDING_STOCHASTIC either. */
 typedef enum sc_choice_method SC_OF_INT {
   SC_CHOICE_METHOD_MAX = 0,        /* by the range of the elements and 0 */
   SC_CHOICE_METHOD_PERCENTILE = 1, /* the same, after the range is clipped to a percentile of the

@@ -133,9 +133,11 @@ struct StageKernels {
 inline constexpr int32_t kMaxLeftShift = 34;
 
 // How integers are multiplied by a power of two, rounded and brought into range (the kernel rescale).
-// E is int32 or int64. The bias of the rounding is (nearest) that of rounding to nearest, with ties
-// down, or 0, for rounding down; its bits are inverted if an odd number of the conditions hold. Each
-// of the four is 0 or -1, which means true.
+// E is int32 or int64. Each of the first four fields is 0 or -1, which means true.
+//
+// nearest: the fraction of the number x rounds up above one half and down below it, and the rules
+// below decide ties. Otherwise they decide every nonzero fraction. It rounds up if an odd number of
+// these hold: invert; invert_if_negative and x < 0; invert_if_odd and floor(x) is odd.
 template <class E>
 struct RescaleRule {
   E nearest, invert, invert_if_negative, invert_if_odd;

@@ -151,7 +151,7 @@ struct ErrorTotals {
   SECATEUR_INLINE explicit ErrorTotals(const Grid& of_row) : grid(of_row) {}
   SECATEUR_INLINE void add(const T* from) {
     for (size_t lane = 0; lane < kLineElements<T>; lane += kLanes<T>) {
-      // The product may be on the other side of an integer than the quotient.
+      // Directed modes divide: the product with 1 / step may fall on the other side of an integer.
       const Vec<T> x = LoadU(from + lane);
       const Vec<T> y =
           kRounding == GridRounding::nearest ? Mul(x, grid.multiplier) : Div(x, grid.step);

@@ -162,7 +162,7 @@ def prune_global_against_copies(shapes: Sequence[tuple[int, ...]], **options: An
 def packing_against_copy(name: str, bits: int, columns: int | None, n: int) -> Comparison:
     """Compare packing or unpacking of integers with a copy of the unpacked integers.
 
-    With `columns`, the integers are a matrix whose rows begin at 32-bit words.
+    With `columns`, the integers are a matrix whose rows are padded to a multiple of 32 bits.
     """
     shape = (n,) if columns is None else (n // columns, columns)
     row_align: RowAlign | None = None if columns is None else 32

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 _DRAWS = 1 << 31  # draws are integers below this
 
-# Which fractions round up. First, whether those above one half do, and those below do not. The others,
-# or all, round up if an odd number of these hold: always, where negative, where the integer below is odd.
+# How a number x is rounded: nearest, invert, invert_if_negative, invert_if_odd. nearest: the
+# fraction rounds up above one half and down below it, and the other three decide ties. Otherwise
+# they decide every nonzero fraction. It rounds up if an odd number of these hold: invert;
+# invert_if_negative and x < 0; invert_if_odd and floor(x) is odd.
 _UP = {
     "nearest_even": (True, False, False, True),
     "nearest_away": (True, True, True, False),

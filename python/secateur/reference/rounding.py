@@ -51,9 +51,7 @@ def check_deterministic(rounding: str) -> None:
     """Check the rounding mode, which must not draw."""
     one_of("rounding", rounding, *ROUNDINGS)
     if rounding == "stochastic":
-        refuse(
-            "rounding", "deterministic ('away' bounds every draw of 'stochastic')", "'stochastic'"
-        )
+        refuse("rounding", "deterministic (choose with 'away' for 'stochastic')", "'stochastic'")
 
 
 def to_integers(x: Floats, rounding: str, seed: int | None, index_offset: int = 0) -> Floats:
