@@ -43,8 +43,14 @@ struct PackingArguments {
                             "row_align, no axis is needed");
     }
     const std::size_t unit = static_cast<std::size_t>(row_align) / 8;
-    shape.back() =
-        static_cast<py::ssize_t>(ceil_div(bytes(static_cast<std::size_t>(shape.back())), unit));
+    const std::size_t length = ceil_div(bytes(static_cast<std::size_t>(shape.back())), unit);
+    if (length > PTRDIFF_MAX) {  // possible if another axis has length 0
+      throw py::value_error(std::string(name) + " must have rows of at most " +
+                            std::to_string(PTRDIFF_MAX) + " packed bytes, got " +
+                            std::to_string(shape.back()) + " integers of " + std::to_string(bits) +
+                            " bits");
+    }
+    shape.back() = static_cast<py::ssize_t>(length);
     return shape;
   }
   // Whether the core converts between this dtype and integers of `bits` bits.

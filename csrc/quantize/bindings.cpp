@@ -273,31 +273,39 @@ struct StoredCodes {
 
   // Throws ValueError if bytes that stand for narrower integers hold larger ones, as packed integers
   // do that are given without their shape. Requires in.prepare().
-  void require_in_range(const CodeEncoding& encoding) const {
+  void require_in_range(const CodeEncoding& encoding) {
     if (encoding.packed || encoding.bits >= 8 || core_dtype != SC_DTYPE_UINT8) {
       return;
     }
-    const std::span bytes(static_cast<const unsigned char*>(in.data()), n);
     const auto largest = static_cast<unsigned char>((1 << encoding.bits) - 1);
-    std::size_t first = n;
+    bool is_in_range = true;
     check(without_gil(n,
                       [&] {
-      if (combined_bits(bytes) > largest) {
-        first = static_cast<std::size_t>(std::find_if(bytes.begin(), bytes.end(), [&](auto x) {
-          return x > largest;
-        }) - bytes.begin());
-      }
+      is_in_range = combined_bits(bytes()) <= largest;
       return SC_OK;
     }),
           "");
-    if (first != n) {
-      throw py::value_error("q must have integers from 0 to " + std::to_string(largest) +
-                            " for this fmt, got " + std::to_string(bytes[first]) +
-                            " at flat index " + std::to_string(first) + kIfPacked);
+    if (is_in_range) {
+      return;
     }
+    in.transpose({});  // the message has an index of the caller's array
+    in.prepare();
+    const std::span given = bytes();
+    const auto first =
+        std::find_if(given.begin(), given.end(), [&](auto x) { return x > largest; });
+    if (first != given.end()) {
+      throw py::value_error("q must have integers from 0 to " + std::to_string(largest) +
+                            " for this fmt, got " + std::to_string(*first) + " at flat index " +
+                            std::to_string(first - given.begin()) + kIfPacked);
+    }
+    throw std::runtime_error("q was changed during the call");
   }
 
  private:
+  [[nodiscard]] std::span<const unsigned char> bytes() const {
+    return {static_cast<const unsigned char*>(in.data()), n};
+  }
+
   static constexpr char kIfPacked[] = "; if q holds packed integers, pass shape=";
 
   // Returns q. Throws TypeError if it has bytes, and the integers of the format have signs and are

@@ -127,6 +127,8 @@ class Draws {
     kernels().quantize.draw(plan_.seed, first + of_same_half, count - of_same_half,
                             draws_ + of_same_half);
     std::copy_n(draws_, count, widened_);
+    // Kernels read whole words. Beyond the last element codes are 0, and 0 must not round up.
+    std::fill(widened_ + count, widened_ + round_up_to_words(count), 0);
     return widened_;
   }
 

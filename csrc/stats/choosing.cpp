@@ -162,7 +162,8 @@ double write_largest_frac_bits(const Ranges& ranges, int bits, bool is_signed,
     const double lowest = ranges.lowest(i);
     frac_bits[i] = largest_frac_bits(lowest, ranges.highest(i), bits, is_signed, margins);
     if (!is_signed && lowest < 0) {
-      const double magnitude = std::ldexp(-lowest, frac_bits[i]);
+      const double magnitude =
+          std::max(std::ldexp(-lowest, frac_bits[i]), std::numeric_limits<double>::denorm_min());
       const auto& [distance, is_included] = margins.below;
       const bool becomes_0 = magnitude < distance || (magnitude == distance && is_included);
       most_negative = becomes_0 ? most_negative : std::min(most_negative, lowest);
@@ -385,11 +386,13 @@ class RangeToAffine {
     return (x + kShift) - kShift;
   }
 
-  // How a zero point is rounded, so that both ends of the range are rounded to integers in range.
-  [[nodiscard]] double round_zero_point(double x) const {
-    return rounding_ == SC_ROUNDING_FLOOR || rounding_ == SC_ROUNDING_AWAY ? std::ceil(x)
-           : rounding_ == SC_ROUNDING_CEIL                                 ? std::floor(x)
-                                                                           : nearest_integer(x);
+  // The zero point with which the lowest number, in steps, is rounded to an integer in range. Directed
+  // modes round the quotient before the sum, in which a tiny quotient would be lost.
+  [[nodiscard]] double zero_point_of(double lowest_in_steps) const {
+    return rounding_ == SC_ROUNDING_FLOOR || rounding_ == SC_ROUNDING_AWAY
+               ? low_ + std::ceil(-lowest_in_steps)
+           : rounding_ == SC_ROUNDING_CEIL ? low_ + std::floor(-lowest_in_steps)
+                                           : nearest_integer(low_ - lowest_in_steps);
   }
 
   // The smallest scale, from that of the range on, with which both ends are rounded to integers in
@@ -402,9 +405,9 @@ class RangeToAffine {
                                        : highest / steps - lowest / steps;
     T scale = std::max(static_cast<T>(exact), std::numeric_limits<T>::min());
     for (;;) {
-      const double unrounded = low_ - lowest / static_cast<double>(scale);
+      const double lowest_in_steps = lowest / static_cast<double>(scale);
       const double zero_point =
-          is_symmetric_ ? middle_ : std::clamp(round_zero_point(unrounded), low_, high_);
+          is_symmetric_ ? middle_ : std::clamp(zero_point_of(lowest_in_steps), low_, high_);
       const auto integer_of = [&](double x) {
         return zero_point + round_by(rounding_, static_cast<double>(static_cast<T>(x) / scale));
       };

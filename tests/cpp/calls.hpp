@@ -133,7 +133,7 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<sc_member>("members", 2),
     pointer_to<sc_member>("members", 2),
     pointer_to<char>("out", 4 * kN + 1),  // also codes of up to 32 bits
-    pointer_to<char>("out", kN + 1),
+    pointer_to<char>("out", 4 * kN + 1),  // as many as two wrong arguments can make
     pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_layout>("slices", 1, true),
     pointer_to<sc_layout>("fmt.layout", 1, true),

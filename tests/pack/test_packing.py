@@ -540,3 +540,9 @@ def test_out_that_overlaps(lib: Any) -> None:
     assert_refuses(ValueError, ["out"], lib.pack_ints, both, 8, out=both.view(np.uint8))
     packed = both.view(np.uint8)[:6]
     assert_refuses(ValueError, ["out"], lib.unpack_ints, packed, 4, 12, out=both)
+
+
+@pytest.mark.parametrize("length", [2**59, 2**60, 2**62])
+def test_rows_too_long_for_an_array(length: int) -> None:
+    with pytest.raises(ValueError, match=r"^(packed|shape) must have"):
+        sc.unpack_ints(np.zeros((0, 3), np.uint8), 16, (0, length), row_align=8)

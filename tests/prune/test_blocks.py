@@ -458,3 +458,16 @@ def test_blocks_of_more_than_any_array(lib: Any, block: tuple[int, int]) -> None
     """Blocks of more elements than any array are refused, even for an empty array."""
     with pytest.raises(ValueError, match=r"^block\[[01]\] must be "):
         lib.prune(np.ones((0, 2), np.float32), k=0, block=block)
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 3), (1, 0, 2, 3), (3, 2, 0), (0, 0)])
+def test_blocks_of_empty_arrays(lib: Any, shape: tuple[int, ...]) -> None:
+    """The array of norms has an axis of length 0 only where the array has one."""
+    w = np.zeros(shape, np.float32)
+    lengths = (*shape[:-2], *(-(-n // 2) for n in shape[-2:]))
+    for axis, k in iterate(range(len(shape)), range(4)):
+        if k <= lengths[axis]:
+            assert lib.prune(w, k=k, block=(2, 2), axis=axis).shape == shape
+        else:
+            with pytest.raises(ValueError, match=r"^k must be"):
+                lib.prune(w, k=k, block=(2, 2), axis=axis)

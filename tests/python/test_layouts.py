@@ -166,6 +166,9 @@ BY_INDEX: dict[str, Callable[..., np.ndarray]] = {
     "NaN and a threshold": lambda w: sc.prune(with_nan(w), threshold=0.5),
     "NaN and k": lambda w: sc.prune(with_nan(w), k=5),
     "NaN and a rank": lambda w: sc.kth_magnitude(with_nan(w), 5),
+    "wrong bytes": lambda w: sc.dequantize(
+        np.abs(w * 50).astype(np.uint8), FixedPoint(4, 0, signed=False)
+    ),
     "factors": lambda w: sc.prune(w, threshold=0.5, factors=normal(w.shape[-1])),
     "factors of rows": lambda w: sc.prune_mask(w, threshold=1.5, factors=np.sin(w[..., :1])),
     "scores": lambda w: sc.prune(w, threshold=0.1, scores=np.sin(w)),

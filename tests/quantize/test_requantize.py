@@ -388,3 +388,19 @@ def test_wide_formats_are_of_requantize(lib: Any, name: str) -> None:
         "compare": lambda: lib.compare(w, w, fmt=fmt),
     }
     assert_refuses(ValueError, ["fmt must have at most 32 bits", "requantize"], calls[name])
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.int64])
+@pytest.mark.parametrize("fmt", [Affine(1.0, bits=1), Affine(1.0, bits=8, qmin=-100, qmax=0)])
+def test_lanes_after_the_last_element_are_not_counted(fmt: Affine, dtype: Any) -> None:
+    """Kernels convert whole words. What an earlier call left in memory must not round up there."""
+    from_fmt = FixedPoint(8 * np.dtype(dtype).itemsize, 3)
+    how: Any = {"rounding": "stochastic", "seed": SEED}
+    for n in [*range(1, 130), 1000]:
+        sc.requantize(np.full(4096, 5, dtype), from_fmt, fmt, **how)
+        q = sc.requantize(np.zeros(n, dtype), from_fmt, fmt, **how, overflow="raise")
+        assert_same_bits(q, np.zeros(n, fmt.dtype))
+        with pytest.raises(OverflowError, match=r"^q has 1 elements? out of range .*index 0"):
+            sc.requantize(np.arange(n)[::-1].astype(dtype)[:1] * 0 + 8, from_fmt, fmt, **how,
+                          overflow="raise")  # fmt: skip

@@ -783,3 +783,36 @@ def test_a_tuple_with_an_index_of_its_own(lib) -> None:
 def test_an_array_of_no_dimensions_has_no_groups() -> None:
     for size, words in ((2, ["group_size must be None", "2"]), ((2, 2), ["two axes", "(2, 2)"])):
         assert_refuses(ValueError, words, sc.choose_format, np.float32(3), 8, group_size=size)
+
+
+TINY = [-1e-14, -1e-17, -1e-20, -1e-45, -5e-324]
+
+
+@pytest.mark.parametrize("rounding", ["floor", "ceil", "trunc", "away", "nearest_even"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bits", [2, 8, 16])
+def test_an_end_that_is_tiny_beside_the_other(
+    lib: Any, bits: int, dtype: str, rounding: str
+) -> None:
+    """Its quotient by the scale may be lost in sums, and may underflow."""
+    for tiny, signed, sign in product(TINY, [True, False], [1, -1]):
+        w = np.array([tiny, 1.0], dtype) * sign
+        if not w.all():
+            continue
+        how: Any = {"signed": signed, "rounding": rounding}
+        fmt = lib.choose_affine(w, bits, **how)
+        least, most = 1 / (2**bits - 1), 1 / (2**bits - 2)  # "away" has a step less
+        assert 0.99 * least < fmt.scale < 1.01 * most
+        sc.quantize(w, fmt, rounding=rounding, overflow="raise")
+
+
+@pytest.mark.parametrize("rounding", ["floor", "away", "trunc", "nearest_even"])
+def test_a_negative_that_underflows_in_steps(lib: Any, rounding: str) -> None:
+    """It is still rounded away from 0 by the modes that do so, and then it is no unsigned integer."""
+    w = np.array([1e10, -5e-324])
+    if rounding in ("floor", "away"):
+        with pytest.raises(ValueError, match=r"^w must be at least 0 for an unsigned format"):
+            lib.choose_format(w, 8, signed=False, rounding=rounding)
+    else:
+        fmt = lib.choose_format(w, 8, signed=False, rounding=rounding)
+        sc.quantize(w, fmt, rounding=rounding, overflow="raise")

@@ -84,7 +84,8 @@ def _norms(w: Floats, block: tuple[int, int], norm: str) -> NDArray[np.float64]:
     elements that are divided by the power of two of the largest.
     """
     if not w.size:
-        return np.zeros((*w.shape[:-2], 0, 0))
+        rows, columns = (-(-n // b) for n, b in zip(w.shape[-2:], block, strict=True))
+        return np.zeros((*w.shape[:-2], rows, columns))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         magnitudes = np.abs(_in_blocks(w.astype(np.float64), block))
         counts = _sums(_in_blocks(np.ones(w.shape), block))

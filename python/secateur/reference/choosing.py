@@ -237,13 +237,18 @@ def _affine(
         scale = high / steps - low / steps
     scale = np.maximum(scale.astype(compute_type), np.finfo(compute_type).tiny)
     scale[all_zero] = 1
-    zero_round = {"floor": np.ceil, "away": np.ceil, "ceil": np.floor}.get(rounding, np.rint)
+    # Directed modes round the quotient before the sum, in which a tiny quotient would be lost.
+    directed = {"floor": np.ceil, "away": np.ceil, "ceil": np.floor}.get(rounding)
     ends = low.astype(compute_type), high.astype(compute_type)
     while True:
         zero_point = np.full(scale.shape, float(middle))
         if not symmetric:
-            exact = zero_round(integers.min - low / scale.astype(np.float64))
-            zero_point = np.clip(exact, integers.min, integers.max)
+            steps_below = -low / scale.astype(np.float64)
+            if directed is None:
+                zero_point = np.rint(integers.min + steps_below)
+            else:
+                zero_point = integers.min + directed(steps_below)
+            zero_point = np.clip(zero_point, integers.min, integers.max)
         lowest, highest = (
             to_integers(end / scale, rounding, None).astype(np.float64) + zero_point for end in ends
         )
