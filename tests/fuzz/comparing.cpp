@@ -173,7 +173,7 @@ Extremes clipped_extremes_of(const std::vector<double>& elements, double percent
 }
 
 // The rounding is exact: long double has the exponents for any double times any step.
-long double rounded(double x, int frac_bits, sc_rounding rounding) {
+long double rounded_at(double x, int frac_bits, sc_rounding rounding) {
   return rounded(std::ldexp(static_cast<long double>(x), frac_bits), rounding, 0, 0);
 }
 
@@ -188,8 +188,8 @@ int largest_frac_bits(const Extremes& extremes, const Range& range, sc_rounding 
   int high = 256;
   while (low < high) {
     const int middle = low + (high - low + 1) / 2;
-    const bool saturates = rounded(lowest, middle, rounding) < range.least ||
-                           rounded(extremes.highest, middle, rounding) > range.most;
+    const bool saturates = rounded_at(lowest, middle, rounding) < range.least ||
+                           rounded_at(extremes.highest, middle, rounding) > range.most;
     saturates ? high = middle - 1 : low = middle;
   }
   return low;
@@ -197,7 +197,7 @@ int largest_frac_bits(const Extremes& extremes, const Range& range, sc_rounding 
 
 // Whether an unsigned format rounds a negative element to less than 0.
 bool is_too_low(const Extremes& extremes, const Range& range, int frac_bits, sc_rounding rounding) {
-  return range.least == 0 && rounded(extremes.lowest, frac_bits, rounding) < 0;
+  return range.least == 0 && rounded_at(extremes.lowest, frac_bits, rounding) < 0;
 }
 
 // A sum of squared errors, and bounds of the one that the library computes.
@@ -314,11 +314,13 @@ Parameters<T> parameters_of(const Extremes& extremes, const Range& range, bool i
                                                                    : SC_ROUNDING_NEAREST_EVEN;
   T scale = std::max(static_cast<T>(exact), std::numeric_limits<T>::min());
   for (;; scale = std::nextafter(scale, std::numeric_limits<T>::infinity())) {
-    const double unrounded = least - lowest / static_cast<double>(scale);
+    const double below = -lowest / static_cast<double>(scale);
+    // Directed modes round before the sum, in which a tiny number would be lost.
+    const long double exact_zero_point =
+        of_zero_point == SC_ROUNDING_NEAREST_EVEN ? rounded(least + below, of_zero_point, 0, 0)
+                                                  : least + rounded(below, of_zero_point, 0, 0);
     const long double zero_point =
-        is_symmetric
-            ? middle
-            : std::clamp<long double>(rounded(unrounded, of_zero_point, 0, 0), least, most);
+        is_symmetric ? middle : std::clamp<long double>(exact_zero_point, least, most);
     const auto code = [&](double x) {
       return zero_point + rounded(static_cast<T>(x) / scale, rounding, 0, 0);
     };
