@@ -133,7 +133,7 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<sc_member>("members", 2),
     pointer_to<sc_member>("members", 2),
     pointer_to<char>("out", 4 * kN + 1),  // also codes of up to 32 bits
-    pointer_to<char>("out", 4 * kN + 1),  // as many as two wrong arguments can make
+    pointer_to<char>("out", kN + 1),
     pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_layout>("slices", 1, true),
     pointer_to<sc_layout>("fmt.layout", 1, true),
@@ -147,7 +147,7 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<sc_format>("fmt", 1, true),
     pointer_to<sc_quantize_options>("options", 1, true),
     Pointer{"q", kN * sizeof(std::int32_t), 1, false},
-    pointer_to<char>("packed", kN + 1),
+    pointer_to<char>("packed", 4 * kN + 1),  // also rows of one integer, aligned to 32 bits
     pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_error_sums>("sums", kN),
     pointer_to<std::int32_t>("frac_bits", kN),
