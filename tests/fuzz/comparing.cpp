@@ -316,9 +316,9 @@ Parameters<T> parameters_of(const Extremes& extremes, const Range& range, bool i
   for (;; scale = std::nextafter(scale, std::numeric_limits<T>::infinity())) {
     const double below = -lowest / static_cast<double>(scale);
     // Directed modes round before the sum, in which a tiny number would be lost.
-    const long double exact_zero_point =
-        of_zero_point == SC_ROUNDING_NEAREST_EVEN ? rounded(least + below, of_zero_point, 0, 0)
-                                                  : least + rounded(below, of_zero_point, 0, 0);
+    const long double exact_zero_point = of_zero_point == SC_ROUNDING_NEAREST_EVEN
+                                             ? rounded(least + below, of_zero_point, 0, 0)
+                                             : least + rounded(below, of_zero_point, 0, 0);
     const long double zero_point =
         is_symmetric ? middle : std::clamp<long double>(exact_zero_point, least, most);
     const auto code = [&](double x) {
