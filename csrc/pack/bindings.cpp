@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 
-#include "core/ceil_div.hpp"
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
 #include "python/module.hpp"
@@ -25,7 +25,7 @@ struct PackingArguments {
 
   PackingArguments(py::handle bits_, py::handle row_align_, py::handle bitorder_)
       : bits(static_cast<std::int32_t>(to_count("bits", bits_, 1, SC_MAX_PACKED_BITS))),
-        bitorder(to_choice("bitorder", bitorder_, kBitOrders)),
+        bitorder(to_bitorder(bitorder_)),
         row_align(to_row_align(row_align_, true)) {}
 
   // The dtype of packed integers.
@@ -37,31 +37,13 @@ struct PackingArguments {
     if (row_align == 0) {
       return {static_cast<py::ssize_t>(bytes(n))};
     }
-    if (shape.empty()) {
-      throw py::value_error(std::string(name) +
-                            " must have an axis whose rows are aligned, got shape (); without "
-                            "row_align, no axis is needed");
-    }
-    const std::size_t unit = static_cast<std::size_t>(row_align) / 8;
-    const std::size_t length = ceil_div(bytes(static_cast<std::size_t>(shape.back())), unit);
-    if (length > PTRDIFF_MAX) {  // possible if another axis has length 0
-      throw py::value_error(std::string(name) + " must have rows of at most " +
-                            std::to_string(PTRDIFF_MAX) + " packed bytes, got " +
-                            std::to_string(shape.back()) + " integers of " + std::to_string(bits) +
-                            " bits");
-    }
-    shape.back() = static_cast<py::ssize_t>(length);
-    return shape;
+    return aligned_rows(name, std::move(shape), bits, row_align);
   }
   // Whether the core converts between this dtype and integers of `bits` bits.
   [[nodiscard]] bool suits(sc_dtype dtype) const {
     const int dtype_bits = dtype_info(dtype).bits;
     return dtype_bits >= 8 ? bits <= dtype_bits : bits == dtype_bits;
   }
-
- private:
-  static constexpr Choice<sc_bitorder> kBitOrders[] = {{"little", SC_BITORDER_LITTLE},
-                                                       {"big", SC_BITORDER_BIG}};
 };
 
 std::size_t row_length(const Shape& shape) {

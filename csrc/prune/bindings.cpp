@@ -35,9 +35,6 @@ double to_threshold(py::handle threshold, bool allow_negative = false) {
   return checked_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
 }
 
-constexpr Choice<sc_bitorder> kBitOrders[] = {{"little", SC_BITORDER_LITTLE},
-                                              {"big", SC_BITORDER_BIG}};
-
 // Packed masks: one bit for each element. With row_align, each row is padded to a multiple of 8
 // bits.
 struct PackedMasks {
@@ -45,8 +42,7 @@ struct PackedMasks {
   std::int32_t row_align;  // 0 or 8
 
   PackedMasks(py::handle row_align_, py::handle bitorder_)
-      : bitorder(to_choice("bitorder", bitorder_, kBitOrders)),
-        row_align(to_row_align(row_align_, false)) {}
+      : bitorder(to_bitorder(bitorder_)), row_align(to_row_align(row_align_, false)) {}
 
   // The format of the core.
   [[nodiscard]] sc_mask_format format() const {
@@ -61,14 +57,7 @@ struct PackedMasks {
     if (row_align == 0) {
       return {static_cast<py::ssize_t>((in.size() + 7) / 8)};
     }
-    Shape shape = shape_of(in.given());
-    if (shape.empty()) {
-      throw py::value_error(in.name() +
-                            " must have an axis whose rows are aligned, got shape (); without "
-                            "row_align, no axis is needed");
-    }
-    shape.back() = (shape.back() + 7) / 8;
-    return shape;
+    return aligned_rows(in.name(), shape_of(in.given()), 1, row_align);
   }
 };
 

@@ -2,11 +2,14 @@
 
 #include <pybind11/stl.h>
 
+#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <string_view>
 
+#include "core/ceil_div.hpp"
 #include "quantize/rounding_table.hpp"
+#include "secateur/secateur.hpp"
 
 namespace secateur::python {
 
@@ -83,6 +86,30 @@ std::optional<double> exact_double(py::handle value) {
   return std::nullopt;
 }
 }  // namespace
+
+sc_bitorder to_bitorder(py::handle bitorder) {
+  static constexpr Choice<sc_bitorder> kChoices[] = {{"little", SC_BITORDER_LITTLE},
+                                                     {"big", SC_BITORDER_BIG}};
+  return to_choice("bitorder", bitorder, kChoices);
+}
+
+Shape aligned_rows(const std::string& name, Shape shape, std::int32_t bits,
+                   std::int32_t row_align) {
+  if (shape.empty()) {
+    throw py::value_error(name +
+                          " must have an axis whose rows are aligned, got shape (); without "
+                          "row_align, no axis is needed");
+  }
+  const std::size_t length = ceil_div(packed_bytes(static_cast<std::size_t>(shape.back()), bits),
+                                      static_cast<std::size_t>(row_align) / 8);
+  if (length > PTRDIFF_MAX) {  // possible if another axis has length 0
+    throw py::value_error(name + " must have rows of at most " + std::to_string(PTRDIFF_MAX) +
+                          " packed bytes, got " + std::to_string(shape.back()) + " integers of " +
+                          std::to_string(bits) + " bits");
+  }
+  shape.back() = static_cast<py::ssize_t>(length);
+  return shape;
+}
 
 std::int32_t to_row_align(py::handle row_align, bool words) {
   if (row_align.is_none()) {

@@ -47,6 +47,14 @@ std::size_t to_count(const char* name, py::handle value, std::size_t min, std::s
 // Converts the argument row_align: None becomes 0, the others are 8 and, if `words`, 32.
 std::int32_t to_row_align(py::handle row_align, bool words);
 
+// Converts the argument bitorder.
+sc_bitorder to_bitorder(py::handle bitorder);
+
+// The shape of the packed rows of an array of this shape: the last axis becomes bytes, or words if
+// row_align is 32. Throws ValueError if the array has no axis; `name` is the argument that has the
+// shape.
+Shape aligned_rows(const std::string& name, Shape shape, std::int32_t bits, std::int32_t row_align);
+
 // Converts a number to the nearest double. Throws TypeError for other values, including bools.
 double to_number(const char* name, py::handle value);
 

@@ -126,9 +126,8 @@ struct CodeEncoding {
   // Throws ValueError if codes of `fmt` are to be packed, but too wide.
   CodeEncoding(const Format& format, py::handle fmt, bool is_packed, py::handle bitorder)
       : bits(format.bits()), is_signed(format.is_signed()) {
-    static constexpr Choice<sc_dtype> kBitOrders[] = {{"little", SC_DTYPE_PACKED_LITTLE},
-                                                      {"big", SC_DTYPE_PACKED_BIG}};
-    const sc_dtype packed_dtype = to_choice("bitorder", bitorder, kBitOrders);
+    const sc_dtype packed_dtype =
+        to_bitorder(bitorder) == SC_BITORDER_LITTLE ? SC_DTYPE_PACKED_LITTLE : SC_DTYPE_PACKED_BIG;
     if (is_packed && bits > SC_MAX_PACKED_BITS) {
       refuse("fmt.bits", "at most " + std::to_string(SC_MAX_PACKED_BITS) + " to be packed", fmt);
     }
