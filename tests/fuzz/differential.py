@@ -1,6 +1,6 @@
 """Differential fuzzer: compare random calls bit for bit with secateur.reference.
 
-python tests/fuzz/differential.py --seconds 120 [--seed N] [--case N] [--only FUNCTION]
+python tests/fuzz/differential.py --seconds 120 [--cases N] [--seed N] [--case N] [--only FUNCTION]
 
 A case depends only on the seed and on its number. If the package and the reference differ, or the
 process crashes or hangs, the fuzzer prints a script that reproduces the case, and exits with 1.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import itertools
+import math
 import multiprocessing as mp
 import os
 import random
@@ -220,7 +220,7 @@ def attempt(case: Case) -> str | None:
 def work(
     current: Synchronized[int],
     reported: Lock,
-    cases: itertools.count[int],
+    cases: range,
     seed: int,
     only: str | None,
 ) -> None:
@@ -234,7 +234,7 @@ def work(
             os._exit(1)
 
 
-def fuzz(seconds: float, seed: int, only: str | None, processes: int) -> int:
+def fuzz(seconds: float, cases: int, seed: int, only: str | None, processes: int) -> int:
     """Run n processes, each of which takes every n-th case. Return the exit status."""
     context = mp.get_context("spawn")
     current = [context.Value("q", -1) for _ in range(processes)]
@@ -242,7 +242,7 @@ def fuzz(seconds: float, seed: int, only: str | None, processes: int) -> int:
     workers = [
         context.Process(
             target=work,
-            args=(current[i], reported, itertools.count(i, processes), seed, only),
+            args=(current[i], reported, range(i, cases, processes), seed, only),
             daemon=True,
         )
         for i in range(processes)
@@ -252,14 +252,14 @@ def fuzz(seconds: float, seed: int, only: str | None, processes: int) -> int:
     end = time.monotonic() + seconds
     seen = [(-1, time.monotonic())] * processes
     status = 0
-    while status == 0 and time.monotonic() < end:
+    while status == 0 and time.monotonic() < end and any(worker.is_alive() for worker in workers):
         time.sleep(min(0.2, max(end - time.monotonic(), 0)))
         for i, worker in enumerate(workers):
             number = current[i].value
             if number != seen[i][0]:
                 seen[i] = number, time.monotonic()
             hangs = time.monotonic() - seen[i][1] > HANG_SECONDS
-            if worker.exitcode is None and not hangs:
+            if worker.exitcode == 0 or (worker.exitcode is None and not hangs):
                 continue
             status = 1
             if worker.exitcode != 1:  # a worker that exits with 1 has printed the script itself
@@ -268,14 +268,15 @@ def fuzz(seconds: float, seed: int, only: str | None, processes: int) -> int:
     for worker in workers:
         worker.kill()
         worker.join()
-    tried = sum(max(value.value, 0) // processes for value in current)
+    tried = sum(value.value // processes + 1 for value in current)
     print(f"{tried} cases of seed {seed}, {'a failure' if status else 'no failures'}")
     return status
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seconds", type=float, help="by default 120, without --cases")
+    parser.add_argument("--cases", type=int, help="stop after as many")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--case", type=int, help="this one alone")
     parser.add_argument("--only", choices=FUNCTIONS, help="calls of this function alone")
@@ -287,7 +288,12 @@ def main() -> int:
         print(case.script(why or "no difference"))
         return int(why is not None)
     print(f"seed {options.seed}", flush=True)
-    return fuzz(options.seconds, options.seed, options.only, options.processes)
+    seconds, cases = options.seconds, options.cases
+    if seconds is None:
+        seconds = 120 if cases is None else math.inf
+    if cases is None:
+        cases = sys.maxsize
+    return fuzz(seconds, cases, options.seed, options.only, options.processes)
 
 
 if __name__ == "__main__":

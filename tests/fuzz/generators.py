@@ -814,7 +814,9 @@ def compare(draw: Draw) -> None:
 
 def deterministic_rounding(draw: Draw) -> None:
     if draw.one_in(3):
-        draw.named["rounding"] = repr(draw.one_of(ROUNDINGS))
+        rounding = draw.one_of(ROUNDINGS)
+        draw.named["rounding"] = repr(rounding)
+        draw.wrong += rounding == "stochastic"
 
 
 def choosing(draw: Draw) -> None:
