@@ -12,7 +12,7 @@ namespace {
 
 struct CheckedPacking {
   Packing packing;
-  bool checked;  // whether integers may be out of range
+  bool can_exceed_range;  // whether integers of the dtype may be out of the range of these bits
   PackedRows rows;
   MemoryRange q, packed;
 };
@@ -57,7 +57,7 @@ sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
     const CheckedPacking given =
         checked_packing(q, q_dtype, n, bits, bitorder, row_length, row_align, packed);
     require_no_overlap({given.packed}, {given.q});
-    pack_ints(q, given.rows, given.packing, given.checked, packed);
+    pack_ints(q, given.rows, given.packing, given.can_exceed_range, packed);
   });
 }
 
@@ -67,7 +67,7 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
     CheckedPacking given =
         checked_packing(q, q_dtype, n, bits, bitorder, row_length, row_align, packed);
     require_no_overlap({given.q}, {given.packed});
-    given.packing.is_signed = given.packing.is_signed && given.checked;
+    given.packing.is_signed = given.packing.is_signed && given.can_exceed_range;
     unpack_ints(packed, given.rows, given.packing, q);
   });
 }

@@ -202,7 +202,7 @@ PackedRows packed_rows(std::size_t n, std::size_t bits, std::size_t row_length,
                  : PackedRows{n / row_length, row_length, bytes};
 }
 
-void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing, bool checked,
+void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing, bool checks_range,
                void* packed) {
   if (rows.count == 0) {
     return;
@@ -215,7 +215,7 @@ void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing
     }
     clear_padding(rows, packing, part, out);
   });
-  if (checked && !in_range.load()) {
+  if (checks_range && !in_range.load()) {
     refuse_codes(codes, rows.codes(), packing);
   }
 }

@@ -27,9 +27,9 @@ struct PackedRows {
 PackedRows packed_rows(std::size_t n, std::size_t bits, std::size_t row_length,
                        std::size_t row_align);
 
-// Packs the low packing.bits bits of each code. The padding becomes 0. If `checked` and a code is
+// Packs the low packing.bits bits of each code. The padding becomes 0. If `checks_range` and a code is
 // out of range, throws Error after packing.
-void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing, bool checked,
+void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing, bool checks_range,
                void* packed);
 // Unpacks all rows.
 void unpack_ints(const void* packed, const PackedRows& rows, const Packing& packing, void* codes);

@@ -89,12 +89,12 @@ PatternGroups checked_pattern(std::size_t keep, std::size_t of, sc_remainder rem
   if (remainder < SC_REMAINDER_RAISE || remainder > SC_REMAINDER_PAD) {
     refuse("remainder", "raise, keep or pad", std::to_string(static_cast<int>(remainder)));
   }
-  const std::size_t rest = slices.length % of;
-  if (rest != 0 && remainder == SC_REMAINDER_RAISE) {
+  const std::size_t last = slices.length % of;
+  if (last != 0 && remainder == SC_REMAINDER_RAISE) {
     refuse("layout.length", "a multiple of " + std::to_string(of), std::to_string(slices.length));
   }
-  const std::size_t kept_of_rest = remainder == SC_REMAINDER_KEEP ? rest : std::min(keep, rest);
-  return {{keep, of}, slices.length, slices.inner, {kept_of_rest, rest}};
+  const std::size_t kept_of_last = remainder == SC_REMAINDER_KEEP ? last : std::min(keep, last);
+  return {{keep, of}, slices.length, slices.inner, {kept_of_last, last}};
 }
 
 // Writes the elements above the threshold to the output of the operand.

@@ -56,9 +56,9 @@ class BandBlocks {
   std::size_t bands_per_block_;
 };
 
-// The groups of a pattern in an array, in tasks of about `block` elements. Without a rest, the
+// The groups of a pattern in an array, in tasks of about `block` elements. Without a remainder, the
 // bands of the array follow each other, and it is treated as one matrix. Otherwise each matrix has
-// bands of whole groups and, after them, a band of the rest. A task is several whole matrices, or
+// bands of whole groups and, after them, a band of the remainder. A task is several whole matrices, or
 // one block of a matrix.
 class PatternTasks {
  public:
@@ -66,15 +66,16 @@ class PatternTasks {
       : array_(operand.w),
         n_(operand.n),
         pattern_(groups.pattern),
-        rest_(groups.rest),
-        matrix_size_(rest_.of == 0 ? n_ : groups.length * groups.inner),
+        remainder_(groups.remainder),
+        matrix_size_(remainder_.of == 0 ? n_ : groups.length * groups.inner),
         whole_(matrix_size_ / (pattern_.of * groups.inner), pattern_.of, groups.inner, block),
-        of_rest_(rest_.of == 0 ? 0 : 1, std::max(rest_.of, std::size_t{1}), groups.inner, block),
-        blocks_of_matrix_(whole_.count() + of_rest_.count()),
+        of_remainder_(remainder_.of == 0 ? 0 : 1, std::max(remainder_.of, std::size_t{1}),
+                      groups.inner, block),
+        blocks_of_matrix_(whole_.count() + of_remainder_.count()),
         matrices_of_task_(matrix_size_ <= block ? block / matrix_size_ : 1) {}
 
   [[nodiscard]] std::size_t max_elements() const {
-    return std::max(whole_.max_elements(), of_rest_.max_elements());
+    return std::max(whole_.max_elements(), of_remainder_.max_elements());
   }
   [[nodiscard]] std::size_t count() const {
     const std::size_t matrices = n_ / matrix_size_;
@@ -104,14 +105,14 @@ class PatternTasks {
       return body(whole_.at(block, array_, n_, begin), pattern_);
     }
     const std::size_t after_whole = begin + whole_.size();
-    body(of_rest_.at(block - whole_.count(), array_, n_, after_whole), rest_);
+    body(of_remainder_.at(block - whole_.count(), array_, n_, after_whole), remainder_);
   }
 
   const void* array_;
   std::size_t n_;
-  Pattern pattern_, rest_;
+  Pattern pattern_, remainder_;
   std::size_t matrix_size_;
-  BandBlocks whole_, of_rest_;
+  BandBlocks whole_, of_remainder_;
   std::size_t blocks_of_matrix_;
   std::size_t matrices_of_task_;
 };
@@ -211,7 +212,7 @@ Key prune_by_magnitude(const SelectionProblem& problem, const Bands& bands, Patt
 }  // namespace
 
 bool can_write_bits(const PatternGroups& groups) {
-  return groups.rest.of == 0 &&
+  return groups.remainder.of == 0 &&
          (groups.inner % 8 == 0 || 8 * groups.pattern.of <= kMarkedBlock / groups.inner);
 }
 

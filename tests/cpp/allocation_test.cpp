@@ -2,7 +2,8 @@
 // result or SC_ERROR_MEMORY. It must not modify its inputs, nor an array in place if it fails; it
 // must not leak; and the next call must succeed. The same holds when threads cannot be created.
 //
-// allocation_test [TEXT] runs only the cases whose names contain TEXT.
+// allocation_test [--every] [TEXT] runs only the cases whose names contain TEXT. With --every, no
+// allocation is left out; without it, a call with many has only some of them fail.
 #include <pthread.h>
 #include <secateur/secateur.h>
 #include <sys/mman.h>
@@ -28,6 +29,8 @@
 #include "core/threads.hpp"
 
 namespace {
+
+bool every_allocation = false;  // --every
 
 // ---- Trials ------------------------------------------------------------------------------------
 
@@ -91,11 +94,11 @@ class Trials {
   }
 
  private:
-  // The allocations to fail: the first 3, the last 6, and some between.
+  // The allocations to fail: all, or the first 3, the last 6, and some between.
   static std::vector<std::size_t> points(std::size_t count) {
     std::vector<std::size_t> all;
     for (std::size_t i = 0; i < count; ++i) {
-      if (i < 3 || i + 6 >= count || i % (count / 4 + 1) == 0) {
+      if (every_allocation || i < 3 || i + 6 >= count || i % (count / 4 + 1) == 0) {
         all.push_back(i);
       }
     }
@@ -339,10 +342,16 @@ int main(int argc, char** argv) {
   Arena arena;
   const Inputs inputs = make_inputs(arena);
   const Cases all(inputs);
-  const std::vector<const Case*> cases = named(all.all(), argc > 1 ? argv[1] : "");
+  std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments.front() == "--every") {
+    every_allocation = true;
+    arguments.erase(arguments.begin());
+  }
+  const std::vector<const Case*> cases =
+      named(all.all(), arguments.empty() ? "" : arguments.front());
   const Progress tried = try_all(cases);
   std::size_t failed = tried.failed;
-  if (argc == 1) {
+  if (arguments.empty()) {
     failed += try_without_threads(named(all.all(), "large float32"));
     failed += try_first_calls(named(all.all(), "large float32 prune_global"));
   }

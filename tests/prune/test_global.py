@@ -12,16 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.arrays import DTYPES, LANES, from_bits, normal, of_type
+from support.global_pruning import Arrays, check_global
 from support.grids import subset
 from support.isas import LIBRARIES, library
-from support.oracles import Ranking, assert_same_bits, is_nan, masked, product, wide_keys
+from support.oracles import (
+    Ranking,
+    assert_same_arrays,
+    assert_same_bits,
+    is_nan,
+    masked,
+    product,
+    wide_keys,
+)
 from support.raw_bits import POLICIES, floats
 from support.refusals import FLOAT_NAMES, assert_refuses
 
 HARD = ["normal", "coarse grid", "90 % zeros", "raw bits", "30 % NaN", "constant"]
-
-Arrays = list[np.ndarray]
-
 
 By = dict[str, np.ndarray]
 """The scores or the factors that rank an array, by that name; empty for magnitudes."""
@@ -56,35 +62,11 @@ def arguments(by: Sequence[By] | None) -> dict[str, Any]:
     return {name: [each.get(name) for each in by or ()] for name in given}
 
 
-def assert_same_arrays(actual: Sequence[np.ndarray], wanted: Arrays) -> None:
-    for one, other in zip(actual, wanted, strict=True):
-        assert_same_bits(one, other)
-
-
 def check(
     lib: Any, arrays: Arrays, k: int, nan: str = "raise", by: Sequence[By] | None = None
 ) -> None:
-    """Check the results in new arrays, in given arrays and in place, and check the masks."""
-    wanted, how = expected(arrays, k, nan, by), {"k": k, "nan": nan, **arguments(by)}
     masks = expected_masks(arrays, k, nan, by)
-    assert_same_arrays(lib.prune_mask_global(arrays, **how), masks)
-    for bitorder in ("little", "big"):
-        packed = lib.prune_mask_global(arrays, **how, packed=True, bitorder=bitorder)
-        assert_same_arrays(packed, [np.packbits(mask, bitorder=bitorder) for mask in masks])
-        if all(w.ndim for w in arrays):
-            rows = lib.prune_mask_global(arrays, **how, packed=True, row_align=8, bitorder=bitorder)
-            assert_same_arrays(
-                rows, [np.packbits(mask, axis=-1, bitorder=bitorder) for mask in masks]
-            )
-    before = [w.copy() for w in arrays]
-    assert_same_arrays(lib.prune_global(arrays, **how), wanted)
-    assert_same_arrays(arrays, before)
-    out = [np.full_like(w, 7) for w in arrays]
-    assert lib.prune_global(arrays, **how, out=out) is out
-    assert_same_arrays(out, wanted)
-    copies = [w.copy() for w in arrays]
-    assert lib.prune_global(copies, **how, out=copies) is copies
-    assert_same_arrays(copies, wanted)
+    check_global(lib, arrays, masks, k=k, nan=nan, **arguments(by))
 
 
 def several(values: str, sizes: list[int], dtypes: list[str]) -> Arrays:

@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.arrays import DTYPES, normal, of_type
+from support.global_pruning import Arrays, check_global
 from support.grids import subset
 from support.isas import LIBRARIES, library
 from support.oracles import (
     Ranking,
+    assert_same_arrays,
     assert_same_bits,
     block_norms,
     expand_block_mask,
     is_nan,
-    masked,
     product,
 )
 from support.raw_bits import POLICIES, floats
@@ -26,7 +27,6 @@ from support.refusals import assert_refuses
 NORMS = ["l1", "l2", "max", "mean"]
 SHAPES = [(7, 9), (2, 5, 16), (1, 1), (40, 3), (0, 4), (3, 70)]
 
-Arrays = list[np.ndarray]
 Block = tuple[int, int]
 
 
@@ -39,26 +39,6 @@ def expected_masks(
     ends = np.cumsum([0, *(each.size for each in norms)])
     parts = [mask[a:b].reshape(x.shape) for (a, b), x in zip(pairwise(ends), norms, strict=True)]
     return [expand_block_mask(m, block, w.shape) for m, w in zip(parts, arrays, strict=True)]
-
-
-def check(lib: Any, arrays: Arrays, masks: Arrays, **how: Any) -> None:
-    """Check the results in new arrays, in given arrays and in place, and check the masks."""
-    wanted = [masked(w, mask) for w, mask in zip(arrays, masks, strict=True)]
-    assert_same_arrays(lib.prune_mask_global(arrays, **how), masks)
-    packed = lib.prune_mask_global(arrays, **how, packed=True, bitorder="big")
-    assert_same_arrays(packed, [np.packbits(mask) for mask in masks])
-    assert_same_arrays(lib.prune_global(arrays, **how), wanted)
-    out = [np.full_like(w, 7) for w in arrays]
-    assert lib.prune_global(arrays, **how, out=out) is out
-    assert_same_arrays(out, wanted)
-    copies = [w.copy() for w in arrays]
-    lib.prune_global(copies, **how, out=copies)
-    assert_same_arrays(copies, wanted)
-
-
-def assert_same_arrays(actual: Arrays, wanted: Arrays) -> None:
-    for one, other in zip(actual, wanted, strict=True):
-        assert_same_bits(one, other)
 
 
 def several(values: str) -> Arrays:
@@ -80,7 +60,7 @@ def test_blocks_of_all_arrays_compete(lib: Any, values: str, norm: str) -> None:
         n = sum(block_norms(w, block, norm).size for w in arrays)
         for k in {0, 1, n // 3, n}:
             masks = expected_masks(arrays, arrays, block, norm, nan, k)
-            check(lib, arrays, masks, k=k, block=block, norm=norm, nan=nan)
+            check_global(lib, arrays, masks, k=k, block=block, norm=norm, nan=nan)
 
 
 @given(data=st.data())
@@ -98,14 +78,14 @@ def test_any_bits(data: st.DataObject) -> None:
     masks = expected_masks(arrays, arrays, block, norm, nan, k)
     for name in LIBRARIES:
         with library(name) as lib:
-            check(lib, arrays, masks, k=k, block=block, norm=norm, nan=nan)
+            check_global(lib, arrays, masks, k=k, block=block, norm=norm, nan=nan)
 
 
 def test_large_arrays(lib_on_threads: Any) -> None:
     arrays = [of_type("coarse grid", n * 900, "float32").reshape(n, 900) for n in (400, 1, 701)]
     block = 4, 4
     masks = expected_masks(arrays, arrays, block, "l1", "raise", 20_000)
-    check(lib_on_threads, arrays, masks, k=20_000, block=block)
+    check_global(lib_on_threads, arrays, masks, k=20_000, block=block)
 
 
 def test_sparsity_counts_blocks(lib: Any) -> None:
@@ -134,7 +114,7 @@ def test_scores_and_factors(lib: Any) -> None:
     how = {"scores": [scores, None, None], "factors": [None, factors, None]}
     for norm in NORMS:
         masks = expected_masks(arrays, ranks, (2, 4), norm, "raise", 11)
-        check(lib, arrays, masks, k=11, block=(2, 4), norm=norm, **how)
+        check_global(lib, arrays, masks, k=11, block=(2, 4), norm=norm, **how)
 
 
 def test_ties_go_by_the_order_of_the_arrays(lib: Any) -> None:

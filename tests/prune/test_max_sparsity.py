@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.arrays import DTYPES, normal, of_type
+from support.global_pruning import Arrays, check_global
 from support.grids import subset
 from support.isas import LIBRARIES, library
-from support.oracles import assert_same_bits, block_norms, expand_block_mask, masked, wide_keys
+from support.oracles import assert_same_bits, block_norms, expand_block_mask, wide_keys
 from support.raw_bits import POLICIES
 from support.refusals import assert_refuses
-
-Arrays = list[np.ndarray]
 
 
 def kept_of(keys: Arrays, least: list[int], k: int) -> Arrays:
@@ -42,26 +41,6 @@ def least_of(arrays: Arrays, limits: list[float | None]) -> list[int]:
     ]
 
 
-def assert_same_arrays(actual: Arrays, wanted: Arrays) -> None:
-    for one, other in zip(actual, wanted, strict=True):
-        assert_same_bits(one, other)
-
-
-def check(lib: Any, arrays: Arrays, masks: Arrays, **how: Any) -> None:
-    """Check the results in new arrays, in given arrays and in place, and check the masks."""
-    wanted = [masked(w, mask) for w, mask in zip(arrays, masks, strict=True)]
-    assert_same_arrays(lib.prune_mask_global(arrays, **how), masks)
-    packed = lib.prune_mask_global(arrays, **how, packed=True)
-    assert_same_arrays(packed, [np.packbits(mask, bitorder="little") for mask in masks])
-    assert_same_arrays(lib.prune_global(arrays, **how), wanted)
-    out = [np.full_like(w, 7) for w in arrays]
-    assert lib.prune_global(arrays, **how, out=out) is out
-    assert_same_arrays(out, wanted)
-    copies = [w.copy() for w in arrays]
-    lib.prune_global(copies, **how, out=copies)
-    assert_same_arrays(copies, wanted)
-
-
 def of_scales(values: str, sizes: list[int], dtypes: list[str]) -> Arrays:
     """Return arrays of falling scales, so that the last ones would lose most."""
     arrays = []
@@ -82,7 +61,7 @@ def test_limits(lib: Any, dtypes: list[str], values: str) -> None:
     for limits in ([0.8] * 6, [1, 0.5, None, 0, 0.9, 0.95], [0.0] * 6, [None] * 5 + [0.3]):
         least = least_of(arrays, limits)
         for k in sorted({sum(least), (sum(least) + n) // 2, n - 5 if sum(least) < n - 5 else n}):
-            check(lib, arrays, kept_of(keys, least, k), k=k, max_sparsity=limits)
+            check_global(lib, arrays, kept_of(keys, least, k), k=k, max_sparsity=limits)
 
 
 @given(data=st.data())
@@ -100,7 +79,7 @@ def test_any_limits(data: st.DataObject) -> None:
     masks = kept_of([wide_keys(w, "raise", by_value=False) for w in arrays], least, k)
     for name in LIBRARIES:
         with library(name) as lib:
-            check(lib, arrays, masks, k=k, max_sparsity=limits)
+            check_global(lib, arrays, masks, k=k, max_sparsity=limits)
 
 
 @pytest.mark.parametrize("nan", POLICIES[1:])
@@ -109,7 +88,9 @@ def test_nan(lib: Any, nan: str) -> None:
     keys = [wide_keys(w, nan, by_value=False) for w in arrays]
     least = least_of(arrays, [0.5, 0.75, 0.9])
     for k in (sum(least), 70, 120):
-        check(lib, arrays, kept_of(keys, least, k), k=k, nan=nan, max_sparsity=[0.5, 0.75, 0.9])
+        check_global(
+            lib, arrays, kept_of(keys, least, k), k=k, nan=nan, max_sparsity=[0.5, 0.75, 0.9]
+        )
 
 
 def test_scores(lib: Any) -> None:
@@ -120,7 +101,9 @@ def test_scores(lib: Any) -> None:
     least = least_of(arrays, [0.9, 0.6, 0.7])
     for k in (sum(least), 50):
         masks = kept_of(keys, least, k)
-        check(lib, arrays, masks, k=k, scores=[None, scores, None], max_sparsity=[0.9, 0.6, 0.7])
+        check_global(
+            lib, arrays, masks, k=k, scores=[None, scores, None], max_sparsity=[0.9, 0.6, 0.7]
+        )
 
 
 def test_blocks(lib: Any) -> None:
@@ -135,7 +118,7 @@ def test_blocks(lib: Any) -> None:
             masks = [
                 expand_block_mask(m, block, w.shape) for m, w in zip(kept, arrays, strict=True)
             ]
-            check(lib, arrays, masks, k=k, block=block, norm="l2", max_sparsity=limits)
+            check_global(lib, arrays, masks, k=k, block=block, norm="l2", max_sparsity=limits)
 
 
 def test_large_arrays(lib_on_threads: Any) -> None:

@@ -6,7 +6,7 @@ elements: the product of a float32 and 2**frac_bits is exact there, and `rint` r
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 import ml_dtypes
@@ -45,6 +45,11 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:
         f"{wrong.size} of {a.size} differ, the first at {wrong[0]}: {a[wrong[0]]:#x}, "
         f"not {b[wrong[0]]:#x}"
     )
+
+
+def assert_same_arrays(actual: Iterable[np.ndarray], expected: Iterable[np.ndarray]) -> None:
+    for one, other in zip(actual, expected, strict=True):
+        assert_same_bits(one, other)
 
 
 def keys_of(values: np.ndarray, nan: str, by_value: bool = False) -> np.ndarray:
