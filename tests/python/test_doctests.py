@@ -81,6 +81,7 @@ def run_block(block: Block, page: str, names: dict[str, object]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
     names: dict[str, object] = {}
     for block in python_blocks(page.read_text(encoding="utf-8")):
         run_block(block, str(page), names)
