@@ -339,8 +339,20 @@ void Input::require_shape(const Shape& shape, const char* meaning) const {
   }
 }
 
-Result::Result(const py::dtype& dtype, const Shape& shape)
-    : given_(dtype, shape), core_array_(given_), data_(core_array_.mutable_data()) {
+py::array array_over_bytes(const py::dtype& dtype, const Shape& shape) {
+  py::ssize_t size = dtype.itemsize();
+  for (const py::ssize_t length : shape) {
+    size *= length;
+  }
+  const auto bytes = py::reinterpret_steal<py::object>(PyBytes_FromStringAndSize(nullptr, size));
+  if (!bytes) {
+    throw py::error_already_set();
+  }
+  return {dtype, shape, PyBytes_AS_STRING(bytes.ptr()), bytes};
+}
+
+Result::Result(const py::array& new_array)
+    : given_(new_array), core_array_(given_), data_(core_array_.mutable_data()) {
   returned_ = given_;
 }
 

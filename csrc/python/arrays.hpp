@@ -105,6 +105,9 @@ Shape shape_of(const py::array& array);
 // An order of the axes of an array, as in numpy.transpose; empty for their own order.
 using AxisOrder = std::vector<py::ssize_t>;
 
+// A new array over the memory of a bytes object: once it is made read-only, nobody can undo that.
+py::array array_over_bytes(const py::dtype& dtype, const Shape& shape);
+
 // Whether a value is an array of this dtype.
 bool is_array_of(py::handle value, Dtype dtype);
 
@@ -160,7 +163,8 @@ class Input {
 class Result {
  public:
   // A new array.
-  Result(const py::dtype& dtype, const Shape& shape);
+  Result(const py::dtype& dtype, const Shape& shape) : Result(py::array(dtype, shape)) {}
+  explicit Result(const py::array& new_array);
 
   // A new array if `out` is None. Otherwise `out`, which must have this dtype and the shape of
   // `like`. If `in_place`, `out` may be `like` itself. Apart from that, `out` must share no memory

@@ -15,13 +15,32 @@
 namespace secateur::python {
 namespace {
 
+// Numbers that the caller writes before anything else reads them, and makes those of a format.
 template <class T>
-std::vector<T> copy_of(const py::object& numbers) {
-  if (!py::isinstance<py::array>(numbers)) {
-    return {numbers.cast<T>()};
-  }
-  const auto array = numbers.cast<py::array_t<T, py::array::c_style | py::array::forcecast>>();
-  return {array.data(), array.data() + array.size()};
+struct NewNumbers {
+  explicit NewNumbers(std::size_t count)
+      : array(static_cast<py::ssize_t>(count)), values(array.mutable_data(), count) {}
+
+  [[nodiscard]] Numbers<T> finish() const { return {array, values}; }
+
+  py::array_t<T> array;
+  std::span<T> values;
+};
+
+// A number, or an array that nothing changes, as numbers of type T.
+template <class T>
+Numbers<T> numbers_of(const py::object& given) {
+  auto array = py::array_t<T, py::array::c_style | py::array::forcecast>(given);
+  return {array, {array.data(), static_cast<std::size_t>(array.size())}};
+}
+
+// The same numbers in another floating-point type, rounded to nearest.
+template <class To, class From>
+Numbers<To> converted(std::span<const From> from) {
+  const NewNumbers<To> to(from.size());
+  const FloatState to_nearest;
+  std::ranges::transform(from, to.values.begin(), [](From x) { return static_cast<To>(x); });
+  return to.finish();
 }
 
 // The index of a flat position as text: "(1, 2)".
@@ -38,9 +57,9 @@ std::string index_text(std::size_t position, const Shape& shape) {
 std::string text_of(const Shape& shape) { return py::str(py::tuple(py::cast(shape))); }
 
 template <class T>
-std::size_t first_refused(const std::vector<T>& scales, ScaleConstraint allowed) {
-  const auto refused = std::find_if_not(scales.begin(), scales.end(),
-                                        [&](T scale) { return is_allowed(scale, allowed); });
+std::size_t first_refused(std::span<const T> scales, ScaleConstraint allowed) {
+  const auto refused =
+      std::ranges::find_if_not(scales, [&](T scale) { return is_allowed(scale, allowed); });
   return static_cast<std::size_t>(refused - scales.begin());
 }
 
@@ -62,40 +81,48 @@ void require_scales(const CheckedScales<T>& scales, const Shape& shape, const ch
 }  // namespace
 
 template <class T>
-CheckedScales<T>::CheckedScales(std::vector<T> scales)
-    : values(std::move(scales)),
-      first_not_finite(first_refused(values, ScaleConstraint::finite)),
-      first_not_normal(first_refused(values, ScaleConstraint::positive_and_normal)) {}
+CheckedScales<T>::CheckedScales(Numbers<T> scales, bool are_valid)
+    : Numbers<T>(std::move(scales)),
+      first_not_finite(are_valid ? this->values.size()
+                                 : first_refused(this->values, ScaleConstraint::finite)),
+      first_not_normal(are_valid
+                           ? this->values.size()
+                           : first_refused(this->values, ScaleConstraint::positive_and_normal)) {}
 
 Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
                const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
-               const py::object& axis, const py::object& group_size)
+               const py::object& axis, const py::object& group_size, bool are_normal)
     : shape_(std::move(shape)), axis_(axis), group_size_(group_size) {
   core_.bits = bits;
   core_.is_signed = is_signed ? 1 : 0;
   if (!frac_bits.is_none()) {
     core_.kind = SC_FORMAT_KIND_FIXED_POINT;
-    frac_bits_ = copy_of<std::int32_t>(frac_bits);
-    core_.frac_bits = frac_bits_.data();
-  } else {
-    core_.kind = SC_FORMAT_KIND_AFFINE;
-    core_.qmin = qmin;
-    core_.qmax = qmax;
-    scales_ = CheckedScales(copy_of<double>(scale));
-    core_.scale = scales_.values.data();
-    const std::size_t count = scales_.values.size();
-    std::vector<float> rounded(count);
-    const FloatState to_nearest;
-    std::transform(scales_.values.begin(), scales_.values.end(), rounded.begin(),
-                   [](double x) { return static_cast<float>(x); });
-    scales_as_float_ = CheckedScales(std::move(rounded));
-    zero_points_ = copy_of<std::int32_t>(zero_point);
-    zero_points_.resize(count, zero_points_.empty() ? 0 : zero_points_.front());
-    if (std::any_of(zero_points_.begin(), zero_points_.end(), [](auto z) { return z != 0; }) ||
-        qmin > 0 || qmax < 0) {
-      core_.zero_point = zero_points_.data();
-    }
+    frac_bits_ = numbers_of<std::int32_t>(frac_bits);
+    core_.frac_bits = frac_bits_.values.data();
+    return;
   }
+  core_.kind = SC_FORMAT_KIND_AFFINE;
+  core_.qmin = qmin;
+  core_.qmax = qmax;
+  if (!py::isinstance<py::array>(scale) || py::array(scale).itemsize() == sizeof(double)) {
+    scales_ = CheckedScales(numbers_of<double>(scale), are_normal);
+    scales_as_float_ = CheckedScales(converted<float>(scales_.values));
+  } else {
+    scales_as_float_ = CheckedScales(numbers_of<float>(scale), are_normal);
+  }
+  zero_points_ = numbers_of<std::int32_t>(zero_point);
+  const std::span zeros = zero_points_.values;
+  const bool are_zero = std::ranges::all_of(zeros, [](std::int32_t z) { return z == 0; });
+  if (are_zero && qmin <= 0 && qmax >= 0) {
+    return;
+  }
+  const std::size_t count = scales_as_float_.values.size();
+  if (zeros.size() != count) {  // one for all scales
+    const NewNumbers<std::int32_t> repeated(count);
+    std::ranges::fill(repeated.values, zeros.front());
+    zero_points_ = repeated.finish();
+  }
+  core_.zero_point = zero_points_.values.data();
 }
 
 FormatArgument::FormatArgument(py::handle fmt, const std::string& name, int max_bits) {
@@ -214,12 +241,8 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
                            ScaleConstraint allowed, const AxisOrder& order, const Groups* compared,
                            const std::string& argument)
     : core_(format.core_) {
-  if (format.is_affine() && floats == SC_DTYPE_FLOAT64) {
-    require_scales(format.scales_, format.shape_, "float64", allowed, argument);
-  } else if (format.is_affine()) {
-    require_scales(format.scales_as_float_, format.shape_, "float32", allowed, argument);
-    core_.scale = format.scales_as_float_.values.data();
-    has_float_scales_ = true;
+  if (format.is_affine()) {
+    set_scales(format, floats, allowed, argument);
   }
   if (format.shape_.empty()) {
     return;
@@ -259,6 +282,23 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   } else {
     read_parameters_of(axes_of_elements(shape, groups, order));
   }
+}
+
+// Sets the scales in the type in which the core computes.
+void FittedFormat::set_scales(const Format& format, sc_dtype floats, ScaleConstraint allowed,
+                              const std::string& argument) {
+  if (floats != SC_DTYPE_FLOAT64) {
+    require_scales(format.scales_as_float_, format.shape_, "float32", allowed, argument);
+    core_.scale = format.scales_as_float_.values.data();
+    has_float_scales_ = true;
+    return;
+  }
+  const CheckedScales<double>* scales = &format.scales_;
+  if (scales->values.empty()) {
+    scales = &widened_.emplace(converted<double>(format.scales_as_float_.values));
+  }
+  require_scales(*scales, format.shape_, "float64", allowed, argument);
+  core_.scale = scales->values.data();
 }
 
 // Sets the layout of an array with these axes, and reads the parameters in its order. A layout has

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,26 +17,35 @@
 
 namespace secateur::python {
 
+// Contiguous numbers in an array that nothing changes.
+template <class T>
+struct Numbers {
+  py::object array;
+  std::span<const T> values;
+};
+
 // Scales, with the positions of the first that dequantization and quantization refuse. They are checked
 // once, because formats do not change.
 template <class T>
-struct CheckedScales {
-  std::vector<T> values;
-  // The position of the first one that is not finite, or not positive and normal; values.size() if
-  // all are.
+struct CheckedScales : Numbers<T> {
+  // The position of the first one that is not finite, or not positive and normal; the number of
+  // scales if all are.
   std::size_t first_not_finite = 0, first_not_normal = 0;
 
   CheckedScales() = default;
-  explicit CheckedScales(std::vector<T> scales);
+  // are_valid: all are known to be positive and normal
+  explicit CheckedScales(Numbers<T> scales, bool are_valid = false);
 };
 
-// What secateur.formats.Format stores for the core: the fields of a format, with copies of its
-// arrays, which nothing can change. The classes of secateur.formats check the arguments.
+// What secateur.formats.Format stores for the core: the fields of a format, with its arrays, over
+// memory that nothing can change, or copies of them. The classes of secateur.formats check the
+// arguments.
 class Format {
  public:
+  // are_normal: the scales are known to be positive and normal in their own type
   Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
          const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
-         const py::object& axis, const py::object& group_size);
+         const py::object& axis, const py::object& group_size, bool are_normal);
 
   [[nodiscard]] int bits() const { return core_.bits; }
   [[nodiscard]] bool is_signed() const { return core_.is_signed != 0; }
@@ -44,10 +54,10 @@ class Format {
  private:
   friend class FittedFormat;
 
-  // Without a layout, and with the scales in double.
+  // Without a layout and scales.
   sc_format core_{SC_FORMAT_KIND_FIXED_POINT, 0, 0, nullptr, nullptr, nullptr, nullptr, 0, 0};
-  std::vector<std::int32_t> frac_bits_, zero_points_;
-  CheckedScales<double> scales_;
+  Numbers<std::int32_t> frac_bits_, zero_points_;
+  CheckedScales<double> scales_;  // none if float represents them exactly
   CheckedScales<float> scales_as_float_;
   Shape shape_;  // of the parameters; empty if there is one
   py::object axis_, group_size_;
@@ -91,6 +101,8 @@ class FittedFormat {
   [[nodiscard]] const sc_format* get() const { return &core_; }
 
  private:
+  void set_scales(const Format& format, sc_dtype floats, ScaleConstraint allowed,
+                  const std::string& argument);
   void read_parameters_of(std::span<const ReadAxis> elements);
   void reorder_parameters(const Groups& compared, const Format& format, const Groups& groups,
                           const Shape& shape);
@@ -98,6 +110,7 @@ class FittedFormat {
 
   sc_format core_;
   sc_layout layout_{};
+  std::optional<CheckedScales<double>> widened_;
   bool has_float_scales_ = false;
   // Parameters that were repeated, or read in another order.
   std::vector<std::int32_t> frac_bits_, zero_points_;

@@ -80,9 +80,10 @@ class FormatChooser {
     }
   }
 
-  // A new array with a parameter for each group. fit() must have been called.
+  // A new array with a parameter for each group. fit() must have been called. The format will refer to
+  // its memory.
   [[nodiscard]] Result parameters(Dtype dtype) const {
-    Result result(py::dtype(dtype.number), groups_.result_shape());
+    Result result(array_over_bytes(py::dtype(dtype.number), groups_.result_shape()));
     result.transpose(groups_.result_order(0, 0));
     return result;
   }
@@ -107,10 +108,15 @@ class FormatChooser {
           "a format can be chosen only if all elements are finite");
   }
 
-  // The parameters after the core has written them: an array, or one number for a single group.
+  // The parameters after the core has written them: a read-only array, or one number for a single
+  // group.
   [[nodiscard]] py::object finish(Result& parameters) const {
     py::object array = parameters.finish();
-    return groups_.layout() == nullptr ? array.attr("item")() : array;
+    if (groups_.layout() == nullptr) {
+      return array.attr("item")();
+    }
+    array.attr("setflags")(py::arg("write") = false);
+    return array;
   }
 
   // The other arguments of the format.

@@ -156,6 +156,7 @@ class Format:
         shape: tuple[int, ...],
         axis: int | tuple[int, ...] | None,
         group_size: int | tuple[int, int] | None,
+        are_normal: bool,  # whether the scales are known to be positive and normal
         /,
     ) -> None: ...
 

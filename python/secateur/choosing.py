@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secateur import _core
-from secateur.formats import Affine, FixedPoint
+from secateur.formats import chosen_affine, chosen_fixed_point
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from secateur.formats import Affine, FixedPoint
     from secateur.literals import Axes, ChoiceMethod, DeterministicRounding, GroupSize
 
 
@@ -108,7 +109,7 @@ def choose_format(
     frac_bits, how = _core.choose_format(
         w, bits, signed, method, percentile, rounding, axis, group_size
     )
-    return FixedPoint(frac_bits=frac_bits, **how)
+    return chosen_fixed_point(frac_bits, **how)
 
 
 def choose_affine(
@@ -208,4 +209,4 @@ def choose_affine(
     scale, zero_point, how = _core.choose_affine(
         w, bits, signed, symmetric, method, percentile, rounding, axis, group_size
     )
-    return Affine(scale, zero_point, **how)
+    return chosen_affine(scale, zero_point, **how)

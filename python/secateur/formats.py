@@ -209,11 +209,24 @@ class FixedPoint(Format):
             stored = _read_only(integers_in("frac_bits", frac_bits, -256, 256), np.int32)
         else:
             stored = integer_in("frac_bits", frac_bits, -256, 256)
-        shape = np.shape(stored)
+        self._store(bits, stored, as_bool("signed", signed), axis, group_size)
+
+    def _store(
+        self,
+        bits: int,
+        frac_bits: int | Int32s,
+        signed: bool,
+        axis: Axes | None,
+        group_size: GroupSize | None,
+    ) -> None:
+        """Set the fields. An array of `frac_bits` must be over immutable memory."""
+        shape = np.shape(frac_bits)
         axis, group_size = _checked_groups("frac_bits", shape, axis, group_size)
-        self._set(bits=bits, signed=as_bool("signed", signed), axis=axis, group_size=group_size)
-        native = _core.Format(bits, self.signed, stored, None, None, 0, 0, shape, axis, group_size)
-        self._set(_frac_bits=stored, _native=native)
+        self._set(bits=bits, signed=signed, axis=axis, group_size=group_size)
+        native = _core.Format(
+            bits, signed, frac_bits, None, None, 0, 0, shape, axis, group_size, False
+        )
+        self._set(_frac_bits=frac_bits, _native=native)
 
     def _arguments(self) -> dict[str, Any]:
         names = ("bits", "frac_bits", "signed", "axis", "group_size")
@@ -496,12 +509,33 @@ class Affine(Format):
             msg = f"zero_point must be an integer or of the shape of scale, {shape}"
             msg += f", got shape {np.shape(zeros)}"
             raise ValueError(msg)
+        self._store(scales, zeros, bits, signed, (qmin, qmax), axis, group_size, are_normal=False)
+
+    def _store(
+        self,
+        scale: float | Floats,
+        zero_point: int | Int32s,
+        bits: int,
+        signed: bool,
+        used: tuple[int, int],
+        axis: Axes | None,
+        group_size: GroupSize | None,
+        *,
+        are_normal: bool,
+    ) -> None:
+        """Set the fields. Arrays must be over immutable memory.
+
+        `used` are the lowest and the highest integer in use. If `are_normal`, the scales are known to
+        be positive and not subnormal in their own type.
+        """
+        shape = np.shape(scale)
         axis, group_size = _checked_groups("scale", shape, axis, group_size)
+        qmin, qmax = used
         self._set(bits=bits, signed=signed, qmin=qmin, qmax=qmax, axis=axis, group_size=group_size)
         native = _core.Format(
-            bits, signed, None, scales, zeros, qmin, qmax, shape, axis, group_size
+            bits, signed, None, scale, zero_point, *used, shape, axis, group_size, are_normal
         )
-        self._set(_scale=scales, _zero_point=zeros, _native=native)
+        self._set(_scale=scale, _zero_point=zero_point, _native=native)
 
     def _arguments(self) -> dict[str, Any]:
         names = ("scale", "zero_point", "bits", "signed", "axis", "group_size")
@@ -544,6 +578,24 @@ class Affine(Format):
             zero_point = zero_point.astype(np.int64)
         step = self.resolution
         return (self.qmin - zero_point) * step, (self.qmax - zero_point) * step  # type: ignore[return-value]
+
+
+# --- chosen formats ---------------------------------------------------------------------------
+
+
+def chosen_fixed_point(frac_bits: int | Int32s, **how: Any) -> FixedPoint:
+    """Return a format of `frac_bits` that the core has chosen, which need no checks and no copy."""
+    fmt = FixedPoint.__new__(FixedPoint)
+    fmt._store(frac_bits=frac_bits, **how)
+    return fmt
+
+
+def chosen_affine(scale: float | Floats, zero_point: int | Int32s, **how: Any) -> Affine:
+    """Return the same for scales and zero points, with all integers of the width in use."""
+    fmt = Affine.__new__(Affine)
+    used = Integers(how["bits"], how["signed"]).range
+    fmt._store(scale, zero_point, used=used, are_normal=True, **how)
+    return fmt
 
 
 # --- parameters of formats ------------------------------------------------------------------
