@@ -3,10 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <optional>
-#include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -221,25 +218,6 @@ class CodeResult {
   Result result_;
 };
 
-// All bytes, combined by a bitwise or. It reads 64 bits at a time.
-unsigned combined_bits(std::span<const unsigned char> bytes) {
-  std::uint64_t words = 0;
-  std::size_t i = 0;
-  for (; i + sizeof words <= bytes.size(); i += sizeof words) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, &bytes[i], sizeof word);
-    words |= word;
-  }
-  unsigned combined = 0;
-  for (; i < bytes.size(); ++i) {
-    combined |= bytes[i];
-  }
-  for (; words != 0; words >>= 8) {
-    combined |= static_cast<unsigned>(words & 0xff);
-  }
-  return combined;
-}
-
 // The codes to dequantize, and the shape of the result: that of the codes, or the given one if they
 // are packed.
 struct StoredCodes {
@@ -270,41 +248,16 @@ struct StoredCodes {
     }
   }
 
-  // Throws ValueError if bytes that stand for narrower integers hold larger ones, as packed integers
-  // do that are given without their shape. Requires in.prepare().
-  void require_in_range(const CodeEncoding& encoding) {
-    if (encoding.packed || encoding.bits >= 8 || core_dtype != SC_DTYPE_UINT8) {
-      return;
+  // Checks the status of a call that read the codes. Bytes that narrower integers cannot be may be
+  // packed integers, given without their shape.
+  void check_read(sc_status status, const CodeEncoding& encoding) const {
+    if (status == SC_ERROR_ARGUMENT && encoding.bits < 8 && core_dtype == SC_DTYPE_UINT8) {
+      throw py::value_error(last_error() + kIfPacked);
     }
-    const auto largest = static_cast<unsigned char>((1 << encoding.bits) - 1);
-    bool is_in_range = true;
-    check(without_gil(n,
-                      [&] {
-      is_in_range = combined_bits(bytes()) <= largest;
-      return SC_OK;
-    }),
-          "");
-    if (is_in_range) {
-      return;
-    }
-    in.transpose({});  // the message has an index of the caller's array
-    in.prepare();
-    const std::span given = bytes();
-    const auto first =
-        std::find_if(given.begin(), given.end(), [&](auto x) { return x > largest; });
-    if (first != given.end()) {
-      throw py::value_error("q must have integers from 0 to " + std::to_string(largest) +
-                            " for this fmt, got " + std::to_string(*first) + " at flat index " +
-                            std::to_string(first - given.begin()) + kIfPacked);
-    }
-    throw std::runtime_error("q was changed during the call");
+    check(status, "");
   }
 
  private:
-  [[nodiscard]] std::span<const unsigned char> bytes() const {
-    return {static_cast<const unsigned char*>(in.data()), n};
-  }
-
   static constexpr char kIfPacked[] = "; if q holds packed integers, pass shape=";
 
   // Returns q. Throws TypeError if it has bytes, and the integers of the format have signs and are
@@ -345,29 +298,40 @@ py::object quantize(py::handle w, py::handle fmt, py::handle rounding, py::handl
 }
 
 py::object dequantize(py::handle q, py::handle fmt, py::handle dtype, py::handle shape,
-                      py::handle bitorder, py::handle out) {
+                      py::handle bitorder, py::handle sign_extend, py::handle out) {
   const FormatArgument format(fmt);
   const CodeEncoding encoding(*format, fmt, !shape.is_none(), bitorder);
+  const int extends = to_bool("sign_extend", sign_extend) ? 1 : 0;
   const Dtype out_dtype = to_float(dtype);
   StoredCodes stored(q, encoding, shape);
   const AxisOrder order = encoding.packed ? AxisOrder{} : stored.in.memory_order();
-  const FittedFormat fitted(*format, stored.shape, out_dtype.core, ScaleConstraint::finite, order);
-  Result result(out, py::reinterpret_borrow<py::dtype>(dtype), stored.shape, stored.in, false,
-                nullptr, "out");
+  const auto fitted = [&](const AxisOrder& axes) {
+    return FittedFormat(*format, stored.shape, out_dtype.core, ScaleConstraint::finite, axes);
+  };
+  const FittedFormat core_format = fitted(order);
+  const auto result_type = py::reinterpret_borrow<py::dtype>(dtype);
+  Result result(out, result_type, stored.shape, stored.in, false, nullptr, "out");
   result.follow(order);
-  stored.in.transpose(order);
-  stored.in.prepare();
-  stored.require_in_range(encoding);
-  call(stored.in, "", [&, data = result.data()] {
-    return sc_dequantize(stored.in.data(), stored.core_dtype, stored.n, fitted.get(), data,
-                         out_dtype.core);
+  const auto call_core = [&](const AxisOrder& axes, const FittedFormat& with, void* data) {
+    stored.in.transpose(axes);
+    stored.in.prepare();
+    return without_gil(stored.in.size(), [&] {
+      return sc_dequantize(stored.in.data(), stored.core_dtype, stored.n, with.get(), extends, data,
+                           out_dtype.core);
+    });
+  };
+  const sc_status status = call_core(order, core_format, result.data());
+  const sc_status checked = with_index_of_caller(status, order, [&] {
+    Result unused(result_type, stored.shape);
+    return call_core({}, fitted({}), unused.data());
   });
+  stored.check_read(checked, encoding);
   return result.finish();
 }
 
 py::object requantize(py::handle q, py::handle from_fmt, py::handle to_fmt, py::handle rounding,
                       py::handle overflow, py::handle seed, py::handle index_offset,
-                      py::handle out) {
+                      py::handle sign_extend, py::handle out) {
   const FormatArgument from(from_fmt, "from_fmt", kMaxIntegerBits);
   const FormatArgument to(to_fmt, "to_fmt");
   const py::str bitorder("little");  // unused: requantize does not pack
@@ -375,6 +339,7 @@ py::object requantize(py::handle q, py::handle from_fmt, py::handle to_fmt, py::
   const CodeEncoding to_encoding(*to, to_fmt, false, bitorder);
   const sc_quantize_options options =
       to_options(rounding, overflow, py::str("raise"), seed, index_offset);
+  const int extends = to_bool("sign_extend", sign_extend) ? 1 : 0;
   Input in("q", q, dtypes_of(from_encoding), [&](const py::dtype& given) {
     return remedy_for_codes(given, from_encoding, "from_fmt");
   });
@@ -397,8 +362,8 @@ py::object requantize(py::handle q, py::handle from_fmt, py::handle to_fmt, py::
     in.transpose(axes);
     in.prepare();
     return without_gil(in.size(), [&] {
-      return sc_requantize(in.data(), in.core_dtype(), in.size(), from_core.get(), to_core.get(),
-                           &options, data, result.core_dtype());
+      return sc_requantize(in.data(), in.core_dtype(), in.size(), from_core.get(), extends,
+                           to_core.get(), &options, data, result.core_dtype());
     });
   };
   const sc_status status = call_core(order, source, target, result.array().data());

@@ -38,6 +38,11 @@ MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme,
                         : checked_array(name, q.data, n, q.bytes(1, scheme));
 }
 
+Codes checked_input_codes(const void* q, sc_dtype dtype, std::int32_t sign_extend) {
+  require_in_range("sign_extend", sign_extend, 0, 1);
+  return {const_cast<void*>(q), dtype, sign_extend != 0};
+}
+
 // ---- Schemes of affine formats ----------------------------------------------------------------
 
 // The frac_bits that are equivalent to scales that are all powers of two, where 2^frac_bits and
@@ -174,12 +179,12 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* 
   });
 }
 
-sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt, void* out,
-                        sc_dtype out_dtype) {
+sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt,
+                        int32_t sign_extend, void* out, sc_dtype out_dtype) {
   return guarded([&] {
     const MemoryRange floats = checked_floats("out", out, n, out_dtype);
     const CheckedFormat format = checked_format(fmt, n, out_dtype, ScaleConstraint::finite);
-    const Codes codes{const_cast<void*>(q), q_dtype};
+    const Codes codes = checked_input_codes(q, q_dtype, sign_extend);
     require_apart(floats, checked_codes(codes, n, format.scheme), format, nullptr);
     if (n != 0) {
       const ComputedScheme scheme(format.scheme, out_dtype, nullptr);
@@ -189,15 +194,15 @@ sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
 }
 
 sc_status sc_requantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* from_fmt,
-                        const sc_format* to_fmt, const sc_quantize_options* options, void* out,
-                        sc_dtype out_dtype) {
+                        int32_t sign_extend, const sc_format* to_fmt,
+                        const sc_quantize_options* options, void* out, sc_dtype out_dtype) {
   return guarded([&] {
     const CheckedFormat from = checked_format(from_fmt, n, SC_DTYPE_FLOAT64,
                                               ScaleConstraint::finite, kFromNames, kMaxIntegerBits);
     const CheckedFormat to =
         checked_format(to_fmt, n, SC_DTYPE_FLOAT64, ScaleConstraint::positive_and_normal, kToNames);
     const sc_quantize_options checked = checked_options(options, to);
-    const Codes codes{const_cast<void*>(q), q_dtype};
+    const Codes codes = checked_input_codes(q, q_dtype, sign_extend);
     const Codes result{out, out_dtype};
     const MemoryRange in = checked_codes(codes, n, from.scheme, "q", "from_fmt");
     const MemoryRange written = checked_codes(result, n, to.scheme, "out", "to_fmt");

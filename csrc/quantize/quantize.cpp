@@ -242,17 +242,20 @@ void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, 
     using C = decltype(zero);
     struct State {
       CodeStorage storage;
+      CodeRange range;
       Dequantizer<C> dequantize;
     };
     const DequantizePlan<C> plan(scheme, type);
+    SharedStatus shared_status;
     share_chunks(Blocks(q.data, n, out, 8 * type.bytes, stream ? kLargeBlock : kBlock),
                  n * type.bytes, Direction::nearest, [&] {
-      return State{CodeStorage(q, scheme), Dequantizer<C>(plan)};
+      return State{{q, scheme}, {scheme, q, shared_status}, Dequantizer<C>(plan)};
     }, [&](State& state, const Part& part) {
       const std::size_t count = part.end - part.begin;
-      state.dequantize(state.storage.load_codes(part.begin, count, n), count, part.begin, stream,
-                       out);
+      std::int32_t* const codes = state.storage.load_codes(part.begin, count, n, &state.range);
+      state.dequantize(codes, count, part.begin, stream, out);
     });
+    shared_status.check_codes(q, n, scheme, "fmt");
   });
 }
 

@@ -41,12 +41,19 @@ struct Scheme {
 struct Codes {
   void* data;
   sc_dtype dtype;
+  // Only the lowest scheme.bits bits of a stored code count. Otherwise all bits of the dtype do, and
+  // codes that the scheme does not have are refused.
+  bool sign_extend = false;
 
   [[nodiscard]] bool are_packed() const { return is_packed(dtype); }
   [[nodiscard]] std::size_t bits_each(const Scheme& scheme) const;
   // The bits of a code that count: all but the upper ones of bytes of narrow dtypes.
   [[nodiscard]] int stored_bits(const Scheme& scheme) const {
-    return are_packed() ? scheme.bits : dtype_info(dtype).bits;
+    return are_packed() || sign_extend ? scheme.bits : dtype_info(dtype).bits;
+  }
+  // Whether loaded codes have bits that do not count.
+  [[nodiscard]] bool have_unused_bits(const Scheme& scheme) const {
+    return sign_extend && !are_packed() && dtype_info(dtype).bits != scheme.bits;
   }
   // The number of bytes of n codes.
   [[nodiscard]] std::size_t bytes(std::size_t n, const Scheme& scheme) const {
@@ -54,7 +61,8 @@ struct Codes {
   }
 };
 
-// These functions throw Error if the options refuse NaN or elements out of range and there are any.
+// These functions throw Error if the options refuse NaN or elements out of range and there are any,
+// and dequantize if there are codes that the scheme does not have.
 // In place, fake_quantize then leaves the array unmodified.
 void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
               const sc_quantize_options& options, const Codes& q);

@@ -76,20 +76,25 @@ struct Exponents {
 template <class E>
 class CodeReader {
  public:
-  explicit CodeReader(const RequantizePlan& plan)
+  CodeReader(const RequantizePlan& plan, SharedStatus& shared_status)
       : plan_(plan),
         storage_(plan.q, plan.from),
-        range_(plan.from, plan.q),
-        reads_directly_(dtype_info(plan.q.dtype).bytes() == sizeof(E)) {}
+        range_(plan.from, plan.q, shared_status),
+        extend_(plan.from, plan.q),
+        has_integers_of_e_(dtype_info(plan.q.dtype).bytes() == sizeof(E)) {}
 
   // At most kChunk codes, valid until the next call.
-  Part operator()(std::size_t index, std::size_t count, QuantizeStatus& status) {
-    if (reads_directly_) {
-      range_.check(static_cast<const E*>(plan_.q.data) + index, count, index, status);
+  Part operator()(std::size_t index, std::size_t count) {
+    if (has_integers_of_e_ && !extend_.applies()) {
+      range_.check(index, count);
       return {plan_.q.data, index, index + count, plan_.n};
     }
-    const std::int32_t* const q = storage_.load_codes(index, count, plan_.n);
-    range_.check(q, count, index, status);
+    if (has_integers_of_e_ && sizeof(E) == sizeof(std::int64_t)) {
+      std::copy_n(static_cast<const E*>(plan_.q.data) + index, count, widened_);
+      extend_(widened_, count);
+      return {widened_, 0, count, count};
+    }
+    const std::int32_t* const q = storage_.load_codes(index, count, plan_.n, &range_);
     if constexpr (sizeof(E) == sizeof(std::int32_t)) {
       return {q, 0, count, count};
     }
@@ -106,7 +111,8 @@ class CodeReader {
   const RequantizePlan& plan_;
   CodeStorage storage_;
   CodeRange range_;
-  bool reads_directly_;
+  CodeExtension extend_;
+  bool has_integers_of_e_;
   alignas(kLine) E widened_[sizeof(E) == sizeof(std::int32_t) ? 1 : kChunkCapacity];
 };
 
@@ -336,7 +342,7 @@ class Requantizer {
   Requantizer(const RequantizePlan& plan, SharedStatus& shared_status, bool stream)
       : plan_(plan),
         shared_status_(shared_status),
-        read_(plan),
+        read_(plan, shared_status),
         draws_(plan),
         convert_(plan),
         storage_(plan.out, plan.to),
@@ -346,7 +352,7 @@ class Requantizer {
   Requantizer& operator=(const Requantizer&) = delete;
 
   void operator()(std::size_t index, std::size_t count) {
-    const Part q = read_(index, count, status_);
+    const Part q = read_(index, count);
     const std::int64_t* const draws = draws_(index, count);
     const std::size_t out_of_range = convert_(q, index, draws, codes_);
     if (out_of_range != 0) [[unlikely]] {

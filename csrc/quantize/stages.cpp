@@ -18,7 +18,7 @@ std::string code_text(const Codes& q, std::size_t index, std::size_t n, const Sc
     return std::to_string(static_cast<const std::uint64_t*>(q.data)[index]);
   }
   CodeStorage storage(q, scheme);
-  const std::int32_t code = *storage.load_codes(index, 1, n);
+  const std::int32_t code = *storage.load_codes(index, 1, n, nullptr);
   return scheme.is_signed ? std::to_string(code) : std::to_string(static_cast<std::uint32_t>(code));
 }
 
@@ -58,7 +58,9 @@ void SharedStatus::check_codes(const Codes& q, std::size_t n, const Scheme& sche
     throw Error(SC_ERROR_ARGUMENT, "q must have integers from " + std::to_string(range.lowest) +
                                        " to " + std::to_string(range.highest) + " for this " +
                                        format + ", got " + code_text(q, index, n, scheme) +
-                                       " at flat index " + std::to_string(index));
+                                       " at flat index " + std::to_string(index) +
+                                       "; set sign_extend to take the lowest " +
+                                       std::to_string(scheme.bits) + " bits of each");
   }
 }
 
@@ -194,20 +196,14 @@ namespace {
 
 // The index of a type of stored integers in QuantizeKernels::store_codes and load_codes.
 std::size_t storage_index(std::size_t bytes, bool is_signed) {
-  switch (bytes) {
-    case 4:
-      return 4;
-    case 2:
-      return is_signed ? 2 : 3;
-    default:
-      return is_signed ? 0 : 1;
-  }
+  return (bytes == 4 ? 4u : bytes == 2 ? 2u : 0u) + (is_signed ? 0 : 1);
 }
 
 }  // namespace
 
 CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
     : codes_(codes),
+      extend_(scheme, codes),
       packing_{scheme.bits, scheme.is_signed, codes.dtype == SC_DTYPE_PACKED_BIG,
                integer_dtype(scheme.bits, scheme.is_signed).bytes()},
       type_(storage_index(packing_.code_bytes, scheme.is_signed)),
@@ -240,7 +236,8 @@ void CodeStorage::store_codes(const std::int32_t* q, std::size_t count, std::siz
   }
 }
 
-std::int32_t* CodeStorage::load_codes(std::size_t index, std::size_t count, std::size_t n) {
+std::int32_t* CodeStorage::load_codes(std::size_t index, std::size_t count, std::size_t n,
+                                      CodeRange* range) {
   const auto* const data = static_cast<const unsigned char*>(codes_.data);
   const auto load = kernels().quantize.load_codes[type_];
   if (codes_.are_packed()) {
@@ -250,9 +247,18 @@ std::int32_t* CodeStorage::load_codes(std::size_t index, std::size_t count, std:
   } else if (narrow_) {
     extend_narrow(data + index, count, packing_.is_signed, bytes_);
     load({bytes_, 0, count, count}, q_);
+    if (range != nullptr) {
+      range->check(index, count);
+    }
   } else {
-    load({data, index, index + count, n}, q_);
+    const Part part{data, index, index + count, n};
+    if (range != nullptr && range->can_exclude()) {
+      range->check(index, count, kernels().quantize.load_checked_codes[type_](part, q_));
+    } else {
+      load(part, q_);
+    }
   }
+  extend_(q_, count);
   return q_;
 }
 

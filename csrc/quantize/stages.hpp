@@ -167,8 +167,6 @@ struct QuantizeStatus {
   std::size_t out_of_range = 0;
   // The index of the first element out of range, if the options refuse such elements.
   std::size_t first = std::numeric_limits<std::size_t>::max();
-  // The index of the first code that the format does not have.
-  std::size_t first_invalid = std::numeric_limits<std::size_t>::max();
 };
 
 // The combined status of all threads. It has no lock: a thread adds its status in a destructor, also
@@ -181,8 +179,9 @@ class SharedStatus {
     }
     out_of_range_.fetch_add(status.out_of_range, std::memory_order_relaxed);
     set_least(first_, status.first);
-    set_least(first_invalid_, status.first_invalid);
   }
+  // Notes that the code at this index is one that the format does not have.
+  void add_invalid(std::size_t index) { set_least(first_invalid_, index); }
   // Throws Error if an array of n codes has one that the format does not have.
   void check_codes(const Codes& q, std::size_t n, const Scheme& scheme, const char* format) const;
   // Throws Error if the options refuse elements out of range and there are any. `array` and `format`
@@ -219,27 +218,88 @@ const RescaleKernels<T>& rescale_kernels() {
 // Finds codes outside the width of a format whose storage dtype is wider.
 class CodeRange {
  public:
-  CodeRange(const Scheme& scheme, const Codes& codes)
-      : all_are_valid_(codes.stored_bits(scheme) == scheme.bits),
-        range_(integer_range(scheme.bits, scheme.is_signed)) {}
+  CodeRange(const Scheme& scheme, const Codes& codes, SharedStatus& shared_status)
+      : codes_(codes),
+        shared_status_(shared_status),
+        is_signed_(scheme.is_signed),
+        invalid_bits_(invalid_bits(scheme, codes)) {}
+  ~CodeRange() { shared_status_.add_invalid(first_invalid_); }
+  CodeRange(const CodeRange&) = delete;
+  CodeRange& operator=(const CodeRange&) = delete;
 
-  // Notes the first invalid code of a part that begins with element `index`. Codes of a dtype without
-  // signs may be read as signed: those that become negative are invalid in narrower formats.
-  template <class T>
-  void check(const T* q, std::size_t count, std::size_t index, QuantizeStatus& status) const {
-    if (all_are_valid_ || index >= status.first_invalid) {
+  // Whether the storage dtype holds codes that the format does not have.
+  [[nodiscard]] bool can_exclude() const { return invalid_bits_ != 0; }
+  // Notes the first invalid code of `count` codes from `index` on.
+  void check(std::size_t index, std::size_t count) {
+    if (can_exclude()) {
+      check(index, count, bits_of(index, count));
+    }
+  }
+  // The same where `bits` are those of the codes, as the kernel code_bits returns them.
+  void check(std::size_t index, std::size_t count, std::uint64_t bits) {
+    if (index >= first_invalid_ || (bits & invalid_bits_) == 0) {
       return;
     }
-    const std::size_t valid = rescale_kernels<T>().count_valid(
-        q, count, static_cast<T>(range_.lowest), static_cast<T>(range_.highest));
-    if (valid != count) {
-      status.first_invalid = index + valid;
+    const std::size_t end = index + count;
+    while (index < end && (bits_of(index, 1) & invalid_bits_) == 0) {
+      ++index;
+    }
+    if (index < end) {  // else another thread has changed the codes
+      first_invalid_ = index;
     }
   }
 
  private:
-  bool all_are_valid_;
-  IntegerRange range_;
+  // The bits above the width of a format, in each code of a 64-bit word. No valid code of a format
+  // without signs has any of them. With signs, the sign bit and all bits above it are equal: none of
+  // them but the highest differs from the next.
+  static std::uint64_t invalid_bits(const Scheme& scheme, const Codes& codes) {
+    const int sign = scheme.is_signed ? 1 : 0;
+    const int unused = codes.stored_bits(scheme) - scheme.bits;
+    if (unused == 0) {
+      return 0;
+    }
+    const std::uint64_t of_one = ~std::uint64_t{0} >> (64 - unused) << (scheme.bits - sign);
+    std::uint64_t all = 0;
+    for (std::size_t shift = 0; shift < 64; shift += codes.bits_each(scheme)) {
+      all |= of_one << shift;
+    }
+    return all;
+  }
+
+  [[nodiscard]] std::uint64_t bits_of(std::size_t index, std::size_t count) const {
+    const std::size_t bytes_each = dtype_info(codes_.dtype).bytes();
+    const auto* const first = static_cast<const unsigned char*>(codes_.data) + index * bytes_each;
+    return kernels().quantize.code_bits[is_signed_ ? 1 : 0](first, count * bytes_each);
+  }
+
+  Codes codes_;
+  SharedStatus& shared_status_;
+  bool is_signed_;
+  std::uint64_t invalid_bits_;
+  std::size_t first_invalid_ = std::numeric_limits<std::size_t>::max();
+};
+
+// Extends the lowest bits of codes, if only these count: by the sign, or by 0 in formats without
+// signs.
+class CodeExtension {
+ public:
+  CodeExtension(const Scheme& scheme, const Codes& codes)
+      : applies_(codes.have_unused_bits(scheme)),
+        bit_mask_(~std::uint64_t{0} >> (64 - scheme.bits)),
+        sign_mask_(scheme.is_signed ? std::uint64_t{1} << (scheme.bits - 1) : 0) {}
+
+  [[nodiscard]] bool applies() const { return applies_; }
+  template <class T>
+  void operator()(T* q, std::size_t count) const {
+    if (applies_) {
+      rescale_kernels<T>().extend(q, count, static_cast<T>(bit_mask_), static_cast<T>(sign_mask_));
+    }
+  }
+
+ private:
+  bool applies_;
+  std::uint64_t bit_mask_, sign_mask_;
 };
 
 // A buffer that avoids 4K aliasing with the input of the same kernel. A load that follows a store
@@ -455,7 +515,8 @@ class CodeStorage {
 
   // If codes are packed, code number `index` must begin a byte.
   void store_codes(const std::int32_t* q, std::size_t count, std::size_t index, bool stream);
-  std::int32_t* load_codes(std::size_t index, std::size_t count, std::size_t n);
+  // Notes invalid codes in `range`, unless it is null.
+  std::int32_t* load_codes(std::size_t index, std::size_t count, std::size_t n, CodeRange* range);
 
  private:
   // Sign-extends or zero-extends the low bits of each byte, by packing and unpacking them.
@@ -463,6 +524,7 @@ class CodeStorage {
                      unsigned char* to);
 
   Codes codes_;
+  CodeExtension extend_;
   Packing packing_;
   std::size_t type_;  // the index of the code's type in the kernel table
   std::size_t bits_each_;

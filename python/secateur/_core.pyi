@@ -179,6 +179,7 @@ def dequantize(
     dtype: np.dtype[Any],
     shape: tuple[int, ...] | None,
     bitorder: str,
+    sign_extend: bool,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
@@ -190,6 +191,7 @@ def requantize(
     overflow: str,
     seed: int | None,
     index_offset: int,
+    sign_extend: bool,
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...

@@ -143,6 +143,7 @@ def dequantize(
     dtype: DTypeLike = np.float32,
     shape: int | tuple[int, ...] | None = None,
     bitorder: BitOrder = "little",
+    sign_extend: bool = False,
     out: Array | None = None,
 ) -> Array:
     """Compute the values that the integers of a format represent.
@@ -165,6 +166,11 @@ def dequantize(
         The shape before packing. If it is given, `q` holds packed integers.
     bitorder : {"little", "big"}
         The bit order of packed integers, as for :func:`pack_ints`.
+    sign_extend : bool, default False
+        Use only the lowest ``fmt.bits`` bits of each integer: the integer modulo ``2**fmt.bits``, in
+        the range of a format of that width. Words of hardware registers need this where their upper
+        bits do not repeat the sign. It has no effect on packed integers, or if the dtype of `q` has
+        as many bits as the format.
     out : ndarray of `dtype`, of the shape of `q` or of `shape`, optional
         The array to write the result to.
 
@@ -179,9 +185,11 @@ def dequantize(
         If `q` or `out` has an unsupported dtype, `dtype` is not supported, or `fmt` is not a format.
     ValueError
         If `fmt` has more than 32 bits; if packed integers would have more than 16 bits; if the
-        number of packed bytes does not match `shape`; if `q` is of uint8 and has an integer of more
-        bits than the format; if `fmt` does not fit `q`; if a scale is not finite in the type of the
-        computation; or if `out` does not fit `q` or overlaps it.
+        number of packed bytes does not match `shape`; if `q` has an integer of more bits than the
+        format and `sign_extend` is False; if `fmt` does not fit `q`; if a scale is not finite in the
+        type of the computation; or if `out` does not fit `q` or overlaps it. Nothing is written in
+        these cases, with one exception: when an integer is refused, a part of `out` may have been
+        written.
 
     Notes
     -----
@@ -196,10 +204,16 @@ def dequantize(
     array([ 0. ,  1. , -1. , 63.5], dtype=float32)
     >>> sc.dequantize(np.uint8([32, 126]), sc.FixedPoint(4, frac_bits=1), shape=4)
     array([ 0. ,  1. , -1. ,  3.5], dtype=float32)
+
+    Words of a register of 24 bits, whose upper bits are 0:
+
+    >>> words = np.int32([0x000001, 0xFFFFFF])
+    >>> sc.dequantize(words, sc.FixedPoint(24, frac_bits=1), sign_extend=True)
+    array([ 0.5, -0.5], dtype=float32)
     """
     if shape is not None:
         shape = as_shape(shape)
-    return _core.dequantize(q, fmt, float_type(dtype), shape, bitorder, out)
+    return _core.dequantize(q, fmt, float_type(dtype), shape, bitorder, sign_extend, out)
 
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
@@ -223,6 +237,7 @@ def requantize(
     overflow: Overflow = "saturate",
     seed: int | None = None,
     index_offset: int = 0,
+    sign_extend: bool = False,
     out: Array | None = None,
 ) -> Array:
     """Convert the integers of one format to the integers of another.
@@ -241,6 +256,8 @@ def requantize(
         The format of the result, of up to 32 bits.
     rounding, overflow, seed, index_offset
         As for :func:`quantize`.
+    sign_extend : bool, default False
+        Use only the lowest ``from_fmt.bits`` bits of each integer, as for :func:`dequantize`.
     out : ndarray of ``to_fmt.dtype``, of the shape of `q`, optional
         The array to write the result to. Its dtype may also be one of ml_dtypes, as for
         :func:`quantize`.
@@ -255,8 +272,8 @@ def requantize(
     TypeError
         If `q` or `out` has an unsupported dtype, or `from_fmt` or `to_fmt` is not a format.
     ValueError
-        If `q` has integers that `from_fmt` does not have, such as 200 in a format of 7 bits; if
-        `to_fmt` has more than 32 bits; if a format does not fit `q`; if a scale of `to_fmt` is not
+        If `q` has an integer of more bits than `from_fmt`, such as 200 in a format of 7 bits, and
+        `sign_extend` is False; if `to_fmt` has more than 32 bits; if a format does not fit `q`; if a scale of `to_fmt` is not
         positive, or is subnormal in float64; if an argument is not one of the values above; or if
         `out` does not fit `q` or overlaps it. Nothing is written in these cases, with one exception:
         when an integer is refused, a part of `out` may have been written.
@@ -297,7 +314,9 @@ def requantize(
     >>> sc.requantize(accumulators, sc.Affine(0.25, bits=32), sc.Affine(0.75, zero_point=3))
     array([ 35, -29,  56, 127], dtype=int8)
     """
-    return _core.requantize(q, from_fmt, to_fmt, rounding, overflow, seed, index_offset, out)
+    return _core.requantize(
+        q, from_fmt, to_fmt, rounding, overflow, seed, index_offset, sign_extend, out
+    )
 
 
 def fake_quantize(

@@ -266,6 +266,14 @@ def quantizing_cases(n: int) -> Iterator[Case]:
             modes = {"rounding": rounding, **seed_of(rounding)}
             convert = partial(sc.requantize, from_fmt=source, to_fmt=target, **modes)
             yield Case(convert, (codes,))
+        for bits in (7, 12, 24, 40):
+            source = sc.FixedPoint(bits, 3)
+            codes = np.arange(n).astype(source.dtype) % 64
+            for how in ({}, {"sign_extend": True}):
+                convert = partial(sc.requantize, from_fmt=source, to_fmt=sc.FixedPoint(8, 1), **how)
+                yield Case(convert, (codes,))
+                if bits <= 32:
+                    yield Case(partial(sc.dequantize, fmt=source, **how), (codes,))
         affine = sc.Affine(0.03, 3, bits=(8, 16, 32, 4)[number])
         yield Case(partial(sc.quantize, fmt=affine), (v,))
         yield Case(partial(sc.fake_quantize, fmt=affine, rounding="floor"), (v,), in_place=True)

@@ -579,12 +579,12 @@ class Cases {
     }));
     add("dequantize " + name, bytes, Case::apart,
         with_layout([=](const sc_format* with, const void*, void* out) {
-      return sc_dequantize(q, q_dtype, n, with, out, dtype);
+      return sc_dequantize(q, q_dtype, n, with, 1, out, dtype);
     }));
     if (dtype == SC_DTYPE_FLOAT64) {  // scales are double
       add("requantize " + name, q_bytes, Case::apart,
           with_layout([=](const sc_format* with, const void*, void* out) {
-        return sc_requantize(q, q_dtype, n, with, with, &options, out, q_dtype);
+        return sc_requantize(q, q_dtype, n, with, 1, with, &options, out, q_dtype);
       }));
     }
     if (q_dtype == SC_DTYPE_INT8 || q_dtype == SC_DTYPE_INT32) {

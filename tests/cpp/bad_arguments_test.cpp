@@ -164,9 +164,10 @@ class Mutations {
     add_each(affine_bits, "bits", &Arguments::affine_bits, false, Ints{2, 16});
     for (const auto& [field, name, member] :
          {std::tuple{is_signed, "is_signed", &Arguments::is_signed},
-          std::tuple{is_symmetric, "is_symmetric", &Arguments::is_symmetric}}) {
+          std::tuple{is_symmetric, "is_symmetric", &Arguments::is_symmetric},
+          std::tuple{sign_extend, "sign_extend", &Arguments::sign_extend}}) {
       add_each(field, name, member, true, Ints{-1, 2, kMaxInt, kMinInt});
-      add_each(field, name, member, false, Ints{0});
+      add_each(field, name, member, false, Ints{0, 1});
     }
     add_each(percentile, "percentile", &Arguments::percentile, true,
              Doubles{kNaN, -0.1, 100.1, kInfinity, -kInfinity});

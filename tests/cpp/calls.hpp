@@ -89,6 +89,7 @@ enum Field {
   affine_bits,
   is_signed,
   is_symmetric,
+  sign_extend,
   method,
   percentile,
   rounding,
@@ -178,7 +179,7 @@ struct Arguments {
   sc_remainder remainder;
   sc_choice_method method;
   sc_rounding rounding;
-  std::int32_t bits, row_align, fixed_bits, affine_bits, is_signed, is_symmetric;
+  std::int32_t bits, row_align, fixed_bits, affine_bits, is_signed, is_symmetric, sign_extend;
   double threshold, sparsity, percentile;
 
   Arguments() {
@@ -244,6 +245,7 @@ struct Arguments {
     row_align = 0;
     fixed_bits = affine_bits = 8;
     is_signed = is_symmetric = 1;
+    sign_extend = 0;
     threshold = 1;
     sparsity = 0.5;
     percentile = 99.99;
@@ -525,9 +527,9 @@ const std::vector<Function>& functions() {
       {"sc_dequantize",
        [](Arguments& a) {
     return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(fixed_point),
-                         a.pointers[out], a.dtype);
+                         a.sign_extend, a.pointers[out], a.dtype);
   },
-       {q_dtype, n, dtype},
+       {q_dtype, n, sign_extend, dtype},
        {{q, kN}, all_of(fixed_point), all_of(format_layout), frac_bits_read},
        {all_of(out)}},
       {"sc_fake_quantize",
@@ -556,10 +558,10 @@ const std::vector<Function>& functions() {
        {{q, kN}}},
       {"sc_dequantize, affine",
        [](Arguments& a) {
-    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(affine), a.pointers[out],
-                         a.dtype);
+    return sc_dequantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(affine), a.sign_extend,
+                         a.pointers[out], a.dtype);
   },
-       {q_dtype, n, dtype},
+       {q_dtype, n, sign_extend, dtype},
        {{q, kN}, all_of(affine), all_of(format_layout), scale_read, zeros_read},
        {all_of(out)}},
       {"sc_fake_quantize, affine",
@@ -581,10 +583,10 @@ const std::vector<Function>& functions() {
       {"sc_requantize",
        [](Arguments& a) {
     return sc_requantize(a.pointers[q], a.q_dtype, a.n, a.get<sc_format>(fixed_point),
-                         a.get<sc_format>(affine), a.get<sc_quantize_options>(options),
-                         a.pointers[first_mask], a.q_dtype);
+                         a.sign_extend, a.get<sc_format>(affine),
+                         a.get<sc_quantize_options>(options), a.pointers[first_mask], a.q_dtype);
   },
-       {q_dtype, n},
+       {q_dtype, n, sign_extend},
        {{q, kN},
         all_of(fixed_point),
         all_of(affine),

@@ -168,6 +168,8 @@ void quantizes() {
   sc::quantize(w, wide_unsigned, of_32_unsigned);
   require(of_32_unsigned == std::array<std::uint32_t, 4>{1u << 30, 0, 1u << 29, 3u << 30},
           "uint32");
+  sc::dequantize(std::vector<std::int8_t>{1, -3, 4, 5}, sc::fixed_point(3, one), out, true);
+  require(out == std::array<F, 4>{F{0.5}, F{-1.5}, F{-2}, F{-1.5}}, "the lowest three bits");
   sc::dequantize(of_32_unsigned, wide_unsigned, out);
   require(out == std::array<F, 4>{F{0.5}, F{0}, F{0.25}, F{1.5}}, "floats of uint32");
   sc::prune_quantize(w, 2, wide, of_32, with(SC_ROUNDING_STOCHASTIC));

@@ -185,8 +185,8 @@ void quantize(sc_dtype dtype, const sc_format& fmt, sc_dtype q_dtype) {
       require_ok(sc_fake_quantize(nullptr, dtype, 0, &fmt, &options, nullptr), "fake_quantize");
     }
   }
-  require_ok(sc_dequantize(nullptr, q_dtype, 0, &fmt, nullptr, dtype), "dequantize");
-  require_ok(sc_requantize(nullptr, q_dtype, 0, &fmt, &fmt, nullptr, nullptr, q_dtype),
+  require_ok(sc_dequantize(nullptr, q_dtype, 0, &fmt, 0, nullptr, dtype), "dequantize");
+  require_ok(sc_requantize(nullptr, q_dtype, 0, &fmt, 0, &fmt, nullptr, nullptr, q_dtype),
              "requantize");
 }
 

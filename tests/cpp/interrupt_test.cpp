@@ -281,11 +281,11 @@ const Operation kOutOfPlace[] = {
 }},
     {"dequantize",
      [](Arrays& a) {
-  return sc_dequantize(a.w.data(), SC_DTYPE_INT8, kSize, &kFormat, a.out(), SC_DTYPE_FLOAT32);
+  return sc_dequantize(a.w.data(), SC_DTYPE_INT8, kSize, &kFormat, 0, a.out(), SC_DTYPE_FLOAT32);
 }},
     {"requantize",
      [](Arrays& a) {
-  return sc_requantize(a.w.data(), SC_DTYPE_INT8, kSize, &kFormat, &kFormat, &kFloor, a.out(),
+  return sc_requantize(a.w.data(), SC_DTYPE_INT8, kSize, &kFormat, 0, &kFormat, &kFloor, a.out(),
                        SC_DTYPE_INT8);
 }},
     {"pack_ints",

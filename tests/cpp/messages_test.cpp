@@ -149,14 +149,48 @@ void other_numbers() {
                     message);
     if (std::isfinite(scale)) {
       q = {-2, 0, 1, 127};
-      require(sc_dequantize(q.data(), SC_DTYPE_INT8, 4, &fmt, quantized.data(), SC_DTYPE_FLOAT64));
+      require(
+          sc_dequantize(q.data(), SC_DTYPE_INT8, 4, &fmt, 0, quantized.data(), SC_DTYPE_FLOAT64));
       require(quantized == std::array{-2 * scale, 0 * scale, scale, 127 * scale}, "any scale");
     } else {
       require_message(
-          sc_dequantize(q.data(), SC_DTYPE_INT8, 4, &fmt, quantized.data(), SC_DTYPE_FLOAT64),
+          sc_dequantize(q.data(), SC_DTYPE_INT8, 4, &fmt, 0, quantized.data(), SC_DTYPE_FLOAT64),
           std::string("fmt.scale must be finite, got ") + text);
     }
   }
+}
+
+// Integers that a format cannot hold, in a dtype that can.
+void wider_codes() {
+  const std::int32_t frac_bits = 0;
+  sc_format fmt{SC_FORMAT_KIND_FIXED_POINT, 24, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0};
+  const std::array<std::int32_t, 4> q{1, 0x7fffff, 0xfffe2f, -0x800001};
+  std::array<std::int32_t, 4> requantized{};
+  require_message(
+      sc_dequantize(q.data(), SC_DTYPE_INT32, 4, &fmt, 0, out.data(), SC_DTYPE_FLOAT32),
+      "q must have integers from -8388608 to 8388607 for this fmt, got 16776751 at flat index 2; "
+      "set sign_extend to take the lowest 24 bits of each");
+  require_message(
+      sc_requantize(q.data(), SC_DTYPE_INT32, 4, &fmt, 0, &fmt, nullptr, requantized.data(),
+                    SC_DTYPE_INT32),
+      "q must have integers from -8388608 to 8388607 for this from_fmt, got 16776751 at flat index "
+      "2; set sign_extend to take the lowest 24 bits of each");
+  require(sc_dequantize(q.data(), SC_DTYPE_INT32, 4, &fmt, 1, out.data(), SC_DTYPE_FLOAT32));
+  require(out == std::array<float, 4>{1, 0x7fffff, -465, 0x7fffff}, "the lowest bits");
+  require(sc_requantize(q.data(), SC_DTYPE_INT32, 4, &fmt, 1, &fmt, nullptr, requantized.data(),
+                        SC_DTYPE_INT32));
+  require(requantized == std::array<std::int32_t, 4>{1, 0x7fffff, -465, 0x7fffff},
+          "the lowest bits, requantized");
+
+  fmt.bits = 3;
+  fmt.is_signed = 0;
+  const std::array<std::uint8_t, 4> bytes{7, 0, 8, 255};
+  require_message(
+      sc_dequantize(bytes.data(), SC_DTYPE_UINT8, 4, &fmt, 0, out.data(), SC_DTYPE_FLOAT32),
+      "q must have integers from 0 to 7 for this fmt, got 8 at flat index 2; set sign_extend to "
+      "take the lowest 3 bits of each");
+  require(sc_dequantize(bytes.data(), SC_DTYPE_UINT8, 4, &fmt, 1, out.data(), SC_DTYPE_FLOAT32));
+  require(out == std::array<float, 4>{7, 0, 0, 7}, "the lowest bits, without signs");
 }
 
 void packing() {
@@ -377,6 +411,7 @@ int main() {
   other_numbers();
   formats();
   packing();
+  wider_codes();
   choices();
   numbers_in_other_locales();
   overlaps_of_scores();

@@ -638,6 +638,23 @@ def test_int32_that_float32_cannot_hold(lib: Any) -> None:
     assert lib.dequantize(q, fmt, dtype=np.float64).tolist() == [20170103, 20170104]
 
 
+def test_words_of_an_adc(lib: Any) -> None:
+    """nerdyscout/Arduino_MCP3x6x_Library#7: FFFE2F in a register of 24 bits is -465."""
+    q, fmt = np.int32([0xFFFE2F]), FixedPoint(24, 0)
+    assert lib.dequantize(q, fmt, sign_extend=True).tolist() == [-465]
+    words = ["from -8388608 to 8388607", "got 16776751 at flat index 0", "sign_extend"]
+    assert_refuses(ValueError, words, lib.dequantize, q, fmt)
+
+
+def test_raw_bits_of_a_negative_number(lib: Any) -> None:
+    """francof2a/fxpmath#50: the bits E25398FA9F of Q2.38 are -0.4636..., not the largest number."""
+    fmt = FixedPoint.parse("Q2.38", sign_counted=True)
+    q, to = np.int64([0xE25398FA9F]), FixedPoint(32, 30)
+    assert lib.requantize(q, fmt, to, sign_extend=True).tolist() == [-497837829]
+    words = ["got 972065143455 at flat index 0", "sign_extend"]
+    assert_refuses(ValueError, words, lib.requantize, q, fmt, to)
+
+
 def test_int4_keeps_its_sign(lib: Any) -> None:
     """jax-ml/jax#17672: negative integers of 4 bits stay negative."""
     q = np.arange(-8, 8).astype(ml_dtypes.int4)

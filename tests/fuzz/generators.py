@@ -768,6 +768,14 @@ def result_floats(draw: Draw, shape: tuple[int, ...]) -> str:
     return dtype
 
 
+def wider_codes(draw: Draw) -> bool:
+    """Pass `sign_extend`. Return whether integers may be wider than their format."""
+    if draw.one_in(3):
+        draw.named["sign_extend"] = "True"
+        return True
+    return draw.one_in(8)  # they are refused
+
+
 def dequantize(draw: Draw) -> None:
     shape = draw.shape()
     bits, signed = draw.format(shape)
@@ -780,7 +788,7 @@ def dequantize(draw: Draw) -> None:
         if bits <= 4 and draw.one_in(3):
             dtype = f"{'' if signed else 'u'}int{2 if bits <= 2 else 4}"
         width = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4}.get(dtype)
-        if dtype == "uint8" and bits < 8 and not draw.one_in(8):  # larger bytes are refused
+        if not wider_codes(draw):
             width = bits
         draw.positional["q"] = draw.array(dtype, shape, f"below {width}" if width else "raw")
     draw.positional["fmt"] = "fmt"
@@ -791,8 +799,7 @@ def requantize(draw: Draw) -> None:
     shape = draw.shape()
     bits, signed = draw.format(shape, name="from_fmt", most_bits=64)
     dtype = storage_dtype(bits, signed)
-    # Others than the format has are refused.
-    draw.positional["q"] = draw.array(dtype, shape, "raw" if draw.one_in(8) else f"below {bits}")
+    draw.positional["q"] = draw.array(dtype, shape, "raw" if wider_codes(draw) else f"below {bits}")
     to_bits, to_signed = draw.format(shape, name="to_fmt")
     draw.positional["from_fmt"], draw.positional["to_fmt"] = "from_fmt", "to_fmt"
     draw.modes(None)

@@ -49,6 +49,15 @@ struct Codes {
     return are_packed() ? (n * static_cast<std::size_t>(bits) + 7) / 8 : n * bytes_each();
   }
   [[nodiscard]] std::int64_t get(const Bytes& q, std::size_t i) const {
+    return extended(stored(q, i), stored_bits());
+  }
+  // The integer that the lowest bits of a code represent, as many as the format has.
+  [[nodiscard]] std::int64_t lowest_bits(const Bytes& q, std::size_t i) const {
+    return extended(stored(q, i), bits);
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t stored(const Bytes& q, std::size_t i) const {
     std::uint64_t code = 0;
     if (are_packed()) {
       for (int bit = 0; bit < bits; ++bit) {
@@ -62,7 +71,9 @@ struct Codes {
     } else {
       code = bits_at(q, i, bytes_each());
     }
-    const int width = stored_bits();
+    return code;
+  }
+  [[nodiscard]] std::int64_t extended(std::uint64_t code, int width) const {
     code &= ~std::uint64_t{0} >> (64 - width);
     const bool negative = is_signed && (code >> (width - 1) & 1) != 0;
     return static_cast<std::int64_t>(negative ? code | ~std::uint64_t{0} << width : code);
@@ -317,14 +328,21 @@ void fuzz_dequantize(Draw& draw) {
   const std::size_t n = format.groups.n;
   const Codes codes = draw_codes(draw, fmt.bits, fmt.is_signed != 0);
   const Bytes q = draw.bytes(codes.bytes(n), draw.offset(codes.bytes_each()));
+  const bool sign_extend = draw.coin();
   const Outcome outcome = on_every_isa(draw, n * type.bytes, draw.offset(type.bytes), nullptr,
                                        [&](const void*, void* out) {
-    return sc_dequantize(q.data(), codes.dtype, n, &fmt, out, type.dtype);
+    return sc_dequantize(q.data(), codes.dtype, n, &fmt, sign_extend ? 1 : 0, out, type.dtype);
   });
-  require(outcome.status == SC_OK, "no integer is refused");
+  bool has_wider = false;
   for (std::size_t i = 0; i < n; ++i) {
-    require_same(bits_at(outcome.out, i, type.bytes), dequantized(codes.get(q, i), i, format, type),
-                 i, "dequantized as by long double");
+    has_wider = has_wider || codes.get(q, i) != codes.lowest_bits(q, i);
+  }
+  require(outcome.status == (has_wider && !sign_extend ? SC_ERROR_ARGUMENT : SC_OK),
+          "integers that the format cannot hold are refused");
+  for (std::size_t i = 0; outcome.status == SC_OK && i < n; ++i) {
+    require_same(bits_at(outcome.out, i, type.bytes),
+                 dequantized(codes.lowest_bits(q, i), i, format, type), i,
+                 "dequantized as by long double");
   }
 }
 
@@ -482,7 +500,7 @@ void fuzz_overlaps(Draw& draw) {
                   over_input || codes.overlaps(parameters));
       break;
     case 1:
-      arena.check(sc_dequantize(codes.data, SC_DTYPE_INT8, n, &fmt, floats.data, type.dtype),
+      arena.check(sc_dequantize(codes.data, SC_DTYPE_INT8, n, &fmt, 0, floats.data, type.dtype),
                   over_input || floats.overlaps(parameters));
       break;
     case 2:

@@ -510,15 +510,21 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
-/* Computes the values that integers represent. Every integer that q_dtype holds is accepted, even
- * outside the range of the format. A result that is too large for out_dtype is infinite.
+/* Computes the values that integers represent. Every integer of the width of the format is accepted,
+ * even outside its range. A result that is too large for out_dtype is infinite.
  *   Fixed point: out = q * 2^-frac_bits, rounded once to out_dtype with ties to even.
  *   Affine: out = (q - zero_point) * scale. The difference and the product are each rounded to the
  *     compute type, and the product then to out_dtype. Scales may be any finite numbers. The
  *     floating-point array is `out`, so that out_dtype determines the compute type and the type of
- *     the scales. */
-sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt, void* out,
-                        sc_dtype out_dtype);
+ *     the scales.
+ *
+ * If sign_extend is 1, only the lowest fmt->bits bits of an integer count, as in words of hardware
+ * registers whose upper bits are undefined: they are extended by their sign, or by 0 if the format is
+ * unsigned. If sign_extend is 0, an integer that fmt->bits bits cannot hold is SC_ERROR_ARGUMENT, and
+ * sc_last_error has the first such integer and its index. Both concern only a q_dtype that is wider
+ * than the format. Packed integers never are. */
+sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt,
+                        int32_t sign_extend, void* out, sc_dtype out_dtype);
 
 /* Computes the result of sc_quantize followed by sc_dequantize to the dtype of w. `out` may equal
  * w. Errors are those of sc_quantize. */
@@ -531,12 +537,11 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_for
  * from_fmt may be any finite numbers, those of to_fmt must be positive and normal. A fixed-point
  * from_fmt may have up to 64 bits. out_dtype is the dtype of out, as q_dtype is that of q.
  *
- * `options` are those of sc_quantize; `nan` has no effect. SC_ERROR_ARGUMENT: q has an integer that
- * from_fmt cannot represent, and sc_last_error names the first. SC_ERROR_OVERFLOW: as for
- * sc_quantize. */
+ * sign_extend, and integers wider than from_fmt, are as for sc_dequantize. `options` are those of
+ * sc_quantize; `nan` has no effect. SC_ERROR_OVERFLOW: as for sc_quantize. */
 sc_status sc_requantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* from_fmt,
-                        const sc_format* to_fmt, const sc_quantize_options* options, void* out,
-                        sc_dtype out_dtype);
+                        int32_t sign_extend, const sc_format* to_fmt,
+                        const sc_quantize_options* options, void* out, sc_dtype out_dtype);
 
 /* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, without
  * an array in between. A pruned element is quantized as 0.0 is. SC_NAN_RAISE refuses NaN in all of w;

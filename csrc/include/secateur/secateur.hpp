@@ -382,18 +382,19 @@ void quantize(const W& w, const sc_format& fmt, Q&& q, const sc_quantize_options
 }
 
 template <detail::integers Q, detail::floats Out>
-void dequantize(const Q& q, const sc_format& fmt, Out&& out) {
+void dequantize(const Q& q, const sc_format& fmt, Out&& out, bool sign_extend = false) {
   const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
   detail::check(sc_dequantize(std::ranges::data(q), detail::dtype_of<Q>, n, &fmt,
-                              std::ranges::data(out), detail::dtype_of<Out>));
+                              sign_extend ? 1 : 0, std::ranges::data(out), detail::dtype_of<Out>));
 }
 
 template <detail::integers Q, detail::integers Out>
 void requantize(const Q& q, const sc_format& from_fmt, const sc_format& to_fmt, Out&& out,
-                const sc_quantize_options& options = {}) {
+                const sc_quantize_options& options = {}, bool sign_extend = false) {
   const std::size_t n = detail::length(std::ranges::size(q), std::ranges::size(out), "out");
-  detail::check(sc_requantize(std::ranges::data(q), detail::dtype_of<Q>, n, &from_fmt, &to_fmt,
-                              &options, std::ranges::data(out), detail::dtype_of<Out>));
+  detail::check(sc_requantize(std::ranges::data(q), detail::dtype_of<Q>, n, &from_fmt,
+                              sign_extend ? 1 : 0, &to_fmt, &options, std::ranges::data(out),
+                              detail::dtype_of<Out>));
 }
 
 template <detail::floats W, detail::floats_as<W> Out>

@@ -347,6 +347,45 @@ Key divide(const Part& w, ParameterView<C> divisors, C* quotients) {
 
 // ---- store_codes and load_codes --------------------------------------------------------------
 
+// Accumulates the bits that code_bits() returns, a vector at a time.
+template <bool kSigned>
+class CodeBits {
+ public:
+  static constexpr size_t kBytes = kLanes<int64_t> * sizeof(int64_t);
+
+  SECATEUR_INLINE void add(const void* codes) {
+    const Vec<int64_t> v = LoadOnce(static_cast<const int64_t*>(codes));
+    combined_ = Or(combined_, kSigned ? Xor(v, ShiftRightLogical<1>(v)) : v);
+  }
+  SECATEUR_INLINE uint64_t result() const {
+    int64_t lanes[kLanes<int64_t>];
+    StoreU(combined_, lanes);
+    uint64_t all = 0;
+    for (const int64_t lane : lanes) {
+      all |= static_cast<uint64_t>(lane);
+    }
+    return all;
+  }
+
+ private:
+  Vec<int64_t> combined_ = Set(int64_t{0});
+};
+
+template <bool kSigned>
+uint64_t code_bits(const void* codes, size_t bytes) {
+  constexpr size_t kBytes = CodeBits<kSigned>::kBytes;
+  const auto* const p = static_cast<const unsigned char*>(codes);
+  CodeBits<kSigned> bits;
+  size_t i = 0;
+  for (; i + kBytes <= bytes; i += kBytes) {
+    bits.add(p + i);
+  }
+  unsigned char padded[kBytes] = {};
+  copy_bytes(padded, p + i, bytes - i);
+  bits.add(padded);
+  return bits.result();
+}
+
 template <class Q>
 void store_codes(const Part& q, const Output& out) {
   const MayStream<Q> destination(out);
@@ -363,8 +402,9 @@ void store_codes(const Part& q, const Output& out) {
   });
 }
 
-template <class Q>
-void load_codes(const Part& q, int32_t* to) {
+// Calls seen(from) for each word of codes.
+template <class Q, class Seen>
+SECATEUR_INLINE void load_each_word(const Part& q, int32_t* to, const Seen& seen) {
   Output output{};
   output.data = to;
   map_words<Q>(q, FromBegin<int32_t>(output, q.begin),
@@ -372,7 +412,25 @@ void load_codes(const Part& q, int32_t* to) {
     for (size_t lane = 0; lane < kWord; lane += kLanes<int32_t>) {
       StoreU(PromoteLoad(from + lane), reinterpret_cast<int32_t*>(integers) + lane);
     }
+    // A second load is slow if the vector crosses a cache line, which results do not.
+    seen(sizeof(Q) == sizeof(int32_t) ? reinterpret_cast<const Q*>(integers) : from);
   });
+}
+
+template <class Q>
+void load_codes(const Part& q, int32_t* to) {
+  load_each_word<Q>(q, to, [](const Q*) {});
+}
+
+template <class Q, bool kSigned>
+uint64_t load_checked_codes(const Part& q, int32_t* to) {
+  CodeBits<kSigned> bits;
+  load_each_word<Q>(q, to, [&](const Q* from) __attribute__((always_inline)) {
+    for (size_t i = 0; i < kWord; i += CodeBits<kSigned>::kBytes / sizeof(Q)) {
+      bits.add(from + i);
+    }
+  });
+  return bits.result();
 }
 
 // ---- quantize: the fused kernel ---------------------------------------------------------------

@@ -196,22 +196,12 @@ void draw(uint64_t seed, size_t index, size_t count, int32_t* to) {
   }
 }
 
-// The compiler vectorizes the first loop.
 template <class E>
-size_t count_valid(const E* q, size_t count, E lowest, E highest) {
-  E least = highest, most = lowest;
-  for (size_t i = 0; i < count; ++i) {
-    least = q[i] < least ? q[i] : least;
-    most = q[i] > most ? q[i] : most;
+void extend(E* q, size_t count, E bit_mask, E sign_mask) {
+  const Vec<E> bits = Set(bit_mask), sign = Set(sign_mask);
+  for (size_t i = 0; i < count; i += kLanes<E>) {
+    StoreU(Sub(Xor(And(LoadU(q + i), bits), sign), sign), q + i);
   }
-  if (lowest <= least && most <= highest) {
-    return count;
-  }
-  size_t i = 0;
-  while (lowest <= q[i] && q[i] <= highest) {
-    ++i;
-  }
-  return i;
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ constexpr RescaleKernels<E> rescale_kernels() {
     set_rescale<E, false, true>(k.stochastic_of_unsigned);
   }
   k.set_shifts = set_shifts<E>;
-  k.count_valid = count_valid<E>;
+  k.extend = extend<E>;
   return k;
 }
 
@@ -100,9 +100,13 @@ constinit const QuantizeKernels quantize_kernels = {
     .stages_in_double = stage_kernels<double>(),
     .all_within = all_within,
     .store_codes = {store_codes<int8_t>, store_codes<uint8_t>, store_codes<int16_t>,
-                    store_codes<uint16_t>, store_codes<int32_t>},
+                    store_codes<uint16_t>, store_codes<int32_t>, store_codes<int32_t>},
     .load_codes = {load_codes<int8_t>, load_codes<uint8_t>, load_codes<int16_t>,
-                   load_codes<uint16_t>, load_codes<int32_t>},
+                   load_codes<uint16_t>, load_codes<int32_t>, load_codes<int32_t>},
+    .code_bits = {code_bits<false>, code_bits<true>},
+    .load_checked_codes = {load_checked_codes<int8_t, true>, load_checked_codes<uint8_t, false>,
+                           load_checked_codes<int16_t, true>, load_checked_codes<uint16_t, false>,
+                           load_checked_codes<int32_t, true>, load_checked_codes<int32_t, false>},
     .rescale_int32 = rescale_kernels<int32_t>(),
     .rescale_int64 = rescale_kernels<int64_t>(),
     .draw = draw,

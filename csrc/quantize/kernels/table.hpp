@@ -174,11 +174,12 @@ struct RescaleKernels {
   // Writes the shifts of whole words of elements, whose steps are powers of two.
   ShiftKinds (*set_shifts)(ParameterView<double> from_steps, ParameterView<double> to_steps,
                            size_t count, const Shifts<E>& shifts);
-  // The number of integers before the first that is not in the range; count if all are.
-  size_t (*count_valid)(const E* q, size_t count, E lowest, E highest);
+  // Keeps the bits of `bit_mask`, and sign-extends them from the bit of `sign_mask`, if that is not 0.
+  // Works on whole vectors, of which the last may end after `count`.
+  void (*extend)(E* q, size_t count, E bit_mask, E sign_mask);
 };
-// The number of types of stored integers: int8, uint8, int16, uint16 and int32.
-inline constexpr size_t kIntegers = 5;
+// The number of types of stored integers: int8, uint8, int16, uint16, int32 and uint32.
+inline constexpr size_t kIntegers = 6;
 
 struct QuantizeKernels {
   // The fused kernel, for float types of up to 32 bits: scales, rounds in the direction of the
@@ -195,9 +196,14 @@ struct QuantizeKernels {
   // Whether least <= x <= most for all x. x is an array of int32, or of positive floats whose bits
   // are compared as int32. least <= most.
   bool (*all_within)(const void* x, size_t count, int32_t least, int32_t most);
-  // Convert between int32 and the types of stored integers.
+  // Convert between int32 and the types of stored integers; for uint32, copy.
   void (*store_codes[kIntegers])(const Part& q, const Output& out);
   void (*load_codes[kIntegers])(const Part& q, int32_t* to);
+  // The bitwise or of the 64-bit words of stored integers. With signs, only bits that differ from the
+  // next higher bit of their word count.
+  uint64_t (*code_bits[2])(const void* codes, size_t bytes);  // without and with signs
+  // load_codes, and code_bits of the same integers.
+  uint64_t (*load_checked_codes[kIntegers])(const Part& q, int32_t* to);
 
   RescaleKernels<int32_t> rescale_int32;
   RescaleKernels<int64_t> rescale_int64;

@@ -9,7 +9,11 @@ import numpy as np
 from secateur.formats import Affine
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from secateur.formats import FixedPoint
+
+    Array = NDArray[Any]
 
 
 class Integers(NamedTuple):
@@ -65,3 +69,27 @@ def storage_dtype(fmt: FixedPoint | Affine, array: Any) -> np.dtype[Any]:
     if small is not None and small.signed == fmt.signed and fmt.bits <= small.bits < 8:
         return np.dtype(dtype)
     return integers_of(fmt).dtype
+
+
+def extended(q: Array, fmt: FixedPoint | Affine) -> Array:
+    """Return the lowest bits of integers, extended by their sign, or by 0 in unsigned formats."""
+    unused = 8 * q.dtype.itemsize - fmt.bits
+    return np.asarray((q << unused) >> unused)
+
+
+def refuse_wider(q: Array, fmt: FixedPoint | Affine, name: str, remedy: str = "") -> None:
+    """Refuse integers of more bits than the format `name`."""
+    low, high = integers_of(fmt).min, integers_of(fmt).max
+    least, most = ends(q)
+    if least < low or most > high:
+        integers = q.ravel().astype(object)
+        index = int(((integers < low) | (integers > high)).argmax())
+        msg = f"q must have integers from {low} to {high} for this {name}"
+        msg += f", got {integers[index]} at flat index {index}"
+        msg += f"; set sign_extend to take the lowest {fmt.bits} bits of each{remedy}"
+        raise ValueError(msg)
+
+
+def ends(integers: Array) -> tuple[int, int]:
+    """Return the lowest and the highest integer; 0 for both if there are none."""
+    return (int(integers.min()), int(integers.max())) if integers.size else (0, 0)

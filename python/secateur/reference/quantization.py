@@ -8,6 +8,7 @@ import numpy as np
 
 from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import (
+    as_bool,
     exactly_one,
     floats,
     integer_in,
@@ -19,7 +20,13 @@ from secateur.reference.arguments import (
     result_float_type,
     shown,
 )
-from secateur.reference.integers import integers_of, range_of, storage_dtype
+from secateur.reference.integers import (
+    extended,
+    integers_of,
+    range_of,
+    refuse_wider,
+    storage_dtype,
+)
 from secateur.reference.order import rounded_to_type
 from secateur.reference.packing import bytes_of, check_packed, packed_codes, unpacked
 from secateur.reference.parameters import broadcast_parameters
@@ -100,6 +107,7 @@ def dequantize(
     dtype: DTypeLike = np.float32,
     shape: tuple[int, ...] | None = None,
     bitorder: BitOrder = "little",
+    sign_extend: bool = False,
     out: Floats | None = None,
 ) -> Floats:
     """Compute the values that the integers of a format represent.
@@ -118,19 +126,20 @@ def dequantize(
     array([ 0. , -1. , 58.5], dtype=float32)
     """
     check_format(fmt)
+    sign_extend = as_bool("sign_extend", sign_extend)
     dtype = result_float_type(dtype)
     if shape is None:
         given = _stored_codes(q, fmt)
         q = given.astype(integers_of(fmt).dtype, copy=False)
+        q = extended(q, fmt) if sign_extend else q
     else:
         check_packed(True, "fmt.bits", fmt.bits, shown(fmt), bitorder)
         given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, bitorder)
     if isinstance(fmt, Affine):
-        return _dequantize_affine(given, q, fmt, dtype, out, is_packed=shape is not None)
+        return _dequantize_affine(given, q, fmt, dtype, out)
     step = np.ldexp(1.0, -parameters_of(fmt, "frac_bits", q.shape))
     out = result(out, dtype, {"q": given}, q.shape)
-    if shape is None:
-        _refuse_packed(given, fmt)
+    refuse_wider(q, fmt, "fmt", _remedy_for_bytes(given, fmt))
     with np.errstate(over="ignore", under="ignore"):  # out of range becomes infinite or zero
         if dtype == np.float32 and _fixed_point_compute_type(out, fmt, False) is np.float32:
             np.multiply(q, step.astype(np.float32), out=out, dtype=np.float32, casting="same_kind")
@@ -150,14 +159,8 @@ def _stored_codes(q: ArrayLike, fmt: FixedPoint | Affine) -> Array:
     return native("q", q, storage_dtype(fmt, q))
 
 
-def _refuse_packed(q: Array, fmt: FixedPoint | Affine) -> None:
-    """Refuse bytes that no integer of the format has."""
-    wrong = q.ravel() >= 2**fmt.bits if q.dtype == np.uint8 else np.zeros(0, np.bool_)
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        allowed = f"integers from 0 to {2**fmt.bits - 1} for this fmt"
-        msg = f"q must have {allowed}, got {q.ravel()[index]} at flat index {index}{_IF_PACKED}"
-        raise ValueError(msg)
+def _remedy_for_bytes(q: Array, fmt: FixedPoint | Affine) -> str:
+    return _IF_PACKED if q.dtype == np.uint8 and fmt.bits < 8 else ""
 
 
 def _dequantize_affine(
@@ -166,15 +169,12 @@ def _dequantize_affine(
     fmt: Affine,
     dtype: np.dtype[Any],
     out: Floats | None,
-    *,
-    is_packed: bool,
 ) -> Floats:
     compute_type = affine_compute_type(dtype)
     scales = _scales(fmt, compute_type, q.shape)
     refuse_scales(~np.isfinite(scales), scales, "finite")
     out = result(out, dtype, {"q": given}, q.shape)
-    if not is_packed:
-        _refuse_packed(given, fmt)
+    refuse_wider(q, fmt, "fmt", _remedy_for_bytes(given, fmt))
     steps = q.astype(np.int64) - parameters_of(fmt, "zero_point", q.shape)
     with np.errstate(over="ignore", under="ignore"):
         np.copyto(out, np.multiply(steps.astype(compute_type), scales), casting="same_kind")

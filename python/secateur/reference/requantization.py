@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur.formats import Affine, FixedPoint
-from secateur.reference.arguments import native, result
-from secateur.reference.integers import integers_of, range_of, storage_dtype
+from secateur.reference.arguments import as_bool, native, result
+from secateur.reference.integers import (
+    ends,
+    extended,
+    range_of,
+    refuse_wider,
+    storage_dtype,
+)
 from secateur.reference.quantization import (
     check_format,
     check_modes,
@@ -53,6 +59,7 @@ def requantize(
     overflow: Overflow = "saturate",
     seed: int | None = None,
     index_offset: int = 0,
+    sign_extend: bool = False,
     out: Array | None = None,
 ) -> Array:
     """Convert the integers of one format to the integers of another.
@@ -72,11 +79,13 @@ def requantize(
     check_format(from_fmt, "from_fmt", 64)
     check_format(to_fmt, "to_fmt")
     check_modes(to_fmt, rounding, overflow, "raise", seed, index_offset)
+    sign_extend = as_bool("sign_extend", sign_extend)
     q = native("q", q, storage_dtype(from_fmt, q))
     up, down = _step(from_fmt, "from_fmt", q.shape), _step(to_fmt, "to_fmt", q.shape)
     out = result(out, storage_dtype(to_fmt, out), {"q": q})
     integers = q if q.dtype.kind in "iu" else q.astype(np.int64)  # ml_dtypes' have few operations
-    _refuse_others(integers, from_fmt)
+    integers = extended(integers, from_fmt) if sign_extend else integers
+    refuse_wider(integers, from_fmt, "from_fmt")
     zero_points = _zero_points(from_fmt, "from_fmt", q.shape)
     # (Operations on arrays of objects without axes return the objects.)
     factors = np.asarray(up[0] * down[1], object)
@@ -85,8 +94,8 @@ def requantize(
     factors = np.asarray(factors // common, object)
     denominators = np.asarray(denominators // common, object)
     # Python's integers are exact, whatever their size; those of NumPy are faster.
-    most = 1 + max(map(abs, _ends(integers))) + max(map(abs, _ends(zero_points)))
-    most = max(most * max(map(abs, _ends(factors))), *_ends(denominators))
+    most = 1 + max(map(abs, ends(integers))) + max(map(abs, ends(zero_points)))
+    most = max(most * max(map(abs, ends(factors))), *ends(denominators))
     kind = np.int64 if most < 2**61 and rounding != "stochastic" else object
     differences = np.asarray(integers.astype(kind) - zero_points.astype(kind), kind)
     numerators = np.asarray(differences * factors.astype(kind), kind)
@@ -95,11 +104,6 @@ def requantize(
     codes = _in_range(np.asarray(rounded, kind), to_zeros, to_fmt, overflow)
     np.copyto(out, codes.astype(np.int64), casting="unsafe")
     return out
-
-
-def _ends(integers: Array) -> tuple[int, int]:
-    """Return the lowest and the highest integer; 0 for both if there are none."""
-    return (int(integers.min()), int(integers.max())) if integers.size else (0, 0)
 
 
 def _step(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -> tuple[Array, Array]:
@@ -123,18 +127,6 @@ def _zero_points(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) ->
     if isinstance(fmt, Affine):
         return np.asarray(parameters_of(fmt, "zero_point", shape, name))
     return np.zeros((), np.int64)
-
-
-def _refuse_others(q: Array, fmt: FixedPoint | Affine) -> None:
-    """Refuse integers that the width of the format does not have."""
-    low, high = integers_of(fmt).min, integers_of(fmt).max
-    least, most = _ends(q)
-    if least < low or most > high:
-        integers = q.ravel().astype(object)
-        index = int(((integers < low) | (integers > high)).argmax())
-        msg = f"q must have integers from {low} to {high} for this from_fmt"
-        msg += f", got {integers[index]} at flat index {index}"
-        raise ValueError(msg)
 
 
 def _rounded(

@@ -46,6 +46,7 @@ def quantize() -> None:
     assert_type(sc.dequantize(q, fmt), NDArray[Any])
     assert_type(sc.dequantize(q, fmt, dtype="float64"), NDArray[Any])
     assert_type(sc.dequantize(q, fmt, out=out), NDArray[Any])
+    assert_type(sc.dequantize(q, fmt, sign_extend=True), NDArray[Any])
     assert_type(sc.dequantize(packed, nibbles, shape=(2, 4), bitorder="big"), NDArray[Any])
     assert_type(sc.dequantize(packed, nibbles, shape=8, bitorder="big"), NDArray[Any])
     accumulators = sc.FixedPoint(64, 20)
