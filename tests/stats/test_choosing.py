@@ -26,8 +26,8 @@ from support.refusals import assert_refuses
 FINITE = [name for name in NUMBERS if "infinite" not in name and name != "every exponent"]
 METHODS = ["max", "percentile", "mse"]
 
-# csrc/stats/choosing.cpp starts the search in an array of at least MIN_SAMPLED elements with a
-# sample of RUNS runs of RUN_LENGTH elements.
+# csrc/stats/least_error_frac_bits.cpp starts the search in an array of at least MIN_SAMPLED elements
+# with a sample of RUNS runs of RUN_LENGTH elements.
 MIN_SAMPLED = 1 << 17
 RUNS, RUN_LENGTH = 256, 64
 
