@@ -9,19 +9,24 @@ namespace {
 
 // Whether rounding errors can be computed in float. 1 / step must be far from overflow and underflow,
 // and float must represent all integers of the grid exactly.
-bool is_float_enough(const Grid& grid) {
+bool is_in_float(const Grid& grid, FloatType type) {
   constexpr double kMost = 0x1p100;
   constexpr double kMostInteger = 0x1p24;
   const double multiplier = 1 / grid.step;
-  return multiplier >= 1 / kMost && multiplier <= kMost && grid.lowest >= -kMostInteger &&
-         grid.highest <= kMostInteger;
+  return type.kind != Float::float64 && multiplier >= 1 / kMost && multiplier <= kMost &&
+         grid.lowest >= -kMostInteger && grid.highest <= kMostInteger;
 }
+bool is_in_float(const Steps& steps, FloatType) { return steps.in_float; }
 
-GridKernel<RoundingSums> kernel_of(FloatType type, GridRounding rounding, const RoundingSums*) {
+// Groups without a step are skipped.
+bool is_skipped(const Grid& grid) { return grid.step == 0; }
+bool is_skipped(const Steps& steps) { return steps.step[0] == 0; }
+
+ErrorKernel<Grid, RoundingSums> kernel_of(FloatType type, GridRounding rounding, const Grid*) {
   return kernels().stats.sums(type.kind).rounding_sums[static_cast<std::size_t>(rounding)];
 }
-GridKernel<GridErrors> kernel_of(FloatType type, GridRounding rounding, const GridErrors*) {
-  return kernels().stats.sums(type.kind).grid_errors[static_cast<std::size_t>(rounding)];
+ErrorKernel<Steps, StepErrors> kernel_of(FloatType type, GridRounding rounding, const Steps*) {
+  return kernels().stats.sums(type.kind).step_errors[static_cast<std::size_t>(rounding)];
 }
 
 void merge(RoundingSums& sum, const RoundingSums& other) {
@@ -29,51 +34,51 @@ void merge(RoundingSums& sum, const RoundingSums& other) {
   sum.error += other.error;
   sum.finer += other.finer;
 }
-void merge(GridErrors& sum, const GridErrors& other) {
-  sum.error += other.error;
-  sum.clipped += other.clipped;
+void merge(StepErrors& sum, const StepErrors& other) {
+  for (std::size_t k = 0; k < kSteps; ++k) {
+    sum.error[k] += other.error[k];
+  }
 }
 
-template <class Sums>
+template <class Parameters, class Sums>
 void sum_in(FloatType kernel_type, const Layout& groups, const void* w, FloatType type,
-            GridRounding rounding, const Grid* grids, Sums* sums) {
+            GridRounding rounding, const Parameters* parameters, Sums* sums) {
   const GroupInput input{w, type, kernel_type};
-  const GridKernel<Sums> kernel = kernel_of(kernel_type, rounding, sums);
+  const auto kernel = kernel_of(kernel_type, rounding, parameters);
   reduce_groups(
       groups, {&input, 1}, sums,
       [&](const GroupRows& input_rows, Sums* results, std::size_t group, bool same_group) {
-    kernel(input_rows.rows, grids + group, same_group ? 0 : 1, results);
+    kernel(input_rows.rows, parameters + group, same_group ? 0 : 1, results);
   }, [](Sums& sum, const Sums& other) { merge(sum, other); });
 }
 
 }  // namespace
 
-template <class Sums>
+template <class Parameters, class Sums>
 void sum_rounding_errors(const Layout& groups, const void* w, FloatType type, GridRounding rounding,
-                         const Grid* grids, Sums* sums) {
+                         const Parameters* parameters, Sums* sums) {
   const std::size_t count = groups.groups();
-  const auto is_skipped = [](const Grid& grid) { return grid.step == 0; };
-  const auto is_in_float = [&](const Grid& grid) {
-    return type.kind != Float::float64 && is_float_enough(grid);
-  };
-  if (std::all_of(grids, grids + count,
-                  [&](const Grid& grid) { return is_skipped(grid) || is_in_float(grid); })) {
-    sum_in(kFloat32, groups, w, type, rounding, grids, sums);
+  const Parameters* const end = parameters + count;
+  const auto in_float = [&](const Parameters& of_group) { return is_in_float(of_group, type); };
+  if (std::all_of(parameters, end, [&](const Parameters& of_group) {
+    return is_skipped(of_group) || in_float(of_group);
+  })) {
+    sum_in(kFloat32, groups, w, type, rounding, parameters, sums);
     return;
   }
-  if (std::none_of(grids, grids + count, is_in_float)) {
-    sum_in(kFloat64, groups, w, type, rounding, grids, sums);
+  if (std::none_of(parameters, end, in_float)) {
+    sum_in(kFloat64, groups, w, type, rounding, parameters, sums);
     return;
   }
-  const Buffer<Grid> some(count);
+  const Buffer<Parameters> some(count);
   const Buffer<Sums> found(count);
-  for (const bool in_float : {true, false}) {
-    std::transform(grids, grids + count, some.data(), [&](const Grid& grid) {
-      return is_in_float(grid) == in_float ? grid : Grid{0, grid.lowest, grid.highest};
+  for (const bool wanted : {true, false}) {
+    std::transform(parameters, end, some.data(), [&](const Parameters& of_group) {
+      return in_float(of_group) == wanted ? of_group : Parameters{};
     });
-    sum_in(in_float ? kFloat32 : kFloat64, groups, w, type, rounding, some.data(), found.data());
+    sum_in(wanted ? kFloat32 : kFloat64, groups, w, type, rounding, some.data(), found.data());
     for (std::size_t i = 0; i < count; ++i) {
-      if (is_in_float(grids[i]) == in_float) {
+      if (in_float(parameters[i]) == wanted) {
         sums[i] = found[i];
       }
     }
@@ -82,7 +87,7 @@ void sum_rounding_errors(const Layout& groups, const void* w, FloatType type, Gr
 
 template void sum_rounding_errors(const Layout&, const void*, FloatType, GridRounding, const Grid*,
                                   RoundingSums*);
-template void sum_rounding_errors(const Layout&, const void*, FloatType, GridRounding, const Grid*,
-                                  GridErrors*);
+template void sum_rounding_errors(const Layout&, const void*, FloatType, GridRounding, const Steps*,
+                                  StepErrors*);
 
 }  // namespace secateur

@@ -31,6 +31,10 @@ METHODS = ["max", "percentile", "mse"]
 MIN_SAMPLED = 1 << 17
 RUNS, RUN_LENGTH = 256, 64
 
+# csrc/stats/least_error_scales.cpp searches a group of at least MIN_SAMPLED_AFFINE consecutive elements
+# in a sample first.
+MIN_SAMPLED_AFFINE = 1 << 22
+
 
 def spread(n: int, dtype: str) -> np.ndarray:
     """Return finite numbers of every exponent."""
@@ -451,6 +455,78 @@ def test_affine_mse_is_near_the_least_of_200(
             found += mine
             least += errors_of_scales(row, fmt, ratios * float(most), rounding).min()
         assert found <= 1.01 * least
+
+
+def with_missed_outliers(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return normal numbers and 20 large ones, of which a sample has a few at most."""
+    w = rng.standard_normal(n)
+    w[rng.choice(n, 20, replace=False)] = 1000
+    return w
+
+
+LARGE_AFFINE = SEARCHED | {
+    "missed outliers": with_missed_outliers,
+    "zeros": lambda _, n: np.zeros(n),
+}
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("name", LARGE_AFFINE)
+def test_affine_mse_of_a_large_array_is_near_the_least_of_200(
+    name: str, bits: int, symmetric: bool
+) -> None:
+    """Also where the sample misleads, and all elements are searched."""
+    rng = np.random.default_rng(7)
+    w = LARGE_AFFINE[name](rng, MIN_SAMPLED_AFFINE + 5).astype(np.float32)
+    largest = sc.choose_affine(w, bits, symmetric=symmetric)
+    chosen = sc.choose_affine(w, bits, symmetric=symmetric, method="mse")
+    assert chosen.zero_point == largest.zero_point
+
+    def error(scale: float) -> float:
+        fmt = Affine(float(np.float32(scale)), largest.zero_point, bits=bits)
+        return float(sc.compare(w, sc.fake_quantize(w, fmt)).mse)
+
+    least = min(error(largest.scale * i / 200) for i in subset(tuple(range(1, 201)), 50))
+    assert error(chosen.scale) <= min(1.01 * least, error(largest.scale))
+
+
+@pytest.mark.parametrize("n", [MIN_SAMPLED_AFFINE - 1, MIN_SAMPLED_AFFINE])
+@pytest.mark.parametrize("name", ["normal", "missed outliers"])
+def test_affine_mse_with_and_without_a_sample_in_every_library(name: str, n: int) -> None:
+    w = LARGE_AFFINE[name](np.random.default_rng(7), n).astype(np.float32)
+    found = []
+    for each in LIBRARIES:
+        with library(each) as lib:
+            found.append(lib.choose_affine(w, 4, symmetric=True, method="mse"))
+    for count in (1, 3):
+        with sc.threads(count):
+            found.append(sc.choose_affine(w, 4, symmetric=True, method="mse"))
+    rows = sc.choose_affine(np.stack([w, w]), 4, symmetric=True, method="mse", axis=0)
+    assert found == [found[0]] * len(found)
+    assert (rows.scale == found[0].scale).all()
+
+
+# Around the ends of blocks of sums, of segments, and of the groups that are searched in larger strides.
+ENDS_OF_SUMS = [255, 256, 257, 511, 512, 513, 1025, 4095, 4096, 4097, 4609]
+
+
+@pytest.mark.parametrize("rounding", ["nearest_even", "trunc"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", ENDS_OF_SUMS)
+def test_affine_mse_of_groups_around_the_ends_of_sums(n: int, dtype: str, rounding: str) -> None:
+    """Also of rows, of columns, and of magnitudes whose errors are computed in float64."""
+    w = np.stack([of_type("normal", n, "float64") * 2.0**power for power in (0, 3, -90, 110)])
+    w = w.astype(DTYPES[dtype]) if dtype != "float16" else w[:2].astype(np.float16)
+    for bits in (4, 6):
+        found = []
+        for each in LIBRARIES:
+            with library(each) as lib:
+                how = {"method": "mse", "rounding": rounding}
+                rows = lib.choose_affine(w, bits, axis=0, **how)
+                columns = lib.choose_affine(np.ascontiguousarray(w.T), bits, axis=1, **how)
+                found.append((rows, columns))
+        assert found == [found[0]] * len(found)
 
 
 def test_affine_mse_of_values_that_a_format_has_is_exact(lib) -> None:

@@ -2,6 +2,7 @@
 #include "stats/kernels/table.hpp"
 
 #include "stats/kernels/min_max.hpp"
+#include "stats/kernels/rounding_errors.hpp"
 #include "stats/kernels/sums.hpp"
 
 namespace secateur::SECATEUR_TARGET {
@@ -12,14 +13,10 @@ constexpr SumKernels sum_kernels() {
   SumKernels kernels{.pair_sums = pair_sums<F>,
                      .count_out_of_range = count_out_of_range<F>,
                      .rounding_sums = {},
-                     .grid_errors = {}};
+                     .step_errors = {}};
   const auto fill = [&]<GridRounding... kRoundings> {
-    ((kernels.rounding_sums[static_cast<size_t>(kRoundings)] =
-          grid_sums<RoundingTotals<F, kRoundings>, F, RoundingSums>),
-     ...);
-    ((kernels.grid_errors[static_cast<size_t>(kRoundings)] =
-          grid_sums<ErrorTotals<F, kRoundings>, F, GridErrors>),
-     ...);
+    ((kernels.rounding_sums[static_cast<size_t>(kRoundings)] = rounding_sums<F, kRoundings>), ...);
+    ((kernels.step_errors[static_cast<size_t>(kRoundings)] = step_errors<F, kRoundings>), ...);
   };
   fill.template operator()<GridRounding::nearest, GridRounding::down, GridRounding::up,
                            GridRounding::toward_zero, GridRounding::from_zero>();

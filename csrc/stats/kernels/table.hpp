@@ -38,22 +38,36 @@ struct Grid {
 enum class GridRounding : uint32_t { nearest, down, up, toward_zero, from_zero, count };
 inline constexpr size_t kGridRoundings = static_cast<size_t>(GridRounding::count);
 
-// Sums of squared errors, in units of the squared step of each grid. `error` and `clipped` are those
-// of the given grid. The steps of a coarser and a finer grid are twice and half as large. A distance is
-// that of x / step, with the step of the grid,
+// Sums of squared errors, in units of the squared step of each grid. The steps of a coarser and a
+// finer grid are twice and half as large. A distance is that of x / step, with the step of the grid,
 //   error: from its integer in range
-//   clipped: from the range
 //   coarser: from its integer, in range or not, on the coarser grid
 //   finer: from the range of the finer grid
 struct RoundingSums {
   double coarser, error, finer;
 };
-struct GridErrors {
-  double error, clipped;
+
+// Steps whose errors are computed together, with the same integers. If the third step is 0, only the
+// first two are used; rows whose first step is 0 are skipped.
+inline constexpr size_t kSteps = 4;
+struct Steps {
+  double step[kSteps], lowest, highest;
+  bool in_float;
 };
 
-template <class Sums>
-using GridKernel = void (*)(const Rows& rows, const Grid* grids, size_t stride, Sums* sums);
+// Sums of the squared errors of x / step, one for each step.
+struct StepErrors {
+  double error[kSteps];
+};
+
+template <class Parameters, class Sums>
+using ErrorKernel = void (*)(const Rows& rows, const Parameters* parameters, size_t stride,
+                             Sums* sums);
+
+template <class T>
+inline constexpr size_t kStepLanes = kLine / sizeof(T);
+template <class T>
+inline constexpr size_t kStepBlock = 32 * kStepLanes<T>;
 
 // Kernels for rows of floats of one type. They add the sums of each row to `sums`. Element i of a
 // row is added to partial sum i % 8. The partial sums are added in this order:
@@ -65,12 +79,15 @@ struct SumKernels {
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
   // Counts the elements whose key is larger than the limit for their sign. NaN is not counted.
   void (*count_out_of_range)(const Rows& a, const Limits* limits, size_t stride, PairSums* sums);
-  // By GridRounding. The errors are computed in the type of the elements, their squares in double.
-  // Rounding to nearest, grid_errors multiplies by 1 / step, rounded to that type. The steps of
-  // rounding_sums are powers of two.
-  // Elements that are not finite make the sums infinite or NaN.
-  GridKernel<RoundingSums> rounding_sums[kGridRoundings];
-  GridKernel<GridErrors> grid_errors[kGridRoundings];
+  // By GridRounding. The errors are computed in the type of the elements. Elements that are not finite
+  // make the sums infinite or NaN. The steps of rounding_sums are powers of two; squares are computed
+  // in double.
+  ErrorKernel<Grid, RoundingSums> rounding_sums[kGridRoundings];
+  // Rounding to nearest, step_errors multiplies by 1 / step, rounded to the type of the elements.
+  // Squares are added in that type, kStepBlock elements at a time, element i to partial sum
+  // i % kStepLanes; then the partial sums, the first half to the second, until one is left. The sums of
+  // these blocks are added in double.
+  ErrorKernel<Steps, StepErrors> step_errors[kGridRoundings];
 };
 
 struct StatsKernels {

@@ -21,7 +21,7 @@ from secateur.reference.arguments import (
 )
 from secateur.reference.integers import Integers
 from secateur.reference.rounding import check_deterministic, to_integers
-from secateur.reference.sums import Groups, Layout, layout_of, total
+from secateur.reference.sums import Groups, Layout, blocked_total, layout_of, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -281,7 +281,7 @@ def _least_error(
     for current in map(step, range(tries)):
         ratio = current / first  # errors are in units of the first step, so that squares are finite
         with np.errstate(over="ignore", under="ignore"):
-            errors = _squared_errors(data, current, lowest, highest, rounding).errors
+            errors = _squared_errors(data, current, lowest, highest, rounding)
             errors *= np.square(ratio)
             beyond = np.maximum(
                 data.high / first - highest * ratio, lowest * ratio - data.low / first
@@ -298,89 +298,188 @@ def _least_error(
     return chosen
 
 
-LAST_STEP = 1600  # of those among which a scale is searched
-LARGE_GROUP = 4096  # elements, from which on the search begins with larger strides
+# Candidates for a scale: number 0 is the scale of the range, and the last has 2**-16 of it.
+LAST_CANDIDATE = 1600
+MAX_STRIDE = (
+    16  # of the candidates that are tried first; halved in smaller groups and on finer grids
+)
+LARGE_GROUP, FEW_INTEGERS = 4096, 32
+# A group of at least MIN_SAMPLED consecutive elements is searched in a sample first.
+MIN_SAMPLED, SAMPLE_RUNS, SAMPLE_RUN_LENGTH = 1 << 22, 1 << 14, 64
+SAMPLE_REACH = 8  # from the best candidate of the sample to its neighbours that are tried
 
 
 def _least_error_scale(
     data: _Data, scale: NDArray[Any], lowest: Any, highest: Any, rounding: str
 ) -> NDArray[Any]:
     """Return, for each group, the scale of the least sum of squared errors that the search finds."""
-    first = scale.astype(np.float64)
-    tiny = np.finfo(data.compute_type).tiny
+    chosen = scale.copy()
+    lowest, highest = (np.broadcast_to(ends, scale.shape) for ends in (lowest, highest))
+    for indices, elements, segment in data.groups:
+        nonzero = (data.low[indices] != 0) | (data.high[indices] != 0)
+        if nonzero.any():
+            some = indices[nonzero]
+            ends = lowest[some], highest[some]
+            search = _ScaleSearch(elements[nonzero], segment, scale[some], *ends, rounding)
+            chosen[some] = search.step(search.find())
+    return chosen
 
-    def step(j: Any) -> Float64s:
+
+class _ScaleSearch:
+    """The search for the scales of some groups of equal size, none of which is all zeros."""
+
+    def __init__(
+        self,
+        elements: Float64s,
+        segment: int,
+        scale: NDArray[Any],
+        lowest: Any,
+        highest: Any,
+        rounding: str,
+    ) -> None:
+        self.elements, self.segment, self.scale = elements, segment, scale
+        self.lowest, self.highest, self.rounding = lowest, highest, rounding
+        self.first = scale.astype(np.float64)
+        self.least = np.full(scale.shape, np.inf)
+        self.best = np.zeros(scale.shape, np.int64)
+
+    def step(self, j: Any) -> NDArray[Any]:
+        """Return candidate `j` of each group."""
         ratio = (200 - j % 100) / 200 * 2.0 ** -(j // 100)
-        return np.asarray(np.maximum((first * ratio).astype(data.compute_type), tiny), np.float64)
+        tiny = np.finfo(self.scale.dtype).tiny
+        return np.asarray(np.maximum((self.first * ratio).astype(self.scale.dtype), tiny))
 
-    least, best = np.full(first.shape, np.inf), np.zeros(first.shape, np.int64)
+    def find(self) -> Any:
+        """Return the best candidate of each group."""
+        if self.elements[0].size < MIN_SAMPLED or self.elements.shape[1] > 1 or self.segment < 4096:
+            return self.find_in_all()
+        (expected,) = _ScaleSearch(
+            _sample(self.elements),
+            self.segment,
+            self.scale,
+            self.lowest,
+            self.highest,
+            self.rounding,
+        ).find_in_all()
+        for j in (0, expected - SAMPLE_REACH, expected, expected + SAMPLE_REACH):
+            self.evaluate(j, j >= 0)
+        (best,) = self.best
+        if best == expected or (best == 0 and expected <= SAMPLE_REACH):
+            return self.best
+        self.least[:], self.best[:] = np.inf, 0
+        return self.find_in_all()
 
-    def evaluate(j: Any, wanted: Mask) -> Float64s:
-        """Update the least errors, and return the squared distances from the range."""
-        current = step(j)
-        squared_ratio = np.square(current / first)
-        sums = _squared_errors(data, current, lowest, highest, rounding)
-        errors = sums.errors * squared_ratio
-        better = wanted & (errors < least)
-        least[better], best[better] = errors[better], np.broadcast_to(j, best.shape)[better]
-        return sums.clipped * squared_ratio
+    def find_in_all(self) -> Any:
+        """Return the best candidate of each group, without a sample."""
+        size = self.elements[0].size
+        nearest = self.rounding.startswith("nearest")
+        divisor = (1 if size >= LARGE_GROUP else 2) * np.where(
+            self.highest - self.lowest < FEW_INTEGERS, 1, 4
+        )
+        stride = MAX_STRIDE // int(divisor.max()) if nearest else 1
+        most_granular = size * (0.25 if nearest else 1)  # in units of a squared step
+        active = np.full(self.best.shape, True)
+        for j in range(0, LAST_CANDIDATE + 1, stride):
+            sums, squared_ratio = self.evaluate(j, active)
+            saturated = (sums - most_granular) * squared_ratio
+            active &= (self.least != 0) & (saturated < self.least)
+            active &= self.step(j + stride) < self.step(j)
+            if not active.any():
+                break
+        for distances in ((8, 4), (3, 2), (1,)):
+            center, wanted = self.best.copy(), self.least != 0
+            for offset in sorted(sign * d for d in distances if d < stride for sign in (-1, 1)):
+                self.evaluate(center + offset, wanted & (center + offset >= 0))
+        return self.best
 
-    active = (data.low != 0) | (data.high != 0)
-    stride = np.where(data.layout.counts() >= LARGE_GROUP, 16, 4)
-    if not rounding.startswith("nearest"):
-        stride = np.ones_like(stride)
-    for j in range(0, LAST_STEP + 1, stride.min(initial=16)):
-        wanted = active & (j % stride == 0)
-        clipped = evaluate(j, wanted)
-        ends = ~np.isfinite(least) | (clipped >= least) | (step(j + stride) >= step(j))
-        active &= ~(wanted & ends)
-        if not active.any():
-            break
-    for coarse, fine in ((16, 4), (4, 1)):
-        center = best.copy()
-        for offset in range(fine - coarse, coarse, fine):
-            tried = center + offset
-            wanted = (stride >= coarse) & np.isfinite(least) & (tried >= 0)
-            if offset and wanted.any():
-                evaluate(np.maximum(tried, 0), wanted)
-    return step(best).astype(data.compute_type)
+    def evaluate(self, j: Any, wanted: Any) -> tuple[Float64s, Float64s]:
+        """Try candidate `j` of the wanted groups.
+
+        Returns the sums of their errors in units of the squared candidate, and the square of its
+        ratio to candidate 0. Those of other groups are 0.
+        """
+        wanted = np.broadcast_to(wanted, self.best.shape)
+        sums, squared_ratio = np.zeros(self.best.shape), np.zeros(self.best.shape)
+        if wanted.any():
+            step = self.step(np.maximum(j, 0)).astype(np.float64)[wanted]
+            squared_ratio[wanted] = np.square(step / self.first[wanted])
+            sums[wanted] = self._sums(step, wanted)
+            errors = sums * squared_ratio
+            better = wanted & (errors < self.least)
+            self.least[better] = errors[better]
+            self.best[better] = np.broadcast_to(j, self.best.shape)[better]
+        return sums, squared_ratio
+
+    def _sums(self, step: Float64s, wanted: Mask) -> Float64s:
+        """Return the sums of squared errors of the wanted groups, in units of their squared steps."""
+        first = self.first[wanted]
+        in_float32 = (first >= 2.0**-80) & (first <= 2.0**100) & (self.scale.dtype == np.float32)
+        sums = np.empty(first.shape)
+        for compute_type in np.float32, np.float64:
+            some = in_float32 if compute_type is np.float32 else ~in_float32
+            if some.any():
+                ends = self.lowest[wanted][some], self.highest[wanted][some]
+                elements = self.elements[wanted][some]
+                errors = _errors(elements, step[some], *ends, self.rounding, compute_type)
+                sums[some] = blocked_total(np.square(errors), self.segment)
+        return sums
 
 
-class _Sums(NamedTuple):
-    """Sums over each group, in squares of its step."""
+def _sample(group: Float64s) -> Float64s:
+    """Return a sample of a group: a run of elements from each of equal stretches of it."""
+    stretch = group.size // SAMPLE_RUNS
+    i = np.arange(SAMPLE_RUNS, dtype=np.uint64)
+    fraction = i * np.uint64(0x9E3779B1) % np.uint64(1 << 32)  # of the golden ratio
+    offset = fraction * np.uint64(stretch - SAMPLE_RUN_LENGTH + 1) >> np.uint64(32)
+    begin = (i * np.uint64(stretch) + offset).astype(np.intp)
+    sample = group.ravel()[begin[:, np.newaxis] + np.arange(SAMPLE_RUN_LENGTH)]
+    return np.asarray(sample.reshape(1, 1, -1))
 
-    errors: Float64s  # of the squared errors
-    clipped: Float64s  # of the squared distances from the range
+
+def _errors(
+    elements: Float64s,
+    step: Float64s,
+    lowest: Any,
+    highest: Any,
+    rounding: str,
+    compute_type: type[np.float32 | np.float64],
+) -> NDArray[Any]:
+    """Return the errors of the elements of groups, in steps.
+
+    Elements are multiplied by the rounded 1 / step, or if the mode does not round to nearest divided
+    by the step.
+    """
+    s, multiplier, low, high = (
+        np.asarray(values, np.float64).astype(compute_type).reshape(-1, 1, 1)
+        for values in (step, 1 / step, lowest, highest)
+    )
+    x: Any = elements.astype(compute_type)
+    y: Any = x * multiplier if rounding.startswith("nearest") else x / s
+    return np.asarray(y - to_integers(np.clip(y, low, high), rounding, None))
 
 
-def _squared_errors(data: _Data, step: Float64s, lowest: Any, highest: Any, rounding: str) -> _Sums:
-    """Return the sums of squared errors and distances of each group.
+def _squared_errors(
+    data: _Data, step: Float64s, lowest: Any, highest: Any, rounding: str
+) -> Float64s:
+    """Return the sum of squared errors of each group, in squares of its step.
 
     Errors are computed in float32 if the data are float32 or narrower, 1 / step is from 2**-100 to
-    2**100, and the integers are exact in float32; else in float64. Elements are multiplied by the
-    rounded 1 / step, or if the mode does not round to nearest divided by the step.
+    2**100, and the integers are exact in float32; else in float64.
     """
     multiplier = 1 / step
     in_float32 = (multiplier >= 2.0**-100) & (multiplier <= 2.0**100)
-    in_float32 = in_float32 & (data.compute_type == np.float32)
-    in_float32 = in_float32 & (-lowest <= 2**24) & (highest <= 2**24)
-    parameters = np.broadcast_arrays(step, multiplier, lowest, highest, in_float32)
-    sums = _Sums(np.empty(multiplier.shape), np.empty(multiplier.shape))
+    in_float32 &= data.compute_type == np.float32 and -lowest <= 2**24 and highest <= 2**24
+    sums = np.empty(step.shape)
     for indices, elements, segment in data.groups:
-        s, m, low, high, is_float32 = (values[indices].reshape(-1, 1, 1) for values in parameters)
-        nearest = rounding.startswith("nearest")
-        scaled = elements * _rounded(m, is_float32) if nearest else elements / s
-        y = _rounded(scaled, is_float32)
-        in_range = np.clip(y, low, high)
-        errors = _rounded(y - to_integers(in_range.copy(), rounding, None), is_float32)
-        sums.errors[indices] = total(np.square(errors), segment)
-        sums.clipped[indices] = total(np.square(_rounded(y - in_range, is_float32)), segment)
+        for compute_type in np.float32, np.float64:
+            some = in_float32[indices] == (compute_type is np.float32)
+            if some.any():
+                chosen = indices[some]
+                errors = _errors(
+                    elements[some], step[chosen], lowest, highest, rounding, compute_type
+                )
+                sums[chosen] = total(np.square(errors.astype(np.float64)), segment)
     return sums
-
-
-def _rounded(values: Float64s, in_float32: Mask) -> Float64s:
-    """Return the values as float64, rounded to float32 where `in_float32` is True."""
-    return np.where(in_float32, values.astype(np.float32), values)
 
 
 # --- arguments ------------------------------------------------------------------------------
