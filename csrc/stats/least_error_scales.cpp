@@ -20,11 +20,14 @@ namespace {
 constexpr int kStepsPerOctave = 100;
 constexpr int kLastStep = 16 * kStepsPerOctave;
 
-// The candidates that a search tries first are so far apart that it misses no minimum between them. The
+// A search first tries candidates that are so far apart that it misses no minimum between them. The
 // errors of large groups, and those on coarse grids, change less from one candidate to the next.
-constexpr int kMaxStride = 16;
 constexpr std::size_t kLargeGroup = 4096;  // elements
 constexpr double kFewIntegers = 32;
+constexpr int kMaxStride = 16;
+int stride_of(std::size_t size, double lowest, double highest) {
+  return size >= kLargeGroup ? kMaxStride : highest - lowest < kFewIntegers ? 8 : 2;
+}
 
 constexpr auto kRatios = [] {  // of each candidate to the first
   std::array<double, kLastStep + kMaxStride + 1> ratios{};
@@ -74,9 +77,8 @@ class ScaleSearch {
       constexpr double kMost = 0x1p100;
       const auto& [first, lowest, highest] = problems[i];
       const std::size_t size = calibration.groups.elements_of(i);
-      const int divisor = (size >= kLargeGroup ? 1 : 2) * (highest - lowest < kFewIntegers ? 1 : 4);
       // The errors of modes that do not round to nearest jump at integers.
-      const int stride = is_nearest_ ? kMaxStride / divisor : 1;
+      const int stride = is_nearest_ ? stride_of(size, lowest, highest) : 1;
       // In units of a step, the error of an element that does not saturate is at most 1/2, or 1.
       const double most_granular = static_cast<double>(size) * (is_nearest_ ? 0.25 : 1);
       groups_[i] = {first,     std::numeric_limits<double>::infinity(), 0, stride, most_granular,
@@ -203,7 +205,7 @@ class ScaleSearch {
 // kSampleRuns runs of kSampleRunLength elements, one from each of kSampleRuns stretches of the group.
 constexpr std::size_t kMinSampled = std::size_t{1} << 22;
 constexpr std::size_t kSampleRuns = std::size_t{1} << 14;
-constexpr std::size_t kSampleRunLength = 64;
+constexpr std::size_t kSampleRunLength = 32;
 
 // The distance to the best of the sample at which its neighbours are tried.
 constexpr int kSampleReach = 8;
@@ -217,20 +219,19 @@ template <class T>
 std::optional<T> scale_from_sample(const Calibration& calibration, const ScaleProblem& problem) {
   const std::size_t bytes = calibration.type.bytes;
   const std::size_t stretch = calibration.groups.elements() / kSampleRuns;
-  const Buffer<std::uint64_t> sample(kSampleRuns * kSampleRunLength);  // of up to 8 bytes each
-  auto* const elements = reinterpret_cast<unsigned char*>(sample.data());
+  const Buffer<unsigned char> sample(kSampleRuns * kSampleRunLength * bytes);
   for (std::size_t i = 0; i < kSampleRuns; ++i) {
     // A fraction of the golden ratio: unlike equal distances, it matches no rows of an array.
     constexpr std::uint32_t kGolden = 0x9E3779B1;
     const std::uint64_t fraction = static_cast<std::uint32_t>(i) * kGolden;
     const std::size_t offset = fraction * (stretch - kSampleRunLength + 1) >> 32;
-    std::memcpy(elements + i * kSampleRunLength * bytes,
+    std::memcpy(sample.data() + i * kSampleRunLength * bytes,
                 static_cast<const unsigned char*>(calibration.w) + (i * stretch + offset) * bytes,
                 kSampleRunLength * bytes);
   }
   Calibration of_sample = calibration;
   of_sample.groups = Layout::whole(kSampleRuns * kSampleRunLength);
-  of_sample.w = elements;
+  of_sample.w = sample.data();
   ScaleSearch<T> in_sample(of_sample, &problem);
   in_sample.run();
   const int expected = in_sample.best(0);

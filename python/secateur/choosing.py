@@ -182,7 +182,7 @@ def choose_affine(
 
     ``"mse"``: candidates are ``r`` times the scale of ``"max"``, where ``r`` is 1, 0.995, 0.99, ...
     down to 0.5 and the halves of these, again and again, down to ``2**-16``. The search tries every
-    16th from the largest on (in small groups and for fine grids every 8th, 4th or 2nd), and stops when
+    16th from the largest on (in groups of fewer than 4096 every 8th or 2nd), and stops when
     the errors of the elements out of range alone exceed the least sum so far, because they increase as
     the range shrinks [2]_. Then it tries those around the best. A group of ``2**22`` consecutive elements
     or more is searched in a sample first. The errors of all elements then confirm the result, or the

@@ -89,6 +89,19 @@ void rounding_sums(const Rows& rows, const Grid* grids, size_t stride, RoundingS
   }
 }
 
+// Adds the first half of some numbers to the second, until one is left.
+template <size_t kCount, class T>
+SECATEUR_INLINE T sum_by_halves(T* numbers) {
+  if constexpr (kCount == 1) {
+    return numbers[0];
+  } else {
+    for (size_t i = 0; i < kCount / 2; ++i) {
+      numbers[i] += numbers[i + kCount / 2];
+    }
+    return sum_by_halves<kCount / 2>(numbers);
+  }
+}
+
 // The sums of the squared errors of one row with the first kCount of its steps.
 template <class T, GridRounding kRounding, size_t kCount>
 class StepTotals {
@@ -97,8 +110,10 @@ class StepTotals {
       : lowest_(Set(static_cast<T>(steps.lowest))), highest_(Set(static_cast<T>(steps.highest))) {
     for (size_t k = 0; k < kCount; ++k) {
       step_[k] = Set(static_cast<T>(kIsNearest ? 1 / steps.step[k] : steps.step[k]));
+      for (size_t v = 0; v < kVectors; ++v) {
+        partial_[k][v] = Set(T{0});
+      }
     }
-    clear();
   }
   SECATEUR_INLINE void add(const T* from) {
     for (size_t v = 0; v < kVectors; ++v) {
@@ -110,16 +125,14 @@ class StepTotals {
         partial_[k][v] = Add(partial_[k][v], Mul(e, e));
       }
     }
-    if (++lines_ == kStepBlock<T> / kLineElements<T>) {
-      end_block();
-    }
   }
-  SECATEUR_INLINE void add_to(StepErrors& errors) {
-    if (lines_ != 0) {
-      end_block();
-    }
+  SECATEUR_INLINE void add_to(StepErrors& errors) const {
     for (size_t k = 0; k < kCount; ++k) {
-      errors.error[k] += total_[k];
+      T partial[kLineElements<T>];
+      for (size_t v = 0; v < kVectors; ++v) {
+        StoreU(partial_[k][v], partial + v * kLanes<T>);
+      }
+      errors.error[k] += static_cast<double>(sum_by_halves<kLineElements<T>>(partial));
     }
   }
 
@@ -127,35 +140,9 @@ class StepTotals {
   static constexpr bool kIsNearest = kRounding == GridRounding::nearest;
   static constexpr size_t kVectors = kLineElements<T> / kLanes<T>;
 
-  SECATEUR_INLINE void clear() {
-    lines_ = 0;
-    for (size_t k = 0; k < kCount; ++k) {
-      for (size_t v = 0; v < kVectors; ++v) {
-        partial_[k][v] = Set(T{0});
-      }
-    }
-  }
-  SECATEUR_INLINE void end_block() {
-    for (size_t k = 0; k < kCount; ++k) {
-      T lanes[kLineElements<T>];
-      for (size_t v = 0; v < kVectors; ++v) {
-        StoreU(partial_[k][v], lanes + v * kLanes<T>);
-      }
-      for (size_t half = kLineElements<T> / 2; half != 0; half /= 2) {
-        for (size_t i = 0; i < half; ++i) {
-          lanes[i] += lanes[i + half];
-        }
-      }
-      total_[k] += static_cast<double>(lanes[0]);
-    }
-    clear();
-  }
-
   Vec<T> lowest_, highest_;
   Vec<T> step_[kCount];  // or its reciprocal
   Vec<T> partial_[kCount][kVectors];
-  double total_[kCount] = {};
-  size_t lines_ = 0;
 };
 
 template <class T, GridRounding kRounding, size_t kCount>

@@ -64,11 +64,6 @@ template <class Parameters, class Sums>
 using ErrorKernel = void (*)(const Rows& rows, const Parameters* parameters, size_t stride,
                              Sums* sums);
 
-template <class T>
-inline constexpr size_t kStepLanes = kLine / sizeof(T);
-template <class T>
-inline constexpr size_t kStepBlock = 32 * kStepLanes<T>;
-
 // Kernels for rows of floats of one type. They add the sums of each row to `sums`. Element i of a
 // row is added to partial sum i % 8. The partial sums are added in this order:
 //   ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
@@ -84,9 +79,8 @@ struct SumKernels {
   // in double.
   ErrorKernel<Grid, RoundingSums> rounding_sums[kGridRoundings];
   // Rounding to nearest, step_errors multiplies by 1 / step, rounded to the type of the elements.
-  // Squares are added in that type, kStepBlock elements at a time, element i to partial sum
-  // i % kStepLanes; then the partial sums, the first half to the second, until one is left. The sums of
-  // these blocks are added in double.
+  // Squares are added in that type, element i of a row to partial sum i % 16 or, of doubles, i % 8. Then
+  // the first half of the partial sums is added to the second, until one is left.
   ErrorKernel<Steps, StepErrors> step_errors[kGridRoundings];
 };
 

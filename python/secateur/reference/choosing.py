@@ -21,7 +21,7 @@ from secateur.reference.arguments import (
 )
 from secateur.reference.integers import Integers
 from secateur.reference.rounding import check_deterministic, to_integers
-from secateur.reference.sums import Groups, Layout, blocked_total, layout_of, total
+from secateur.reference.sums import Groups, Layout, layout_of, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,12 +300,9 @@ def _least_error(
 
 # Candidates for a scale: number 0 is the scale of the range, and the last has 2**-16 of it.
 LAST_CANDIDATE = 1600
-MAX_STRIDE = (
-    16  # of the candidates that are tried first; halved in smaller groups and on finer grids
-)
-LARGE_GROUP, FEW_INTEGERS = 4096, 32
+LARGE_GROUP, FEW_INTEGERS = 4096, 32  # on which the distances of the candidates tried first depend
 # A group of at least MIN_SAMPLED consecutive elements is searched in a sample first.
-MIN_SAMPLED, SAMPLE_RUNS, SAMPLE_RUN_LENGTH = 1 << 22, 1 << 14, 64
+MIN_SAMPLED, SAMPLE_RUNS, SAMPLE_RUN_LENGTH = 1 << 22, 1 << 14, 32
 SAMPLE_REACH = 8  # from the best candidate of the sample to its neighbours that are tried
 
 
@@ -373,10 +370,8 @@ class _ScaleSearch:
         """Return the best candidate of each group, without a sample."""
         size = self.elements[0].size
         nearest = self.rounding.startswith("nearest")
-        divisor = (1 if size >= LARGE_GROUP else 2) * np.where(
-            self.highest - self.lowest < FEW_INTEGERS, 1, 4
-        )
-        stride = MAX_STRIDE // int(divisor.max()) if nearest else 1
+        few = (self.highest - self.lowest)[0] < FEW_INTEGERS
+        stride = (16 if size >= LARGE_GROUP else 8 if few else 2) if nearest else 1
         most_granular = size * (0.25 if nearest else 1)  # in units of a squared step
         active = np.full(self.best.shape, True)
         for j in range(0, LAST_CANDIDATE + 1, stride):
@@ -421,7 +416,7 @@ class _ScaleSearch:
                 ends = self.lowest[wanted][some], self.highest[wanted][some]
                 elements = self.elements[wanted][some]
                 errors = _errors(elements, step[some], *ends, self.rounding, compute_type)
-                sums[some] = blocked_total(np.square(errors), self.segment)
+                sums[some] = total(np.square(errors), self.segment)
         return sums
 
 

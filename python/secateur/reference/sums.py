@@ -184,45 +184,22 @@ def _blocks(w: Array, axis: Axes | None, sizes: tuple[int, ...], group_name: str
     )
 
 
-def total(terms: Float64s, segment: int) -> Float64s:
+def total(terms: Array, segment: int) -> Float64s:
     """Return the sum of each group, from its terms as [group][run][element].
 
-    Runs are divided into segments of `segment` elements.
+    Runs are divided into segments of `segment` elements. Those of float32 have 16 partial sums, which
+    are computed in float32.
     """
     groups, _, length = terms.shape
     if terms.size == 0:
         return np.zeros(groups)
-    segment = min(segment, -(-length // 8) * 8)
+    count = 64 // terms.itemsize  # of partial sums
+    segment = min(segment, -(-length // count) * count)
     terms = np.pad(terms, ((0, 0), (0, 0), (0, -length % segment)))  # zeros change no sum
-    octets = terms.reshape(groups, -1, segment // 8, 8)
-    s = reduce(np.add, np.moveaxis(octets, 2, 0))
-    s = s[..., :4] + s[..., 4:]
-    s = s[..., :2] + s[..., 2:]
-    segments = s[..., 0] + s[..., 1]
+    lines = terms.reshape(groups, -1, segment // count, count)
+    s = reduce(np.add, np.moveaxis(lines, 2, 0))
+    while count > 1:
+        count //= 2
+        s = s[..., :count] + s[..., count:]
+    segments = s[..., 0].astype(np.float64)
     return 0.0 + np.add.accumulate(segments, axis=1)[:, -1]  # sums start at +0.0
-
-
-def blocked_total(terms: Array, segment: int) -> Float64s:
-    """Return the sum of each group, from its terms as [group][run][element].
-
-    Blocks of 512 float32 or 256 float64 terms of a segment are summed in their type: element ``i`` is
-    added to partial sum ``i % lanes``, where 64 bytes have as many lanes. Then the first half of the
-    partial sums is added to the second, until one is left. The sums of the blocks of a segment are
-    added in order in float64, and the sums of the segments in order.
-    """
-    groups, _, length = terms.shape
-    if terms.size == 0:
-        return np.zeros(groups)
-    lanes = 64 // terms.itemsize
-    block = 32 * lanes
-    segment = min(segment, -(-length // block) * block)
-    block = min(block, segment)
-    terms = np.pad(terms, ((0, 0), (0, 0), (0, -length % segment)))  # zeros change no sum
-    lines = terms.reshape(groups, -1, segment // block, block // lanes, lanes)
-    s = reduce(np.add, np.moveaxis(lines, 3, 0))
-    while lanes > 1:
-        lanes //= 2
-        s = s[..., :lanes] + s[..., lanes:]
-    blocks = s[..., 0].astype(np.float64)
-    segments = np.add.accumulate(blocks, axis=2)[..., -1]
-    return 0.0 + np.add.accumulate(segments, axis=1)[:, -1]
