@@ -10,6 +10,7 @@
 
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
+#include "python/codes.hpp"
 #include "python/formats.hpp"
 #include "python/module.hpp"
 #include "quantize/rounding_table.hpp"
@@ -114,58 +115,6 @@ constexpr char kOfIntegers[] =
 
 // ---- Codes -----------------------------------------------------------------------------------
 
-// How the codes of a format are stored: in an integer dtype, or bit-packed in some bit order.
-struct CodeEncoding {
-  int bits;
-  bool is_signed;
-  std::optional<sc_dtype> packed;
-
-  // Throws ValueError if codes of `fmt` are to be packed, but too wide.
-  CodeEncoding(const Format& format, py::handle fmt, bool is_packed, py::handle bitorder)
-      : bits(format.bits()), is_signed(format.is_signed()) {
-    const sc_dtype packed_dtype =
-        to_bitorder(bitorder) == SC_BITORDER_LITTLE ? SC_DTYPE_PACKED_LITTLE : SC_DTYPE_PACKED_BIG;
-    if (is_packed && bits > SC_MAX_PACKED_BITS) {
-      refuse("fmt.bits", "at most " + std::to_string(SC_MAX_PACKED_BITS) + " to be packed", fmt);
-    }
-    if (is_packed) {
-      packed = packed_dtype;
-    }
-  }
-
-  // The NumPy dtype that stores the codes.
-  [[nodiscard]] Dtype dtype() const {
-    return packed ? kUInt8 : dtype_of(integer_dtype(bits, is_signed));
-  }
-  // The dtype that the core receives for codes in an array of dtype `array_dtype`.
-  [[nodiscard]] sc_dtype core_dtype(sc_dtype array_dtype) const {
-    return packed ? *packed : array_dtype;
-  }
-  // The shape of the array that stores the n codes of an array of a given shape.
-  [[nodiscard]] Shape stored_shape(const Shape& shape, std::size_t n) const {
-    if (!packed) {
-      return shape;
-    }
-    const auto width = static_cast<std::size_t>(bits);
-    return {static_cast<py::ssize_t>(n / 8 * width + (n % 8 * width + 7) / 8)};
-  }
-};
-
-// The dtypes that hold the codes: that of NumPy, and narrower ones of ml_dtypes.
-std::vector<Dtype> dtypes_of(const CodeEncoding& encoding) {
-  std::vector<Dtype> dtypes{encoding.dtype()};
-  if (encoding.packed || encoding.bits >= 8) {
-    return dtypes;  // no other dtype is possible; skip the search
-  }
-  for (const DtypeInfo& info : kDtypes) {
-    if (info.dtype != dtypes.front().core &&
-        holds_codes(info.dtype, encoding.bits, encoding.is_signed)) {
-      dtypes.push_back(dtype_of(info));
-    }
-  }
-  return dtypes;
-}
-
 // The remedy for codes in an array of another dtype.
 std::string remedy_for_codes(const py::dtype& given, const CodeEncoding& encoding,
                              const std::string& format) {
@@ -184,39 +133,6 @@ std::string remedy_for_codes(const py::dtype& given, const CodeEncoding& encodin
   return "; q.astype(np." + dtype + ") is safe if every integer fits, and a " + format +
          " with other bits= has another dtype";
 }
-
-// The array that the codes of `in` are written to: `out`, or a new array of NumPy's dtype of the
-// format.
-class CodeResult {
- public:
-  CodeResult(py::handle out, const Input& in, const CodeEncoding& encoding)
-      : CodeResult(out, in, encoding, result_dtype(out, encoding)) {}
-
-  Result& array() { return result_; }
-  [[nodiscard]] sc_dtype core_dtype() const { return core_; }
-
- private:
-  struct ResultDtype {
-    py::dtype dtype;
-    Dtype spec;
-  };
-  static ResultDtype result_dtype(py::handle out, const CodeEncoding& encoding) {
-    const std::vector<Dtype> dtypes = dtypes_of(encoding);
-    for (const Dtype& candidate : dtypes) {
-      if (candidate.number == kRegistered && is_array_of(out, candidate)) {
-        return {py::reinterpret_borrow<py::array>(out).dtype(), candidate};
-      }
-    }
-    return {py::dtype(dtypes.front().number), dtypes.front()};
-  }
-  CodeResult(py::handle out, const Input& in, const CodeEncoding& encoding, const ResultDtype& as)
-      : core_(encoding.core_dtype(as.spec.core)),
-        result_(out, as.dtype, encoding.stored_shape(shape_of(in.given()), in.size()), in, false,
-                nullptr, "out") {}
-
-  sc_dtype core_;
-  Result result_;
-};
 
 // The codes to dequantize, and the shape of the result: that of the codes, or the given one if they
 // are packed.

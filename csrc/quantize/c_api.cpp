@@ -19,25 +19,6 @@
 namespace secateur::api {
 namespace {
 
-MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme,
-                          const char* name = "q", const char* format = "fmt") {
-  const bool can_be_packed = scheme.bits <= SC_MAX_PACKED_BITS;
-  if (q.are_packed() ? !can_be_packed : !holds_codes(q.dtype, scheme.bits, scheme.is_signed)) {
-    std::vector<std::string> allowed;
-    for (const DtypeInfo& info : kDtypes) {
-      if (holds_codes(info.dtype, scheme.bits, scheme.is_signed)) {
-        allowed.emplace_back(info.name);
-      }
-    }
-    if (can_be_packed) {
-      allowed.emplace_back("packed");
-    }
-    refuse(name, list_of(allowed) + " for this " + format, name_of(q.dtype));
-  }
-  return q.are_packed() ? checked_array(name, q.data, q.bytes(n, scheme), 1)
-                        : checked_array(name, q.data, n, q.bytes(1, scheme));
-}
-
 Codes checked_input_codes(const void* q, sc_dtype dtype, std::int32_t sign_extend) {
   require_in_range("sign_extend", sign_extend, 0, 1);
   return {const_cast<void*>(q), dtype, sign_extend != 0};

@@ -198,7 +198,12 @@ std::size_t Codes::bits_each(const Scheme& scheme) const {
 
 void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
               const sc_quantize_options& options, const Codes& q) {
-  const bool stream = worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme));
+  quantize_part(w, type, n, scheme, options, q,
+                worth_streaming(w, q.data, n * type.bytes + q.bytes(n, scheme)));
+}
+
+void quantize_part(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
+                   const sc_quantize_options& options, const Codes& q, bool stream) {
   with_compute_type(type, scheme, [&](auto zero) {
     const QuantizePlan<decltype(zero)> plan(type, scheme, options);
     const Blocks blocks =

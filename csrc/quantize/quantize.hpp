@@ -66,6 +66,9 @@ struct Codes {
 // In place, fake_quantize then leaves the array unmodified.
 void quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
               const sc_quantize_options& options, const Codes& q);
+// The same for a part of an array. If `stream`, results bypass the caches.
+void quantize_part(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
+                   const sc_quantize_options& options, const Codes& q, bool stream);
 void fake_quantize(const void* w, FloatType type, std::size_t n, const Scheme& scheme,
                    const sc_quantize_options& options, void* out);
 void dequantize(const Codes& q, std::size_t n, const Scheme& scheme, void* out, FloatType type);

@@ -5,6 +5,7 @@
 
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
+#include "python/codes.hpp"
 #include "python/formats.hpp"
 #include "python/layouts.hpp"
 #include "python/module.hpp"
@@ -67,6 +68,12 @@ constexpr Choice<sc_choice_method> kMethods[] = {{"max", SC_CHOICE_METHOD_MAX},
 // What choose_format and choose_affine have in common.
 class FormatChooser {
  public:
+  // Where the core writes integers; null if it does not.
+  struct Codes {
+    void* data = nullptr;
+    sc_dtype dtype = SC_DTYPE_INT8;
+  };
+
   FormatChooser(py::handle bits, std::size_t max_bits, py::handle is_signed, py::handle method,
                 py::handle percentile, py::handle rounding, py::handle axis, py::handle group_size)
       : bits_(static_cast<int>(to_count("bits", bits, 2, max_bits))),
@@ -88,24 +95,38 @@ class FormatChooser {
     return result;
   }
 
-  // Calls the core: core(layout, bits, is_signed, method, percentile, rounding).
+  // Takes the argument `quantized`: None, or the array to which w is quantized. fit() must have been
+  // called.
+  void quantize_to(py::handle quantized, const Input& w) {
+    if (!quantized.is_none()) {
+      quantized_.emplace(quantized, w, CodeEncoding(bits_, is_signed_), "quantized");
+      quantized_->array().transpose(groups_.order());
+    }
+  }
+
+  // Calls the core: core(layout, Codes, bits, is_signed, method, percentile, rounding).
   template <class F>
   void call(Input& w, const F& core) {
     w.transpose(groups_.order());
     w.prepare();
-    const auto call_with = [&](const sc_layout* layout) {
+    const auto call_with = [&](const sc_layout* layout, const Codes& codes) {
       return without_gil(w.size(), [&] {
-        return core(layout, bits_, is_signed_, method_, percentile_, rounding_);
+        return core(layout, codes, bits_, is_signed_, method_, percentile_, rounding_);
       });
     };
-    const sc_status status = call_with(groups_.layout());
+    const Codes codes =
+        quantized_ ? Codes{quantized_->array().data(), quantized_->core_dtype()} : Codes{};
+    const sc_status status = call_with(groups_.layout(), codes);
     check(with_index_of_caller(status, groups_.order(),
                                [&] {
       w.transpose({});
       w.prepare();
-      return call_with(nullptr);
+      return call_with(nullptr, {});
     }),
           "a format can be chosen only if all elements are finite");
+    if (quantized_) {
+      quantized_->array().finish();
+    }
   }
 
   // The parameters after the core has written them: a read-only array, or one number for a single
@@ -135,20 +156,23 @@ class FormatChooser {
   double percentile_;
   sc_rounding rounding_;
   Groups groups_;
+  std::optional<CodeResult> quantized_;
 };
 
 // Returns the fraction bits, an array of the shape of the groups or one number, and the other
 // arguments of the format.
 py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py::handle method,
                         py::handle percentile, py::handle rounding, py::handle axis,
-                        py::handle group_size) {
+                        py::handle group_size, py::handle quantized) {
   FormatChooser chooser(bits, 32, is_signed, method, percentile, rounding, axis, group_size);
   Input in = floats(w);
   chooser.groups().fit(shape_of(in.given()));
+  chooser.quantize_to(quantized, in);
   Result frac_bits = chooser.parameters(kInt32);
-  chooser.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](const sc_layout* layout,
-                                                                           auto... arguments) {
-    return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out);
+  chooser.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](
+                       const sc_layout* layout, const FormatChooser::Codes& q, auto... arguments) {
+    return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out,
+                            q.data, q.dtype);
   });
   return py::make_tuple(chooser.finish(frac_bits), chooser.format_arguments());
 }
@@ -157,19 +181,22 @@ py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py:
 // other arguments of the format.
 py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
                         py::handle is_symmetric, py::handle method, py::handle percentile,
-                        py::handle rounding, py::handle axis, py::handle group_size) {
+                        py::handle rounding, py::handle axis, py::handle group_size,
+                        py::handle quantized) {
   FormatChooser chooser(bits, 16, is_signed, method, percentile, rounding, axis, group_size);
   const bool symmetric = to_bool("symmetric", is_symmetric);
   Input in = floats(w);
   chooser.groups().fit(shape_of(in.given()));
+  chooser.quantize_to(quantized, in);
   const bool is_double = in.core_dtype() == SC_DTYPE_FLOAT64;
   Result scale = chooser.parameters(is_double ? kFloat64 : kFloat32);
   Result zero_point = chooser.parameters(kInt32);
   chooser.call(
       in, [&, scales = scale.data(), zero_points = static_cast<std::int32_t*>(zero_point.data())](
-              const sc_layout* layout, int width, bool has_sign, auto... arguments) {
+              const sc_layout* layout, const FormatChooser::Codes& q, int width, bool has_sign,
+              auto... arguments) {
     return sc_choose_affine(in.data(), in.core_dtype(), in.size(), layout, width, has_sign,
-                            symmetric, arguments..., scales, zero_points);
+                            symmetric, arguments..., scales, zero_points, q.data, q.dtype);
   });
   return py::make_tuple(chooser.finish(scale), chooser.finish(zero_point),
                         chooser.format_arguments());

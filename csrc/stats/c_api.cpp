@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "core/arguments.hpp"
+#include "core/blocks.hpp"
 #include "quantize/arguments.hpp"
 #include "select/threshold.hpp"
 #include "stats/choosing.hpp"
@@ -116,6 +117,28 @@ void require_integers(std::int32_t bits, int max_bits, std::int32_t is_signed) {
   require_flag("is_signed", is_signed);
 }
 
+// Checks the optional array to which w is quantized with the chosen format, and adds it to the
+// calibration.
+MemoryRange add_checked_codes(Calibration& calibration, void* q, sc_dtype q_dtype, int bits,
+                              bool is_signed) {
+  if (q == nullptr) {
+    return {};
+  }
+  const Codes codes{q, q_dtype};
+  if (codes.are_packed()) {
+    refuse("q", "an array of an integer dtype", name_of(q_dtype));
+  }
+  const std::size_t n = calibration.groups.elements();
+  Scheme scheme{};
+  scheme.bits = bits;
+  scheme.is_signed = is_signed;
+  const MemoryRange memory = checked_codes(codes, n, scheme, "q", "format");
+  calibration.q = codes;
+  calibration.streams =
+      worth_streaming(calibration.w, q, n * calibration.type.bytes + memory.bytes);
+  return memory;
+}
+
 Calibration checked_calibration(const void* w, sc_dtype dtype, std::size_t n,
                                 const sc_layout* layout, sc_choice_method method, double percentile,
                                 sc_rounding rounding) {
@@ -176,14 +199,16 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
 
 sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, sc_choice_method method,
-                           double percentile, sc_rounding rounding, int32_t* frac_bits) {
+                           double percentile, sc_rounding rounding, int32_t* frac_bits, void* q,
+                           sc_dtype q_dtype) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Calibration calibration =
+    Calibration calibration =
         checked_calibration(w, dtype, n, layout, method, percentile, rounding);
     require_integers(bits, 32, is_signed);
     const MemoryRange out = checked_array("frac_bits", frac_bits, calibration.groups.groups());
-    require_no_overlap({out}, {in, checked_optional("layout", layout)});
+    const MemoryRange codes = add_checked_codes(calibration, q, q_dtype, bits, is_signed != 0);
+    require_no_overlap({out, codes}, {in, checked_optional("layout", layout)});
     const double refused = choose_frac_bits(calibration, bits, is_signed != 0, frac_bits);
     if (refused != 0) {
       refuse("w", "at least 0 for an unsigned format, except where it rounds to 0",
@@ -195,10 +220,10 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
 sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, int32_t is_symmetric,
                            sc_choice_method method, double percentile, sc_rounding rounding,
-                           void* scale, int32_t* zero_point) {
+                           void* scale, int32_t* zero_point, void* q, sc_dtype q_dtype) {
   return guarded([&] {
     const MemoryRange in = checked_floats("w", w, n, dtype);
-    const Calibration calibration =
+    Calibration calibration =
         checked_calibration(w, dtype, n, layout, method, percentile, rounding);
     require_integers(bits, 16, is_signed);
     require_flag("is_symmetric", is_symmetric);
@@ -207,14 +232,14 @@ sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_lay
     const MemoryRange scales =
         checked_array("scale", scale, count, is_double ? sizeof(double) : sizeof(float));
     const MemoryRange zero_points = checked_array("zero_point", zero_point, count);
-    require_no_overlap({scales, zero_points}, {in, checked_optional("layout", layout)});
-    const auto [qmin, qmax] = integer_range(bits, is_signed != 0);
+    const MemoryRange codes = add_checked_codes(calibration, q, q_dtype, bits, is_signed != 0);
+    require_no_overlap({scales, zero_points, codes}, {in, checked_optional("layout", layout)});
     if (is_double) {
-      choose_affine(calibration, qmin, qmax, is_symmetric != 0, static_cast<double*>(scale),
-                    zero_point);
+      choose_affine(calibration, bits, is_signed != 0, is_symmetric != 0,
+                    static_cast<double*>(scale), zero_point);
     } else {
-      choose_affine(calibration, qmin, qmax, is_symmetric != 0, static_cast<float*>(scale),
-                    zero_point);
+      choose_affine(calibration, bits, is_signed != 0, is_symmetric != 0,
+                    static_cast<float*>(scale), zero_point);
     }
   });
 }

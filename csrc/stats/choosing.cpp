@@ -7,6 +7,7 @@
 
 #include "core/blocks.hpp"
 #include "core/float_state.hpp"
+#include "quantize/parameters.hpp"
 #include "stats/affine_of_range.hpp"
 #include "stats/frac_bits_of_range.hpp"
 #include "stats/group_ranges.hpp"
@@ -39,12 +40,8 @@ void for_parts(const Calibration& calibration, const Choose& choose) {
   share(tasks, calibration.groups.elements() * calibration.type.bytes, [&] {
     const FloatState float_state;
     for (std::size_t task = 0; tasks.take(task);) {
-      const auto [groups, first_element, first_group] = parts[task];
-      Calibration part = calibration;
-      part.groups = groups;
-      part.w =
-          static_cast<const unsigned char*>(calibration.w) + first_element * calibration.type.bytes;
-      if (!choose(part, first_group)) {
+      const GroupParts::Part part = parts[task];
+      if (!choose(calibration.part(part), part.first_group)) {
         is_finite.store(false);
         tasks.stop();
       }
@@ -53,6 +50,26 @@ void for_parts(const Calibration& calibration, const Choose& choose) {
   if (!is_finite.load()) {
     refuse();
   }
+}
+
+// Writes the codes of a part of the array, for whose groups the scheme has the parameters.
+void quantize_chosen(const Calibration& calibration, const Scheme& scheme) {
+  const std::size_t n = calibration.groups.elements();
+  if (calibration.q.data != nullptr && n != 0) {
+    sc_quantize_options options{};
+    options.rounding = calibration.rounding;
+    quantize_part(calibration.w, calibration.type, n, scheme, options, calibration.q,
+                  calibration.streams);
+  }
+}
+
+Scheme fixed_point_scheme(const Calibration& calibration, int bits, bool is_signed,
+                          const std::int32_t* frac_bits) {
+  const auto [lowest, highest] = integer_range(bits, is_signed);
+  Scheme scheme{bits, is_signed, lowest, highest, calibration.groups, frac_bits, nullptr, nullptr};
+  scheme.powers_fit_float =
+      all_within(frac_bits, calibration.groups.groups(), -kMaxFloatExponent, kMaxFloatExponent);
+  return scheme;
 }
 
 // choose_affine for a part of the array. Returns false if an element is not finite.
@@ -105,12 +122,24 @@ bool write_frac_bits(const Calibration& calibration, int bits, bool is_signed,
 
 }  // namespace
 
+Calibration Calibration::part(const GroupParts::Part& part) const {
+  Calibration calibration = *this;
+  calibration.groups = part.groups;
+  calibration.w = static_cast<const unsigned char*>(w) + part.first_element * type.bytes;
+  if (q.data != nullptr) {
+    calibration.q.data =
+        static_cast<unsigned char*>(q.data) + part.first_element * dtype_info(q.dtype).bytes();
+  }
+  return calibration;
+}
+
 double choose_frac_bits(const Calibration& calibration, int bits, bool is_signed,
                         std::int32_t* frac_bits) {
   if (calibration.method == SC_CHOICE_METHOD_MSE && is_signed && calibration.groups.groups() == 1 &&
       calibration.groups.elements() >= kMinSampled) {
     if (const std::optional<int> found = least_error_frac_bits_from_sample(calibration, bits)) {
       *frac_bits = *found;
+      quantize_chosen(calibration, fixed_point_scheme(calibration, bits, is_signed, frac_bits));
       return 0;
     }
   }
@@ -118,29 +147,39 @@ double choose_frac_bits(const Calibration& calibration, int bits, bool is_signed
   std::mutex mutex;
   for_parts(calibration, [&](const Calibration& part, std::size_t first_group) {
     double refused_in_part = 0;
-    const bool is_finite =
-        write_frac_bits(part, bits, is_signed, frac_bits + first_group, refused_in_part);
+    std::int32_t* const chosen = frac_bits + first_group;
+    if (!write_frac_bits(part, bits, is_signed, chosen, refused_in_part)) {
+      return false;
+    }
     if (refused_in_part < 0) {
       const std::scoped_lock lock(mutex);
       refused = std::min(refused, refused_in_part);
+    } else {
+      quantize_chosen(part, fixed_point_scheme(part, bits, is_signed, chosen));
     }
-    return is_finite;
+    return true;
   });
   return refused;
 }
 
 template <class T>
-void choose_affine(const Calibration& calibration, std::int64_t qmin, std::int64_t qmax,
-                   bool is_symmetric, T* scale, std::int32_t* zero_point) {
+void choose_affine(const Calibration& calibration, int bits, bool is_signed, bool is_symmetric,
+                   T* scale, std::int32_t* zero_point) {
+  const auto [qmin, qmax] = integer_range(bits, is_signed);
+  const bool are_zero = is_symmetric && is_signed;  // all zero points
   for_parts(calibration, [&](const Calibration& part, std::size_t first_group) {
-    return write_scales(part, qmin, qmax, is_symmetric, scale + first_group,
-                        zero_point + first_group);
+    T* const scales = scale + first_group;
+    std::int32_t* const zero_points = zero_point + first_group;
+    if (!write_scales(part, qmin, qmax, is_symmetric, scales, zero_points)) {
+      return false;
+    }
+    quantize_chosen(part, {bits, is_signed, qmin, qmax, part.groups, nullptr, scales,
+                           are_zero ? nullptr : zero_points});
+    return true;
   });
 }
 
-template void choose_affine(const Calibration&, std::int64_t, std::int64_t, bool, float*,
-                            std::int32_t*);
-template void choose_affine(const Calibration&, std::int64_t, std::int64_t, bool, double*,
-                            std::int32_t*);
+template void choose_affine(const Calibration&, int, bool, bool, float*, std::int32_t*);
+template void choose_affine(const Calibration&, int, bool, bool, double*, std::int32_t*);
 
 }  // namespace secateur

@@ -41,8 +41,8 @@ std::optional<int> frac_bits_of_sample(const Calibration& calibration, int bits)
   if (!ranges.is_finite()) {
     return std::nullopt;
   }
-  std::int32_t frac_bits = largest_frac_bits(ranges.lowest(0), ranges.highest(0), bits, true,
-                                             margins_of(calibration.rounding));
+  std::int32_t frac_bits = FracBitsOfRange(bits, true, margins_of(calibration.rounding))(
+      ranges.lowest(0), ranges.highest(0));
   write_least_error_frac_bits(of_sample, ranges, bits, true, &frac_bits);
   return frac_bits;
 }

@@ -239,6 +239,7 @@ def choose_format(
     rounding: str,
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
+    quantized: NDArray[Any] | None,
     /,
 ) -> tuple[int | NDArray[np.int32], dict[str, Any]]: ...  # frac_bits[groups...], other arguments
 def choose_affine(
@@ -251,6 +252,7 @@ def choose_affine(
     rounding: str,
     axis: int | tuple[int, ...] | None,
     group_size: int | tuple[int, int] | None,
+    quantized: NDArray[Any] | None,
     /,
 ) -> tuple[  # scales[groups...], zero points[groups...], other arguments
     float | NDArray[Any], int | NDArray[np.int32], dict[str, Any]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secateur import _core
 from secateur.formats import chosen_affine, chosen_fixed_point
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from secateur.formats import Affine, FixedPoint
     from secateur.literals import Axes, ChoiceMethod, DeterministicRounding, GroupSize
@@ -24,6 +24,7 @@ def choose_format(
     rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
+    quantized: NDArray[Any] | None = None,
 ) -> FixedPoint:
     """Choose the number of fraction bits of a fixed-point format that suits the data.
 
@@ -55,6 +56,11 @@ def choose_format(
         Choose for each group of this many neighbours along the axis, by default the last axis. With
         two numbers, choose for each block of two axes, by default the last two. Groups at the ends
         of the axes may be smaller.
+    quantized : ndarray of ``fmt.dtype``, of the shape of `w`, optional
+        Receives ``quantize(w, fmt, rounding=rounding)``, where ``fmt`` is the chosen format. Its dtype
+        may also be one of ml_dtypes, as for the `out` of :func:`quantize`. With ``"max"`` and groups
+        that are contiguous in `w`, choosing and quantizing take one pass over memory. After an error,
+        its contents are unspecified.
 
     Returns
     -------
@@ -107,7 +113,7 @@ def choose_format(
     (0, -1)
     """
     frac_bits, how = _core.choose_format(
-        w, bits, signed, method, percentile, rounding, axis, group_size
+        w, bits, signed, method, percentile, rounding, axis, group_size, quantized
     )
     return chosen_fixed_point(frac_bits, **how)
 
@@ -123,6 +129,7 @@ def choose_affine(
     rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
+    quantized: NDArray[Any] | None = None,
 ) -> Affine:
     """Choose an affine format that suits the data, by the rules of ONNX.
 
@@ -155,6 +162,11 @@ def choose_affine(
         Choose for each group of this many neighbours along the axis, by default the last axis. With
         two numbers, choose for each block of two axes, by default the last two. Groups at the ends
         of the axes may be smaller.
+    quantized : ndarray of ``fmt.dtype``, of the shape of `w`, optional
+        Receives ``quantize(w, fmt, rounding=rounding)``, where ``fmt`` is the chosen format. Its dtype
+        may also be one of ml_dtypes, as for the `out` of :func:`quantize`. With ``"max"`` and groups
+        that are contiguous in `w`, choosing and quantizing take one pass over memory. After an error,
+        its contents are unspecified.
 
     Returns
     -------
@@ -208,8 +220,16 @@ def choose_affine(
     array([  0,  50,  75, 255], dtype=uint8)
     >>> sc.choose_affine(np.float32([[-1, 0.5], [127, 4]]), symmetric=True, axis=0).scale
     array([0.00787402, 1.        ], dtype=float32)
+
+    Choose and quantize in one pass, with a scale for each pair of neighbours:
+
+    >>> q = np.empty(4, np.uint8)
+    >>> sc.choose_affine(w, signed=False, group_size=2, quantized=q).zero_point
+    array([255,   0], dtype=int32)
+    >>> q
+    array([  0, 255,  31, 255], dtype=uint8)
     """
     scale, zero_point, how = _core.choose_affine(
-        w, bits, signed, symmetric, method, percentile, rounding, axis, group_size
+        w, bits, signed, symmetric, method, percentile, rounding, axis, group_size, quantized
     )
     return chosen_affine(scale, zero_point, **how)

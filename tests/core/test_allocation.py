@@ -128,6 +128,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "compare": lambda a: sc.compare(a["w"], a["half"], fmt=FMT, axis=0),
     "choose_format": lambda a: sc.choose_format(a["w"], 8, method="mse"),
     "choose_format groups": lambda a: sc.choose_format(a["wide"], 8, group_size=32),
+    "choose_affine quantized": lambda a: sc.choose_affine(
+        a["wide"], group_size=32, quantized=np.empty(a["wide"].shape, np.int8)
+    ),
     "choose_affine": lambda a: sc.choose_affine(a["w"], method="percentile", axis=0),
     "sparsity_schedule": lambda a: sc.sparsity_schedule(a["wide"], begin=0, end=1, final=0.5),
     "MagnitudeSketch": lambda a: counted(a["w"]),

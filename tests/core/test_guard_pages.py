@@ -181,6 +181,7 @@ def more_cases(n: int) -> Iterator[Case]:
                 yield Case(in_shape(indices_of_topk, shape, **how), (w,), has_out=False)
                 yield Case(in_shape(chosen, shape, axis=axis), (w,), has_out=False)
                 yield Case(in_shape(chosen, shape, axis=axis, group_size=5), (w,), has_out=False)
+                yield Case(in_shape(chosen_codes, shape, axis=axis, group_size=5), (w,))
                 yield Case(
                     lambda w, x, shape=shape, axis=axis: compared(
                         w.reshape(shape), x.reshape(shape), axis=axis
@@ -208,6 +209,7 @@ def more_cases(n: int) -> Iterator[Case]:
         yield Case(partial(sc.soft_threshold, threshold=0.5), (v,), in_place=True)
         yield Case(sketched, (v,), has_out=False)
         yield Case(chosen, (v,), has_out=False)
+        yield Case(chosen_codes, (v,))
         yield Case(compared, (v, x), has_out=False)
 
 
@@ -226,6 +228,12 @@ def indices_of_topk(w: np.ndarray, **how: int) -> np.ndarray:
 def chosen(w: np.ndarray, **how: int) -> np.ndarray:
     formats = [sc.choose_format(w, 6, method=m, **how).frac_bits for m in ("max", "mse")]
     return np.concatenate([np.ravel(x) for x in formats])
+
+
+def chosen_codes(w: np.ndarray, out: np.ndarray | None = None, **how: int) -> np.ndarray:
+    out = np.empty(w.shape, np.int8) if out is None else out
+    sc.choose_affine(w, 6, quantized=out, **how)
+    return out
 
 
 def compared(w: np.ndarray, w_hat: np.ndarray, **how: int) -> np.ndarray:

@@ -96,11 +96,15 @@ def compared(w: np.ndarray) -> list[np.ndarray]:
     chosen = [sc.choose_format(w, 8, method=method) for method in ("max", "percentile", "mse")]
     affine = sc.choose_affine(w, signed=False)
     w_hat = sc.fake_quantize(w, chosen[0])
+    quantized = np.empty(w.shape, np.int8)
+    by_group = sc.choose_affine(w, group_size=1000, quantized=quantized)
     return [
         np.array([fmt.frac_bits for fmt in chosen]),
         np.array([affine.scale, affine.zero_point]),
         np.array(sc.compare(w, w_hat, fmt=chosen[2])),
         np.asarray(sc.choose_format(w, 8, group_size=1000).frac_bits),
+        np.asarray(by_group.scale),
+        quantized,
     ]
 
 

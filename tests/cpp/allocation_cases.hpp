@@ -630,14 +630,15 @@ class Cases {
         add("choose_format by " + std::string(method.name) + name, count * sizeof(std::int32_t),
             Case::apart, [=](const void* in, void* out) {
           return sc_choose_format(in, dtype, n, &layout, 4, 1, by, 99, SC_ROUNDING_NEAREST_EVEN,
-                                  static_cast<std::int32_t*>(out));
+                                  static_cast<std::int32_t*>(out), nullptr, SC_DTYPE_INT8);
         });
         const std::size_t scales = count * (dtype == SC_DTYPE_FLOAT64 ? 8 : 4);
         add("choose_affine by " + std::string(method.name) + name,
             scales + count * sizeof(std::int32_t), Case::apart, [=](const void* in, void* out) {
           return sc_choose_affine(
               in, dtype, n, &layout, 4, 1, 0, by, 99, SC_ROUNDING_NEAREST_EVEN, out,
-              reinterpret_cast<std::int32_t*>(static_cast<unsigned char*>(out) + scales));
+              reinterpret_cast<std::int32_t*>(static_cast<unsigned char*>(out) + scales), nullptr,
+              SC_DTYPE_INT8);
         });
       }
       for (const Float& w_hat : {other, *type_}) {
@@ -683,14 +684,15 @@ class Cases {
     add("choose_format refuses negative elements", sizeof(std::int32_t), Case::apart,
         [=](const void* in, void* out) {
       return sc_choose_format(in, dtype, n, nullptr, 8, 0, SC_CHOICE_METHOD_MSE, 0,
-                              SC_ROUNDING_NEAREST_EVEN, static_cast<std::int32_t*>(out));
+                              SC_ROUNDING_NEAREST_EVEN, static_cast<std::int32_t*>(out), nullptr,
+                              SC_DTYPE_INT8);
     });
     for (const sc_choice_method method : {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_MSE}) {
       const std::string name = method == SC_CHOICE_METHOD_MAX ? "max" : "mse";
       add("choose_format refuses NaN by " + name, sizeof(std::int32_t), Case::apart,
           [=](const void* in, void* out) {
         return sc_choose_format(in, dtype, n, nullptr, 8, 1, method, 0, SC_ROUNDING_NEAREST_EVEN,
-                                static_cast<std::int32_t*>(out));
+                                static_cast<std::int32_t*>(out), nullptr, SC_DTYPE_INT8);
       });
       added_.back().input = type_->with_nan;
     }

@@ -61,6 +61,7 @@ enum Field {
   chosen_frac_bits,
   chosen_scale,
   chosen_zero_point,
+  chosen_codes,
   name,
   num_threads,
   previous_threads,
@@ -154,6 +155,7 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<std::int32_t>("frac_bits", kN),
     pointer_to<double>("scale", kN),
     pointer_to<std::int32_t>("zero_point", kN),
+    Pointer{"q", kN * sizeof(std::int32_t), 1, true},
     pointer_to<const char*>("name", 1),
     pointer_to<std::size_t>("num_threads", 1),
     pointer_to<std::size_t>("previous", 1, true),
@@ -645,22 +647,24 @@ const std::vector<Function>& functions() {
        [](Arguments& a) {
     return sc_choose_format(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(group_layout),
                             a.fixed_bits, a.is_signed, a.method, a.percentile, a.rounding,
-                            a.get<std::int32_t>(chosen_frac_bits));
+                            a.get<std::int32_t>(chosen_frac_bits), a.pointers[chosen_codes],
+                            a.q_dtype);
   },
-       {dtype, n, fixed_bits, is_signed, method, percentile, rounding},
+       {dtype, n, q_dtype, fixed_bits, is_signed, method, percentile, rounding},
        {all_of(w), all_of(group_layout)},
-       {{chosen_frac_bits, kGroups * sizeof(std::int32_t)}}},
+       {{chosen_frac_bits, kGroups * sizeof(std::int32_t)}, {chosen_codes, kN}}},
       {"sc_choose_affine",
        [](Arguments& a) {
-    return sc_choose_affine(a.pointers[w], a.dtype, a.n, a.get<sc_layout>(group_layout),
-                            a.affine_bits, a.is_signed, a.is_symmetric, a.method, a.percentile,
-                            a.rounding, a.pointers[chosen_scale],
-                            a.get<std::int32_t>(chosen_zero_point));
+    return sc_choose_affine(
+        a.pointers[w], a.dtype, a.n, a.get<sc_layout>(group_layout), a.affine_bits, a.is_signed,
+        a.is_symmetric, a.method, a.percentile, a.rounding, a.pointers[chosen_scale],
+        a.get<std::int32_t>(chosen_zero_point), a.pointers[chosen_codes], a.q_dtype);
   },
-       {dtype, n, affine_bits, is_signed, is_symmetric, method, percentile, rounding},
+       {dtype, n, q_dtype, affine_bits, is_signed, is_symmetric, method, percentile, rounding},
        {all_of(w), all_of(group_layout)},
        {{chosen_scale, kGroups * sizeof(double)},
-        {chosen_zero_point, kGroups * sizeof(std::int32_t)}}},
+        {chosen_zero_point, kGroups * sizeof(std::int32_t)},
+        {chosen_codes, kN}}},
       {"sc_isa",
        [](Arguments& a) { return sc_isa(a.get<const char*>(name)); },
        {},

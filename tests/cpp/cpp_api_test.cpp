@@ -345,6 +345,9 @@ void refuses_spans_that_do_not_fit() {
   require_refused("frac_bits", [&] { sc::choose_format(w, blocks, 8, short_zero_points); });
   require_refused("scale", [&] { sc::choose_affine(w, blocks, 8, short_out, zero_points); });
   require_refused("zero_point", [&] { sc::choose_affine(w, blocks, 8, out, short_zero_points); });
+  require_refused("q", [&] {
+    sc::choose_affine(w, 8, true, false, SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_FLOOR, short_q);
+  });
   require_refused("out", [&] { sc::soft_threshold(w, 1, short_out); });
   require_refused("q", [&] { sc::quantize(w, format, short_q); });
   require_refused("out", [&] { sc::dequantize(q, format, short_out); });
@@ -398,17 +401,17 @@ void takes_groups_of_any_size() {
     const std::array<std::int32_t, 8> each{1, 2, 3, 4, 5, 6, 7, 8};
     sc_format format = secateur::fixed_point(8, each[0]);
     format.layout = &layout;
-    require(
-        sc_choose_format(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1, SC_CHOICE_METHOD_PERCENTILE,
-                         80, SC_ROUNDING_NEAREST_EVEN, r.frac_bits.data()) == SC_OK &&
-            sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1, 0, SC_CHOICE_METHOD_MSE,
-                             0, SC_ROUNDING_NEAREST_EVEN, r.scale.data(),
-                             r.zero_point.data()) == SC_OK &&
-            sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &layout,
-                       nullptr, SC_ROUNDING_NEAREST_EVEN, errors.data()) == SC_OK &&
-            sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
-                        SC_DTYPE_INT8) == SC_OK,
-        "groups of any size");
+    require(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1,
+                             SC_CHOICE_METHOD_PERCENTILE, 80, SC_ROUNDING_NEAREST_EVEN,
+                             r.frac_bits.data(), nullptr, SC_DTYPE_INT8) == SC_OK &&
+                sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, n, &layout, 4, 1, 0,
+                                 SC_CHOICE_METHOD_MSE, 0, SC_ROUNDING_NEAREST_EVEN, r.scale.data(),
+                                 r.zero_point.data(), nullptr, SC_DTYPE_INT8) == SC_OK &&
+                sc_compare(w.data(), SC_DTYPE_FLOAT32, w_hat.data(), SC_DTYPE_FLOAT32, n, &layout,
+                           nullptr, SC_ROUNDING_NEAREST_EVEN, errors.data()) == SC_OK &&
+                sc_quantize(w.data(), SC_DTYPE_FLOAT32, n, &format, nullptr, r.q.data(),
+                            SC_DTYPE_INT8) == SC_OK,
+            "groups of any size");
     for (std::size_t i = 0; i < n; ++i) {
       r.errors.push_back(errors[i].squared_error);
     }
@@ -648,6 +651,37 @@ void counts_saturated_in_groups() {
   require(sums[0].saturated == 3 && sums[1].saturated == 0, "the frac_bits of each row");
 }
 
+// Choosing and quantizing in one call gives what two calls do.
+template <class W>
+void quantizes_chosen(const W& w) {
+  namespace sc = secateur;
+  using T = std::ranges::range_value_t<W>;
+  const std::size_t n = std::ranges::size(w);
+  const std::size_t count = (n + 1) / 2;  // groups
+  const sc_layout pairs{n, 1, 2, 0, 1};
+  std::vector<std::int8_t> q(n), expected(n);
+  std::vector<std::int32_t> frac_bits(count), zero_point(count);
+  std::vector<T> scale(count);
+  constexpr auto kMax = SC_CHOICE_METHOD_MAX;
+  constexpr auto kFloor = SC_ROUNDING_FLOOR;
+  sc_quantize_options options{};
+  options.rounding = kFloor;
+  const auto check = [&](sc_format fmt, const sc_layout* layout, const char* what) {
+    fmt.layout = layout;
+    sc::quantize(w, fmt, expected, options);
+    require(q == expected, what);
+    q.assign(n, 77);
+  };
+  const std::int32_t for_all = sc::choose_format(w, 8, true, kMax, 0, kFloor, q);
+  check(sc::fixed_point(8, for_all), nullptr, "choose_format and quantize");
+  sc::choose_format(w, pairs, 8, frac_bits, true, kMax, 0, kFloor, q);
+  check(sc::fixed_point(8, frac_bits[0]), &pairs, "choose_format of groups and quantize");
+  const auto chosen = sc::choose_affine(w, 8, true, false, kMax, 0, kFloor, q);
+  check(sc::affine(8, chosen.scale, &chosen.zero_point), nullptr, "choose_affine and quantize");
+  sc::choose_affine(w, pairs, 8, scale, zero_point, true, false, kMax, 0, kFloor, q);
+  check(sc::affine(8, scale[0], zero_point.data()), &pairs, "choose_affine of groups and quantize");
+}
+
 // Formats of a whole array, against expected constants.
 template <class T>
 void chooses_formats() {
@@ -658,6 +692,7 @@ void chooses_formats() {
   };
   require(sc::choose_format(w, 8) == 6, "-2 is -128 * 2^-6");
   require(sc::choose_format(w, 3) == 1, "-2 is -4 / 2");
+  quantizes_chosen(w);
   require(sc::choose_format(w, 8, true, SC_CHOICE_METHOD_PERCENTILE, 75) == 6,
           "1.5 is 96 * 2^-6, and -1.5 is -96 * 2^-6");
   require(sc::choose_format(w, 8, true, SC_CHOICE_METHOD_PERCENTILE, 50) == 7, "-0.5 is -64 / 128");

@@ -261,7 +261,8 @@ void choose_formats(sc_dtype dtype, const sc_layout* layout, std::size_t groups,
   std::array<std::int32_t, kCapacity> frac_bits;
   frac_bits.fill(kLeft);
   require_ok(sc_choose_format(nullptr, dtype, 0, layout, kBits, is_signed, method, 50,
-                              SC_ROUNDING_NEAREST_EVEN, groups == 0 ? nullptr : frac_bits.data()),
+                              SC_ROUNDING_NEAREST_EVEN, groups == 0 ? nullptr : frac_bits.data(),
+                              nullptr, SC_DTYPE_INT8),
              "choose_format");
   require(is(frac_bits, kBits - is_signed), "frac_bits of groups without elements");
   for (const std::int32_t is_symmetric : {0, 1}) {
@@ -270,10 +271,11 @@ void choose_formats(sc_dtype dtype, const sc_layout* layout, std::size_t groups,
       std::array<std::int32_t, kCapacity> zero_point;
       scale.fill(T{kLeft});
       zero_point.fill(kLeft);
-      require_ok(sc_choose_affine(nullptr, dtype, 0, layout, kBits, is_signed, is_symmetric, method,
-                                  50, SC_ROUNDING_FLOOR, groups == 0 ? nullptr : scale.data(),
-                                  groups == 0 ? nullptr : zero_point.data()),
-                 "choose_affine");
+      require_ok(
+          sc_choose_affine(nullptr, dtype, 0, layout, kBits, is_signed, is_symmetric, method, 50,
+                           SC_ROUNDING_FLOOR, groups == 0 ? nullptr : scale.data(),
+                           groups == 0 ? nullptr : zero_point.data(), nullptr, SC_DTYPE_INT8),
+          "choose_affine");
       for (std::size_t i = 0; i < kCapacity; ++i) {
         require(scale[i] == (i < groups ? T{1} : T{kLeft}), "scales of groups without elements");
       }
@@ -322,7 +324,8 @@ void gather_statistics(sc_dtype dtype) {
             } else if (groups == 0 || groups > SIZE_MAX / 512) {
               std::int32_t none = 0;
               require(sc_choose_format(nullptr, dtype, 0, &layout, 8, 1, SC_CHOICE_METHOD_MAX, 0,
-                                       SC_ROUNDING_NEAREST_EVEN, &none) == SC_ERROR_ARGUMENT,
+                                       SC_ROUNDING_NEAREST_EVEN, &none, nullptr,
+                                       SC_DTYPE_INT8) == SC_ERROR_ARGUMENT,
                       "too many groups");
             }
           }

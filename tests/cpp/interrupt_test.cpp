@@ -96,7 +96,8 @@ sc_status choose_affine_of_columns(Arrays& a, sc_choice_method method) {
   auto* const scale = static_cast<float*>(a.out());
   return sc_choose_affine(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kByColumn, 4, 1, 0, method, 90,
                           SC_ROUNDING_NEAREST_EVEN, scale,
-                          reinterpret_cast<std::int32_t*>(scale + kColumns));
+                          reinterpret_cast<std::int32_t*>(scale + kColumns), nullptr,
+                          SC_DTYPE_INT8);
 }
 
 sc_status topk_with_residual(Arrays& a, std::size_t k, const sc_layout* slices) {
@@ -306,18 +307,20 @@ const Operation kOutOfPlace[] = {
     {"choose_format by max",
      [](Arrays& a) {
   return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, 8, 1, SC_CHOICE_METHOD_MAX,
-                          0, SC_ROUNDING_AWAY, static_cast<std::int32_t*>(a.out()));
+                          0, SC_ROUNDING_AWAY, static_cast<std::int32_t*>(a.out()), nullptr,
+                          SC_DTYPE_INT8);
 }},
     {"choose_format of columns by a percentile",
      [](Arrays& a) {
   return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, &kByColumn, 8, 1,
                           SC_CHOICE_METHOD_PERCENTILE, 90, SC_ROUNDING_NEAREST_EVEN,
-                          static_cast<std::int32_t*>(a.out()));
+                          static_cast<std::int32_t*>(a.out()), nullptr, SC_DTYPE_INT8);
 }},
     {"choose_format by mse",  // from a sample
      [](Arrays& a) {
   return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr, 3, 1, SC_CHOICE_METHOD_MSE,
-                          0, SC_ROUNDING_NEAREST_EVEN, static_cast<std::int32_t*>(a.out()));
+                          0, SC_ROUNDING_NEAREST_EVEN, static_cast<std::int32_t*>(a.out()), nullptr,
+                          SC_DTYPE_INT8);
 }},
     {"choose_affine of columns by max",
      [](Arrays& a) { return choose_affine_of_columns(a, SC_CHOICE_METHOD_MAX); }},
@@ -429,7 +432,7 @@ void work_that_is_not_shared_is_interrupted_too() {
     const sc_layout channels{2, 4, 1, 0, 1};
     return sc_choose_format(a.w.data(), SC_DTYPE_FLOAT32, kSize, &channels, 8, 1,
                             SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN,
-                            static_cast<std::int32_t*>(a.out()));
+                            static_cast<std::int32_t*>(a.out()), nullptr, SC_DTYPE_INT8);
   }};
   require(count_runs(few_groups) >= kSize / 8, "groups with many rows per task");
 

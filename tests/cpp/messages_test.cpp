@@ -103,15 +103,17 @@ void other_numbers() {
         std::string("percentile must be a number from 0 to 100, got ") + text;
     require_message(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1,
                                      SC_CHOICE_METHOD_PERCENTILE, percentile,
-                                     SC_ROUNDING_NEAREST_EVEN, &frac_bits),
+                                     SC_ROUNDING_NEAREST_EVEN, &frac_bits, nullptr, SC_DTYPE_INT8),
                     message);
-    require_message(sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0,
-                                     SC_CHOICE_METHOD_PERCENTILE, percentile,
-                                     SC_ROUNDING_NEAREST_EVEN, &scale_of_all, &frac_bits),
-                    message);
+    require_message(
+        sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0,
+                         SC_CHOICE_METHOD_PERCENTILE, percentile, SC_ROUNDING_NEAREST_EVEN,
+                         &scale_of_all, &frac_bits, nullptr, SC_DTYPE_INT8),
+        message);
     for (const sc_choice_method method : {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_MSE}) {
       require(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, method,
-                               percentile, SC_ROUNDING_NEAREST_EVEN, &frac_bits));
+                               percentile, SC_ROUNDING_NEAREST_EVEN, &frac_bits, nullptr,
+                               SC_DTYPE_INT8));
       require(frac_bits == 5, "other methods ignore the percentile");
     }
   }
@@ -122,7 +124,8 @@ void other_numbers() {
          {SC_CHOICE_METHOD_MAX, SC_CHOICE_METHOD_PERCENTILE, SC_CHOICE_METHOD_MSE}) {
       require_message(
           sc_choose_format(with_negative.data(), SC_DTYPE_FLOAT64, with_negative.size(), nullptr, 8,
-                           0, method, 0, SC_ROUNDING_NEAREST_EVEN, &frac_bits),
+                           0, method, 0, SC_ROUNDING_NEAREST_EVEN, &frac_bits, nullptr,
+                           SC_DTYPE_INT8),
           std::string(
               "w must be at least 0 for an unsigned format, except where it rounds to 0, got ") +
               text);
@@ -281,13 +284,15 @@ void choices() {
                                  int rounding = 0) {
     return sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
                             static_cast<sc_choice_method>(method), 50,
-                            static_cast<sc_rounding>(rounding), frac_bits.data());
+                            static_cast<sc_rounding>(rounding), frac_bits.data(), nullptr,
+                            SC_DTYPE_INT8);
   };
   const auto choose_affine = [&](std::int32_t bits, std::int32_t is_signed,
                                  std::int32_t is_symmetric, int method, int rounding = 0) {
     return sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
                             is_symmetric, static_cast<sc_choice_method>(method), 50,
-                            static_cast<sc_rounding>(rounding), scale.data(), zero_point.data());
+                            static_cast<sc_rounding>(rounding), scale.data(), zero_point.data(),
+                            nullptr, SC_DTYPE_INT8);
   };
   for (const std::int32_t bits : {1, 33, 0, -1, INT32_MIN, INT32_MAX}) {
     require_message(choose_format(bits, 1, 0), "bits must be 2 to 32, got " + std::to_string(bits));
@@ -328,23 +333,24 @@ void choices() {
   const sc_layout rows{2, 2, 1, 0, 0};
   require_message(
       sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), &rows, 8, 0, SC_CHOICE_METHOD_MAX, 0,
-                       SC_ROUNDING_NEAREST_EVEN, frac_bits.data()),
+                       SC_ROUNDING_NEAREST_EVEN, frac_bits.data(), nullptr, SC_DTYPE_INT8),
       "w must be at least 0 for an unsigned format, except where it rounds to 0, got "
       "-4");
 
   const std::array<double, 4> not_finite{1, kNaN, 2, -kInfinity};
   require(sc_choose_format(not_finite.data(), SC_DTYPE_FLOAT64, not_finite.size(), nullptr, 8, 1,
-                           SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN,
-                           frac_bits.data()) == SC_ERROR_NAN,
+                           SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, frac_bits.data(),
+                           nullptr, SC_DTYPE_INT8) == SC_ERROR_NAN,
           "elements that are not finite");
   require(std::string(sc_last_error()) ==
               "w has 2 elements that are NaN or infinite, the first at flat index 1",
           sc_last_error());
 
-  require_message(sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0,
-                                   SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, scale.data(),
-                                   reinterpret_cast<std::int32_t*>(scale.data())),
-                  "zero_point must not overlap scale");
+  require_message(
+      sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, 8, 1, 0, SC_CHOICE_METHOD_MAX,
+                       0, SC_ROUNDING_NEAREST_EVEN, scale.data(),
+                       reinterpret_cast<std::int32_t*>(scale.data()), nullptr, SC_DTYPE_INT8),
+      "zero_point must not overlap scale");
 }
 
 // Programs may print numbers with a decimal comma. The messages do not.

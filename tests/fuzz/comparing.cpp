@@ -271,7 +271,7 @@ void fuzz_choose_format(Draw& draw) {
                    nullptr, [&](const void*, void* out) {
     return sc_choose_format(task.w.data(), task.type.dtype, groups.n, groups.argument(), task.bits,
                             task.is_signed ? 1 : 0, task.method, task.percentile, task.rounding,
-                            static_cast<std::int32_t*>(out));
+                            static_cast<std::int32_t*>(out), nullptr, SC_DTYPE_INT8);
   });
   require(outcome.status == (!task.is_finite ? SC_ERROR_NAN
                              : is_refused    ? SC_ERROR_ARGUMENT
@@ -361,10 +361,10 @@ void fuzz_choose_affine(Draw& draw, const Task& task) {
       on_every_isa(draw, groups.count * (sizeof(T) + sizeof(std::int32_t)), draw.offset(sizeof(T)),
                    nullptr, [&](const void*, void* out) {
     auto* const scale = static_cast<T*>(out);
-    return sc_choose_affine(task.w.data(), task.type.dtype, groups.n, groups.argument(), task.bits,
-                            task.is_signed ? 1 : 0, is_symmetric ? 1 : 0, task.method,
-                            task.percentile, task.rounding, scale,
-                            reinterpret_cast<std::int32_t*>(scale + groups.count));
+    return sc_choose_affine(
+        task.w.data(), task.type.dtype, groups.n, groups.argument(), task.bits,
+        task.is_signed ? 1 : 0, is_symmetric ? 1 : 0, task.method, task.percentile, task.rounding,
+        scale, reinterpret_cast<std::int32_t*>(scale + groups.count), nullptr, SC_DTYPE_INT8);
   });
   require(outcome.status == (task.is_finite ? SC_OK : SC_ERROR_NAN),
           "only finite elements are taken");
@@ -468,10 +468,10 @@ void fuzz_refusals(Draw& draw) {
                                        reinterpret_cast<sc_error_sums*>(out))
       : function == choose_format
           ? sc_choose_format(from, dtype, n, &layout, bits, is_signed, method, percentile, rounding,
-                             reinterpret_cast<std::int32_t*>(out))
+                             reinterpret_cast<std::int32_t*>(out), nullptr, SC_DTYPE_INT8)
           : sc_choose_affine(from, dtype, n, &layout, bits, is_signed, is_symmetric, method,
-                             percentile, rounding, out,
-                             reinterpret_cast<std::int32_t*>(second_out));
+                             percentile, rounding, out, reinterpret_cast<std::int32_t*>(second_out),
+                             nullptr, SC_DTYPE_INT8);
   require(is_refusal(status), what);
   require(memory == before, "nothing is written when an argument is refused");
 }
@@ -489,9 +489,9 @@ void fuzz_overlaps(Draw& draw) {
   switch (draw.in<int>(0, 2)) {
     case 0: {
       const OverlapArena::Region frac_bits = arena.take(n * sizeof(std::int32_t));
-      arena.check(sc_choose_format(w.data, type.dtype, n, &layout, 8, 1, method, 50,
-                                   SC_ROUNDING_NEAREST_EVEN,
-                                   reinterpret_cast<std::int32_t*>(frac_bits.data)),
+      arena.check(sc_choose_format(
+                      w.data, type.dtype, n, &layout, 8, 1, method, 50, SC_ROUNDING_NEAREST_EVEN,
+                      reinterpret_cast<std::int32_t*>(frac_bits.data), nullptr, SC_DTYPE_INT8),
                   frac_bits.overlaps(w));
       break;
     }
@@ -518,7 +518,8 @@ void fuzz_overlaps(Draw& draw) {
       const OverlapArena::Region zero_point = arena.take(n * sizeof(std::int32_t));
       arena.check(sc_choose_affine(w.data, type.dtype, n, &layout, 8, 1, 0, method, 50,
                                    SC_ROUNDING_NEAREST_EVEN, scale.data,
-                                   reinterpret_cast<std::int32_t*>(zero_point.data)),
+                                   reinterpret_cast<std::int32_t*>(zero_point.data), nullptr,
+                                   SC_DTYPE_INT8),
                   scale.overlaps(w) || zero_point.overlaps(w) || scale.overlaps(zero_point));
     }
   }

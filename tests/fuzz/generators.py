@@ -320,13 +320,15 @@ class Draw:
                 self.wrong += () in shapes
         self.bitorder()
 
-    def out(self, dtype: str, shape: tuple[int, ...], *, may_be_w: bool = False) -> None:
-        """Pass no `out`, `w` itself, a separate array, or a wrong one."""
+    def out(
+        self, dtype: str, shape: tuple[int, ...], *, may_be_w: bool = False, name: str = "out"
+    ) -> None:
+        """Pass no array for a result, `w` itself, a separate array, or a wrong one."""
         kind = self.rng.randrange(12)
         if kind < 4:
             return
         if kind < 7 and may_be_w:
-            self.named["out"] = "w"
+            self.named[name] = "w"
             self.wrong += "w" in self.unwritable
         elif kind == 11 and self.one_in(3):
             wrong = [
@@ -337,7 +339,7 @@ class Draw:
                 "np.asarray(w).copy()",
                 "w.view('u1')",
             ]
-            self.named["out"] = self.one_of(wrong)
+            self.named[name] = self.one_of(wrong)
             self.wrong += 1
             self.wrong_in_several_ways = True
         else:
@@ -347,7 +349,7 @@ class Draw:
             if self.one_in(30):
                 shape = self.shape()
                 self.wrong += 1
-            self.named["out"] = self.array(dtype, shape, "raw", written=True)
+            self.named[name] = self.array(dtype, shape, "raw", written=True)
 
     def layout_of_parameters(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
         """Return the shape of the parameters of a format, and the arguments that say so."""
@@ -837,6 +839,9 @@ def choosing(draw: Draw) -> None:
     draw.array(dtype, shape, style, name="w")
     draw.positional = {"w": "w", **draw.positional}
     draw.groups(shape)
+    bits = int(draw.positional.get("bits", draw.named.get("bits", "8")))
+    quantized_dtype = storage_dtype(bits, draw.named.get("signed") != "False")
+    draw.out(quantized_dtype, shape, name="quantized")
 
 
 def choose_format(draw: Draw) -> None:

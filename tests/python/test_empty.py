@@ -149,7 +149,9 @@ def calls(w: np.ndarray) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         )
         yield (
             "choose_affine",
-            lambda lib, how=how, s=size: lib.choose_affine(w, signed=False, **how, group_size=s),
+            lambda lib, how=how, s=size: lib.choose_affine(
+                w, signed=False, **how, group_size=s, quantized=np.zeros(shape, np.uint8)
+            ),
         )
     for bits in (1, 4, 8):
         yield "pack_ints", lambda lib, b=bits: lib.pack_ints(np.zeros(shape, np.int8), b)

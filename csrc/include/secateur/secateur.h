@@ -623,7 +623,12 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
 /* How a format is chosen for the elements of a group. All elements must be finite; others are
  * SC_ERROR_NAN. SC_ROUNDING_STOCHASTIC is SC_ERROR_ARGUMENT. SC_CHOICE_METHOD_MAX chooses a format
  * in which no element overflows under `rounding` (fixed point: unless a magnitude exceeds 2^256).
- * One chosen for SC_ROUNDING_AWAY does not overflow under SC_ROUNDING_STOCHASTIC either. */
+ * One chosen for SC_ROUNDING_AWAY does not overflow under SC_ROUNDING_STOCHASTIC either.
+ *
+ * q may be null, and q_dtype is then ignored. Otherwise it is an array of n integers of a dtype that
+ * sc_quantize allows for the format, but not packed. It receives the integers that sc_quantize writes
+ * for the chosen format, with `rounding` and the other options by default. Where groups are contiguous
+ * parts of w, this takes one pass over w. After an error, the contents of q are unspecified. */
 typedef enum sc_choice_method SC_OF_INT {
   SC_CHOICE_METHOD_MAX = 0,        /* by the range of the elements and 0 */
   SC_CHOICE_METHOD_PERCENTILE = 1, /* the same, after the range is clipped to a percentile of the
@@ -644,7 +649,8 @@ typedef enum sc_choice_method SC_OF_INT {
  * SC_CHOICE_METHOD_MAX round it to 0. */
 sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, sc_choice_method method,
-                           double percentile, sc_rounding rounding, int32_t* frac_bits);
+                           double percentile, sc_rounding rounding, int32_t* frac_bits, void* q,
+                           sc_dtype q_dtype);
 
 /* Chooses the scales and the zero points of affine formats that use all integers of the width, one
  * of each for each group of the layout. bits is 2 to 16. The scales are double if w is float64, else
@@ -665,7 +671,7 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
 sc_status sc_choose_affine(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                            int32_t bits, int32_t is_signed, int32_t is_symmetric,
                            sc_choice_method method, double percentile, sc_rounding rounding,
-                           void* scale, int32_t* zero_point);
+                           void* scale, int32_t* zero_point, void* q, sc_dtype q_dtype);
 
 /* ---- Host ------------------------------------------------------------------------------------ */
 

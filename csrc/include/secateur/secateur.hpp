@@ -455,16 +455,41 @@ void compare(const W& w, const Other& w_hat, const sc_layout& layout, std::span<
                            detail::dtype_of<Other>, n, &layout, fmt, rounding, sums.data()));
 }
 
-/* The fraction bits for all elements. */
+/* An optional array of unpacked integers of the dtype of a format, for the functions below. */
+class codes_out {
+ public:
+  codes_out() = default;
+  template <detail::integers Q>
+  codes_out(Q&& q)  // NOLINT(google-explicit-constructor): implicit, from an array
+      : data_(std::ranges::data(q)), size_(std::ranges::size(q)), dtype_(detail::dtype_of<Q>) {}
+
+  [[nodiscard]] void* data() const { return data_; }
+  [[nodiscard]] sc_dtype dtype() const { return dtype_; }
+  /* Throws unless there is no array, or one of n elements. */
+  void require_length(std::size_t n) const {
+    if (data_ != nullptr) {
+      static_cast<void>(detail::length(n, size_, "q"));
+    }
+  }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+  sc_dtype dtype_ = SC_DTYPE_INT8;
+};
+
+/* The fraction bits for all elements. If q is given, w is quantized to it with the chosen format. */
 template <detail::floats W>
 std::int32_t choose_format(const W& w, int bits, bool is_signed = true,
                            sc_choice_method method = SC_CHOICE_METHOD_MAX,
                            double percentile = 99.99,
-                           sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
+                           sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN,
+                           const codes_out& q = {}) {
+  q.require_length(std::ranges::size(w));
   std::int32_t frac_bits = 0;
   detail::check(sc_choose_format(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
-                                 nullptr, bits, is_signed, method, percentile, rounding,
-                                 &frac_bits));
+                                 nullptr, bits, is_signed, method, percentile, rounding, &frac_bits,
+                                 q.data(), q.dtype()));
   return frac_bits;
 }
 
@@ -472,11 +497,14 @@ std::int32_t choose_format(const W& w, int bits, bool is_signed = true,
 template <detail::floats W>
 void choose_format(const W& w, const sc_layout& layout, int bits, std::span<std::int32_t> frac_bits,
                    bool is_signed = true, sc_choice_method method = SC_CHOICE_METHOD_MAX,
-                   double percentile = 99.99, sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
+                   double percentile = 99.99, sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN,
+                   const codes_out& q = {}) {
   const std::size_t n = std::ranges::size(w);
+  q.require_length(n);
   detail::require_groups(n, &layout, 1, frac_bits.size(), "frac_bits");
   detail::check(sc_choose_format(std::ranges::data(w), detail::dtype_of<W>, n, &layout, bits,
-                                 is_signed, method, percentile, rounding, frac_bits.data()));
+                                 is_signed, method, percentile, rounding, frac_bits.data(),
+                                 q.data(), q.dtype()));
 }
 
 /* The result of choose_affine. T is the type of w. */
@@ -491,11 +519,12 @@ template <detail::floats W>
 affine_parameters<std::ranges::range_value_t<W>> choose_affine(
     const W& w, int bits = 8, bool is_signed = true, bool is_symmetric = false,
     sc_choice_method method = SC_CHOICE_METHOD_MAX, double percentile = 99.99,
-    sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
+    sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN, const codes_out& q = {}) {
+  q.require_length(std::ranges::size(w));
   affine_parameters<std::ranges::range_value_t<W>> chosen{};
   detail::check(sc_choose_affine(std::ranges::data(w), detail::dtype_of<W>, std::ranges::size(w),
                                  nullptr, bits, is_signed, is_symmetric, method, percentile,
-                                 rounding, &chosen.scale, &chosen.zero_point));
+                                 rounding, &chosen.scale, &chosen.zero_point, q.data(), q.dtype()));
   return chosen;
 }
 
@@ -505,13 +534,15 @@ void choose_affine(const W& w, const sc_layout& layout, int bits,
                    std::span<std::ranges::range_value_t<W>> scale,
                    std::span<std::int32_t> zero_point, bool is_signed = true,
                    bool is_symmetric = false, sc_choice_method method = SC_CHOICE_METHOD_MAX,
-                   double percentile = 99.99, sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN) {
+                   double percentile = 99.99, sc_rounding rounding = SC_ROUNDING_NEAREST_EVEN,
+                   const codes_out& q = {}) {
   const std::size_t n = std::ranges::size(w);
+  q.require_length(n);
   detail::require_groups(n, &layout, 1, scale.size(), "scale");
   detail::require_groups(n, &layout, 1, zero_point.size(), "zero_point");
   detail::check(sc_choose_affine(std::ranges::data(w), detail::dtype_of<W>, n, &layout, bits,
                                  is_signed, is_symmetric, method, percentile, rounding,
-                                 scale.data(), zero_point.data()));
+                                 scale.data(), zero_point.data(), q.data(), q.dtype()));
 }
 
 /* Sets the interrupt callback of this thread for its lifetime, and then restores the previous one.

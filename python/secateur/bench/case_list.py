@@ -142,8 +142,10 @@ def _sketch_cases(main: int) -> Iterator[Case]:
 def _calibration_cases(main: int) -> Iterator[Case]:
     compare = operations.COMPARE
     yield _main_case(compare, main, "reads", partial(limits.against_two_reads, compare, main))
-    for operation in operations.CHOICES:
+    for operation in (*operations.CHOICES, *operations.CHOICES_BY_GROUPS):
         yield _memory_case(operation, main, "read")
+    for operation in operations.CHOICES_WITH_CODES:
+        yield _memory_case(operation, main, "copy")
 
 
 def _global_cases(main: int) -> Iterator[Case]:
@@ -200,6 +202,8 @@ def _small_cases(n: int = 64) -> Iterator[Case]:
     for operation in (KTH_MAGNITUDE, *operations.ARRAY_OPERATIONS):
         build = partial(limits.against_nothing, operation, n)
         yield _case(operation, n, "", build, call_target=1.2e-6)
+    by_row = quantizing.SMALL_BY_ROW
+    yield _case(by_row, n, "", partial(limits.against_nothing, by_row, n), call_target=4e-6)
 
 
 def _thread_cases(main: int, cpus: int) -> Iterator[Case]:

@@ -138,6 +138,22 @@ def _choose_format(library: Any, inputs: Inputs, method: str) -> Call:
     return lambda: library.choose_format(inputs.w, FORMAT.bits, method=method).frac_bits
 
 
+def _choose_by_groups(library: Any, inputs: Inputs, function: str) -> Call:
+    choose = getattr(library, function)
+    parameters = attrgetter("scale" if function == "choose_affine" else "frac_bits")
+    return lambda: parameters(choose(inputs.w, FORMAT.bits, group_size=GROUP_SIZE))
+
+
+def _choose_and_quantize(library: Any, inputs: Inputs, out: Array, function: str) -> Call:
+    choose = getattr(library, function)
+
+    def call() -> Array:
+        choose(inputs.w, FORMAT.bits, group_size=GROUP_SIZE, quantized=out)
+        return out
+
+    return call
+
+
 def _first_pass(library: Any, inputs: Inputs) -> Call:
     return partial(_count, partial(library.MagnitudeSketch, inputs.w.dtype), inputs)
 
@@ -250,6 +266,22 @@ CHOICES = tuple(
         every=21,
     )
     for method, target in (("max", 1.15), ("mse", 2.0))
+)
+CHOICES_BY_GROUPS = tuple(
+    Operation(
+        *(name, partial(_choose_by_groups, function=name), None, 4 + parameters / GROUP_SIZE),
+        *(f"groups of {GROUP_SIZE}", 1.2),
+        every=21,
+    )
+    for name, parameters in (("choose_format", 4), ("choose_affine", 8))
+)
+CHOICES_WITH_CODES = tuple(
+    Operation(
+        *(name, partial(_choose_and_quantize, function=name), np.int8, 5 + parameters / GROUP_SIZE),
+        *(f"groups of {GROUP_SIZE}, quantized", 0.8),
+        every=21,
+    )
+    for name, parameters in (("choose_format", 4), ("choose_affine", 8))
 )
 SKETCHES = (
     Operation("MagnitudeSketch", _first_pass, None, 4, "first pass", every=21),

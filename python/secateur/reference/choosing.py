@@ -13,13 +13,15 @@ from secateur.reference.arguments import (
     as_bool,
     as_double,
     axes_of,
+    fitting,
     floats,
     integer_in,
     one_of,
     refuse,
     shown,
 )
-from secateur.reference.integers import Integers
+from secateur.reference.integers import Integers, storage_dtype
+from secateur.reference.quantization import quantize
 from secateur.reference.rounding import check_deterministic, to_integers
 from secateur.reference.sums import Groups, Layout, layout_of, total
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from secateur.literals import Axes, ChoiceMethod, DeterministicRounding, GroupSize
 
+    Array = NDArray[Any]
     Float64s = NDArray[np.float64]
     Int32s = NDArray[np.int32]
     Mask = NDArray[np.bool_]
@@ -49,6 +52,7 @@ def choose_format(
     rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
+    quantized: NDArray[Any] | None = None,
 ) -> FixedPoint:
     """Choose the number of fraction bits of a fixed-point format that suits the data.
 
@@ -65,6 +69,8 @@ def choose_format(
     one_of("method", method, *METHODS)
     percentile = _checked_percentile(percentile)
     check_deterministic(rounding)
+    w = floats("w", w)
+    _check_quantized(quantized, w, integers)
     data = _data(w, axis, group_size)
     frac_bits = _most_frac_bits(data.low, data.high, integers, rounding)
     if not signed:  # negative elements are rounded to 0, or saturate there
@@ -80,9 +86,13 @@ def choose_format(
         chosen = _least_error(data, step, tries, integers.min, integers.max, rounding)
         frac_bits = 1 - np.frexp(chosen)[1]
     if data.whole:
-        return FixedPoint(bits, int(frac_bits[0]), signed)
-    frac_bits = data.layout.arrange(frac_bits)
-    return FixedPoint(bits, frac_bits, signed, axis=data.axis, group_size=group_size)
+        fmt = FixedPoint(bits, int(frac_bits[0]), signed)
+    else:
+        frac_bits = data.layout.arrange(frac_bits)
+        fmt = FixedPoint(bits, frac_bits, signed, axis=data.axis, group_size=group_size)
+    if quantized is not None:
+        quantize(w, fmt, rounding=rounding, out=quantized)
+    return fmt
 
 
 @np.errstate(all="ignore")
@@ -97,6 +107,7 @@ def choose_affine(
     rounding: DeterministicRounding = "nearest_even",
     axis: Axes | None = None,
     group_size: GroupSize | None = None,
+    quantized: NDArray[Any] | None = None,
 ) -> Affine:
     """Choose an affine format that suits the data, by the rules of ONNX.
 
@@ -114,6 +125,8 @@ def choose_affine(
     one_of("method", method, *METHODS)
     percentile = _checked_percentile(percentile)
     check_deterministic(rounding)
+    w = floats("w", w)
+    _check_quantized(quantized, w, integers)
     data = _data(w, axis, group_size)
     low, high = _clipped(data, percentile) if method == "percentile" else (data.low, data.high)
     scale, zero_point = _affine(low, high, integers, symmetric, data.compute_type, rounding)
@@ -121,10 +134,14 @@ def choose_affine(
         ends = integers.min - zero_point, integers.max - zero_point
         scale = _least_error_scale(data, scale, *ends, rounding)
     if data.whole:
-        return Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
-    scale, zero_point = data.layout.arrange(scale), data.layout.arrange(zero_point)
-    groups: dict[str, Any] = {"axis": data.axis, "group_size": group_size}
-    return Affine(scale, zero_point, bits=bits, signed=signed, **groups)
+        fmt = Affine(float(scale[0]), int(zero_point[0]), bits=bits, signed=signed)
+    else:
+        scale, zero_point = data.layout.arrange(scale), data.layout.arrange(zero_point)
+        groups: dict[str, Any] = {"axis": data.axis, "group_size": group_size}
+        fmt = Affine(scale, zero_point, bits=bits, signed=signed, **groups)
+    if quantized is not None:
+        quantize(w, fmt, rounding=rounding, out=quantized)
+    return fmt
 
 
 # --- the data -------------------------------------------------------------------------------
@@ -142,8 +159,14 @@ class _Data(NamedTuple):
     layout: Layout
 
 
-def _data(w: ArrayLike, axis: Axes | None, group_size: GroupSize | None) -> _Data:
-    w = floats("w", w)
+def _check_quantized(quantized: Any, w: Array, integers: Integers) -> None:
+    """Check that an array can hold the integers of `w`, unless it is None."""
+    if quantized is not None:
+        dtype = storage_dtype(integers, quantized)
+        fitting("quantized", quantized, dtype, {"w": w}, in_place=False)
+
+
+def _data(w: Array, axis: Axes | None, group_size: GroupSize | None) -> _Data:
     if group_size is not None and not isinstance(group_size, tuple):
         group_size = integer_in("group_size", group_size, 1, sys.maxsize)
     layout = layout_of(w, axis, group_size)

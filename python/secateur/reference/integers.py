@@ -47,7 +47,7 @@ SMALL_INTEGERS = {
 }
 
 
-def integers_of(fmt: FixedPoint | Affine) -> Integers:
+def integers_of(fmt: FixedPoint | Affine | Integers) -> Integers:
     return Integers(fmt.bits, fmt.signed)
 
 
@@ -59,7 +59,7 @@ def range_of(fmt: FixedPoint | Affine) -> tuple[int, int]:
     return integers.min, integers.max
 
 
-def storage_dtype(fmt: FixedPoint | Affine, array: Any) -> np.dtype[Any]:
+def storage_dtype(fmt: FixedPoint | Affine | Integers, array: Any) -> np.dtype[Any]:
     """Return the dtype of an array if it has fewer than 8 bits and holds the format.
 
     Otherwise return the default dtype of the format.

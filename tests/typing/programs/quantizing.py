@@ -87,6 +87,9 @@ def choose_and_compare() -> None:
     assert_type(sc.choose_format(w, 8), sc.FixedPoint)
     assert_type(sc.choose_format(w, 4, method="mse", axis=1, group_size=2), sc.FixedPoint)
     sc.choose_affine(w, 4, rounding="floor")
+    q = np.zeros(w.shape, np.int8)
+    assert_type(sc.choose_affine(w, group_size=2, quantized=q), sc.Affine)
+    assert_type(sc.choose_format(w, 8, quantized=q), sc.FixedPoint)
     assert (
         sc.compare(w, w, fmt=sc.choose_format(w, 8, rounding="away"), rounding="away").saturated
         == 0
