@@ -223,9 +223,7 @@ def test_choosing_scales(method: str, state: str) -> None:
             np.asarray(part)
             for w, cells in product(MATRICES, CELLS)
             for q in [np.zeros(w.shape, np.int8)]
-            for fmt in [
-                sc.choose_affine(w, method=method, percentile=99.9, quantized=q, **cells)
-            ]
+            for fmt in [sc.choose_affine(w, method=method, percentile=99.9, quantized=q, **cells)]
             for part in (fmt.scale, fmt.zero_point, q)
         ]
 

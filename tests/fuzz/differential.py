@@ -52,9 +52,12 @@ class Case:
         if self.function == "sketch":
             self.call = self.call.replace("lib.sketch(", "brackets(lib, ")
         self.out = draw.named.pop("out", "")
+        quantized = draw.named.pop("quantized", "")
         # An output that is not an input may be partly written when an error is raised.
         inputs = " ".join([*draw.positional.values(), *draw.named.values(), *draw.members])
-        self.write_only = {*re.findall(r"\w+", self.out)} - {*re.findall(r"\w+", inputs)}
+        self.write_only = {*re.findall(r"\w+", f"{self.out} {quantized}")} - {
+            *re.findall(r"\w+", inputs)
+        }
         # If several arguments are wrong, the two libraries may report different ones.
         self.errors_may_differ = draw.wrong > 1 or draw.wrong_in_several_ways
         self.isa = draw.one_of(sc.isas())

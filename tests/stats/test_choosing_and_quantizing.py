@@ -115,7 +115,9 @@ def test_layouts(lib: Any, choose: str) -> None:
 
 @pytest.mark.parametrize("choose", CHOOSE)
 @pytest.mark.parametrize("offset", [0, 1, 4, 63])
-def test_unaligned_and_large_enough_to_bypass_caches(choose: str, offset: int, threads: int) -> None:
+def test_unaligned_and_large_enough_to_bypass_caches(
+    choose: str, offset: int, threads: int
+) -> None:
     del threads
     n = 1_800_003
     w = of_type("normal", n + 1, "float32")[1:]

@@ -202,7 +202,7 @@ def _small_cases(n: int = 64) -> Iterator[Case]:
     for operation in (KTH_MAGNITUDE, *operations.ARRAY_OPERATIONS):
         build = partial(limits.against_nothing, operation, n)
         yield _case(operation, n, "", build, call_target=1.2e-6)
-    by_row = quantizing.SMALL_BY_ROW
+    by_row = operations.QUANTIZE_ROWS  # through arrays of parameters
     yield _case(by_row, n, "", partial(limits.against_nothing, by_row, n), call_target=4e-6)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 import secateur as sc
 from secateur import reference
 from secateur.bench import peers
-from secateur.bench.data import FORMAT
+from secateur.bench.data import FORMAT, affine_rows
 from secateur.bench.timing import Contender
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Call = Callable[[], Any]
 
+GROUP_SIZE = 32  # of formats with a parameter for each group
 SHRINKAGE = 0.5  # the threshold of soft_threshold
 ROW, KEPT_OF_ROW = 8, 2  # of topk of short rows: choosing 2 of 8 experts
 
@@ -110,6 +112,11 @@ def _quantize(library: Any, inputs: Inputs, out: Array) -> Call:
     return partial(library.quantize, inputs.w, FORMAT, out=out)
 
 
+def _quantize_rows(library: Any, inputs: Inputs, out: Array) -> Call:
+    matrix = inputs.matrix
+    return partial(library.quantize, matrix, affine_rows(matrix), out=out.reshape(matrix.shape))
+
+
 def _dequantize(library: Any, inputs: Inputs, out: Array) -> Call:
     return partial(library.dequantize, inputs.codes, FORMAT, out=out)
 
@@ -176,6 +183,7 @@ KTH_MAGNITUDE = Operation("kth_magnitude", _kth_magnitude, None, 4, torch=peers.
 PRUNE = Operation("prune", bind_prune, np.float32, 8, ratio_target=0.95, torch=peers.torch_prune)
 PRUNE_QUANTIZE = Operation("prune_quantize", _prune_quantize, np.int8, 5, "int8", 0.75)
 QUANTIZE = Operation("quantize", _quantize, np.int8, 5, "int8", 0.55)
+QUANTIZE_ROWS = Operation("quantize", _quantize_rows, np.int8, 5, "affine, each row")
 SOFT_THRESHOLD = Operation(
     "soft_threshold",
     _soft_threshold,
