@@ -18,7 +18,7 @@ struct Calibration {
   double percentile;
   sc_rounding rounding;
   // The array is also quantized with the chosen parameters, unless `data` is null. Not packed.
-  Codes q{};
+  Codes q{nullptr, SC_DTYPE_INT8};
   bool streams = false;  // whether the codes bypass the caches
 
   // The calibration of a part of the array.
