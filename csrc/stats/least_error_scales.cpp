@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <optional>
 #include <type_traits>
-#include <utility>
 
 #include "core/scratch.hpp"
 #include "stats/rounding.hpp"
@@ -30,7 +30,7 @@ int stride_of(std::size_t size, double lowest, double highest) {
 }
 
 constexpr auto kRatios = [] {  // of each candidate to the first
-  std::array<double, kLastStep + kMaxStride + 1> ratios{};
+  std::array<double, kLastStep + 2 * kMaxStride> ratios{};
   double octave = 1;
   for (int j = 0; j < static_cast<int>(ratios.size()); ++j) {
     const int linear = j % kStepsPerOctave;
@@ -41,18 +41,9 @@ constexpr auto kRatios = [] {  // of each candidate to the first
   return ratios;
 }();
 
-// Candidates that are tried together, in this order.
-struct Candidates {
-  std::array<int, kSteps> index;
-  std::size_t count = 0;
-
-  void add(int j) { index[count++] = j; }
-  void add_if(bool condition, int j) {
-    if (condition) {
-      add(j);
-    }
-  }
-};
+// The indices of candidates that are tried together, in this order. Candidate 0 takes the place of those
+// that do not exist: it is the first that a search tries, and no error is less than itself.
+using Candidates = std::array<int, kSteps>;
 
 // What the search of a group is about.
 struct ScaleProblem {
@@ -81,8 +72,14 @@ class ScaleSearch {
       const int stride = is_nearest_ ? stride_of(size, lowest, highest) : 1;
       // In units of a step, the error of an element that does not saturate is at most 1/2, or 1.
       const double most_granular = static_cast<double>(size) * (is_nearest_ ? 0.25 : 1);
-      groups_[i] = {first,     std::numeric_limits<double>::infinity(), 0, stride, most_granular,
-                    first != 0};
+      groups_[i] = {.first = first,
+                    .inverse = first != 0 ? 1 / first : 0,
+                    .least = std::numeric_limits<double>::infinity(),
+                    .best = 0,
+                    .stride = stride,
+                    .most_granular = most_granular,
+                    .is_active = first != 0,
+                    .tried = {}};
       active_ += first != 0 ? 1U : 0U;
       const bool in_float = std::is_same_v<T, float> && first >= kLeast && first <= kMost;
       steps_[i] = {{}, lowest, highest, in_float};
@@ -91,39 +88,28 @@ class ScaleSearch {
 
   void run() {
     for (int begin = 0; active_ != 0 && begin <= kLastStep; begin += static_cast<int>(kSteps)) {
-      evaluate([&](const Group& group) {
-        Candidates tried;
-        for (int i = begin; i < begin + static_cast<int>(kSteps); ++i) {
-          tried.add_if(group.is_active && i * group.stride <= kLastStep, i * group.stride);
-        }
-        return tried;
-      }, [&](Group& group, int j, double sum, double squared_ratio) {
+      try_candidates([](const Group& group) { return group.is_active ? kSteps : 0; },
+                     [&](const Group& group, std::size_t k) {
+        const int j = (begin + static_cast<int>(k)) * group.stride;
+        return j <= kLastStep ? j : 0;
+      }, [&](Group& group, int j, double step, double sum, double squared_ratio) {
         // Elements that saturate have the rest of the error, and more of it with all smaller steps.
         const double saturated = (sum - group.most_granular) * squared_ratio;
         group.is_active = group.least != 0 && saturated < group.least &&
-                          j + group.stride <= kLastStep &&
-                          step_of(group.first, j + group.stride) < step_of(group.first, j);
+                          j + group.stride <= kLastStep && step > kLeastStep;
         active_ -= group.is_active ? 0U : 1U;
         return group.is_active;
       });
     }
-    for (const auto& [far, near] : {std::pair{8, 4}, std::pair{3, 2}, std::pair{1, 1}}) {
-      evaluate([far = far, near = near](const Group& group) {
-        const bool is_far = group.least != 0 && far < group.stride;
-        const bool is_near = group.least != 0 && near < group.stride && near != far;
-        Candidates tried;
-        tried.add_if(is_far && group.best >= far, group.best - far);
-        tried.add_if(is_near && group.best >= near, group.best - near);
-        tried.add_if(is_near, group.best + near);
-        tried.add_if(is_far, group.best + far);
-        return tried;
-      }, [](Group&, int, double, double) { return true; });
-    }
+    refine(4, 8);
+    refine(2, 3);
+    refine(1, kMaxStride);
   }
 
   // Tries some candidates of the only group.
-  void try_candidates(const Candidates& tried) {
-    evaluate([&](const Group&) { return tried; }, [](Group&, int, double, double) { return true; });
+  void try_candidates(const Candidates& candidates) {
+    try_candidates([](const Group&) { return kSteps; },
+                   [&](const Group&, std::size_t k) { return std::max(candidates[k], 0); }, kGoOn);
   }
 
   [[nodiscard]] int best(std::size_t i) const { return groups_[i].best; }
@@ -133,38 +119,53 @@ class ScaleSearch {
 
  private:
   struct Group {
-    double first;          // candidate 0
-    double least;          // error so far, in units of the square of candidate 0
-    int best;              // the candidate of that error
-    int stride;            // of the candidates that are tried first
-    double most_granular;  // error of all elements if none saturates, in units of a squared step
-    bool is_active;        // whether more multiples of the stride are tried
+    double first, inverse;  // candidate 0, and 1 / candidate 0
+    double least;           // error so far, in units of the square of candidate 0
+    int best;               // the candidate of that error
+    int stride;             // of the candidates that are tried first
+    double most_granular;   // error of all elements if none saturates, in units of a squared step
+    bool is_active;         // whether more multiples of the stride are tried
+    Candidates tried;
   };
+
+  static constexpr double kLeastStep = static_cast<double>(std::numeric_limits<T>::min());
+  static constexpr auto kGoOn = [](Group&, int, double, double, double) { return true; };
 
   static double step_of(double first, int j) {
     const double exact = first * kRatios[static_cast<std::size_t>(j)];
-    return static_cast<double>(std::max(static_cast<T>(exact), std::numeric_limits<T>::min()));
+    return std::max(static_cast<double>(static_cast<T>(exact)), kLeastStep);
   }
 
-  // Tries candidates_of(group) of each group, and updates the least errors. After each candidate, calls
-  // goes_on(group, j, sum, squared_ratio) with the sum in units of the squared candidate, and with the
-  // square of its ratio to candidate 0. If this is false, the rest of the candidates is ignored.
-  template <class CandidatesOf, class GoesOn>
-  void evaluate(const CandidatesOf& candidates_of, const GoesOn& goes_on) {
+  // Tries the candidates at these distances from the best, if they are less than the stride.
+  void refine(int near, int far) {
+    try_candidates([&](const Group& group) {
+      return group.least == 0 || near >= group.stride ? 0
+             : far < group.stride                     ? kSteps
+                                                      : kSteps / 2;
+    }, [&](const Group& group, std::size_t k) {
+      const int distance = k < kSteps / 2 ? near : far;
+      return std::max(group.best + (k % 2 == 0 ? -distance : distance), 0);
+    }, kGoOn);
+  }
+
+  // Tries count_of(group) candidates of each group, half or all of kSteps or none: index_of(group, k) is
+  // the k-th. Updates the least errors. After each candidate, calls
+  // goes_on(group, j, step, sum, squared_ratio) with the sum of squared errors in units of the squared
+  // step, and with the square of the ratio of the step to candidate 0. If this is false, the rest of the
+  // candidates is ignored.
+  template <class CountOf, class IndexOf, class GoesOn>
+  void try_candidates(const CountOf& count_of, const IndexOf& index_of, const GoesOn& goes_on) {
     bool is_any = false;
     for_indices(count_, [&](std::size_t i) {
-      const Group& group = groups_[i];
-      const Candidates tried = group.first != 0 ? candidates_of(group) : Candidates{};
+      Group& group = groups_[i];
       double* const step = steps_[i].step;
-      std::fill_n(step, kSteps, 0.0);
-      for (std::size_t k = 0; k < tried.count; ++k) {
-        step[k] = step_of(group.first, tried.index[k]);
+      const std::size_t count = group.first == 0 ? 0 : count_of(group);
+      for (std::size_t k = 0; k < count; ++k) {
+        group.tried[k] = index_of(group, k);
+        step[k] = step_of(group.first, group.tried[k]);
       }
-      // Kernels compute two or all of the errors.
-      if (tried.count % 2 != 0) {
-        step[tried.count] = step[tried.count - 1];
-      }
-      is_any = is_any || tried.count != 0;
+      std::fill(step + count, step + kSteps, 0.0);
+      is_any = is_any || count != 0;
     });
     if (!is_any) {
       return;
@@ -172,20 +173,16 @@ class ScaleSearch {
     sum_rounding_errors(calibration_.groups, calibration_.w, calibration_.type,
                         grid_rounding(calibration_.rounding), steps_.data(), errors_.data());
     for_indices(count_, [&](std::size_t i) {
-      if (steps_[i].step[0] == 0) {
-        return;
-      }
+      const double* const step = steps_[i].step;
+      const double* const sum = errors_[i].error;
       Group& group = groups_[i];
-      const Candidates tried = candidates_of(group);
-      for (std::size_t k = 0; k < tried.count; ++k) {
+      for (std::size_t k = 0; k < kSteps && step[k] != 0; ++k) {
         // In units of candidate 0: the square of a step may overflow or underflow.
-        const double ratio = steps_[i].step[k] / group.first;
-        const double error = errors_[i].error[k] * (ratio * ratio);
-        if (error < group.least) {
-          group.least = error;
-          group.best = tried.index[k];
-        }
-        if (!goes_on(group, tried.index[k], errors_[i].error[k], ratio * ratio)) {
+        const double ratio = step[k] * group.inverse;
+        const double error = sum[k] * (ratio * ratio);
+        group.best = error < group.least ? group.tried[k] : group.best;
+        group.least = std::min(error, group.least);
+        if (!goes_on(group, group.tried[k], step[k], sum[k], ratio * ratio)) {
           break;
         }
       }
@@ -222,8 +219,8 @@ std::optional<T> scale_from_sample(const Calibration& calibration, const ScalePr
   const Buffer<unsigned char> sample(kSampleRuns * kSampleRunLength * bytes);
   for (std::size_t i = 0; i < kSampleRuns; ++i) {
     // A fraction of the golden ratio: unlike equal distances, it matches no rows of an array.
-    constexpr std::uint32_t kGolden = 0x9E3779B1;
-    const std::uint64_t fraction = static_cast<std::uint32_t>(i) * kGolden;
+    constexpr std::uint64_t kGolden = 0x9E3779B1;
+    const std::uint64_t fraction = static_cast<std::uint32_t>(i * kGolden);
     const std::size_t offset = fraction * (stretch - kSampleRunLength + 1) >> 32;
     std::memcpy(sample.data() + i * kSampleRunLength * bytes,
                 static_cast<const unsigned char*>(calibration.w) + (i * stretch + offset) * bytes,
@@ -235,13 +232,8 @@ std::optional<T> scale_from_sample(const Calibration& calibration, const ScalePr
   ScaleSearch<T> in_sample(of_sample, &problem);
   in_sample.run();
   const int expected = in_sample.best(0);
-  Candidates tried;
-  tried.add(0);
-  tried.add_if(expected > kSampleReach, expected - kSampleReach);
-  tried.add_if(expected != 0, expected);
-  tried.add(expected + kSampleReach);
   ScaleSearch<T> in_group(calibration, &problem);
-  in_group.try_candidates(tried);
+  in_group.try_candidates({0, expected - kSampleReach, expected, expected + kSampleReach});
   const bool is_confirmed =
       in_group.best(0) == expected || (in_group.best(0) == 0 && expected <= kSampleReach);
   return is_confirmed ? std::optional(in_group.scale(0)) : std::nullopt;

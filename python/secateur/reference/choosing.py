@@ -404,10 +404,11 @@ class _ScaleSearch:
             active &= self.step(j + stride) < self.step(j)
             if not active.any():
                 break
-        for distances in ((8, 4), (3, 2), (1,)):
+        for distances in ((-4, 4, -8, 8), (-2, 2, -3, 3), (-1, 1)):
             center, wanted = self.best.copy(), self.least != 0
-            for offset in sorted(sign * d for d in distances if d < stride for sign in (-1, 1)):
-                self.evaluate(center + offset, wanted & (center + offset >= 0))
+            for distance in distances:
+                if abs(distance) < stride:
+                    self.evaluate(center + distance, wanted & (center + distance >= 0))
         return self.best
 
     def evaluate(self, j: Any, wanted: Any) -> tuple[Float64s, Float64s]:
@@ -420,7 +421,7 @@ class _ScaleSearch:
         sums, squared_ratio = np.zeros(self.best.shape), np.zeros(self.best.shape)
         if wanted.any():
             step = self.step(np.maximum(j, 0)).astype(np.float64)[wanted]
-            squared_ratio[wanted] = np.square(step / self.first[wanted])
+            squared_ratio[wanted] = np.square(step * (1 / self.first[wanted]))
             sums[wanted] = self._sums(step, wanted)
             errors = sums * squared_ratio
             better = wanted & (errors < self.least)
