@@ -142,7 +142,8 @@ def _sketch_cases(main: int) -> Iterator[Case]:
 def _calibration_cases(main: int) -> Iterator[Case]:
     compare = operations.COMPARE
     yield _main_case(compare, main, "reads", partial(limits.against_two_reads, compare, main))
-    for operation in (*operations.CHOICES, *operations.CHOICES_BY_GROUPS):
+    choices = *operations.CHOICES, *operations.LEAST_ERROR_SCALES, *operations.CHOICES_BY_GROUPS
+    for operation in choices:
         yield _memory_case(operation, main, "read")
     for operation in operations.CHOICES_WITH_CODES:
         yield _memory_case(operation, main, "copy")

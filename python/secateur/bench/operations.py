@@ -145,6 +145,14 @@ def _choose_format(library: Any, inputs: Inputs, method: str) -> Call:
     return lambda: library.choose_format(inputs.w, FORMAT.bits, method=method).frac_bits
 
 
+def _least_error_scales(library: Any, inputs: Inputs, bits: int, group_size: int | None) -> Call:
+    return lambda: (
+        library.choose_affine(
+            inputs.w, bits, symmetric=True, method="mse", group_size=group_size
+        ).scale
+    )
+
+
 def _choose_by_groups(library: Any, inputs: Inputs, function: str) -> Call:
     choose = getattr(library, function)
     parameters = attrgetter("scale" if function == "choose_affine" else "frac_bits")
@@ -274,6 +282,17 @@ CHOICES = tuple(
         every=21,
     )
     for method, target in (("max", 1.15), ("mse", 2.0))
+)
+LEAST_ERROR_SCALES = tuple(
+    Operation(
+        *("choose_affine", partial(_least_error_scales, bits=bits, group_size=group_size), None, 4),
+        *(variant, 2.0),
+        every=21,
+    )
+    for variant, bits, group_size in (
+        ("mse", 8, None),
+        ("mse, 4 bits, groups of 32", 4, GROUP_SIZE),
+    )
 )
 CHOICES_BY_GROUPS = tuple(
     Operation(
