@@ -38,33 +38,59 @@ struct GridVectors {
   SECATEUR_INLINE Vec<T> clamped(Vec<T> y) const { return Min(Max(y, lowest), highest); }
 };
 
-template <class T>
-SECATEUR_INLINE void add_square(Vec<T> x, size_t lane, EightSums& sums) {
-  Vec<double> wide[kWidened<T>];
-  Widen(x, wide);
-  for (size_t v = 0; v < kWidened<T>; ++v) {
-    sums.add(Mul(wide[v], wide[v]), lane + v * kLanes<double>);
+// Adds the first half of some numbers to the second, until one is left.
+template <size_t kCount, class T>
+SECATEUR_INLINE T sum_by_halves(T* numbers) {
+  if constexpr (kCount == 1) {
+    return numbers[0];
+  } else {
+    for (size_t i = 0; i < kCount / 2; ++i) {
+      numbers[i] += numbers[i + kCount / 2];
+    }
+    return sum_by_halves<kCount / 2>(numbers);
   }
 }
+
+// A sum of squares over a row: element i of the row is added to partial sum i % kLineElements<T>.
+template <class T>
+struct SquareSum {
+  static constexpr size_t kVectors = kLineElements<T> / kLanes<T>;
+  Vec<T> partial[kVectors];
+
+  SECATEUR_INLINE SquareSum() {
+    for (size_t v = 0; v < kVectors; ++v) {
+      partial[v] = Set(T{0});
+    }
+  }
+  // Adds the squares of vector v of a line.
+  SECATEUR_INLINE void add(Vec<T> x, size_t v) { partial[v] = Add(partial[v], Mul(x, x)); }
+  [[nodiscard]] SECATEUR_INLINE double total() const {
+    T numbers[kLineElements<T>];
+    for (size_t v = 0; v < kVectors; ++v) {
+      StoreU(partial[v], numbers + v * kLanes<T>);
+    }
+    return static_cast<double>(sum_by_halves<kLineElements<T>>(numbers));
+  }
+};
 
 template <class T, GridRounding kRounding>
 struct RoundingTotals {
   GridVectors<T> grid;
   Vec<T> coarser_multiplier, finer_multiplier;
-  EightSums coarser, error, finer;
+  SquareSum<T> coarser, error, finer;
 
   SECATEUR_INLINE explicit RoundingTotals(const Grid& of_row)
       : grid(of_row),
         coarser_multiplier(Set(static_cast<T>(1 / of_row.step / 2))),
         finer_multiplier(Set(static_cast<T>(1 / of_row.step * 2))) {}
   SECATEUR_INLINE void add(const T* from) {
-    for (size_t lane = 0; lane < kLineElements<T>; lane += kLanes<T>) {
-      const Vec<T> x = LoadU(from + lane);
+    for (size_t v = 0; v < kLineElements<T> / kLanes<T>; ++v) {
+      const Vec<T> x = LoadU(from + v * kLanes<T>);
       const Vec<T> coarse_y = Mul(x, coarser_multiplier), y = Mul(x, grid.multiplier);
       const Vec<T> fine_y = Mul(x, finer_multiplier);
-      add_square(Sub(coarse_y, round_on_grid<kRounding>(coarse_y)), lane, coarser);
-      add_square(Sub(y, round_on_grid<kRounding>(grid.clamped(y))), lane, error);
-      add_square(Sub(fine_y, grid.clamped(fine_y)), lane, finer);
+      coarser.add(Sub(coarse_y, round_on_grid<kRounding>(coarse_y)), v);
+      error.add(Sub(y, round_on_grid<kRounding>(grid.clamped(y))), v);
+      finer.add(Sub(fine_y, grid.clamped(fine_y)), v);
     }
   }
   SECATEUR_INLINE void add_to(RoundingSums& sums) const {
@@ -89,19 +115,6 @@ void rounding_sums(const Rows& rows, const Grid* grids, size_t stride, RoundingS
   }
 }
 
-// Adds the first half of some numbers to the second, until one is left.
-template <size_t kCount, class T>
-SECATEUR_INLINE T sum_by_halves(T* numbers) {
-  if constexpr (kCount == 1) {
-    return numbers[0];
-  } else {
-    for (size_t i = 0; i < kCount / 2; ++i) {
-      numbers[i] += numbers[i + kCount / 2];
-    }
-    return sum_by_halves<kCount / 2>(numbers);
-  }
-}
-
 // The sums of the squared errors of one row with the first kCount of its steps.
 template <class T, GridRounding kRounding, size_t kCount>
 class StepTotals {
@@ -110,39 +123,30 @@ class StepTotals {
       : lowest_(Set(static_cast<T>(steps.lowest))), highest_(Set(static_cast<T>(steps.highest))) {
     for (size_t k = 0; k < kCount; ++k) {
       step_[k] = Set(static_cast<T>(kIsNearest ? 1 / steps.step[k] : steps.step[k]));
-      for (size_t v = 0; v < kVectors; ++v) {
-        partial_[k][v] = Set(T{0});
-      }
     }
   }
   SECATEUR_INLINE void add(const T* from) {
-    for (size_t v = 0; v < kVectors; ++v) {
+    for (size_t v = 0; v < kLineElements<T> / kLanes<T>; ++v) {
       const Vec<T> x = LoadU(from + v * kLanes<T>);
       for (size_t k = 0; k < kCount; ++k) {
         // Directed modes divide: the product with 1 / step may fall on the other side of an integer.
         const Vec<T> y = kIsNearest ? Mul(x, step_[k]) : Div(x, step_[k]);
-        const Vec<T> e = Sub(y, round_on_grid<kRounding>(Min(Max(y, lowest_), highest_)));
-        partial_[k][v] = Add(partial_[k][v], Mul(e, e));
+        errors_[k].add(Sub(y, round_on_grid<kRounding>(Min(Max(y, lowest_), highest_))), v);
       }
     }
   }
   SECATEUR_INLINE void add_to(StepErrors& errors) const {
     for (size_t k = 0; k < kCount; ++k) {
-      T partial[kLineElements<T>];
-      for (size_t v = 0; v < kVectors; ++v) {
-        StoreU(partial_[k][v], partial + v * kLanes<T>);
-      }
-      errors.error[k] += static_cast<double>(sum_by_halves<kLineElements<T>>(partial));
+      errors.error[k] += errors_[k].total();
     }
   }
 
  private:
   static constexpr bool kIsNearest = kRounding == GridRounding::nearest;
-  static constexpr size_t kVectors = kLineElements<T> / kLanes<T>;
 
   Vec<T> lowest_, highest_;
   Vec<T> step_[kCount];  // or its reciprocal
-  Vec<T> partial_[kCount][kVectors];
+  SquareSum<T> errors_[kCount];
 };
 
 template <class T, GridRounding kRounding, size_t kCount>

@@ -74,13 +74,12 @@ struct SumKernels {
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
   // Counts the elements whose key is larger than the limit for their sign. NaN is not counted.
   void (*count_out_of_range)(const Rows& a, const Limits* limits, size_t stride, PairSums* sums);
-  // By GridRounding. The errors are computed in the type of the elements. Elements that are not finite
-  // make the sums infinite or NaN. The steps of rounding_sums are powers of two; squares are computed
-  // in double.
+  // By GridRounding. Errors, their squares and the sums of a row are computed in the type of the elements.
+  // Element i of a row is added to partial sum i % 16 or, of doubles, i % 8. Then the first half of the
+  // partial sums is added to the second, until one is left. Elements that are not finite make the sums
+  // infinite or NaN. The steps of rounding_sums are powers of two. Rounding to nearest, step_errors
+  // multiplies by 1 / step, rounded to the type of the elements.
   ErrorKernel<Grid, RoundingSums> rounding_sums[kGridRoundings];
-  // Rounding to nearest, step_errors multiplies by 1 / step, rounded to the type of the elements.
-  // Squares are added in that type, element i of a row to partial sum i % 16 or, of doubles, i % 8. Then
-  // the first half of the partial sums is added to the second, until one is left.
   ErrorKernel<Steps, StepErrors> step_errors[kGridRoundings];
 };
 

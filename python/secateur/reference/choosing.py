@@ -497,7 +497,7 @@ def _squared_errors(
                 errors = _errors(
                     elements[some], step[chosen], lowest, highest, rounding, compute_type
                 )
-                sums[chosen] = total(np.square(errors.astype(np.float64)), segment)
+                sums[chosen] = total(np.square(errors), segment)
     return sums
 
 
