@@ -8,6 +8,7 @@
 #include "quantize/kernels/table.hpp"
 #include "select/kernels/table.hpp"
 #include "sketch/kernels/table.hpp"
+#include "sparse/kernels/table.hpp"
 #include "stats/kernels/table.hpp"
 
 namespace secateur {

@@ -9,4 +9,5 @@
   SUBJECT(quantize, QuantizeKernels) \
   SUBJECT(pack, PackKernels)         \
   SUBJECT(stats, StatsKernels)       \
-  SUBJECT(sketch, SketchKernels)
+  SUBJECT(sketch, SketchKernels)     \
+  SUBJECT(sparse, SparseKernels)

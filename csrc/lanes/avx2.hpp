@@ -476,21 +476,97 @@ constexpr CompressRows make_compress_rows() {
 }
 constexpr CompressRows kCompressRows = make_compress_rows();
 
-SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
-  const uint64_t bits = BitsFromMask(m);
-  const auto row = static_cast<int64_t>(kCompressRows.row[bits]);
-  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(row));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(v.raw, lanes));
-  return PopCount(bits);
+// Row b holds a byte for each bit of b: the number of set bits below it, or -1 if it is not set.
+struct ExpandRows {
+  uint64_t row[256];
+};
+constexpr ExpandRows make_expand_rows() {
+  ExpandRows rows{};
+  for (unsigned b = 0; b < 256; ++b) {
+    unsigned used = 0;
+    for (unsigned lane = 0; lane < 8; ++lane) {
+      const uint64_t byte = ((b >> lane) & 1) ? used++ : 0xff;
+      rows.row[b] |= byte << (8 * lane);
+    }
+  }
+  return rows;
 }
-SECATEUR_INLINE size_t CompressStore(Vec<int64_t> v, Mask<int64_t> m, int64_t* p) {
-  const uint64_t bits = BitsFromMask(m);
-  // Each bit represents two lanes of 32 bits: 0b1010 becomes 0b11001100.
-  const uint64_t pairs = ((bits & 1) | (bits & 2) << 1 | (bits & 4) << 2 | (bits & 8) << 3) * 3;
-  const auto row = static_cast<int64_t>(kCompressRows.row[pairs]);
-  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(row));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(v.raw, lanes));
-  return PopCount(bits);
+constexpr ExpandRows kExpandRows = make_expand_rows();
+
+SECATEUR_INLINE __m128i row_of(const uint64_t* rows, uint64_t b) {
+  return _mm_cvtsi64_si128(static_cast<int64_t>(rows[b]));
+}
+// The bytes of the words with these indices, for a shuffle of bytes; negative indices stay negative.
+SECATEUR_INLINE __m128i bytes_of_words(__m128i indices) {
+  const __m128i pairs =
+      _mm_add_epi16(_mm_mullo_epi16(indices, _mm_set1_epi16(0x0202)), _mm_set1_epi16(0x0100));
+  return _mm_or_si128(pairs, _mm_srai_epi16(indices, 15));
+}
+// Each of 4 bits represents two lanes of 32 bits: 0b1010 becomes 0b11001100.
+SECATEUR_INLINE uint64_t doubled_bits(uint64_t bits) {
+  return ((bits & 1) | (bits & 2) << 1 | (bits & 4) << 2 | (bits & 8) << 3) * 3;
+}
+
+// Bytes and words are compressed and expanded by eight.
+template <class T>
+SECATEUR_INLINE size_t CompressBits(Vec<T> v, uint64_t bits, T* p) {
+  if constexpr (sizeof(T) >= 4) {
+    const uint64_t lanes = sizeof(T) == 4 ? bits & 0xff : doubled_bits(bits);
+    const __m256i indices = _mm256_cvtepu8_epi32(row_of(kCompressRows.row, lanes));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(v.raw, indices));
+    return PopCount(lanes) / (sizeof(T) / 4);
+  } else {
+    size_t stored = 0;
+    for (size_t i = 0; i < kLanes<T>; i += 8) {
+      const uint64_t eight = bits >> i & 0xff;
+      const __m128i row = row_of(kCompressRows.row, eight);
+      const __m128i half =
+          i * sizeof(T) < 16 ? _mm256_castsi256_si128(v.raw) : _mm256_extracti128_si256(v.raw, 1);
+      auto* const to = reinterpret_cast<__m128i*>(p + stored);
+      if constexpr (sizeof(T) == 2) {
+        _mm_storeu_si128(to, _mm_shuffle_epi8(half, bytes_of_words(_mm_cvtepu8_epi16(row))));
+      } else {
+        const __m128i bytes = i % 16 == 0 ? half : _mm_unpackhi_epi64(half, half);
+        _mm_storel_epi64(to, _mm_shuffle_epi8(bytes, row));
+      }
+      stored += PopCount(eight);
+    }
+    return stored;
+  }
+}
+template <class T>
+SECATEUR_INLINE Vec<T> ExpandBits(uint64_t bits, const T* p) {
+  if constexpr (sizeof(T) >= 4) {
+    const uint64_t lanes = sizeof(T) == 4 ? bits & 0xff : doubled_bits(bits);
+    const __m256i indices = _mm256_cvtepi8_epi32(row_of(kExpandRows.row, lanes));
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm256_andnot_si256(_mm256_srai_epi32(indices, 31),
+                                _mm256_permutevar8x32_epi32(v, indices))};
+  } else {
+    __m128i parts[kLanes<T> / 8];
+    for (size_t i = 0; i < kLanes<T> / 8; ++i) {
+      const uint64_t eight = bits >> (8 * i) & 0xff;
+      const __m128i row = row_of(kExpandRows.row, eight);
+      const auto* const from = reinterpret_cast<const __m128i*>(p);
+      if constexpr (sizeof(T) == 2) {
+        const __m128i shuffle = bytes_of_words(_mm_cvtepi8_epi16(row));
+        parts[i] = _mm_shuffle_epi8(_mm_loadu_si128(from), shuffle);
+      } else {
+        parts[i] = _mm_shuffle_epi8(_mm_loadl_epi64(from), row);
+      }
+      p += PopCount(eight);
+    }
+    if constexpr (sizeof(T) == 1) {
+      parts[0] = _mm_unpacklo_epi64(parts[0], parts[1]);
+      parts[1] = _mm_unpacklo_epi64(parts[2], parts[3]);
+    }
+    return {_mm256_set_m128i(parts[1], parts[0])};
+  }
+}
+
+template <class T>
+SECATEUR_INLINE size_t CompressStore(Vec<T> v, Mask<T> m, T* p) {
+  return CompressBits(v, BitsFromMask(m), p);
 }
 
 // Conversions between widths

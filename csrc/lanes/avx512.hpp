@@ -467,6 +467,10 @@ SECATEUR_INLINE Vec<T> InterleaveOddBlocks(Vec<T> a, Vec<T> b) {
   }
 }
 
+// The bits of all lanes.
+template <class T>
+inline constexpr uint64_t kAllLanes = ~uint64_t{0} >> (64 - kLanes<T>);
+
 // Compresses in a register and stores the whole vector. vpcompressd with a memory destination is
 // microcoded on Zen 4 and takes more than a hundred cycles.
 SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p) {
@@ -476,6 +480,32 @@ SECATEUR_INLINE size_t CompressStore(Vec<int32_t> v, Mask<int32_t> m, int32_t* p
 SECATEUR_INLINE size_t CompressStore(Vec<int64_t> v, Mask<int64_t> m, int64_t* p) {
   _mm512_storeu_si512(p, _mm512_maskz_compress_epi64(m.raw, v.raw));
   return PopCount(BitsFromMask(m));
+}
+template <class T>
+SECATEUR_INLINE size_t CompressBits(Vec<T> v, uint64_t bits, T* p) {
+  if constexpr (sizeof(T) == 1) {
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi8(_cvtu64_mask64(bits), v.raw));
+  } else if constexpr (sizeof(T) == 2) {
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi16(MaskFromBits<T>(bits).raw, v.raw));
+  } else if constexpr (sizeof(T) == 4) {
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(MaskFromBits<T>(bits).raw, v.raw));
+  } else {
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi64(MaskFromBits<T>(bits).raw, v.raw));
+  }
+  return PopCount(bits & kAllLanes<T>);
+}
+template <class T>
+SECATEUR_INLINE Vec<T> ExpandBits(uint64_t bits, const T* p) {
+  const __m512i v = _mm512_loadu_si512(p);
+  if constexpr (sizeof(T) == 1) {
+    return {_mm512_maskz_expand_epi8(_cvtu64_mask64(bits), v)};
+  } else if constexpr (sizeof(T) == 2) {
+    return {_mm512_maskz_expand_epi16(MaskFromBits<T>(bits).raw, v)};
+  } else if constexpr (sizeof(T) == 4) {
+    return {_mm512_maskz_expand_epi32(MaskFromBits<T>(bits).raw, v)};
+  } else {
+    return {_mm512_maskz_expand_epi64(MaskFromBits<T>(bits).raw, v)};
+  }
 }
 
 // Conversions between widths

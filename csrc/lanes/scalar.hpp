@@ -33,6 +33,10 @@
 //   FlushStream()            orders earlier Stream and StreamBools stores before later stores
 //   CompressStore(v, m, p)   stores the lanes of v with m[i] to p, in order; returns their number;
 //                            may write a whole vector; i32, i64
+//   CompressBits(v, bits, p) CompressStore with lane i of the mask in bit i of an integer, whose bits
+//                            N and above are ignored; i8, ints
+//   ExpandBits(bits, p)      the inverse: r[i] = the next of the elements at p if bit i of bits is set,
+//                            else 0; may read a whole vector; ignores bits N and above; i8, ints
 //   StoreBools(bits, p)      p[i] = bit i of bits, for 64 bytes
 //   StreamBools(bits, p)     StoreBools that bypasses the caches if kCanStream; p aligned to 64
 //                            bytes
@@ -376,6 +380,15 @@ template <class T>
 SECATEUR_INLINE size_t CompressStore(Vec<T> v, Mask<T> m, T* p) {
   StoreU(v, p);
   return m.raw;
+}
+template <class T>
+SECATEUR_INLINE size_t CompressBits(Vec<T> v, uint64_t bits, T* p) {
+  StoreU(v, p);
+  return bits & 1;
+}
+template <class T>
+SECATEUR_INLINE Vec<T> ExpandBits(uint64_t bits, const T* p) {
+  return {static_cast<T>((bits & 1) != 0 ? *p : T{0})};
 }
 
 // Conversions between widths

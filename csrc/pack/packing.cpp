@@ -40,28 +40,10 @@ namespace {
   throw Error(SC_ERROR_ARGUMENT, message);
 }
 
-// Some rows, or a part of one row: codes [begin, end) of rows [first, last).
-struct RowsPart {
-  std::size_t first, last;
-  std::size_t begin, end;
-};
-
-// Calls body(part) for parts of all rows. A part has about as many bytes as kBlock floats. Its codes
-// begin at a multiple of 64 in their row, so that no two parts share a packed byte.
+// Calls body(part) for all parts of the rows.
 template <class Body>
 void for_rows(const PackedRows& rows, const Packing& packing, const Body& body) {
-  const std::size_t most = kBlock * sizeof(float) / packing.code_bytes;
-  const std::size_t parts_of_row = ceil_div(rows.length, most);
-  const std::size_t rows_of_part = std::max(most / rows.length, std::size_t{1});
-  Tasks tasks(ceil_div(rows.count, rows_of_part) * parts_of_row);
-  share(tasks, rows.codes() * packing.code_bytes, [&] {
-    for (std::size_t task = 0; tasks.take(task);) {
-      const std::size_t first = task / parts_of_row * rows_of_part;
-      const std::size_t begin = task % parts_of_row * most;
-      body(RowsPart{first, std::min(first + rows_of_part, rows.count), begin,
-                    std::min(begin + most, rows.length)});
-    }
-  });
+  for_blocks(RowParts(rows, packing.code_bytes), rows.codes() * packing.code_bytes, body);
 }
 
 // Tuning: the length below which rows are staged. The overhead of a kernel call equals the packing
@@ -200,6 +182,25 @@ PackedRows packed_rows(std::size_t n, std::size_t bits, std::size_t row_length,
   const bool is_full = row_length % 8 * bits % 8 == 0 && bytes == packed_bytes(row_length, bits);
   return is_full ? PackedRows{1, n, packed_bytes(n, bits)}
                  : PackedRows{n / row_length, row_length, bytes};
+}
+
+RowParts::RowParts(const PackedRows& rows, std::size_t code_bytes)
+    : rows_(rows),
+      most_(kBlock * sizeof(float) / code_bytes),
+      parts_of_row_(ceil_div(rows.length, most_)),
+      rows_of_part_(std::max(most_ / std::max(rows.length, std::size_t{1}), std::size_t{1})) {}
+
+std::size_t RowParts::count() const { return ceil_div(rows_.count, rows_of_part_) * parts_of_row_; }
+
+RowsPart RowParts::operator[](std::size_t i) const {
+  const std::size_t first = i / parts_of_row_ * rows_of_part_;
+  const std::size_t begin = i % parts_of_row_ * most_;
+  return {first, std::min(first + rows_of_part_, rows_.count), begin,
+          std::min(begin + most_, rows_.length)};
+}
+
+std::size_t RowParts::max_codes() const {
+  return std::min(rows_.length, most_) * std::min(rows_of_part_, rows_.count);
 }
 
 void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing, bool checks_range,

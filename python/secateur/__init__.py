@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from secateur._core import __version__
+from secateur.bitmask import BitmaskArray, encode_bitmask
 from secateur.choosing import choose_affine, choose_format
 from secateur.comparing import compare
 from secateur.formats import Affine, FixedPoint
@@ -52,6 +53,7 @@ else:  # type checkers would take any name for an attribute
 
 __all__ = [
     "Affine",
+    "BitmaskArray",
     "Bracket",
     "ErrorStats",
     "FixedPoint",
@@ -63,6 +65,7 @@ __all__ = [
     "choose_format",
     "compare",
     "dequantize",
+    "encode_bitmask",
     "fake_quantize",
     "get_cmake_dir",
     "get_include",

@@ -124,6 +124,19 @@ def apply_mask(
     /,
 ) -> NDArray[Any]: ...
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
+def encode_bitmask(
+    w: ArrayLike, mask: ArrayLike | None, /
+) -> tuple[NDArray[np.uint8], NDArray[Any]]: ...
+def decode_bitmask(
+    bitmask: ArrayLike,
+    values: ArrayLike,
+    shape: tuple[int, ...],
+    out: NDArray[Any] | None,
+    /,
+) -> NDArray[Any]: ...
+def count_bitmask(
+    bitmask: ArrayLike, shape: tuple[int, ...], /
+) -> tuple[int, NDArray[np.int64]]: ...
 def pack_ints(
     q: ArrayLike,
     bits: int,

@@ -78,6 +78,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "prune_mask pattern": lambda a: sc.prune_mask(a["w"], pattern="2:4"),
     "prune_mask blocks": lambda a: sc.prune_mask(a["w"], sparsity=0.5, block=(2, 3)),
     "prune_mask_global": lambda a: sc.prune_mask_global([a["w"], a["half"]], sparsity=0.5),
+    "encode_bitmask": lambda a: sc.encode_bitmask(a["w"], a["w"] > 0).values,
+    "decode_bitmask": lambda a: sc.encode_bitmask(a["w"]).decode(),
     "prune": lambda a: sc.prune(a["strided"], sparsity=0.9),
     "prune k in place": lambda a: sc.prune(a["w"], k=N // 10, out=a["w"]),
     "prune rows in place": lambda a: sc.prune(a["w"], k=50, axis=1, out=a["w"]),

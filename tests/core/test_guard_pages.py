@@ -99,6 +99,7 @@ def cases(n: int) -> Iterator[Case]:
         yield Case(partial(sc.prune, k=k), (v,), in_place=True)
         yield Case(sc.apply_mask, (v, mask), in_place=True)
     yield from packing_cases(n)
+    yield from bitmask_cases(n)
     with_nan = w.copy()
     with_nan[[0, n - 1]] = np.nan
     yield Case(partial(sc.prune_mask, k=k, nan="keep"), (with_nan,), has_out=False)
@@ -124,6 +125,40 @@ def packing_cases(n: int) -> Iterator[Case]:
         yield Case(in_shapes(partial(sc.pack_ints, **how), shape, packed.shape), (q,))
         unpack = partial(sc.unpack_ints, shape=shape, dtype=np.uint16, **how)
         yield Case(in_shapes(unpack, packed.shape, shape), (packed.ravel(),))
+
+
+def bitmask_cases(n: int) -> Iterator[Case]:
+    """Yield cases whose arrays end with a stored element, and cases whose arrays begin with one."""
+    random = np.random.default_rng(n)
+    columns = next(length for length in (7, 5, 3, 2, 1) if n % length == 0)
+    for dtype, shape in product(
+        (np.uint8, np.uint16, np.float32, np.float64), ((n,), (n // columns, columns))
+    ):
+        w = (random.random(n) < 0.3).astype(dtype)
+        w[[0, n - 1]] = 1
+        sparse = sc.encode_bitmask(w.reshape(shape))
+
+        def encode(w: np.ndarray, shape: tuple[int, ...] = shape) -> np.ndarray:
+            return sc.encode_bitmask(w.reshape(shape)).values
+
+        def encode_kept(
+            w: np.ndarray, kept: np.ndarray, shape: tuple[int, ...] = shape
+        ) -> np.ndarray:
+            return sc.encode_bitmask(w.reshape(shape), kept.reshape(shape)).values
+
+        def decode(
+            bitmask: np.ndarray,
+            values: np.ndarray,
+            out: np.ndarray | None = None,
+            like: sc.BitmaskArray = sparse,
+        ) -> np.ndarray:
+            given = sc.BitmaskArray(bitmask.reshape(like.bitmask.shape), values, like.shape)
+            out = None if out is None else out.reshape(like.shape)
+            return given.decode(out=out).ravel()
+
+        yield Case(encode, (w,), has_out=False)
+        yield Case(encode_kept, (w, w != 0), has_out=False)
+        yield Case(decode, (sparse.bitmask.ravel(), sparse.values))
 
 
 def in_shapes(

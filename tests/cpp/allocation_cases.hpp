@@ -171,6 +171,7 @@ class Cases {
       type_ = inputs.floats.data();
       add_global();
       add_packing();
+      add_bitmasks();
       std::move(added_.begin(), added_.end(), std::back_inserter(all_));
       added_.clear();
     }
@@ -768,6 +769,33 @@ class Cases {
         return sc_pack_ints(q, SC_DTYPE_INT8, n, 3, order, 1, 32, out);
       });
     }
+  }
+
+  void add_bitmasks() {
+    const std::size_t n = n_;
+    const std::size_t element_bytes = type_->bytes;
+    const std::size_t values_bytes = n * element_bytes;
+    const void* const mask = inputs_.mask;
+    for (const std::size_t row_length : {n, std::size_t{12}}) {
+      const std::string name = row_length == n ? "" : " rows";
+      const std::size_t bitmask_bytes = n / row_length * ((row_length + 7) / 8);
+      add("encode_bitmask" + name, values_bytes + sizeof(std::size_t) + bitmask_bytes, Case::apart,
+          [=](const void* in, void* out) {
+        auto* const count = static_cast<unsigned char*>(out) + values_bytes;
+        return sc_encode_bitmask(in, element_bytes, n, row_length, mask,
+                                 count + sizeof(std::size_t), out, n,
+                                 reinterpret_cast<std::size_t*>(count));
+      });
+    }
+    // Every third byte of `mask` is 1, the others are 0.
+    add("decode_bitmask", values_bytes, Case::apart, [=](const void* in, void* out) {
+      return sc_decode_bitmask(mask, in, (n / 8 + 2) / 3, element_bytes, n, n, out);
+    });
+    add("count_bitmask", sizeof(std::size_t) + n / 8 * sizeof(std::int64_t), Case::apart,
+        [=](const void*, void* out) {
+      auto* const count = static_cast<std::size_t*>(out);
+      return sc_count_bitmask(mask, n, 8, count, reinterpret_cast<std::int64_t*>(count + 1));
+    });
   }
 
   const Inputs& inputs_;

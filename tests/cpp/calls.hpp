@@ -56,6 +56,10 @@ enum Field {
   options,
   q,
   packed,
+  keep_mask,
+  bitmask,
+  value_count,
+  row_offsets,
   group_layout,
   error_sums,
   chosen_frac_bits,
@@ -150,6 +154,10 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<sc_quantize_options>("options", 1, true),
     Pointer{"q", kN * sizeof(std::int32_t), 1, false},
     pointer_to<char>("packed", 4 * kN + 1),  // also rows of one integer, aligned to 32 bits
+    pointer_to<char>("mask", kN + 1, true),
+    pointer_to<char>("bitmask", kN + 1),  // also rows of one element
+    pointer_to<std::size_t>("count", 1),
+    pointer_to<std::int64_t>("row_offsets", kN, true),
     pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_error_sums>("sums", kN),
     pointer_to<std::int32_t>("frac_bits", kN),
@@ -202,10 +210,12 @@ struct Arguments {
       block<double>(member_w)[i] = static_cast<double>(i) / 2;
       block<double>(scores_data)[i] = static_cast<double>(i % 5) + 1;
       block<char>(mask)[i] = i % 3 == 0 ? 1 : 0;
+      block<char>(keep_mask)[i] = i % 3 == 0 ? 1 : 0;
       block<std::int32_t>(frac_bits)[i] = static_cast<std::int32_t>(i % 4);
       block<double>(scale)[i] = 0.3;
       block<std::int32_t>(zero_point)[i] = 3;
     }
+    *block<char>(bitmask) = 3;  // the first two elements
     *block<sc_layout>(slice_layout) = {4, 2, 0, 1, 0};
     *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
     *block<sc_key_range>(range) = {0, kN - 1};
@@ -614,6 +624,31 @@ const std::vector<Function>& functions() {
        {q_dtype, n, bits, bit_order, row_length, row_align},
        {{packed, kN / 2}},
        {{q, kN}}},
+      {"sc_encode_bitmask",
+       [](Arguments& a) {
+    return sc_encode_bitmask(a.pointers[w], sizeof(double), a.n, a.row_length,
+                             a.pointers[keep_mask], a.pointers[bitmask], a.pointers[values], kN,
+                             a.get<std::size_t>(value_count));
+  },
+       {n, row_length},
+       {all_of(w), {keep_mask, kN}},
+       {{bitmask, kN / 4}, all_of(values), all_of(value_count)}},
+      {"sc_decode_bitmask",
+       [](Arguments& a) {
+    return sc_decode_bitmask(a.pointers[bitmask], a.pointers[values], a.count, sizeof(double), a.n,
+                             a.row_length, a.pointers[out]);
+  },
+       {n, row_length, count},
+       {{bitmask, kN / 4}, {values, 2 * sizeof(double)}},
+       {all_of(out)}},
+      {"sc_count_bitmask",
+       [](Arguments& a) {
+    return sc_count_bitmask(a.pointers[bitmask], a.n, a.row_length, a.get<std::size_t>(value_count),
+                            a.get<std::int64_t>(row_offsets));
+  },
+       {n, row_length},
+       {{bitmask, kN / 4}},
+       {all_of(value_count), {row_offsets, kN / 4 * sizeof(std::int64_t)}}},
       {"sc_compare",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,

@@ -355,6 +355,10 @@ void refuses_spans_that_do_not_fit() {
   require_refused("q", [&] { sc::prune_quantize(w, 1, format, short_q); });
   require_refused("packed", [&] { sc::pack_ints(q, 4, short_packed); });
   require_refused("packed", [&] { sc::unpack_ints(short_packed, 4, q); });
+  require_refused("bitmask", [&] { sc::encode_bitmask(w, 2, short_packed, out); });
+  require_refused("bitmask", [&] { sc::decode_bitmask(short_packed, w, 2, out); });
+  require_refused(
+      "mask", [&] { sc::encode_bitmask(w, 4, short_packed, out, std::array<std::uint8_t, 3>{}); });
   require_refused("w_hat", [&] { sc::compare(w, short_w); });
   require(out == std::array<float, 4>{} && q == std::array<std::int8_t, 4>{} &&
               zero_points == std::array<std::int32_t, 4>{},
@@ -424,6 +428,36 @@ void takes_groups_of_any_size() {
       require(compute(length, inner, group) == expected, "a group that is longer than its axis");
     }
   }
+}
+
+void encodes_bitmasks() {
+  namespace sc = secateur;
+  const std::array<double, 6> w{0, 2, 0, -0.0, 0, 5};
+  std::array<std::uint8_t, sc::bitmask_bytes(6, 3)> bitmask{};
+  std::array<double, 6> values{};
+  require(sc::encode_bitmask(w, 3, bitmask, values) == 3, "the number of values");
+  require(bitmask == std::array<std::uint8_t, 2>{2, 5}, "the bits of rows");
+  require(values[0] == 2 && std::signbit(values[1]) && values[2] == 5, "the values");
+  std::array<double, 6> decoded{};
+  sc::decode_bitmask(bitmask, std::span(values).first(3), 3, decoded);
+  require(std::memcmp(decoded.data(), w.data(), sizeof w) == 0, "decode_bitmask");
+  const std::array<std::uint8_t, 6> keep{1, 0, 0, 0, 0, 7};
+  require(sc::encode_bitmask(w, 3, bitmask, values, keep) == 2 && values[0] == 0 && values[1] == 5,
+          "a zero that a mask keeps");
+  std::size_t count = 0;
+  std::array<std::int64_t, 2> offsets{};
+  require(sc_count_bitmask(bitmask.data(), 6, 3, &count, offsets.data()) == SC_OK && count == 2 &&
+              offsets == std::array<std::int64_t, 2>{0, 1},
+          "the offsets of rows");
+  // A buffer that is too small: what fits is written, and the number that is needed.
+  values = {};
+  require(sc_encode_bitmask(w.data(), 8, 6, 3, nullptr, bitmask.data(), values.data(), 1, &count) ==
+                  SC_ERROR_ARGUMENT &&
+              count == 3 && values[0] == 2 && values[1] == 0 && !std::signbit(values[1]),
+          "a small buffer");
+  bitmask[1] = 8;
+  require(sc_count_bitmask(bitmask.data(), 6, 3, &count, nullptr) == SC_ERROR_ARGUMENT,
+          "a spare bit");
 }
 
 // w as a matrix of two rows, whose columns are the slices; and as two arrays.
@@ -812,6 +846,7 @@ int main() {
   require(out == std::array<float, 4>{0, -1.5f, 0, 1.0f}, "soft_threshold");
   quantizes<float>();
   quantizes<double>();
+  encodes_bitmasks();
   std::array<std::uint8_t, 2> packed{};
   sc::pack_ints(std::vector<std::int8_t>{1, -8, 0, 7}, 4, packed);
   require(packed == std::array<std::uint8_t, 2>{0x81, 0x70}, "pack_ints");

@@ -231,6 +231,20 @@ void pack() {
   }
 }
 
+void encode() {
+  for (std::size_t element_bytes = 1; element_bytes <= 8; element_bytes *= 2) {
+    for (const std::size_t row_length : {std::size_t{0}, std::size_t{7}, kMax}) {
+      std::size_t count = 1;
+      require_ok(sc_encode_bitmask(nullptr, element_bytes, 0, row_length, nullptr, nullptr, nullptr,
+                                   0, &count),
+                 "encode_bitmask");
+      require_ok(sc_decode_bitmask(nullptr, nullptr, count, element_bytes, 0, row_length, nullptr),
+                 "decode_bitmask");
+      require_ok(sc_count_bitmask(nullptr, 0, row_length, &count, nullptr), "count_bitmask");
+    }
+  }
+}
+
 // ---- Statistics and sketches -----------------------------------------------------------------
 
 template <class T>
@@ -357,6 +371,7 @@ void call_all() {
   }
   prune_blocks();
   pack();
+  encode();
 }
 
 }  // namespace

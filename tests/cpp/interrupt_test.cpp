@@ -299,6 +299,25 @@ const Operation kOutOfPlace[] = {
      [](Arrays& a) {
   return sc_unpack_ints(a.w.data(), 2 * kSize, 4, SC_BITORDER_LITTLE, 0, 0, a.out(), SC_DTYPE_INT8);
 }},
+    {"encode_bitmask",
+     [](Arrays& a) {
+  std::size_t count = 0;
+  std::vector<std::uint8_t> bitmask(kSize / 8 + 1);
+  return sc_encode_bitmask(a.w.data(), sizeof(float), kSize, kSize, nullptr, bitmask.data(),
+                           a.out(), kSize, &count);
+}},
+    {"decode_bitmask",
+     [](Arrays& a) {
+  const std::vector<std::uint8_t> bitmask(kSize / 8, 1);
+  return sc_decode_bitmask(bitmask.data(), a.w.data(), bitmask.size(), sizeof(float),
+                           8 * bitmask.size(), 8 * bitmask.size(), a.out());
+}},
+    {"count_bitmask",
+     [](Arrays& a) {
+  std::size_t count = 0;
+  const std::vector<std::uint8_t> bitmask(kSize, 1);
+  return sc_count_bitmask(bitmask.data(), kSize, 1, &count, static_cast<std::int64_t*>(a.out()));
+}},
     {"compare",
      [](Arrays& a) {
   return sc_compare(a.w.data(), SC_DTYPE_FLOAT32, a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr,

@@ -113,6 +113,33 @@ inline std::uint32_t greater_words(__m512i a, __m512i b) {
   return mask;
 }
 
+// The lanes whose bits are set, in order, then zeros.
+template <class T>
+__m512i compress(std::uint64_t mask, __m512i v) {
+  const auto from = lanes<T>(v);
+  std::array<T, from.size()> to{};
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    if ((mask >> i & 1) != 0) {
+      to[count++] = from[i];
+    }
+  }
+  return bits<__m512i>(to);
+}
+// The inverse: the first lanes go to those whose bits are set; the others are zeros.
+template <class T>
+__m512i expand(std::uint64_t mask, __m512i v) {
+  const auto from = lanes<T>(v);
+  std::array<T, from.size()> to{};
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    if ((mask >> i & 1) != 0) {
+      to[i] = from[count++];
+    }
+  }
+  return bits<__m512i>(to);
+}
+
 template <int kRounding>
 __m256i halves_of_floats(__m512 v) {
   const auto parts = lanes<__m256>(v);
@@ -214,6 +241,12 @@ Mask unpack_masks(Mask a, Mask b, int half) {
 #define _mm512_reduce_max_epi32 secateur_emulation::largest<std::int32_t>
 #define _mm512_reduce_max_epi64 secateur_emulation::largest<std::int64_t>
 #define _mm512_cmpgt_epi16_mask secateur_emulation::greater_words
+#define _mm512_maskz_compress_epi8 secateur_emulation::compress<std::int8_t>
+#define _mm512_maskz_compress_epi16 secateur_emulation::compress<std::int16_t>
+#define _mm512_maskz_expand_epi8 secateur_emulation::expand<std::int8_t>
+#define _mm512_maskz_expand_epi16 secateur_emulation::expand<std::int16_t>
+#define _mm512_maskz_expand_epi32 secateur_emulation::expand<std::int32_t>
+#define _mm512_maskz_expand_epi64 secateur_emulation::expand<std::int64_t>
 #define _mm512_kunpackb(a, b) secateur_emulation::unpack_masks<__mmask16>(a, b, 8)
 #define _mm512_kunpackw(a, b) secateur_emulation::unpack_masks<__mmask32>(a, b, 16)
 #define _mm512_kunpackd(a, b) secateur_emulation::unpack_masks<__mmask64>(a, b, 32)

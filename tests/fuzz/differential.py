@@ -117,6 +117,11 @@ def base_of(array: np.ndarray) -> np.ndarray:
 
 def require_same(actual: Any, expected: Any, where: str) -> None:
     """Raise Different unless the two have the same types, recursively, and the same bits."""
+    if isinstance(actual, sc.BitmaskArray) and isinstance(expected, reference.BitmaskArray):
+        for name in ("shape", "bitmask", "values", "row_offsets"):
+            require_same(getattr(actual, name), getattr(expected, name), f"{where}.{name}")
+        require_same(actual.decode(), expected.decode(), f"{where} decoded")
+        return
     if type(actual) is not type(expected):
         raise Different(f"{where} is {type(actual)}, not {type(expected)}")
     if isinstance(actual, (np.ndarray, np.generic)):

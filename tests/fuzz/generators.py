@@ -29,6 +29,8 @@ def values(dtype: str, n: int, style: str, seed: int) -> np.ndarray:
         return rng.integers(low, high, n, np.int64 if low else np.uint64).astype(kind)
     if style == "raw":
         return raw.view(kind)
+    if style == "sparse":
+        return np.where(rng.random(n) < rng.random(), raw, raw.dtype.type(0)).view(kind)
     if style == "true":
         return (raw % 3 == 0).view(kind)
     infinity = raw.dtype.type(INFINITIES[dtype])
@@ -689,6 +691,15 @@ def packed_rows(
     )
 
 
+def encode_bitmask(draw: Draw) -> None:
+    dtype = draw.one_of(["float16", "bfloat16", "float32", "float64", "int8", "uint16", "int64"])
+    shape = draw.shape()
+    style = draw.one_of([*STYLES, "sparse"]) if dtype in FLOATS else "sparse"
+    draw.positional["w"] = draw.array(dtype, shape, style)
+    if draw.one_in(3):
+        draw.named["mask"] = draw.array("bool", shape, "true")
+
+
 def pack_ints(draw: Draw) -> None:
     dtypes = ["int8", "uint8", "int16", "uint16"]
     dtype = draw.one_of([*dtypes, *dtypes, "int4", "uint4", "int2", "uint2"])
@@ -891,7 +902,8 @@ def brackets(lib: Any, chunks: list[Any], dtype: Any, k: int, nan: str = "raise"
 FUNCTIONS: dict[str, Callable[[Draw], None]] = {
     function.__name__: function
     for function in (
-        kth_magnitude, topk, prune, prune_mask, prune_global, prune_mask_global, apply_mask, soft_threshold, pack_ints,
+        kth_magnitude, topk, prune, prune_mask, prune_global, prune_mask_global, apply_mask, soft_threshold,
+        encode_bitmask, pack_ints,
         unpack_ints, quantize, dequantize, requantize, fake_quantize, prune_quantize, compare,
         choose_format, choose_affine, sketch,
     )

@@ -62,6 +62,8 @@ constexpr LaneTest kTests[] = {
     SECATEUR_TEST(Stream),
     SECATEUR_TEST(FlushStream),
     SECATEUR_TEST(CompressStore),
+    SECATEUR_TEST(CompressBits),
+    SECATEUR_TEST(ExpandBits),
     SECATEUR_TEST(StoreBools),
     SECATEUR_TEST(StreamBools),
     SECATEUR_TEST(LoadBools),

@@ -155,28 +155,68 @@ void test_FlushStream() {
   expect_equal(too_early, int64_t{0}, "lines that another thread reads too early");
 }
 
+// Lanes, and those of them with the bits of a mask.
+template <class T>
+struct Compressed {
+  Lanes<T> lanes;
+  std::vector<T> kept;
+
+  explicit Compressed(uint64_t bits) {
+    for (std::size_t i = 0; i < kLanes<T>; ++i) {
+      lanes[i] = random_value<T>();
+      if ((bits >> i & 1) != 0) {
+        kept.push_back(lanes[i]);
+      }
+    }
+  }
+};
+
+// Checks an operation that compresses lanes.
+template <class T, class Operation>
+void check_compressed(bool dirty, Operation operation) {
+  const GuardedBytes memory(sizeof(Lanes<T>));
+  for (const uint64_t bits : mask_bits<T>(dirty)) {
+    const Compressed<T> expected(bits);
+    memory.watch();
+    const std::size_t count =
+        operation(load_lanes(expected.lanes.data()), bits, reinterpret_cast<T*>(memory.begin()));
+    expect_equal(count, expected.kept.size(), "number of lanes");
+    for (std::size_t i = 0; i < expected.kept.size(); ++i) {
+      T got;
+      std::memcpy(&got, memory.begin() + i * sizeof(T), sizeof(T));
+      expect_equal(got, expected.kept[i], "element", i);
+    }
+    memory.expect_untouched(0, memory.size());
+  }
+}
+
 void test_CompressStore() {
   for_types<int32_t, int64_t>([]<class T>() {
+    check_compressed<T>(false, [](Vec<T> v, uint64_t bits, T* p) {
+      return CompressStore(v, MaskFromBits<T>(bits), p);
+    });
+  });
+}
+
+void test_CompressBits() {  // ignores the bits above the lanes
+  for_types<int8_t, int16_t, int32_t, int64_t>([]<class T>() {
+    check_compressed<T>(true,
+                        [](Vec<T> v, uint64_t bits, T* p) { return CompressBits(v, bits, p); });
+  });
+}
+
+void test_ExpandBits() {
+  for_types<int8_t, int16_t, int32_t, int64_t>([]<class T>() {
     const GuardedBytes memory(sizeof(Lanes<T>));
-    for (const uint64_t bits : mask_bits<T>()) {
-      Lanes<T> lanes;
-      std::vector<T> expected;
+    for (const uint64_t bits : mask_bits<T>(true)) {
+      const Compressed<T> expected(bits);
+      memory.fill_random();
+      std::memcpy(memory.begin(), expected.kept.data(), expected.kept.size() * sizeof(T));
+      const Lanes<T> got =
+          lanes_of<T>(ExpandBits(bits, reinterpret_cast<const T*>(memory.begin())));
       for (std::size_t i = 0; i < kLanes<T>; ++i) {
-        lanes[i] = random_value<T>();
-        if ((bits >> i & 1) != 0) {
-          expected.push_back(lanes[i]);
-        }
+        expect_equal(got[i], (bits >> i & 1) != 0 ? expected.lanes[i] : T{0}, "lane", i);
       }
-      memory.watch();
-      const std::size_t count = CompressStore(load_lanes(lanes.data()), MaskFromBits<T>(bits),
-                                              reinterpret_cast<T*>(memory.begin()));
-      expect_equal(count, expected.size(), "number of lanes");
-      for (std::size_t i = 0; i < expected.size(); ++i) {
-        T got;
-        std::memcpy(&got, memory.begin() + i * sizeof(T), sizeof(T));
-        expect_equal(got, expected[i], "element", i);
-      }
-      memory.expect_untouched(0, memory.size());
     }
   });
 }

@@ -585,6 +585,36 @@ sc_status sc_pack_ints(const void* q, sc_dtype q_dtype, size_t n, int32_t bits,
 sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder bitorder,
                          size_t row_length, int32_t row_align, void* q, sc_dtype q_dtype);
 
+/* ---- Bitmasks ------------------------------------------------------------------------------- */
+/* An array with many zeros, as a bit for each element and the elements whose bit is set, in order. A
+ * bit is set unless all bits of the element are 0, so that decoding gives every bit back, that of -0.0
+ * too. Elements have element_bytes bytes: 1, 2, 4 or 8; any dtype of that size fits.
+ *
+ * row_length divides n. The bitmask has (row_length + 7) / 8 bytes for each row of row_length elements,
+ * and needs no alignment: element i of a row is bit i % 8, counted from the lowest, of byte i / 8, as
+ * NumPy's packbits(axis=-1, bitorder="little") has it. Spare bits of the last byte of a row are 0. With
+ * a row_length of n, the whole array is one row. */
+
+/* Writes the bitmask of w, sets *count to the number of bits that are set, and writes the elements of
+ * these bits to `values`, which has room for `capacity` elements. If there are more, *count says how
+ * many, and the call fails with SC_ERROR_ARGUMENT after it has written what fits; n is always enough.
+ * With a mask, an array of n bytes, the bits that are set are those of its elements that are not 0, so
+ * that zeros can be kept. mask may be null. */
+sc_status sc_encode_bitmask(const void* w, size_t element_bytes, size_t n, size_t row_length,
+                            const void* mask, void* bitmask, void* values, size_t capacity,
+                            size_t* count);
+
+/* Writes the n elements that a bitmask and its `count` values encode. Fails with SC_ERROR_ARGUMENT, and
+ * writes nothing, if another number of bits is set, or a spare bit is. */
+sc_status sc_decode_bitmask(const void* bitmask, const void* values, size_t count,
+                            size_t element_bytes, size_t n, size_t row_length, void* out);
+
+/* Sets *count to the number of bits of a bitmask of n elements that are set and, unless row_offsets is
+ * null, row_offsets[i] to that of the rows before row i, which is the index of the first value of row i;
+ * there are n / row_length rows. Fails with SC_ERROR_ARGUMENT if a spare bit is set. */
+sc_status sc_count_bitmask(const void* bitmask, size_t n, size_t row_length, size_t* count,
+                           int64_t* row_offsets);
+
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */
 /* These functions compute a result for each group of the layout. Sums are float64 and have a fixed
  * order:

@@ -73,6 +73,11 @@ constexpr std::size_t count_groups(std::size_t n, const sc_layout* layout) {
   return outer == 0 || along == 0 || across > most / along ? 0 : outer * along * across;
 }
 
+/* The number of bytes of the bitmask of n elements in rows of row_length. */
+constexpr std::size_t bitmask_bytes(std::size_t n, std::size_t row_length) {
+  return n == 0 ? 0 : n / row_length * ((row_length + 7) / 8);
+}
+
 namespace detail {
 inline void check(sc_status status) {
   if (status != SC_OK) {
@@ -114,6 +119,13 @@ inline void require_packed(std::span<const std::uint8_t> packed, std::size_t n, 
   }
 }
 
+/* The same for a bitmask. The C function refuses other row lengths. */
+inline void require_bitmask(std::size_t bytes, std::size_t n, std::size_t row_length) {
+  if (n == 0 || (row_length != 0 && n % row_length == 0)) {
+    length(bitmask_bytes(n, row_length), bytes, "bitmask");
+  }
+}
+
 template <class T>
 inline constexpr sc_dtype dtype = std::is_same_v<T, float>           ? SC_DTYPE_FLOAT32
                                   : std::is_same_v<T, double>        ? SC_DTYPE_FLOAT64
@@ -148,6 +160,14 @@ concept floats = std::ranges::contiguous_range<R> && std::ranges::sized_range<R>
 template <class R, class W>
 concept floats_as =
     floats<R> && std::is_same_v<std::ranges::range_value_t<R>, std::ranges::range_value_t<W>>;
+
+/* What the functions of bitmasks take. */
+template <class R>
+concept elements = floats<R> || integers<R>;
+
+template <class R, class W>
+concept elements_as =
+    elements<R> && std::is_same_v<std::ranges::range_value_t<R>, std::ranges::range_value_t<W>>;
 
 template <class R>
 inline constexpr sc_dtype dtype_of = dtype<std::ranges::range_value_t<R>>;
@@ -432,6 +452,34 @@ void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
   detail::require_packed(packed, n, bits, row_length, row_align);
   detail::check(sc_unpack_ints(packed.data(), n, bits, bitorder, row_length, row_align,
                                std::ranges::data(q), detail::dtype_of<Q>));
+}
+
+/* Returns the number of bits that are set, and writes the elements of these bits to `values`, which has
+ * room for all of them; as many as w has are always enough. `mask` has a byte for each element of w, or
+ * is empty. */
+template <detail::elements W, detail::elements_as<W> Values>
+std::size_t encode_bitmask(const W& w, std::size_t row_length, std::span<std::uint8_t> bitmask,
+                           Values&& values, std::span<const std::uint8_t> mask = {}) {
+  const std::size_t n = std::ranges::size(w);
+  if (!mask.empty()) {
+    detail::length(n, mask.size(), "mask");
+  }
+  detail::require_bitmask(bitmask.size(), n, row_length);
+  std::size_t count = 0;
+  detail::check(sc_encode_bitmask(std::ranges::data(w), sizeof(std::ranges::range_value_t<W>), n,
+                                  row_length, mask.empty() ? nullptr : mask.data(), bitmask.data(),
+                                  std::ranges::data(values), std::ranges::size(values), &count));
+  return count;
+}
+
+template <detail::elements Values, detail::elements_as<Values> Out>
+void decode_bitmask(std::span<const std::uint8_t> bitmask, const Values& values,
+                    std::size_t row_length, Out&& out) {
+  const std::size_t n = std::ranges::size(out);
+  detail::require_bitmask(bitmask.size(), n, row_length);
+  detail::check(sc_decode_bitmask(
+      bitmask.data(), std::ranges::data(values), std::ranges::size(values),
+      sizeof(std::ranges::range_value_t<Values>), n, row_length, std::ranges::data(out)));
 }
 
 /* The sums over the whole arrays. */

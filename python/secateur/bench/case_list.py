@@ -49,6 +49,7 @@ def cases(main: int = FULL, cpus: int | None = None) -> list[Case]:
         *_calibration_cases(main),
         *_global_cases(main),
         *_packing_cases(main),
+        *_bitmask_cases(main),
         *_quantize_cases(main),
         *_dtype_cases(main),
         *_small_cases(),
@@ -171,6 +172,14 @@ def _packing_cases(main: int) -> Iterator[Case]:
             variant = f"{bits} bits" if columns is None else f"{bits} bits, rows of {columns}"
             is_usual = bits <= 8 and columns is None
             yield Case(name, variant, main, moved, "copy", build, target if is_usual else None)
+
+
+def _bitmask_cases(main: int) -> Iterator[Case]:
+    target = _at_full_size(main, 0.8)
+    moved = 4 + 4 / 10 + 1 / 8
+    for name, yardstick in (("encode_bitmask", "fresh copy"), ("decode_bitmask", "copy")):
+        build = partial(limits.bitmask_against_copy, name, main)
+        yield Case(name, "90 % zeros", main, moved, yardstick, build, target)
 
 
 def _quantize_cases(main: int) -> Iterator[Case]:

@@ -181,6 +181,24 @@ def packing_against_copy(name: str, bits: int, columns: int | None, n: int) -> C
     return Comparison(contender(sc), contender(reference, 21), memory_limit("copy", q))
 
 
+def bitmask_against_copy(name: str, n: int) -> Comparison:
+    """Compare encoding or decoding of an array of 90 % zeros with a copy of the array.
+
+    Encoding returns new arrays, and is compared with a copy to a new array.
+    """
+    w = reference.prune(normal(n), sparsity=0.9)
+    sparse = sc.encode_bitmask(w)
+
+    def contender(library: Any, every: int = 1) -> Contender:
+        if name == "encode_bitmask":
+            return Contender(lambda: library.encode_bitmask(w).values, every=every)
+        own = library.BitmaskArray(sparse.bitmask, sparse.values, sparse.shape)
+        return Contender(partial(own.decode, out=np.empty_like(w)), every=every)
+
+    limit = memory_limit("fresh copy" if name == "encode_bitmask" else "copy", w)
+    return Comparison(contender(sc), contender(reference, 21), limit)
+
+
 def two_threads_against_one(operation: Operation, n: int, *, with_copies: bool) -> Comparison:
     """Compare a call on two threads with the same call on one.
 

@@ -18,6 +18,7 @@ docs/semantics.md defines quantization.
 """
 
 from secateur.formats import Affine, FixedPoint
+from secateur.reference.bitmask import BitmaskArray, encode_bitmask
 from secateur.reference.choosing import choose_affine, choose_format
 from secateur.reference.comparing import compare
 from secateur.reference.global_pruning import prune_global
@@ -33,6 +34,7 @@ from secateur.results import Bracket, ErrorStats, TopK
 
 __all__ = [
     "Affine",
+    "BitmaskArray",
     "Bracket",
     "ErrorStats",
     "FixedPoint",
@@ -43,6 +45,7 @@ __all__ = [
     "choose_format",
     "compare",
     "dequantize",
+    "encode_bitmask",
     "fake_quantize",
     "kth_magnitude",
     "pack_ints",

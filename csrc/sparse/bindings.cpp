@@ -1,0 +1,130 @@
+// Python bindings of sparse encodings: bitmasks.
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+#include "core/dtypes.hpp"
+#include "python/arguments.hpp"
+#include "python/arrays.hpp"
+#include "python/module.hpp"
+#include "secateur/secateur.hpp"
+
+namespace secateur::python {
+namespace {
+
+// The dtypes of arrays that have a bitmask: all whose elements have a whole number of bytes.
+constexpr bool has_whole_bytes(const DtypeInfo& info) { return !is_packed(info); }
+const std::vector<Dtype>& bitmask_dtypes() {
+  static const std::vector<Dtype> dtypes = [] {
+    const auto& all = kDtypesWhere<has_whole_bytes>;
+    std::vector<Dtype> found(all.begin(), all.end());
+    found.push_back(kBool);
+    return found;
+  }();
+  return dtypes;
+}
+
+std::size_t row_length(const Shape& shape) {
+  return shape.empty() ? 1 : static_cast<std::size_t>(shape.back());
+}
+
+std::size_t element_bytes(const Input& in) { return dtype_info(in.core_dtype()).bytes(); }
+
+// The shape of the bitmask of an array. Each row takes whole bytes; an array without axes is a row.
+Shape bitmask_shape(Shape shape) {
+  if (shape.empty()) {
+    return {1};
+  }
+  shape.back() = (shape.back() + 7) / 8;
+  return shape;
+}
+
+// Returns the bitmask and the values of an array.
+py::tuple encode_bitmask(py::handle w, py::handle mask) {
+  Input in("w", w, bitmask_dtypes());
+  const Shape shape = shape_of(in.given());
+  std::optional<Input> keep;
+  if (!mask.is_none()) {
+    keep.emplace("mask", mask, std::initializer_list<Dtype>{kBool},
+                 [](const py::dtype&) { return "; mask != 0 makes a mask of bool"; });
+    keep->require_shape(shape, "that of w");
+    keep->prepare();
+  }
+  in.prepare();
+  Result bitmask(py::dtype(kUInt8.number), bitmask_shape(shape));
+  // Pages of memory that nothing is written to do not exist, so that room for all elements is cheap.
+  py::array values(in.numpy_dtype(), std::vector<py::ssize_t>{static_cast<py::ssize_t>(in.size())});
+  std::size_t count = 0;
+  call(in, "", [&, bits = bitmask.data(), to = values.mutable_data()] {
+    return sc_encode_bitmask(in.data(), element_bytes(in), in.size(), row_length(shape),
+                             keep ? keep->data() : nullptr, bits, to, in.size(), &count);
+  });
+  values.attr("resize")(count, py::arg("refcheck") = false);
+  return py::make_tuple(bitmask.finish(), values);
+}
+
+// `shape` is a checked tuple of lengths.
+std::size_t count_of(const Shape& shape) {
+  std::size_t n = 1;
+  for (const py::ssize_t length : shape) {
+    n *= static_cast<std::size_t>(length);
+  }
+  return n;
+}
+
+Input to_bitmask(py::handle bitmask, const Shape& shape) {
+  Input in("bitmask", bitmask, {kUInt8});
+  in.require_shape(bitmask_shape(shape), "whole bytes for each row of shape");
+  in.prepare();
+  return in;
+}
+
+Input to_values(py::handle values) { return {"values", values, bitmask_dtypes()}; }
+
+py::object decode_bitmask(py::handle bitmask, py::handle values, const Shape& shape,
+                          py::handle out) {
+  const Input bits = to_bitmask(bitmask, shape);
+  Input kept = to_values(values);
+  kept.prepare();
+  Result result(out, kept.numpy_dtype(), shape, kept, false, &bits, "out");
+  const std::size_t n = count_of(shape);
+  call(kept, "", [&, data = result.data()] {
+    return sc_decode_bitmask(bits.data(), kept.data(), kept.size(), element_bytes(kept), n,
+                             row_length(shape), data);
+  });
+  return result.finish();
+}
+
+// Returns the number of bits that are set, and those of the rows before each row.
+py::tuple count_bitmask(py::handle bitmask, const Shape& shape) {
+  const Input bits = to_bitmask(bitmask, shape);
+  Shape rows = shape;
+  if (!rows.empty()) {
+    rows.pop_back();
+  }
+  Result offsets(py::dtype(kInt64.number), rows);
+  std::size_t count = 0;
+  const std::size_t n = count_of(shape);
+  if (n == 0) {  // the core does not know the number of empty rows
+    std::fill_n(static_cast<std::int64_t*>(offsets.data()), count_of(rows), 0);
+  }
+  call(bits, "", [&, data = static_cast<std::int64_t*>(offsets.data())] {
+    return sc_count_bitmask(bits.data(), n, row_length(shape), &count, data);
+  });
+  return py::make_tuple(count, offsets.finish());
+}
+
+}  // namespace
+
+void define_sparse(py::module_& m) {
+  m.def("encode_bitmask", &encode_bitmask);
+  m.def("decode_bitmask", &decode_bitmask);
+  m.def("count_bitmask", &count_bitmask);
+}
+
+}  // namespace secateur::python
