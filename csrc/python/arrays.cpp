@@ -339,16 +339,18 @@ void Input::require_shape(const Shape& shape, const char* meaning) const {
   }
 }
 
-py::array array_over_bytes(const py::dtype& dtype, const Shape& shape) {
-  py::ssize_t size = dtype.itemsize();
-  for (const py::ssize_t length : shape) {
-    size *= length;
-  }
-  const auto bytes = py::reinterpret_steal<py::object>(PyBytes_FromStringAndSize(nullptr, size));
+py::object new_bytes(std::size_t size) {
+  auto bytes = py::reinterpret_steal<py::object>(
+      PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(size)));
   if (!bytes) {
     throw py::error_already_set();
   }
-  return {dtype, shape, PyBytes_AS_STRING(bytes.ptr()), bytes};
+  return bytes;
+}
+
+py::array array_over_bytes(const py::object& bytes, std::size_t offset, const py::dtype& dtype,
+                           const Shape& shape) {
+  return {dtype, shape, PyBytes_AS_STRING(bytes.ptr()) + offset, bytes};
 }
 
 Result::Result(const py::array& new_array)

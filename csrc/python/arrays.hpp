@@ -105,8 +105,11 @@ Shape shape_of(const py::array& array);
 // An order of the axes of an array, as in numpy.transpose; empty for their own order.
 using AxisOrder = std::vector<py::ssize_t>;
 
+// A new bytes object, which must be written before other code sees it.
+py::object new_bytes(std::size_t size);
 // A new array over the memory of a bytes object: once it is made read-only, nobody can undo that.
-py::array array_over_bytes(const py::dtype& dtype, const Shape& shape);
+py::array array_over_bytes(const py::object& bytes, std::size_t offset, const py::dtype& dtype,
+                           const Shape& shape);
 
 // Whether a value is an array of this dtype.
 bool is_array_of(py::handle value, Dtype dtype);

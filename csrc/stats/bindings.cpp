@@ -87,10 +87,17 @@ class FormatChooser {
     }
   }
 
-  // A new array with a parameter for each group. fit() must have been called. The format will refer to
-  // its memory.
-  [[nodiscard]] Result parameters(Dtype dtype) const {
-    Result result(array_over_bytes(py::dtype(dtype.number), groups_.result_shape()));
+  // Memory for the parameters of all groups, of `bytes` bytes for each group. fit() must have been
+  // called. It is one object, because C libraries return two large ones to the system when a format is
+  // deleted, so that the next one would be written to fresh pages.
+  [[nodiscard]] py::object memory(std::size_t bytes) const { return new_bytes(count() * bytes); }
+
+  // A new array over this memory, with a parameter for each group, after `before` bytes for each. The
+  // format will refer to it.
+  [[nodiscard]] Result parameters(const py::object& memory, Dtype dtype,
+                                  std::size_t before = 0) const {
+    Result result(array_over_bytes(memory, count() * before, py::dtype(dtype.number),
+                                   groups_.result_shape()));
     result.transpose(groups_.result_order(0, 0));
     return result;
   }
@@ -150,6 +157,14 @@ class FormatChooser {
   Groups& groups() { return groups_; }
 
  private:
+  [[nodiscard]] std::size_t count() const {  // of the parameters
+    std::size_t count = 1;
+    for (const py::ssize_t length : groups_.result_shape()) {
+      count *= static_cast<std::size_t>(length);
+    }
+    return count;
+  }
+
   int bits_;
   bool is_signed_;
   sc_choice_method method_;
@@ -168,7 +183,7 @@ py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py:
   Input in = floats(w);
   chooser.groups().fit(shape_of(in.given()));
   chooser.quantize_to(quantized, in);
-  Result frac_bits = chooser.parameters(kInt32);
+  Result frac_bits = chooser.parameters(chooser.memory(sizeof(std::int32_t)), kInt32);
   chooser.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](
                        const sc_layout* layout, const FormatChooser::Codes& q, auto... arguments) {
     return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out,
@@ -189,8 +204,10 @@ py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
   chooser.groups().fit(shape_of(in.given()));
   chooser.quantize_to(quantized, in);
   const bool is_double = in.core_dtype() == SC_DTYPE_FLOAT64;
-  Result scale = chooser.parameters(is_double ? kFloat64 : kFloat32);
-  Result zero_point = chooser.parameters(kInt32);
+  const std::size_t scale_bytes = is_double ? sizeof(double) : sizeof(float);
+  const py::object memory = chooser.memory(scale_bytes + sizeof(std::int32_t));
+  Result scale = chooser.parameters(memory, is_double ? kFloat64 : kFloat32);
+  Result zero_point = chooser.parameters(memory, kInt32, scale_bytes);
   chooser.call(
       in, [&, scales = scale.data(), zero_points = static_cast<std::int32_t*>(zero_point.data())](
               const sc_layout* layout, const FormatChooser::Codes& q, int width, bool has_sign,

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/blocks.hpp"
 #include "core/dispatch.hpp"
 #include "core/nan.hpp"
 #include "core/threads.hpp"
@@ -137,20 +138,61 @@ void find_percentile_keys(const EqualGroups& groups, const void* w, FloatType ty
   for_indices(count, [&](std::size_t i) { keys[groups.group(i)] = found[i]; });
 }
 
-// find_ranges for elements of the width of E.
+// Tuning: groups that are columns of at most kMaxColumn elements, of matrices of at least kMinColumns
+// columns, are read row by row. Others are transposed, and are shared evenly among threads.
+constexpr std::size_t kMaxColumn = 1024;
+constexpr std::size_t kMinColumns = 64;
+
+bool should_read_rows(const Layout& layout) {
+  return !layout.shared && layout.inner_block == 1 && layout.block <= kMaxColumn &&
+         layout.inner >= kMinColumns;
+}
+
+// Writes the extremes of groups that are columns of blocks of rows.
 template <class E>
-bool find_ranges_of(const Layout& groups, const void* w, FloatType type, Extremes* extremes) {
-  const std::size_t count = groups.groups();
-  const Buffer<MinMax<E>> found(count);
+void find_ranges_of_columns(const Layout& layout, const void* w, MinMax<E>* found) {
+  const auto kernel = kernels().stats.min_max_of_columns[sizeof(E)];
+  const std::size_t down = layout.blocks_down();
+  const std::size_t strips = ceil_div(layout.inner, kColumnStrip);
+  Tasks tasks(layout.outer * down * strips);
+  share(tasks, layout.elements() * sizeof(E), [&] {
+    for (std::size_t task = 0; tasks.take(task);) {
+      const std::size_t row_of_blocks = task / strips;
+      const std::size_t column = task % strips * kColumnStrip;
+      const std::size_t row = row_of_blocks % down * layout.block;
+      const std::size_t first =
+          (row_of_blocks / down * layout.length + row) * layout.inner + column;
+      kernel(static_cast<const E*>(w) + first, std::min(layout.block, layout.length - row),
+             layout.inner, std::min(kColumnStrip, layout.inner - column),
+             found + row_of_blocks * layout.inner + column);
+    }
+  });
+}
+
+// Writes the extremes of any groups.
+template <class E>
+void find_ranges_by_rows(const Layout& groups, const void* w, FloatType type, MinMax<E>* found) {
   const auto kernel = kernels().stats.min_max[sizeof(E)];
   const GroupInput input{w, type, type};
   const auto add = [&](const GroupRows& input_rows, MinMax<E>* results, std::size_t, bool) {
     kernel(input_rows.rows, results);
   };
-  reduce_groups(groups, {&input, 1}, found.data(), add, [](MinMax<E>& min_max, MinMax<E> other) {
+  reduce_groups(groups, {&input, 1}, found, add, [](MinMax<E>& min_max, MinMax<E> other) {
     min_max.positive = std::max(min_max.positive, other.positive);
     min_max.negative = std::max(min_max.negative, other.negative);
   });
+}
+
+// find_ranges for elements of the width of E.
+template <class E>
+bool find_ranges_of(const Layout& groups, const void* w, FloatType type, Extremes* extremes) {
+  const std::size_t count = groups.groups();
+  const Buffer<MinMax<E>> found(count);
+  if (groups.elements() != 0 && should_read_rows(groups.coalesced())) {
+    find_ranges_of_columns(groups.coalesced(), w, found.data());
+  } else {
+    find_ranges_by_rows(groups, w, type, found.data());
+  }
   // The keys are the bits of the magnitudes.
   const Part magnitudes{found.data(), 0, 2 * count, 2 * count};
   if (kernels().core.max_magnitude[sizeof(E)](magnitudes) > type.largest_number()) {

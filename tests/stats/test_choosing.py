@@ -894,3 +894,17 @@ def test_a_negative_that_underflows_in_steps(lib: Any, rounding: str) -> None:
     else:
         fmt = lib.choose_format(w, 8, signed=False, rounding=rounding)
         sc.quantize(w, fmt, rounding=rounding, overflow="raise")
+
+
+@pytest.mark.parametrize("columns", [63, 64, 65, 1023, 1024, 1025, 2050])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_groups_down_columns(lib_on_threads: Any, dtype: str, columns: int) -> None:
+    """The same groups as those of rows, around the sizes at which columns are read row by row."""
+    for rows, group_size in ((7, 3), (32, 32), (70, 32), (1030, 1024), (1030, 1025)):
+        w = spread(rows * columns, dtype).reshape(rows, columns)
+        down = lib_on_threads.choose_affine(w, axis=0, group_size=group_size)
+        along = lib_on_threads.choose_affine(w.T.copy(), axis=1, group_size=group_size)
+        assert np.array_equal(down.scale, along.scale.T)
+        assert np.array_equal(down.zero_point, along.zero_point.T)
+    w[3, columns - 1] = np.nan
+    assert_refuses(ValueError, ["NaN"], lib_on_threads.choose_affine, w, axis=0, group_size=32)

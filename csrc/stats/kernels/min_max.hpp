@@ -87,6 +87,32 @@ void min_max(const Rows& rows, void* min_max) {
   }
 }
 
+// The extremes of vectors of columns in memory, because columns are more than registers hold.
+template <class E>
+void min_max_of_columns(const void* first, size_t rows, size_t stride, size_t columns,
+                        void* min_max) {
+  const E* const elements = static_cast<const E*>(first);
+  const size_t whole = columns - columns % kLanes<E>;
+  E positive[kColumnStrip] = {}, negative[kColumnStrip] = {};
+  for (size_t row = 0; row < rows; ++row) {
+    const E* const from = elements + row * stride;
+    for (size_t i = 0; i < whole; i += kLanes<E>) {
+      const Vec<E> x = LoadU(from + i);
+      StoreU(Max(LoadU(positive + i), x), positive + i);
+      StoreU(Max(LoadU(negative + i), negated(x)), negative + i);
+    }
+    for (size_t i = whole; i < columns; ++i) {
+      const E x = from[i], y = static_cast<E>(x ^ static_cast<E>(~kMagnitudeMask<E>));
+      positive[i] = x > positive[i] ? x : positive[i];
+      negative[i] = y > negative[i] ? y : negative[i];
+    }
+  }
+  MinMax<E>* const results = static_cast<MinMax<E>*>(min_max);
+  for (size_t i = 0; i < columns; ++i) {
+    results[i] = {positive[i], negative[i]};
+  }
+}
+
 template <class F>
 void count_out_of_range(const Rows& rows, const Limits* limits, size_t stride, PairSums* sums) {
   using E = Integer<F>;

@@ -28,6 +28,8 @@ constexpr SumKernels sum_kernels() {
 extern const StatsKernels stats_kernels;
 constinit const StatsKernels stats_kernels = {
     .min_max = {min_max<int16_t>, min_max<int32_t>, min_max<int64_t>},
+    .min_max_of_columns = {min_max_of_columns<int16_t>, min_max_of_columns<int32_t>,
+                           min_max_of_columns<int64_t>},
     .of_float32 = sum_kernels<float>(),
     .of_float64 = sum_kernels<double>(),
 };

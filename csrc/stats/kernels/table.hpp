@@ -83,9 +83,16 @@ struct SumKernels {
   ErrorKernel<Steps, StepErrors> step_errors[kGridRoundings];
 };
 
+// Tuning: the most columns that min_max_of_columns takes. Their results should fit the L1 cache.
+inline constexpr size_t kColumnStrip = 1024;
+
 struct StatsKernels {
   // Updates the MinMax<E> of each row.
   ByWidth<void (*)(const Rows& rows, void* min_max)> min_max;
+  // Writes the MinMax<E> of each of at most kColumnStrip adjacent columns, whose rows are `stride`
+  // elements apart.
+  ByWidth<void (*)(const void* first, size_t rows, size_t stride, size_t columns, void* min_max)>
+      min_max_of_columns;
   SumKernels of_float32, of_float64;
 
   [[nodiscard]] const SumKernels& sums(Float type) const {
