@@ -165,15 +165,16 @@ double choose_frac_bits(const Calibration& calibration, int bits, bool is_signed
 template <class T>
 void choose_affine(const Calibration& calibration, int bits, bool is_signed, bool is_symmetric,
                    T* scale, std::int32_t* zero_point) {
-  const auto [qmin, qmax] = integer_range(bits, is_signed);
+  // Not a structured binding, because lambdas of Clang 14 cannot capture one.
+  const IntegerRange range = integer_range(bits, is_signed);
   const bool are_zero = is_symmetric && is_signed;  // all zero points
   for_parts(calibration, [&](const Calibration& part, std::size_t first_group) {
     T* const scales = scale + first_group;
     std::int32_t* const zero_points = zero_point + first_group;
-    if (!write_scales(part, qmin, qmax, is_symmetric, scales, zero_points)) {
+    if (!write_scales(part, range.lowest, range.highest, is_symmetric, scales, zero_points)) {
       return false;
     }
-    quantize_chosen(part, {bits, is_signed, qmin, qmax, part.groups, nullptr, scales,
+    quantize_chosen(part, {bits, is_signed, range.lowest, range.highest, part.groups, nullptr, scales,
                            are_zero ? nullptr : zero_points});
     return true;
   });
