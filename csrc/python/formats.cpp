@@ -43,6 +43,13 @@ Numbers<To> converted(std::span<const From> from) {
   return to.finish();
 }
 
+// A single number, `count` times.
+Numbers<std::int32_t> repeated(const Numbers<std::int32_t>& one, std::size_t count) {
+  const NewNumbers<std::int32_t> to(count);
+  std::ranges::fill(to.values, one.values.front());
+  return to.finish();
+}
+
 // The index of a flat position as text: "(1, 2)".
 std::string index_text(std::size_t position, const Shape& shape) {
   py::tuple index(shape.size());
@@ -89,18 +96,28 @@ CheckedScales<T>::CheckedScales(Numbers<T> scales, bool are_valid)
                            ? this->values.size()
                            : first_refused(this->values, ScaleConstraint::positive_and_normal)) {}
 
-Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
-               const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
-               const py::object& axis, const py::object& group_size, bool are_normal)
+Format::Format(int bits, bool is_signed, const py::object& group_bits, const py::object& frac_bits,
+               const py::object& scale, const py::object& zero_point, std::int64_t qmin,
+               std::int64_t qmax, Shape shape, const py::object& axis, const py::object& group_size,
+               bool are_normal)
     : shape_(std::move(shape)), axis_(axis), group_size_(group_size) {
   core_.bits = bits;
   core_.is_signed = is_signed ? 1 : 0;
   if (!frac_bits.is_none()) {
     core_.kind = SC_FORMAT_KIND_FIXED_POINT;
     frac_bits_ = numbers_of<std::int32_t>(frac_bits);
+    if (!group_bits.is_none()) {
+      group_bits_ = numbers_of<std::int32_t>(group_bits);
+      core_.group_bits = group_bits_.values.data();
+      if (!py::isinstance<py::array>(frac_bits)) {
+        varying_ = ".bits";
+        frac_bits_ = repeated(frac_bits_, group_bits_.values.size());
+      }
+    }
     core_.frac_bits = frac_bits_.values.data();
     return;
   }
+  varying_ = ".scale";
   core_.kind = SC_FORMAT_KIND_AFFINE;
   core_.qmin = qmin;
   core_.qmax = qmax;
@@ -118,9 +135,7 @@ Format::Format(int bits, bool is_signed, const py::object& frac_bits, const py::
   }
   const std::size_t count = scales_as_float_.values.size();
   if (zeros.size() != count) {  // one for all scales
-    const NewNumbers<std::int32_t> repeated(count);
-    std::ranges::fill(repeated.values, zeros.front());
-    zero_points_ = repeated.finish();
+    zero_points_ = repeated(zero_points_, count);
   }
   core_.zero_point = zero_points_.values.data();
 }
@@ -247,7 +262,7 @@ FittedFormat::FittedFormat(const Format& format, const Shape& shape, sc_dtype fl
   if (format.shape_.empty()) {
     return;
   }
-  const std::string name = argument + (format.is_affine() ? ".scale" : ".frac_bits");
+  const std::string name = argument + format.varying_;
   if (shape.empty()) {
     throw py::value_error(name + " must be a single number for an array without axes, got shape " +
                           text_of(format.shape_));
@@ -347,6 +362,7 @@ void FittedFormat::reorder_parameters(const Groups& compared, const Format& form
 }
 
 void FittedFormat::read_parameters(std::span<const ReadAxis> axes) {
+  core_.group_bits = read(core_.group_bits, axes, group_bits_);
   core_.frac_bits = read(core_.frac_bits, axes, frac_bits_);
   core_.zero_point = read(core_.zero_point, axes, zero_points_);
   if (has_float_scales_) {

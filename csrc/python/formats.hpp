@@ -43,9 +43,11 @@ struct CheckedScales : Numbers<T> {
 class Format {
  public:
   // are_normal: the scales are known to be positive and normal in their own type
-  Format(int bits, bool is_signed, const py::object& frac_bits, const py::object& scale,
-         const py::object& zero_point, std::int64_t qmin, std::int64_t qmax, Shape shape,
-         const py::object& axis, const py::object& group_size, bool are_normal);
+  // group_bits: None, or the widths of the groups, of which `bits` is the largest
+  Format(int bits, bool is_signed, const py::object& group_bits, const py::object& frac_bits,
+         const py::object& scale, const py::object& zero_point, std::int64_t qmin,
+         std::int64_t qmax, Shape shape, const py::object& axis, const py::object& group_size,
+         bool are_normal);
 
   [[nodiscard]] int bits() const { return core_.bits; }
   [[nodiscard]] bool is_signed() const { return core_.is_signed != 0; }
@@ -55,11 +57,13 @@ class Format {
   friend class FittedFormat;
 
   // Without a layout and scales.
-  sc_format core_{SC_FORMAT_KIND_FIXED_POINT, 0, 0, nullptr, nullptr, nullptr, nullptr, 0, 0};
-  Numbers<std::int32_t> frac_bits_, zero_points_;
+  sc_format core_{
+      SC_FORMAT_KIND_FIXED_POINT, 0, 0, nullptr, nullptr, nullptr, nullptr, 0, 0, nullptr};
+  Numbers<std::int32_t> group_bits_, frac_bits_, zero_points_;
   CheckedScales<double> scales_;  // none if float represents them exactly
   CheckedScales<float> scales_as_float_;
-  Shape shape_;  // of the parameters; empty if there is one
+  Shape shape_;                         // of the parameters; empty if there is one
+  const char* varying_ = ".frac_bits";  // an attribute that has this shape
   py::object axis_, group_size_;
 };
 
@@ -113,7 +117,7 @@ class FittedFormat {
   std::optional<CheckedScales<double>> widened_;
   bool has_float_scales_ = false;
   // Parameters that were repeated, or read in another order.
-  std::vector<std::int32_t> frac_bits_, zero_points_;
+  std::vector<std::int32_t> group_bits_, frac_bits_, zero_points_;
   std::vector<float> float_scales_;
   std::vector<double> double_scales_;
 };

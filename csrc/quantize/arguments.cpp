@@ -53,7 +53,14 @@ CheckedFormat checked_fixed_point(const sc_format& fmt, const Layout& layout,
   if (!scheme.powers_fit_float) {
     require_all_in_range(names.frac_bits, scheme.frac_bits, count, -256, 256);
   }
-  return {scheme, {}, {}, steps, {}};
+  MemoryRange group_bits;
+  if (fmt.group_bits != nullptr) {
+    group_bits = checked_array(names.group_bits, fmt.group_bits, count);
+    require_all_in_range(names.group_bits, fmt.group_bits, count, 2, fmt.bits);
+    const bool all_are_equal = all_within(fmt.group_bits, count, fmt.bits, fmt.bits);
+    scheme.group_bits = all_are_equal ? nullptr : fmt.group_bits;
+  }
+  return {scheme, {}, {}, steps, {}, group_bits};
 }
 
 template <class T>
@@ -95,7 +102,7 @@ CheckedFormat checked_affine(const sc_format& fmt, const Layout& layout, ScaleCo
   } else if (count != 0 && (scheme.lowest > 0 || scheme.highest < 0)) {
     refuse(names.zero_point, "given if 0 is not in the range of the format", "a null pointer");
   }
-  return {scheme, {}, {}, steps, zero_points};
+  return {scheme, {}, {}, steps, zero_points, {}};
 }
 
 }  // namespace

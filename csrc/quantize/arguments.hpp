@@ -14,22 +14,22 @@ namespace secateur::api {
 void require_in_range(const char* argument, std::int64_t received, std::int64_t least,
                       std::int64_t most);
 
-// A scheme, and the memory of its arguments: the struct, its layout, the frac_bits or scales, and
-// the zero points.
+// A scheme, and the memory of its arguments: the struct, its layout, the frac_bits or scales, the zero
+// points, and the widths of groups.
 struct CheckedFormat {
   Scheme scheme;
-  MemoryRange fmt, layout, steps, zero_points;
+  MemoryRange fmt, layout, steps, zero_points, group_bits;
 };
 
 // The names of a format argument and of its fields in error messages.
 struct FormatNames {
-  const char *fmt, *kind, *is_signed, *layout, *bits, *frac_bits, *scale, *zero_point, *qmin, *qmax;
+  const char *fmt, *kind, *is_signed, *layout, *bits, *frac_bits, *scale, *zero_point, *qmin, *qmax,
+      *group_bits;
 };
-#define SECATEUR_FORMAT_NAMES(fmt)                                        \
-  {                                                                       \
-      fmt,         fmt ".kind",      fmt ".is_signed", fmt ".layout",     \
-      fmt ".bits", fmt ".frac_bits", fmt ".scale",     fmt ".zero_point", \
-      fmt ".qmin", fmt ".qmax"}
+#define SECATEUR_FORMAT_NAMES(fmt)                                     \
+  {fmt,         fmt ".kind",      fmt ".is_signed", fmt ".layout",     \
+   fmt ".bits", fmt ".frac_bits", fmt ".scale",     fmt ".zero_point", \
+   fmt ".qmin", fmt ".qmax",      fmt ".group_bits"}
 inline constexpr FormatNames kFormatNames = SECATEUR_FORMAT_NAMES("fmt");
 
 // Checks a format for an array of n elements and floats of a dtype. An array without elements needs

@@ -333,8 +333,8 @@ py::object prune_quantize(py::handle w, py::handle fmt, py::handle k, py::handle
 
 void define_quantize(py::module_& m) {
   py::class_<Format>(m, "Format")
-      .def(py::init<int, bool, py::object, py::object, py::object, std::int64_t, std::int64_t,
-                    Shape, py::object, py::object, bool>());
+      .def(py::init<int, bool, py::object, py::object, py::object, py::object, std::int64_t,
+                    std::int64_t, Shape, py::object, py::object, bool>());
   m.def("quantize", &quantize);
   m.def("dequantize", &dequantize);
   m.def("requantize", &requantize);

@@ -135,7 +135,7 @@ constexpr FormatNames kToNames = SECATEUR_FORMAT_NAMES("to_fmt");
 void require_apart(const MemoryRange& out, const MemoryRange& in, const CheckedFormat& format,
                    const sc_quantize_options* options) {
   require_no_overlap({out}, {in, format.fmt, format.layout, format.steps, format.zero_points,
-                             checked_optional("options", options)});
+                             format.group_bits, checked_optional("options", options)});
 }
 
 }  // namespace

@@ -33,7 +33,14 @@ struct Scheme {
   // compute type is double. Quotients, sums and products are rounded to float.
   bool in_double = false;
   bool powers_fit_float = true;  // all frac_bits are from -kMaxFloatExponent to kMaxFloatExponent
+  // The widths of the groups, at most `bits`; or null. Codes that are read may have `bits` all the same.
+  const std::int32_t* group_bits = nullptr;
 
+  // The integers that quantization may return for a group.
+  [[nodiscard]] IntegerRange range_of(std::size_t group) const {
+    return group_bits == nullptr ? IntegerRange{lowest, highest}
+                                 : integer_range(group_bits[group], is_signed);
+  }
   [[nodiscard]] bool has_scales() const { return frac_bits == nullptr; }
 };
 

@@ -27,6 +27,7 @@ struct RequantizePlan {
   const sc_quantize_options& options;
   // As for dequantization: steps, and negated zero points.
   StageParameters<double> from_parameters, to_parameters;
+  GroupRanges to_ranges;
   BiasRule rounding;
   Overflow overflow;
   std::uint64_t seed;  // hashed
@@ -41,6 +42,7 @@ struct RequantizePlan {
         options(options_),
         from_parameters(from_, true),
         to_parameters(to_, true),
+        to_ranges(to_, options_.overflow),
         rounding(bias_rule_of(options_.rounding)),
         overflow(overflow_of(options_.overflow)),
         seed(mixed(options_.seed)) {}
@@ -345,6 +347,7 @@ class Requantizer {
         read_(plan, shared_status),
         draws_(plan),
         convert_(plan),
+        narrow_(plan.to_ranges),
         storage_(plan.out, plan.to),
         stream_(stream) {}
   ~Requantizer() { shared_status_.add(status_); }
@@ -354,7 +357,8 @@ class Requantizer {
   void operator()(std::size_t index, std::size_t count) {
     const Part q = read_(index, count);
     const std::int64_t* const draws = draws_(index, count);
-    const std::size_t out_of_range = convert_(q, index, draws, codes_);
+    const std::size_t out_of_range =
+        convert_(q, index, draws, codes_) + narrow_(codes_, count, index);
     if (out_of_range != 0) [[unlikely]] {
       status_.out_of_range += out_of_range;
       if (plan_.options.overflow == SC_OVERFLOW_RAISE && index < status_.first) {
@@ -367,10 +371,11 @@ class Requantizer {
  private:
   // The index of the first element out of range. The chunk must have one.
   std::size_t first_out_of_range(const Part& q, std::size_t index, const std::int64_t* draws) {
-    std::int32_t code = 0;
+    alignas(kLine) std::int32_t word[kWord] = {};
     for (std::size_t i = 0;; ++i) {
       const Part one{q.array, q.begin + i, q.begin + i + 1, q.n};
-      if (convert_(one, index + i, draws == nullptr ? nullptr : draws + i, &code) != 0) {
+      if (convert_(one, index + i, draws == nullptr ? nullptr : draws + i, word) != 0 ||
+          narrow_(word, 1, index + i) != 0) {
         return index + i;
       }
     }
@@ -382,6 +387,7 @@ class Requantizer {
   CodeReader<E> read_;
   Draws draws_;
   Stage convert_;
+  Narrower narrow_;
   CodeStorage storage_;
   bool stream_;
   alignas(kLine) std::int32_t codes_[kChunkCapacity];

@@ -156,7 +156,7 @@ auto widening_kernel(FloatType type) -> void (*)(const Part&, C*) {
 template <class C>
 QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
                               const sc_quantize_options& options)
-    : parameters(scheme, false) {
+    : parameters(scheme, false), group_ranges(scheme, options.overflow) {
   const RoundingMode mode = rounding_mode_of(options.rounding);
   const Overflow overflow = overflow_of(options.overflow);
   rule = quantize_rule_of<C>(scheme, options, mode);
@@ -177,7 +177,7 @@ QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
   const bool is_default = mode.rounding == RoundingKernel::directed &&
                           overflow == Overflow::saturate &&
                           (!divides_or_has_zero_points || direction == Direction::nearest);
-  is_fusible = is_default && scaling != Scaling::divide_as_float;
+  is_fusible = is_default && scaling != Scaling::divide_as_float && !group_ranges.exist();
   divide = divides_or_has_zero_points && !is_default ? stages.divide[scaling_index] : nullptr;
   if (divides_or_has_zero_points && is_default) {
     quantize_chunk = stages.quantize_chunk_affine[scaling_index];

@@ -12,6 +12,7 @@
 #include <limits>
 #include <optional>
 #include <type_traits>
+#include <vector>
 
 #include "core/blocks.hpp"
 #include "core/dispatch.hpp"
@@ -302,6 +303,59 @@ class CodeExtension {
   std::uint64_t bit_mask_, sign_mask_;
 };
 
+// The ranges of groups that have widths of their own; shared by all threads. An element is first
+// quantized to an integer of the largest width. Every overflow rule, applied to that integer with the
+// width of the group, gives what it would have given at once.
+class GroupRanges {
+ public:
+  GroupRanges(const Scheme& scheme, sc_overflow overflow)
+      : narrow_(kernels().quantize.narrow[scheme.is_signed ? 1 : 0]
+                                         [static_cast<std::size_t>(overflow_of(overflow))]),
+        is_symmetric_(scheme.is_signed && overflow == SC_OVERFLOW_SATURATE_SYMMETRIC) {
+    if (scheme.group_bits == nullptr) {
+      return;
+    }
+    for (std::size_t i = 0; i < scheme.layout.groups(); ++i) {
+      const auto highest = static_cast<std::uint32_t>(scheme.range_of(i).highest);
+      highest_.push_back(std::bit_cast<float>(highest));  // cursors copy them as they are
+    }
+    parameters_.emplace(highest_.data(), scheme.layout);
+  }
+  GroupRanges(const GroupRanges&) = delete;
+  GroupRanges& operator=(const GroupRanges&) = delete;
+
+  [[nodiscard]] bool exist() const { return parameters_.has_value(); }
+
+ private:
+  friend class Narrower;
+
+  QuantizeKernels::Narrow narrow_;
+  bool is_symmetric_;
+  std::vector<float> highest_;
+  std::optional<Parameters<float>> parameters_;
+};
+
+// Brings codes into the ranges of their groups.
+class Narrower {
+ public:
+  explicit Narrower(const GroupRanges& ranges) : ranges_(ranges) {
+    if (ranges.parameters_) {
+      highest_.emplace(*ranges.parameters_);
+    }
+  }
+
+  // `index` is the index in the array of the first code. Returns the number of codes out of range, if
+  // the overflow rule counts them.
+  std::size_t operator()(std::int32_t* q, std::size_t count, std::size_t index) {
+    return highest_ ? ranges_.narrow_(q, count, (*highest_)(index, count), ranges_.is_symmetric_)
+                    : 0;
+  }
+
+ private:
+  const GroupRanges& ranges_;
+  std::optional<ParameterCursor<float>> highest_;
+};
+
 // A buffer that avoids 4K aliasing with the input of the same kernel. A load that follows a store
 // waits for the store if the lower 12 bits of both addresses agree; loads that cross cache lines
 // suffer most. The buffer therefore begins half a page away from the input.
@@ -323,11 +377,12 @@ class AliasSafeBuffer {
 template <class C>
 struct QuantizePlan {
   StageParameters<C> parameters;
+  GroupRanges group_ranges;
   QuantizeRule<C> rule;
   Key largest_valid;  // larger magnitudes count as NaN
   bool nan_is_zero, refuses_overflow;
-  // The fused kernel gives the same codes: they saturate, and the direction of the thread decides
-  // the rounding.
+  // The fused kernel gives the same codes: they saturate in one range, and the direction of the thread
+  // decides the rounding.
   bool is_fusible;
   Direction direction;
   std::uint64_t index_offset;  // the index of the first element, for stochastic rounding
@@ -348,6 +403,7 @@ class Quantizer {
         shared_status_(shared_status),
         factors_(plan.parameters.factors()),
         zero_points_(plan.parameters.zero_points(), 0),
+        narrow_(plan.group_ranges),
         rule_(plan.rule) {}
   ~Quantizer() { shared_status_.add(status_); }
   Quantizer(const Quantizer&) = delete;
@@ -375,6 +431,7 @@ class Quantizer {
         chunk_status = quantize_chunk(*w, factors, index, q);
       }
     }
+    chunk_status.out_of_range += narrow_(q, count, index);
     status_.out_of_range += chunk_status.out_of_range;
     if (chunk_status.out_of_range != 0 && plan_.refuses_overflow && index < status_.first) {
       status_.first = first_out_of_range(*w, factors, index);
@@ -446,7 +503,8 @@ class Quantizer {
   std::size_t first_out_of_range(const Part& w, ParameterView<C> factors, std::size_t index) {
     alignas(kLine) std::int32_t word[kWord];
     for (std::size_t i = 0;; ++i) {
-      if (quantize_one(w, factors, index, i, word).out_of_range != 0) {
+      if (quantize_one(w, factors, index, i, word).out_of_range != 0 ||
+          narrow_(word, 1, index + i) != 0) {
         return index + i;
       }
     }
@@ -457,6 +515,7 @@ class Quantizer {
   QuantizeStatus status_;
   ParameterCursor<C> factors_;
   OffsetCursor<C> zero_points_;
+  Narrower narrow_;
   QuantizeRule<C> rule_;
   alignas(kLine) C x_[kChunkCapacity];
   alignas(kLine) C quotients_[kChunkCapacity];

@@ -70,7 +70,8 @@ Limits fixed_point_limits(const Scheme& scheme, std::size_t group, sc_rounding r
     return key_of_threshold(margin.is_included ? end : std::nextafter(end, 0), type);
   };
   const auto& [below, above] = margins_of(rounding);
-  return {key_of_limit(scheme.highest, above), key_of_limit(-scheme.lowest, below)};
+  const IntegerRange range = scheme.range_of(group);
+  return {key_of_limit(range.highest, above), key_of_limit(-range.lowest, below)};
 }
 
 // Writes the limits of each of `count` groups, as keys of `type`.
@@ -174,8 +175,9 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
       format = checked_format(fmt, n, w_dtype, ScaleConstraint::positive_and_normal);
       require_same_groups(format.scheme.layout, groups);
     }
-    require_no_overlap({out}, {reference, approximation, checked_optional("layout", layout),
-                               format.fmt, format.layout, format.steps, format.zero_points});
+    require_no_overlap({out},
+                       {reference, approximation, checked_optional("layout", layout), format.fmt,
+                        format.layout, format.steps, format.zero_points, format.group_bits});
     const bool wide = w_dtype == SC_DTYPE_FLOAT64 || w_hat_dtype == SC_DTYPE_FLOAT64;
     const FloatType kernel_type = wide ? kFloat64 : kFloat32;
     const bool counts_saturated = fmt != nullptr && n != 0;

@@ -174,8 +174,8 @@ void choose_affine(const Calibration& calibration, int bits, bool is_signed, boo
     if (!write_scales(part, range.lowest, range.highest, is_symmetric, scales, zero_points)) {
       return false;
     }
-    quantize_chosen(part, {bits, is_signed, range.lowest, range.highest, part.groups, nullptr, scales,
-                           are_zero ? nullptr : zero_points});
+    quantize_chosen(part, {bits, is_signed, range.lowest, range.highest, part.groups, nullptr,
+                           scales, are_zero ? nullptr : zero_points});
     return true;
   });
 }

@@ -161,6 +161,7 @@ class Format:
         self,
         bits: int,
         signed: bool,
+        group_bits: NDArray[np.int32] | None,  # of which `bits` is the largest
         frac_bits: int | NDArray[np.int32] | None,
         scale: float | NDArray[Any] | None,
         zero_point: int | NDArray[np.int32] | None,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from secateur.literals import Axes, GroupSize
 
     Int32s: TypeAlias = NDArray[np.int32]
+    Int64s: TypeAlias = NDArray[np.int64]
     Floats: TypeAlias = NDArray[np.floating[Any]]
     Float64s: TypeAlias = NDArray[np.float64]
 
@@ -41,18 +42,19 @@ class Format:
 
     Attributes
     ----------
-    bits : int
-        The width of the integers in bits.
+    bits : int or read-only ndarray of int32
+        The width of the integers in bits; an array in a FixedPoint whose groups have widths of their
+        own.
     signed : bool
         Whether the integers are signed, in two's complement, or unsigned.
     axis, group_size
         The groups of elements that share a parameter; None if one parameter serves all.
     """
 
-    __slots__ = ("_native", "axis", "bits", "group_size", "signed")
+    __slots__ = ("_native", "_width", "axis", "group_size", "signed")
 
     _native: _core.Format
-    bits: int
+    _width: int  # of the stored integers: the largest of `bits`
     signed: bool
     axis: Axes | None
     group_size: GroupSize | None
@@ -99,7 +101,7 @@ class Format:
     @property
     def dtype(self) -> np.dtype[np.signedinteger[Any] | np.unsignedinteger[Any]]:
         """The smallest NumPy integer dtype that holds the format."""
-        width = max(8, 1 << (self.bits - 1).bit_length())
+        width = max(8, 1 << (self._width - 1).bit_length())
         return np.dtype(f"int{width}" if self.signed else f"uint{width}")
 
 
@@ -131,9 +133,11 @@ class FixedPoint(Format):
 
     Parameters
     ----------
-    bits : int, default 8
+    bits : int or array_like of int, default 8
         The width of the integers in bits, including the sign bit; 2 to 32, or to 64 for the integers
-        that :func:`secateur.requantize` takes.
+        that :func:`secateur.requantize` takes. An array holds the width of each group, 2 to 32, and has
+        the same shape as an array of `frac_bits`. Either may be a single number. The largest width is
+        that of the dtype and of packed integers.
     frac_bits : int or array_like of int, default 5
         The number of bits after the binary point, -256 to 256. It may be negative (steps larger
         than 1) or exceed `bits` (a range well within ±1). With `axis`, an array holds one entry for
@@ -152,19 +156,20 @@ class FixedPoint(Format):
 
     Attributes
     ----------
-    bits, signed, axis, group_size
+    signed, axis, group_size
         The arguments. With `group_size`, `axis` is not negative; two axes are sorted, and the two
         group sizes with them.
-    frac_bits : int or read-only ndarray of int32
-        The argument, converted.
+    bits, frac_bits : int or read-only ndarray of int32
+        The arguments, converted.
 
     Raises
     ------
     TypeError
-        If `bits` is not an integer, `frac_bits` is not an integer or an array of integers, `axis` or
-        `group_size` is not an integer or a tuple of integers, or `signed` is not a bool.
+        If `bits` or `frac_bits` is not an integer or an array of integers, `axis` or `group_size` is not
+        an integer or a tuple of integers, or `signed` is not a bool.
     ValueError
-        If an argument is out of range, or if `axis` or `group_size` is missing or does not apply.
+        If an argument is out of range, if `bits` and `frac_bits` have different shapes, or if `axis`
+        or `group_size` is missing or does not apply.
 
     Notes
     -----
@@ -187,50 +192,70 @@ class FixedPoint(Format):
     FixedPoint(bits=8, frac_bits=[5, 6, 3], signed=True, axis=0)
     >>> fmt.resolution
     array([0.03125 , 0.015625, 0.125   ])
+
+    One width per row:
+
+    >>> fmt = FixedPoint([8, 4, 6], 3, axis=0)
+    >>> fmt.max
+    array([127,   7,  31])
     """
 
-    __slots__ = ("_frac_bits",)
+    __slots__ = ("_bits", "_frac_bits")
 
+    _bits: int | Int32s
     _frac_bits: int | Int32s
 
     def __init__(
         self,
-        bits: int = 8,
+        bits: int | ArrayLike = 8,
         frac_bits: int | ArrayLike = 5,
         signed: bool = True,
         *,
         axis: Axes | None = None,
         group_size: GroupSize | None = None,
     ) -> None:
-        bits = integer_in("bits", bits, 2, 64)
-        frac_bits = _parameter("frac_bits", frac_bits, single=axis is None and group_size is None)
-        stored: int | Int32s
-        if _is_array(frac_bits):
-            stored = _read_only(integers_in("frac_bits", frac_bits, -256, 256), np.int32)
-        else:
-            stored = integer_in("frac_bits", frac_bits, -256, 256)
-        self._store(bits, stored, as_bool("signed", signed), axis, group_size)
+        single = axis is None and group_size is None
+        bits = _parameter("bits", bits, single=single)
+        frac_bits = _parameter("frac_bits", frac_bits, single=single)
+        widths = _integers("bits", bits, 2, 32 if _is_array(bits) else 64)
+        fractions = _integers("frac_bits", frac_bits, -256, 256)
+        shape = np.shape(widths)
+        if np.ndim(widths) and np.ndim(fractions) and np.shape(fractions) != shape:
+            msg = f"frac_bits must be an integer or of the shape of bits, {shape}"
+            msg += f", got shape {np.shape(fractions)}"
+            raise ValueError(msg)
+        self._store(widths, fractions, as_bool("signed", signed), axis, group_size)
 
     def _store(
         self,
-        bits: int,
+        bits: int | Int32s,
         frac_bits: int | Int32s,
         signed: bool,
         axis: Axes | None,
         group_size: GroupSize | None,
     ) -> None:
-        """Set the fields. An array of `frac_bits` must be over immutable memory."""
-        shape = np.shape(frac_bits)
-        axis, group_size = _checked_groups("frac_bits", shape, axis, group_size)
-        self._set(bits=bits, signed=signed, axis=axis, group_size=group_size)
+        """Set the fields. Arrays must be over immutable memory."""
+        group_bits = bits if isinstance(bits, np.ndarray) else None
+        width = bits if isinstance(bits, int) else int(np.max(bits, initial=2))
+        varies_alone = group_bits is not None and np.ndim(frac_bits) == 0
+        shape = np.shape(bits if varies_alone else frac_bits)
+        name = "bits" if varies_alone else "frac_bits"
+        axis, group_size = _checked_groups(name, shape, axis, group_size)
+        self._set(_width=width, signed=signed, axis=axis, group_size=group_size)
         native = _core.Format(
-            bits, signed, frac_bits, None, None, 0, 0, shape, axis, group_size, False
+            *(width, signed, group_bits, frac_bits, None, None, 0, 0, shape, axis, group_size),
+            False,
         )
-        self._set(_frac_bits=frac_bits, _native=native)
+        self._set(_bits=bits, _frac_bits=frac_bits, _native=native)
 
     def _arguments(self) -> dict[str, Any]:
         names = ("bits", "frac_bits", "signed", "axis", "group_size")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def bits(self) -> int | Int32s:
+        """The width of the integers in bits: one number, or a read-only array."""
+        return _view_of(self._bits)
 
     @property
     def frac_bits(self) -> int | Int32s:
@@ -238,14 +263,22 @@ class FixedPoint(Format):
         return _view_of(self._frac_bits)
 
     @property
-    def min(self) -> int:
-        """The lowest integer of the format."""
-        return Integers(self.bits, self.signed).range[0]
+    def min(self) -> int | Int64s:
+        """The lowest integer of the format; an array if `bits` is one."""
+        return self._ends[0]
 
     @property
-    def max(self) -> int:
-        """The highest integer of the format."""
-        return Integers(self.bits, self.signed).range[1]
+    def max(self) -> int | Int64s:
+        """The highest integer of the format; an array if `bits` is one."""
+        return self._ends[1]
+
+    @property
+    def _ends(self) -> tuple[int | Int64s, int | Int64s]:
+        if isinstance(self._bits, int):
+            return Integers(self._bits, self.signed).range
+        codes = np.int64(1) << self._bits.astype(np.int64)
+        lowest = -(codes // 2) if self.signed else np.zeros_like(codes)
+        return lowest, lowest + codes - 1
 
     @property
     def resolution(self) -> float | Float64s:
@@ -256,7 +289,7 @@ class FixedPoint(Format):
 
     @property
     def range(self) -> tuple[float, float] | tuple[Float64s, Float64s]:
-        """The lowest and the highest value of the format; arrays if `frac_bits` is one."""
+        """The lowest and the highest value of the format; arrays if `bits` or `frac_bits` is one."""
         step = self.resolution
         return self.min * step, self.max * step  # type: ignore[return-value]  # both of one kind
 
@@ -354,7 +387,7 @@ class FixedPoint(Format):
         TypeError
             If `sign_counted` is not a bool.
         ValueError
-            If `frac_bits` is an array.
+            If `bits` or `frac_bits` is an array.
 
         Examples
         --------
@@ -366,7 +399,7 @@ class FixedPoint(Format):
         """
         fraction = self._one_frac_bits("Q notation")
         sign_bit = self.signed and not as_bool("sign_counted", sign_counted)
-        return f"{'' if self.signed else 'U'}Q{self.bits - fraction - sign_bit}.{fraction}"
+        return f"{'' if self.signed else 'U'}Q{self._width - fraction - sign_bit}.{fraction}"
 
     def to_ap_fixed(self) -> str:
         """Return the format in AMD's ``ap_fixed`` notation, which :meth:`parse` reads.
@@ -379,7 +412,7 @@ class FixedPoint(Format):
         Raises
         ------
         ValueError
-            If `frac_bits` is an array.
+            If `bits` or `frac_bits` is an array.
 
         Examples
         --------
@@ -387,13 +420,14 @@ class FixedPoint(Format):
         >>> FixedPoint(8, 5).to_ap_fixed()
         'ap_fixed<8, 3>'
         """
-        integer_bits = self.bits - self._one_frac_bits("ap_fixed")
-        return f"ap_{'' if self.signed else 'u'}fixed<{self.bits}, {integer_bits}>"
+        integer_bits = self._width - self._one_frac_bits("ap_fixed")
+        return f"ap_{'' if self.signed else 'u'}fixed<{self._width}, {integer_bits}>"
 
     def _one_frac_bits(self, notation: str) -> int:
-        if isinstance(self.frac_bits, int):
-            return self.frac_bits
-        msg = f"frac_bits must be one integer for {notation}, got {shown(self)}"
+        if isinstance(self._bits, int) and isinstance(self._frac_bits, int):
+            return self._frac_bits
+        name = "frac_bits" if isinstance(self._bits, int) else "bits"
+        msg = f"{name} must be one integer for {notation}, got {shown(self)}"
         raise ValueError(msg)
 
 
@@ -531,9 +565,11 @@ class Affine(Format):
         shape = np.shape(scale)
         axis, group_size = _checked_groups("scale", shape, axis, group_size)
         qmin, qmax = used
-        self._set(bits=bits, signed=signed, qmin=qmin, qmax=qmax, axis=axis, group_size=group_size)
+        self._set(_width=bits, signed=signed, qmin=qmin, qmax=qmax)
+        self._set(axis=axis, group_size=group_size)
         native = _core.Format(
-            bits, signed, None, scale, zero_point, *used, shape, axis, group_size, are_normal
+            *(bits, signed, None, None, scale, zero_point, *used, shape, axis, group_size),
+            are_normal,
         )
         self._set(_scale=scale, _zero_point=zero_point, _native=native)
 
@@ -543,6 +579,11 @@ class Affine(Format):
         if (self.qmin, self.qmax) != Integers(self.bits, self.signed).range:
             arguments |= {"qmin": self.qmin, "qmax": self.qmax}
         return arguments
+
+    @property
+    def bits(self) -> int:
+        """The width of the integers in bits."""
+        return self._width
 
     @property
     def scale(self) -> float | Floats:
@@ -613,6 +654,13 @@ def _parameter(name: str, value: Any, *, single: bool) -> Any:
         value = value.astype(np.int64)  # NumPy does not count ml_dtypes' dtypes as integers
     is_element = value.ndim == 0 or (single and value.size == 1)
     return np.asarray(value).reshape(())[()] if is_element else value
+
+
+def _integers(name: str, value: Any, low: int, high: int) -> int | Int32s:
+    """Return an integer, or an array of them over immutable memory."""
+    if _is_array(value):
+        return _read_only(integers_in(name, value, low, high), np.int32)
+    return integer_in(name, value, low, high)
 
 
 def _is_array(value: Any) -> bool:

@@ -333,6 +333,10 @@ def quantizing_cases(n: int) -> Iterator[Case]:
                 fmt = sc.FixedPoint(8, np.full(fitting, 4), axis=axis, group_size=size)
                 yield Case(in_shape(sc.quantize, shape, fmt=fmt), (w,))
                 yield Case(in_shape(sc.fake_quantize, shape, fmt=fmt), (w,), in_place=True)
+                bits = np.full(fitting, 7)
+                bits.flat[0] = 8
+                of_widths = sc.FixedPoint(bits, 4, axis=axis, group_size=size)
+                yield Case(in_shape(sc.quantize, shape, fmt=of_widths), (w,))
                 q = sc.quantize(w.reshape(shape), fmt).ravel()
                 yield Case(in_shape(sc.dequantize, shape, fmt=fmt), (q,))
                 affine = sc.Affine(np.full(fitting, 0.03), axis=axis, group_size=size)

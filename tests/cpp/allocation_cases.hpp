@@ -513,7 +513,8 @@ class Cases {
                        nullptr,
                        nullptr,
                        0,
-                       0};
+                       0,
+                       nullptr};
     };
     for (const Codes& codes : kCodes) {
       add_format(codes.name, codes, format(codes), {}, {});
@@ -525,6 +526,9 @@ class Cases {
         add_format(std::string(codes.name) + " by " + by.name, codes, format(codes), by.layout, {});
       }
     }
+    sc_format of_widths = format(kCodes[0]);
+    of_widths.group_bits = inputs_.frac_bits;
+    add_format("int8 of several widths", kCodes[0], of_widths, layouts().front().layout, {});
   }
 
   void add_affine() {
@@ -544,7 +548,8 @@ class Cases {
                           scales,
                           inputs_.zero_points,
                           0,
-                          0};
+                          0,
+                          nullptr};
       const std::string name = std::string("affine ") + codes.name;
       add_format(name, codes, fmt, {}, to_nearest);
       add_format(name + " stochastic", codes, fmt, {}, stochastic);
@@ -602,7 +607,7 @@ class Cases {
     const Float& other = inputs_.floats[type_ == inputs_.floats.data() ? 2 : 0];
     static constexpr std::int32_t kFracBits = 6;
     const sc_format fmt{
-        SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+        SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0, nullptr};
     struct Grouping {
       const char* name;
       sc_layout layout;
@@ -660,7 +665,7 @@ class Cases {
     const sc_layout rows = slices_of(240, 1);
     static constexpr std::int32_t kFracBits = 9;
     const sc_format fmt{
-        SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+        SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0, nullptr};
     const sc_quantize_options raise{SC_ROUNDING_FLOOR, SC_OVERFLOW_RAISE, SC_NAN_RAISE, 0, 0};
     const auto add_with_nan = [&](const char* name, const auto& call) {
       add(name, bytes, Case::both, call);

@@ -319,6 +319,7 @@ class Mutations {
 
   void add_elements() {
     add_element<std::int32_t>(frac_bits, {-257, 257, kMaxInt, kMinInt});
+    add_element<std::int32_t>(group_bits, {1, 9, 0, -1, kMaxInt, kMinInt});
     add_element<std::int32_t>(zero_point, {-101, 101, kMaxInt, kMinInt});
     add_element<double>(scale, {kNaN, kInfinity, -kInfinity});
     for (const double value : {0.0, -1.0, 5e-324}) {  // sc_dequantize takes any finite scale

@@ -50,6 +50,7 @@ enum Field {
   affine,
   scale,
   zero_point,
+  group_bits,
   compared_layout,
   compared_fixed_point,
   compared_affine,
@@ -148,6 +149,7 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<sc_format>("fmt", 1),
     pointer_to<double>("fmt.scale", kN),
     pointer_to<std::int32_t>("fmt.zero_point", kN, true),
+    pointer_to<std::int32_t>("fmt.group_bits", kN, true),
     pointer_to<sc_layout>("fmt.layout", 1, true),
     pointer_to<sc_format>("fmt", 1, true),
     pointer_to<sc_format>("fmt", 1, true),
@@ -214,6 +216,7 @@ struct Arguments {
       block<std::int32_t>(frac_bits)[i] = static_cast<std::int32_t>(i % 4);
       block<double>(scale)[i] = 0.3;
       block<std::int32_t>(zero_point)[i] = 3;
+      block<std::int32_t>(group_bits)[i] = static_cast<std::int32_t>(8 - i % 3);
     }
     *block<char>(bitmask) = 3;  // the first two elements
     *block<sc_layout>(slice_layout) = {4, 2, 0, 1, 0};
@@ -288,6 +291,7 @@ struct Arguments {
       fmt->frac_bits = static_cast<std::int32_t*>(is_affine ? ignored : pointers[frac_bits]);
       fmt->scale = is_affine ? pointers[scale] : ignored;
       fmt->zero_point = static_cast<std::int32_t*>(is_affine ? pointers[zero_point] : ignored);
+      fmt->group_bits = static_cast<std::int32_t*>(is_affine ? ignored : pointers[group_bits]);
     }
     link_members(members, out, member_out);
     link_members(mask_members, first_mask, second_mask);
@@ -356,6 +360,7 @@ constexpr std::size_t kGroups = 8;
 
 const std::vector<Function>& functions() {
   static const Memory frac_bits_read{frac_bits, kParameters * sizeof(std::int32_t)};
+  static const Memory group_bits_read{group_bits, kParameters * sizeof(std::int32_t)};
   static const Memory scale_read{scale, kParameters * sizeof(double)};
   static const Memory zeros_read{zero_point, kParameters * sizeof(std::int32_t)};
   static const Memory out_for_w{out, kDoubles, w};
@@ -534,7 +539,8 @@ const std::vector<Function>& functions() {
                        a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, q_dtype},
-       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, all_of(options)},
+       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, group_bits_read,
+        all_of(options)},
        {{q, kN}}},
       {"sc_dequantize",
        [](Arguments& a) {
@@ -542,7 +548,7 @@ const std::vector<Function>& functions() {
                          a.sign_extend, a.pointers[out], a.dtype);
   },
        {q_dtype, n, sign_extend, dtype},
-       {{q, kN}, all_of(fixed_point), all_of(format_layout), frac_bits_read},
+       {{q, kN}, all_of(fixed_point), all_of(format_layout), frac_bits_read, group_bits_read},
        {all_of(out)}},
       {"sc_fake_quantize",
        [](Arguments& a) {
@@ -550,7 +556,8 @@ const std::vector<Function>& functions() {
                             a.get<sc_quantize_options>(options), a.pointers[out]);
   },
        {dtype, n},
-       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, all_of(options)},
+       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, group_bits_read,
+        all_of(options)},
        {out_for_w}},
       {"sc_prune_quantize",
        [](Arguments& a) {
@@ -558,7 +565,8 @@ const std::vector<Function>& functions() {
                              a.get<sc_quantize_options>(options), a.pointers[q], a.q_dtype);
   },
        {dtype, n, k, q_dtype},
-       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, all_of(options)},
+       {all_of(w), all_of(fixed_point), all_of(format_layout), frac_bits_read, group_bits_read,
+        all_of(options)},
        {{q, kN}}},
       {"sc_quantize, affine",
        [](Arguments& a) {
@@ -604,6 +612,7 @@ const std::vector<Function>& functions() {
         all_of(affine),
         all_of(format_layout),
         frac_bits_read,
+        group_bits_read,
         scale_read,
         zeros_read,
         all_of(options)},
@@ -661,7 +670,8 @@ const std::vector<Function>& functions() {
         all_of(group_layout),
         all_of(compared_fixed_point),
         all_of(compared_layout),
-        {frac_bits, kGroups * sizeof(std::int32_t)}},
+        {frac_bits, kGroups * sizeof(std::int32_t)},
+        {group_bits, kGroups * sizeof(std::int32_t)}},
        {{error_sums, kGroups * sizeof(sc_error_sums)}}},
       {"sc_compare, affine",
        [](Arguments& a) {

@@ -107,7 +107,8 @@ const sc_format& integers() {
                                 .scale = nullptr,
                                 .zero_point = nullptr,
                                 .qmin = 0,
-                                .qmax = 0};
+                                .qmax = 0,
+                                .group_bits = nullptr};
   return format;
 }
 

@@ -25,7 +25,7 @@ constexpr sc_mask_format kMaskFormats[] = {SC_MASK_FORMAT_BOOLS, SC_MASK_FORMAT_
                                            SC_MASK_FORMAT_BITS_BIG};
 constexpr std::int32_t kFracBits = 2;
 constexpr sc_format kFormat{
-    SC_FORMAT_KIND_FIXED_POINT, 4, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+    SC_FORMAT_KIND_FIXED_POINT, 4, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0, nullptr};
 
 void require_ok(sc_status status, const std::string& what) {
   require(status == SC_OK, (what + ": " + sc_last_error()).c_str());
@@ -202,7 +202,8 @@ void quantize(sc_dtype dtype) {
           const sc_layout layout{length, inner, block, inner_block, block == 1 ? 1 : 0};
           // No element needs a parameter.
           for (const sc_format_kind kind : {SC_FORMAT_KIND_FIXED_POINT, SC_FORMAT_KIND_AFFINE}) {
-            quantize(dtype, {kind, 4, 1, &layout, nullptr, nullptr, nullptr, 0, 0}, SC_DTYPE_INT8);
+            quantize(dtype, {kind, 4, 1, &layout, nullptr, nullptr, nullptr, 0, 0, nullptr},
+                     SC_DTYPE_INT8);
           }
         }
       }

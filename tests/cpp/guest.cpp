@@ -13,7 +13,7 @@ constexpr std::size_t kColumns = 2048;
 constexpr std::size_t kSize = kRows * kColumns;
 constexpr std::int32_t kFracBits = 5;
 constexpr sc_format kFormat{
-    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0, nullptr};
 
 }  // namespace
 

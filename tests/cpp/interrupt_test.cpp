@@ -58,11 +58,11 @@ std::vector<float> make_weights() {
 const std::vector<float> weights = make_weights();
 constexpr std::int32_t kFracBits = 5;
 constexpr sc_format kFormat{
-    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0, nullptr};
 constexpr float kScale = 0.03f;
 constexpr std::int32_t kZeroPoint = 5;
 constexpr sc_format kAffine{SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &kScale,
-                            &kZeroPoint,           0, 0};
+                            &kZeroPoint,           0, 0, nullptr};
 
 // The arrays that a call reads and writes.
 struct Arrays {

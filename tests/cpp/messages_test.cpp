@@ -139,7 +139,8 @@ void other_numbers() {
        {Refused{-0.1, "-0.1"}, Refused{0, "0"}, Refused{kLeast, "5e-324"},
         Refused{kInfinity, "inf"}, Refused{2.2250738585072009e-308, "2.225073858507201e-308"},
         Refused{-kNaN, "nan"}}) {
-    const sc_format fmt{SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &scale, nullptr, 0, 0};
+    const sc_format fmt{
+        SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &scale, nullptr, 0, 0, nullptr};
     const std::string message = std::string("fmt.scale must be positive and normal, got ") + text;
     require_message(
         sc_quantize(doubles.data(), SC_DTYPE_FLOAT64, 4, &fmt, nullptr, q.data(), SC_DTYPE_INT8),
@@ -166,7 +167,8 @@ void other_numbers() {
 // Integers that a format cannot hold, in a dtype that can.
 void wider_codes() {
   const std::int32_t frac_bits = 0;
-  sc_format fmt{SC_FORMAT_KIND_FIXED_POINT, 24, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0};
+  sc_format fmt{
+      SC_FORMAT_KIND_FIXED_POINT, 24, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0, nullptr};
   const std::array<std::int32_t, 4> q{1, 0x7fffff, 0xfffe2f, -0x800001};
   std::array<std::int32_t, 4> requantized{};
   require_message(
@@ -220,8 +222,9 @@ void formats() {
   const sc_layout rows{2, 1, 0, 0, 0};
   const std::array<std::int32_t, 2> frac_bits{0, 300};
   const sc_format fixed{
-      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &zero_point, nullptr, nullptr, 0, 0};
-  const sc_format affine{SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &scale, &zero_point, 0, 0};
+      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &zero_point, nullptr, nullptr, 0, 0, nullptr};
+  const sc_format affine{SC_FORMAT_KIND_AFFINE, 8, 1, nullptr, nullptr, &scale,
+                         &zero_point,           0, 0, nullptr};
   const auto refused = [](const sc_format& fmt, const std::string& message,
                           const sc_quantize_options* options = nullptr) {
     std::array<std::int8_t, 4> q;

@@ -16,11 +16,11 @@ constexpr std::size_t kSize = (std::size_t{1} << 20) + 13;  // threads share the
 constexpr std::size_t kKept = kSize / 10;
 constexpr std::int32_t kFracBits = 6;
 constexpr sc_format kFormat{
-    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0};
+    SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &kFracBits, nullptr, nullptr, 0, 0, nullptr};
 constexpr float kScale = 0.03f;
 constexpr std::int32_t kZeroPoint = 100;
 constexpr sc_format kAffine{SC_FORMAT_KIND_AFFINE, 12, 0, nullptr, nullptr, &kScale,
-                            &kZeroPoint,           0,  0};
+                            &kZeroPoint,           0,  0, nullptr};
 constexpr sc_quantize_options kStochastic{SC_ROUNDING_STOCHASTIC, SC_OVERFLOW_WRAP, SC_NAN_RAISE, 1,
                                           0};
 

@@ -49,7 +49,6 @@ void fuzz_compare(Draw& draw) {
   const bool has_fmt = draw.coin();
   const Format format = draw_format(draw, type, groups);
   const sc_format fmt = format.argument();
-  const Range range = format.range();
   const sc_rounding rounding = draw_rounding(draw);
   std::vector<Sums> expected(groups.count);
   bool is_finite = true;
@@ -66,6 +65,7 @@ void fuzz_compare(Draw& draw) {
     sums.products += static_cast<long double>(x) * y;
     sums.product_sizes += std::abs(static_cast<long double>(x) * y);
     sums.largest = std::abs(e) > sums.largest ? std::abs(e) : sums.largest;
+    const Range range = format.range(i);
     const long double q =
         rounded(format.scaled(x, i), rounding, 0, 0) + static_cast<long double>(format.zero(i));
     sums.saturated += has_fmt && (q < range.least || q > range.most) ? 1 : 0;
@@ -462,7 +462,7 @@ void fuzz_refusals(Draw& draw) {
       }
   }
   const sc_format fmt{
-      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0};
+      SC_FORMAT_KIND_FIXED_POINT, 8, 1, nullptr, &frac_bits, nullptr, nullptr, 0, 0, nullptr};
   const sc_status status =
       function == compare ? sc_compare(from, dtype, from, dtype, n, &layout, &fmt, rounding,
                                        reinterpret_cast<sc_error_sums*>(out))
@@ -505,7 +505,8 @@ void fuzz_overlaps(Draw& draw) {
                           nullptr,
                           nullptr,
                           0,
-                          0};
+                          0,
+                          nullptr};
       const OverlapArena::Region sums = arena.take(n * sizeof(sc_error_sums));
       arena.check(sc_compare(w.data, type.dtype, w_hat.data, type.dtype, n, &layout, &fmt,
                              SC_ROUNDING_NEAREST_EVEN, reinterpret_cast<sc_error_sums*>(sums.data)),

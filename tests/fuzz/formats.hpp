@@ -83,7 +83,7 @@ inline Range range_of(int bits, bool is_signed) {
 struct Format {
   sc_format fmt;
   Groups groups;
-  std::vector<std::int32_t> frac_bits;
+  std::vector<std::int32_t> frac_bits, group_bits;  // group_bits: empty if all have fmt.bits
   Bytes scales;
   std::vector<std::int32_t> zeros;
   bool has_zeros;
@@ -98,6 +98,7 @@ struct Format {
       argument.zero_point = has_zeros ? zeros.data() : nullptr;
     } else {
       argument.frac_bits = frac_bits.data();
+      argument.group_bits = group_bits.empty() ? nullptr : group_bits.data();
     }
     return argument;
   }
@@ -105,6 +106,10 @@ struct Format {
     const bool is_whole = !is_affine() || (fmt.qmin == 0 && fmt.qmax == 0);
     return is_whole ? range_of(fmt.bits, fmt.is_signed != 0)
                     : Range{static_cast<long double>(fmt.qmin), static_cast<long double>(fmt.qmax)};
+  }
+  // The range of element i.
+  [[nodiscard]] Range range(std::size_t i) const {
+    return group_bits.empty() ? range() : range_of(group_bits[groups.index(i)], fmt.is_signed != 0);
   }
   [[nodiscard]] bool uses_all_integers() const {
     const Range whole = range_of(fmt.bits, fmt.is_signed != 0);
@@ -139,7 +144,7 @@ struct Format {
 inline constexpr std::size_t kOwnParameters = 32;
 
 inline Format draw_fixed_point(Draw& draw, const Groups& groups) {
-  Format format{{}, groups, {}, {}, {}, false, false};
+  Format format{{}, groups, {}, {}, {}, {}, false, false};
   const int bits = draw.coin() ? draw.in<int>(2, 8) : draw.in<int>(2, 32);
   const bool is_wild = draw.once_in(4);
   format.frac_bits.resize(groups.count);
@@ -147,6 +152,13 @@ inline Format draw_fixed_point(Draw& draw, const Groups& groups) {
     format.frac_bits[i] = i >= kOwnParameters ? format.frac_bits[i - kOwnParameters]
                           : is_wild           ? draw.in<int>(-256, 256)
                                               : draw.in<int>(-3, bits + 3);
+  }
+  if (draw.once_in(3)) {
+    format.group_bits.resize(groups.count);
+    for (std::size_t i = 0; i < groups.count; ++i) {
+      format.group_bits[i] =
+          i >= kOwnParameters ? format.group_bits[i - kOwnParameters] : draw.in<int>(2, bits);
+    }
   }
   format.fmt.kind = SC_FORMAT_KIND_FIXED_POINT;
   format.fmt.bits = bits;
@@ -156,7 +168,7 @@ inline Format draw_fixed_point(Draw& draw, const Groups& groups) {
 
 // takes_any_scale: the scales may have any sign, and may be subnormal or 0.
 inline Format draw_affine(Draw& draw, const Groups& groups, bool is_wide, bool takes_any_scale) {
-  Format format{{}, groups, {}, {}, {}, draw.coin(), is_wide};
+  Format format{{}, groups, {}, {}, {}, {}, draw.coin(), is_wide};
   sc_format& fmt = format.fmt;
   fmt.kind = SC_FORMAT_KIND_AFFINE;
   fmt.bits = draw.coin() ? draw.in<int>(1, 8) : draw.in<int>(1, 32);

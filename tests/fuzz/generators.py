@@ -406,7 +406,15 @@ class Draw:
         low, high = (-256, 257) if self.one_in(5) else (-3, bits + 4)
         frac_bits = f"rng.integers({low}, {high}, {lengths})"
         frac_bits = frac_bits if lengths else str(self.rng.randrange(low, high))
-        self.statements.append(f"{name} = sc.FixedPoint({bits}, {frac_bits}, {signed}, {options})")
+        widths = str(bits)
+        if 0 not in lengths and lengths and bits <= 32 and self.one_in(3):
+            self.statements.append(f"widths = rng.integers(2, {bits} + 1, {lengths})")
+            self.statements.append(f"widths.flat[0] = {bits}")
+            widths = "widths"
+            frac_bits = self.one_of([frac_bits, str(self.rng.randrange(low, high))])
+        self.statements.append(
+            f"{name} = sc.FixedPoint({widths}, {frac_bits}, {signed}, {options})"
+        )
 
     def affine(
         self, bits: int, signed: bool, lengths: tuple[int, ...], options: str, name: str

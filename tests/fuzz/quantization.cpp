@@ -161,10 +161,8 @@ long double wrapped(long double integer, std::int64_t zero, const Range& range) 
 
 Expected quantized(const Bytes& w, const FloatType& type, const Format& format,
                    const sc_quantize_options& options, const std::vector<bool>* kept = nullptr) {
-  const Range range = format.range();
   const bool symmetric =
       format.fmt.is_signed != 0 && options.overflow == SC_OVERFLOW_SATURATE_SYMMETRIC;
-  const long double least = symmetric ? std::max(range.least, -range.most) : range.least;
   Expected expected;
   expected.refuses_options = options.overflow == SC_OVERFLOW_WRAP && !format.uses_all_integers();
   expected.q.resize(format.groups.n);
@@ -181,6 +179,8 @@ Expected quantized(const Bytes& w, const FloatType& type, const Format& format,
     const long double integer = std::isinf(scaled) ? scaled
                                                    : rounded(scaled, options.rounding, options.seed,
                                                              options.index_offset + i);
+    const Range range = format.range(i);
+    const long double least = symmetric ? std::max(range.least, -range.most) : range.least;
     long double r = integer + static_cast<long double>(format.zero(i));
     if (r < least || r > range.most) {
       switch (options.overflow) {
@@ -370,7 +370,8 @@ void fuzz_refusals(Draw& draw) {
                 nullptr,
                 nullptr,
                 -5,
-                5};
+                5,
+                nullptr};
   if (is_affine) {
     fmt.scale = is_wide ? static_cast<const void*>(wide_scales.data())
                         : static_cast<const void*>(scales.data());
@@ -487,7 +488,8 @@ void fuzz_overlaps(Draw& draw) {
                 nullptr,
                 nullptr,
                 0,
-                0};
+                0,
+                nullptr};
   if (is_affine) {
     fmt.scale = parameters.data;
   } else {

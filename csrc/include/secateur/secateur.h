@@ -209,8 +209,9 @@ typedef enum sc_format_kind SC_OF_INT {
  * are arguments of the functions. The range of a format is the integers that quantization may
  * return.
  *
- * Fixed-point formats use frac_bits, and their range is all integers of the width. Affine formats
- * use scale, zero_point, qmin and qmax. The fields of the other kind are ignored. */
+ * Fixed-point formats use frac_bits and group_bits, and their range is all integers of the width, or
+ * of that of the element's group. Affine formats use scale, zero_point, qmin and qmax. The fields of
+ * the other kind are ignored. */
 typedef struct sc_format {
   sc_format_kind kind;
   int32_t bits;            /* the width of the integers: 2 to 32; up to 64 in from_fmt of
@@ -225,6 +226,11 @@ typedef struct sc_format {
   const int32_t* zero_point; /* affine: one number per group, qmin to qmax; null: all are 0, which
                               * must then be in the range */
   int64_t qmin, qmax;        /* affine: the range, qmin < qmax; both 0: all integers of the width */
+
+  const int32_t* group_bits; /* fixed point: the width of the integers of each group, 2 to `bits`;
+                              * null: `bits` for all. `bits` remains the width of integers that are
+                              * stored, so that it determines q_dtype and the width of packed
+                              * integers; and that of integers that are read */
 } sc_format;
 
 /* The modes of quantization. */

@@ -373,7 +373,8 @@ inline sc_format fixed_point(int bits, const std::int32_t& frac_bits, bool is_si
           nullptr,
           nullptr,
           0,
-          0};
+          0,
+          nullptr};
 }
 sc_format fixed_point(int bits, std::int32_t&& frac_bits, bool is_signed = true) = delete;
 
@@ -384,8 +385,16 @@ template <class T>
 sc_format affine(int bits, const T& scale, const std::int32_t* zero_point = nullptr,
                  bool is_signed = true) {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
-  return {
-      SC_FORMAT_KIND_AFFINE, bits, is_signed ? 1 : 0, nullptr, nullptr, &scale, zero_point, 0, 0};
+  return {SC_FORMAT_KIND_AFFINE,
+          bits,
+          is_signed ? 1 : 0,
+          nullptr,
+          nullptr,
+          &scale,
+          zero_point,
+          0,
+          0,
+          nullptr};
 }
 template <class T>
 sc_format affine(int bits, const T&& scale, const std::int32_t* zero_point = nullptr,

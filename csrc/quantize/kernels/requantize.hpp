@@ -196,12 +196,45 @@ void draw(uint64_t seed, size_t index, size_t count, int32_t* to) {
   }
 }
 
+// ---- The lowest bits ---------------------------------------------------------------------------
+
 template <class E>
 void extend(E* q, size_t count, E bit_mask, E sign_mask) {
   const Vec<E> bits = Set(bit_mask), sign = Set(sign_mask);
   for (size_t i = 0; i < count; i += kLanes<E>) {
     StoreU(Sub(Xor(And(LoadU(q + i), bits), sign), sign), q + i);
   }
+}
+
+// ---- narrow ----------------------------------------------------------------------------------
+
+template <bool kSigned, Overflow kOverflow>
+size_t narrow(int32_t* q, size_t count, ParameterView<float> highest, bool is_symmetric) {
+  const Vec<int32_t> zero = Set(0), one = Set(1), ones = Set(-1);
+  const Vec<int32_t> omitted = Set(is_symmetric ? 1 : 0);
+  size_t out_of_range = 0;
+  for (size_t i = 0; i < count; i += kLanes<int32_t>) {
+    const Vec<int32_t> x = LoadU(q + i);
+    const Vec<int32_t> high = BitCast<int32_t>(load_parameters(highest, i));
+    if constexpr (kOverflow == Overflow::wrap) {
+      const Vec<int32_t> sign = kSigned ? Add(high, one) : zero;
+      const Vec<int32_t> bits = kSigned ? Add(high, sign) : high;
+      StoreU(Sub(Xor(And(x, bits), sign), sign), q + i);
+      continue;
+    }
+    const Vec<int32_t> low = kSigned ? Add(Xor(high, ones), omitted) : zero;
+    const Vec<int32_t> ordered = in_signed_order<kSigned>(x);
+    const Vec<int32_t> least = in_signed_order<kSigned>(low);
+    const Vec<int32_t> most = in_signed_order<kSigned>(high);
+    if constexpr (kOverflow == Overflow::saturate) {
+      StoreU(in_signed_order<kSigned>(Min(Max(ordered, least), most)), q + i);
+    } else {
+      const Mask<int32_t> beyond = Or(Gt(least, ordered), Gt(ordered, most));
+      out_of_range += PopCount(BitsFromMask(beyond) & first_bits(count - i));
+      StoreU(IfThenElse(beyond, zero, x), q + i);
+    }
+  }
+  return out_of_range;
 }
 
 }  // namespace

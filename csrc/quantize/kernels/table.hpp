@@ -205,6 +205,13 @@ struct QuantizeKernels {
   // load_codes, and code_bits of the same integers.
   uint64_t (*load_checked_codes[kIntegers])(const Part& q, int32_t* to);
 
+  // Brings integers of a format, without signs and with signs, into ranges that end at `highest`. These
+  // are integers, passed as the bits of floats. is_symmetric: ranges begin at -highest. Returns the
+  // number of integers out of range under Overflow::zero, else 0. Works on whole vectors.
+  using Narrow = size_t (*)(int32_t* q, size_t count, ParameterView<float> highest,
+                            bool is_symmetric);
+  Narrow narrow[2][static_cast<size_t>(Overflow::count)];
+
   RescaleKernels<int32_t> rescale_int32;
   RescaleKernels<int64_t> rescale_int64;
   // Writes the pseudorandom numbers of `count` elements from `index` on, whose indices have the same

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = sc.FixedPoint(bits=8, frac_bits=5)  # 6 in 100,000 normal numbers saturate
 NIBBLES = sc.FixedPoint(bits=4, frac_bits=2)
+WORDS = sc.FixedPoint(bits=24, frac_bits=20)  # of registers
 ZERO_POINT = 3
 AFFINE = sc.Affine(0.03, ZERO_POINT)
 # The weights of all-MiniLM-L6-v2: embeddings, six layers, and the pooler.

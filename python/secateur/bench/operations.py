@@ -142,7 +142,7 @@ def _compare(library: Any, inputs: Inputs) -> Call:
 
 
 def _choose_format(library: Any, inputs: Inputs, method: str) -> Call:
-    return lambda: library.choose_format(inputs.w, FORMAT.bits, method=method).frac_bits
+    return lambda: library.choose_format(inputs.w, 8, method=method).frac_bits
 
 
 def _least_error_scales(library: Any, inputs: Inputs, bits: int, group_size: int | None) -> Call:

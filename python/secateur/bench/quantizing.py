@@ -15,6 +15,7 @@ from secateur.bench.data import (
     AFFINE,
     FORMAT,
     NIBBLES,
+    WORDS,
     ZERO_POINT,
     affine_rows,
     as_matrix,
@@ -87,7 +88,7 @@ def _quantize(fmt: Any = FORMAT, **options: Any) -> Bind:
     def bind(library: Any, w: Array) -> Call:
         chosen = fmt(w) if callable(fmt) else fmt
         if options.get("packed"):
-            out = np.empty(-(-w.size * chosen.bits // 8), np.uint8)
+            out = np.empty(-(-w.size * int(np.max(chosen.bits)) // 8), np.uint8)
         else:
             out = np.empty_like(w, chosen.dtype)
         return partial(library.quantize, w, chosen, out=out, **options)
@@ -106,6 +107,11 @@ def _dequantize_affine(library: Any, w: Array) -> Call:
     q = np.empty_like(w, AFFINE.dtype)
     q[...] = reference.quantize(w, AFFINE)
     return partial(library.dequantize, q, AFFINE, out=out)
+
+
+def _dequantize_words(library: Any, w: Array) -> Call:
+    words = np.ldexp(w, WORDS.frac_bits).astype(np.int32) & 0xFFFFFF
+    return partial(library.dequantize, words, WORDS, sign_extend=True, out=np.empty_like(w))
 
 
 def _fake_quantize(library: Any, w: Array) -> Call:
@@ -137,6 +143,10 @@ def _row_groups(size: int, w: Array) -> sc.FixedPoint:
 
 def _column_groups(size: int, w: Array) -> sc.FixedPoint:
     return _random_format(-(-len(w) // size), w.shape[1], group_size=size, axis=0)
+
+
+def _row_widths(w: Array) -> sc.FixedPoint:
+    return sc.FixedPoint(np.random.default_rng(3).integers(4, 9, len(w)), 3, axis=0)
 
 
 LAYOUTS: dict[str, Callable[[Array], sc.FixedPoint]] = {
@@ -182,6 +192,7 @@ FLOAT32_CASES = (
         )
     ),
     *(_against_default(name, _quantize(fmt)) for name, fmt in LAYOUTS.items()),
+    QuantizeCase("quantize", "each row, of 4 to 8 bits", _quantize(_row_widths)),
     QuantizeCase(
         *("quantize", "affine", _quantize(AFFINE)),
         ratio_target=0.75,
@@ -203,6 +214,7 @@ FLOAT32_CASES = (
             ("int32 to int8, affine", sc.Affine(3 / 2**20, bits=32), sc.Affine(5 / 2**7, 3), 5),
         )
     ),
+    QuantizeCase("dequantize", "24 bits in int32, sign_extend", _dequantize_words, 8),
     QuantizeCase(
         *("dequantize", "affine", _dequantize_affine),
         torch=peers.torch_dequantize,

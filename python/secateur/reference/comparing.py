@@ -9,13 +9,13 @@ import numpy as np
 
 from secateur.formats import Affine, FixedPoint
 from secateur.reference.arguments import floats, refuse, shown
-from secateur.reference.integers import range_of
 from secateur.reference.parameters import broadcast_parameters
 from secateur.reference.quantization import (
     affine_compute_type,
     check_format,
     check_scales,
     parameters_of,
+    ranges_of,
 )
 from secateur.reference.rounding import check_deterministic, to_integers
 from secateur.reference.sums import Layout, layout_of, total
@@ -119,13 +119,15 @@ def _out_of_range(w: Floats, fmt: Any, rounding: str, layout: Layout) -> NDArray
             tiny = np.copysign(np.finfo(np.float64).smallest_subnormal, x)
             scaled = np.where((scaled == 0) & (x != 0), tiny, scaled)
             integers = to_integers(scaled, rounding, None)
-    low, high = range_of(fmt)
+    low, high, _ = ranges_of(fmt, w.shape)
     return np.asarray((integers < low) | (integers > high))
 
 
 def _check_groups(fmt: FixedPoint | Affine, shape: tuple[int, ...], layout: Layout) -> None:
     """Refuse a format unless it has one parameter, or one for each group."""
     name = "scale" if isinstance(fmt, Affine) else "frac_bits"
+    if not isinstance(fmt, Affine) and np.ndim(fmt.frac_bits) == 0:
+        name = "bits"
     given = np.shape(getattr(fmt, name))
     if not given:
         return

@@ -48,11 +48,17 @@ SMALL_INTEGERS = {
 
 
 def integers_of(fmt: FixedPoint | Affine | Integers) -> Integers:
-    return Integers(fmt.bits, fmt.signed)
+    """Return the integers of the largest width of a format."""
+    return Integers(width_of(fmt), fmt.signed)
+
+
+def width_of(fmt: FixedPoint | Affine | Integers) -> int:
+    """Return the width of stored integers, the largest of all groups."""
+    return int(np.max(fmt.bits, initial=1))
 
 
 def range_of(fmt: FixedPoint | Affine) -> tuple[int, int]:
-    """Return the lowest and the highest integer in use."""
+    """Return the lowest and the highest integer in use, in any group."""
     if isinstance(fmt, Affine):
         return fmt.qmin, fmt.qmax
     integers = integers_of(fmt)
@@ -66,14 +72,14 @@ def storage_dtype(fmt: FixedPoint | Affine | Integers, array: Any) -> np.dtype[A
     """
     dtype = getattr(array, "dtype", None)
     small = SMALL_INTEGERS.get(getattr(dtype, "name", ""))
-    if small is not None and small.signed == fmt.signed and fmt.bits <= small.bits < 8:
+    if small is not None and small.signed == fmt.signed and width_of(fmt) <= small.bits < 8:
         return np.dtype(dtype)
     return integers_of(fmt).dtype
 
 
 def extended(q: Array, fmt: FixedPoint | Affine) -> Array:
     """Return the lowest bits of integers, extended by their sign, or by 0 in unsigned formats."""
-    unused = 8 * q.dtype.itemsize - fmt.bits
+    unused = 8 * q.dtype.itemsize - width_of(fmt)
     return np.asarray((q << unused) >> unused)
 
 
@@ -86,7 +92,7 @@ def refuse_wider(q: Array, fmt: FixedPoint | Affine, name: str, remedy: str = ""
         index = int(((integers < low) | (integers > high)).argmax())
         msg = f"q must have integers from {low} to {high} for this {name}"
         msg += f", got {integers[index]} at flat index {index}"
-        msg += f"; set sign_extend to take the lowest {fmt.bits} bits of each{remedy}"
+        msg += f"; set sign_extend to take the lowest {width_of(fmt)} bits of each{remedy}"
         raise ValueError(msg)
 
 

@@ -26,6 +26,7 @@ from secateur.reference.integers import (
     range_of,
     refuse_wider,
     storage_dtype,
+    width_of,
 )
 from secateur.reference.order import rounded_to_type
 from secateur.reference.packing import bytes_of, check_packed, packed_codes, unpacked
@@ -79,10 +80,10 @@ def quantize(
     modes |= {"seed": seed, "index_offset": index_offset}
     check_modes(fmt, **modes)
     w = floats("w", w)
-    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
-        out = result(out, np.uint8, {"w": w}, (bytes_of(fmt.bits, w.size),))
+    if check_packed(packed, "fmt.bits", width_of(fmt), shown(fmt), bitorder):
+        out = result(out, np.uint8, {"w": w}, (bytes_of(width_of(fmt), w.size),))
         q = quantize(w, fmt, **modes)
-        np.copyto(out, packed_codes(q.reshape(-1), fmt.bits, bitorder))
+        np.copyto(out, packed_codes(q.reshape(-1), width_of(fmt), bitorder))
         return out
     if isinstance(fmt, Affine):
         scaled = _quotients(w, fmt)
@@ -133,10 +134,11 @@ def dequantize(
         q = given.astype(integers_of(fmt).dtype, copy=False)
         q = extended(q, fmt) if sign_extend else q
     else:
-        check_packed(True, "fmt.bits", fmt.bits, shown(fmt), bitorder)
-        given, q = unpacked("q", q, shape, fmt.bits, fmt.signed, bitorder)
+        check_packed(True, "fmt.bits", width_of(fmt), shown(fmt), bitorder)
+        given, q = unpacked("q", q, shape, width_of(fmt), fmt.signed, bitorder)
     if isinstance(fmt, Affine):
         return _dequantize_affine(given, q, fmt, dtype, out)
+    parameters_of(fmt, "bits", q.shape)  # checks the shape
     step = np.ldexp(1.0, -parameters_of(fmt, "frac_bits", q.shape))
     out = result(out, dtype, {"q": given}, q.shape)
     refuse_wider(q, fmt, "fmt", _remedy_for_bytes(given, fmt))
@@ -154,13 +156,13 @@ _IF_PACKED = "; if q holds packed integers, pass shape="
 
 def _stored_codes(q: ArrayLike, fmt: FixedPoint | Affine) -> Array:
     """Return `q` as an array; refuse bytes for integers that have signs and are narrower."""
-    if fmt.bits < 8 and fmt.signed and getattr(q, "dtype", None) == np.uint8:
+    if width_of(fmt) < 8 and fmt.signed and getattr(q, "dtype", None) == np.uint8:
         raise TypeError(f"q must be {integers_of(fmt).dtype} for this fmt, got uint8{_IF_PACKED}")
     return native("q", q, storage_dtype(fmt, q))
 
 
 def _remedy_for_bytes(q: Array, fmt: FixedPoint | Affine) -> str:
-    return _IF_PACKED if q.dtype == np.uint8 and fmt.bits < 8 else ""
+    return _IF_PACKED if q.dtype == np.uint8 and width_of(fmt) < 8 else ""
 
 
 def _dequantize_affine(
@@ -245,9 +247,10 @@ def prune_quantize(
     check_modes(fmt, **modes)
     exactly_one(k=k, sparsity=sparsity)
     w = floats("w", w)
-    parameters_of(fmt, "scale" if isinstance(fmt, Affine) else "frac_bits", w.shape)
-    if check_packed(packed, "fmt.bits", fmt.bits, shown(fmt), bitorder):
-        out = result(out, np.uint8, {"w": w}, (bytes_of(fmt.bits, w.size),))
+    for name in ("scale",) if isinstance(fmt, Affine) else ("bits", "frac_bits"):
+        parameters_of(fmt, name, w.shape)
+    if check_packed(packed, "fmt.bits", width_of(fmt), shown(fmt), bitorder):
+        out = result(out, np.uint8, {"w": w}, (bytes_of(width_of(fmt), w.size),))
     else:
         out = result(out, storage_dtype(fmt, out), {"w": w})
     kept = prune(w, k=k, sparsity=sparsity, nan="prune" if nan == "zero" else "raise")
@@ -265,6 +268,20 @@ def parameters_of(
     if given.ndim == 0:
         return given
     return broadcast_parameters(f"{argument}.{name}", given, shape, fmt.axis, fmt.group_size)
+
+
+def ranges_of(
+    fmt: FixedPoint | Affine, shape: tuple[int, ...], argument: str = "fmt"
+) -> tuple[Any, Any, Any]:
+    """Return the lowest integer, the highest integer and ``2**bits`` of each element.
+
+    They are numbers, or arrays that broadcast to `shape`.
+    """
+    if np.ndim(fmt.bits) == 0:
+        return *range_of(fmt), 2 ** width_of(fmt)
+    codes = 1 << parameters_of(fmt, "bits", shape, argument).astype(np.int64)
+    low = -(codes // 2) if fmt.signed else np.zeros_like(codes)
+    return low, low + codes - 1, codes
 
 
 def affine_compute_type(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
@@ -310,6 +327,7 @@ def _products(w: Floats, fmt: FixedPoint, rounding: str, overflow: str) -> Float
     exact = rounding in TINY_TO_ONE or overflow == "wrap"
     compute_type = _fixed_point_compute_type(w, fmt, exact or rounding == "stochastic")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        parameters_of(fmt, "bits", w.shape)  # checks the shape
         return _scaled(w, parameters_of(fmt, "frac_bits", w.shape), compute_type, exact)
 
 
@@ -321,7 +339,7 @@ def _fixed_point_compute_type(
     # then it rounds to 0. `q * 2**-frac_bits` is exact or infinite if q is exact in float32. If the
     # power is not a normal number of float32, float64 is used, where products of 32 bits with
     # exponents from -405 to 384 are exact.
-    fits = w.dtype != np.float64 and fmt.bits <= 24 and not exact
+    fits = w.dtype != np.float64 and width_of(fmt) <= 24 and not exact
     is_normal = np.max(np.abs(fmt.frac_bits), initial=0) <= 126
     return np.float32 if fits and is_normal else np.float64
 
@@ -344,17 +362,18 @@ def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: F
 
     May overwrite `r`.
     """
-    low, high = range_of(fmt)
+    low, high, codes = (np.asarray(x, np.float64).astype(r.dtype) for x in ranges_of(fmt, r.shape))
     if overflow == "wrap":
         np.copyto(r, 0, where=np.isinf(r))  # so large that it is a multiple of 2**bits
-        np.remainder(r, 2.0**fmt.bits, out=r)
-        r = np.asarray(np.remainder(r + zero_points, 2.0**fmt.bits))
-        return np.subtract(r, 2.0**fmt.bits, out=r, where=r > high)
+        np.remainder(r, codes, out=r)
+        r = np.asarray(np.remainder(r + zero_points, codes))
+        return np.asarray(np.subtract(r, codes, out=r, where=r > high))
     if zero_points.any():
         r = np.asarray(r + zero_points)
     if overflow.startswith("saturate") and overflow != "saturate_zero":
-        symmetric = fmt.signed and high >= 0 and overflow == "saturate_symmetric"
-        return np.asarray(np.clip(r, max(low, -high) if symmetric else low, high, out=r))
+        if fmt.signed and (high >= 0).all() and overflow == "saturate_symmetric":
+            low = np.maximum(low, -high)
+        return np.asarray(np.clip(r, low, high, out=r))
     beyond = (r < low) | (r > high)
     if overflow == "saturate_zero":
         np.copyto(r, zero_points, where=beyond, casting="same_kind")
@@ -372,7 +391,7 @@ def _in_range(r: Floats, fmt: FixedPoint | Affine, overflow: str, zero_points: F
 def check_format(fmt: Any, name: str = "fmt", max_bits: int = 32) -> None:
     if not isinstance(fmt, (FixedPoint, Affine)):
         refuse(name, "a FixedPoint or an Affine", shown(fmt), TypeError)
-    if fmt.bits > max_bits:
+    if width_of(fmt) > max_bits:
         msg = f"{name} must have at most {max_bits} bits, got {shown(fmt)}"
         msg += "; requantize takes wider integers as from_fmt"
         raise ValueError(msg)

@@ -11,7 +11,6 @@ from secateur.reference.arguments import as_bool, native, result
 from secateur.reference.integers import (
     ends,
     extended,
-    range_of,
     refuse_wider,
     storage_dtype,
 )
@@ -20,6 +19,7 @@ from secateur.reference.quantization import (
     check_modes,
     check_scales,
     parameters_of,
+    ranges_of,
     refuse_scales,
 )
 from secateur.reference.rounding import draws
@@ -115,6 +115,7 @@ def _step(fmt: FixedPoint | Affine, name: str, shape: tuple[int, ...]) -> tuple[
         else:
             refuse_scales(~np.isfinite(steps), steps, "finite", name)
     else:
+        parameters_of(fmt, "bits", shape, name)  # checks the shape
         steps = np.ldexp(1.0, -parameters_of(fmt, "frac_bits", shape, name))
     ratios = [step.as_integer_ratio() for step in np.asarray(steps).ravel().tolist()]
     parts = np.empty((2, len(ratios)), object)
@@ -156,13 +157,17 @@ def _rounded(
 
 def _in_range(rounded: Array, zero_points: Array, fmt: FixedPoint | Affine, overflow: str) -> Array:
     """Add the zero points, and bring the sums into the range of the format."""
-    low, high = range_of(fmt)
-    codes = np.asarray(rounded + zero_points, rounded.dtype)
+    kind = rounded.dtype
+    low, high, count_of_codes = (
+        np.asarray(x).astype(kind) for x in ranges_of(fmt, rounded.shape, "to_fmt")
+    )
+    codes = np.asarray(rounded + zero_points, kind)
     if overflow == "wrap":
-        return np.asarray((codes - low) % 2**fmt.bits + low)
+        return np.asarray((codes - low) % count_of_codes + low)
     if overflow in ("saturate", "saturate_symmetric"):
-        symmetric = fmt.signed and high >= 0 and overflow == "saturate_symmetric"
-        return np.asarray(np.clip(codes, max(low, -high) if symmetric else low, high))
+        if fmt.signed and (high >= 0).all() and overflow == "saturate_symmetric":
+            low = np.maximum(low, -high)
+        return np.asarray(np.minimum(np.maximum(codes, low), high))
     beyond = np.asarray((codes < low) | (codes > high), np.bool_)
     if overflow == "saturate_zero":
         return np.where(beyond, zero_points, codes)

@@ -23,7 +23,10 @@ def fixed_point() -> None:
     by_row = sc.FixedPoint(bits=8, frac_bits=[5, 6], signed=True, axis=0)
     by_group = sc.FixedPoint(4, np.array([[1, 2], [3, 4]]), axis=-1, group_size=2)
     assert_type(by_row, sc.FixedPoint)
-    assert_type((fmt.bits, fmt.signed, fmt.min, fmt.max), tuple[int, bool, int, int])
+    assert_type(fmt.bits, int | NDArray[np.int32])
+    assert_type((fmt.min, fmt.max)[0], int | NDArray[np.int64])
+    assert_type(fmt.signed, bool)
+    assert_type(sc.FixedPoint([8, 4], 3, axis=0), sc.FixedPoint)
     assert_type(by_group.axis, int | tuple[int, ...] | None)
     assert_type(by_group.group_size, int | tuple[int, int] | None)
     assert_type(fmt.frac_bits, int | NDArray[np.int32])
@@ -121,7 +124,7 @@ if TYPE_CHECKING:  # both type checkers report these errors
     sc.dequantize(codes, fmt, shape=2.5)  # type: ignore[arg-type]
     sc.pack_ints(codes, 12, row_align=16)  # type: ignore[call-overload]
     sc.pack_ints(codes, 4, out=w)  # type: ignore[arg-type]
-    sc.FixedPoint("8")  # type: ignore[arg-type]
+    sc.FixedPoint(8, signed=1.5)  # type: ignore[arg-type]
     sc.Affine(0.1, bits="8")  # type: ignore[arg-type]
     sc.Affine(0.1, 0, 8)  # type: ignore[call-arg]
     sc.Affine(0.1, group_size=(2, 2, 2))  # type: ignore[arg-type]
