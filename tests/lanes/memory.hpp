@@ -1,8 +1,11 @@
 // Tests of constants, loads and stores.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <thread>
 
 #include "support.hpp"
@@ -211,7 +214,8 @@ void test_ExpandBits() {
     for (const uint64_t bits : mask_bits<T>(true)) {
       const Compressed<T> expected(bits);
       memory.fill_random();
-      std::memcpy(memory.begin(), expected.kept.data(), expected.kept.size() * sizeof(T));
+      std::ranges::copy(std::as_bytes(std::span(expected.kept)),
+                        reinterpret_cast<std::byte*>(memory.begin()));
       const Lanes<T> got =
           lanes_of<T>(ExpandBits(bits, reinterpret_cast<const T*>(memory.begin())));
       for (std::size_t i = 0; i < kLanes<T>; ++i) {
