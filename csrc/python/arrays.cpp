@@ -287,9 +287,9 @@ py::array as_array(const std::string& name, py::handle value) {
                          to_string(py::type::of(value).attr("__name__")) + "; " + name +
                          ".toarray() makes one of a sparse array");
   }
-  const py::object native =
-      py::module_::import("secateur.arguments").attr("native_array")(name, value);
-  return numpy_attribute("asarray")(native).cast<py::array>();
+  const py::module_ arguments = py::module_::import("secateur.arguments");
+  return arguments.attr("array_of")(name, arguments.attr("native_array")(name, value))
+      .cast<py::array>();
 }
 
 bool is_array_of(py::handle value, Dtype dtype) {

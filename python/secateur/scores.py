@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secateur import _core
-from secateur.arguments import native_array
+from secateur.arguments import array_of, native_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -56,12 +56,12 @@ def core_scores(
     if scores is not None and factors is not None:
         msg = f"scores{label} and factors{label} must not both be given"
         raise ValueError(msg)
-    ranked = np.asanyarray(native_array(f"w{label}", w))
+    ranked = array_of(f"w{label}", native_array(f"w{label}", w))
     if not _core.is_float_dtype(ranked.dtype):  # the core refuses such a w
         return None
     name = f"factors{label}" if scores is None else f"scores{label}"
     given = native_array(name, factors if scores is None else scores)
-    array: NDArray[Any] = given if isinstance(given, np.ndarray) else np.asarray(given)
+    array: NDArray[Any] = given if isinstance(given, np.ndarray) else array_of(name, given)
     if isinstance(array, np.ma.MaskedArray):  # the core refuses masked arrays
         return scores is not None, array, 1, array
     array = np.asarray(array)  # a matrix stays two-dimensional, whatever it is reshaped to

@@ -122,8 +122,8 @@ def test_w_that_becomes_another_dtype(w: object, came: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
-def test_ragged_lists_are_refused_by_numpy(name: str) -> None:
-    with pytest.raises(ValueError, match="inhomogeneous"):
+def test_ragged_lists(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^w must be an array with rows of equal lengths, got "):
         CALLS[name]([[np.float32(1)], [np.float32(1), np.float32(2)]])
 
 

@@ -57,7 +57,7 @@ def plain(name: str, values: Any) -> Array:
         return np.asarray(values)
     except ValueError:
         if isinstance(values, (list, tuple)):
-            refuse(name, "an array with rows of equal lengths, not inhomogeneous", shown(values))
+            refuse(name, "an array with rows of equal lengths", shown(values))
         raise
 
 
