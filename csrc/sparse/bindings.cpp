@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/ceil_div.hpp"
 #include "core/dtypes.hpp"
 #include "python/arguments.hpp"
 #include "python/arrays.hpp"
@@ -37,14 +38,13 @@ std::size_t element_bytes(const Input& in) { return dtype_info(in.core_dtype()).
 
 // The shape of the bitmask of an array. Each row takes whole bytes; an array without axes is a row.
 Shape bitmask_shape(Shape shape) {
-  if (shape.empty()) {
-    return {1};
-  }
-  shape.back() = (shape.back() + 7) / 8;
+  const std::size_t bytes = ceil_div(row_length(shape), 8);
+  shape.resize(std::max<std::size_t>(shape.size(), 1));
+  shape.back() = static_cast<py::ssize_t>(bytes);
   return shape;
 }
 
-// Returns the bitmask and the values of an array.
+// Returns the bitmask, the values and the shape of an array.
 py::tuple encode_bitmask(py::handle w, py::handle mask) {
   Input in("w", w, bitmask_dtypes());
   const Shape shape = shape_of(in.given());
@@ -65,7 +65,7 @@ py::tuple encode_bitmask(py::handle w, py::handle mask) {
                              keep ? keep->data() : nullptr, bits, to, in.size(), &count);
   });
   values.attr("resize")(count, py::arg("refcheck") = false);
-  return py::make_tuple(bitmask.finish(), values);
+  return py::make_tuple(bitmask.finish(), values, py::tuple(py::cast(shape)));
 }
 
 // `shape` is a checked tuple of lengths.
@@ -100,9 +100,11 @@ py::object decode_bitmask(py::handle bitmask, py::handle values, const Shape& sh
   return result.finish();
 }
 
-// Returns the number of bits that are set, and those of the rows before each row.
-py::tuple count_bitmask(py::handle bitmask, const Shape& shape) {
+// Checks the parts of an encoded array, but not that they fit each other. Returns them as arrays, of
+// native byte order; the number of bits that are set; and those of the rows before each row.
+py::tuple check_bitmask(py::handle bitmask, py::handle values, const Shape& shape) {
   const Input bits = to_bitmask(bitmask, shape);
+  const Input kept = to_values(values);
   Shape rows = shape;
   if (!rows.empty()) {
     rows.pop_back();
@@ -116,7 +118,9 @@ py::tuple count_bitmask(py::handle bitmask, const Shape& shape) {
   call(bits, "", [&, data = static_cast<std::int64_t*>(offsets.data())] {
     return sc_count_bitmask(bits.data(), n, row_length(shape), &count, data);
   });
-  return py::make_tuple(count, offsets.finish());
+  const py::object native =
+      kept.given().attr("astype")(kept.numpy_dtype(), py::arg("copy") = false);
+  return py::make_tuple(bits.given(), native, count, offsets.finish());
 }
 
 }  // namespace
@@ -124,7 +128,7 @@ py::tuple count_bitmask(py::handle bitmask, const Shape& shape) {
 void define_sparse(py::module_& m) {
   m.def("encode_bitmask", &encode_bitmask);
   m.def("decode_bitmask", &decode_bitmask);
-  m.def("count_bitmask", &count_bitmask);
+  m.def("check_bitmask", &check_bitmask);
 }
 
 }  // namespace secateur::python

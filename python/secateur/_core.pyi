@@ -126,7 +126,7 @@ def apply_mask(
 def soft_threshold(w: ArrayLike, threshold: float, out: NDArray[Any] | None, /) -> NDArray[Any]: ...
 def encode_bitmask(
     w: ArrayLike, mask: ArrayLike | None, /
-) -> tuple[NDArray[np.uint8], NDArray[Any]]: ...
+) -> tuple[NDArray[np.uint8], NDArray[Any], tuple[int, ...]]: ...
 def decode_bitmask(
     bitmask: ArrayLike,
     values: ArrayLike,
@@ -134,9 +134,9 @@ def decode_bitmask(
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
-def count_bitmask(
-    bitmask: ArrayLike, shape: tuple[int, ...], /
-) -> tuple[int, NDArray[np.int64]]: ...
+def check_bitmask(
+    bitmask: ArrayLike, values: ArrayLike, shape: tuple[int, ...], /
+) -> tuple[NDArray[np.uint8], NDArray[Any], int, NDArray[np.int64]]: ...
 def pack_ints(
     q: ArrayLike,
     bits: int,

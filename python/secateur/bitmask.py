@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from secateur import _core
-from secateur.arguments import array_of, as_shape, native_array
+from secateur.arguments import as_shape
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     Array = NDArray[Any]
@@ -35,7 +34,8 @@ class BitmaskArray:
     Attributes
     ----------
     bitmask, values, shape
-        The parameters. The arrays are not copied.
+        The parameters. The arrays are not copied, unless `values` are in another byte order than that
+        of this machine.
 
     Raises
     ------
@@ -70,12 +70,11 @@ class BitmaskArray:
 
     def __init__(self, bitmask: ArrayLike, values: ArrayLike, shape: int | tuple[int, ...]) -> None:
         self._shape = as_shape(shape)
-        self._bitmask = array_of("bitmask", native_array("bitmask", bitmask))
-        self._values = array_of("values", native_array("values", values))
+        parts = _core.check_bitmask(bitmask, values, self._shape)
+        self._bitmask, self._values, count, self._row_offsets = parts
         if self._values.ndim != 1:
             msg = f"values must have one dimension, got shape {self._values.shape}"
             raise ValueError(msg)
-        count, self._row_offsets = _core.count_bitmask(self._bitmask, self._shape)
         if count != self._values.size:
             msg = (
                 f"values must have an element for each of the {count} bits of bitmask that are set, "
@@ -220,6 +219,4 @@ def encode_bitmask(w: ArrayLike, mask: ArrayLike | None = None) -> BitmaskArray:
     >>> np.array_equal(sparse.decode(), w)
     True
     """
-    w = native_array("w", w)
-    bitmask, values = _core.encode_bitmask(w, mask)
-    return BitmaskArray(bitmask, values, np.shape(w))
+    return BitmaskArray(*_core.encode_bitmask(w, mask))

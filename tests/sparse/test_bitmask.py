@@ -132,6 +132,16 @@ def test_layouts(lib: Any) -> None:
     assert lib.encode_bitmask([0, 3, 0]).values.tolist() == [3]
 
 
+def test_values_of_another_byte_order(lib: Any) -> None:
+    """They are the same values, and decode as what they are."""
+    w = np.int16([0, 3, 0, -4])
+    sparse = lib.encode_bitmask(w)
+    swapped = lib.BitmaskArray(sparse.bitmask, sparse.values.astype(">i2"), w.shape)
+    assert swapped == sparse
+    assert swapped.dtype == w.dtype == swapped.decode().dtype
+    assert swapped.decode(out=np.empty_like(w)).tolist() == w.tolist()
+
+
 def test_pruned(lib: Any) -> None:
     """What prune keeps is what prune_mask says, zeros included."""
     w = np.zeros((20, 33), np.float32)
@@ -171,6 +181,12 @@ def test_a_value(lib: Any) -> None:
         ((np.uint8([5]), np.zeros(2), -3), ValueError, ["shape must be ", "-3"]),
         ((np.uint8([5]), np.zeros(2), 1.5), TypeError, ["shape must be an integer, got 1.5"]),
         ((np.uint8([5]), np.zeros(2), (sys.maxsize, 9)), ValueError, ["shape must be ", "integer"]),
+        ((np.uint8([5]), np.zeros(2), sys.maxsize), ValueError, [f"({2**60},)", "(1,)"]),
+        ((np.uint8([5]), np.zeros(2, complex), 3), TypeError, ["values must be float16", "complex128"]),
+        ((np.uint8([5]), ["a", "b"], 3), TypeError, ["values must be float16", "<U1"]),
+        ((np.uint8([5]), [1, [2]], 3), ValueError, ["values must ", "rows of equal lengths"]),
+        ((np.uint8([5]), np.ma.masked_array([1, 2], [0, 1]), 3), TypeError, ["values must be a plain"]),
+        ((np.ma.masked_array(np.uint8([5]), 1), [1, 2], 3), TypeError, ["bitmask must be a plain"]),
     ],
     ids=str,
 )  # fmt: skip

@@ -36,7 +36,7 @@ class BitmaskArray:
     def __init__(self, bitmask: ArrayLike, values: ArrayLike, shape: int | tuple[int, ...]) -> None:
         self.shape = shape_of(shape)
         self.bitmask = plain("bitmask", bitmask)
-        self.values = plain("values", values)
+        self.values = of_dtypes("values", values)
         if self.values.ndim != 1:
             refuse("values", "of one dimension", f"shape {self.values.shape}")
         kept = kept_of(self.bitmask, self.shape)
@@ -52,7 +52,7 @@ class BitmaskArray:
 
     def decode(self, *, out: Array | None = None) -> Array:
         """Return the decoded array."""
-        kept, values = kept_of(self.bitmask, self.shape), of_dtypes("values", self.values)
+        kept, values = kept_of(self.bitmask, self.shape), self.values
         inputs = {"values": self.values, "bitmask": self.bitmask}
         out = result(out, values.dtype, inputs, self.shape)
         count = np.count_nonzero(kept)
