@@ -12,7 +12,6 @@
 #include <limits>
 #include <optional>
 #include <type_traits>
-#include <vector>
 
 #include "core/blocks.hpp"
 #include "core/dispatch.hpp"
@@ -311,13 +310,15 @@ class GroupRanges {
   GroupRanges(const Scheme& scheme, sc_overflow overflow)
       : narrow_(kernels().quantize.narrow[scheme.is_signed ? 1 : 0]
                                          [static_cast<std::size_t>(overflow_of(overflow))]),
-        is_symmetric_(scheme.is_signed && overflow == SC_OVERFLOW_SATURATE_SYMMETRIC) {
+        is_symmetric_(scheme.is_signed && overflow == SC_OVERFLOW_SATURATE_SYMMETRIC),
+        highest_(scheme.group_bits == nullptr ? 0 : scheme.layout.groups()) {
     if (scheme.group_bits == nullptr) {
       return;
     }
-    for (std::size_t i = 0; i < scheme.layout.groups(); ++i) {
+    const std::size_t count = scheme.layout.groups();
+    for (std::size_t i = 0; i < count; ++i) {
       const auto highest = static_cast<std::uint32_t>(scheme.range_of(i).highest);
-      highest_.push_back(std::bit_cast<float>(highest));  // cursors copy them as they are
+      highest_[i] = std::bit_cast<float>(highest);  // cursors copy them as they are
     }
     parameters_.emplace(highest_.data(), scheme.layout);
   }
@@ -331,7 +332,7 @@ class GroupRanges {
 
   QuantizeKernels::Narrow narrow_;
   bool is_symmetric_;
-  std::vector<float> highest_;
+  Buffer<float> highest_;
   std::optional<Parameters<float>> parameters_;
 };
 
