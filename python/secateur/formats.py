@@ -147,12 +147,12 @@ class FixedPoint(Format):
     signed : bool, default True
         Whether the integers are signed, in two's complement, or unsigned.
     axis : int or tuple of int, optional
-        The axis of the quantized array along which `frac_bits` varies, or several axes in ascending
-        order. It is required with an array of `frac_bits`; with `group_size` the default is the
-        last axis, or the last two.
+        The axis of the quantized array along which the parameters vary, or several axes in ascending
+        order. It is required with an array of `bits` or `frac_bits`; with `group_size` the default is
+        the last axis, or the last two.
     group_size : int or tuple of two ints, optional
-        The number of neighbours along `axis` that share an entry of `frac_bits`, or two such
-        numbers, for blocks of two axes. The last groups along an axis may be smaller.
+        The number of neighbours along `axis` that share an entry of an array, or two such numbers, for
+        blocks of two axes. The last groups along an axis may be smaller.
 
     Attributes
     ----------
