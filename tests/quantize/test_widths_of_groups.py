@@ -185,6 +185,9 @@ def test_saturated(lib: Any, rounding: str) -> None:
     assert found.tolist() == expected
     single = FixedPoint([8, 4, 6], 1, axis=0)
     assert lib.compare(w, w, fmt=single, axis=0).saturated[0] <= 500
+    words = ["fmt must have one parameter, or one for each group that is compared", "axis=0"]
+    for refused in (fmt, single):
+        assert_refuses(ValueError, words, lib.compare, w, w, fmt=refused, axis=1)
 
 
 # --- the class -------------------------------------------------------------------------------

@@ -141,4 +141,5 @@ def _check_groups(fmt: FixedPoint | Affine, shape: tuple[int, ...], layout: Layo
         for _, elements, _ in layout.groups_of(np.broadcast_to(places, shape))
     )
     if not fits:
-        refuse("fmt", f"of one {name}, or of one for each group that is compared", shown(fmt))
+        allowed = "one parameter, or one for each group that is compared"
+        raise ValueError(f"fmt must have {allowed}, got {shown(fmt)}")
