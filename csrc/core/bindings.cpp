@@ -74,6 +74,7 @@ void define_core(py::module_& m) {
   m.attr("integer_dtypes") = dtype_tuple(is_integer, [](const DtypeInfo& info) {
     return py::make_tuple(info.name, info.bits, info.is_signed);
   });
+  m.attr("max_packed_bits") = SC_MAX_PACKED_BITS;
   m.attr("num_threads_var") = num_threads_var();
   m.def("isa", &isa);
   m.def("isas", &isas);

@@ -45,6 +45,11 @@ SECATEUR_INLINE size_t LowestBit(uint64_t x) {
   return static_cast<size_t>(__builtin_ctzll(x | uint64_t{1} << 63));
 }
 
+// The index of the highest set bit; 0 if there is none.
+SECATEUR_INLINE size_t HighestBit(uint64_t x) {
+  return static_cast<size_t>(63 ^ __builtin_clzll(x | 1));
+}
+
 // PackedField for ISAs that can shuffle 16 bytes. A field has two, four or eight codes, the fewest
 // whose packed bits fill whole bytes.
 constexpr int shuffled_field(int bits) { return bits % 4 == 0 ? 16 : bits % 2 == 0 ? 32 : 64; }

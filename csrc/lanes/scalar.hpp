@@ -134,7 +134,7 @@
 //   JoinWords(v, bits)       in each 32 bits: low half | high half << (2 * bits); each half
 //                            < 2^(2 * bits)
 //
-// PopCount and LowestBit are the same for all ISAs: common.hpp.
+// PopCount, LowestBit and HighestBit are the same for all ISAs: common.hpp.
 #pragma once
 
 #include <cstddef>

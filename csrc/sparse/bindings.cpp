@@ -1,4 +1,4 @@
-// Python bindings of sparse encodings: bitmasks.
+// Python bindings of sparse encodings.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -57,7 +57,7 @@ py::tuple encode_bitmask(py::handle w, py::handle mask) {
   }
   in.prepare();
   Result bitmask(py::dtype(kUInt8.number), bitmask_shape(shape));
-  // Pages of memory that nothing is written to do not exist, so that room for all elements is cheap.
+  // Systems provide pages of memory when they are first written to, so that room for all is cheap.
   py::array values(in.numpy_dtype(), std::vector<py::ssize_t>{static_cast<py::ssize_t>(in.size())});
   std::size_t count = 0;
   call(in, "", [&, bits = bitmask.data(), to = values.mutable_data()] {
@@ -100,11 +100,10 @@ py::object decode_bitmask(py::handle bitmask, py::handle values, const Shape& sh
   return result.finish();
 }
 
-// Checks the parts of an encoded array, but not that they fit each other. Returns them as arrays, of
-// native byte order; the number of bits that are set; and those of the rows before each row.
-py::tuple check_bitmask(py::handle bitmask, py::handle values, const Shape& shape) {
+// Returns the bitmask as an array, the number of bits that are set, and those of the rows before each
+// row.
+py::tuple count_bitmask(py::handle bitmask, const Shape& shape) {
   const Input bits = to_bitmask(bitmask, shape);
-  const Input kept = to_values(values);
   Shape rows = shape;
   if (!rows.empty()) {
     rows.pop_back();
@@ -118,9 +117,40 @@ py::tuple check_bitmask(py::handle bitmask, py::handle values, const Shape& shap
   call(bits, "", [&, data = static_cast<std::int64_t*>(offsets.data())] {
     return sc_count_bitmask(bits.data(), n, row_length(shape), &count, data);
   });
-  const py::object native =
-      kept.given().attr("astype")(kept.numpy_dtype(), py::arg("copy") = false);
-  return py::make_tuple(bits.given(), native, count, offsets.finish());
+  return py::make_tuple(bits.given(), count, offsets.finish());
+}
+
+// Returns the values of a bitmask as an array of native byte order.
+py::object check_bitmask_values(py::handle values) {
+  const Input kept = to_values(values);
+  return kept.given().attr("astype")(kept.numpy_dtype(), py::arg("copy") = false);
+}
+
+// `set_bits` is the number of bits that are set.
+py::array encode_gaps(py::handle bitmask, const Shape& shape, std::size_t set_bits) {
+  const Input bits = to_bitmask(bitmask, shape);
+  const std::size_t n = count_of(shape);
+  const std::size_t capacity = set_bits + n / 128;
+  py::array gaps(py::dtype(kUInt8.number),
+                 std::vector<py::ssize_t>{static_cast<py::ssize_t>(capacity)});
+  std::size_t count = 0;
+  call(bits, "", [&, to = gaps.mutable_data()] {
+    return sc_encode_gaps(bits.data(), n, row_length(shape), to, capacity, &count);
+  });
+  gaps.attr("resize")(count, py::arg("refcheck") = false);
+  return gaps;
+}
+
+// Returns the gaps as an array, and the bitmask.
+py::tuple decode_gaps(py::handle gaps, const Shape& shape) {
+  Input in("gaps", gaps, {kUInt8});
+  in.prepare();
+  Result bitmask(py::dtype(kUInt8.number), bitmask_shape(shape));
+  const std::size_t n = count_of(shape);
+  call(in, "", [&, data = bitmask.data()] {
+    return sc_decode_gaps(in.data(), in.size(), n, row_length(shape), data);
+  });
+  return py::make_tuple(in.given(), bitmask.finish());
 }
 
 }  // namespace
@@ -128,7 +158,10 @@ py::tuple check_bitmask(py::handle bitmask, py::handle values, const Shape& shap
 void define_sparse(py::module_& m) {
   m.def("encode_bitmask", &encode_bitmask);
   m.def("decode_bitmask", &decode_bitmask);
-  m.def("check_bitmask", &check_bitmask);
+  m.def("count_bitmask", &count_bitmask);
+  m.def("check_bitmask_values", &check_bitmask_values);
+  m.def("encode_gaps", &encode_gaps);
+  m.def("decode_gaps", &decode_gaps);
 }
 
 }  // namespace secateur::python

@@ -76,8 +76,9 @@ std::size_t count_part(const unsigned char* bitmask, const PackedRows& rows, con
     count += count_bits(bits_at(bitmask, rows, row, part.begin), part.end - part.begin);
     if (part.end == rows.length && rows.length % 8 != 0 &&
         *bits_at(bitmask, rows, row, rows.length) >> rows.length % 8 != 0) {
-      throw Error(SC_ERROR_ARGUMENT,
-                  "bitmask must have spare bits of 0, got ones after row " + std::to_string(row));
+      throw Error(
+          SC_ERROR_ARGUMENT,
+          "bitmask must have spare bits of 0, got ones at the end of row " + std::to_string(row));
     }
   }
   return count;

@@ -8,13 +8,18 @@
 
 namespace secateur {
 
-// An array of elements of 1, 2, 4 or 8 bytes, and its bitmask. Rows of bits are byte-aligned.
+// The rows of the bitmask of n elements, which are byte-aligned.
+inline PackedRows bitmask_rows(std::size_t n, std::size_t row_length) {
+  return packed_rows(n, 1, row_length, 8);
+}
+
+// An array of elements of 1, 2, 4 or 8 bytes, and its bitmask.
 struct BitmaskLayout {
   std::size_t element_bytes;
   PackedRows rows;
 
   BitmaskLayout(std::size_t element_bytes_, std::size_t n, std::size_t row_length)
-      : element_bytes(element_bytes_), rows(packed_rows(n, 1, row_length, 8)) {}
+      : element_bytes(element_bytes_), rows(bitmask_rows(n, row_length)) {}
 };
 
 // Writes the bitmask of w, and the elements whose bit is set to `values`, but at most `capacity` of

@@ -14,6 +14,7 @@ from secateur._core import __version__
 from secateur.bitmask import BitmaskArray, encode_bitmask
 from secateur.choosing import choose_affine, choose_format
 from secateur.comparing import compare
+from secateur.compressed import CompressedTensor, compress
 from secateur.formats import Affine, FixedPoint
 from secateur.host import (
     get_cmake_dir,
@@ -55,6 +56,7 @@ __all__ = [
     "Affine",
     "BitmaskArray",
     "Bracket",
+    "CompressedTensor",
     "ErrorStats",
     "FixedPoint",
     "MagnitudeSketch",
@@ -64,6 +66,7 @@ __all__ = [
     "choose_affine",
     "choose_format",
     "compare",
+    "compress",
     "dequantize",
     "encode_bitmask",
     "fake_quantize",

@@ -134,9 +134,16 @@ def decode_bitmask(
     out: NDArray[Any] | None,
     /,
 ) -> NDArray[Any]: ...
-def check_bitmask(
-    bitmask: ArrayLike, values: ArrayLike, shape: tuple[int, ...], /
-) -> tuple[NDArray[np.uint8], NDArray[Any], int, NDArray[np.int64]]: ...
+def count_bitmask(
+    bitmask: ArrayLike, shape: tuple[int, ...], /
+) -> tuple[NDArray[np.uint8], int, NDArray[np.int64]]: ...
+def check_bitmask_values(values: ArrayLike, /) -> NDArray[Any]: ...
+def encode_gaps(
+    bitmask: ArrayLike, shape: tuple[int, ...], set_bits: int, /
+) -> NDArray[np.uint8]: ...
+def decode_gaps(
+    gaps: ArrayLike, shape: tuple[int, ...], /
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
 def pack_ints(
     q: ArrayLike,
     bits: int,
@@ -282,5 +289,6 @@ def to_num_threads(n: int, /) -> int: ...
 def is_float_dtype(dtype: np.dtype[Any], /) -> bool: ...
 
 float_dtypes: tuple[str, ...]
+max_packed_bits: int
 integer_dtypes: tuple[tuple[str, int, bool], ...]  # (name, bits, signed)
 num_threads_var: ContextVar[tuple[int, ...]]

@@ -202,3 +202,10 @@ def as_string(name: str, value: Any) -> str:
         msg = f"{name} must be a str, got {shown(value)}"
         raise TypeError(msg)
     return value
+
+
+def require_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Raise an error unless `value` is one of the strings."""
+    if not isinstance(value, str) or value not in allowed:
+        msg = f"{name} must be {' or '.join(map(repr, allowed))}, got {shown(value)}"
+        raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Bitmasks: arrays with many zeros, as one bit for each element and the others' values."""
+"""Bitmasks: arrays with many zeros, as one bit per element and the nonzero values."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class BitmaskArray:
 
     def __init__(self, bitmask: ArrayLike, values: ArrayLike, shape: int | tuple[int, ...]) -> None:
         self._shape = as_shape(shape)
-        parts = _core.check_bitmask(bitmask, values, self._shape)
-        self._bitmask, self._values, count, self._row_offsets = parts
+        self._bitmask, count, self._row_offsets = _core.count_bitmask(bitmask, self._shape)
+        self._values = _core.check_bitmask_values(values)
         if self._values.ndim != 1:
             msg = f"values must have one dimension, got shape {self._values.shape}"
             raise ValueError(msg)
@@ -178,7 +178,7 @@ def encode_bitmask(w: ArrayLike, mask: ArrayLike | None = None) -> BitmaskArray:
 
     Parameters
     ----------
-    w : array_like of floats or integers of 1 to 64 bits, or of bool, any shape
+    w : array_like of floats or integers of 2 to 64 bits, or of bool, any shape
         The array; of floats, also ml_dtypes' bfloat16.
     mask : array_like of bool, of the shape of `w`, optional
         The elements to store, zeros among them. By default those that are not +0.0 or the integer 0:
@@ -203,8 +203,8 @@ def encode_bitmask(w: ArrayLike, mask: ArrayLike | None = None) -> BitmaskArray:
 
     Notes
     -----
-    An array of n elements of b bits takes ``n / 8 + nonzeros * b / 8`` bytes, with whole bytes of bits
-    for each row.
+    An array of n elements takes ``n / 8 + nonzeros * itemsize`` bytes, with whole bytes of bits for
+    each row.
 
     Examples
     --------

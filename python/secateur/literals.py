@@ -8,6 +8,9 @@ Axes: TypeAlias = int | tuple[int, ...]
 BitOrder: TypeAlias = Literal["little", "big"]
 """The order of bits in bytes, as in NumPy's ``packbits``."""
 
+Encoding: TypeAlias = Literal["smallest", "dense", "bitmask", "gaps"]
+"""How a compressed tensor says which integers it stores."""
+
 GroupSize: TypeAlias = int | tuple[int, int]
 """The number of neighbours along an axis in a group, or the rows and columns of a block."""
 

@@ -849,7 +849,7 @@ def test_variants_of_quantize_have_the_same_target() -> None:
 
 
 def test_small_calls_have_a_target_in_seconds() -> None:
-    assert {case.call_target for case in bench.cases() if case.n == 64} == {1.2e-6}
+    assert {case.call_target for case in bench.cases() if case.n == 64} == {1.2e-6, 4e-6}
     assert {case.call_target for case in bench.cases() if case.n != 64} == {None}
 
 

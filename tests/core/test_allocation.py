@@ -79,6 +79,10 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "prune_mask blocks": lambda a: sc.prune_mask(a["w"], sparsity=0.5, block=(2, 3)),
     "prune_mask_global": lambda a: sc.prune_mask_global([a["w"], a["half"]], sparsity=0.5),
     "encode_bitmask": lambda a: sc.encode_bitmask(a["w"], a["w"] > 0).values,
+    "compress": lambda a: (
+        sc.compress(a["w"], sc.FixedPoint(8, 5), sparsity=0.9, encoding="gaps").packed
+    ),
+    "decompress": lambda a: sc.compress(a["w"], sc.FixedPoint(8, 5), encoding="gaps").decompress(),
     "decode_bitmask": lambda a: sc.encode_bitmask(a["w"]).decode(),
     "prune": lambda a: sc.prune(a["strided"], sparsity=0.9),
     "prune k in place": lambda a: sc.prune(a["w"], k=N // 10, out=a["w"]),

@@ -156,9 +156,24 @@ def bitmask_cases(n: int) -> Iterator[Case]:
             out = None if out is None else out.reshape(like.shape)
             return given.decode(out=out).ravel()
 
+        yield from gaps_cases(sparse)
         yield Case(encode, (w,), has_out=False)
         yield Case(encode_kept, (w, w != 0), has_out=False)
         yield Case(decode, (sparse.bitmask.ravel(), sparse.values))
+
+
+def gaps_cases(sparse: sc.BitmaskArray) -> Iterator[Case]:
+    shape, bits = sparse.shape, sparse.bitmask
+    gaps = sc._core.encode_gaps(bits, shape, sparse.values.size)
+
+    def encode(bitmask: np.ndarray) -> np.ndarray:
+        return sc._core.encode_gaps(bitmask.reshape(bits.shape), shape, sparse.values.size)
+
+    def decode(gaps: np.ndarray) -> np.ndarray:
+        return sc._core.decode_gaps(gaps, shape)[1].ravel()
+
+    yield Case(encode, (bits.ravel(),), has_out=False)
+    yield Case(decode, (gaps,), has_out=False)
 
 
 def in_shapes(

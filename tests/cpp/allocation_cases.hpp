@@ -796,6 +796,12 @@ class Cases {
     add("decode_bitmask", values_bytes, Case::apart, [=](const void* in, void* out) {
       return sc_decode_bitmask(mask, in, (n / 8 + 2) / 3, element_bytes, n, n, out);
     });
+    add("encode_gaps", n + sizeof(std::size_t), Case::apart, [=](const void*, void* out) {
+      auto* const count = static_cast<unsigned char*>(out) + n;
+      return sc_encode_gaps(mask, n, n, out, n, reinterpret_cast<std::size_t*>(count));
+    });
+    add("decode_gaps", n / 8, Case::apart,
+        [=](const void*, void* out) { return sc_decode_gaps(mask, n / 8, n, n, out); });
     add("count_bitmask", sizeof(std::size_t) + n / 8 * sizeof(std::int64_t), Case::apart,
         [=](const void*, void* out) {
       auto* const count = static_cast<std::size_t*>(out);

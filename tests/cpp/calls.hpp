@@ -60,6 +60,7 @@ enum Field {
   keep_mask,
   bitmask,
   value_count,
+  gaps,
   row_offsets,
   group_layout,
   error_sums,
@@ -159,6 +160,7 @@ constexpr std::array<Pointer, kPointers> kPointerInfo{
     pointer_to<char>("mask", kN + 1, true),
     pointer_to<char>("bitmask", kN + 1),  // also rows of one element
     pointer_to<std::size_t>("count", 1),
+    pointer_to<char>("gaps", kN + 1),
     pointer_to<std::int64_t>("row_offsets", kN, true),
     pointer_to<sc_layout>("layout", 1, true),
     pointer_to<sc_error_sums>("sums", kN),
@@ -219,6 +221,7 @@ struct Arguments {
       block<std::int32_t>(group_bits)[i] = static_cast<std::int32_t>(8 - i % 3);
     }
     *block<char>(bitmask) = 3;  // the first two elements
+    *block<char>(gaps) = 1;     // the second element and the third
     *block<sc_layout>(slice_layout) = {4, 2, 0, 1, 0};
     *block<sc_scores>(scores) = {SC_SCORING_PRODUCTS, SC_DTYPE_FLOAT64, nullptr, kN, 2};
     *block<sc_key_range>(range) = {0, kN - 1};
@@ -658,6 +661,21 @@ const std::vector<Function>& functions() {
        {n, row_length},
        {{bitmask, kN / 4}},
        {all_of(value_count), {row_offsets, kN / 4 * sizeof(std::int64_t)}}},
+      {"sc_encode_gaps",
+       [](Arguments& a) {
+    return sc_encode_gaps(a.pointers[bitmask], a.n, a.row_length, a.pointers[gaps], kN,
+                          a.get<std::size_t>(value_count));
+  },
+       {n, row_length},
+       {{bitmask, kN / 4}},
+       {{gaps, kN}, all_of(value_count)}},
+      {"sc_decode_gaps",
+       [](Arguments& a) {
+    return sc_decode_gaps(a.pointers[gaps], a.count, a.n, a.row_length, a.pointers[bitmask]);
+  },
+       {n, row_length, count},
+       {{gaps, 2}},
+       {{bitmask, kN / 4}}},
       {"sc_compare",
        [](Arguments& a) {
     return sc_compare(a.pointers[w], a.dtype, a.pointers[w_hat], a.w_hat_dtype, a.n,

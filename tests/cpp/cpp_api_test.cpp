@@ -357,6 +357,8 @@ void refuses_spans_that_do_not_fit() {
   require_refused("packed", [&] { sc::unpack_ints(short_packed, 4, q); });
   require_refused("bitmask", [&] { sc::encode_bitmask(w, 2, short_packed, out); });
   require_refused("bitmask", [&] { sc::decode_bitmask(short_packed, w, 2, out); });
+  require_refused("bitmask", [&] { sc::encode_gaps(short_packed, 4, 2, short_packed); });
+  require_refused("bitmask", [&] { sc::decode_gaps(short_packed, 4, 2, short_packed); });
   require_refused(
       "mask", [&] { sc::encode_bitmask(w, 4, short_packed, out, std::array<std::uint8_t, 3>{}); });
   require_refused("w_hat", [&] { sc::compare(w, short_w); });
@@ -449,6 +451,15 @@ void encodes_bitmasks() {
   require(sc_count_bitmask(bitmask.data(), 6, 3, &count, offsets.data()) == SC_OK && count == 2 &&
               offsets == std::array<std::int64_t, 2>{0, 1},
           "the offsets of rows");
+  std::array<std::uint8_t, 2> gaps{};
+  require(sc::encode_gaps(bitmask, 6, 3, gaps) == 2 && gaps == std::array<std::uint8_t, 2>{0, 4},
+          "the gaps");
+  std::array<std::uint8_t, 2> from_gaps{9, 9};
+  sc::decode_gaps(gaps, 6, 3, from_gaps);
+  require(from_gaps == bitmask, "the bitmask of gaps");
+  require(sc_encode_gaps(bitmask.data(), 6, 3, from_gaps.data(), 1, &count) == SC_ERROR_ARGUMENT &&
+              count == 2 && from_gaps[0] == 0 && from_gaps[1] == bitmask[1],
+          "a small buffer for gaps");
   // A buffer that is too small: what fits is written, and the number that is needed.
   values = {};
   require(sc_encode_bitmask(w.data(), 8, 6, 3, nullptr, bitmask.data(), values.data(), 1, &count) ==

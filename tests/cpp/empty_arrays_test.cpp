@@ -242,6 +242,8 @@ void encode() {
       require_ok(sc_decode_bitmask(nullptr, nullptr, count, element_bytes, 0, row_length, nullptr),
                  "decode_bitmask");
       require_ok(sc_count_bitmask(nullptr, 0, row_length, &count, nullptr), "count_bitmask");
+      require_ok(sc_encode_gaps(nullptr, 0, row_length, nullptr, 0, &count), "encode_gaps");
+      require_ok(sc_decode_gaps(nullptr, count, 0, row_length, nullptr), "decode_gaps");
     }
   }
 }

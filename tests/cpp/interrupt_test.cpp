@@ -318,6 +318,17 @@ const Operation kOutOfPlace[] = {
   const std::vector<std::uint8_t> bitmask(kSize, 1);
   return sc_count_bitmask(bitmask.data(), kSize, 1, &count, static_cast<std::int64_t*>(a.out()));
 }},
+    {"encode_gaps",
+     [](Arrays& a) {
+  std::size_t count = 0;
+  const std::vector<std::uint8_t> bitmask(kSize, 0x11);
+  return sc_encode_gaps(bitmask.data(), 8 * kSize, 8 * kSize, a.out(), 2 * kSize, &count);
+}},
+    {"decode_gaps",
+     [](Arrays& a) {
+  const std::vector<std::uint8_t> zeros(kSize, 0);
+  return sc_decode_gaps(zeros.data(), kSize, kSize, kSize, a.out());
+}},
     {"compare",
      [](Arrays& a) {
   return sc_compare(a.w.data(), SC_DTYPE_FLOAT32, a.w.data(), SC_DTYPE_FLOAT32, kSize, nullptr,

@@ -122,6 +122,11 @@ def require_same(actual: Any, expected: Any, where: str) -> None:
             require_same(getattr(actual, name), getattr(expected, name), f"{where}.{name}")
         require_same(actual.decode(), expected.decode(), f"{where} decoded")
         return
+    if isinstance(actual, sc.CompressedTensor) and isinstance(expected, reference.CompressedTensor):
+        for name in ("shape", "dtype", "encoding", "count", "packed", "bitmask", "gaps"):
+            require_same(getattr(actual, name), getattr(expected, name), f"{where}.{name}")
+        require_same(actual.integers(), expected.integers(), f"integers of {where}")
+        return
     if type(actual) is not type(expected):
         raise Different(f"{where} is {type(actual)}, not {type(expected)}")
     if isinstance(actual, (np.ndarray, np.generic)):

@@ -782,6 +782,17 @@ def prune_quantize(draw: Draw) -> None:
     integer_output(draw, bits, storage_dtype(bits, signed), shape)
 
 
+def compress(draw: Draw) -> None:
+    _, shape, style = draw.floats()
+    draw.format(shape, most_bits=16)
+    draw.positional["fmt"] = "fmt"
+    if not draw.one_in(4):
+        draw.selection_size(math.prod(shape))
+    draw.modes(style)
+    if draw.one_in(2):
+        draw.named["encoding"] = repr(draw.one_of(["smallest", "dense", "bitmask", "gaps"]))
+
+
 def result_floats(draw: Draw, shape: tuple[int, ...]) -> str:
     dtype = draw.one_of(FLOATS)
     draw.named["dtype"] = "ml_dtypes.bfloat16" if dtype == "bfloat16" else f"np.{dtype}"
@@ -912,7 +923,7 @@ FUNCTIONS: dict[str, Callable[[Draw], None]] = {
     for function in (
         kth_magnitude, topk, prune, prune_mask, prune_global, prune_mask_global, apply_mask, soft_threshold,
         encode_bitmask, pack_ints,
-        unpack_ints, quantize, dequantize, requantize, fake_quantize, prune_quantize, compare,
+        unpack_ints, quantize, dequantize, requantize, fake_quantize, prune_quantize, compress, compare,
         choose_format, choose_affine, sketch,
     )
 }  # fmt: skip

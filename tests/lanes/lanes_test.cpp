@@ -125,6 +125,7 @@ constexpr LaneTest kTests[] = {
     SECATEUR_TEST(JoinWords),
     SECATEUR_TEST(PopCount),
     SECATEUR_TEST(LowestBit),
+    SECATEUR_TEST(HighestBit),
 };
 
 }  // namespace

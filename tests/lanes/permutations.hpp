@@ -107,5 +107,16 @@ void test_LowestBit() {
   }
 }
 
+void test_HighestBit() {
+  expect_equal(HighestBit(0), std::size_t{0}, "of no bit");
+  for (uint64_t x : values_of<uint64_t>()) {
+    for (std::size_t bit = 64; bit-- > 0;) {
+      x |= uint64_t{1} << bit;
+      expect_equal(HighestBit(x), bit, "index");
+      x &= ~(uint64_t{1} << bit);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace secateur::SECATEUR_TARGET

@@ -71,7 +71,10 @@ def public_members(made: object) -> dict[str, object]:
 
 
 # Of classes that need some.
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"BitmaskArray": (np.uint8([1]), np.zeros(1), 3)}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "BitmaskArray": (np.uint8([1]), np.zeros(1), 3),
+    "CompressedTensor": (np.uint8([1]), FixedPoint(8, 0), 1),
+}
 
 
 @pytest.mark.parametrize("name", sorted({*sc.__all__, *reference.__all__} - HOST))
@@ -93,8 +96,16 @@ SHARED = {
     "secateur.float_state": {"default_float_state"},
     "secateur.formats": {"Affine", "FixedPoint"},
     "secateur.literals": {
-        *("Axes", "BitOrder", "ChoiceMethod", "DeterministicRounding", "GroupSize", "Norm"),
-        *("Overflow", "QuantizationNaN", "Remainder", "Rounding", "RowAlign", "SelectionNaN"),
+        *("Axes", "BitOrder", "ChoiceMethod", "DeterministicRounding", "Encoding", "GroupSize"),
+        *(
+            "Norm",
+            "Overflow",
+            "QuantizationNaN",
+            "Remainder",
+            "Rounding",
+            "RowAlign",
+            "SelectionNaN",
+        ),
     },
     "secateur.results": {"Bracket", "ErrorStats", "TopK"},
 }

@@ -592,9 +592,9 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
                          size_t row_length, int32_t row_align, void* q, sc_dtype q_dtype);
 
 /* ---- Bitmasks ------------------------------------------------------------------------------- */
-/* An array with many zeros, as a bit for each element and the elements whose bit is set, in order. A
- * bit is set unless all bits of the element are 0, so that decoding gives every bit back, that of -0.0
- * too. Elements have element_bytes bytes: 1, 2, 4 or 8; any dtype of that size fits.
+/* A sparse encoding: one bit per element, and the values of the elements whose bit is 1, in order. A bit
+ * is 1 unless all bits of its element are 0, so that decoding is lossless, including for -0.0. Elements
+ * have element_bytes bytes: 1, 2, 4 or 8; any dtype of that size fits.
  *
  * row_length divides n. The bitmask has (row_length + 7) / 8 bytes for each row of row_length elements,
  * and needs no alignment: element i of a row is bit i % 8, counted from the lowest, of byte i / 8, as
@@ -602,10 +602,10 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
  * a row_length of n, the whole array is one row. */
 
 /* Writes the bitmask of w, sets *count to the number of bits that are set, and writes the elements of
- * these bits to `values`, which has room for `capacity` elements. If there are more, *count says how
- * many, and the call fails with SC_ERROR_ARGUMENT after it has written what fits; n is always enough.
- * With a mask, an array of n bytes, the bits that are set are those of its elements that are not 0, so
- * that zeros can be kept. mask may be null. */
+ * these bits to `values`, which has room for `capacity` elements; n is always enough. If there are more,
+ * the call fails with SC_ERROR_ARGUMENT, but unlike after other errors *count, the bitmask and the first
+ * `capacity` values are right. If mask is not null, it has n bytes, and an element is stored where its
+ * byte is not 0; zeros can be stored so. */
 sc_status sc_encode_bitmask(const void* w, size_t element_bytes, size_t n, size_t row_length,
                             const void* mask, void* bitmask, void* values, size_t capacity,
                             size_t* count);
@@ -615,11 +615,29 @@ sc_status sc_encode_bitmask(const void* w, size_t element_bytes, size_t n, size_
 sc_status sc_decode_bitmask(const void* bitmask, const void* values, size_t count,
                             size_t element_bytes, size_t n, size_t row_length, void* out);
 
-/* Sets *count to the number of bits of a bitmask of n elements that are set and, unless row_offsets is
- * null, row_offsets[i] to that of the rows before row i, which is the index of the first value of row i;
- * there are n / row_length rows. Fails with SC_ERROR_ARGUMENT if a spare bit is set. */
+/* Sets *count to the number of bits of a bitmask of n elements that are set. Unless row_offsets is null,
+ * sets row_offsets[i] to the number of set bits in rows 0 to i - 1, which is the index of the first value
+ * of row i; there are n / row_length rows. Fails with SC_ERROR_ARGUMENT if a spare bit is set. */
 sc_status sc_count_bitmask(const void* bitmask, size_t n, size_t row_length, size_t* count,
                            int64_t* row_offsets);
+
+/* ---- Gaps ----------------------------------------------------------------------------------- */
+/* The positions of the bits that are set in a bitmask, for bitmasks with few of them: for each, in C
+ * order, the number of bits of 0 between it and the one before, or the beginning. Spare bits do not
+ * count. Numbers are unsigned LEB128, as in DWARF and WebAssembly: 7 bits in each byte, from the lowest
+ * on; the highest bit of a byte is 1 if another byte of the number follows. They are as short as
+ * possible. Gaps take at most one byte for each bit that is set and one for every 128 bits. */
+
+/* Writes the gaps of a bitmask of n elements to `gaps`, which has room for `capacity` bytes, and sets
+ * *count to the number of bytes. If there are more, the call fails with SC_ERROR_ARGUMENT, but *count and
+ * the first `capacity` bytes are right. Spare bits of the bitmask are ignored. */
+sc_status sc_encode_gaps(const void* bitmask, size_t n, size_t row_length, void* gaps,
+                         size_t capacity, size_t* count);
+
+/* Writes the bitmask of n elements whose gaps are these `count` bytes. Fails with SC_ERROR_ARGUMENT,
+ * after it may have written a part, if they are not what sc_encode_gaps writes for such a bitmask. */
+sc_status sc_decode_gaps(const void* gaps, size_t count, size_t n, size_t row_length,
+                         void* bitmask);
 
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */
 /* These functions compute a result for each group of the layout. Sums are float64 and have a fixed

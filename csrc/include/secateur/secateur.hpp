@@ -491,6 +491,21 @@ void decode_bitmask(std::span<const std::uint8_t> bitmask, const Values& values,
       sizeof(std::ranges::range_value_t<Values>), n, row_length, std::ranges::data(out)));
 }
 
+/* Returns the number of bytes. */
+inline std::size_t encode_gaps(std::span<const std::uint8_t> bitmask, std::size_t n,
+                               std::size_t row_length, std::span<std::uint8_t> gaps) {
+  detail::require_bitmask(bitmask.size(), n, row_length);
+  std::size_t count = 0;
+  detail::check(sc_encode_gaps(bitmask.data(), n, row_length, gaps.data(), gaps.size(), &count));
+  return count;
+}
+
+inline void decode_gaps(std::span<const std::uint8_t> gaps, std::size_t n, std::size_t row_length,
+                        std::span<std::uint8_t> bitmask) {
+  detail::require_bitmask(bitmask.size(), n, row_length);
+  detail::check(sc_decode_gaps(gaps.data(), gaps.size(), n, row_length, bitmask.data()));
+}
+
 /* The sums over the whole arrays. */
 template <detail::floats W, detail::floats Other>
 sc_error_sums compare(const W& w, const Other& w_hat, const sc_format* fmt = nullptr,

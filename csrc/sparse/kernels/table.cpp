@@ -2,6 +2,7 @@
 #include "sparse/kernels/table.hpp"
 
 #include "sparse/kernels/bitmask.hpp"
+#include "sparse/kernels/gaps.hpp"
 
 namespace secateur::SECATEUR_TARGET {
 namespace {
@@ -22,6 +23,7 @@ constinit const SparseKernels sparse_kernels = {.bitmask = {{},
                                                             {},
                                                             {},
                                                             {},
-                                                            bitmask_kernels<int64_t>()}};
+                                                            bitmask_kernels<int64_t>()},
+                                                .encode_gaps = encode_gaps};
 
 }  // namespace secateur::SECATEUR_TARGET

@@ -18,8 +18,18 @@ struct BitmaskKernels {
                  bool stream, void* out);
 };
 
+// A number in LEB128 has 7 bits in each byte, from the lowest on. The highest bit of a byte says that
+// another byte follows.
+inline constexpr int kLeb128Bits = 7;
+inline constexpr unsigned kLeb128More = 1u << kLeb128Bits;
+inline constexpr size_t kLeb128Bytes = 10;  // the most of a number of 64 bits
+
 struct SparseKernels {
   BitmaskKernels bitmask[sizeof(int64_t) + 1];  // by the bytes of an element: 1, 2, 4 or 8
+  // Writes the gaps of n bits, and returns the number of their bytes. *zeros is the number of bits of 0
+  // before the first bit, and becomes that before the bit after the last. `gaps` has room for n +
+  // kLeb128Bytes bytes, and kLine bytes more.
+  size_t (*encode_gaps)(const unsigned char* bits, size_t n, uint64_t* zeros, unsigned char* gaps);
 };
 
 }  // namespace secateur

@@ -50,6 +50,7 @@ def cases(main: int = FULL, cpus: int | None = None) -> list[Case]:
         *_global_cases(main),
         *_packing_cases(main),
         *_bitmask_cases(main),
+        *_compress_cases(main),
         *_quantize_cases(main),
         *_dtype_cases(main),
         *_small_cases(),
@@ -180,6 +181,17 @@ def _bitmask_cases(main: int) -> Iterator[Case]:
     for name, yardstick in (("encode_bitmask", "fresh copy"), ("decode_bitmask", "copy")):
         build = partial(limits.bitmask_against_copy, name, main)
         yield Case(name, "90 % zeros", main, moved, yardstick, build, target)
+
+
+def _compress_cases(main: int) -> Iterator[Case]:
+    target = _at_full_size(main, 0.9)
+    for encoding, stored in (("bitmask", 1 / 10 + 1 / 8), ("gaps", 2 / 10)):
+        variant = f"90 % zeros, int8, {encoding}"
+        build = partial(limits.compress_against_copy, encoding, main)
+        aim = target if encoding == "bitmask" else None
+        yield Case("compress", variant, main, 4 + stored, "copy", build, aim)
+        build = partial(limits.decompress_against_copy, encoding, main)
+        yield Case("decompress", variant, main, 4 + stored, "copy", build)
 
 
 def _quantize_cases(main: int) -> Iterator[Case]:

@@ -199,6 +199,34 @@ def bitmask_against_copy(name: str, n: int) -> Comparison:
     return Comparison(contender(sc), contender(reference, 21), limit)
 
 
+def compress_against_copy(encoding: Any, n: int) -> Comparison:
+    """Compare pruning, quantizing and packing of an array with a copy of it."""
+    w = normal(n)
+    fmt = sc.choose_affine(w, symmetric=True)
+
+    def contender(library: Any, every: int = 1) -> Contender:
+        call = partial(library.compress, w, fmt, sparsity=0.9, encoding=encoding)
+        return Contender(lambda: call().packed, every=every)
+
+    return Comparison(contender(sc), contender(reference, 21), memory_limit("copy", w))
+
+
+def decompress_against_copy(encoding: Any, n: int) -> Comparison:
+    """Compare decompressing with a copy of the array of floats."""
+    w = normal(n)
+    tensor = sc.compress(w, sc.choose_affine(w, symmetric=True), sparsity=0.9, encoding=encoding)
+    own = reference.CompressedTensor(
+        *(tensor.packed, tensor.fmt, tensor.shape, tensor.dtype),
+        bitmask=tensor.bitmask,
+        gaps=tensor.gaps,
+    )
+    contenders = [
+        Contender(partial(made.decompress, out=np.empty_like(w)), every=every)
+        for made, every in ((tensor, 1), (own, 21))
+    ]
+    return Comparison(contenders[0], contenders[1], memory_limit("copy", w))
+
+
 def two_threads_against_one(operation: Operation, n: int, *, with_copies: bool) -> Comparison:
     """Compare a call on two threads with the same call on one.
 

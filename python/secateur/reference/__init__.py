@@ -21,6 +21,7 @@ from secateur.formats import Affine, FixedPoint
 from secateur.reference.bitmask import BitmaskArray, encode_bitmask
 from secateur.reference.choosing import choose_affine, choose_format
 from secateur.reference.comparing import compare
+from secateur.reference.compressed import CompressedTensor, compress
 from secateur.reference.global_pruning import prune_global
 from secateur.reference.masks import apply_mask, prune_mask, prune_mask_global
 from secateur.reference.packing import pack_ints, unpack_ints
@@ -36,6 +37,7 @@ __all__ = [
     "Affine",
     "BitmaskArray",
     "Bracket",
+    "CompressedTensor",
     "ErrorStats",
     "FixedPoint",
     "MagnitudeSketch",
@@ -44,6 +46,7 @@ __all__ = [
     "choose_affine",
     "choose_format",
     "compare",
+    "compress",
     "dequantize",
     "encode_bitmask",
     "fake_quantize",

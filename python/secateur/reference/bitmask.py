@@ -1,4 +1,4 @@
-"""Bitmasks: arrays with many zeros, as one bit for each element and the others' values."""
+"""Bitmasks: arrays with many zeros, as one bit per element and the nonzero values."""
 
 from __future__ import annotations
 
@@ -130,5 +130,5 @@ def kept_of(bitmask: ArrayLike, shape: tuple[int, ...]) -> Array:
     bits = np.unpackbits(given, axis=-1, bitorder="little").astype(np.bool_)
     if bits[..., columns:].any():
         row = int(bits[..., columns:].any(axis=-1).argmax())
-        refuse("bitmask", "spare bits of 0", f"ones after row {row}")
+        refuse("bitmask", "spare bits of 0", f"ones at the end of row {row}")
     return bits[..., :columns].reshape(shape)

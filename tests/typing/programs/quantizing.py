@@ -118,6 +118,19 @@ def pack() -> None:
     assert_type(sc.unpack_ints(packed, 4, 3, out=np.empty(3, np.int8)), NDArray[Any])
 
 
+def store_sparsely() -> None:
+    sparse = sc.encode_bitmask(w, w > 0)
+    assert_type(sparse, sc.BitmaskArray)
+    assert_type(sc.BitmaskArray(sparse.bitmask, sparse.values, w.shape).decode(), NDArray[Any])
+    assert_type(sparse.row_offsets, NDArray[np.int64])
+    tensor = sc.compress(w, fmt, sparsity=0.5, rounding="floor", encoding="gaps")
+    assert_type(tensor, sc.CompressedTensor)
+    again = sc.CompressedTensor(tensor.packed, fmt, w.shape, w.dtype, gaps=tensor.gaps)
+    assert_type(again.decompress(out=np.empty_like(w)), NDArray[Any])
+    assert_type(again.ratio, float)
+    assert_type(again.bitmask, NDArray[np.uint8] | None)
+
+
 if TYPE_CHECKING:  # both type checkers report these errors
     sc.quantize(w, 8)  # type: ignore[arg-type]
     sc.quantize(w, fmt, bitorder="middle")  # type: ignore[arg-type]
@@ -128,6 +141,7 @@ if TYPE_CHECKING:  # both type checkers report these errors
     sc.Affine(0.1, bits="8")  # type: ignore[arg-type]
     sc.Affine(0.1, 0, 8)  # type: ignore[call-arg]
     sc.Affine(0.1, group_size=(2, 2, 2))  # type: ignore[arg-type]
+    sc.compress(w, fmt, encoding="zip")  # type: ignore[arg-type]
     fmt.to_q(True)  # type: ignore[call-arg]
 
 if __name__ == "__main__":
@@ -136,3 +150,4 @@ if __name__ == "__main__":
     affine()
     choose_and_compare()
     pack()
+    store_sparsely()
