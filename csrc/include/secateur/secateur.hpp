@@ -75,7 +75,7 @@ constexpr std::size_t count_groups(std::size_t n, const sc_layout* layout) {
 
 /* The number of bytes of the bitmask of n elements in rows of row_length. */
 constexpr std::size_t bitmask_bytes(std::size_t n, std::size_t row_length) {
-  return n == 0 ? 0 : n / row_length * ((row_length + 7) / 8);
+  return n == 0 || row_length == 0 ? 0 : n / row_length * ((row_length + 7) / 8);
 }
 
 namespace detail {
