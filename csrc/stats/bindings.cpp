@@ -123,14 +123,16 @@ class FormatChooser {
     };
     const Codes codes =
         quantized_ ? Codes{quantized_->array().data(), quantized_->core_dtype()} : Codes{};
-    const sc_status status = call_with(groups_.layout(), codes);
-    check(with_index_of_caller(status, groups_.order(),
-                               [&] {
-      w.transpose({});
-      w.prepare();
-      return call_with(nullptr, {});
-    }),
-          "a format can be chosen only if all elements are finite");
+    sc_status status = call_with(groups_.layout(), codes);
+    // Other refusals have no index, and would be those of another choice: for a single group.
+    if (status == SC_ERROR_NAN) {
+      status = with_index_of_caller(status, groups_.order(), [&] {
+        w.transpose({});
+        w.prepare();
+        return call_with(nullptr, {});
+      });
+    }
+    check(status, "a format can be chosen only if all elements are finite");
     if (quantized_) {
       quantized_->array().finish();
     }

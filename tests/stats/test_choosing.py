@@ -601,6 +601,18 @@ def test_unsigned_and_negatives_that_round_to_zero(lib, rounding: str) -> None:
             assert_refuses(ValueError, words, lib.choose_format, w, 8, **how)
 
 
+@pytest.mark.parametrize("axis", [(0, 1), (1, 0), (0, 2), (1, 2)])
+def test_the_negative_in_the_message_is_one_that_is_refused(lib: Any, axis: Any) -> None:
+    """It is not one that only the range of another group would refuse."""
+    w = np.zeros((2, 2, 2))
+    in_order = np.moveaxis(w, axis, (1, 2))
+    in_order[0, 0, 0] = -(2.0**-10)  # rounds to 0 in its group, which has no positive element
+    in_order[1, 1] = [2.0**-10, -(2.0**-11)]
+    words = ["w must be at least 0 for an unsigned format", "got -0.00048828125"]
+    how: Any = {"signed": False, "axis": axis, "group_size": (1, 2)}
+    assert_refuses(ValueError, words, lib.choose_format, w, 8, **how)
+
+
 @pytest.mark.parametrize("rounding", DETERMINISTIC)
 @pytest.mark.parametrize("bits", [2, 5, 8])
 def test_mse_under_a_rounding_is_the_least_of_all(lib, bits: int, rounding: str) -> None:
