@@ -132,8 +132,8 @@ CheckedFormat checked_format(const sc_format* fmt, std::size_t n, sc_dtype float
 }
 
 MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme, const char* name,
-                          const char* format) {
-  const bool can_be_packed = scheme.bits <= SC_MAX_PACKED_BITS;
+                          const char* format, int max_packed_bits) {
+  const bool can_be_packed = scheme.bits <= max_packed_bits;
   if (q.are_packed() ? !can_be_packed : !holds_codes(q.dtype, scheme.bits, scheme.is_signed)) {
     std::vector<std::string> allowed;
     for (const DtypeInfo& info : kDtypes) {

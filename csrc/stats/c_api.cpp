@@ -126,14 +126,11 @@ MemoryRange add_checked_codes(Calibration& calibration, void* q, sc_dtype q_dtyp
     return {};
   }
   const Codes codes{q, q_dtype};
-  if (codes.are_packed()) {
-    refuse("q", "an array of an integer dtype", name_of(q_dtype));
-  }
   const std::size_t n = calibration.groups.elements();
   Scheme scheme{};
   scheme.bits = bits;
   scheme.is_signed = is_signed;
-  const MemoryRange memory = checked_codes(codes, n, scheme, "q", "format");
+  const MemoryRange memory = checked_codes(codes, n, scheme, "q", "format", 0);
   calibration.q = codes;
   calibration.streams =
       worth_streaming(calibration.w, q, n * calibration.type.bytes + memory.bytes);

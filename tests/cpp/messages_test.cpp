@@ -278,6 +278,30 @@ void formats() {
   refused(fmt, "fmt.layout.shared must be 0 or 1, got 2");
 }
 
+// The dtypes of the integers of a format to choose, which are not packed.
+void chosen_codes() {
+  const auto refused = [](sc_dtype dtype, int bits, bool is_signed, const std::string& message) {
+    std::array<std::int32_t, w.size()> q{};
+    std::int32_t parameter = 0;
+    float scale = 0;
+    require_message(
+        sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
+                         SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, &parameter, q.data(),
+                         dtype),
+        message);
+    require_message(
+        sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed, 0,
+                         SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, &scale, &parameter,
+                         q.data(), dtype),
+        message);
+  };
+  refused(SC_DTYPE_FLOAT32, 8, true, "q must be int8 for this format, got float32");
+  refused(SC_DTYPE_INT8, 16, true, "q must be int16 for this format, got int8");
+  refused(SC_DTYPE_PACKED_LITTLE, 8, true, "q must be int8 for this format, got packed little");
+  refused(SC_DTYPE_PACKED_BIG, 4, false,
+          "q must be uint8 or uint4 for this format, got packed big");
+}
+
 // Formats to choose.
 void choices() {
   std::array<std::int32_t, 2> frac_bits{};
@@ -421,6 +445,7 @@ int main() {
   formats();
   packing();
   wider_codes();
+  chosen_codes();
   choices();
   numbers_in_other_locales();
   overlaps_of_scores();
