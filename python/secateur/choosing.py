@@ -199,8 +199,10 @@ def choose_affine(
     the range shrinks [2]_. Then it tries those around the best. A group of ``2**22`` consecutive elements
     or more is searched in a sample first. The errors of all elements then confirm the result, or the
     search is repeated without a sample. In tests, the sum over all groups is within 1 % of that of the
-    best of the scales ``i / 200`` times that of ``"max"``, i from 1 to 200. With a `rounding` that is
-    not to nearest, the search tries every candidate. ``docs/semantics.md`` defines it to the bit.
+    best of the scales ``i / 200`` times that of ``"max"``, i from 1 to 200. A single group may miss a
+    narrow minimum and lose more: one of a few elements, or one whose elements lie on a grid of their
+    own, such as dequantized ones. With a `rounding` that is not to nearest, the search tries every
+    candidate. ``docs/semantics.md`` defines it to the bit.
 
     References
     ----------

@@ -695,7 +695,7 @@ typedef enum sc_choice_method SC_OF_INT {
  * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
  * SC_CHOICE_METHOD_MAX and SC_CHOICE_METHOD_PERCENTILE choose the largest frac_bits with which no
  * element of the range, or of the clipped range, is rounded out of the range of the format. For
- * SC_CHOICE_METHOD_MSE, elements out of range saturate. Of several frac_bits with the least error, SC_CHOICE_METHOD_MSE
+ * SC_CHOICE_METHOD_MSE, elements out of range saturate; of several frac_bits with the least error, it
  * chooses the largest. A group whose range is 0, or for unsigned integers does not exceed 0, gets
  * bits - is_signed.
  *
