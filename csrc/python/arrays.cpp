@@ -271,16 +271,15 @@ Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const 
   throw py::type_error(name + " must be " + names + ", got " + shortened(given) + remedy);
 }
 
-py::array as_array(const std::string& name, py::handle value) {
+py::array as_array(const std::string& name, py::handle value, const char* remedy) {
   if (is_exactly_ndarray(value)) {
     return py::reinterpret_borrow<py::array>(value);
   }
   if (is_ndarray(value) &&
       py::module_::import("numpy.ma").attr("isMaskedArray")(value).cast<bool>()) {
     throw py::type_error(name +
-                         " must be a plain array, got a masked one, whose mask would be lost; "
-                         "fill it first, as in " +
-                         name + ".filled(0)");
+                         " must be a plain array, got a masked one, whose mask would be lost; " +
+                         name + remedy);
   }
   if (py::hasattr(value, "toarray")) {
     throw py::type_error(name + " must be an array, got " +
@@ -374,7 +373,7 @@ Result::Result(py::handle out, const py::dtype& dtype, std::span<const py::ssize
   }
   is_new_ = false;
   returned_ = py::reinterpret_borrow<py::object>(out);
-  given_ = as_array(name, out);
+  given_ = as_array(name, out, ".data is the array without it");
   if (given_.dtype().num() != dtype.num() || !is_native(given_)) {
     throw py::type_error(name + " must be " + to_string(dtype) + " in native byte order, got " +
                          shortened(given_.dtype()));

@@ -96,8 +96,10 @@ bool is_integer_dtype(const py::dtype& given);
 
 // A value as an array: the value itself if it is an array, otherwise the result of numpy.asarray or
 // numpy.from_dlpack, which may run code of the value. Throws TypeError for masked and sparse arrays,
-// and for arrays of other libraries that NumPy cannot read.
-py::array as_array(const std::string& name, py::handle value);
+// and for arrays of other libraries that NumPy cannot read. `remedy` follows the name in the message
+// about a masked array.
+py::array as_array(const std::string& name, py::handle value,
+                   const char* remedy = ".filled(0) replaces its masked elements");
 
 using Shape = std::vector<py::ssize_t>;
 Shape shape_of(const py::array& array);

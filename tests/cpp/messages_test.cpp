@@ -284,16 +284,14 @@ void chosen_codes() {
     std::array<std::int32_t, w.size()> q{};
     std::int32_t parameter = 0;
     float scale = 0;
-    require_message(
-        sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
-                         SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, &parameter, q.data(),
-                         dtype),
-        message);
-    require_message(
-        sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed, 0,
-                         SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, &scale, &parameter,
-                         q.data(), dtype),
-        message);
+    require_message(sc_choose_format(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
+                                     SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, &parameter,
+                                     q.data(), dtype),
+                    message);
+    require_message(sc_choose_affine(w.data(), SC_DTYPE_FLOAT32, w.size(), nullptr, bits, is_signed,
+                                     0, SC_CHOICE_METHOD_MAX, 0, SC_ROUNDING_NEAREST_EVEN, &scale,
+                                     &parameter, q.data(), dtype),
+                    message);
   };
   refused(SC_DTYPE_FLOAT32, 8, true, "q must be int8 for this format, got float32");
   refused(SC_DTYPE_INT8, 16, true, "q must be int16 for this format, got int8");

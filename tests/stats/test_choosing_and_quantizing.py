@@ -154,6 +154,21 @@ def test_refusals(lib: Any, choose: str) -> None:
         assert_refuses(error, words, call, w, 8, quantized=q, group_size=2)
 
 
+def test_the_remedy_for_a_masked_array_that_receives_a_result() -> None:
+    """It is a view of the array: a copy, such as filled() makes, would take the result with it."""
+    w = of_type("normal", 12, "float32")
+    fmt = sc.choose_affine(w)
+    q = np.ma.zeros(12, np.int8)
+    remedy = "q.data is the array without it"
+    for name, call in {
+        "quantized": lambda q: sc.choose_affine(w, quantized=q),
+        "out": lambda q: sc.quantize(w, fmt, out=q),
+    }.items():
+        assert_refuses(TypeError, [remedy.replace("q", name, 1)], call, q)
+        call(q.data)
+        np.testing.assert_array_equal(q.data, sc.quantize(w, fmt))
+
+
 @pytest.mark.parametrize("choose", CHOOSE)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_elements_that_are_not_finite(lib: Any, choose: str, value: float) -> None:
