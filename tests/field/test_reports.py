@@ -251,9 +251,11 @@ def test_a_negative_threshold(lib: Any) -> None:
 
 def test_a_layer_may_lose_all_its_weights(lib: Any) -> None:
     """GATECH-EIC/Early-Bird-Tickets#1: a layer without survivors does not stop the next ones."""
-    layers = [np.float32([5, 6]), np.float32([0.1, 0.2]), np.float32([7, 0.3])]
+    layers = [np.float32([5, 6]), np.float32([0.25, 0.5]), np.float32([7, 0.75])]
     pruned = lib.prune_global(layers, k=3)
     assert [w.tolist() for w in pruned] == [[5, 6], [0, 0], [7, 0]]
+    pruned = lib.prune_global(layers, k=3, max_sparsity=0.5)
+    assert [w.tolist() for w in pruned] == [[0, 6], [0, 0.5], [7, 0]]
 
 
 def test_pruned_elements_become_the_zero_point(lib: Any) -> None:
