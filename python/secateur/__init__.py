@@ -1,4 +1,4 @@
-"""Exact top-k pruning and fixed-point and affine quantization, as fast as memory allows.
+"""Exact top-k pruning and fixed-point and affine quantization, close to memory bandwidth.
 
 >>> import numpy as np
 >>> import secateur as sc

@@ -19,7 +19,7 @@ from secateur.cli.output import FAILED, fail, progress_bar, show, writing
 from secateur.terminal import escaped, printable
 
 app = typer.Typer(
-    help="Prune and quantize NumPy arrays as fast as memory allows.",
+    help="Prune and quantize NumPy arrays, close to memory bandwidth.",
     add_completion=False,
     rich_markup_mode=None,
 )
