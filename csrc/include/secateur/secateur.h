@@ -1,5 +1,5 @@
-/* secateur: exact top-k pruning, and quantization to fixed-point and affine formats, at memory
- * speed.
+/* secateur: exact top-k pruning, and quantization to fixed-point and affine formats, close to memory
+ * bandwidth.
  *
  * Conventions
  *   - Arrays are contiguous and in C order. Arrays are aligned to their element type and structs to
@@ -677,12 +677,7 @@ sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtyp
 /* How a format is chosen for the elements of a group. All elements must be finite; others are
  * SC_ERROR_NAN. SC_ROUNDING_STOCHASTIC is SC_ERROR_ARGUMENT. SC_CHOICE_METHOD_MAX chooses a format
  * in which no element overflows under `rounding` (fixed point: unless a magnitude exceeds 2^256).
- * One chosen for SC_ROUNDING_AWAY does not overflow under SC_ROUNDING_STOCHASTIC either.
- *
- * q may be null, and q_dtype is then ignored. Otherwise it is an array of n integers of a dtype that
- * sc_quantize allows for the format, but not packed. It receives the integers that sc_quantize writes
- * for the chosen format, with `rounding` and the other options by default. Where groups are contiguous
- * parts of w, this takes one pass over w. After an error, the contents of q are unspecified. */
+ * One chosen for SC_ROUNDING_AWAY does not overflow under SC_ROUNDING_STOCHASTIC either. */
 typedef enum sc_choice_method SC_OF_INT {
   SC_CHOICE_METHOD_MAX = 0,        /* by the range of the elements and 0 */
   SC_CHOICE_METHOD_PERCENTILE = 1, /* the same, after the range is clipped to a percentile of the
@@ -690,6 +685,12 @@ typedef enum sc_choice_method SC_OF_INT {
                                     * max(1, ceil(n * percentile / 100)), counted from the smallest */
   SC_CHOICE_METHOD_MSE = 2         /* the least sum of squared errors */
 } sc_choice_method;
+
+/* q of sc_choose_format and sc_choose_affine may be null, and q_dtype is then ignored. Otherwise q is
+ * an array of n integers of a dtype that sc_quantize allows for the format, but not packed. It
+ * receives the integers that sc_quantize writes for the chosen format, with `rounding` and the other
+ * options by default. Where groups are contiguous parts of w, this takes one pass over w. After an
+ * error, the contents of q are unspecified. */
 
 /* Chooses the fraction bits of fixed-point formats, one for each group of the layout, from -256 to
  * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
