@@ -46,9 +46,9 @@ sc_status status_of(ThreadState& caller, const F& body) noexcept {
 }
 
 // Runs the body of a C API function. Every C API function that can fail uses it. Thread
-// cancellation is disabled during the call: cancellation unwinds the stack, and the process ends if a
-// catch (...) stops the unwinding. A pending cancellation of asynchronous type takes effect in the
-// last pthread_setcancelstate.
+// cancellation is disabled during the call: cancellation unwinds the stack, and the process ends if
+// a catch (...) stops the unwinding. A pending cancellation of asynchronous type takes effect in
+// the last pthread_setcancelstate.
 template <class F>
 sc_status guarded(const F& body) {
   int cancel_state = PTHREAD_CANCEL_ENABLE;

@@ -114,8 +114,8 @@ constexpr OutputKind unranked_kind(std::size_t element_bytes) {
                               : OutputKind::unranked64;
 }
 
-// Tuning: the number of threads for an operation over an array of `bytes` bytes. No result depends on
-// it.
+// Tuning: the number of threads for an operation over an array of `bytes` bytes. No result depends
+// on it.
 inline std::size_t threads_for(std::size_t bytes) {
   const std::size_t worth = bytes / kBytesPerThread;
   return worth <= 1 ? 1 : std::min(worth, num_threads());

@@ -9,9 +9,9 @@
 
 namespace secateur {
 
-// CMake generates targets.inc. It contains one line SECATEUR_ISA(name, required) for each ISA that the
-// library is built for, slowest first. The CPU must support the required ISA: the same one, unless
-// tests emulate it.
+// CMake generates targets.inc. It contains one line SECATEUR_ISA(name, required) for each ISA that
+// the library is built for, slowest first. The CPU must support the required ISA: the same one,
+// unless tests emulate it.
 #define SECATEUR_ISA(isa, required) \
   namespace isa {                   \
   extern const KernelTable kernels; \

@@ -1,5 +1,5 @@
-// The table of dtypes. Types, kernel tables, checks, messages and the lists of Python follow from it.
-// It consists of macros, so that the files that are compiled once for each ISA can include it.
+// The table of dtypes. Types, kernel tables, checks, messages and the lists of Python follow from
+// it. It consists of macros, so that the files that are compiled once for each ISA can include it.
 //
 // secateur.h defines the constants SC_DTYPE_*. Builds with SECATEUR_WERROR check that the table has
 // all of them (name_of in core/arguments.cpp).
@@ -16,9 +16,9 @@
   FLOAT(Float32, float32, FLOAT32, 8, 23, true)   \
   FLOAT(Float64, float64, FLOAT64, 11, 52, true)
 
-// Calls INTEGER(type, name, constant, bits, is_signed) for each integer dtype, in the order of error
-// messages. `type` is the suffix of a Dtype constant of the bindings (kInt8). Dtypes of fewer than
-// 8 bits take one byte for each element.
+// Calls INTEGER(type, name, constant, bits, is_signed) for each integer dtype, in the order of
+// error messages. `type` is the suffix of a Dtype constant of the bindings (kInt8). Dtypes of fewer
+// than 8 bits take one byte for each element.
 #define SECATEUR_INTEGERS(INTEGER)           \
   INTEGER(Int8, int8, INT8, 8, true)         \
   INTEGER(UInt8, uint8, UINT8, 8, false)     \

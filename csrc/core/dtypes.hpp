@@ -98,8 +98,8 @@ constexpr IntegerRange integer_range(int bits, bool is_signed) {
   return {is_signed ? -highest - 1 : 0, highest};
 }
 
-// The index in kDtypes of the narrowest dtype of at least 8 bits, by signedness and by the bits of the
-// integers.
+// The index in kDtypes of the narrowest dtype of at least 8 bits, by signedness and by the bits of
+// the integers.
 inline constexpr auto kIntegerDtypes = [] {
   std::array<std::array<std::uint8_t, kMaxIntegerBits + 1>, 2> indices{};
   for (int bits = 0; bits <= kMaxIntegerBits; ++bits) {

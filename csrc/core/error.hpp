@@ -20,8 +20,8 @@ class Error : public std::exception {
   std::string message_;
 };
 
-// Throws the Error for an input array whose contents have changed during the call. is_overwritten: the
-// operation is in place, and has begun to write.
+// Throws the Error for an input array whose contents have changed during the call. is_overwritten:
+// the operation is in place, and has begun to write.
 [[noreturn]] inline void throw_input_changed(bool is_overwritten = false) {
   std::string message("an input array was written to by another thread during the call");
   if (is_overwritten) {

@@ -38,8 +38,8 @@ class InterruptibleCall {
     }
   }
 
-  // Throws Error with SC_ERROR_INTERRUPTED if the call is already interrupted. Otherwise the callback
-  // does not run again during this call.
+  // Throws Error with SC_ERROR_INTERRUPTED if the call is already interrupted. Otherwise the
+  // callback does not run again during this call.
   void forbid_interrupts();
 
  private:
@@ -63,7 +63,8 @@ class InterruptibleCall {
 // The call that this thread works for, or null if that cannot be interrupted.
 inline InterruptibleCall* interruptible_call() { return thread_state().call; }
 
-// InterruptibleCall::check for the call that this thread works for. For loops that do not use Tasks.
+// InterruptibleCall::check for the call that this thread works for. For loops that do not use
+// Tasks.
 inline void check_interrupts() {
   if (InterruptibleCall* const call = interruptible_call()) {
     call->check();

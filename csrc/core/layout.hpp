@@ -92,8 +92,8 @@ struct Layout {
                : *this;
   }
 
-  // If blocks are as wide as the matrices: the layout that views each matrix as one row, because the
-  // rows of a block are contiguous.
+  // If blocks are as wide as the matrices: the layout that views each matrix as one row, because
+  // the rows of a block are contiguous.
   [[nodiscard]] constexpr Layout with_full_rows() const {
     return inner_block == inner ? Layout{outer, 1, length * inner, 1, block * inner, shared}
                                 : *this;

@@ -81,8 +81,8 @@ Cache& cache() noexcept {
 }  // namespace
 
 void* acquire(std::size_t bytes) {
-  // Rounds up by at most one eighth, or 512 bytes if that is more, so that a kept block fits a later
-  // request of about the same size.
+  // Rounds up by at most one eighth, or 512 bytes if that is more, so that a kept block fits a
+  // later request of about the same size.
   const std::size_t step = std::bit_floor(bytes < 4096 ? std::size_t{4096} : bytes) / 8;
   const std::size_t rounded = (bytes / step + 1) * step;
   Header* block = cache().take(rounded);

@@ -19,8 +19,8 @@ inline constexpr std::size_t kMaxThreads = SC_MAX_THREADS;
 extern std::chrono::nanoseconds helper_idle_time;
 
 // The number of threads that calls from this thread may use: the setting of this thread if there is
-// one, otherwise the setting of the process. 1 within on_threads of several threads. Throws Error if
-// the value of the environment variable SECATEUR_NUM_THREADS is invalid.
+// one, otherwise the setting of the process. 1 within on_threads of several threads. Throws Error
+// if the value of the environment variable SECATEUR_NUM_THREADS is invalid.
 std::size_t num_threads();
 
 // Changes the setting of the process.

@@ -496,7 +496,8 @@ constexpr ExpandRows kExpandRows = make_expand_rows();
 SECATEUR_INLINE __m128i row_of(const uint64_t* rows, uint64_t b) {
   return _mm_cvtsi64_si128(static_cast<int64_t>(rows[b]));
 }
-// The bytes of the words with these indices, for a shuffle of bytes; negative indices stay negative.
+// The bytes of the words with these indices, for a shuffle of bytes; negative indices stay
+// negative.
 SECATEUR_INLINE __m128i bytes_of_words(__m128i indices) {
   const __m128i pairs =
       _mm_add_epi16(_mm_mullo_epi16(indices, _mm_set1_epi16(0x0202)), _mm_set1_epi16(0x0100));

@@ -355,9 +355,9 @@ SECATEUR_INLINE Mask<int32_t> AndNot(Mask<int32_t> a, Mask<int32_t> b) {
 SECATEUR_INLINE Mask<int64_t> AndNot(Mask<int64_t> a, Mask<int64_t> b) {
   return {_kandn_mask8(a.raw, b.raw)};
 }
-// GCC 12 merges the comparison that has made a mask with its extension to 64 bits. If it then spills
-// the result, it stores only as many bits as the mask has, and loads 64. The empty statement, which
-// emits no instruction, keeps the two apart.
+// GCC 12 merges the comparison that has made a mask with its extension to 64 bits. If it then
+// spills the result, it stores only as many bits as the mask has, and loads 64. The empty
+// statement, which emits no instruction, keeps the two apart.
 template <class M>
 SECATEUR_INLINE M unmerged(M mask) {
 #if defined(__AVX512BW__) && !defined(__clang__)

@@ -1,9 +1,9 @@
 // Vector operations with one lane per vector, in portable C++, for CPUs without a supported vector
 // ISA. This header is also the contract of the other ISAs: avx2.hpp and avx512.hpp implement the
-// same operations. An operation that has the name of one in Google Highway has its meaning, though its
-// domain may be smaller (DemoteTo); where the meaning differs, so does the name. tests/lanes tests each
-// operation on every ISA, and reads the names of the operations below. Functions with names in
-// snake_case are helpers of one file and no operations.
+// same operations. An operation that has the name of one in Google Highway has its meaning, though
+// its domain may be smaller (DemoteTo); where the meaning differs, so does the name. tests/lanes
+// tests each operation on every ISA, and reads the names of the operations below. Functions with
+// names in snake_case are helpers of one file and no operations.
 //
 // Conventions
 //   i16, i32, i64, f32, f64  int16_t, int32_t, int64_t, float, double
@@ -33,10 +33,11 @@
 //   FlushStream()            orders earlier Stream and StreamBools stores before later stores
 //   CompressStore(v, m, p)   stores the lanes of v with m[i] to p, in order; returns their number;
 //                            may write a whole vector; i32, i64
-//   CompressBits(v, bits, p) CompressStore with lane i of the mask in bit i of an integer, whose bits
-//                            N and above are ignored; i8, ints
-//   ExpandBits(bits, p)      the inverse: r[i] = the next of the elements at p if bit i of bits is set,
-//                            else 0; may read a whole vector; ignores bits N and above; i8, ints
+//   CompressBits(v, bits, p) CompressStore with lane i of the mask in bit i of an integer, whose
+//                            bits N and above are ignored; i8, ints
+//   ExpandBits(bits, p)      the inverse: r[i] = the next of the elements at p if bit i of bits is
+//                            set, else 0; may read a whole vector; ignores bits N and above; i8,
+//                            ints
 //   StoreBools(bits, p)      p[i] = bit i of bits, for 64 bytes
 //   StreamBools(bits, p)     StoreBools that bypasses the caches if kCanStream; p aligned to 64
 //                            bytes
@@ -51,15 +52,15 @@
 //   ReduceMax(v)             returns the largest lane
 //   ReduceSum(v)             returns the sum of all lanes, which must not overflow; i32, i64
 //   ShiftRightLogical<count>(v)
-//                            r[i] = v[i] >> count; shifts in zeros, where Highway's ShiftRight shifts
-//                            in the sign
+//                            r[i] = v[i] >> count; shifts in zeros, where Highway's ShiftRight
+//                            shifts in the sign
 //   ShiftLeft<count>(v)      r[i] = v[i] << count; i32, i64
 //   ShiftRightLogicalSame(v, count)
 //                            ShiftRightLogical with a count at run time; i32, i64
 //   ShiftLeftSame(v, count)  ShiftLeft with a count at run time; i64
 //   Shl(v, counts)           r[i] = v[i] << counts[i]; i32, i64
-//   ShrLogical(v, counts)    r[i] = v[i] >> counts[i]; shifts in zeros, where Highway's Shr shifts in
-//                            the sign; i32, i64
+//   ShrLogical(v, counts)    r[i] = v[i] >> counts[i]; shifts in zeros, where Highway's Shr shifts
+//                            in the sign; i32, i64
 //   Mul(a, b)                the low 32 bits of a[i] * b[i]; i32
 //   MulEvenUnsigned(a, b)    r[i] = a[2i] * b[2i], unsigned; i32 to i64
 //   MulOddUnsigned(a, b)     r[i] = a[2i + 1] * b[2i + 1], unsigned; i32 to i64; 0 if a vector has
@@ -81,8 +82,8 @@
 //   Le(a, b), Eq(a, b)       mask: a[i] <= b[i], a[i] == b[i]; false for NaN
 //   IsNumber(v)              mask: v[i] is not NaN
 //   Rint(v)                  v[i] rounded to an integer in the current rounding direction of the
-//                            thread, as by C's rint (Highway's Round: to nearest); the sign of a zero
-//                            is unspecified
+//                            thread, as by C's rint (Highway's Round: to nearest); the sign of a
+//                            zero is unspecified
 //
 // Conversions
 //   BitCast<To>(v)           the same bits; between i32 and f32, and between i64 and f64

@@ -31,8 +31,8 @@ struct PackingArguments {
   // The dtype of packed integers.
   [[nodiscard]] Dtype dtype() const { return row_align == 32 ? kInt32 : kUInt8; }
   [[nodiscard]] std::size_t bytes(std::size_t n) const { return packed_bytes(n, bits); }
-  // The shape of the packed integers of an array. Throws ValueError if rows of an array without axes
-  // are to be aligned; `name` is the argument that has the shape.
+  // The shape of the packed integers of an array. Throws ValueError if rows of an array without
+  // axes are to be aligned; `name` is the argument that has the shape.
   [[nodiscard]] Shape packed_shape(const char* name, Shape shape, std::size_t n) const {
     if (row_align == 0) {
       return {static_cast<py::ssize_t>(bytes(n))};
@@ -74,8 +74,8 @@ py::object pack_ints(py::handle q, py::handle bits, py::handle row_align, py::ha
   return packed.finish();
 }
 
-// Converts packed integers. They must have at least the bytes that integers of this shape need or, if
-// rows are aligned, the shape of the packed rows.
+// Converts packed integers. They must have at least the bytes that integers of this shape need or,
+// if rows are aligned, the shape of the packed rows.
 Input to_packed(py::handle packed, const PackingArguments& packing, const Shape& shape,
                 std::size_t n) {
   const Shape packed_shape = packing.packed_shape("shape", shape, n);

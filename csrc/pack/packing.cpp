@@ -50,8 +50,8 @@ void for_rows(const PackedRows& rows, const Packing& packing, const Body& body) 
 // of hundreds of codes.
 constexpr std::size_t kShortRow = 512;
 
-// Buffers for several short rows, so that one call of a kernel processes all of them. Rows are padded
-// to multiples of eight codes, and thus begin at whole bytes.
+// Buffers for several short rows, so that one call of a kernel processes all of them. Rows are
+// padded to multiples of eight codes, and thus begin at whole bytes.
 class StagedRows {
  public:
   StagedRows(const PackedRows& rows, const Packing& packing)

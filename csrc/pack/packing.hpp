@@ -1,4 +1,5 @@
-// Bit-packed integers of 1 to 16 bits. The unpacked integers, the codes, take one or two bytes each.
+// Bit-packed integers of 1 to 16 bits. The unpacked integers, the codes, take one or two bytes
+// each.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +34,9 @@ struct RowsPart {
   std::size_t begin, end;
 };
 
-// The parts of rows whose codes have code_bytes bytes each. A part has about as many bytes as kBlock
-// floats. Its codes begin at a multiple of 64 in their row, so that no two parts share a packed byte.
+// The parts of rows whose codes have code_bytes bytes each. A part has about as many bytes as
+// kBlock floats. Its codes begin at a multiple of 64 in their row, so that no two parts share a
+// packed byte.
 class RowParts {
  public:
   RowParts(const PackedRows& rows, std::size_t code_bytes);
@@ -51,8 +53,8 @@ class RowParts {
   std::size_t rows_of_part_;
 };
 
-// Packs the low packing.bits bits of each code. The padding becomes 0. If `checks_range` and a code is
-// out of range, throws Error after packing.
+// Packs the low packing.bits bits of each code. The padding becomes 0. If `checks_range` and a code
+// is out of range, throws Error after packing.
 void pack_ints(const void* codes, const PackedRows& rows, const Packing& packing, bool checks_range,
                void* packed);
 // Unpacks all rows.

@@ -1,5 +1,5 @@
-// Python bindings of the pruning functions of one array: top-k, threshold, N:M and block pruning, and
-// soft thresholding.
+// Python bindings of the pruning functions of one array: top-k, threshold, N:M and block pruning,
+// and soft thresholding.
 #include "prune/bindings.hpp"
 
 #include <pybind11/stl.h>
@@ -92,8 +92,8 @@ class SelectionArguments {
   // The order of axes in which the core reads and writes; empty if it is that of w.
   [[nodiscard]] const AxisOrder& order() const { return order_; }
 
-  // Makes the core write the result in that order. A threshold decides for each element whatever its
-  // index is, so that the result may follow the memory of w.
+  // Makes the core write the result in that order. A threshold decides for each element whatever
+  // its index is, so that the result may follow the memory of w.
   void set_order(Result& result) const {
     by_threshold_ ? result.follow(order_) : result.transpose(order_);
   }

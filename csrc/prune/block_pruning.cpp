@@ -31,8 +31,8 @@ constexpr std::size_t kTaskColumns = 512;
 // Tuning: products of tall and narrow blocks are computed in rows of about this many columns.
 constexpr std::size_t kProductColumns = 64;
 
-// A block, or adjacent blocks: the index of the first element in the array, and the numbers of rows and
-// columns.
+// A block, or adjacent blocks: the index of the first element in the array, and the numbers of rows
+// and columns.
 struct BlockBounds {
   std::size_t first, height, width;
 
@@ -118,8 +118,8 @@ double scaled_norm(const double* w, const Layout& layout, const BlockBounds& blo
 // sum. Squares of other floats do neither.
 constexpr double kLeastL2Norm = 0x1p-484;
 
-// Writes the norms of the blocks [begin, end). Returns the largest that the kernel has computed, as a
-// key. The norm of a block that contains NaN is NaN.
+// Writes the norms of the blocks [begin, end). Returns the largest that the kernel has computed, as
+// a key. The norm of a block that contains NaN is NaN.
 Key write_norms(const void* w, FloatType type, const Layout& layout, sc_norm norm,
                 std::size_t begin, std::size_t end, double* norms) {
   const sc_norm kernel_norm = norm == SC_NORM_MEAN ? SC_NORM_L1 : norm;

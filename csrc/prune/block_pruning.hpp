@@ -12,9 +12,9 @@
 
 namespace secateur {
 
-// The functions below rank the blocks of an array by the norms of the ranking values in them, and write
-// the elements of the kept blocks, or their mask in bools or bits, to the output of the operand. Blocks
-// are not shared. An array without elements has no blocks.
+// The functions below rank the blocks of an array by the norms of the ranking values in them, and
+// write the elements of the kept blocks, or their mask in bools or bits, to the output of the
+// operand. Blocks are not shared. An array without elements has no blocks.
 //
 // They throw Error if NaN is refused. In-place outputs are then left unmodified.
 
@@ -26,8 +26,8 @@ std::size_t count_blocks(const Layout& blocks);
 void prune_blocks(const Operand& array, const Layout& blocks, sc_norm norm, const Layout& slices,
                   std::size_t k, sc_nan nan);
 
-// Keeps the blocks whose norm is larger than the float64 with the bits `key`. NaN ranks as the policy
-// says.
+// Keeps the blocks whose norm is larger than the float64 with the bits `key`. NaN ranks as the
+// policy says.
 void prune_blocks_above(const Operand& array, const Layout& blocks, sc_norm norm, Key key,
                         sc_nan nan);
 

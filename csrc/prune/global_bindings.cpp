@@ -60,8 +60,9 @@ void check_members(sc_status status, const std::vector<std::string>& labels) {
 }
 
 // A selection among several arrays: the arguments that prune_global and prune_mask_global share.
-// Each list has one item per array. An item of `scores` is a description of scores or None, and one of
-// `max_sparsity` a number from 0 to 1. A label, such as "[0]", identifies the array in error messages.
+// Each list has one item per array. An item of `scores` is a description of scores or None, and one
+// of `max_sparsity` a number from 0 to 1. A label, such as "[0]", identifies the array in error
+// messages.
 class GlobalSelectionArguments {
  public:
   GlobalSelectionArguments(const py::list& arrays, const py::list& scores,
@@ -140,8 +141,8 @@ class GlobalSelectionArguments {
   }
 
  private:
-  // Throws the error for arguments that keep fewer than min_kept, which max_sparsity keeps of `count`
-  // elements or blocks.
+  // Throws the error for arguments that keep fewer than min_kept, which max_sparsity keeps of
+  // `count` elements or blocks.
   [[noreturn]] void refuse_count(const KeepCount& keep, std::size_t min_kept,
                                  std::size_t count) const {
     const std::string all = std::to_string(count) + (block_ ? " blocks" : " elements");

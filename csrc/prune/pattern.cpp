@@ -12,10 +12,10 @@ namespace {
 // Tuning: elements in a block whose marks are in scratch memory. They stay in L1.
 constexpr std::size_t kMarkedBlock = 4096;
 
-// Splits `bands` bands of an array into blocks of about `block` elements. A block is one or more whole
-// bands; if at least 8 fit, a multiple of 8, so that blocks begin at whole bytes of bits. A band of
-// more than `block` elements is split into ranges of columns. Each range but the last is a multiple
-// of kWord columns wide.
+// Splits `bands` bands of an array into blocks of about `block` elements. A block is one or more
+// whole bands; if at least 8 fit, a multiple of 8, so that blocks begin at whole bytes of bits. A
+// band of more than `block` elements is split into ranges of columns. Each range but the last is a
+// multiple of kWord columns wide.
 class BandBlocks {
  public:
   BandBlocks(std::size_t bands, std::size_t of, std::size_t inner, std::size_t block)
@@ -58,8 +58,8 @@ class BandBlocks {
 
 // The groups of a pattern in an array, in tasks of about `block` elements. Without a remainder, the
 // bands of the array follow each other, and it is treated as one matrix. Otherwise each matrix has
-// bands of whole groups and, after them, a band of the remainder. A task is several whole matrices, or
-// one block of a matrix.
+// bands of whole groups and, after them, a band of the remainder. A task is several whole matrices,
+// or one block of a matrix.
 class PatternTasks {
  public:
   PatternTasks(const Operand& operand, const PatternGroups& groups, std::size_t block)

@@ -96,8 +96,8 @@ sc_rounding to_deterministic_rounding(py::handle rounding);
 void require_one(std::initializer_list<std::pair<const char*, py::handle>> options);
 
 // The arguments k and sparsity, which determine how many elements are kept. At most one of them is
-// not None; of() requires one. The constructor converts them before any array is accessed: the conversion may run code
-// of the caller, which may change the array.
+// not None; of() requires one. The constructor converts them before any array is accessed: the
+// conversion may run code of the caller, which may change the array.
 struct KeepCount {
   py::handle k, sparsity;
   std::int64_t k_value = 0;
@@ -113,16 +113,17 @@ struct KeepCount {
 Input floats(py::handle w, const std::string& name = "w", const char* of_integers = nullptr);
 
 // The scores or factors that rank elements instead of their magnitudes. The argument is what
-// secateur.scores.core_scores returns: None, or a tuple of a bool, an array, the number `repeat`, and
-// the array that the caller has given. If the bool is true, the first array contains the ranking
-// values. Otherwise it contains factors, to which `repeat` applies.
+// secateur.scores.core_scores returns: None, or a tuple of a bool, an array, the number `repeat`,
+// and the array that the caller has given. If the bool is true, the first array contains the
+// ranking values. Otherwise it contains factors, to which `repeat` applies.
 class ScoresArgument {
  public:
   // `label` follows "scores" or "factors" in error messages.
   explicit ScoresArgument(py::handle scores, const std::string& label = "");
   // Throws ValueError unless an array of values has the shape of w.
   void require_fit(const Input& w) const;
-  // Makes the core read the scores with the axes of w in this order. Must be called before prepare().
+  // Makes the core read the scores with the axes of w in this order. Must be called before
+  // prepare().
   void transpose(const AxisOrder& order, const Input& w);
   // Must be called before data().
   void prepare();

@@ -155,8 +155,8 @@ AxisOrder inverse(const AxisOrder& order) {
   return places;
 }
 
-// The order of axes in which the elements follow each other in memory without gaps. Empty if there is
-// none.
+// The order of axes in which the elements follow each other in memory without gaps. Empty if there
+// is none.
 AxisOrder gapless_order(const py::array& array) {
   AxisOrder order(static_cast<std::size_t>(array.ndim()));
   std::iota(order.begin(), order.end(), py::ssize_t{0});
@@ -180,8 +180,8 @@ struct Matrices {
   std::size_t count = 1, rows = 1, columns = 1;
 };
 
-// The matrices for an array whose memory has the same first axes and then the last axes before those
-// between, as channels-last arrays have. Empty for other arrays.
+// The matrices for an array whose memory has the same first axes and then the last axes before
+// those between, as channels-last arrays have. Empty for other arrays.
 std::optional<Matrices> matrices_of(const py::array& array) {
   const int flags = npy_api::NPY_ARRAY_ALIGNED_;
   if (!has_flags(array, flags) || !is_native(array) || array.size() == 0 ||

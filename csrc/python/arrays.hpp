@@ -95,9 +95,9 @@ Dtype to_dtype(const std::string& name, const py::dtype& given, std::span<const 
 bool is_integer_dtype(const py::dtype& given);
 
 // A value as an array: the value itself if it is an array, otherwise the result of numpy.asarray or
-// numpy.from_dlpack, which may run code of the value. Throws TypeError for masked and sparse arrays,
-// and for arrays of other libraries that NumPy cannot read. `remedy` follows the name in the message
-// about a masked array.
+// numpy.from_dlpack, which may run code of the value. Throws TypeError for masked and sparse
+// arrays, and for arrays of other libraries that NumPy cannot read. `remedy` follows the name in
+// the message about a masked array.
 py::array as_array(const std::string& name, py::handle value,
                    const char* remedy = ".filled(0) replaces its masked elements");
 
@@ -117,14 +117,14 @@ py::array array_over_bytes(const py::object& bytes, std::size_t offset, const py
 bool is_array_of(py::handle value, Dtype dtype);
 
 // An input array in the form that the core accepts. Values that are not arrays are converted with
-// numpy.asarray. prepare() copies an array that is not contiguous, aligned and in native byte order.
-// It runs after all other checks. The object records the properties that the core uses, because the
-// array may change later: checks may run code of the caller, and other threads run while the GIL is
-// released.
+// numpy.asarray. prepare() copies an array that is not contiguous, aligned and in native byte
+// order. It runs after all other checks. The object records the properties that the core uses,
+// because the array may change later: checks may run code of the caller, and other threads run
+// while the GIL is released.
 class Input {
  public:
-  // remedy(dtype) is the end of the message about an array of a dtype that is not allowed; by default it
-  // recommends astype.
+  // remedy(dtype) is the end of the message about an array of a dtype that is not allowed; by
+  // default it recommends astype.
   using Remedy = std::function<std::string(const py::dtype&)>;
   Input(const std::string& name, py::handle value, std::span<const Dtype> allowed,
         const Remedy& remedy = nullptr);
@@ -191,8 +191,8 @@ class Result {
   // functions have the order of their inputs.
   void follow(const AxisOrder& order);
 
-  // Fills the memory that the core writes with the elements of `out`, for a result that the core also
-  // reads. Must be called after transpose() and before data().
+  // Fills the memory that the core writes with the elements of `out`, for a result that the core
+  // also reads. Must be called after transpose() and before data().
   void load();
 
   // Returns the result after the core has written it. This is `out` itself if it was given.

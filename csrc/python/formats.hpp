@@ -24,8 +24,8 @@ struct Numbers {
   std::span<const T> values;
 };
 
-// Scales, with the positions of the first that dequantization and quantization refuse. They are checked
-// once, because formats do not change.
+// Scales, with the positions of the first that dequantization and quantization refuse. They are
+// checked once, because formats do not change.
 template <class T>
 struct CheckedScales : Numbers<T> {
   // The position of the first one that is not finite, or not positive and normal; the number of

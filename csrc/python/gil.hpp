@@ -1,5 +1,5 @@
-// The release of the GIL during calls of the core, signal handlers during these calls, and the number
-// of threads that a context has set.
+// The release of the GIL during calls of the core, signal handlers during these calls, and the
+// number of threads that a context has set.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -86,8 +86,8 @@ sc_status with_index_of_caller(sc_status status, const AxisOrder& order, const F
   return again == SC_OK ? status : again;
 }
 
-// Prepares the inputs of a selection, with their axes in this order, and calls the core. `scores` may
-// be null.
+// Prepares the inputs of a selection, with their axes in this order, and calls the core. `scores`
+// may be null.
 template <class F>
 void call_selection(Input& w, ScoresArgument* scores, const AxisOrder& order, sc_nan nan,
                     const F& core) {
@@ -140,8 +140,8 @@ class Groups {
   [[nodiscard]] py::object group_size() const;
   // The order of axes in which the core must read the array. Empty if that is its own order.
   [[nodiscard]] const AxisOrder& order() const { return order_; }
-  // The lengths of a group along the axes of the array. Arrays of one shape are divided into the same
-  // groups, in the same order, if and only if these are the same.
+  // The lengths of a group along the axes of the array. Arrays of one shape are divided into the
+  // same groups, in the same order, if and only if these are the same.
   [[nodiscard]] const Shape& block_lengths() const { return block_lengths_; }
   // The shape of the results, one for each group.
   [[nodiscard]] const Shape& result_shape() const { return result_shape_; }

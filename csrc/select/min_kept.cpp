@@ -12,7 +12,8 @@
 namespace secateur {
 namespace {
 
-// The number of elements of a part that a selection keeps, given by the operand's own keys and indices.
+// The number of elements of a part that a selection keeps, given by the operand's own keys and
+// indices.
 std::size_t count_kept(const SelectionProblem& problem, const Operand& operand, const Part& part,
                        Selection local, const ScratchBuffer& scratch) {
   const auto* const bits = static_cast<const unsigned char*>(problem.bits(
@@ -54,10 +55,10 @@ Selection find_topk_of(Operand operand, sc_nan nan, std::size_t k) {
 
 }  // namespace
 
-// If fewer elements of an operand than its minimum are among the k largest of all, it keeps exactly its
-// minimum. Keeping the minimum takes more of k than the operand won. The others share less, so the
-// threshold can only rise, and no further element of this operand can exceed it. The others compete
-// again without it, until each keeps its minimum.
+// If fewer elements of an operand than its minimum are among the k largest of all, it keeps exactly
+// its minimum. Keeping the minimum takes more of k than the operand won. The others share less, so
+// the threshold can only rise, and no further element of this operand can exceed it. The others
+// compete again without it, until each keeps its minimum.
 void write_topk(std::span<Operand> operands, sc_nan nan, std::span<const std::size_t> min_kept,
                 std::size_t k) {
   const SelectionProblem all(operands, nan);

@@ -20,8 +20,8 @@ namespace secateur {
 inline constexpr std::size_t kComputedBlock = 4096;
 
 // How elements of an array w rank. The ranking value of an element is its own magnitude, the value
-// of a second array, the magnitude of its product with a factor, or the magnitude of its sum with an
-// element of a second array of w's type, rounded to that type. Element i has the factor at index
+// of a second array, the magnitude of its product with a factor, or the magnitude of its sum with
+// an element of a second array of w's type, rounded to that type. Element i has the factor at index
 // (i / repeat) % period. A larger ranking value ranks higher.
 struct Scores {
   enum class Kind { magnitudes, values, products, sums };

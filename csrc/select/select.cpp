@@ -306,8 +306,8 @@ Emitted emit_part(const SelectionProblem& problem, const Operand& operand, const
   return emitted;
 }
 
-// Writes a known selection: local_of(i) is that of operand i, in its own keys and indices. Returns the
-// number of elements that were kept. Throws std::bad_alloc only before it has written anything.
+// Writes a known selection: local_of(i) is that of operand i, in its own keys and indices. Returns
+// the number of elements that were kept. Throws std::bad_alloc only before it has written anything.
 template <class LocalOf>
 std::size_t emit(const SelectionProblem& problem, const LocalOf& local_of) {
   struct Workspace {
@@ -339,8 +339,8 @@ std::size_t emit(const SelectionProblem& problem, const LocalOf& local_of) {
   return kept.load();
 }
 
-// Throws Error if a selection of k elements has kept another number: the input has changed between the
-// pass that selected and the one that wrote.
+// Throws Error if a selection of k elements has kept another number: the input has changed between
+// the pass that selected and the one that wrote.
 void require_kept(const SelectionProblem& problem, std::size_t kept, std::size_t k) {
   if (kept != k) {
     throw_input_changed(problem.is_in_place());

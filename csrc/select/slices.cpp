@@ -127,8 +127,8 @@ void for_rows(const Job& job) {
   }, job, task_slices, task_slices * length);
 }
 
-// Neighbouring slices whose elements are `inner` apart, transposed so that each slice is contiguous.
-// Their results are transposed back.
+// Neighbouring slices whose elements are `inner` apart, transposed so that each slice is
+// contiguous. Their results are transposed back.
 class Tile {
  public:
   Tile(const Job& job, std::size_t columns)

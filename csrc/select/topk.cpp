@@ -50,9 +50,9 @@ E element_of(U rank, Order order) {
 }
 
 // Sorts items by rank without its kSignBits lowest bits, in ascending order. The items come in the
-// order of their indices, and the sort is stable, so that ties stay in that order. It is an LSD radix
-// sort of the distance of each rank from the least one. Returns the result, which is in one of the
-// two buffers.
+// order of their indices, and the sort is stable, so that ties stay in that order. It is an LSD
+// radix sort of the distance of each rank from the least one. Returns the result, which is in one
+// of the two buffers.
 template <int kSignBits, class U>
 const Item<U>* sort(Item<U>* items, Item<U>* spare, std::size_t count, U least, U most) {
   constexpr std::size_t kDigit = 8;  // bits; L1 holds an output line for each value of a digit

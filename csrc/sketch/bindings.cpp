@@ -30,8 +30,8 @@ std::uint64_t* writable_counts(const py::array_t<std::uint64_t>& counts,
   return const_cast<std::uint64_t*>(counts.data());
 }
 
-// Adds the magnitudes of a chunk, which has the given dtype, to the counts and totals in one step: an
-// exception of a signal handler is raised before it or after it.
+// Adds the magnitudes of a chunk, which has the given dtype, to the counts and totals in one step:
+// an exception of a signal handler is raised before it or after it.
 void count_magnitudes(py::handle chunk, py::handle dtype, py::handle nan, std::uint64_t first,
                       std::uint64_t last, const py::array_t<std::uint64_t>& counts) {
 #define SECATEUR_CHOICE(type, name, ...) {#name, k##type},

@@ -1,5 +1,5 @@
-// A selection terminates after a bounded number of passes even if its input changes before each pass,
-// and returns the right number of elements or an error. Page protection makes the changes
+// A selection terminates after a bounded number of passes even if its input changes before each
+// pass, and returns the right number of elements or an error. Page protection makes the changes
 // deterministic: whenever a pass starts to read the first part of the input, a signal handler fills
 // the whole input with other values.
 #include <secateur/secateur.h>

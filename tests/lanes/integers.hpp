@@ -162,7 +162,8 @@ void test_ShiftLeftSame() {
   }
 }
 
-// Compares an operation that shifts each lane by a count of its own with one that shifts one number.
+// Compares an operation that shifts each lane by a count of its own with one that shifts one
+// number.
 template <class Shift, class ShiftOne>
 void check_shifts_by_lane(Shift shift, ShiftOne shift_one) {
   for_types<int32_t, int64_t>([&]<class T>() {

@@ -22,9 +22,9 @@ void widen(const Part& x, To* out) {
   });
 }
 
-// Computes operation(pointer to elements, pointer to elements of b) for each vector. b[0] and out[0]
-// correspond to the first element of the part; out may be b. With `kPrefetchB`, b has as many more
-// elements as the array of the part.
+// Computes operation(pointer to elements, pointer to elements of b) for each vector. b[0] and
+// out[0] correspond to the first element of the part; out may be b. With `kPrefetchB`, b has as
+// many more elements as the array of the part.
 template <bool kPrefetchB, class F, class Operation>
 SECATEUR_INLINE void combine(const Part& a, const F* b, void* out, const Operation& operation) {
   const FloatState float_state;

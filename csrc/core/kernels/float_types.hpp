@@ -1,4 +1,5 @@
-// The floating-point types of kernels: their properties, from the table of dtypes, and loops over them.
+// The floating-point types of kernels: their properties, from the table of dtypes, and loops over
+// them.
 #pragma once
 
 #include "core/kernel_types.hpp"

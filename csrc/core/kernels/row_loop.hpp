@@ -9,8 +9,8 @@ namespace {
 template <class T>
 inline constexpr size_t kLineElements = kLine / sizeof(T);
 
-// Calls body(elements) for each line of kLineElements<T> elements of a row. elements[a] points to the
-// elements of arrays[a]. All arrays have the same layout. The last line is padded with zeros.
+// Calls body(elements) for each line of kLineElements<T> elements of a row. elements[a] points to
+// the elements of arrays[a]. All arrays have the same layout. The last line is padded with zeros.
 template <class T, size_t kArrays, class Body>
 SECATEUR_INLINE void for_each_line(const Rows& rows, const void* const (&arrays)[kArrays],
                                    size_t row, const Body& body) {

@@ -1,5 +1,5 @@
-/* secateur: exact top-k pruning, and quantization to fixed-point and affine formats, close to memory
- * bandwidth.
+/* secateur: exact top-k pruning, and quantization to fixed-point and affine formats, close to
+ * memory bandwidth.
  *
  * Conventions
  *   - Arrays are contiguous and in C order. Arrays are aligned to their element type and structs to
@@ -171,9 +171,10 @@ typedef struct sc_layout {
 } sc_layout;
 
 /* How an element that has been scaled to a number x is rounded to an integer. The first five modes
- * round to the nearest integer and differ in how they round ties. SC_ROUNDING_STOCHASTIC rounds away
- * from zero with a probability equal to the fractional part of |x|. It compares the fraction with a
- * pseudorandom number of 31 bits, which depends only on the seed and on the index of the element. */
+ * round to the nearest integer and differ in how they round ties. SC_ROUNDING_STOCHASTIC rounds
+ * away from zero with a probability equal to the fractional part of |x|. It compares the fraction
+ * with a pseudorandom number of 31 bits, which depends only on the seed and on the index of the
+ * element. */
 typedef enum sc_rounding SC_OF_INT {
   SC_ROUNDING_NEAREST_EVEN = 0,
   SC_ROUNDING_NEAREST_AWAY = 1, /* ties away from zero */
@@ -209,9 +210,9 @@ typedef enum sc_format_kind SC_OF_INT {
  * are arguments of the functions. The range of a format is the integers that quantization may
  * return.
  *
- * Fixed-point formats use frac_bits and group_bits, and their range is all integers of the width, or
- * of that of the element's group. Affine formats use scale, zero_point, qmin and qmax. The fields of
- * the other kind are ignored. */
+ * Fixed-point formats use frac_bits and group_bits, and their range is all integers of the width,
+ * or of that of the element's group. Affine formats use scale, zero_point, qmin and qmax. The
+ * fields of the other kind are ignored. */
 typedef struct sc_format {
   sc_format_kind kind;
   int32_t bits;            /* the width of the integers: 2 to 32; up to 64 in from_fmt of
@@ -268,10 +269,10 @@ typedef enum sc_order SC_OF_INT {
 
 /* ---- Selection ---------------------------------------------------------------------------- */
 /* The elements of a group of the layout compete with each other. Each group must be a slice: shared
- * is 0, and block is 0 or length. With inner_block 1, each column of a matrix is a slice of `length`
- * elements: {length, inner, 0, 1, 0}. With inner_block 0 or inner, each matrix is one slice; below,
- * length then stands for length * inner, and inner for 1. A null layout is one slice of n
- * elements. */
+ * is 0, and block is 0 or length. With inner_block 1, each column of a matrix is a slice of
+ * `length` elements: {length, inner, 0, 1, 0}. With inner_block 0 or inner, each matrix is one
+ * slice; below, length then stands for length * inner, and inner for 1. A null layout is one slice
+ * of n elements. */
 
 /* Writes the k-th largest |w| of each slice, 1 <= k <= length, to values[outer][inner] of the dtype
  * of w. */
@@ -285,10 +286,10 @@ sc_status sc_topk(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_la
                   const sc_scores* scores, sc_nan nan, sc_order order, void* values,
                   int64_t* indices);
 
-/* Error feedback, for compressed gradients: sc_topk of the sums w[i] + residual[i], which are rounded
- * once to the dtype of both and rank by magnitude. `values` receives the selected sums. Afterwards,
- * residual[i] is 0 where the sum was selected, and the sum elsewhere. A sum that is NaN is the
- * positive NaN with only the quiet bit set. `residual` has n elements. */
+/* Error feedback, for compressed gradients: sc_topk of the sums w[i] + residual[i], which are
+ * rounded once to the dtype of both and rank by magnitude. `values` receives the selected sums.
+ * Afterwards, residual[i] is 0 where the sum was selected, and the sum elsewhere. A sum that is NaN
+ * is the positive NaN with only the quiet bit set. `residual` has n elements. */
 sc_status sc_topk_with_residual(const void* w, void* residual, sc_dtype dtype, size_t n, size_t k,
                                 const sc_layout* layout, sc_nan nan, sc_order order, void* values,
                                 int64_t* indices);
@@ -376,8 +377,8 @@ typedef struct sc_member {
  * that comes first, then to the lowest index. Each `out` may equal the w of its own member, and
  * must not overlap anything else of any member.
  *
- * Of each member, the min_kept elements that rank highest within it are kept in any case. The rest of
- * the k elements are those that rank highest among all others. k must be at least the sum of all
+ * Of each member, the min_kept elements that rank highest within it are kept in any case. The rest
+ * of the k elements are those that rank highest among all others. k must be at least the sum of all
  * min_kept. sc_keep_count computes min_kept from the largest sparsity that a member may have. */
 sc_status sc_prune_global(const sc_member* members, size_t count, size_t k, sc_nan nan);
 
@@ -406,16 +407,16 @@ sc_status sc_apply_mask(const void* w, sc_dtype dtype, size_t n, const void* mas
  * [columns] have the layout {rows, columns, block_rows, block_columns, 0}; null is one row of n
  * elements. An array without elements has no blocks.
  *
- * `slices` divides the array of the norms, [outer][ceil(length / block)][ceil(inner / inner_block)],
- * as the layout of sc_prune divides an array of elements: k blocks are kept in each slice. Null is one
- * slice.
+ * `slices` divides the array of the norms, [outer][ceil(length / block)][ceil(inner /
+ * inner_block)], as the layout of sc_prune divides an array of elements: k blocks are kept in each
+ * slice. Null is one slice.
  *
  * The norm of a block is that of its elements or, with scores, of its values or products. Norms are
  * float64, and their sums have a fixed order: first down each column of the block, then
  * over the columns, where column i goes to partial sum i % 8, then over the partial sums in order.
- * If the l2 norm or the mean of a block of float64 overflows, or the l2 norm is less than 2^-484, it
- * is computed again from the elements divided by the power of two of the largest magnitude.
- * The norm of a block that contains NaN is NaN, and all such blocks tie. */
+ * If the l2 norm or the mean of a block of float64 overflows, or the l2 norm is less than 2^-484,
+ * it is computed again from the elements divided by the power of two of the largest magnitude. The
+ * norm of a block that contains NaN is NaN, and all such blocks tie. */
 sc_status sc_prune_blocks(const void* w, sc_dtype dtype, size_t n, const sc_layout* layout,
                           sc_norm norm, size_t k, const sc_layout* slices, const sc_scores* scores,
                           sc_nan nan, void* out);
@@ -426,8 +427,8 @@ sc_status sc_prune_blocks_threshold(const void* w, sc_dtype dtype, size_t n,
                                     const sc_layout* layout, sc_norm norm, double threshold,
                                     const sc_scores* scores, sc_nan nan, void* out);
 
-/* Prunes the blocks of several members as sc_prune_global prunes elements: k blocks are kept, and of
- * each member at least min_kept. Norms are those of sc_prune_blocks. */
+/* Prunes the blocks of several members as sc_prune_global prunes elements: k blocks are kept, and
+ * of each member at least min_kept. Norms are those of sc_prune_blocks. */
 sc_status sc_prune_global_blocks(const sc_member* members, size_t count, sc_norm norm, size_t k,
                                  sc_nan nan);
 
@@ -468,8 +469,8 @@ sc_status sc_prune_mask_blocks_threshold(const void* w, sc_dtype dtype, size_t n
                                          const sc_scores* scores, sc_nan nan, void* mask,
                                          sc_mask_format format);
 
-/* Writes the masks of the elements that sc_prune_global_blocks with the same arguments keeps. The mask
- * of each member goes to its `out`. */
+/* Writes the masks of the elements that sc_prune_global_blocks with the same arguments keeps. The
+ * mask of each member goes to its `out`. */
 sc_status sc_prune_mask_global_blocks(const sc_member* members, size_t count, sc_norm norm,
                                       size_t k, sc_nan nan, sc_mask_format format);
 
@@ -492,8 +493,8 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
  *   - the smallest of the 8-, 16-, 32- and 64-bit integer dtypes that holds the format;
  *   - or a 4-bit dtype, for formats of at most 4 bits;
  *   - or a 2-bit dtype, for formats of at most 2 bits;
- *   - or a bit-packed dtype, for formats of at most SC_MAX_PACKED_BITS bits. q then has (n * bits + 7) / 8 bytes and
- *     needs no alignment.
+ *   - or a bit-packed dtype, for formats of at most SC_MAX_PACKED_BITS bits. q then has
+ *     (n * bits + 7) / 8 bytes and needs no alignment.
  * SC_ERROR_ARGUMENT: any other q_dtype, a field of a format that is out of its range, or a layout
  * that does not fit n. Integer arrays must not overlap floating-point arrays.
  *
@@ -516,8 +517,8 @@ sc_status sc_soft_threshold(const void* w, sc_dtype dtype, size_t n, double thre
 sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* fmt,
                       const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
-/* Computes the values that integers represent. Every integer of the width of the format is accepted,
- * even outside its range. A result that is too large for out_dtype is infinite.
+/* Computes the values that integers represent. Every integer of the width of the format is
+ * accepted, even outside its range. A result that is too large for out_dtype is infinite.
  *   Fixed point: out = q * 2^-frac_bits, rounded once to out_dtype with ties to even.
  *   Affine: out = (q - zero_point) * scale. The difference and the product are each rounded to the
  *     compute type, and the product then to out_dtype. Scales may be any finite numbers. The
@@ -525,10 +526,10 @@ sc_status sc_quantize(const void* w, sc_dtype dtype, size_t n, const sc_format* 
  *     the scales.
  *
  * If sign_extend is 1, only the lowest fmt->bits bits of an integer count, as in words of hardware
- * registers whose upper bits are undefined: they are extended by their sign, or by 0 if the format is
- * unsigned. If sign_extend is 0, an integer that fmt->bits bits cannot hold is SC_ERROR_ARGUMENT, and
- * sc_last_error has the first such integer and its index. Both concern only a q_dtype that is wider
- * than the format. Packed integers never are. */
+ * registers whose upper bits are undefined: they are extended by their sign, or by 0 if the format
+ * is unsigned. If sign_extend is 0, an integer that fmt->bits bits cannot hold is
+ * SC_ERROR_ARGUMENT, and sc_last_error has the first such integer and its index. Both concern only
+ * a q_dtype that is wider than the format. Packed integers never are. */
 sc_status sc_dequantize(const void* q, sc_dtype q_dtype, size_t n, const sc_format* fmt,
                         int32_t sign_extend, void* out, sc_dtype out_dtype);
 
@@ -539,9 +540,10 @@ sc_status sc_fake_quantize(const void* w, sc_dtype dtype, size_t n, const sc_for
 
 /* Converts integers of one format to integers of another:
  *   out = round((q - zero_point) * step / out_step) + out_zero_point
- * in exact arithmetic, rounded once. A step is 2^-frac_bits, or the scale. Scales are doubles; those of
- * from_fmt may be any finite numbers, those of to_fmt must be positive and normal. A fixed-point
- * from_fmt may have up to 64 bits. out_dtype is the dtype of out, as q_dtype is that of q.
+ * in exact arithmetic, rounded once. A step is 2^-frac_bits, or the scale. Scales are doubles;
+ * those of from_fmt may be any finite numbers, those of to_fmt must be positive and normal. A
+ * fixed-point from_fmt may have up to 64 bits. out_dtype is the dtype of out, as q_dtype is that of
+ * q.
  *
  * sign_extend, and integers wider than from_fmt, are as for sc_dequantize. `options` are those of
  * sc_quantize; `nan` has no effect. SC_ERROR_OVERFLOW: as for sc_quantize. */
@@ -550,21 +552,21 @@ sc_status sc_requantize(const void* q, sc_dtype q_dtype, size_t n, const sc_form
                         const sc_quantize_options* options, void* out, sc_dtype out_dtype);
 
 /* Prunes w to the k elements of largest magnitude, 0 <= k <= n, and quantizes the result, without
- * an array in between. A pruned element is quantized as 0.0 is. SC_NAN_RAISE refuses NaN in all of w;
- * with SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
+ * an array in between. A pruned element is quantized as 0.0 is. SC_NAN_RAISE refuses NaN in all of
+ * w; with SC_NAN_ZERO, NaN ranks below zero. Elements out of range, and infinities under
  * SC_OVERFLOW_WRAP, are errors only where they are kept. Other errors are those of sc_quantize. */
 sc_status sc_prune_quantize(const void* w, sc_dtype dtype, size_t n, size_t k, const sc_format* fmt,
                             const sc_quantize_options* options, void* q, sc_dtype q_dtype);
 
 /* ---- Packed integers ------------------------------------------------------------------------ */
 /* n integers of 1 to SC_MAX_PACKED_BITS bits, stored consecutively as a stream of bits in
- * (n * bits + 7) / 8 bytes. Negative integers are in two's complement. Packing sets the spare bits of
- * the last byte to 0. The packed bytes need no alignment.
+ * (n * bits + 7) / 8 bytes. Negative integers are in two's complement. Packing sets the spare bits
+ * of the last byte to 0. The packed bytes need no alignment.
  *
- * row_align is 0, 8 or 32. With 8 or 32, each row_length consecutive integers are a row, and each row
- * is a stream of its own, padded with zeros to a multiple of row_align bits (byte-aligned rows).
- * row_length must divide n. With a row_align of 0, all integers are one stream, and row_length is
- * ignored. */
+ * row_align is 0, 8 or 32. With 8 or 32, each row_length consecutive integers are a row, and each
+ * row is a stream of its own, padded with zeros to a multiple of row_align bits (byte-aligned
+ * rows). row_length must divide n. With a row_align of 0, all integers are one stream, and
+ * row_length is ignored. */
 
 /* The largest width of packed integers. */
 #define SC_MAX_PACKED_BITS 16
@@ -592,50 +594,53 @@ sc_status sc_unpack_ints(const void* packed, size_t n, int32_t bits, sc_bitorder
                          size_t row_length, int32_t row_align, void* q, sc_dtype q_dtype);
 
 /* ---- Bitmasks ------------------------------------------------------------------------------- */
-/* A sparse encoding: one bit per element, and the values of the elements whose bit is 1, in order. A bit
- * is 1 unless all bits of its element are 0, so that decoding is lossless, including for -0.0. Elements
- * have element_bytes bytes: 1, 2, 4 or 8; any dtype of that size fits.
+/* A sparse encoding: one bit per element, and the values of the elements whose bit is 1, in order.
+ * A bit is 1 unless all bits of its element are 0, so that decoding is lossless, including for
+ * -0.0. Elements have element_bytes bytes: 1, 2, 4 or 8; any dtype of that size fits.
  *
- * row_length divides n. The bitmask has (row_length + 7) / 8 bytes for each row of row_length elements,
- * and needs no alignment: element i of a row is bit i % 8, counted from the lowest, of byte i / 8, as
- * NumPy's packbits(axis=-1, bitorder="little") has it. Spare bits of the last byte of a row are 0. With
- * a row_length of n, the whole array is one row. */
+ * row_length divides n. The bitmask has (row_length + 7) / 8 bytes for each row of row_length
+ * elements, and needs no alignment: element i of a row is bit i % 8, counted from the lowest, of
+ * byte i / 8, as NumPy's packbits(axis=-1, bitorder="little") has it. Spare bits of the last byte
+ * of a row are 0. With a row_length of n, the whole array is one row. */
 
-/* Writes the bitmask of w, sets *count to the number of bits that are set, and writes the elements of
- * these bits to `values`, which has room for `capacity` elements; n is always enough. If there are more,
- * the call fails with SC_ERROR_ARGUMENT, but unlike after other errors *count, the bitmask and the first
- * `capacity` values are right. If mask is not null, it has n bytes, and an element is stored where its
- * byte is not 0; zeros can be stored so. */
+/* Writes the bitmask of w, sets *count to the number of bits that are set, and writes the elements
+ * of these bits to `values`, which has room for `capacity` elements; n is always enough. If there
+ * are more, the call fails with SC_ERROR_ARGUMENT, but unlike after other errors *count, the
+ * bitmask and the first `capacity` values are right. If mask is not null, it has n bytes, and an
+ * element is stored where its byte is not 0; zeros can be stored so. */
 sc_status sc_encode_bitmask(const void* w, size_t element_bytes, size_t n, size_t row_length,
                             const void* mask, void* bitmask, void* values, size_t capacity,
                             size_t* count);
 
-/* Writes the n elements that a bitmask and its `count` values encode. Fails with SC_ERROR_ARGUMENT, and
- * writes nothing, if another number of bits is set, or a spare bit is. */
+/* Writes the n elements that a bitmask and its `count` values encode. Fails with SC_ERROR_ARGUMENT,
+ * and writes nothing, if another number of bits is set, or a spare bit is. */
 sc_status sc_decode_bitmask(const void* bitmask, const void* values, size_t count,
                             size_t element_bytes, size_t n, size_t row_length, void* out);
 
-/* Sets *count to the number of bits of a bitmask of n elements that are set. Unless row_offsets is null,
- * sets row_offsets[i] to the number of set bits in rows 0 to i - 1, which is the index of the first value
- * of row i; there are n / row_length rows. Fails with SC_ERROR_ARGUMENT if a spare bit is set. */
+/* Sets *count to the number of bits of a bitmask of n elements that are set. Unless row_offsets is
+ * null, sets row_offsets[i] to the number of set bits in rows 0 to i - 1, which is the index of the
+ * first value of row i; there are n / row_length rows. Fails with SC_ERROR_ARGUMENT if a spare bit
+ * is set. */
 sc_status sc_count_bitmask(const void* bitmask, size_t n, size_t row_length, size_t* count,
                            int64_t* row_offsets);
 
 /* ---- Gaps ----------------------------------------------------------------------------------- */
-/* The positions of the bits that are set in a bitmask, for bitmasks with few of them: for each, in C
- * order, the number of bits of 0 between it and the one before, or the beginning. Spare bits do not
- * count. Numbers are unsigned LEB128, as in DWARF and WebAssembly: 7 bits in each byte, from the lowest
- * on; the highest bit of a byte is 1 if another byte of the number follows. They are as short as
- * possible. Gaps take at most one byte for each bit that is set and one for every 128 bits. */
+/* The positions of the bits that are set in a bitmask, for bitmasks with few of them: for each, in
+ * C order, the number of bits of 0 between it and the one before, or the beginning. Spare bits do
+ * not count. Numbers are unsigned LEB128, as in DWARF and WebAssembly: 7 bits in each byte, from
+ * the lowest on; the highest bit of a byte is 1 if another byte of the number follows. They are as
+ * short as possible. Gaps take at most one byte for each bit that is set and one for every 128
+ * bits. */
 
-/* Writes the gaps of a bitmask of n elements to `gaps`, which has room for `capacity` bytes, and sets
- * *count to the number of bytes. If there are more, the call fails with SC_ERROR_ARGUMENT, but *count and
- * the first `capacity` bytes are right. Spare bits of the bitmask are ignored. */
+/* Writes the gaps of a bitmask of n elements to `gaps`, which has room for `capacity` bytes, and
+ * sets *count to the number of bytes. If there are more, the call fails with SC_ERROR_ARGUMENT, but
+ * *count and the first `capacity` bytes are right. Spare bits of the bitmask are ignored. */
 sc_status sc_encode_gaps(const void* bitmask, size_t n, size_t row_length, void* gaps,
                          size_t capacity, size_t* count);
 
-/* Writes the bitmask of n elements whose gaps are these `count` bytes. Fails with SC_ERROR_ARGUMENT,
- * after it may have written a part, if they are not what sc_encode_gaps writes for such a bitmask. */
+/* Writes the bitmask of n elements whose gaps are these `count` bytes. Fails with
+ * SC_ERROR_ARGUMENT, after it may have written a part, if they are not what sc_encode_gaps writes
+ * for such a bitmask. */
 sc_status sc_decode_gaps(const void* gaps, size_t count, size_t n, size_t row_length,
                          void* bitmask);
 
@@ -668,8 +673,8 @@ typedef struct sc_error_sums {
 
 /* Computes the sums of each group in one pass over both arrays, whose dtypes may differ. fmt may be
  * null. If it is given, it and `rounding` determine `saturated`, where infinity counts and NaN does
- * not. Its layout must be null, have one group, or have the groups of `layout`. Its scales are double
- * if w is float64, else float. SC_ROUNDING_STOCHASTIC is SC_ERROR_ARGUMENT. */
+ * not. Its layout must be null, have one group, or have the groups of `layout`. Its scales are
+ * double if w is float64, else float. SC_ROUNDING_STOCHASTIC is SC_ERROR_ARGUMENT. */
 sc_status sc_compare(const void* w, sc_dtype w_dtype, const void* w_hat, sc_dtype w_hat_dtype,
                      size_t n, const sc_layout* layout, const sc_format* fmt, sc_rounding rounding,
                      sc_error_sums* sums);
@@ -682,23 +687,24 @@ typedef enum sc_choice_method SC_OF_INT {
   SC_CHOICE_METHOD_MAX = 0,        /* by the range of the elements and 0 */
   SC_CHOICE_METHOD_PERCENTILE = 1, /* the same, after the range is clipped to a percentile of the
                                     * magnitudes: of n elements, the magnitude of rank
-                                    * max(1, ceil(n * percentile / 100)), counted from the smallest */
+                                    * max(1, ceil(n * percentile / 100)), counted from the
+                                    * smallest */
   SC_CHOICE_METHOD_MSE = 2         /* the least sum of squared errors */
 } sc_choice_method;
 
-/* q of sc_choose_format and sc_choose_affine may be null, and q_dtype is then ignored. Otherwise q is
- * an array of n integers of a dtype that sc_quantize allows for the format, but not packed. It
- * receives the integers that sc_quantize writes for the chosen format, with `rounding` and the other
- * options by default. Where groups are contiguous parts of w, this takes one pass over w. After an
- * error, the contents of q are unspecified. */
+/* q of sc_choose_format and sc_choose_affine may be null, and q_dtype is then ignored. Otherwise q
+ * is an array of n integers of a dtype that sc_quantize allows for the format, but not packed. It
+ * receives the integers that sc_quantize writes for the chosen format, with `rounding` and the
+ * other options by default. Where groups are contiguous parts of w, this takes one pass over w.
+ * After an error, the contents of q are unspecified. */
 
 /* Chooses the fraction bits of fixed-point formats, one for each group of the layout, from -256 to
  * 256. bits is 2 to 32. percentile is 0 to 100, and only SC_CHOICE_METHOD_PERCENTILE uses it.
  * SC_CHOICE_METHOD_MAX and SC_CHOICE_METHOD_PERCENTILE choose the largest frac_bits with which no
  * element of the range, or of the clipped range, is rounded out of the range of the format. For
- * SC_CHOICE_METHOD_MSE, elements out of range saturate; of several frac_bits with the least error, it
- * chooses the largest. A group whose range is 0, or for unsigned integers does not exceed 0, gets
- * bits - is_signed.
+ * SC_CHOICE_METHOD_MSE, elements out of range saturate; of several frac_bits with the least error,
+ * it chooses the largest. A group whose range is 0, or for unsigned integers does not exceed 0,
+ * gets bits - is_signed.
  *
  * If is_signed is 0, a negative element is SC_ERROR_ARGUMENT, unless the frac_bits of
  * SC_CHOICE_METHOD_MAX round it to 0. */
@@ -708,17 +714,18 @@ sc_status sc_choose_format(const void* w, sc_dtype dtype, size_t n, const sc_lay
                            sc_dtype q_dtype);
 
 /* Chooses the scales and the zero points of affine formats that use all integers of the width, one
- * of each for each group of the layout. bits is 2 to 16. The scales are double if w is float64, else
- * float; they are positive and not subnormal. The range of a group is lowest = min(0, elements) to
- * highest = max(0, elements), clipped for SC_CHOICE_METHOD_PERCENTILE. It determines the parameters:
+ * of each for each group of the layout. bits is 2 to 16. The scales are double if w is float64,
+ * else float; they are positive and not subnormal. The range of a group is lowest = min(0,
+ * elements) to highest = max(0, elements), clipped for SC_CHOICE_METHOD_PERCENTILE. It determines
+ * the parameters:
  *   is_symmetric = 0: the scale is highest / (qmax - qmin) - lowest / (qmax - qmin), and the zero
  *     point is qmin - lowest / scale, rounded to the nearest integer from qmin to qmax. For
- *     SC_ROUNDING_FLOOR and SC_ROUNDING_AWAY it is rounded up instead, for SC_ROUNDING_CEIL down. For
- *     SC_ROUNDING_AWAY, ranges of both signs are divided into one step less.
+ *     SC_ROUNDING_FLOOR and SC_ROUNDING_AWAY it is rounded up instead, for SC_ROUNDING_CEIL down.
+ *     For SC_ROUNDING_AWAY, ranges of both signs are divided into one step less.
  *   is_symmetric = 1: the zero point is 0 or, if is_signed is 0, 2^(bits - 1), and the highest
  *     integer represents the largest magnitude.
- * If an end of the range is still rounded out of the range of the format, the scale is replaced by the
- * next larger number until it is not.
+ * If an end of the range is still rounded out of the range of the format, the scale is replaced by
+ * the next larger number until it is not.
  *
  * SC_CHOICE_METHOD_MSE searches among the scale of SC_CHOICE_METHOD_MAX and smaller ones, down to
  * 2^-16 of it, for that of the least error, and keeps the zero point. docs/semantics.md defines the

@@ -110,8 +110,8 @@ inline void require_groups(std::size_t n, const sc_layout* layout, std::size_t e
   }
 }
 
-/* Checks the length of `packed`. The C function refuses other numbers before it reads or writes packed
- * bytes. */
+/* Checks the length of `packed`. The C function refuses other numbers before it reads or writes
+ * packed bytes. */
 inline void require_packed(std::span<const std::uint8_t> packed, std::size_t n, int bits,
                            std::size_t row_length, int row_align) {
   if (bits >= 1 && bits <= SC_MAX_PACKED_BITS) {
@@ -463,9 +463,9 @@ void unpack_ints(std::span<const std::uint8_t> packed, int bits, Q&& q,
                                std::ranges::data(q), detail::dtype_of<Q>));
 }
 
-/* Returns the number of bits that are set, and writes the elements of these bits to `values`, which has
- * room for all of them; as many as w has are always enough. `mask` has a byte for each element of w, or
- * is empty. */
+/* Returns the number of bits that are set, and writes the elements of these bits to `values`, which
+ * has room for all of them; as many as w has are always enough. `mask` has a byte for each element
+ * of w, or is empty. */
 template <detail::elements W, detail::elements_as<W> Values>
 std::size_t encode_bitmask(const W& w, std::size_t row_length, std::span<std::uint8_t> bitmask,
                            Values&& values, std::span<const std::uint8_t> mask = {}) {
@@ -550,7 +550,8 @@ class codes_out {
   sc_dtype dtype_ = SC_DTYPE_INT8;
 };
 
-/* The fraction bits for all elements. If q is given, w is quantized to it with the chosen format. */
+/* The fraction bits for all elements. If q is given, w is quantized to it with the chosen
+ * format. */
 template <detail::floats W>
 std::int32_t choose_format(const W& w, int bits, bool is_signed = true,
                            sc_choice_method method = SC_CHOICE_METHOD_MAX,

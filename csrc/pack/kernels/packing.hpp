@@ -362,9 +362,9 @@ void unpack_bytes(const Part& packed, Packing packing, bool stream, void* out) {
   }
 }
 
-// Extends the sign of each 16 bits. `sign` has the sign bit of each, or 0 for unsigned codes. Setting
-// the top bits before the subtraction prevents borrows from the next code. The last two steps
-// correct them.
+// Extends the sign of each 16 bits. `sign` has the sign bit of each, or 0 for unsigned codes.
+// Setting the top bits before the subtraction prevents borrows from the next code. The last two
+// steps correct them.
 SECATEUR_INLINE Vec<int64_t> sign_extended(Vec<int64_t> v, Vec<int64_t> sign) {
   const Vec<int64_t> top = repeat_in_fields(uint64_t{1} << 15, 16);
   const Vec<int64_t> flipped = Xor(v, sign);

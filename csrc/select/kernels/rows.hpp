@@ -375,8 +375,8 @@ Key select_rows(const Rows& rows, Order order, const Goal& goal, ThresholdPredic
   return rest > ReduceMax(largest) ? rest : Key{ReduceMax(largest)};
 }
 
-// Writes the selected elements of a row, and returns their number. Reads and writes whole vectors, past
-// the end of the row.
+// Writes the selected elements of a row, and returns their number. Reads and writes whole vectors,
+// past the end of the row.
 template <class E>
 SECATEUR_INLINE size_t emit_row(const E* from, size_t length, Order order, Selection selection,
                                 E* out) {

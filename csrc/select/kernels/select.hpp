@@ -431,8 +431,8 @@ SECATEUR_INLINE K least_key_from(const K* keys, size_t n, K bound) {
 
 // Determines the k-th largest key bit by bit from the top. It is the largest value that at least k
 // keys reach. About 30 counts over L1 are faster than a sort. Bits in which all keys agree need no
-// count, and neither do those after the first in which the k-th and the next key differ: with this bit,
-// exactly k keys reach the value, and the least of them is the k-th.
+// count, and neither do those after the first in which the k-th and the next key differ: with this
+// bit, exactly k keys reach the value, and the least of them is the k-th.
 template <class K>
 K bisect(const K* keys, size_t n, size_t k, K step) {
   constexpr size_t kGroupKeys = kGroupLanes<K>;

@@ -1,8 +1,8 @@
 // Sinks write the result of a selection; there is one for each OutputKind. Kernels pass every word
 // of 64 elements to a sink in two ways. write() takes a group of vectors with the masks of the kept
-// lanes. write_bits() takes 64 bits that say which elements are kept, 64 bits that say which elements
-// are valid, and the index of the first element. A sink implements one of the two; the other does
-// nothing.
+// lanes. write_bits() takes 64 bits that say which elements are kept, 64 bits that say which
+// elements are valid, and the index of the first element. A sink implements one of the two; the
+// other does nothing.
 #pragma once
 
 #include "core/float_state.hpp"

@@ -65,8 +65,8 @@ struct Columns {
 };
 
 // The selections in columns. A column keeps keys above its threshold, and keys equal to it in rows
-// before its tie end. emit_columns counts what each column keeps. The arrays hold an element for each
-// column, padded to whole vectors.
+// before its tie end. emit_columns counts what each column keeps. The arrays hold an element for
+// each column, padded to whole vectors.
 struct ColumnSelection {
   void* thresholds;
   void* tie_ends;
@@ -128,9 +128,9 @@ struct ElementKernels {
   bool (*emit_rows)(const Rows& rows, Order order, const Selection* selections, size_t k,
                     bool stream, void* out);
 
-  // index_rows: writes the indices of the k selected elements of each row, in ascending order; those
-  // of the next row begin `stride` further on. Returns false, and some indices are not written, if
-  // another thread has changed a row so that k elements are no longer selected
+  // index_rows: writes the indices of the k selected elements of each row, in ascending order;
+  // those of the next row begin `stride` further on. Returns false, and some indices are not
+  // written, if another thread has changed a row so that k elements are no longer selected
   bool (*index_rows)(const Rows& rows, Order order, const Selection* selections, size_t k,
                      int64_t* indices, size_t stride);
 

@@ -22,9 +22,9 @@ struct HistogramTotals {
   uint64_t checksum;
 };
 
-// The counters per bin of count_into_bins. With several, an increment need not wait for the previous
-// increment of the same bin. Two are too few if nine of ten keys are equal. Eight take more of the
-// caches.
+// The counters per bin of count_into_bins. With several, an increment need not wait for the
+// previous increment of the same bin. Two are too few if nine of ten keys are equal. Eight take
+// more of the caches.
 inline constexpr size_t kCountersPerBin = 4;
 
 // Kernels for elements of one width.
