@@ -229,9 +229,9 @@ typedef struct sc_format {
   int64_t qmin, qmax;        /* affine: the range, qmin < qmax; both 0: all integers of the width */
 
   const int32_t* group_bits; /* fixed point: the width of the integers of each group, 2 to `bits`;
-                              * null: `bits` for all. `bits` remains the width of integers that are
-                              * stored, so that it determines q_dtype and the width of packed
-                              * integers; and that of integers that are read */
+                              * null: `bits` for all. `bits` is the storage width: it determines
+                              * q_dtype, the width of packed integers, and which integers are
+                              * accepted when they are read */
 } sc_format;
 
 /* The modes of quantization. */
