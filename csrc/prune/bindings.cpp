@@ -30,7 +30,7 @@ double checked_threshold(double limit, py::handle threshold, bool allow_negative
 }
 
 // A threshold that elements are compared with.
-double to_threshold(py::handle threshold, bool allow_negative = false) {
+double to_threshold(py::handle threshold, bool allow_negative) {
   return checked_threshold(to_lower_number("threshold", threshold), threshold, allow_negative);
 }
 
@@ -61,6 +61,27 @@ void require_one_selection(py::handle k, py::handle sparsity, py::handle thresho
   }
 }
 
+// The arguments that selections of elements and of blocks share, except the array: reading them may
+// run code of the caller, so it precedes all checks of arrays.
+struct SelectionOptions {
+  SelectionOptions(py::handle k, py::handle sparsity, py::handle threshold,
+                   py::handle scores_argument, py::handle axis, py::handle nan_name,
+                   bool selects_blocks)
+      : keep(k, sparsity),
+        axes(axis),
+        nan(to_selection_nan(nan_name)),
+        scores(scores_argument),
+        by_threshold(!threshold.is_none()),
+        limit(by_threshold ? to_threshold(threshold, scores.are_values() && !selects_blocks) : 0) {}
+
+  KeepCount keep;
+  Axes axes;
+  sc_nan nan;
+  ScoresArgument scores;
+  bool by_threshold;
+  double limit;
+};
+
 // A selection of elements: the arguments that prune and prune_mask share, after
 // require_one_selection.
 class SelectionArguments {
@@ -68,26 +89,21 @@ class SelectionArguments {
   SelectionArguments(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                      py::handle pattern, py::handle remainder, py::handle scores, py::handle axis,
                      py::handle nan)
-      : keep_(k, sparsity),
+      : options_(k, sparsity, threshold, scores, axis, nan, false),
         remainder_(to_choice("remainder", remainder, kRemainders)),
-        axes_(axis),
-        nan_(to_selection_nan(nan)),
-        ranked_by_(scores),
-        by_threshold_(!threshold.is_none()),
-        limit_(by_threshold_ ? to_threshold(threshold, ranked_by_.are_values()) : 0),
         in_(floats(w)) {
-    ranked_by_.require_fit(in_);
+    options_.scores.require_fit(in_);
     if (!pattern.is_none()) {
       set_pattern(py::reinterpret_borrow<py::tuple>(pattern));
       return;
     }
-    slices_.emplace(shape_of(in_.given()), axes_);
-    order_ = by_threshold_ ? in_.memory_order() : slices_->order();
-    kept_ = by_threshold_ ? 0 : keep_.of(slices_->length());
+    slices_.emplace(shape_of(in_.given()), options_.axes);
+    order_ = options_.by_threshold ? in_.memory_order() : slices_->order();
+    keep_count_ = options_.by_threshold ? 0 : options_.keep.of(slices_->length());
   }
 
   [[nodiscard]] const Input& in() const { return in_; }
-  [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
+  [[nodiscard]] const Input* scores() const { return options_.scores.given(); }
 
   // The order of axes in which the core reads and writes; empty if it is that of w.
   [[nodiscard]] const AxisOrder& order() const { return order_; }
@@ -95,51 +111,49 @@ class SelectionArguments {
   // Makes the core write the result in that order. A threshold decides for each element whatever
   // its index is, so that the result may follow the memory of w.
   void set_order(Result& result) const {
-    by_threshold_ ? result.follow(order_) : result.transpose(order_);
+    options_.by_threshold ? result.follow(order_) : result.transpose(order_);
   }
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
-    call_selection(in_, &ranked_by_, order(), nan_, [&] {
+    const sc_nan nan = options_.nan;
+    call_selection(in_, &options_.scores, order(), nan, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
       const std::size_t n = in_.size();
-      const sc_scores* const scores = ranked_by_.data();
-      if (by_threshold_) {
-        return format == nullptr
-                   ? sc_prune_threshold(w, dtype, n, limit_, scores, nan_, out)
-                   : sc_prune_mask_threshold(w, dtype, n, limit_, scores, nan_, out, *format);
+      const sc_scores* const scores = options_.scores.data();
+      if (options_.by_threshold) {
+        return call_prune(sc_prune_threshold, sc_prune_mask_threshold, format, w, dtype, n,
+                          options_.limit, scores, nan, out);
       }
       const sc_layout* const layout = slices_->layout();
-      if (of_ != 0) {
-        return format == nullptr ? sc_prune_pattern(w, dtype, n, kept_, of_, remainder_, layout,
-                                                    scores, nan_, out)
-                                 : sc_prune_mask_pattern(w, dtype, n, kept_, of_, remainder_,
-                                                         layout, scores, nan_, out, *format);
+      if (pattern_m_ != 0) {
+        return call_prune(sc_prune_pattern, sc_prune_mask_pattern, format, w, dtype, n, pattern_n_,
+                          pattern_m_, remainder_, layout, scores, nan, out);
       }
-      return format == nullptr
-                 ? sc_prune(w, dtype, n, kept_, layout, scores, nan_, out)
-                 : sc_prune_mask(w, dtype, n, kept_, layout, scores, nan_, out, *format);
+      return call_prune(sc_prune, sc_prune_mask, format, w, dtype, n, keep_count_, layout, scores,
+                        nan, out);
     });
   }
 
  private:
   void set_pattern(const py::tuple& pattern) {
-    kept_ = pattern[0].cast<std::size_t>();
-    of_ = pattern[1].cast<std::size_t>();
+    pattern_n_ = pattern[0].cast<std::size_t>();
+    pattern_m_ = pattern[1].cast<std::size_t>();
     if (in_.given().ndim() == 0) {
       throw py::value_error("w must have an axis for a pattern to run along, got shape ()");
     }
     const Shape shape = shape_of(in_.given());
     const py::ssize_t last = in_.given().ndim() - 1;
-    axes_.is_given() ? slices_.emplace(shape, axes_) : slices_.emplace(shape, last);
+    const Axes& axes = options_.axes;
+    axes.is_given() ? slices_.emplace(shape, axes) : slices_.emplace(shape, last);
     order_ = slices_->order();
-    if (slices_->length() % of_ != 0 && remainder_ == SC_REMAINDER_RAISE) {
+    if (slices_->length() % pattern_m_ != 0 && remainder_ == SC_REMAINDER_RAISE) {
       const py::object axis =
-          axes_.is_given() ? py::cast(axes_.normalized(last + 1)) : py::cast(Shape{last});
+          axes.is_given() ? py::cast(axes.normalized(last + 1)) : py::cast(Shape{last});
       const bool is_single = py::len(axis) == 1;
       throw py::value_error(
-          "w must have a multiple of " + std::to_string(of_) + " elements along " +
+          "w must have a multiple of " + std::to_string(pattern_m_) + " elements along " +
           (is_single ? "axis " + shown(axis[py::int_(0)]) : "axes " + shown(py::tuple(axis))) +
           ", got shape " + shown(in_.given().attr("shape")) +
           "; remainder='keep' and remainder='pad' say what to do with the last ones");
@@ -149,18 +163,13 @@ class SelectionArguments {
   static constexpr Choice<sc_remainder> kRemainders[] = {
       {"raise", SC_REMAINDER_RAISE}, {"keep", SC_REMAINDER_KEEP}, {"pad", SC_REMAINDER_PAD}};
 
-  KeepCount keep_;
+  SelectionOptions options_;
   sc_remainder remainder_;  // with a pattern
-  Axes axes_;
-  sc_nan nan_;
-  ScoresArgument ranked_by_;
-  bool by_threshold_;
-  double limit_;
   Input in_;
   std::optional<Slices> slices_;
   AxisOrder order_;
-  std::size_t kept_ = 0;  // with a pattern, of each group
-  std::size_t of_ = 0;    // members of a group of the pattern; 0 without a pattern
+  std::size_t keep_count_ = 0;                 // of each slice
+  std::size_t pattern_n_ = 0, pattern_m_ = 0;  // 0 without a pattern
 };
 
 py::object prune(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
@@ -191,25 +200,20 @@ class BlockSelectionArguments {
   BlockSelectionArguments(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,
                           py::handle block, py::handle norm, py::handle scores, py::handle axis,
                           py::handle nan)
-      : keep_(k, sparsity),
-        axes_(axis),
-        nan_(to_selection_nan(nan)),
-        ranked_by_(scores),
-        by_threshold_(!threshold.is_none()),
-        limit_(by_threshold_ ? to_threshold(threshold) : 0),
+      : options_(k, sparsity, threshold, scores, axis, nan, true),
         block_(block, norm),
         in_(floats(w)),
         layout_(block_.layout_of(in_)),
-        slices_(shape_of_norms(), axes_) {
-    ranked_by_.require_fit(in_);
+        slices_(shape_of_norms(), options_.axes) {
+    options_.scores.require_fit(in_);
     if (!slices_.order().empty()) {
-      refuse("axis", "adjacent axes with block", axes_.given());
+      refuse("axis", "adjacent axes with block", options_.axes.given());
     }
-    kept_ = by_threshold_ ? 0 : keep_.of(slices_.length());
+    keep_count_ = options_.by_threshold ? 0 : options_.keep.of(slices_.length());
   }
 
   [[nodiscard]] const Input& in() const { return in_; }
-  [[nodiscard]] const Input* scores() const { return ranked_by_.given(); }
+  [[nodiscard]] const Input* scores() const { return options_.scores.given(); }
 
   // Results have the order of w.
   [[nodiscard]] static AxisOrder order() { return {}; }
@@ -217,22 +221,18 @@ class BlockSelectionArguments {
 
   // Writes the kept elements to `out`, or their mask if `format` is not null.
   void run(void* out, const sc_mask_format* format) {
-    call_selection(in_, &ranked_by_, {}, nan_, [&] {
+    const sc_nan nan = options_.nan;
+    call_selection(in_, &options_.scores, {}, nan, [&] {
       const void* const w = in_.data();
       const sc_dtype dtype = in_.core_dtype();
       const std::size_t n = in_.size();
-      const sc_scores* const scores = ranked_by_.data();
-      if (by_threshold_) {
-        return format == nullptr
-                   ? sc_prune_blocks_threshold(w, dtype, n, &layout_, block_.norm, limit_, scores,
-                                               nan_, out)
-                   : sc_prune_mask_blocks_threshold(w, dtype, n, &layout_, block_.norm, limit_,
-                                                    scores, nan_, out, *format);
+      const sc_scores* const scores = options_.scores.data();
+      if (options_.by_threshold) {
+        return call_prune(sc_prune_blocks_threshold, sc_prune_mask_blocks_threshold, format, w,
+                          dtype, n, &layout_, block_.norm, options_.limit, scores, nan, out);
       }
-      return format == nullptr ? sc_prune_blocks(w, dtype, n, &layout_, block_.norm, kept_,
-                                                 slices_.layout(), scores, nan_, out)
-                               : sc_prune_mask_blocks(w, dtype, n, &layout_, block_.norm, kept_,
-                                                      slices_.layout(), scores, nan_, out, *format);
+      return call_prune(sc_prune_blocks, sc_prune_mask_blocks, format, w, dtype, n, &layout_,
+                        block_.norm, keep_count_, slices_.layout(), scores, nan, out);
     });
   }
 
@@ -248,17 +248,12 @@ class BlockSelectionArguments {
     return shape;
   }
 
-  KeepCount keep_;
-  Axes axes_;
-  sc_nan nan_;
-  ScoresArgument ranked_by_;
-  bool by_threshold_;
-  double limit_;
-  Block block_;
+  SelectionOptions options_;
+  BlockArgument block_;
   Input in_;
   sc_layout layout_;
   Slices slices_;
-  std::size_t kept_ = 0;
+  std::size_t keep_count_ = 0;
 };
 
 py::object prune_blocks(py::handle w, py::handle k, py::handle sparsity, py::handle threshold,

@@ -10,14 +10,14 @@
 
 namespace secateur::python {
 
-// They are parsed before any array is checked, because parsing may
-// run the caller's code.
-struct Block {
+// The lengths of blocks, and their norm. It is made before any array is checked, because reading the
+// arguments may run code of the caller.
+struct BlockArgument {
   py::object rows, columns;
   std::int64_t row_count, column_count;
   sc_norm norm;
 
-  Block(py::handle block, py::handle norm_name)
+  BlockArgument(py::handle block, py::handle norm_name)
       : norm(norm_name.is_none() ? SC_NORM_L1 : to_choice("norm", norm_name, kNorms)) {
     static constexpr char kAllowed[] = "a tuple of two positive integers";
     if (!PyTuple_Check(block.ptr()) && !PyList_Check(block.ptr())) {

@@ -99,8 +99,8 @@ class GlobalSelectionArguments {
       count += own;
       min_kept += member.min_kept;
     }
-    kept_ = keep.of(count);
-    if (kept_ < min_kept) {
+    keep_count_ = keep.of(count);
+    if (keep_count_ < min_kept) {
       refuse_count(keep, min_kept, count);
     }
   }
@@ -122,13 +122,11 @@ class GlobalSelectionArguments {
     const std::size_t size = core.size();
     const sc_status status = without_gil(n_, [&] {
       if (block_) {
-        return format == nullptr
-                   ? sc_prune_global_blocks(core.data(), size, block_->norm, kept_, nan_)
-                   : sc_prune_mask_global_blocks(core.data(), size, block_->norm, kept_, nan_,
-                                                 *format);
+        return call_prune(sc_prune_global_blocks, sc_prune_mask_global_blocks, format, core.data(),
+                          size, block_->norm, keep_count_, nan_);
       }
-      return format == nullptr ? sc_prune_global(core.data(), size, kept_, nan_)
-                               : sc_prune_mask_global(core.data(), size, kept_, nan_, *format);
+      return call_prune(sc_prune_global, sc_prune_mask_global, format, core.data(), size,
+                        keep_count_, nan_);
     });
     if (status != SC_OK) {
       check_members(status, labels_);
@@ -151,18 +149,18 @@ class GlobalSelectionArguments {
                             " with this max_sparsity, which keeps that many of the " + all +
                             ", got " + shown(keep.k) + "; raise k or max_sparsity");
     }
-    throw py::value_error("sparsity must remove at most " + std::to_string(count - min_kept) +
-                          " of the " + all + " with this max_sparsity, got " +
-                          shown(keep.sparsity) + ", which removes " +
-                          std::to_string(count - kept_) + "; lower sparsity or raise max_sparsity");
+    throw py::value_error(
+        "sparsity must remove at most " + std::to_string(count - min_kept) + " of the " + all +
+        " with this max_sparsity, got " + shown(keep.sparsity) + ", which removes " +
+        std::to_string(count - keep_count_) + "; lower sparsity or raise max_sparsity");
   }
 
   const std::vector<std::string>& labels_;
   sc_nan nan_ = SC_NAN_RAISE;
-  std::optional<Block> block_;
+  std::optional<BlockArgument> block_;
   std::vector<Member> members_;
   std::size_t n_ = 0;
-  std::size_t kept_ = 0;
+  std::size_t keep_count_ = 0;
 };
 
 // An item of `outs` is an output array or None.

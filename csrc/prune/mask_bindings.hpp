@@ -46,4 +46,11 @@ class MaskFormat {
   bool is_packed_;
 };
 
+// Calls a function that prunes or, if `format` is not null, the function that writes its mask.
+template <class Prune, class PruneMask, class... Arguments>
+sc_status call_prune(const Prune& prune, const PruneMask& prune_mask, const sc_mask_format* format,
+                     const Arguments&... arguments) {
+  return format == nullptr ? prune(arguments...) : prune_mask(arguments..., *format);
+}
+
 }  // namespace secateur::python
