@@ -106,10 +106,7 @@ py::object unpack_ints(py::handle packed, py::handle bits, const Shape& shape, p
                q_dtype.name,
            bits);
   }
-  std::size_t n = 1;
-  for (const py::ssize_t length : shape) {
-    n *= static_cast<std::size_t>(length);
-  }
+  const std::size_t n = element_count(shape);
   Input in = to_packed(packed, packing, shape, n);
   Result q(out, dtype, shape, in, false, nullptr, "out");
   in.prepare();

@@ -300,6 +300,13 @@ bool is_array_of(py::handle value, Dtype dtype) {
 
 Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
+std::size_t element_count(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::size_t{1},
+                         [](std::size_t count, py::ssize_t length) {
+    return count * static_cast<std::size_t>(length);
+  });
+}
+
 Input::Input(const std::string& name, py::handle value, std::span<const Dtype> allowed,
              const Remedy& remedy)
     : name_(name),

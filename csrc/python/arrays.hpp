@@ -103,6 +103,8 @@ py::array as_array(const std::string& name, py::handle value,
 
 using Shape = std::vector<py::ssize_t>;
 Shape shape_of(const py::array& array);
+// The product of the lengths.
+std::size_t element_count(const Shape& shape);
 
 // An order of the axes of an array, as in numpy.transpose; empty for their own order.
 using AxisOrder = std::vector<py::ssize_t>;

@@ -3,7 +3,6 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -11,12 +10,6 @@
 
 namespace secateur::python {
 namespace {
-
-std::size_t product(const Shape& lengths) {
-  return std::accumulate(
-      lengths.begin(), lengths.end(), std::size_t{1},
-      [](std::size_t all, py::ssize_t length) { return all * static_cast<std::size_t>(length); });
-}
 
 bool contains(const std::vector<py::ssize_t>& axes, py::ssize_t axis) {
   return std::find(axes.begin(), axes.end(), axis) != axes.end();
@@ -142,7 +135,7 @@ void Axes::require_dimensions(py::ssize_t ndim) const {
 Slices::Slices(const Shape& shape, const Axes& axes) : is_whole_(!axes.is_given()) {
   const auto ndim = static_cast<py::ssize_t>(shape.size());
   if (is_whole_) {
-    core_.length = product(shape);
+    core_.length = element_count(shape);
     return;
   }
   if (axes.is_single()) {
@@ -150,8 +143,8 @@ Slices::Slices(const Shape& shape, const Axes& axes) : is_whole_(!axes.is_given(
     return;
   }
   AdjacentAxes adjacent = with_adjacent(shape, sorted(axes.normalized(ndim)));
-  core_.length = product(adjacent.along);
-  core_.inner = product(adjacent.after);
+  core_.length = element_count(adjacent.along);
+  core_.inner = element_count(adjacent.after);
   before_ = std::move(adjacent.before);
   after_ = std::move(adjacent.after);
   order_ = std::move(adjacent.order);
@@ -163,7 +156,7 @@ void Slices::set(const Shape& shape, py::ssize_t axis) {
   before_.assign(shape.begin(), shape.begin() + axis);
   after_.assign(shape.begin() + axis + 1, shape.end());
   core_.length = static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]);
-  core_.inner = product(after_);
+  core_.inner = element_count(after_);
 }
 
 Shape Slices::result_shape() const {
@@ -235,7 +228,7 @@ py::object Groups::group_size() const {
   return sizes_[1] == 0 ? py::object(py::int_(sizes_[0])) : py::make_tuple(sizes_[0], sizes_[1]);
 }
 
-std::size_t Groups::count() const { return product(result_shape_); }
+std::size_t Groups::count() const { return element_count(result_shape_); }
 
 AxisOrder Groups::result_order(std::size_t leading, std::size_t trailing) const {
   AxisOrder order;
@@ -260,7 +253,7 @@ void Groups::set_shared(const Shape& shape) {
     block_lengths_[static_cast<std::size_t>(axis)] = 1;
   }
   AdjacentAxes adjacent = with_adjacent(shape, along_);
-  core_ = {product(adjacent.along), product(adjacent.after), 1, 0, 1};
+  core_ = {element_count(adjacent.along), element_count(adjacent.after), 1, 0, 1};
   order_ = std::move(adjacent.order);
   result_shape_ = std::move(adjacent.along);
 }
@@ -278,7 +271,7 @@ void Groups::set_along(const Shape& shape) {
   }
   along_ = axes;
   const AdjacentAxes adjacent = with_adjacent(shape, axes);
-  core_ = {product(adjacent.along), product(adjacent.after), sizes_[0], 1, 0};
+  core_ = {element_count(adjacent.along), element_count(adjacent.after), sizes_[0], 1, 0};
   divide(shape, axes, sizes_);
 }
 

@@ -152,10 +152,7 @@ struct StoredCodes {
       return;
     }
     shape = shape_given.cast<Shape>();
-    n = 1;
-    for (const py::ssize_t length : shape) {
-      n *= static_cast<std::size_t>(length);
-    }
+    n = element_count(shape);
     const std::size_t bytes = static_cast<std::size_t>(encoding.stored_shape(shape, n)[0]);
     if (in.size() != bytes) {
       throw py::value_error("q must have " + std::to_string(bytes) + " bytes, those of " +

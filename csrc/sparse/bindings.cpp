@@ -68,15 +68,6 @@ py::tuple encode_bitmask(py::handle w, py::handle mask) {
   return py::make_tuple(bitmask.finish(), values, py::tuple(py::cast(shape)));
 }
 
-// `shape` is a checked tuple of lengths.
-std::size_t count_of(const Shape& shape) {
-  std::size_t n = 1;
-  for (const py::ssize_t length : shape) {
-    n *= static_cast<std::size_t>(length);
-  }
-  return n;
-}
-
 Input to_bitmask(py::handle bitmask, const Shape& shape) {
   Input in("bitmask", bitmask, {kUInt8});
   in.require_shape(bitmask_shape(shape), "whole bytes for each row of shape");
@@ -92,7 +83,7 @@ py::object decode_bitmask(py::handle bitmask, py::handle values, const Shape& sh
   Input kept = to_values(values);
   kept.prepare();
   Result result(out, kept.numpy_dtype(), shape, kept, false, &bits, "out");
-  const std::size_t n = count_of(shape);
+  const std::size_t n = element_count(shape);
   call(kept, "", [&, data = result.data()] {
     return sc_decode_bitmask(bits.data(), kept.data(), kept.size(), element_bytes(kept), n,
                              row_length(shape), data);
@@ -110,9 +101,9 @@ py::tuple count_bitmask(py::handle bitmask, const Shape& shape) {
   }
   Result offsets(py::dtype(kInt64.number), rows);
   std::size_t count = 0;
-  const std::size_t n = count_of(shape);
+  const std::size_t n = element_count(shape);
   if (n == 0) {  // the core does not know the number of empty rows
-    std::fill_n(static_cast<std::int64_t*>(offsets.data()), count_of(rows), 0);
+    std::fill_n(static_cast<std::int64_t*>(offsets.data()), element_count(rows), 0);
   }
   call(bits, "", [&, data = static_cast<std::int64_t*>(offsets.data())] {
     return sc_count_bitmask(bits.data(), n, row_length(shape), &count, data);
@@ -129,7 +120,7 @@ py::object check_bitmask_values(py::handle values) {
 // `set_bits` is the number of bits that are set.
 py::array encode_gaps(py::handle bitmask, const Shape& shape, std::size_t set_bits) {
   const Input bits = to_bitmask(bitmask, shape);
-  const std::size_t n = count_of(shape);
+  const std::size_t n = element_count(shape);
   const std::size_t capacity = set_bits + n / 128;
   py::array gaps(py::dtype(kUInt8.number),
                  std::vector<py::ssize_t>{static_cast<py::ssize_t>(capacity)});
@@ -146,7 +137,7 @@ py::tuple decode_gaps(py::handle gaps, const Shape& shape) {
   Input in("gaps", gaps, {kUInt8});
   in.prepare();
   Result bitmask(py::dtype(kUInt8.number), bitmask_shape(shape));
-  const std::size_t n = count_of(shape);
+  const std::size_t n = element_count(shape);
   call(in, "", [&, data = bitmask.data()] {
     return sc_decode_gaps(in.data(), in.size(), n, row_length(shape), data);
   });

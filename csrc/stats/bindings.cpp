@@ -90,13 +90,15 @@ class FormatChooser {
   // Memory for the parameters of all groups, of `bytes` bytes for each group. fit() must have been
   // called. It is one object, because C libraries return two large ones to the system when a format is
   // deleted, so that the next one would be written to fresh pages.
-  [[nodiscard]] py::object memory(std::size_t bytes) const { return new_bytes(count() * bytes); }
+  [[nodiscard]] py::object memory(std::size_t bytes) const {
+    return new_bytes(groups_.count() * bytes);
+  }
 
   // A new array over this memory, with a parameter for each group, after `before` bytes for each. The
   // format will refer to it.
   [[nodiscard]] Result parameters(const py::object& memory, Dtype dtype,
                                   std::size_t before = 0) const {
-    Result result(array_over_bytes(memory, count() * before, py::dtype(dtype.number),
+    Result result(array_over_bytes(memory, groups_.count() * before, py::dtype(dtype.number),
                                    groups_.result_shape()));
     result.transpose(groups_.result_order(0, 0));
     return result;
@@ -159,14 +161,6 @@ class FormatChooser {
   Groups& groups() { return groups_; }
 
  private:
-  [[nodiscard]] std::size_t count() const {  // of the parameters
-    std::size_t count = 1;
-    for (const py::ssize_t length : groups_.result_shape()) {
-      count *= static_cast<std::size_t>(length);
-    }
-    return count;
-  }
-
   int bits_;
   bool is_signed_;
   sc_choice_method method_;
