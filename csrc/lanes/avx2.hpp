@@ -694,13 +694,13 @@ SECATEUR_INLINE __m256i shuffle_bytes(__m256i v, const int8_t* order) {
 SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
   return {shuffle_bytes(v.raw, kByteOrders.reverse[bits])};
 }
-SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
+SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool msb_first) {
   const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + ptrdiff_t{2} * bits));
-  return {shuffle_bytes(_mm256_set_m128i(high, low), kByteOrders.load[high_first][bits])};
+  return {shuffle_bytes(_mm256_set_m128i(high, low), kByteOrders.load[msb_first][bits])};
 }
-SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
-  const __m256i bytes = shuffle_bytes(v.raw, kByteOrders.store[high_first][bits]);
+SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool msb_first, uint8_t* p) {
+  const __m256i bytes = shuffle_bytes(v.raw, kByteOrders.store[msb_first][bits]);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p + ptrdiff_t{2} * bits),
                    _mm256_extracti128_si256(bytes, 1));
@@ -713,7 +713,7 @@ SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
   const auto factors = static_cast<int16_t>(1 << (8 + bits) | 1);
   return {_mm256_maddubs_epi16(_mm256_set1_epi16(factors), v.raw)};
 }
-SECATEUR_INLINE Vec<int64_t> JoinWords(Vec<int64_t> v, int bits) {
+SECATEUR_INLINE Vec<int64_t> JoinUint16s(Vec<int64_t> v, int bits) {
   return {_mm256_madd_epi16(v.raw, _mm256_set1_epi32(1 << (16 + 2 * bits) | 1))};
 }
 

@@ -630,16 +630,16 @@ SECATEUR_INLINE Vec<int64_t> ReverseFields(Vec<int64_t> v, int bits) {
 // In memory, the packed bytes of two lanes are `bits` words of 16 bits. LoadPacked moves them to
 // the beginning of a block of 16 bytes, and StorePacked moves them back. vpexpandb and vpcompressb
 // could do this, but they also depend on the previous value of their destination register.
-SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
+SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool msb_first) {
   const __m512i block = _mm512_srli_epi16(word_indices(), 3);
   const __m512i first = _mm512_mullo_epi16(block, _mm512_set1_epi16(static_cast<int16_t>(bits)));
   const __m512i words =
       _mm512_add_epi16(first, _mm512_and_si512(word_indices(), _mm512_set1_epi16(7)));
   return {shuffle_bytes(_mm512_permutexvar_epi16(words, _mm512_loadu_si512(p)),
-                        kByteOrders.load[high_first][bits])};
+                        kByteOrders.load[msb_first][bits])};
 }
-SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
-  const __m512i bytes = shuffle_bytes(v.raw, kByteOrders.store[high_first][bits]);
+SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool msb_first, uint8_t* p) {
+  const __m512i bytes = shuffle_bytes(v.raw, kByteOrders.store[msb_first][bits]);
   __m512i words = word_indices();
   for (int block = 1; block < 4; ++block) {
     const auto last = _mm512_set1_epi16(static_cast<int16_t>(block * bits - 1));
@@ -656,7 +656,7 @@ SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
   const auto factors = static_cast<int16_t>(1 << (8 + bits) | 1);
   return {_mm512_maddubs_epi16(_mm512_set1_epi16(factors), v.raw)};
 }
-SECATEUR_INLINE Vec<int64_t> JoinWords(Vec<int64_t> v, int bits) {
+SECATEUR_INLINE Vec<int64_t> JoinUint16s(Vec<int64_t> v, int bits) {
   return {_mm512_madd_epi16(v.raw, _mm512_set1_epi32(1 << (16 + 2 * bits) | 1))};
 }
 

@@ -57,7 +57,7 @@ constexpr int shuffled_field(int bits) { return bits % 4 == 0 ? 16 : bits % 2 ==
 // Shuffle controls for 16 bytes. Entry i is the index of the source of byte i. It is negative if
 // byte i becomes 0.
 struct ByteOrders {
-  int8_t load[2][8][16];   // from packed bytes to the low ends of fields: [high_first][bits]
+  int8_t load[2][8][16];   // from packed bytes to the low ends of fields: [msb_first][bits]
   int8_t store[2][8][16];  // the inverse of load
   int8_t reverse[8][16];   // reverses the bytes of each field: [bits]
 };

@@ -123,16 +123,16 @@
 // Packed codes (i64). A lane holds eight codes, one per byte. A code has `bits` bits, 1 to 7. Lanes
 // consist of fields: a field has two, four or eight codes, whose packed bits fill whole bytes.
 //   PackedField(bits)        the size of a field: 16, 32 or 64 bits
-//   LoadPacked(p, bits, high_first)
+//   LoadPacked(p, bits, msb_first)
 //                            loads the packed bytes of all fields, which are contiguous at p; those
 //                            of each field become its low bytes, the first one the lowest, or, if
-//                            high_first, the highest of them; the other bytes are 0; may read a
+//                            msb_first, the highest of them; the other bytes are 0; may read a
 //                            whole vector
-//   StorePacked(v, bits, high_first, p)
+//   StorePacked(v, bits, msb_first, p)
 //                            the inverse of LoadPacked; may write a whole vector
 //   ReverseFields(v, bits)   reverses the order of the bytes in each field
 //   JoinBytes(v, bits)       in each 16 bits: low byte | high byte << bits; each byte < 2^bits
-//   JoinWords(v, bits)       in each 32 bits: low half | high half << (2 * bits); each half
+//   JoinUint16s(v, bits)     in each 32 bits: low half | high half << (2 * bits); each half
 //                            < 2^(2 * bits)
 //
 // PopCount, LowestBit and HighestBit are the same for all ISAs: common.hpp.
@@ -487,17 +487,17 @@ SECATEUR_INLINE Vec<int64_t> SubBytes(Vec<int64_t> a, Vec<int64_t> b) {
   const auto bits = static_cast<uint64_t>(a.raw);
   return {static_cast<int64_t>(((bits | top) - static_cast<uint64_t>(b.raw)) ^ (~bits & top))};
 }
-SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool high_first) {
+SECATEUR_INLINE Vec<int64_t> LoadPacked(const uint8_t* p, int bits, bool msb_first) {
   Vec<int64_t> v;
   __builtin_memcpy(&v.raw, p, sizeof v.raw);
   const int unused_bits = 64 - 8 * bits;
-  if (high_first) {
+  if (msb_first) {
     return ShiftRightLogicalSame(ReverseFields(v, bits), unused_bits);
   }
   return And(v, ShiftRightLogicalSame(Set(int64_t{-1}), unused_bits));
 }
-SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool high_first, uint8_t* p) {
-  if (high_first) {
+SECATEUR_INLINE void StorePacked(Vec<int64_t> v, int bits, bool msb_first, uint8_t* p) {
+  if (msb_first) {
     v = ReverseFields(ShiftLeftSame(v, 64 - 8 * bits), bits);
   }
   __builtin_memcpy(p, &v.raw, sizeof v.raw);
@@ -510,7 +510,7 @@ SECATEUR_INLINE Vec<int64_t> join(Vec<int64_t> v, int gap, int64_t low_mask) {
 SECATEUR_INLINE Vec<int64_t> JoinBytes(Vec<int64_t> v, int bits) {
   return join(v, 8 - bits, 0x00ff00ff00ff00ff);
 }
-SECATEUR_INLINE Vec<int64_t> JoinWords(Vec<int64_t> v, int bits) {
+SECATEUR_INLINE Vec<int64_t> JoinUint16s(Vec<int64_t> v, int bits) {
   return join(v, 16 - 2 * bits, 0x0000ffff0000ffff);
 }
 

@@ -10,8 +10,8 @@
 
 namespace secateur::python {
 
-// The lengths of blocks, and their norm. It is made before any array is checked, because reading the
-// arguments may run code of the caller.
+// The lengths of blocks, and their norm. It is made before any array is checked, because reading
+// the arguments may run code of the caller.
 struct BlockArgument {
   py::object rows, columns;
   std::int64_t row_count, column_count;

@@ -122,7 +122,7 @@ constexpr LaneTest kTests[] = {
     SECATEUR_TEST(StorePacked),
     SECATEUR_TEST(ReverseFields),
     SECATEUR_TEST(JoinBytes),
-    SECATEUR_TEST(JoinWords),
+    SECATEUR_TEST(JoinUint16s),
     SECATEUR_TEST(PopCount),
     SECATEUR_TEST(LowestBit),
     SECATEUR_TEST(HighestBit),

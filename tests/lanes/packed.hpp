@@ -53,12 +53,12 @@ struct PackedFields {
   std::vector<uint8_t> packed;
   Bytes fields{};
 
-  PackedFields(int bits, bool high_first) {
+  PackedFields(int bits, bool msb_first) {
     const std::size_t size = packed_bytes(bits);
     for (std::size_t field = 0; field < kVectorBytes; field += field_bytes(bits)) {
       for (std::size_t i = 0; i < size; ++i) {
         packed.push_back(random_value<uint8_t>());
-        fields[field + (high_first ? size - 1 - i : i)] = packed.back();
+        fields[field + (msb_first ? size - 1 - i : i)] = packed.back();
       }
     }
   }
@@ -67,11 +67,11 @@ struct PackedFields {
 void test_LoadPacked() {
   const GuardedBytes memory(kVectorBytes);
   for_bits([&](int bits) {
-    for (const bool high_first : {false, true}) {
-      const PackedFields expected(bits, high_first);
+    for (const bool msb_first : {false, true}) {
+      const PackedFields expected(bits, msb_first);
       memory.fill_random();
       std::memcpy(memory.begin(), expected.packed.data(), expected.packed.size());
-      expect_bytes(bytes_of(LoadPacked(memory.begin(), bits, high_first)), expected.fields, bits);
+      expect_bytes(bytes_of(LoadPacked(memory.begin(), bits, msb_first)), expected.fields, bits);
     }
   });
 }
@@ -79,10 +79,10 @@ void test_LoadPacked() {
 void test_StorePacked() {
   const GuardedBytes memory(kVectorBytes);
   for_bits([&](int bits) {
-    for (const bool high_first : {false, true}) {
-      const PackedFields expected(bits, high_first);
+    for (const bool msb_first : {false, true}) {
+      const PackedFields expected(bits, msb_first);
       memory.watch();
-      StorePacked(vector_of(expected.fields), bits, high_first, memory.begin());
+      StorePacked(vector_of(expected.fields), bits, msb_first, memory.begin());
       for (std::size_t i = 0; i < expected.packed.size(); ++i) {
         expect_equal(memory.begin()[i], expected.packed[i], "packed byte", i);
       }
@@ -143,8 +143,8 @@ void test_JoinBytes() {
   for_bits([](int bits) { check_join([=](auto v) { return JoinBytes(v, bits); }, bits, 1); });
 }
 
-void test_JoinWords() {
-  for_bits([](int bits) { check_join([=](auto v) { return JoinWords(v, bits); }, 2 * bits, 2); });
+void test_JoinUint16s() {
+  for_bits([](int bits) { check_join([=](auto v) { return JoinUint16s(v, bits); }, 2 * bits, 2); });
 }
 
 }  // namespace

@@ -59,15 +59,15 @@ struct RangeCheck {
 
 // Packs words of codes. A field is a number of adjacent codes that fill whole bytes when packed.
 // The codes of a field are joined in up to three steps: pairs of bytes, pairs of 16-bit words,
-// and the halves of a 64-bit lane. With high_first, the bytes of each field are reversed before and
+// and the halves of a 64-bit lane. With msb_first, the bytes of each field are reversed before and
 // after.
-struct BytePacker {
+struct OneByteCodePacker {
   static constexpr size_t kCodeBytes = 1;
   Packing packing;
   int field;
   Vec<int64_t> code_mask, half_mask;
 
-  SECATEUR_INLINE explicit BytePacker(Packing p)
+  SECATEUR_INLINE explicit OneByteCodePacker(Packing p)
       : packing(p),
         field(PackedField(p.bits)),
         code_mask(low_bits(p.bits, 8)),
@@ -87,96 +87,96 @@ struct BytePacker {
  private:
   SECATEUR_INLINE void pack_vector(Vec<int64_t> v, unsigned char* to) const {
     v = And(v, code_mask);
-    if (packing.high_first) {
+    if (packing.msb_first) {
       v = ReverseFields(v, packing.bits);
     }
     v = JoinBytes(v, packing.bits);
     if (field != 16) {
-      v = JoinWords(v, packing.bits);
+      v = JoinUint16s(v, packing.bits);
     }
     if (field == 64) {
       const Vec<int64_t> low = And(v, half_mask);
       v = Or(low, ShiftRightLogicalSame(Xor(v, low), 32 - 4 * packing.bits));
     }
-    StorePacked(v, packing.bits, packing.high_first, to);
+    StorePacked(v, packing.bits, packing.msb_first, to);
   }
 };
 
 // ---- Codes of two bytes ----------------------------------------------------------------------
 
-// Fours are four adjacent codes as one number of 4 * bits bits. The first code has the lowest bits
-// or, with high_first, the highest.
+// A quad is four adjacent codes as one number of 4 * bits bits. The first code has the lowest bits
+// or, with msb_first, the highest. Two quads take `bits` whole bytes.
 
 // Joins the two numbers of `bits` bits in each field of 2 * width bits.
-SECATEUR_INLINE Vec<int64_t> join(Vec<int64_t> v, int bits, int width, bool high_first) {
+SECATEUR_INLINE Vec<int64_t> join(Vec<int64_t> v, int bits, int width, bool msb_first) {
   const Vec<int64_t> low = low_bits(bits, 2 * width);
   const Vec<int64_t> first = And(v, low);
   const Vec<int64_t> second = And(ShiftRightLogicalSame(v, width), low);
-  return high_first ? Or(ShiftLeftSame(first, bits), second)
-                    : Or(first, ShiftLeftSame(second, bits));
+  return msb_first ? Or(ShiftLeftSame(first, bits), second)
+                   : Or(first, ShiftLeftSame(second, bits));
 }
 // The inverse of join(). The upper halves of the fields must be 0.
-SECATEUR_INLINE Vec<int64_t> split(Vec<int64_t> v, int bits, int width, bool high_first) {
+SECATEUR_INLINE Vec<int64_t> split(Vec<int64_t> v, int bits, int width, bool msb_first) {
   const Vec<int64_t> low = low_bits(bits, 2 * width);
   const Vec<int64_t> lower = And(v, low);
   const Vec<int64_t> upper = And(ShiftRightLogicalSame(v, bits), low);
-  return high_first ? Or(upper, ShiftLeftSame(lower, width))
-                    : Or(lower, ShiftLeftSame(upper, width));
+  return msb_first ? Or(upper, ShiftLeftSame(lower, width))
+                   : Or(lower, ShiftLeftSame(upper, width));
 }
 
 // Shifts by up to 64 bits.
 SECATEUR_INLINE uint64_t shift_left(uint64_t x, int count) { return x << 1 << (count - 1); }
 SECATEUR_INLINE uint64_t shift_right(uint64_t x, int count) { return x >> 1 >> (count - 1); }
 
-// Stores two fours in `bits` bytes. Writes 16 bytes.
-SECATEUR_INLINE void store_fours(uint64_t first, uint64_t second, Packing packing,
+// Stores two quads in `bits` bytes. Writes 16 bytes.
+SECATEUR_INLINE void store_quads(uint64_t first, uint64_t second, Packing packing,
                                  unsigned char* to) {
   const int bits = 4 * packing.bits;
   uint64_t words[] = {first | shift_left(second, bits), second >> (64 - bits)};
-  if (packing.high_first) {
+  if (packing.msb_first) {
     const uint64_t top = second << (64 - bits);
     words[0] = __builtin_bswap64(first << (64 - bits) | shift_right(top, bits));
     words[1] = __builtin_bswap64(top << (64 - bits));
   }
   copy_bytes(to, words, sizeof words);
 }
-// Loads two fours from `bits` bytes. Reads 16 bytes.
-SECATEUR_INLINE void load_fours(const unsigned char* from, Packing packing, uint64_t* fours) {
+// Loads two quads from `bits` bytes. Reads 16 bytes.
+SECATEUR_INLINE void load_quads(const unsigned char* from, Packing packing, uint64_t* quads) {
   const int bits = 4 * packing.bits;
   uint64_t words[2];
   copy_bytes(words, from, sizeof words);
-  if (packing.high_first) {
+  if (packing.msb_first) {
     const uint64_t high = __builtin_bswap64(words[0]);
     const uint64_t low = __builtin_bswap64(words[1]);
-    fours[0] = high >> (64 - bits);
-    fours[1] = (shift_left(high, bits) | low >> (64 - bits)) >> (64 - bits);
+    quads[0] = high >> (64 - bits);
+    quads[1] = (shift_left(high, bits) | low >> (64 - bits)) >> (64 - bits);
   } else {
     const uint64_t mask = ~uint64_t{0} >> (64 - bits);
-    fours[0] = words[0] & mask;
-    fours[1] = (shift_right(words[0], bits) | words[1] << (64 - bits)) & mask;
+    quads[0] = words[0] & mask;
+    quads[1] = (shift_right(words[0], bits) | words[1] << (64 - bits)) & mask;
   }
 }
 
 // Packs words of codes: joins four codes in each 64-bit lane, and two lanes in `bits` bytes.
-struct WordPacker {
+struct TwoByteCodePacker {
   static constexpr size_t kCodeBytes = 2;
   Packing packing;
 
-  SECATEUR_INLINE explicit WordPacker(Packing p) : packing(p) {}
+  SECATEUR_INLINE explicit TwoByteCodePacker(Packing p) : packing(p) {}
 
   // Packs a word. May write a vector past its results.
   SECATEUR_INLINE void operator()(const unsigned char* from, RangeCheck& range_check,
                                   unsigned char* to) const {
-    alignas(kLine) uint64_t fours[kWord / 4];
+    alignas(kLine) uint64_t quads[kWord / 4];
     for (size_t i = 0; i < kWord / 4; i += kLanes<int64_t>) {
       Vec<int64_t> v = LoadU(reinterpret_cast<const int64_t*>(from) + i);
       range_check.add(v);
-      v = join(v, packing.bits, 16, packing.high_first);
-      v = join(v, 2 * packing.bits, 32, packing.high_first);
-      StoreU(v, reinterpret_cast<int64_t*>(fours + i));
+      v = join(v, packing.bits, 16, packing.msb_first);
+      v = join(v, 2 * packing.bits, 32, packing.msb_first);
+      StoreU(v, reinterpret_cast<int64_t*>(quads + i));
     }
     for (size_t i = 0; i < kWord / 4; i += 2) {
-      store_fours(fours[i], fours[i + 1], packing, to);
+      store_quads(quads[i], quads[i + 1], packing, to);
       to += packing.bits;
     }
   }
@@ -188,10 +188,10 @@ void write_bytes(const unsigned char* from, unsigned char* to, size_t bytes, boo
   kCanStream&& stream ? write_out<true>(from, to, bytes) : write_out<false>(from, to, bytes);
 }
 
-// Whether the packed integers are the codes.
-bool are_codes(Packing packing) {
+// Whether the packed bytes are those of the codes.
+bool is_plain_copy(Packing packing) {
   return static_cast<size_t>(packing.bits) == 8 * packing.code_bytes &&
-         (packing.code_bytes == 1 || !packing.high_first);
+         (packing.code_bytes == 1 || !packing.msb_first);
 }
 void copy_codes(const Part& codes, size_t code_bytes, bool stream, void* out) {
   write_bytes(static_cast<const unsigned char*>(codes.array) + codes.begin * code_bytes,
@@ -256,24 +256,24 @@ bool pack_codes(const Part& codes, Packing packing, bool stream, void* out) {
 }
 
 bool pack(const Part& codes, Packing packing, bool stream, void* out) {
-  if (are_codes(packing)) {
+  if (is_plain_copy(packing)) {
     copy_codes(codes, packing.code_bytes, stream, out);
     return true;
   }
-  return packing.code_bytes == 1 ? pack_codes<BytePacker>(codes, packing, stream, out)
-                                 : pack_codes<WordPacker>(codes, packing, stream, out);
+  return packing.code_bytes == 1 ? pack_codes<OneByteCodePacker>(codes, packing, stream, out)
+                                 : pack_codes<TwoByteCodePacker>(codes, packing, stream, out);
 }
 
 // ---- Unpacking -------------------------------------------------------------------------------
 
-// Unpacks a vector of codes of one byte: the steps of BytePacker in reverse.
-struct ByteUnpacker {
+// Unpacks a vector of codes of one byte: the steps of OneByteCodePacker in reverse.
+struct OneByteCodeUnpacker {
   Packing packing;
   int field;
   Vec<int64_t> lower_of_16, lower_of_32, lower_of_64;  // the bits of the lower half of a field
   Vec<int64_t> sign;
 
-  SECATEUR_INLINE explicit ByteUnpacker(Packing p)
+  SECATEUR_INLINE explicit OneByteCodeUnpacker(Packing p)
       : packing(p),
         field(PackedField(p.bits)),
         lower_of_16(low_bits(p.bits, 16)),
@@ -289,7 +289,7 @@ struct ByteUnpacker {
 
   SECATEUR_INLINE Vec<int64_t> operator()(const unsigned char* from) const {
     const int gap = 8 - packing.bits;
-    Vec<int64_t> v = LoadPacked(from, packing.bits, packing.high_first);
+    Vec<int64_t> v = LoadPacked(from, packing.bits, packing.msb_first);
     if (field == 64) {
       v = split(v, lower_of_64, 4 * gap);
     }
@@ -297,7 +297,7 @@ struct ByteUnpacker {
       v = split(v, lower_of_32, 2 * gap);
     }
     v = split(v, lower_of_16, gap);
-    if (packing.high_first) {
+    if (packing.msb_first) {
       v = ReverseFields(v, packing.bits);
     }
     return SubBytes(Xor(v, sign), sign);  // extends the sign
@@ -309,7 +309,7 @@ struct ByteUnpacker {
 __attribute__((noinline, cold)) void unpack_ragged(const unsigned char* from, size_t readable,
                                                    Packing packing, unsigned char* to,
                                                    size_t count) {
-  const ByteUnpacker unpacker(packing);
+  const OneByteCodeUnpacker unpacker(packing);
   unsigned char padded[kLine] = {};
   unsigned char codes[kWord];
   copy_bytes(padded, from, readable);
@@ -319,7 +319,7 @@ __attribute__((noinline, cold)) void unpack_ragged(const unsigned char* from, si
   copy_bytes(to, codes, count);
 }
 
-void unpack_bytes(const Part& packed, Packing packing, bool stream, void* out) {
+void unpack_one_byte_codes(const Part& packed, Packing packing, bool stream, void* out) {
   const unsigned char* const array = static_cast<const unsigned char*>(packed.array);
   const size_t bytes = packed_bytes(packed.n, packing);
   unsigned char* to = static_cast<unsigned char*>(out);
@@ -342,7 +342,7 @@ void unpack_bytes(const Part& packed, Packing packing, bool stream, void* out) {
   const size_t readable = bytes - packed_bytes(i, packing);
   size_t words = readable < kLine ? 0 : (readable - kLine) / packed_bytes(kWord, packing) + 1;
   words = words < (packed.end - i) / kWord ? words : (packed.end - i) / kWord;
-  const ByteUnpacker unpacker(packing);
+  const OneByteCodeUnpacker unpacker(packing);
   const unsigned char* from = array + packed_bytes(i, packing);
   unsigned char* word = to;
   unsigned char* const end = word + words * kWord;
@@ -372,15 +372,15 @@ SECATEUR_INLINE Vec<int64_t> sign_extended(Vec<int64_t> v, Vec<int64_t> sign) {
   return Xor(difference, Xor(And(flipped, top), top));
 }
 
-// Unpacks codes of two bytes: the steps of WordPacker in reverse. A vector is not loaded from fours
-// that have just been stored, because that load would wait until they are in the cache.
-void unpack_words(const Part& packed, Packing packing, bool stream, void* out) {
+// Unpacks codes of two bytes: the steps of TwoByteCodePacker in reverse. A vector is not loaded
+// from quads that have just been stored, because that load would wait until they are in the cache.
+void unpack_two_byte_codes(const Part& packed, Packing packing, bool stream, void* out) {
   constexpr size_t kPieceCodes = 512;
-  alignas(kLine) uint64_t fours[kPieceCodes / 4] = {};
+  alignas(kLine) uint64_t quads[kPieceCodes / 4] = {};
   alignas(kLine) int64_t codes[kPieceCodes / 4];
   const Vec<int64_t> sign =
       repeat_in_fields(packing.is_signed ? uint64_t{1} << (packing.bits - 1) : uint64_t{0}, 16);
-  const size_t each = static_cast<size_t>(packing.bits);  // bytes of two fours
+  const size_t bytes_per_pair = static_cast<size_t>(packing.bits);  // of quads
   const unsigned char* const array = static_cast<const unsigned char*>(packed.array);
   const size_t bytes = packed_bytes(packed.n, packing);
   unsigned char* to = static_cast<unsigned char*>(out);
@@ -390,21 +390,21 @@ void unpack_words(const Part& packed, Packing packing, bool stream, void* out) {
   size_t piece = can_align ? (kLine - misalignment) / 2 : kPieceCodes;
   for (size_t i = packed.begin; i != packed.end; piece = kPieceCodes) {
     const size_t count = packed.end - i < piece ? packed.end - i : piece;
-    const size_t begin = i / 8 * each;
+    const size_t begin = i / 8 * bytes_per_pair;
     for (size_t pair = 0; 8 * pair < count; ++pair) {
-      const size_t offset = begin + pair * each;
+      const size_t offset = begin + pair * bytes_per_pair;
       unsigned char padded[16] = {};
       const unsigned char* from = array + offset;
       if (bytes - offset < sizeof padded) [[unlikely]] {
         copy_bytes(padded, from, bytes - offset);
         from = padded;
       }
-      load_fours(from, packing, fours + 2 * pair);
+      load_quads(from, packing, quads + 2 * pair);
     }
     for (size_t v = 0; 4 * v < count; v += kLanes<int64_t>) {
-      Vec<int64_t> x = LoadU(reinterpret_cast<const int64_t*>(fours + v));
-      x = split(x, 2 * packing.bits, 32, packing.high_first);
-      x = split(x, packing.bits, 16, packing.high_first);
+      Vec<int64_t> x = LoadU(reinterpret_cast<const int64_t*>(quads + v));
+      x = split(x, 2 * packing.bits, 32, packing.msb_first);
+      x = split(x, packing.bits, 16, packing.msb_first);
       StoreU(sign_extended(x, sign), codes + v);
     }
     write_bytes(reinterpret_cast<const unsigned char*>(codes), to, 2 * count, stream);
@@ -414,11 +414,11 @@ void unpack_words(const Part& packed, Packing packing, bool stream, void* out) {
 }
 
 void unpack(const Part& packed, Packing packing, bool stream, void* out) {
-  if (are_codes(packing)) {
+  if (is_plain_copy(packing)) {
     return copy_codes(packed, packing.code_bytes, stream, out);
   }
-  packing.code_bytes == 1 ? unpack_bytes(packed, packing, stream, out)
-                          : unpack_words(packed, packing, stream, out);
+  packing.code_bytes == 1 ? unpack_one_byte_codes(packed, packing, stream, out)
+                          : unpack_two_byte_codes(packed, packing, stream, out);
 }
 
 }  // namespace

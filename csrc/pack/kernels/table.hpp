@@ -7,11 +7,11 @@ namespace secateur {
 
 // How integers are bit-packed. Element i takes `bits` bits of a bit stream, from bit i * bits
 // on. The stream has the bits of each byte, and of each element, from the lowest to the highest;
-// with high_first, from the highest to the lowest. Negative integers are in two's complement.
+// with msb_first, from the highest to the lowest. Negative integers are in two's complement.
 struct Packing {
   int bits;  // 1 to 8 * code_bytes
   bool is_signed;
-  bool high_first;
+  bool msb_first;
   size_t code_bytes = 1;  // of an unpacked integer: 1 or 2
 };
 
