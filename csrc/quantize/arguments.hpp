@@ -14,8 +14,8 @@ namespace secateur::api {
 void require_in_range(const char* argument, std::int64_t received, std::int64_t least,
                       std::int64_t most);
 
-// A scheme, and the memory of its arguments: the struct, its layout, the frac_bits or scales, the zero
-// points, and the widths of groups.
+// A scheme, and the memory of its arguments: the struct, its layout, the frac_bits or scales, the
+// zero points, and the widths of groups.
 struct CheckedFormat {
   Scheme scheme;
   MemoryRange fmt, layout, steps, zero_points, group_bits;

@@ -72,7 +72,8 @@ AxisOrder quantization_order(const Input& in, const sc_quantize_options& options
   return options.rounding == SC_ROUNDING_STOCHASTIC ? AxisOrder{} : in.memory_order();
 }
 
-// Raises OverflowError if the status says so. In the message, the repr of the format replaces its name.
+// Raises OverflowError if the status says so. In the message, the repr of the format replaces its
+// name.
 void check_overflow(sc_status status, py::handle fmt, std::string_view name) {
   if (status == SC_ERROR_OVERFLOW) {
     std::string message = last_error();

@@ -33,9 +33,9 @@ class StepRatio {
     }
   }
 
-  // x * ratio, rounded. The magnitude of the result is exact below 2^kExactBits; from there on it is
-  // only equal modulo 2^32, and is at least 2^kExactBits. x is less than 2^64 if the significand of
-  // `from` is 1, else less than 2^34. `draw` is that of stochastic rounding, or null.
+  // x * ratio, rounded. The magnitude of the result is exact below 2^kExactBits; from there on it
+  // is only equal modulo 2^32, and is at least 2^kExactBits. x is less than 2^64 if the significand
+  // of `from` is 1, else less than 2^34. `draw` is that of stochastic rounding, or null.
   [[nodiscard]] std::int64_t rounded(SignedMagnitude x, const BiasRule& rule,
                                      const std::int64_t* draw) const {
     const bool is_negative = x.is_negative != is_negative_;
@@ -46,12 +46,13 @@ class StepRatio {
     return is_negative ? -magnitude : magnitude;
   }
 
-  // Computes the same from x, rounded to double, if double is precise enough to tell; mostly it is. It is
-  // if the exact result lies between the same two neighbouring multiples of one half as the estimate.
-  // Returns whether it is. Without branches that depend on the sign, which would be mispredicted.
+  // Computes the same from x, rounded to double, if double is precise enough to tell; mostly it is.
+  // It is if the exact result lies between the same two neighbouring multiples of one half as the
+  // estimate. Returns whether it is. Without branches that depend on the sign, which would be
+  // mispredicted.
   [[nodiscard]] bool estimate(double x, const BiasRule& rule, std::int64_t& rounded) const {
-    // The relative error of `twice` is below 2^-51: those of x, of the ratio and of the product are at
-    // most 2^-53. That of the bounds is 2^-53 too, so that the exact result lies between them.
+    // The relative error of `twice` is below 2^-51: those of x, of the ratio and of the product are
+    // at most 2^-53. That of the bounds is 2^-53 too, so that the exact result lies between them.
     const double twice = 2 * (x * estimate_);
     const double error = std::abs(twice) * 0x1p-50;
     if (!(std::abs(twice) < most_twice_)) {
@@ -131,8 +132,8 @@ class StepRatio {
     return {whole | std::uint64_t{1} << (kExactBits + 1), n % d, d};
   }
 
-  // Stochastic rounding: away from 0 if the fraction, plus the draw as the first 31 bits of another, is
-  // at least 1. Long division gives the first 31 bits of the fraction.
+  // Stochastic rounding: away from 0 if the fraction, plus the draw as the first 31 bits of
+  // another, is at least 1. Long division gives the first 31 bits of the fraction.
   static bool rounds_away(const Quotient& quotient, std::int64_t draw) {
     Wide remainder = quotient.remainder;
     std::uint64_t bits = 0;

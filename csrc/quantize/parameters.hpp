@@ -50,8 +50,8 @@ class Parameters {
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] const C* values() const { return values_; }
-  // Whether the array has several parameters, and runs of neighbours share them: runs of any length,
-  // or of 2^shift_ elements within rows.
+  // Whether the array has several parameters, and runs of neighbours share them: runs of any
+  // length, or of 2^shift_ elements within rows.
   [[nodiscard]] bool are_in_runs() const {
     return size_ != 1 && (access_ == Access::in_runs || shift_ != 0);
   }

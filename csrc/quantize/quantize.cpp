@@ -26,8 +26,8 @@ Blocks blocks_of(const void* w, FloatType type, std::size_t n, const void* out,
   return {w, n, w, from_begin ? 0 : 8 * type.bytes};
 }
 
-// Quantizes all elements, and calls write(writer, codes, part) for each chunk. Each thread has a writer
-// of its own, the result of make_writer(). Throws Error if the options refuse an element.
+// Quantizes all elements, and calls write(writer, codes, part) for each chunk. Each thread has a
+// writer of its own, the result of make_writer(). Throws Error if the options refuse an element.
 template <class C, class MakeWriter, class Write>
 void quantize_all(const QuantizePlan<C>& plan, const Blocks& blocks, const void* w, FloatType type,
                   std::size_t n, const sc_quantize_options& options, const MakeWriter& make_writer,

@@ -33,7 +33,8 @@ struct Scheme {
   // compute type is double. Quotients, sums and products are rounded to float.
   bool in_double = false;
   bool powers_fit_float = true;  // all frac_bits are from -kMaxFloatExponent to kMaxFloatExponent
-  // The widths of the groups, at most `bits`; or null. Codes that are read may have `bits` all the same.
+  // The widths of the groups, at most `bits`; or null. Codes that are read may have `bits` all the
+  // same.
   const std::int32_t* group_bits = nullptr;
 
   // The integers that quantization may return for a group.
@@ -48,8 +49,8 @@ struct Scheme {
 struct Codes {
   void* data;
   sc_dtype dtype;
-  // Only the lowest scheme.bits bits of a stored code count. Otherwise all bits of the dtype do, and
-  // codes that the scheme does not have are refused.
+  // Only the lowest scheme.bits bits of a stored code count. Otherwise all bits of the dtype do,
+  // and codes that the scheme does not have are refused.
   bool sign_extend = false;
 
   [[nodiscard]] bool are_packed() const { return is_packed(dtype); }

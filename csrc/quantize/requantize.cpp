@@ -40,12 +40,12 @@ struct RequantizePlan {
         from(from_),
         to(to_),
         options(options_),
-        from_parameters(from_, true),
-        to_parameters(to_, true),
+        from_parameters(from_, ParametersFor::dequantize),
+        to_parameters(to_, ParametersFor::dequantize),
         to_ranges(to_, options_.overflow),
         rounding(bias_rule_of(options_.rounding)),
         overflow(overflow_of(options_.overflow)),
-        seed(mixed(options_.seed)) {}
+        seed(hash_seed(options_.seed)) {}
 
   [[nodiscard]] bool is_stochastic() const { return options.rounding == SC_ROUNDING_STOCHASTIC; }
   [[nodiscard]] bool is_uint64() const { return q.dtype == SC_DTYPE_UINT64; }
@@ -189,10 +189,8 @@ class ShiftStage {
   std::size_t operator()(const Part& q, std::size_t index, const std::int64_t* draws,
                          std::int32_t* to) {
     set_shifts(index, q.end - q.begin);
-    // Kernels for int32 have no stochastic rounding.
-    const E* const draws_of_kernel = reinterpret_cast<const E*>(draws);
     return rescale_(kinds_.excess ? without_excess(q) : q, kinds_.left ? left_ : nullptr, right_,
-                    draws_of_kernel, rule_, to);
+                    draws, rule_, to);
   }
 
  private:
@@ -292,8 +290,8 @@ class QuotientStage {
   }
 
  private:
-  // Formats of 64 bits have no zero points, so that differences do not overflow. Those of uint64 are the
-  // int64 with the same bits.
+  // Formats of 64 bits have no zero points, so that differences do not overflow. Those of uint64
+  // are the int64 with the same bits.
   [[nodiscard]] SignedMagnitude magnitude_of(std::int64_t difference) const {
     const bool is_negative = difference < 0 && !plan_.is_uint64();
     const auto bits = static_cast<std::uint64_t>(difference);
@@ -347,7 +345,7 @@ class Requantizer {
         read_(plan, shared_status),
         draws_(plan),
         convert_(plan),
-        narrow_(plan.to_ranges),
+        apply_overflow_(plan.to_ranges),
         storage_(plan.out, plan.to),
         stream_(stream) {}
   ~Requantizer() { shared_status_.add(status_); }
@@ -358,7 +356,7 @@ class Requantizer {
     const Part q = read_(index, count);
     const std::int64_t* const draws = draws_(index, count);
     const std::size_t out_of_range =
-        convert_(q, index, draws, codes_) + narrow_(codes_, count, index);
+        convert_(q, index, draws, codes_) + apply_overflow_(codes_, count, index);
     if (out_of_range != 0) [[unlikely]] {
       status_.out_of_range += out_of_range;
       if (plan_.options.overflow == SC_OVERFLOW_RAISE && index < status_.first) {
@@ -375,7 +373,7 @@ class Requantizer {
     for (std::size_t i = 0;; ++i) {
       const Part one{q.array, q.begin + i, q.begin + i + 1, q.n};
       if (convert_(one, index + i, draws == nullptr ? nullptr : draws + i, word) != 0 ||
-          narrow_(word, 1, index + i) != 0) {
+          apply_overflow_(word, 1, index + i) != 0) {
         return index + i;
       }
     }
@@ -387,14 +385,14 @@ class Requantizer {
   CodeReader<E> read_;
   Draws draws_;
   Stage convert_;
-  Narrower narrow_;
+  GroupOverflow apply_overflow_;
   CodeStorage storage_;
   bool stream_;
   alignas(kLine) std::int32_t codes_[kChunkCapacity];
 };
 
 template <class E, class Stage>
-void convert_all(const RequantizePlan& plan, std::size_t bytes_of_work) {
+void requantize_array(const RequantizePlan& plan, std::size_t bytes_of_work) {
   const Codes& out = plan.out;
   const bool stream = worth_streaming(plan.q.data, out.data,
                                       plan.q.bytes(plan.n, plan.from) + out.bytes(plan.n, plan.to));
@@ -416,7 +414,8 @@ void convert_all(const RequantizePlan& plan, std::size_t bytes_of_work) {
 // Tuning: bytes of floats that take as long as one element.
 constexpr std::size_t kBytesPerShift = 4, kBytesPerQuotient = 16;
 
-// Whether int32 holds all codes, shifted to the left as far as necessary, and kernels for int32 exist.
+// Whether int32 holds all codes, shifted to the left as far as necessary, and kernels for int32
+// exist.
 bool fits_int32(const RequantizePlan& plan, int most_left, int most_right) {
   const int bits = plan.q.stored_bits(plan.from) + (plan.from.is_signed ? 0 : 1);
   return !plan.is_stochastic() && bits + std::max(most_left, 0) <= 32 && most_right < 32;
@@ -431,11 +430,11 @@ void requantize(const Codes& q, std::size_t n, const Scheme& from, const Scheme&
   const Exponents of_to(plan.to_parameters);
   const bool has_zero_points = from.zero_points != nullptr || to.zero_points != nullptr;
   if (has_zero_points || !of_from.are_exact || !of_to.are_exact) {
-    convert_all<std::int64_t, QuotientStage>(plan, n * kBytesPerQuotient);
+    requantize_array<std::int64_t, QuotientStage>(plan, n * kBytesPerQuotient);
   } else if (fits_int32(plan, of_from.most - of_to.least, of_to.most - of_from.least)) {
-    convert_all<std::int32_t, ShiftStage<std::int32_t>>(plan, n * kBytesPerShift);
+    requantize_array<std::int32_t, ShiftStage<std::int32_t>>(plan, n * kBytesPerShift);
   } else {
-    convert_all<std::int64_t, ShiftStage<std::int64_t>>(plan, n * kBytesPerShift);
+    requantize_array<std::int64_t, ShiftStage<std::int64_t>>(plan, n * kBytesPerShift);
   }
 }
 

@@ -7,9 +7,9 @@
 
 namespace secateur {
 
-// Computes round((q - zero point) * step / step of `to`) + zero point of `to`, exactly. Scales are of
-// double. Throws Error if the width of `from` lacks an integer of q, or if the options refuse one out
-// of range of `to`.
+// Computes round((q - zero point) * step / step of `to`) + zero point of `to`, exactly. Scales are
+// of double. Throws Error if the width of `from` lacks an integer of q, or if the options refuse
+// one out of range of `to`.
 void requantize(const Codes& q, std::size_t n, const Scheme& from, const Scheme& to,
                 const sc_quantize_options& options, const Codes& out);
 

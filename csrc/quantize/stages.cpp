@@ -112,7 +112,7 @@ Overflow overflow_of(sc_overflow overflow) {
 }
 
 // The first output of SplitMix64 with this seed (Steele, Lea and Flood 2014).
-std::uint64_t mixed(std::uint64_t seed) {
+std::uint64_t hash_seed(std::uint64_t seed) {
   std::uint64_t z = seed + 0x9e3779b97f4a7c15u;
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
   z = (z ^ z >> 27) * 0x94d049bb133111ebu;
@@ -137,7 +137,7 @@ QuantizeRule<C> quantize_rule_of(const Scheme& scheme, const sc_quantize_options
   rule.tie_has_sign = mode.tie_has_sign;
   rule.bit_mask = static_cast<std::int32_t>(0xffffffffu >> (32 - scheme.bits));
   rule.sign_mask = scheme.is_signed ? static_cast<std::int32_t>(1u << (scheme.bits - 1)) : 0;
-  rule.seed = mixed(options.seed);
+  rule.seed = hash_seed(options.seed);
   return rule;
 }
 
@@ -156,7 +156,7 @@ auto widening_kernel(FloatType type) -> void (*)(const Part&, C*) {
 template <class C>
 QuantizePlan<C>::QuantizePlan(FloatType type, const Scheme& scheme,
                               const sc_quantize_options& options)
-    : parameters(scheme, false), group_ranges(scheme, options.overflow) {
+    : parameters(scheme, ParametersFor::quantize), group_ranges(scheme, options.overflow) {
   const RoundingMode mode = rounding_mode_of(options.rounding);
   const Overflow overflow = overflow_of(options.overflow);
   rule = quantize_rule_of<C>(scheme, options, mode);
@@ -208,14 +208,14 @@ CodeStorage::CodeStorage(const Codes& codes, const Scheme& scheme)
                integer_dtype(scheme.bits, scheme.is_signed).bytes()},
       type_(storage_index(packing_.code_bytes, scheme.is_signed)),
       bits_each_(codes.bits_each(scheme)),
-      narrow_(is_integer(codes.dtype) && dtype_info(codes.dtype).bits < 8) {
-  if (narrow_) {
+      is_sub_byte_(is_integer(codes.dtype) && dtype_info(codes.dtype).bits < 8) {
+  if (is_sub_byte_) {
     packing_.bits = dtype_info(codes.dtype).bits;
   }
 }
 
-void CodeStorage::extend_narrow(const unsigned char* from, std::size_t count, bool is_signed,
-                                unsigned char* to) {
+void CodeStorage::extend_sub_byte(const unsigned char* from, std::size_t count, bool is_signed,
+                                  unsigned char* to) {
   kernels().pack.pack({from, 0, count, count}, packing_, false, packed_);
   kernels().pack.unpack({packed_, 0, count, count}, {packing_.bits, is_signed, false}, false, to);
 }
@@ -226,13 +226,13 @@ void CodeStorage::store_codes(const std::int32_t* q, std::size_t count, std::siz
       static_cast<unsigned char*>(codes_.data) + packed_bytes(index, bits_each_);
   const bool packed = codes_.are_packed();
   Output to{};
-  to.data = packed || narrow_ ? bytes_ : destination;
-  to.stream = stream && !packed && !narrow_;
+  to.data = packed || is_sub_byte_ ? bytes_ : destination;
+  to.stream = stream && !packed && !is_sub_byte_;
   kernels().quantize.store_codes[type_]({q, 0, count, count}, to);
   if (packed) {
     kernels().pack.pack({bytes_, 0, count, count}, packing_, stream, destination);
-  } else if (narrow_) {
-    extend_narrow(bytes_, count, false, destination);
+  } else if (is_sub_byte_) {
+    extend_sub_byte(bytes_, count, false, destination);
   }
 }
 
@@ -244,8 +244,8 @@ std::int32_t* CodeStorage::load_codes(std::size_t index, std::size_t count, std:
     const std::size_t before = index % 8;  // unpacking begins at a byte
     kernels().pack.unpack({data, index - before, index + count, n}, packing_, false, bytes_);
     load({bytes_, before, before + count, before + count}, q_);
-  } else if (narrow_) {
-    extend_narrow(data + index, count, packing_.is_signed, bytes_);
+  } else if (is_sub_byte_) {
+    extend_sub_byte(data + index, count, packing_.is_signed, bytes_);
     load({bytes_, 0, count, count}, q_);
     if (range != nullptr) {
       range->check(index, count);

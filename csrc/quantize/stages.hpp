@@ -70,24 +70,27 @@ void share_chunks(const Blocks& blocks, std::size_t bytes, Direction direction,
 inline bool is_wide_unsigned(const Scheme& scheme) { return !scheme.is_signed && scheme.bits > 16; }
 inline constexpr double kWideOffset = 0x1p31;
 
+// What StageParameters are for. Quantization multiplies by 1 / step or divides by the step, and
+// adds zero points. Dequantization adds negated zero points, and multiplies by the step.
+enum class ParametersFor { quantize, dequantize };
+
 // The parameters of a scheme in the compute type: the factors that elements are multiplied or
 // divided by, and the zero points.
 template <class C>
 class StageParameters {
  public:
-  // from_integers: for dequantization. The factors are the steps, and zero points are negated.
-  StageParameters(const Scheme& scheme, bool from_integers)
-      : scaling_(!scheme.has_scales() || from_integers ? Scaling::multiply
-                 : scheme.in_double                    ? Scaling::divide_as_float
-                                                       : Scaling::divide),
+  StageParameters(const Scheme& scheme, ParametersFor use)
+      : dequantizes_(use == ParametersFor::dequantize),
+        scaling_(!scheme.has_scales() || dequantizes_ ? Scaling::multiply
+                 : scheme.in_double                   ? Scaling::divide_as_float
+                                                      : Scaling::divide),
         powers_(scheme.has_scales() ? 0 : round_up_to_words(scheme.layout.groups())),
         converted_zero_points_(
             scheme.zero_points == nullptr ? 0 : round_up_to_words(scheme.layout.groups())),
-        factors_(factors(scheme, from_integers), scheme.layout) {
+        factors_(factors(scheme), scheme.layout) {
     if (scheme.zero_points != nullptr) {
-      convert_all(scheme.zero_points, scheme, stage_kernels<C>().integers, from_integers,
-                  converted_zero_points_);
-      if (from_integers && is_wide_unsigned(scheme)) {
+      convert_all(scheme.zero_points, scheme, stage_kernels<C>().integers, converted_zero_points_);
+      if (dequantizes_ && is_wide_unsigned(scheme)) {
         std::for_each_n(converted_zero_points_.data(), scheme.layout.groups(),
                         [](C& offset) { offset += static_cast<C>(kWideOffset); });
       }
@@ -105,24 +108,26 @@ class StageParameters {
  private:
   using Convert = void (*)(const std::int32_t* from, std::size_t count, bool inverse, C* to);
 
-  // Runs a kernel that converts whole words on an array of any length.
-  static void convert_all(const std::int32_t* from, const Scheme& scheme, Convert convert,
-                          bool inverse, Buffer<C>& to) {
+  // Runs a kernel that converts whole words on an array of any length; inversely for
+  // dequantization.
+  void convert_all(const std::int32_t* from, const Scheme& scheme, Convert convert,
+                   Buffer<C>& to) const {
     const std::size_t count = scheme.layout.groups();
     const std::size_t whole = count / kWord * kWord;
     std::int32_t last[kWord] = {};
     std::copy(from + whole, from + count, last);
-    convert(from, whole, inverse, to.data());
-    convert(last, round_up_to_words(count - whole), inverse, to.data() + whole);
+    convert(from, whole, dequantizes_, to.data());
+    convert(last, round_up_to_words(count - whole), dequantizes_, to.data() + whole);
   }
-  const C* factors(const Scheme& scheme, bool from_integers) {
+  const C* factors(const Scheme& scheme) {
     if (scheme.has_scales()) {
       return static_cast<const C*>(scheme.scales);
     }
-    convert_all(scheme.frac_bits, scheme, stage_kernels<C>().powers_of_two, from_integers, powers_);
+    convert_all(scheme.frac_bits, scheme, stage_kernels<C>().powers_of_two, powers_);
     return powers_.data();
   }
 
+  bool dequantizes_;
   Scaling scaling_;
   Buffer<C> powers_, converted_zero_points_;
   Parameters<C> factors_;
@@ -159,7 +164,7 @@ Overflow overflow_of(sc_overflow overflow);
 std::int64_t lowest_of(const Scheme& scheme, sc_overflow overflow);
 
 // The key of stochastic rounding that a seed gives.
-std::uint64_t mixed(std::uint64_t seed);
+std::uint64_t hash_seed(std::uint64_t seed);
 
 // The accumulated status of the elements that a thread has quantized.
 struct QuantizeStatus {
@@ -169,8 +174,9 @@ struct QuantizeStatus {
   std::size_t first = std::numeric_limits<std::size_t>::max();
 };
 
-// The combined status of all threads. It has no lock: a thread adds its status in a destructor, also
-// in the child of a fork() by the interrupt callback, where a helper may have left a lock locked.
+// The combined status of all threads. It has no lock: a thread adds its status in a destructor,
+// also in the child of a fork() by the interrupt callback, where a helper may have left a lock
+// locked.
 class SharedStatus {
  public:
   void add(const QuantizeStatus& status) {
@@ -184,8 +190,8 @@ class SharedStatus {
   void add_invalid(std::size_t index) { set_least(first_invalid_, index); }
   // Throws Error if an array of n codes has one that the format does not have.
   void check_codes(const Codes& q, std::size_t n, const Scheme& scheme, const char* format) const;
-  // Throws Error if the options refuse elements out of range and there are any. `array` and `format`
-  // are the names of the arguments.
+  // Throws Error if the options refuse elements out of range and there are any. `array` and
+  // `format` are the names of the arguments.
   void check_range(const char* array, const char* format, sc_overflow overflow) const;
   // Throws Error if the options refuse NaN in w, or elements out of range. All n elements have been
   // quantized or, of those, the `kept` ones of largest magnitude, with ties to the lowest index.
@@ -251,8 +257,8 @@ class CodeRange {
 
  private:
   // The bits above the width of a format, in each code of a 64-bit word. No valid code of a format
-  // without signs has any of them. With signs, the sign bit and all bits above it are equal: none of
-  // them but the highest differs from the next.
+  // without signs has any of them. With signs, the sign bit and all bits above it are equal: none
+  // of them but the highest differs from the next.
   static std::uint64_t invalid_bits(const Scheme& scheme, const Codes& codes) {
     const int sign = scheme.is_signed ? 1 : 0;
     const int unused = codes.stored_bits(scheme) - scheme.bits;
@@ -302,14 +308,18 @@ class CodeExtension {
   std::uint64_t bit_mask_, sign_mask_;
 };
 
-// The ranges of groups that have widths of their own; shared by all threads. An element is first
-// quantized to an integer of the largest width. Every overflow rule, applied to that integer with the
-// width of the group, gives what it would have given at once.
+// The ranges of groups that have widths of their own; shared by all threads. An element is
+// quantized with the largest width, and the overflow rule is then applied with the width of its
+// group. The result is that of the second step alone. The range of the largest width contains that
+// of the group, so a number that the first step saturates or sets to 0 is out of the group's range
+// too, on the same side. Wrapping subtracts a multiple of 2^b for the larger b, which is one for
+// the smaller b too.
 class GroupRanges {
  public:
   GroupRanges(const Scheme& scheme, sc_overflow overflow)
-      : narrow_(kernels().quantize.narrow[scheme.is_signed ? 1 : 0]
-                                         [static_cast<std::size_t>(overflow_of(overflow))]),
+      : apply_overflow_(
+            kernels().quantize.apply_overflow[scheme.is_signed ? 1 : 0]
+                                             [static_cast<std::size_t>(overflow_of(overflow))]),
         is_symmetric_(scheme.is_signed && overflow == SC_OVERFLOW_SATURATE_SYMMETRIC),
         highest_(scheme.group_bits == nullptr ? 0 : scheme.layout.groups()) {
     if (scheme.group_bits == nullptr) {
@@ -318,7 +328,7 @@ class GroupRanges {
     const std::size_t count = scheme.layout.groups();
     for (std::size_t i = 0; i < count; ++i) {
       const auto highest = static_cast<std::uint32_t>(scheme.range_of(i).highest);
-      highest_[i] = std::bit_cast<float>(highest);  // cursors copy them as they are
+      highest_[i] = std::bit_cast<float>(highest);  // cursors are of floats and doubles only
     }
     parameters_.emplace(highest_.data(), scheme.layout);
   }
@@ -328,28 +338,29 @@ class GroupRanges {
   [[nodiscard]] bool exist() const { return parameters_.has_value(); }
 
  private:
-  friend class Narrower;
+  friend class GroupOverflow;
 
-  QuantizeKernels::Narrow narrow_;
+  QuantizeKernels::ApplyOverflow apply_overflow_;
   bool is_symmetric_;
   Buffer<float> highest_;
   std::optional<Parameters<float>> parameters_;
 };
 
-// Brings codes into the ranges of their groups.
-class Narrower {
+// Applies the overflow rule to codes, for the ranges of their groups.
+class GroupOverflow {
  public:
-  explicit Narrower(const GroupRanges& ranges) : ranges_(ranges) {
+  explicit GroupOverflow(const GroupRanges& ranges) : ranges_(ranges) {
     if (ranges.parameters_) {
       highest_.emplace(*ranges.parameters_);
     }
   }
 
-  // `index` is the index in the array of the first code. Returns the number of codes out of range, if
-  // the overflow rule counts them.
+  // `index` is the index in the array of the first code. Returns the number of codes out of range,
+  // if the overflow rule counts them.
   std::size_t operator()(std::int32_t* q, std::size_t count, std::size_t index) {
-    return highest_ ? ranges_.narrow_(q, count, (*highest_)(index, count), ranges_.is_symmetric_)
-                    : 0;
+    return highest_
+               ? ranges_.apply_overflow_(q, count, (*highest_)(index, count), ranges_.is_symmetric_)
+               : 0;
   }
 
  private:
@@ -382,8 +393,8 @@ struct QuantizePlan {
   QuantizeRule<C> rule;
   Key largest_valid;  // larger magnitudes count as NaN
   bool nan_is_zero, refuses_overflow;
-  // The fused kernel gives the same codes: they saturate in one range, and the direction of the thread
-  // decides the rounding.
+  // The fused kernel gives the same codes: they saturate in one range, and the direction of the
+  // thread decides the rounding.
   bool is_fusible;
   Direction direction;
   std::uint64_t index_offset;  // the index of the first element, for stochastic rounding
@@ -404,7 +415,7 @@ class Quantizer {
         shared_status_(shared_status),
         factors_(plan.parameters.factors()),
         zero_points_(plan.parameters.zero_points(), 0),
-        narrow_(plan.group_ranges),
+        apply_overflow_(plan.group_ranges),
         rule_(plan.rule) {}
   ~Quantizer() { shared_status_.add(status_); }
   Quantizer(const Quantizer&) = delete;
@@ -432,7 +443,7 @@ class Quantizer {
         chunk_status = quantize_chunk(*w, factors, index, q);
       }
     }
-    chunk_status.out_of_range += narrow_(q, count, index);
+    chunk_status.out_of_range += apply_overflow_(q, count, index);
     status_.out_of_range += chunk_status.out_of_range;
     if (chunk_status.out_of_range != 0 && plan_.refuses_overflow && index < status_.first) {
       status_.first = first_out_of_range(*w, factors, index);
@@ -505,7 +516,7 @@ class Quantizer {
     alignas(kLine) std::int32_t word[kWord];
     for (std::size_t i = 0;; ++i) {
       if (quantize_one(w, factors, index, i, word).out_of_range != 0 ||
-          narrow_(word, 1, index + i) != 0) {
+          apply_overflow_(word, 1, index + i) != 0) {
         return index + i;
       }
     }
@@ -516,7 +527,7 @@ class Quantizer {
   QuantizeStatus status_;
   ParameterCursor<C> factors_;
   OffsetCursor<C> zero_points_;
-  Narrower narrow_;
+  GroupOverflow apply_overflow_;
   QuantizeRule<C> rule_;
   alignas(kLine) C x_[kChunkCapacity];
   alignas(kLine) C quotients_[kChunkCapacity];
@@ -532,7 +543,7 @@ struct DequantizePlan {
   typename StageKernels<C>::DequantizeChunk dequantize_chunk;
 
   DequantizePlan(const Scheme& scheme, FloatType to)
-      : parameters(scheme, true),
+      : parameters(scheme, ParametersFor::dequantize),
         type(to),
         wide(is_wide_unsigned(scheme)),
         dequantize_chunk(
@@ -580,15 +591,15 @@ class CodeStorage {
 
  private:
   // Sign-extends or zero-extends the low bits of each byte, by packing and unpacking them.
-  void extend_narrow(const unsigned char* from, std::size_t count, bool is_signed,
-                     unsigned char* to);
+  void extend_sub_byte(const unsigned char* from, std::size_t count, bool is_signed,
+                       unsigned char* to);
 
   Codes codes_;
   CodeExtension extend_;
   Packing packing_;
   std::size_t type_;  // the index of the code's type in the kernel table
   std::size_t bits_each_;
-  bool narrow_;  // each code has a byte, of which only the low 4 or 2 bits count
+  bool is_sub_byte_;  // each code has a byte, of which only the low 4 or 2 bits count
   alignas(kLine) std::int32_t q_[kChunkCapacity];
   alignas(kLine) unsigned char bytes_[kChunkCapacity * sizeof(std::int16_t)];  // before packing
   alignas(kLine) unsigned char packed_[kChunkCapacity];

@@ -256,10 +256,10 @@ struct Wrapped {
 
 // ---- quantize_chunk --------------------------------------------------------------------------
 
-// Quantizes a part word by word: q = reduce(to_integers(scale_and_round(x, factor, i, lane))), where x
-// is a vector of elements, factor that of their factors, i the index of the first element of the
-// word within the part, and lane the offset of x in the word. Calls begin_vector() before each
-// vector of int32. Returns the largest magnitude of w.
+// Quantizes a part word by word: q = reduce(to_integers(scale_and_round(x, factor, i, lane))),
+// where x is a vector of elements, factor that of their factors, i the index of the first element
+// of the word within the part, and lane the offset of x in the word. Calls begin_vector() before
+// each vector of int32. Returns the largest magnitude of w.
 template <class C, class BeginVector, class ScaleAndRound, class Reduce>
 SECATEUR_INLINE Key quantize_chunk_words(const Part& w, ParameterView<C> factors, int32_t* q,
                                          const BeginVector& begin_vector,
@@ -489,12 +489,12 @@ Key quantize(const Part& w, const IntegerTarget& target, ParameterView<float> fa
 
 // ---- dequantize_chunk ------------------------------------------------------------------------
 
-// The number of vectors of C that are narrowed to one vector of F.
+// The number of vectors of C that are demoted to one vector of F.
 template <class F, class C>
 inline constexpr size_t kVectorsPerFloat = kLanes<Integer<F>> / kLanes<C>;
 
 template <class F, class C>
-SECATEUR_INLINE Vec<Integer<F>> narrowed(Vec<C>* y) {
+SECATEUR_INLINE Vec<Integer<F>> demoted(Vec<C>* y) {
   if constexpr (sizeof(F) == sizeof(C)) {
     return bits_of(y[0]);
   } else if constexpr (sizeof(C) == sizeof(float)) {
@@ -536,7 +536,7 @@ void dequantize_chunk(const Part& q, ParameterView<C> offsets, ParameterView<C> 
           y[v] = Product(sum, factor);
         }
       }
-      store(destination.stream, narrowed<F, C>(y), reinterpret_cast<E*>(to) + lane);
+      store(destination.stream, demoted<F, C>(y), reinterpret_cast<E*>(to) + lane);
     }
   });
 }

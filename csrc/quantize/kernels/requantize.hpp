@@ -82,11 +82,12 @@ SECATEUR_INLINE Vec<E> shifted_left(Vec<E> x, Vec<E> count) {
   return Shl(x, count);
 }
 
-// Rounds x * 2^-count. Rounding up is adding a bias before the shift that drops the fraction: 0 never
-// rounds up, 2^count - 1 rounds up every fraction, and numbers in between round up the larger ones.
-// The bias 2^(count - 1) - 1 rounds up what is above one half. Inverting its bits gives
-// 2^(count - 1), which rounds up ties too, and likewise swaps rounding down and up. Inverting the bits
-// of the bias for negative integers therefore turns a rule for numbers into one for magnitudes.
+// Rounds x * 2^-count. Rounding up is adding a bias before the shift that drops the fraction: 0
+// never rounds up, 2^count - 1 rounds up every fraction, and numbers in between round up the larger
+// ones. The bias 2^(count - 1) - 1 rounds up what is above one half. Inverting its bits gives
+// 2^(count - 1), which rounds up ties too, and likewise swaps rounding down and up. Inverting the
+// bits of the bias for negative integers therefore turns a rule for numbers into one for
+// magnitudes.
 template <class E, bool kSigned, bool kStochastic>
 struct BiasedShift {
   Vec<E> nearest, invert, invert_if_negative, invert_if_odd;
@@ -119,7 +120,7 @@ SECATEUR_INLINE Vec<int32_t> low_halves(const Vec<int32_t>* r) { return r[0]; }
 SECATEUR_INLINE Vec<int32_t> low_halves(const Vec<int64_t>* r) { return LowHalves(r); }
 
 template <class E, bool kSigned, bool kStochastic, template <class, bool> class OverflowHandler>
-size_t rescale(const Part& q, const E* left, const E* right, const E* draws,
+size_t rescale(const Part& q, const E* left, const E* right, const int64_t* draws,
                const RescaleRule<E>& rule, int32_t* to) {
   using Handler = OverflowHandler<E, kSigned>;
   constexpr size_t kVectors = kLanes<int32_t> / kLanes<E>;
@@ -140,7 +141,10 @@ size_t rescale(const Part& q, const E* left, const E* right, const E* draws,
         if (left != nullptr) {
           x = shifted_left<kSigned, Handler::kWraps>(x, LoadU(left + i + first));
         }
-        const Vec<E> draw = kStochastic ? LoadU(draws + i + first) : x;
+        Vec<E> draw = x;
+        if constexpr (kStochastic) {
+          draw = LoadU(draws + i + first);
+        }
         r[v] = overflow(shift(x, LoadU(right + i + first), draw));
       }
       StoreU(low_halves(r), reinterpret_cast<int32_t*>(results) + lane);
@@ -206,10 +210,10 @@ void extend(E* q, size_t count, E bit_mask, E sign_mask) {
   }
 }
 
-// ---- narrow ----------------------------------------------------------------------------------
+// ---- Ranges of groups --------------------------------------------------------------------------
 
 template <bool kSigned, Overflow kOverflow>
-size_t narrow(int32_t* q, size_t count, ParameterView<float> highest, bool is_symmetric) {
+size_t apply_overflow(int32_t* q, size_t count, ParameterView<float> highest, bool is_symmetric) {
   const Vec<int32_t> zero = Set(0), one = Set(1), ones = Set(-1);
   const Vec<int32_t> omitted = Set(is_symmetric ? 1 : 0);
   size_t out_of_range = 0;

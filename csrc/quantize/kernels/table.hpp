@@ -50,9 +50,9 @@ constexpr ParameterView<C> one_each(const C* values) {
   return {values, 0, 0};
 }
 
-// directed: in the direction of the floating-point environment. away: from zero; the environment must
-// round up. tied: to nearest, with ties as QuantizeRule says. stochastic: away from zero with a
-// probability equal to the fraction; the environment must round to zero.
+// directed: in the direction of the floating-point environment. away: from zero; the environment
+// must round up. tied: to nearest, with ties as QuantizeRule says. stochastic: away from zero with
+// a probability equal to the fraction; the environment must round to zero.
 enum class RoundingKernel : uint32_t {
 #define SECATEUR_VALUE(name, type) name,
   SECATEUR_ROUNDING_KERNELS(SECATEUR_VALUE)
@@ -132,8 +132,8 @@ struct StageKernels {
 // Any integer but 0, shifted by this, is out of the range of 32 bits, and a multiple of 2^32.
 inline constexpr int32_t kMaxLeftShift = 34;
 
-// How integers are multiplied by a power of two, rounded and brought into range (the kernel rescale).
-// E is int32 or int64. Each of the first four fields is 0 or -1, which means true.
+// How integers are multiplied by a power of two, rounded and brought into range (the kernel
+// rescale). E is int32 or int64. Each of the first four fields is 0 or -1, which means true.
 //
 // nearest: the fraction of the number x rounds up above one half and down below it, and the rules
 // below decide ties. Otherwise they decide every nonzero fraction. It rounds up if an odd number of
@@ -145,16 +145,17 @@ struct RescaleRule {
   E bit_mask, sign_mask;  // for `wrap`: as in QuantizeRule
 };
 
-// Rounds q * 2^(left - right) and brings it into range. Of left and right, which have an element for
-// each of q and end with a whole word, at least one is 0; `left` may be null. right is less than the
-// bits of E. For int32, q * 2^left is an int32; otherwise left is at most kMaxLeftShift. `draws` are
-// those of stochastic rounding. The first result goes to the first element of `to`. Returns the number
-// of integers out of range under Overflow::zero, else 0.
+// Rounds q * 2^(left - right) and brings it into range. Of left and right, which have an element
+// for each of q and end with a whole word, at least one is 0; `left` may be null. right is less
+// than the bits of E. For int32, q * 2^left is an int32; otherwise left is at most kMaxLeftShift.
+// `draws` are those of stochastic rounding, which only kernels for int64 have. The first result
+// goes to the first element of `to`. Returns the number of integers out of range under
+// Overflow::zero, else 0.
 template <class E>
-using Rescale = size_t (*)(const Part& q, const E* left, const E* right, const E* draws,
+using Rescale = size_t (*)(const Part& q, const E* left, const E* right, const int64_t* draws,
                            const RescaleRule<E>& rule, int32_t* to);
-// The shifts of consecutive elements: to the left, to the right, and what exceeds the largest shift to
-// the right that `rescale` takes, of at most as many bits.
+// The shifts of consecutive elements: to the left, to the right, and what exceeds the largest shift
+// to the right that `rescale` takes, of at most as many bits.
 template <class E>
 struct Shifts {
   E *left, *right, *excess;
@@ -174,8 +175,8 @@ struct RescaleKernels {
   // Writes the shifts of whole words of elements, whose steps are powers of two.
   ShiftKinds (*set_shifts)(ParameterView<double> from_steps, ParameterView<double> to_steps,
                            size_t count, const Shifts<E>& shifts);
-  // Keeps the bits of `bit_mask`, and sign-extends them from the bit of `sign_mask`, if that is not 0.
-  // Works on whole vectors, of which the last may end after `count`.
+  // Keeps the bits of `bit_mask`, and sign-extends them from the bit of `sign_mask`, if that is not
+  // 0. Works on whole vectors, of which the last may end after `count`.
   void (*extend)(E* q, size_t count, E bit_mask, E sign_mask);
 };
 // The number of types of stored integers: int8, uint8, int16, uint16, int32 and uint32.
@@ -199,23 +200,24 @@ struct QuantizeKernels {
   // Convert between int32 and the types of stored integers; for uint32, copy.
   void (*store_codes[kIntegers])(const Part& q, const Output& out);
   void (*load_codes[kIntegers])(const Part& q, int32_t* to);
-  // The bitwise or of the 64-bit words of stored integers. With signs, only bits that differ from the
-  // next higher bit of their word count.
+  // The bitwise or of the 64-bit words of stored integers. With signs, only bits that differ from
+  // the next higher bit of their word count.
   uint64_t (*code_bits[2])(const void* codes, size_t bytes);  // without and with signs
   // load_codes, and code_bits of the same integers.
   uint64_t (*load_checked_codes[kIntegers])(const Part& q, int32_t* to);
 
-  // Brings integers of a format, without signs and with signs, into ranges that end at `highest`. These
-  // are integers, passed as the bits of floats. is_symmetric: ranges begin at -highest. Returns the
-  // number of integers out of range under Overflow::zero, else 0. Works on whole vectors.
-  using Narrow = size_t (*)(int32_t* q, size_t count, ParameterView<float> highest,
-                            bool is_symmetric);
-  Narrow narrow[2][static_cast<size_t>(Overflow::count)];
+  // Apply the overflow rule to integers of a format, without signs and with signs, for ranges that
+  // end at `highest`. These are integers, passed as the bits of floats. is_symmetric: ranges begin
+  // at -highest. Returns the number of integers out of range under Overflow::zero, else 0. Works on
+  // whole vectors.
+  using ApplyOverflow = size_t (*)(int32_t* q, size_t count, ParameterView<float> highest,
+                                   bool is_symmetric);
+  ApplyOverflow apply_overflow[2][static_cast<size_t>(Overflow::count)];
 
   RescaleKernels<int32_t> rescale_int32;
   RescaleKernels<int64_t> rescale_int64;
-  // Writes the pseudorandom numbers of `count` elements from `index` on, whose indices have the same
-  // upper 32 bits. May write up to a word past them.
+  // Writes the pseudorandom numbers of `count` elements from `index` on, whose indices have the
+  // same upper 32 bits. May write up to a word past them.
   void (*draw)(uint64_t seed, size_t index, size_t count, int32_t* to);
 };
 
