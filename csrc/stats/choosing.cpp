@@ -17,8 +17,8 @@
 namespace secateur {
 namespace {
 
-// Calls choose(part, first_group) for parts of the array with whole groups, on several threads. It
-// returns false if an element is not finite. Throws Error then.
+// Calls choose(part, first_group) for parts of the array with whole groups, on several threads.
+// `choose` returns false if an element is not finite; for_parts then throws Error.
 template <class Choose>
 void for_parts(const Calibration& calibration, const Choose& choose) {
   const auto refuse = [&] {
@@ -26,7 +26,8 @@ void for_parts(const Calibration& calibration, const Choose& choose) {
   };
   const bool is_divided =
       calibration.groups.elements() != 0 && calibration.method != SC_CHOICE_METHOD_PERCENTILE;
-  // Tuning: a search takes as many passes over a part as the group that takes most of them.
+  // Tuning: parts are small for "mse": each pass covers the whole part until its slowest group is
+  // done.
   const std::size_t elements = calibration.method == SC_CHOICE_METHOD_MSE ? kBlock : kLargeBlock;
   const GroupParts parts(is_divided ? calibration.groups : Layout::whole(1), elements);
   if (parts.count() == 1) {
@@ -95,8 +96,8 @@ bool write_scales(const Calibration& calibration, std::int64_t qmin, std::int64_
   return true;
 }
 
-// choose_frac_bits for a part of the array. Returns false if an element is not finite, and else sets
-// `refused`.
+// choose_frac_bits for a part of the array. Returns false if an element is not finite, and else
+// sets `refused`.
 bool write_frac_bits(const Calibration& calibration, int bits, bool is_signed,
                      std::int32_t* frac_bits, double& refused) {
   Ranges ranges(calibration);
@@ -121,17 +122,6 @@ bool write_frac_bits(const Calibration& calibration, int bits, bool is_signed,
 }
 
 }  // namespace
-
-Calibration Calibration::part(const GroupParts::Part& part) const {
-  Calibration calibration = *this;
-  calibration.groups = part.groups;
-  calibration.w = static_cast<const unsigned char*>(w) + part.first_element * type.bytes;
-  if (q.data != nullptr) {
-    calibration.q.data =
-        static_cast<unsigned char*>(q.data) + part.first_element * dtype_info(q.dtype).bytes();
-  }
-  return calibration;
-}
 
 double choose_frac_bits(const Calibration& calibration, int bits, bool is_signed,
                         std::int32_t* frac_bits) {

@@ -121,8 +121,8 @@ void find_percentile_keys(const EqualGroups& groups, const void* w, FloatType ty
   const std::size_t k = size + 1 - std::clamp(static_cast<std::size_t>(rank), std::size_t{1}, size);
   const bool are_all = count == layout.groups();
   if (are_all && !layout.shared && layout.inner_block == 1) {  // columns of the array
-    const std::size_t rows_of_blocks = layout.outer * groups.along.count;
-    const Layout slices{rows_of_blocks, layout.block, layout.inner, layout.block, 1, false};
+    const std::size_t block_rows = layout.outer * groups.along.count;
+    const Layout slices{block_rows, layout.block, layout.inner, layout.block, 1, false};
     find_kth_keys(w, slices, type, k, keys);
     return;
   }
@@ -138,8 +138,9 @@ void find_percentile_keys(const EqualGroups& groups, const void* w, FloatType ty
   for_indices(count, [&](std::size_t i) { keys[groups.group(i)] = found[i]; });
 }
 
-// Tuning: groups that are columns of at most kMaxColumn elements, of matrices of at least kMinColumns
-// columns, are read row by row. Others are transposed, and are shared evenly among threads.
+// Tuning: groups that are columns of at most kMaxColumn elements, of matrices of at least
+// kMinColumns columns, are read row by row. Others are transposed, and are shared evenly among
+// threads.
 constexpr std::size_t kMaxColumn = 1024;
 constexpr std::size_t kMinColumns = 64;
 
@@ -148,7 +149,7 @@ bool should_read_rows(const Layout& layout) {
          layout.inner >= kMinColumns;
 }
 
-// Writes the extremes of groups that are columns of blocks of rows.
+// Writes the MinMax of groups that are columns of rows of blocks.
 template <class E>
 void find_ranges_of_columns(const Layout& layout, const void* w, MinMax<E>* found) {
   const auto kernel = kernels().stats.min_max_of_columns[sizeof(E)];
@@ -157,19 +158,18 @@ void find_ranges_of_columns(const Layout& layout, const void* w, MinMax<E>* foun
   Tasks tasks(layout.outer * down * strips);
   share(tasks, layout.elements() * sizeof(E), [&] {
     for (std::size_t task = 0; tasks.take(task);) {
-      const std::size_t row_of_blocks = task / strips;
+      const std::size_t block_row = task / strips;
       const std::size_t column = task % strips * kColumnStrip;
-      const std::size_t row = row_of_blocks % down * layout.block;
-      const std::size_t first =
-          (row_of_blocks / down * layout.length + row) * layout.inner + column;
+      const std::size_t row = block_row % down * layout.block;
+      const std::size_t first = (block_row / down * layout.length + row) * layout.inner + column;
       kernel(static_cast<const E*>(w) + first, std::min(layout.block, layout.length - row),
              layout.inner, std::min(kColumnStrip, layout.inner - column),
-             found + row_of_blocks * layout.inner + column);
+             found + block_row * layout.inner + column);
     }
   });
 }
 
-// Writes the extremes of any groups.
+// Writes the MinMax of any groups.
 template <class E>
 void find_ranges_by_rows(const Layout& groups, const void* w, FloatType type, MinMax<E>* found) {
   const auto kernel = kernels().stats.min_max[sizeof(E)];
@@ -185,7 +185,7 @@ void find_ranges_by_rows(const Layout& groups, const void* w, FloatType type, Mi
 
 // find_ranges for elements of the width of E.
 template <class E>
-bool find_ranges_of(const Layout& groups, const void* w, FloatType type, Extremes* extremes) {
+bool find_ranges_of(const Layout& groups, const void* w, FloatType type, MinMax<double>* min_max) {
   const std::size_t count = groups.groups();
   const Buffer<MinMax<E>> found(count);
   if (groups.elements() != 0 && should_read_rows(groups.coalesced())) {
@@ -198,7 +198,7 @@ bool find_ranges_of(const Layout& groups, const void* w, FloatType type, Extreme
   if (kernels().core.max_magnitude[sizeof(E)](magnitudes) > type.largest_number()) {
     return false;
   }
-  kernels().core.convert[type.kind].to_float64(magnitudes, reinterpret_cast<double*>(extremes));
+  kernels().core.convert[type.kind].to_float64(magnitudes, reinterpret_cast<double*>(min_max));
   return true;
 }
 
@@ -212,10 +212,10 @@ void refuse_not_finite(const void* w, std::size_t n, FloatType type) {
       found.count == 1 ? "element that is NaN or infinite" : "elements that are NaN or infinite");
 }
 
-bool find_ranges(const Layout& groups, const void* w, FloatType type, Extremes* extremes) {
-  return type.bytes == 2   ? find_ranges_of<std::int16_t>(groups, w, type, extremes)
-         : type.bytes == 4 ? find_ranges_of<std::int32_t>(groups, w, type, extremes)
-                           : find_ranges_of<std::int64_t>(groups, w, type, extremes);
+bool find_ranges(const Layout& groups, const void* w, FloatType type, MinMax<double>* min_max) {
+  return type.bytes == 2   ? find_ranges_of<std::int16_t>(groups, w, type, min_max)
+         : type.bytes == 4 ? find_ranges_of<std::int32_t>(groups, w, type, min_max)
+                           : find_ranges_of<std::int64_t>(groups, w, type, min_max);
 }
 
 void find_percentiles(const Layout& groups, const void* w, FloatType type, double percentile,

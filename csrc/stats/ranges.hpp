@@ -5,14 +5,9 @@
 
 namespace secateur {
 
-// The magnitudes of the largest positive element of a group and of its negative element of largest
-// magnitude. 0 if there is no such element.
-struct Extremes {
-  double positive, negative;
-};
-
-// Computes the extremes of each group. Returns false if an element is NaN or infinite.
-bool find_ranges(const Layout& groups, const void* w, FloatType type, Extremes* extremes);
+// Computes the MinMax of each group, of magnitudes in place of keys. Returns false if an element is
+// NaN or infinite.
+bool find_ranges(const Layout& groups, const void* w, FloatType type, MinMax<double>* min_max);
 
 // Throws an Error with the number of elements that are NaN or infinite. Requires at least one.
 [[noreturn]] void refuse_not_finite(const void* w, std::size_t n, FloatType type);
