@@ -54,8 +54,8 @@ class AffineOfRange {
     return (x + kShift) - kShift;
   }
 
-  // The zero point with which the lowest number, in steps, is rounded to an integer in range. Directed
-  // modes round the quotient before the sum, in which a tiny quotient would be lost.
+  // The zero point with which the lowest number, in steps, is rounded to an integer in range.
+  // Directed modes round the quotient before the sum, in which a tiny quotient would be lost.
   [[nodiscard]] double zero_point_of(double lowest_in_steps) const {
     return rounding_ == SC_ROUNDING_FLOOR || rounding_ == SC_ROUNDING_AWAY
                ? low_ + std::ceil(-lowest_in_steps)

@@ -69,7 +69,7 @@ constexpr Choice<sc_choice_method> kMethods[] = {{"max", SC_CHOICE_METHOD_MAX},
 class FormatChooser {
  public:
   // Where the core writes integers; null if it does not.
-  struct Codes {
+  struct CodeOutput {
     void* data = nullptr;
     sc_dtype dtype = SC_DTYPE_INT8;
   };
@@ -88,14 +88,15 @@ class FormatChooser {
   }
 
   // Memory for the parameters of all groups, of `bytes` bytes for each group. fit() must have been
-  // called. It is one object, because C libraries return two large ones to the system when a format is
-  // deleted, so that the next one would be written to fresh pages.
+  // called. One allocation instead of two: when a format is deleted, glibc keeps one large block,
+  // but returns two to the system, and the parameters of the next format would be written to fresh
+  // pages.
   [[nodiscard]] py::object memory(std::size_t bytes) const {
     return new_bytes(groups_.count() * bytes);
   }
 
-  // A new array over this memory, with a parameter for each group, after `before` bytes for each. The
-  // format will refer to it.
+  // A new array over this memory, with a parameter for each group, after `before` bytes for each.
+  // The format will refer to it.
   [[nodiscard]] Result parameters(const py::object& memory, Dtype dtype,
                                   std::size_t before = 0) const {
     Result result(array_over_bytes(memory, groups_.count() * before, py::dtype(dtype.number),
@@ -104,8 +105,8 @@ class FormatChooser {
     return result;
   }
 
-  // Takes the argument `quantized`: None, or the array to which w is quantized. fit() must have been
-  // called.
+  // Takes the argument `quantized`: None, or the array to which w is quantized. fit() must have
+  // been called.
   void quantize_to(py::handle quantized, const Input& w) {
     if (!quantized.is_none()) {
       quantized_.emplace(quantized, w, CodeEncoding(bits_, is_signed_), "quantized");
@@ -113,18 +114,19 @@ class FormatChooser {
     }
   }
 
-  // Calls the core: core(layout, Codes, bits, is_signed, method, percentile, rounding).
+  // Calls the core: core(layout, q, bits, is_signed, method, percentile, rounding).
   template <class F>
   void call(Input& w, const F& core) {
     w.transpose(groups_.order());
     w.prepare();
-    const auto call_with = [&](const sc_layout* layout, const Codes& codes) {
+    const auto call_with = [&](const sc_layout* layout, const CodeOutput& codes) {
       return without_gil(w.size(), [&] {
         return core(layout, codes, bits_, is_signed_, method_, percentile_, rounding_);
       });
     };
-    const Codes codes =
-        quantized_ ? Codes{quantized_->array().data(), quantized_->core_dtype()} : Codes{};
+    const CodeOutput codes = quantized_
+                                 ? CodeOutput{quantized_->array().data(), quantized_->core_dtype()}
+                                 : CodeOutput{};
     sc_status status = call_with(groups_.layout(), codes);
     // Other refusals have no index, and would be those of another choice: for a single group.
     if (status == SC_ERROR_NAN) {
@@ -180,8 +182,9 @@ py::tuple choose_format(py::handle w, py::handle bits, py::handle is_signed, py:
   chooser.groups().fit(shape_of(in.given()));
   chooser.quantize_to(quantized, in);
   Result frac_bits = chooser.parameters(chooser.memory(sizeof(std::int32_t)), kInt32);
-  chooser.call(in, [&, out = static_cast<std::int32_t*>(frac_bits.data())](
-                       const sc_layout* layout, const FormatChooser::Codes& q, auto... arguments) {
+  chooser.call(in,
+               [&, out = static_cast<std::int32_t*>(frac_bits.data())](
+                   const sc_layout* layout, const FormatChooser::CodeOutput& q, auto... arguments) {
     return sc_choose_format(in.data(), in.core_dtype(), in.size(), layout, arguments..., out,
                             q.data, q.dtype);
   });
@@ -206,7 +209,7 @@ py::tuple choose_affine(py::handle w, py::handle bits, py::handle is_signed,
   Result zero_point = chooser.parameters(memory, kInt32, scale_bytes);
   chooser.call(
       in, [&, scales = scale.data(), zero_points = static_cast<std::int32_t*>(zero_point.data())](
-              const sc_layout* layout, const FormatChooser::Codes& q, int width, bool has_sign,
+              const sc_layout* layout, const FormatChooser::CodeOutput& q, int width, bool has_sign,
               auto... arguments) {
     return sc_choose_affine(in.data(), in.core_dtype(), in.size(), layout, width, has_sign,
                             symmetric, arguments..., scales, zero_points, q.data, q.dtype);

@@ -34,8 +34,8 @@ struct FloatBits {
 };
 
 // Computes the largest frac_bits with which no number of a range that includes 0 is rounded out of
-// range. If the range is only 0, or for unsigned integers does not exceed 0: the frac_bits with which
-// the integers represent -1 (unsigned: 0) to nearly 1.
+// range. If the range is only 0, or for unsigned integers does not exceed 0: the frac_bits with
+// which the integers represent -1 (unsigned: 0) to nearly 1.
 class FracBitsOfRange {
  public:
   FracBitsOfRange(int bits, bool is_signed, const Margins& margins)

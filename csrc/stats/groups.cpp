@@ -143,8 +143,8 @@ struct Job {
 };
 
 // The rows of blocks of a layout, each of a matrix or, if shared, of all matrices.
-struct RowsOfBlocks {
-  explicit RowsOfBlocks(const Layout& layout)
+struct BlockRows {
+  explicit BlockRows(const Layout& layout)
       : per_matrix(layout.blocks_down()),
         count((layout.shared ? 1 : layout.outer) * per_matrix),
         matrices(layout.shared ? layout.outer : 1) {}
@@ -157,7 +157,7 @@ struct RowsOfBlocks {
 // Processes groups whose runs are rows of elements.
 void for_rows(const Job& job) {
   const Layout& layout = job.groups;
-  const RowsOfBlocks block_rows(layout);
+  const BlockRows block_rows(layout);
   const std::size_t across = layout.blocks_across();
   const std::size_t full_across = layout.inner / layout.inner_block;
   const std::size_t rows_of_elements = block_rows.matrices * layout.block;
@@ -205,7 +205,7 @@ void for_rows(const Job& job) {
 // Processes groups of blocks that are one element wide, whose runs are columns.
 void for_columns(const Job& job) {
   const Layout& layout = job.groups;
-  const RowsOfBlocks block_rows(layout);
+  const BlockRows block_rows(layout);
   const std::size_t bytes = job.inputs[0].type.bytes;
   const std::size_t tile_rows = std::min(layout.block, kColumnSegment);
   const std::size_t tile_columns = kTileBytes / (tile_rows * bytes);

@@ -13,10 +13,10 @@
 
 namespace secateur {
 
-// The elements of a group form runs. A run is a row of a block or, if blocks are one element wide, a
-// column of it. Layout::coalesced merges runs that continue each other. A run is summed in segments
-// of kRowSegment elements if it is a row, and of kColumnSegment elements if it is a column.
-// secateur.h has the order of the sums.
+// The elements of a group form runs. A run is a row of a block or, if blocks are one element wide,
+// a column of it. Layout::coalesced merges runs that continue each other. A run is summed in
+// segments of kRowSegment elements if it is a row, and of kColumnSegment elements if it is a
+// column. docs/semantics.md has the order of the sums.
 inline constexpr std::size_t kRowSegment = 4096;
 // Shorter, so that a tile of columns has long pieces of rows.
 inline constexpr std::size_t kColumnSegment = 256;
@@ -60,10 +60,10 @@ void for_groups(const Layout& groups, std::span<const GroupInput> inputs,
 // coalesced() layout.
 bool should_split_rows(const Layout& groups, std::size_t bytes_each);
 
-// The parts of an array that hold whole groups, are contiguous, and have at most `elements` elements
-// where possible. An operation that goes over its groups several times works on parts that fit in the L2
-// cache. A part is some columns of blocks if a row of blocks is large and blocks are one row high, else
-// some rows of blocks or some matrices.
+// The parts of an array that hold whole groups, are contiguous, and have at most `elements`
+// elements where possible. An operation that goes over its groups several times works on parts that
+// fit in the L2 cache. A part is some columns of blocks if a row of blocks is large and blocks are
+// one row high, else some rows of blocks or some matrices.
 class GroupParts {
  public:
   // Requires an array with elements.
@@ -123,8 +123,8 @@ void reduce_groups(const Layout& groups, std::span<const GroupInput> inputs, Res
   const std::size_t across = layout.blocks_across();
   for (std::size_t row = 0; row < layout.outer * layout.length; ++row) {
     const std::size_t matrix = layout.shared ? 0 : row / layout.length;
-    const std::size_t row_of_blocks = row % layout.length / layout.block;
-    const std::size_t first_group = (matrix * layout.blocks_down() + row_of_blocks) * across;
+    const std::size_t block_row = row % layout.length / layout.block;
+    const std::size_t first_group = (matrix * layout.blocks_down() + block_row) * across;
     for (std::size_t i = 0; i < across; ++i) {
       const std::size_t column = i * layout.inner_block;
       add_run(row * layout.inner + column, std::min(layout.inner_block, layout.inner - column),

@@ -49,8 +49,8 @@ std::optional<int> frac_bits_of_sample(const Calibration& calibration, int bits)
 
 }  // namespace
 
-// The search of a group ends when the distances of its elements to the range of the next grid give a
-// larger sum than the least error so far: the ranges of all further grids are smaller.
+// The search of a group ends when the distances of its elements to the range of the next grid give
+// a larger sum than the least error so far: the ranges of all further grids are smaller.
 void write_least_error_frac_bits(const Calibration& calibration, const Ranges& ranges, int bits,
                                  bool is_signed, std::int32_t* frac_bits) {
   struct Search {

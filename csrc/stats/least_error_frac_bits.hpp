@@ -7,10 +7,11 @@
 
 namespace secateur {
 
-// Replaces the largest frac_bits with which no element saturates by those of the least error. Of
-// several such frac_bits, these are the largest, but none that only rounding makes equal: none whose
-// range is so small that the computed distance of the farthest element to it is that of one bit less.
-// Frac_bits remain where all elements are 0, or where the first error overflows.
+// Replaces the largest frac_bits with which no element saturates by those of the least error. On
+// equal errors it takes the larger frac_bits, unless floating-point rounding made the errors equal:
+// that is so if the distance of the farthest element to the range is positive, and its
+// floating-point value is that of one bit less. frac_bits remain where all elements are 0, or where
+// the first error overflows.
 void write_least_error_frac_bits(const Calibration& calibration, const Ranges& ranges, int bits,
                                  bool is_signed, std::int32_t* frac_bits);
 

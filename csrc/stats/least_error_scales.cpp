@@ -41,8 +41,8 @@ constexpr auto kRatios = [] {  // of each candidate to the first
   return ratios;
 }();
 
-// The indices of candidates that are tried together, in this order. Candidate 0 takes the place of those
-// that do not exist: it is the first that a search tries, and no error is less than itself.
+// The indices of candidates that are tried together, in this order. Candidate 0 takes the place of
+// those that do not exist: it is the first that a search tries, and no error is less than itself.
 using Candidates = std::array<int, kSteps>;
 
 // What the search of a group is about.
@@ -148,11 +148,11 @@ class ScaleSearch {
     }, kGoOn);
   }
 
-  // Tries count_of(group) candidates of each group, half or all of kSteps or none: index_of(group, k) is
-  // the k-th. Updates the least errors. After each candidate, calls
-  // goes_on(group, j, step, sum, squared_ratio) with the sum of squared errors in units of the squared
-  // step, and with the square of the ratio of the step to candidate 0. If this is false, the rest of the
-  // candidates is ignored.
+  // Tries count_of(group) candidates of each group, half or all of kSteps or none: index_of(group,
+  // k) is the k-th. Updates the least errors. After each candidate, calls goes_on(group, j, step,
+  // sum, squared_ratio) with the sum of squared errors in units of the squared step, and with the
+  // square of the ratio of the step to candidate 0. If this is false, the rest of the candidates is
+  // ignored.
   template <class CountOf, class IndexOf, class GoesOn>
   void try_candidates(const CountOf& count_of, const IndexOf& index_of, const GoesOn& goes_on) {
     bool is_any = false;
@@ -198,8 +198,9 @@ class ScaleSearch {
   Buffer<StepErrors> errors_;
 };
 
-// A group of at least kMinSampled consecutive elements is searched in a sample first. The sample has
-// kSampleRuns runs of kSampleRunLength elements, one from each of kSampleRuns stretches of the group.
+// A group of at least kMinSampled consecutive elements is searched in a sample first. The sample
+// has kSampleRuns runs of kSampleRunLength elements, one from each of kSampleRuns stretches of the
+// group.
 constexpr std::size_t kMinSampled = std::size_t{1} << 22;
 constexpr std::size_t kSampleRuns = std::size_t{1} << 14;
 constexpr std::size_t kSampleRunLength = 32;

@@ -29,7 +29,7 @@ Mode mode_of(sc_rounding rounding) {
     case SC_ROUNDING_TRUNC:
       return {GridRounding::toward_zero, {kBelowOne, kBelowOne}};
     case SC_ROUNDING_AWAY:
-      return {GridRounding::from_zero, {kNone, kNone}};
+      return {GridRounding::away, {kNone, kNone}};
     case SC_ROUNDING_NEAREST_EVEN:  // a tie beyond the even lowest integer is rounded to it
     case SC_ROUNDING_NEAREST_UP:
     case SC_ROUNDING_STOCHASTIC:

@@ -1,5 +1,5 @@
-// Rounding modes, as the choice and the comparison of formats need them: the integers of single numbers
-// and the numbers whose integers are in a range. Stochastic rounding is not among them.
+// Rounding modes, as the choice and the comparison of formats need them: the integers of single
+// numbers and the numbers whose integers are in a range. Stochastic rounding is not among them.
 #pragma once
 
 #include "secateur/secateur.h"
@@ -17,8 +17,8 @@ struct Margin {
   bool is_included;
 };
 
-// The margins of a range whose lowest integer is even and whose highest integer is odd, as those of all
-// integers of a width are.
+// The margins of a range whose lowest integer is even and whose highest integer is odd, as those of
+// all integers of a width are.
 struct Margins {
   Margin below, above;
 };

@@ -7,8 +7,8 @@
 namespace secateur {
 namespace {
 
-// Whether rounding errors can be computed in float. 1 / step must be far from overflow and underflow,
-// and float must represent all integers of the grid exactly.
+// Whether rounding errors can be computed in float. 1 / step must be far from overflow and
+// underflow, and float must represent all integers of the grid exactly.
 bool is_in_float(const Grid& grid, FloatType type) {
   constexpr double kMost = 0x1p100;
   constexpr double kMostInteger = 0x1p24;
@@ -40,45 +40,45 @@ void merge(StepErrors& sum, const StepErrors& other) {
   }
 }
 
-template <class Parameters, class Sums>
+template <class GridSpec, class Sums>
 void sum_in(FloatType kernel_type, const Layout& groups, const void* w, FloatType type,
-            GridRounding rounding, const Parameters* parameters, Sums* sums) {
+            GridRounding rounding, const GridSpec* grids, Sums* sums) {
   const GroupInput input{w, type, kernel_type};
-  const auto kernel = kernel_of(kernel_type, rounding, parameters);
+  const auto kernel = kernel_of(kernel_type, rounding, grids);
   reduce_groups(
       groups, {&input, 1}, sums,
       [&](const GroupRows& input_rows, Sums* results, std::size_t group, bool same_group) {
-    kernel(input_rows.rows, parameters + group, same_group ? 0 : 1, results);
+    kernel(input_rows.rows, grids + group, same_group ? 0 : 1, results);
   }, [](Sums& sum, const Sums& other) { merge(sum, other); });
 }
 
 }  // namespace
 
-template <class Parameters, class Sums>
+template <class GridSpec, class Sums>
 void sum_rounding_errors(const Layout& groups, const void* w, FloatType type, GridRounding rounding,
-                         const Parameters* parameters, Sums* sums) {
+                         const GridSpec* grids, Sums* sums) {
   const std::size_t count = groups.groups();
-  const Parameters* const end = parameters + count;
-  const auto in_float = [&](const Parameters& of_group) { return is_in_float(of_group, type); };
-  if (std::all_of(parameters, end, [&](const Parameters& of_group) {
+  const GridSpec* const end = grids + count;
+  const auto in_float = [&](const GridSpec& of_group) { return is_in_float(of_group, type); };
+  if (std::all_of(grids, end, [&](const GridSpec& of_group) {
     return is_skipped(of_group) || in_float(of_group);
   })) {
-    sum_in(kFloat32, groups, w, type, rounding, parameters, sums);
+    sum_in(kFloat32, groups, w, type, rounding, grids, sums);
     return;
   }
-  if (std::none_of(parameters, end, in_float)) {
-    sum_in(kFloat64, groups, w, type, rounding, parameters, sums);
+  if (std::none_of(grids, end, in_float)) {
+    sum_in(kFloat64, groups, w, type, rounding, grids, sums);
     return;
   }
-  const Buffer<Parameters> some(count);
+  const Buffer<GridSpec> some(count);
   const Buffer<Sums> found(count);
   for (const bool wanted : {true, false}) {
-    std::transform(parameters, end, some.data(), [&](const Parameters& of_group) {
-      return in_float(of_group) == wanted ? of_group : Parameters{};
+    std::transform(grids, end, some.data(), [&](const GridSpec& of_group) {
+      return in_float(of_group) == wanted ? of_group : GridSpec{};
     });
     sum_in(wanted ? kFloat32 : kFloat64, groups, w, type, rounding, some.data(), found.data());
     for (std::size_t i = 0; i < count; ++i) {
-      if (in_float(parameters[i]) == wanted) {
+      if (in_float(grids[i]) == wanted) {
         sums[i] = found[i];
       }
     }

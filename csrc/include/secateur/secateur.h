@@ -646,18 +646,7 @@ sc_status sc_decode_gaps(const void* gaps, size_t count, size_t n, size_t row_le
 
 /* ---- Comparing, and choosing formats -------------------------------------------------------- */
 /* These functions compute a result for each group of the layout. Sums are float64 and have a fixed
- * order:
- *   - The elements of a group form runs. A run is a row of a block of the layout or, if inner_block
- *     is 1 and inner is not, a column of a block.
- *   - Runs that are contiguous in all blocks are merged into one. Rows are contiguous if blocks are
- *     as wide as the matrices: the run is the whole block, and the whole array if it is a single
- *     group. With shared = 1 and blocks of one element, the elements at the same place of all
- *     matrices form one column. With shared = 1 and blocks of one whole column, the columns at the
- *     same place of all matrices are joined, one after the other, into one column.
- *   - A run is divided into segments of 4096 elements of a row, or of 256 elements of a column.
- *   - Element i of a segment goes to partial sum s[i % 8]. The sum of the segment is
- *     ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)).
- *   - The sums of the segments are added in order. */
+ * order, which "Order of sums" in docs/semantics.md defines. */
 
 /* Sums over the pairs of elements (w, w_hat) of a group. NaN and infinity propagate as in any sum,
  * except that max_error ignores NaN. */

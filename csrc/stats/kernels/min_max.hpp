@@ -1,4 +1,4 @@
-// The extremes of rows, and the number of elements outside a range.
+// The least and greatest elements of rows, and the number of elements outside a range.
 #pragma once
 
 #include "core/kernels/convert.hpp"
@@ -87,7 +87,7 @@ void min_max(const Rows& rows, void* min_max) {
   }
 }
 
-// The extremes of vectors of columns in memory, because columns are more than registers hold.
+// The MinMax of vectors of columns, in memory, because columns are more than registers hold.
 template <class E>
 void min_max_of_columns(const void* first, size_t rows, size_t stride, size_t columns,
                         void* min_max) {

@@ -12,7 +12,7 @@ template <GridRounding kRounding, class T>
 SECATEUR_INLINE Vec<T> round_on_grid(Vec<T> y) {
   if constexpr (kRounding == GridRounding::toward_zero) {
     return sign_from(y, round_on_grid<GridRounding::down>(magnitude(y)));
-  } else if constexpr (kRounding == GridRounding::from_zero) {
+  } else if constexpr (kRounding == GridRounding::away) {
     return sign_from(y, round_on_grid<GridRounding::up>(magnitude(y)));
   } else {
     const Vec<T> nearest = Rint(y);
@@ -38,7 +38,7 @@ struct GridVectors {
   SECATEUR_INLINE Vec<T> clamped(Vec<T> y) const { return Min(Max(y, lowest), highest); }
 };
 
-// Adds the first half of some numbers to the second, until one is left.
+// Adds numbers[i + kCount / 2] to numbers[i] for the first half of the numbers, until one is left.
 template <size_t kCount, class T>
 SECATEUR_INLINE T sum_by_halves(T* numbers) {
   if constexpr (kCount == 1) {
@@ -129,7 +129,8 @@ class StepTotals {
     for (size_t v = 0; v < kLineElements<T> / kLanes<T>; ++v) {
       const Vec<T> x = LoadU(from + v * kLanes<T>);
       for (size_t k = 0; k < kCount; ++k) {
-        // Directed modes divide: the product with 1 / step may fall on the other side of an integer.
+        // Directed modes divide: the product with 1 / step may fall on the other side of an
+        // integer.
         const Vec<T> y = kIsNearest ? Mul(x, step_[k]) : Div(x, step_[k]);
         errors_[k].add(Sub(y, round_on_grid<kRounding>(Min(Max(y, lowest_), highest_))), v);
       }

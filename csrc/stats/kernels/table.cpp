@@ -19,7 +19,7 @@ constexpr SumKernels sum_kernels() {
     ((kernels.step_errors[static_cast<size_t>(kRoundings)] = step_errors<F, kRoundings>), ...);
   };
   fill.template operator()<GridRounding::nearest, GridRounding::down, GridRounding::up,
-                           GridRounding::toward_zero, GridRounding::from_zero>();
+                           GridRounding::toward_zero, GridRounding::away>();
   return kernels;
 }
 

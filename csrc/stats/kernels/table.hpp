@@ -1,5 +1,5 @@
-// The interface of the kernels of statistics: extremes, and sums in an order that is the same on
-// every ISA.
+// The interface of the kernels of statistics: least and greatest elements, and sums in an order
+// that is the same on every ISA.
 #pragma once
 
 #include "core/kernel_types.hpp"
@@ -7,7 +7,8 @@
 namespace secateur {
 
 // The keys of the largest positive element, and of the negative element of largest magnitude. A key
-// is 0 if there is no such element. E is the integer type of the width of the elements.
+// is 0 if there is no such element. E is the integer type of the width of the elements, or double
+// for magnitudes in place of keys.
 template <class E>
 struct MinMax {
   E positive;
@@ -27,19 +28,20 @@ struct PairSums {
   uint64_t out_of_range;
 };
 
-// An element x is rounded at x / step to an integer in [lowest, highest], which includes 0. Rows whose
-// step is 0 are skipped.
+// An element x is rounded at x / step to an integer in [lowest, highest], which includes 0. Rows
+// whose step is 0 are skipped.
 struct Grid {
   double step, lowest, highest;
 };
 
 // How an element is rounded to an integer of a grid. All ways of rounding to nearest have the same
 // errors.
-enum class GridRounding : uint32_t { nearest, down, up, toward_zero, from_zero, count };
+enum class GridRounding : uint32_t { nearest, down, up, toward_zero, away, count };
 inline constexpr size_t kGridRoundings = static_cast<size_t>(GridRounding::count);
 
 // Sums of squared errors, in units of the squared step of each grid. The steps of a coarser and a
-// finer grid are twice and half as large. A distance is that of x / step, with the step of the grid,
+// finer grid are twice and half as large. A distance is that of x / step, with the step of the
+// grid,
 //   error: from its integer in range
 //   coarser: from its integer, in range or not, on the coarser grid
 //   finer: from the range of the finer grid
@@ -47,8 +49,8 @@ struct RoundingSums {
   double coarser, error, finer;
 };
 
-// Steps whose errors are computed together, with the same integers. If the third step is 0, only the
-// first two are used; rows whose first step is 0 are skipped.
+// Steps whose errors are computed together, with the same integers. If the third step is 0, only
+// the first two are used; rows whose first step is 0 are skipped.
 inline constexpr size_t kSteps = 4;
 struct Steps {
   double step[kSteps], lowest, highest;
@@ -60,23 +62,20 @@ struct StepErrors {
   double error[kSteps];
 };
 
-template <class Parameters, class Sums>
-using ErrorKernel = void (*)(const Rows& rows, const Parameters* parameters, size_t stride,
-                             Sums* sums);
+// GridSpec is Grid or Steps.
+template <class GridSpec, class Sums>
+using ErrorKernel = void (*)(const Rows& rows, const GridSpec* grids, size_t stride, Sums* sums);
 
-// Kernels for rows of floats of one type. They add the sums of each row to `sums`. Element i of a
-// row is added to partial sum i % 8. The partial sums are added in this order:
-//   ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
-// The parameters of a row are `stride` elements after those of the previous row. `stride` is 1, or 0
-// if all rows share the same parameters.
+// Kernels for rows of floats of one type. They add the sums of each row to `sums`. A row is a
+// segment in "Order of sums" in docs/semantics.md. The limits or the grid of a row are `stride`
+// elements after those of the previous row. `stride` is 1, or 0 if all rows share the same ones.
 struct SumKernels {
   // b has the same rows as a.
   void (*pair_sums)(const Rows& a, const void* b, PairSums* sums);
   // Counts the elements whose key is larger than the limit for their sign. NaN is not counted.
   void (*count_out_of_range)(const Rows& a, const Limits* limits, size_t stride, PairSums* sums);
-  // By GridRounding. Errors, their squares and the sums of a row are computed in the type of the elements.
-  // Element i of a row is added to partial sum i % 16 or, of doubles, i % 8. Then the first half of the
-  // partial sums is added to the second, until one is left. Elements that are not finite make the sums
+  // By GridRounding. Errors, their squares and the sums of a row are computed in the type of the
+  // elements. Rows of floats have 16 partial sums. Elements that are not finite make the sums
   // infinite or NaN. The steps of rounding_sums are powers of two. Rounding to nearest, step_errors
   // multiplies by 1 / step, rounded to the type of the elements.
   ErrorKernel<Grid, RoundingSums> rounding_sums[kGridRoundings];
