@@ -1,4 +1,4 @@
-// Compares packing and unpacking with a simple stream of bits.
+// Compares packing, unpacking and bitmasks with a simple stream of bits.
 #include "fuzz.hpp"
 
 namespace {
@@ -155,6 +155,74 @@ void fuzz_unpack(Draw& draw) {
   require(outcome.out == unpacked(packing, from, n), "unpacked as a stream of bits");
 }
 
+// An array and its mask are encoded bit by bit, and the bitmask is counted and decoded. A bitmask
+// in which one bit differs is refused.
+void fuzz_bitmask(Draw& draw) {
+  const auto element_bytes = draw.one_of<std::size_t>({1, 2, 4, 8});
+  const auto row_length = draw.in<std::size_t>(1, 70);
+  const std::size_t rows = draw.size() / row_length;
+  const std::size_t n = rows * row_length;
+  const std::size_t row_bytes = (row_length + 7) / 8;
+  Bytes w = draw.bytes(n * element_bytes, draw.in<std::size_t>(0, 9) * element_bytes);
+  Bytes mask = draw.bytes(n, draw.in<std::size_t>(0, 9));
+  const bool is_masked = draw.coin();
+  const auto zeros = draw.in<std::size_t>(0, 8);  // of 8 elements and of 8 bytes of the mask
+  Bytes bitmask(rows * row_bytes);
+  std::fill_n(bitmask.data(), bitmask.size(), static_cast<unsigned char>(0));
+  Bytes decoded(n * element_bytes);
+  std::fill_n(decoded.data(), decoded.size(), static_cast<unsigned char>(0));
+  std::vector<unsigned char> values;
+  std::vector<std::int64_t> row_offsets;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i % row_length == 0) {
+      row_offsets.push_back(static_cast<std::int64_t>(values.size() / element_bytes));
+    }
+    if ((i * 5 + i / 8) % 8 < zeros) {
+      set_bits(w, i, element_bytes, 0);
+      mask.data()[i] = 0;
+    }
+    if (is_masked ? mask.data()[i] != 0 : bits_at(w, i, element_bytes) != 0) {
+      bitmask.data()[i / row_length * row_bytes + i % row_length / 8] |=
+          static_cast<unsigned char>(1u << (i % row_length % 8));
+      const unsigned char* const element = w.data() + i * element_bytes;
+      values.insert(values.end(), element, element + element_bytes);
+      set_bits(decoded, i, element_bytes, bits_at(w, i, element_bytes));
+    }
+  }
+
+  const std::size_t count = values.size() / element_bytes;
+  Bytes kept(values.size(), draw.in<std::size_t>(0, 9) * element_bytes);
+  std::size_t counted = 0;
+  const Outcome encoded = on_every_isa(draw, bitmask.size(), draw.in<std::size_t>(0, 9), nullptr,
+                                       [&](const void*, void* out) {
+    return sc_encode_bitmask(w.data(), element_bytes, n, row_length,
+                             is_masked ? mask.data() : nullptr, out, kept.data(), count, &counted);
+  });
+  require(encoded.status == SC_OK && counted == count, "values that fit are encoded");
+  require(encoded.out == bitmask, "the bitmask is that of the elements");
+  require(std::equal(values.begin(), values.end(), kept.data()), "the values are in order");
+
+  std::vector<std::int64_t> offsets(rows);
+  require(sc_count_bitmask(bitmask.data(), n, row_length, &counted, offsets.data()) == SC_OK &&
+              counted == count && offsets == row_offsets,
+          "the bits are counted by rows");
+
+  const auto decode = [&](const Bytes& bits) {
+    return on_every_isa(draw, decoded.size(), draw.in<std::size_t>(0, 9) * element_bytes, nullptr,
+                        [&](const void*, void* out) {
+      return sc_decode_bitmask(bits.data(), kept.data(), count, element_bytes, n, row_length, out);
+    });
+  };
+  const Outcome outcome = decode(bitmask);
+  require(outcome.status == SC_OK && outcome.out == decoded, "decoded as it was encoded");
+  if (bitmask.size() != 0) {
+    Bytes other = bitmask;
+    other.data()[draw.in<std::size_t>(0, other.size() - 1)] ^=
+        static_cast<unsigned char>(1u << draw.in<unsigned>(0, 7));
+    require(decode(other).status == SC_ERROR_ARGUMENT, "another number of bits is refused");
+  }
+}
+
 // Calls with one invalid argument are refused, and write nothing.
 void fuzz_refusals(Draw& draw) {
   Packing packing = draw_packing(draw);
@@ -220,7 +288,7 @@ void fuzz_overlaps(Draw& draw) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Draw draw(data, size);
-  switch (draw.in<int>(0, 3)) {
+  switch (draw.in<int>(0, 4)) {
     case 0:
       fuzz_pack(draw);
       break;
@@ -229,6 +297,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 2:
       fuzz_overlaps(draw);
+      break;
+    case 3:
+      fuzz_bitmask(draw);
       break;
     default:
       fuzz_refusals(draw);
