@@ -38,8 +38,8 @@ CheckedFormat checked_format(const sc_format* fmt, std::size_t n, sc_dtype float
                              ScaleConstraint allowed, const FormatNames& names = kFormatNames,
                              int max_bits = kMaxCodeBits);
 
-// Checks an array of n codes of a scheme. `format` is the name of the argument with the format. Codes of
-// more than max_packed_bits bits may not be packed.
+// Checks an array of n codes of a scheme. `format` is the name of the argument with the format.
+// Codes of more than max_packed_bits bits may not be packed.
 MemoryRange checked_codes(const Codes& q, std::size_t n, const Scheme& scheme,
                           const char* name = "q", const char* format = "fmt",
                           int max_packed_bits = SC_MAX_PACKED_BITS);
