@@ -47,6 +47,54 @@ std::optional<int> frac_bits_of_sample(const Calibration& calibration, int bits)
   return frac_bits;
 }
 
+// The frac_bits of the least error, among all that bounds of the errors do not exclude. A pass
+// gives the error of a candidate and two lower bounds: the distances of the elements to the range
+// of the next finer grid bound the error for all larger frac_bits, and their distances to the
+// points of the next coarser grid bound it for all smaller ones.
+class BoundedSearch {
+ public:
+  void add(int frac_bits, double bound_below, double error, double bound_above) {
+    up_to_[frac_bits - 1] = bound_below;
+    errors_[frac_bits] = error;
+    from_[frac_bits + 1] = bound_above;
+    least_ = std::min(least_, error);
+  }
+
+  // The candidate without an error that is closest to `near`; nothing if the bounds exclude all.
+  [[nodiscard]] std::optional<int> next(int near) const {
+    int low = -kMaxFracBits;
+    for (const auto& [frac_bits, bound] : up_to_) {
+      low = bound >= least_ ? std::max(low, frac_bits + 1) : low;
+    }
+    int high = kMaxFracBits;
+    for (const auto& [frac_bits, bound] : from_) {
+      high = bound > least_ ? std::min(high, frac_bits - 1) : high;
+    }
+    std::optional<int> found;
+    for (int i = low; i <= high; ++i) {
+      if (!errors_.contains(i) && (!found || std::abs(i - near) < std::abs(*found - near))) {
+        found = i;
+      }
+    }
+    return found;
+  }
+
+  // The largest frac_bits of the least error.
+  [[nodiscard]] int best() const {
+    int best = -kMaxFracBits;
+    for (const auto& [frac_bits, error] : errors_) {
+      best = error == least_ ? std::max(best, frac_bits) : best;
+    }
+    return best;
+  }
+
+ private:
+  double least_ = std::numeric_limits<double>::infinity();
+  std::map<int, double> errors_;
+  // Lower bounds of the errors of all frac_bits up to a number, and of all from a number on.
+  std::map<int, double> up_to_, from_;
+};
+
 }  // namespace
 
 // The search of a group ends when the distances of its elements to the range of the next grid give
@@ -106,67 +154,30 @@ void write_least_error_frac_bits(const Calibration& calibration, const Ranges& r
   }
 }
 
-// This search does not need the range of the array. Each pass gives two lower bounds of the error.
-// The distances of the elements to the range of the next finer grid bound the error for all larger
-// frac_bits. Their distances to the points of the next coarser grid bound it for all smaller
-// frac_bits. The search ends when these bounds exclude all candidates that have not been evaluated.
+// This search does not need the range of the array.
 std::optional<int> least_error_frac_bits_from_sample(const Calibration& calibration, int bits) {
-  const std::optional<int> start = frac_bits_of_sample(calibration, bits);
-  if (!start) {
-    return std::nullopt;
-  }
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::optional<int> candidate = frac_bits_of_sample(calibration, bits);
   const IntegerRange range = integer_range(bits, true);
-  const auto lowest = static_cast<double>(range.lowest);
-  const auto highest = static_cast<double>(range.highest);
-  std::map<int, double> errors;
-  // Lower bounds of the errors of all frac_bits up to a number, and of all from a number on.
-  std::map<int, double> up_to{{-kMaxFracBits - 1, kInfinity}};
-  std::map<int, double> from{{kMaxFracBits + 1, kInfinity}};
-  int candidate = *start;
-  for (int pass = 0; pass < kMaxSampledPasses; ++pass) {
-    const double step = std::ldexp(1.0, -candidate);
-    const Grid grid{step, lowest, highest};
+  BoundedSearch search;
+  for (int pass = 0; candidate && pass < kMaxSampledPasses; ++pass) {
+    const double step = std::ldexp(1.0, -*candidate);
+    const Grid grid{step, static_cast<double>(range.lowest), static_cast<double>(range.highest)};
     RoundingSums sums{};
     sum_rounding_errors(calibration.groups, calibration.w, calibration.type,
                         grid_rounding(calibration.rounding), &grid, &sums);
-    const double square = step * step;
     // The sums of the coarser and the finer grid are in squares of their own steps.
+    const double square = step * step;
     const double coarser = sums.coarser * square * 4;
     const double error = sums.error * square;
     const double finer = sums.finer * square / 4;
     if (!std::isfinite(coarser) || !std::isfinite(error) || !std::isfinite(finer)) {
       return std::nullopt;
     }
-    up_to[candidate - 1] = coarser;
-    errors[candidate] = error;
-    from[candidate + 1] = finer;
-    double least = kInfinity;
-    for (const auto& [frac_bits, found] : errors) {
-      least = std::min(least, found);
+    search.add(*candidate, coarser, error, finer);
+    candidate = search.next(*candidate);
+    if (!candidate) {
+      return search.best();
     }
-    int low = -kMaxFracBits;
-    for (const auto& [frac_bits, bound] : up_to) {
-      low = bound >= least ? std::max(low, frac_bits + 1) : low;
-    }
-    int high = kMaxFracBits;
-    for (const auto& [frac_bits, bound] : from) {
-      high = bound > least ? std::min(high, frac_bits - 1) : high;
-    }
-    std::optional<int> next;
-    for (int i = low; i <= high; ++i) {
-      if (!errors.contains(i) && (!next || std::abs(i - candidate) < std::abs(*next - candidate))) {
-        next = i;
-      }
-    }
-    if (!next) {
-      int best = -kMaxFracBits;
-      for (const auto& [frac_bits, found] : errors) {
-        best = found == least ? std::max(best, frac_bits) : best;
-      }
-      return best;
-    }
-    candidate = *next;
   }
   return std::nullopt;
 }
