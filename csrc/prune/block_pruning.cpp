@@ -335,9 +335,9 @@ class MaskExpander {
     std::size_t column = part.begin % layout_.inner;
     std::size_t row = part.begin / layout_.inner % layout_.length;
     std::size_t row_in_block = row % layout_.block;
-    const std::size_t row_of_blocks =
+    const std::size_t block_row =
         part.begin / layout_.inner / layout_.length * blocks_down_ + row / layout_.block;
-    const std::uint8_t* blocks = kept_ + row_of_blocks * blocks_across_;
+    const std::uint8_t* blocks = kept_ + block_row * blocks_across_;
     MaskWords row_bits;  // shared by all rows of a row of blocks
     bool is_row_known = false;
     for (std::size_t i = part.begin; i < part.end;) {

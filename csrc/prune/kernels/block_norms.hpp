@@ -197,14 +197,14 @@ Key block_norms(const void* w, const Layout& layout, size_t begin, size_t end, d
       layout.inner_block < kStrip ? kStrip / layout.inner_block : 1;  // per pass
   double columns[kStrip + kPartials];
   size_t block = begin % blocks_across;
-  size_t row_of_blocks = begin / blocks_across % blocks_down;
+  size_t block_row = begin / blocks_across % blocks_down;
   size_t row = begin / blocks_across / blocks_down * layout.length +
-               row_of_blocks * layout.block;  // counted over all matrices
+               block_row * layout.block;  // counted over all matrices
   for (size_t next = begin; next < end;) {
     const size_t first = block * layout.inner_block;
     const size_t blocks = smaller(max_blocks, smaller(blocks_across - block, end - next));
     const size_t width = smaller(blocks * layout.inner_block, layout.inner - first);
-    const size_t height = smaller(layout.block, layout.length - row_of_blocks * layout.block);
+    const size_t height = smaller(layout.block, layout.length - block_row * layout.block);
     const MatrixRows<F> rows{array + row * layout.inner + first, layout.inner, height, array_end};
     sum_blocks<F, Norm>(rows, width, layout.inner_block, columns, norms + next);
     next += blocks;
@@ -212,7 +212,7 @@ Key block_norms(const void* w, const Layout& layout, size_t begin, size_t end, d
     if (block == blocks_across) {
       block = 0;
       row += height;
-      row_of_blocks = row_of_blocks + 1 == blocks_down ? 0 : row_of_blocks + 1;
+      block_row = block_row + 1 == blocks_down ? 0 : block_row + 1;
     }
   }
   return finish_norms<Norm>(norms + begin, end - begin);
