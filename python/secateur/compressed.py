@@ -335,10 +335,12 @@ def compress(
         The format of the integers, of at most 16 bits.
     k, sparsity, threshold, pattern, remainder, block, norm, scores, factors, axis
         What to keep, as for :func:`prune`. By default everything is kept.
-    rounding, overflow, seed, index_offset
+    rounding, overflow
         As for :func:`quantize`.
     nan : {"raise", "zero"}
         Whether NaN is refused, or ranked below zero and quantized like 0.
+    seed, index_offset
+        As for :func:`quantize`.
     encoding : {"smallest", "dense", "bitmask", "gaps"}
         What the result stores. ``"dense"``: all integers. ``"bitmask"``: those that do not represent
         zero, and a bit for each element. ``"gaps"``: the same, and the distances between them.
